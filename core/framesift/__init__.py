@@ -1,0 +1,81 @@
+"""framesift keeps the visual tokens of a video that carry information, in an exact budget.
+
+Every public name is reachable here and loaded on first use, so that importing is instant.
+`strategies()`, `encoders()`, `selectors()`, `decoders()` and `sources()` list what there is.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from framesift._version import __version__
+
+if TYPE_CHECKING:
+    from framesift import decoders, encoders, errors, selectors, sources, strategies
+    from framesift.pipeline import VideoCompressor
+    from framesift.sources.base import FetchLimits, open_video
+    from framesift.strategies.base import create_strategy
+    from framesift.types.answer import Segment
+    from framesift.types.budget import Budget
+    from framesift.types.compressed import CompressedVideo, CompressionReport, Keyframe
+    from framesift.types.frames import Frames
+    from framesift.types.plan import TokenPlan
+    from framesift.types.tokens import Signals, VideoTokens
+    from framesift.types.video import LocalVideo
+
+_HOMES = {
+    "Budget": "framesift.types.budget",
+    "CompressedVideo": "framesift.types.compressed",
+    "CompressionReport": "framesift.types.compressed",
+    "FetchLimits": "framesift.sources.base",
+    "Frames": "framesift.types.frames",
+    "Keyframe": "framesift.types.compressed",
+    "LocalVideo": "framesift.types.video",
+    "Segment": "framesift.types.answer",
+    "Signals": "framesift.types.tokens",
+    "TokenPlan": "framesift.types.plan",
+    "VideoCompressor": "framesift.pipeline",
+    "VideoTokens": "framesift.types.tokens",
+    "create_strategy": "framesift.strategies.base",
+    "open_video": "framesift.sources.base",
+}
+_PACKAGES = {"decoders", "encoders", "errors", "selectors", "sources", "strategies"}
+
+__all__ = [
+    "Budget",
+    "CompressedVideo",
+    "CompressionReport",
+    "FetchLimits",
+    "Frames",
+    "Keyframe",
+    "LocalVideo",
+    "Segment",
+    "Signals",
+    "TokenPlan",
+    "VideoCompressor",
+    "VideoTokens",
+    "__version__",
+    "create_strategy",
+    "decoders",
+    "encoders",
+    "errors",
+    "open_video",
+    "selectors",
+    "sources",
+    "strategies",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return importlib.import_module(f"framesift.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'framesift' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

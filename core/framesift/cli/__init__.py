@@ -1,0 +1,34 @@
+"""The `framesift` command: bad input ends in one line on stderr and exit code 2."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Runs the command line and exits with its code: 0, 2 for bad input, 130 when interrupted."""
+    import click
+
+    from framesift.cli.commands import app
+    from framesift.errors import FramesiftError
+
+    try:
+        code = app(standalone_mode=False)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("framesift: interrupted", err=True)
+        code = 130
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        code = 2
+    except click.ClickException as error:
+        code = _complain(error.format_message())
+    except (FramesiftError, OSError) as error:
+        code = _complain(str(error))
+    sys.exit(code)
+
+
+def _complain(reason: str) -> int:
+    import click
+
+    click.echo(f"framesift: {' '.join(reason.split())}", err=True)
+    return 2

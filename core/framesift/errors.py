@@ -1,0 +1,87 @@
+"""Every error that framesift raises on purpose.
+
+```text
+FramesiftError
+├── SourceError                  (OSError)
+│   ├── UnsupportedSourceError   (ValueError)
+│   ├── DownloadError
+│   ├── VideoTooLargeError
+│   └── ForbiddenAddressError    (PermissionError)
+├── DecodeError                  (ValueError)
+│   ├── NoVideoStreamError
+│   └── CorruptVideoError
+├── SpecError                    (ValueError)
+│   ├── UnknownNameError         (LookupError)
+│   └── InvalidOptionError
+├── BudgetError                  (ValueError)
+├── MissingSignalError           (LookupError)
+├── ModelError                   (RuntimeError)
+└── MissingDependencyError       (ImportError)
+```
+
+A message is one line with three parts: what was given, what is allowed, what to do.
+"""
+
+
+class FramesiftError(Exception):
+    """Any error that framesift raises on purpose."""
+
+
+class SourceError(FramesiftError, OSError):
+    """A video could not be brought to this machine."""
+
+
+class UnsupportedSourceError(SourceError, ValueError):
+    """No source knows this kind of address."""
+
+
+class DownloadError(SourceError):
+    """A download broke off, timed out or brought something that is not a video."""
+
+
+class VideoTooLargeError(SourceError):
+    """A video exceeds the byte or duration cap."""
+
+
+class ForbiddenAddressError(SourceError, PermissionError):
+    """An address is outside of what may be fetched: loopback, private, link-local, metadata."""
+
+
+class DecodeError(FramesiftError, ValueError):
+    """A file could not be decoded as video."""
+
+
+class NoVideoStreamError(DecodeError):
+    """A file is readable but has no video stream."""
+
+
+class CorruptVideoError(DecodeError):
+    """A file is not a video, or is too damaged to give a single frame."""
+
+
+class SpecError(FramesiftError, ValueError):
+    """A spec string such as `"temporal:threshold=0.9"` is wrong."""
+
+
+class UnknownNameError(SpecError, LookupError):
+    """No registered part has this name; the message names the closest one."""
+
+
+class InvalidOptionError(SpecError):
+    """An option does not exist or its value is out of range."""
+
+
+class BudgetError(FramesiftError, ValueError):
+    """A token or frame budget is not positive or not a number."""
+
+
+class MissingSignalError(FramesiftError, LookupError):
+    """A strategy needs a signal that the encoder does not give."""
+
+
+class ModelError(FramesiftError, RuntimeError):
+    """A model folder is unsupported, incomplete or unsafe to load."""
+
+
+class MissingDependencyError(FramesiftError, ImportError):
+    """An optional dependency is not installed; the message names the exact `pip install`."""

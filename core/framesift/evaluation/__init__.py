@@ -1,0 +1,1 @@
+"""What one looks at: report pages, contact sheets, benchmarks and their figures."""

@@ -1,0 +1,1 @@
+"""The nouns of framesift: frozen values without I/O or model code."""

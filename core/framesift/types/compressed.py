@@ -1,0 +1,110 @@
+"""What comes out of the pipeline: surviving tokens, keyframes and the report about them."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from framesift.types.plan import TokenPlan
+
+
+class CompressionReport(BaseModel):
+    """What was asked, what came out and what it took; JSON-safe."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    uri: str
+    duration_seconds: float = Field(description="From the first to the end of the last frame.")
+    tokens_in: int
+    tokens_out: int
+    frames_in: int = Field(description="Frames that were sampled.")
+    frames_out: int = Field(description="Frames that still own at least one token.")
+    budget: int = Field(description="Tokens allowed: max(1, floor(keep * tokens_in + 0.5)).")
+    keep: float = Field(description="Fraction of tokens asked to be kept, in (0, 1].")
+    max_tokens: int | None = None
+    strategy: str = Field(description="Spec string, options included.")
+    encoder: str
+    selector: str | None = None
+    decoder: str
+    fps: float
+    grid: tuple[int, int] = Field(description="Patch grid (h, w) of one frame.")
+    tokens_per_frame_kept: list[int] = Field(description="Tokens kept of each sampled frame.")
+    seconds: dict[str, float] = Field(description="Seconds per stage: fetch, decode, encode, ...")
+    warnings: list[str] = Field(default_factory=list)
+    versions: dict[str, str] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompressedVideo:
+    """The visual tokens that survive, with their times, places and origin."""
+
+    tokens: Tensor
+    """Surviving features `(M, D)`, in time order."""
+    positions: Tensor
+    """Mean (frame, row, column) of each token on the input grid, float32 `(M, 3)`."""
+    pts_seconds: Tensor
+    """Mean time of each token, float64 `(M,)`, ascending."""
+    frame_seconds: Tensor
+    """Times of the sampled frames, float64 `(T,)`."""
+    plan: TokenPlan
+    report: CompressionReport
+
+    def __post_init__(self) -> None:
+        count = self.plan.num_out
+        if not len(self.tokens) == len(self.positions) == len(self.pts_seconds) == count:
+            raise ValueError(
+                f"tokens {tuple(self.tokens.shape)}, positions {tuple(self.positions.shape)} and "
+                f"pts_seconds {tuple(self.pts_seconds.shape)} must have the plan's {count} rows"
+            )
+
+    def __repr__(self) -> str:
+        report = self.report
+        return (
+            f"CompressedVideo({report.tokens_in} -> {report.tokens_out} tokens, "
+            f"{report.frames_in} -> {report.frames_out} frames, D={self.tokens.shape[-1]})"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keyframe:
+    """One frame that stands for a distinct part of the video."""
+
+    image: Image.Image
+    pts_seconds: float
+    score: float
+    """How much the frame adds to those chosen before it; comparable within one call."""
+    reason: str
+    """Why the selector kept it, for a reader."""
+
+    def metadata(self) -> dict[str, Any]:
+        """Returns everything but the pixels, JSON-safe."""
+        return {
+            "pts_seconds": round(self.pts_seconds, 6),
+            "score": round(self.score, 6),
+            "reason": self.reason,
+            "width_px": self.image.width,
+            "height_px": self.image.height,
+        }
+
+    def jpeg(self, *, quality: int = 90) -> bytes:
+        """Returns the image as the bytes of a JPEG file."""
+        buffer = io.BytesIO()
+        self.image.save(buffer, format="JPEG", quality=quality)
+        return buffer.getvalue()
+
+    def data_url(self, *, quality: int = 90) -> str:
+        """Returns the image as a JPEG data URL, for HTML pages and chat APIs."""
+        return f"data:image/jpeg;base64,{base64.b64encode(self.jpeg(quality=quality)).decode()}"
+
+
+def grid_positions(frames: int, grid: tuple[int, int]) -> Tensor:
+    """Returns the (frame, row, column) of every input token, float32 `(frames * h * w, 3)`."""
+    axes = (torch.arange(size, dtype=torch.float32) for size in (frames, *grid))
+    return torch.cartesian_prod(*axes).reshape(-1, 3)

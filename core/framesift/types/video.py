@@ -1,0 +1,81 @@
+"""Where a video is on this machine, and what its source and container say about it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimedText:
+    """A span of text that is spoken or titles a part of the video."""
+
+    start_seconds: float
+    end_seconds: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalVideo:
+    """A video file on this machine; a `with` block removes its temporary folder at the end."""
+
+    path: Path | None
+    """The file to decode, or None where only the text was asked for."""
+    uri: str
+    """What the user asked for, without credentials."""
+    title: str | None = None
+    duration_seconds: float | None = None
+    """As the source claims it; `VideoInfo` has the measured one."""
+    chapters: tuple[TimedText, ...] = ()
+    subtitles: tuple[TimedText, ...] = ()
+    """Subtitles by people where there are any, else automatic captions."""
+    truth: dict[str, Any] = field(default_factory=dict)
+    """JSON-safe ground truth of a synthetic video, empty for all others."""
+    temporary_folder: Path | None = None
+    """A folder of our own that holds `path` and goes with this object."""
+
+    def __post_init__(self) -> None:
+        if self.path is not None and not self.path.is_file():
+            raise ValueError(f"path must be a file, got {str(self.path)!r}")
+
+    def close(self) -> None:
+        """Removes the temporary folder, if there is one; safe to call twice."""
+        if self.temporary_folder is not None:
+            shutil.rmtree(self.temporary_folder, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoInfo:
+    """What the container says about its video stream, measured from the packets."""
+
+    width_px: int
+    """Display width: after pixel aspect and rotation."""
+    height_px: int
+    """Display height: after pixel aspect and rotation."""
+    duration_seconds: float
+    """From the first frame shown to the end of the last one."""
+    start_seconds: float
+    """Time of the first frame on the container's clock; above 0 where the stream starts late."""
+    frame_count: int
+    average_fps: float
+    codec: str
+    rotation_degrees: int = 0
+
+
+Warn = Callable[[str], None]
+"""Receives one line for each thing that went wrong without ending the work."""

@@ -1,0 +1,82 @@
+from dataclasses import dataclass
+
+import pytest
+
+from framesift import registry as registry_module
+from framesift.errors import InvalidOptionError, MissingDependencyError, UnknownNameError
+from framesift.registry import describe, option_default, part_options, require
+from framesift.strategies import registry
+from framesift.strategies.base import Strategy
+from framesift.strategies.random import Random
+from framesift.strategies.temporal import Temporal
+
+
+def test_names_are_files():
+    assert {"temporal", "attention", "uniform", "random", "chain"} <= set(registry.names())
+    assert not {"base", "-ops"} & set(registry.names())
+    assert registry.kind == "strategy"
+
+
+def test_a_spec_string_sets_options_by_their_type():
+    assert registry.create("temporal:threshold=0.9, protect_edges=0.25") == Temporal(
+        threshold=0.9, protect_edges=0.25
+    )
+    assert registry.create("temporal:threshold=none") == Temporal()
+    assert registry.create("random:seed=3", seed=4) == Random(seed=4)
+    made = Random(seed=9)
+    assert registry.create(made) is made
+
+
+@pytest.mark.parametrize(
+    ("spec", "error", "message"),
+    [
+        ("temporall", UnknownNameError, "did you mean 'temporal'"),
+        ("zzz", UnknownNameError, "choose one of: attention"),
+        ("temporal:treshold=1", InvalidOptionError, "did you mean 'threshold'"),
+        ("temporal:threshold=high", InvalidOptionError, "threshold='high' does not fit"),
+        ("temporal:threshold=7", InvalidOptionError, r"within \[-1, 1\]"),
+        ("temporal:threshold", InvalidOptionError, "option=value"),
+        ("random:seed=1.5", InvalidOptionError, "seed='1.5'"),
+    ],
+)
+def test_a_wrong_spec_is_one_clear_line(spec, error, message):
+    with pytest.raises(error, match=message) as caught:
+        registry.create(spec)
+    assert "\n" not in str(caught.value)
+    assert isinstance(caught.value, ValueError)
+
+
+def test_describe_is_the_inverse_of_create():
+    for spec in ("temporal", "temporal:threshold=0.5", "random:seed=2,protect_edges=0.1"):
+        part = registry.create(spec)
+        assert registry.create(describe(part)) == part
+    assert describe(Temporal()) == "temporal"
+
+
+def test_options_are_the_fields():
+    assert [option.name for option in part_options(Random)] == ["protect_edges", "seed"]
+    assert [option_default(option) for option in part_options(Random)] == [0.0, 0]
+
+
+def test_a_missing_dependency_names_the_command():
+    with pytest.raises(MissingDependencyError, match=r"pip install 'framesift\[hf\]'"):
+        require("no_such_module_at_all", extra="hf")
+
+
+def test_third_parties_add_parts_by_entry_point(monkeypatch):
+    @dataclass(frozen=True, kw_only=True)
+    class Everything(Strategy):
+        summary = "keeps all"
+
+        def decide(self, tokens, budget, question):
+            raise AssertionError
+
+    class Entry:
+        name = "everything"
+
+        def load(self):
+            return Everything
+
+    monkeypatch.setattr(registry_module, "entry_points", lambda group: [Entry()])
+    assert "everything" in registry.names()
+    assert isinstance(registry.create("everything"), Everything)
