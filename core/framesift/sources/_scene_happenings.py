@@ -1,0 +1,149 @@
+"""What can happen in a synthetic scene: each function shows it, tells it and asks about it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from framesift.sources._scene_backdrops import landscape
+from framesift.sources._scene_film import Box
+from framesift.sources._scene_pixels import COLORS, SHAPES, card_pixels, cursor_pixels, shape_pixels
+from framesift.sources._scene_script import Event, Script, Window
+
+DIRECTIONS = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
+ACTIONS = ("crosses the picture", "appears", "falls down", "rises up")
+SIGNS = (
+    "ROOM IS FREE",
+    "LUNCH AT NOON",
+    "DOOR IS OPEN",
+    "TRAIN IS LATE",
+    "QUIET PLEASE",
+    "WET FLOOR",
+)
+DARK, LIGHT = (28, 30, 38), (240, 240, 232)
+
+
+def shape_names(rng: random.Random, count: int) -> list[tuple[str, str]]:
+    """Returns (color, shape) pairs without a repeated color or shape."""
+    return list(zip(rng.sample(list(COLORS), count), rng.sample(SHAPES, count), strict=True))
+
+
+def move_shape(script: Script, name: tuple[str, str], quarter: tuple[float, float]) -> Event:
+    """Returns the event of a moving shape; where it starts, its quarter is open to all ways."""
+    (color, shape), (width, height), unit = name, script.size_px, script.unit_px
+    direction = script.rng.choice(list(DIRECTIONS))
+    size, travel = 0.15 * unit, 0.155 * unit
+    reach = 0.55 * size + travel
+    start = tuple(
+        corner + script.rng.uniform(reach, side / 2 - reach) / side
+        for corner, side in zip(quarter, (width, height), strict=True)
+    )
+    x, y = DIRECTIONS[direction]
+    end = (start[0] + x * travel / width, start[1] + y * travel / height)
+    pixels = shape_pixels(shape, color, size)
+    sprite = script.show(pixels, script.window(0, 1), (start[0], start[1]), end)
+    facts = {"color": color, "shape": shape, "direction": direction}
+    event = script.tell_sprite("shape", sprite, **facts)
+    script.ask(f"Which way does the {color} {shape} move?", direction, "direction", event)
+    script.ask(f"What color is the {shape}?", color, "color", event)
+    return event
+
+
+def flash_number(script: Script, window: Window, area: Box) -> None:
+    """Shows a card with a two-digit number for the length of `window`."""
+    value, color = script.rng.randint(10, 99), script.rng.choice(list(COLORS))
+    half = script.rng.choice(["left", "right"])
+    x = script.rng.uniform(0.15, 0.35) + (0.5 if half == "right" else 0.0)
+    y = script.rng.uniform(area[1], area[3])
+    ink = DARK if color in ("yellow", "white", "pink", "orange") else LIGHT
+    pixels = card_pixels(str(value), 0.24 * script.unit_px, paper=COLORS[color], ink=ink)
+    sprite = script.show(pixels, window, (x, y))
+    event = script.tell_sprite("number", sprite, number=value, color=color, half=half)
+    script.ask("What number flashes in the video?", value, "number", event)
+    script.ask(
+        "In which half of the picture does the number flash, left or right?", half, "place", event
+    )
+    script.ask("What color is the card with the number?", color, "color", event)
+
+
+def move_cursor(script: Script, slides: Sequence[Event]) -> None:
+    """Shows a pointer that rests on each slide and moves only before the next one."""
+    rng, pixels = script.rng, cursor_pixels(0.06 * script.unit_px)
+    spot = (rng.uniform(0.3, 0.9), rng.uniform(0.2, 0.8))
+    for event in slides:
+        start, end = event["start_seconds"], event["end_seconds"]
+        leaves = end - min(0.8, (end - start) / 3)
+        target = (rng.uniform(0.3, 0.9), rng.uniform(0.2, 0.8))
+        script.show(pixels, (start, leaves), spot)
+        script.show(pixels, (leaves, end), spot, target)
+        spot = target
+
+
+def show_landscape(script: Script, name: str, window: Window) -> Event:
+    """Returns the event of a cut to a landscape."""
+    script.stage(landscape(name, script.seed(), script.size_px), window, name.capitalize())
+    return script.tell("landscape", window, name=name)
+
+
+def hang_signs(script: Script, windows: Sequence[Window]) -> None:
+    """Shows a sign on the wall that changes its text from window to window."""
+    signs = script.rng.sample(SIGNS, len(windows))
+    told = []
+    for sign, window in zip(signs, windows, strict=True):
+        pixels = card_pixels(sign, 0.11 * script.unit_px, paper=DARK, ink=LIGHT)
+        told.append(script.tell_sprite("text", script.show(pixels, window, (0.52, 0.2)), text=sign))
+    script.ask("What does the sign on the wall say at the beginning?", signs[0], "text", told[0])
+    script.ask("What does the sign on the wall say at the end?", signs[-1], "text", told[-1])
+
+
+def act(script: Script, windows: Sequence[Window], area: Box) -> list[Event]:
+    """Returns one event for each window: a shape that crosses, appears, falls or rises."""
+    rng, told = script.rng, []
+    names = shape_names(rng, len(windows))
+    for window, (color, shape), action in zip(
+        windows, names, rng.sample(ACTIONS, len(windows)), strict=True
+    ):
+        x, y = rng.uniform(area[0], area[2]), rng.uniform(area[1], area[3])
+        near, far = rng.choice([(0.0, 1.0), (1.0, 0.0)])
+        start, end = {
+            "crosses the picture": ((near, y), (far, y)),
+            "appears": ((x, y), (x, y)),
+            "falls down": ((x, 0.0), (x, 1.0)),
+            "rises up": ((x, 1.0), (x, 0.0)),
+        }[action]
+        sprite = script.show(shape_pixels(shape, color, 0.2 * script.unit_px), window, start, end)
+        facts = {"color": color, "shape": shape, "action": action}
+        description = f"{_a(color, shape)} {action}"
+        told.append(script.tell_sprite("event", sprite, **facts, description=description))
+        script.ask(f"What does the {shape} do?", action, "action", told[-1])
+        script.ask(f"What color is the {shape}?", color, "color", told[-1])
+    _ask_order(script, told)
+    return told
+
+
+def ask_presence(script: Script, names: Sequence[tuple[str, str]], told: Sequence[Event]) -> None:
+    """Asks about something there or not there, half of the time each."""
+    absent = [(color, shape) for color in COLORS for shape in SHAPES if (color, shape) not in names]
+    answer = script.rng.choice(["yes", "no"])
+    asked = script.rng.choice(names if answer == "yes" else absent)
+    script.ask(f"Is there {_a(*asked)} in the video?", answer, "presence", *told)
+    script.ask("Does anything move in the video?", "yes", "presence", *told)
+
+
+def ask_next(script: Script, question: str, names: Sequence[str], told: Sequence[Event]) -> None:
+    """Asks what follows one of `names`, which stand in the order of `told`."""
+    place = script.rng.randrange(len(names) - 1)
+    pair = told[place : place + 2]
+    script.ask(question.format(names[place]), names[place + 1], "order", *pair)
+
+
+def _ask_order(script: Script, told: Sequence[Event]) -> None:
+    descriptions = [event["attributes"]["description"] for event in told]
+    one, other = script.rng.sample(descriptions[:2], 2)
+    question = f"What happens first: {one}, or {other}?"
+    script.ask(question, descriptions[0], "order", *told[:2])
+    script.ask("Which shape is seen last?", told[-1]["attributes"]["shape"], "order", told[-1])
+
+
+def _a(color: str, shape: str) -> str:
+    return f"{'an' if color[0] in 'aeiou' else 'a'} {color} {shape}"

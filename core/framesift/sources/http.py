@@ -1,0 +1,75 @@
+"""Direct links to video files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Final
+
+from framesift.errors import DownloadError
+from framesift.progress import progress_bar
+from framesift.sources._http_client import Client, Response
+from framesift.sources._landing import landing_folder, not_a_video, require_video
+from framesift.sources._links import checked_link, is_link, without_secrets
+from framesift.sources.base import FetchLimits, Source
+from framesift.types.video import LocalVideo
+
+HEAD_BYTES: Final = 512
+_CONTROL: Final = frozenset(range(32)) - frozenset(b"\t\n\f\r")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Http(Source):
+    """Streams a link into a private folder, within `FetchLimits`, and proves that it is a video.
+
+    A direct link carries no text, so `text_only` gives an empty video and downloads nothing.
+    """
+
+    summary: ClassVar[str] = "direct http(s) links to video files"
+
+    def matches(self, uri: str) -> bool:
+        """Returns whether `uri` is an http(s) link."""
+        return is_link(uri)
+
+    def open(self, uri: str, limits: FetchLimits, *, text_only: bool = False) -> LocalVideo:
+        """Returns the downloaded file; closing it removes the file."""
+        checked_link(uri, limits)
+        shown = without_secrets(uri)
+        if text_only:
+            return LocalVideo(path=None, uri=shown)
+        with landing_folder() as folder, Client(limits) as client:
+            path = folder / "video"
+            response = client.send(uri)
+            try:
+                _save(response, path, shown)
+            finally:
+                response.close()
+            require_video(path, shown)
+            return LocalVideo(path=path, uri=shown, temporary_folder=folder)
+
+
+def _save(response: Response, path: Path, shown: str) -> None:
+    if response.status != 200:
+        raise DownloadError(
+            f"{shown!r} answered with HTTP status {response.status}; only 200 brings a video; "
+            "check that the link opens without a login"
+        )
+    head = bytearray()
+    with (
+        path.open("wb") as file,
+        progress_bar("download", total=response.length_bytes, unit="B") as bar,
+    ):
+        for chunk in response.chunks:
+            if len(head) < HEAD_BYTES:
+                head += chunk[:HEAD_BYTES]
+                _refuse_text(head, response, shown, at_end=False)
+            file.write(chunk)
+            bar.update(len(chunk))
+    _refuse_text(head, response, shown, at_end=True)
+
+
+def _refuse_text(head: bytearray, response: Response, shown: str, *, at_end: bool) -> None:
+    """Ends the download of a page early: text has no control bytes, video containers do."""
+    if (at_end or len(head) >= HEAD_BYTES) and _CONTROL.isdisjoint(head):
+        kind = response.headers.get_content_type() if head else "an empty body"
+        raise DownloadError(not_a_video(shown, kind))

@@ -1,0 +1,192 @@
+"""Pages of video sites: YouTube, Loom, Vimeo and the others of a closed list, through yt-dlp."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from framesift.errors import (
+    DownloadError,
+    InvalidOptionError,
+    UnsupportedSourceError,
+    VideoTooLargeError,
+)
+from framesift.progress import progress_bar
+from framesift.registry import require
+from framesift.sources._http_client import Client
+from framesift.sources._landing import landing_folder, require_video
+from framesift.sources._links import checked_link, without_secrets
+from framesift.sources._timed_text import FORMATS, parse_timed_text
+from framesift.sources._yt_dlp_errors import plain_error
+from framesift.sources._yt_dlp_sites import is_known_page
+from framesift.sources.base import FetchLimits, Source
+from framesift.types.video import LocalVideo, TimedText
+
+if TYPE_CHECKING:
+    from framesift.sources._yt_dlp_session import Session
+
+logger = logging.getLogger(__name__)
+
+Info = dict[str, Any]
+LIVE: Final = ("is_live", "is_upcoming", "post_live")
+
+
+@dataclass(frozen=True, kw_only=True)
+class YtDlp(Source):
+    """Reads what a page says about its video, checks it, and only then downloads the picture track.
+
+    Sound is never downloaded. Every byte counts towards `FetchLimits.max_bytes`, pages included.
+    """
+
+    summary: ClassVar[str] = "video pages of YouTube, Loom, Vimeo and others, with their subtitles"
+    priority: ClassVar[int] = 10
+
+    language: str = "en"
+    """Language of the subtitles; without subtitles by people, automatic captions are taken."""
+    max_height_px: int = 720
+    """The largest picture of at most this height is downloaded, or else the smallest above."""
+
+    def __post_init__(self) -> None:
+        if self.max_height_px < 1:
+            raise InvalidOptionError(
+                f"max_height_px={self.max_height_px!r} must be at least 1; 720 suits small text"
+            )
+
+    def matches(self, uri: str) -> bool:
+        """Returns whether `uri` is a page of a listed site, also where yt-dlp is missing."""
+        return is_known_page(uri)
+
+    def open(self, uri: str, limits: FetchLimits, *, text_only: bool = False) -> LocalVideo:
+        """Returns the video of the page with its title, chapters and subtitles."""
+        checked_link(uri, limits)
+        shown = without_secrets(uri)
+        require("yt_dlp", extra="url")
+        with landing_folder() as folder, Client(limits) as client:
+            with self.session(client, folder) as session:
+                info = _describe(session, uri)
+                _refuse(info, shown, limits)
+                subtitles = self._subtitles(info, client, needed=text_only)
+                path = None if text_only else _download(session, info, uri)
+            video = LocalVideo(
+                path=path,
+                uri=shown,
+                title=info.get("title"),
+                duration_seconds=info.get("duration"),
+                chapters=_chapters(info),
+                subtitles=subtitles,
+                temporary_folder=folder,
+            )
+        if text_only:
+            video.close()
+        return video
+
+    def session(self, client: Client, folder: Path) -> Session:
+        """Returns a guarded yt-dlp; a subclass may add extractors of its own to it."""
+        from framesift.sources._yt_dlp_session import Session
+
+        return Session(client, folder, max_height_px=self.max_height_px)
+
+    def _subtitles(self, info: Info, client: Client, *, needed: bool) -> tuple[TimedText, ...]:
+        track = _best_track(info, self.language)
+        if track is None:
+            return ()
+        try:
+            return parse_timed_text(track.get("data") or _text(client, track["url"]))
+        except (DownloadError, ValueError) as error:
+            if needed:
+                raise DownloadError(f"the subtitles could not be read: {error}") from error
+            logger.warning("the subtitles were left out: %s", error)
+            return ()
+
+
+def _describe(session: Session, uri: str) -> Info:
+    """Returns what the page says about its one video, without downloading it."""
+    shown = without_secrets(uri)
+    try:
+        info: Info = session.extract_info(uri, download=False)
+    except Exception as error:
+        raise plain_error(error, shown) from error
+    if "entries" not in info:
+        return info
+    entries = [entry for entry in info["entries"] if entry]
+    if len(entries) != 1 or info.get("playlist_count") != 1:
+        raise UnsupportedSourceError(
+            f"{shown!r} lists several videos; one at a time is opened; give the link of one video"
+        )
+    return dict(entries[0])
+
+
+def _refuse(info: Info, shown: str, limits: FetchLimits) -> None:
+    """Raises where the page itself says that the video is live, too long or too large."""
+    if info.get("is_live") or info.get("live_status") in LIVE:
+        raise DownloadError(
+            f"{shown!r} is a live or upcoming stream; only finished videos are opened; give it "
+            "again when the recording is there"
+        )
+    duration_seconds = info.get("duration") or 0
+    if duration_seconds > limits.max_duration_seconds:
+        raise VideoTooLargeError(
+            f"{shown!r} lasts {duration_seconds:g} s; allowed are {limits.max_duration_seconds:g} "
+            "s; give a shorter video or raise max_duration_seconds"
+        )
+    size_bytes = info.get("filesize") or 0
+    if size_bytes > limits.max_bytes:
+        raise VideoTooLargeError(
+            f"{shown!r} has {size_bytes} bytes; max_bytes={limits.max_bytes!r} are allowed; give a "
+            "smaller video or raise the limit"
+        )
+
+
+def _download(session: Session, info: Info, uri: str) -> Path:
+    shown = without_secrets(uri)
+    with progress_bar("download", unit="B") as bar:
+        session.add_progress_hook(
+            lambda told: bar.update(told.get("downloaded_bytes", bar.n) - bar.n)
+        )
+        try:
+            done = session.process_ie_result(info, download=True)
+        except Exception as error:
+            raise plain_error(error, shown) from error
+    found = [entry.get("filepath") for entry in done.get("requested_downloads", ())]
+    if len(found) != 1 or found[0] is None:
+        raise DownloadError(f"{shown!r} brought no file; update yt-dlp or give another link")
+    path = Path(found[0])
+    require_video(path, shown)
+    return path
+
+
+def _chapters(info: Info) -> tuple[TimedText, ...]:
+    return tuple(
+        TimedText(
+            start_seconds=chapter["start_time"],
+            end_seconds=chapter["end_time"],
+            text=chapter.get("title") or "",
+        )
+        for chapter in info.get("chapters") or ()
+    )
+
+
+def _best_track(info: Info, language: str) -> Info | None:
+    """Returns the subtitles by people, else the automatic captions, in the best readable format."""
+    for kind in ("subtitles", "automatic_captions"):
+        by_language: dict[str, list[Info]] = info.get(kind) or {}
+        for name in sorted(by_language, key=lambda name: (name != language, name)):
+            if name != language and not name.startswith(f"{language}-"):
+                continue
+            readable = [track for track in by_language[name] if track.get("ext") in FORMATS]
+            if readable:
+                return min(readable, key=lambda track: FORMATS.index(track["ext"]))
+    return None
+
+
+def _text(client: Client, uri: str) -> str:
+    response = client.send(uri)
+    try:
+        body = b"".join(response.chunks)
+    finally:
+        response.close()
+    if response.status != 200:
+        raise DownloadError(f"{without_secrets(uri)!r} answered with status {response.status}")
+    return body.decode("utf-8", errors="replace")
