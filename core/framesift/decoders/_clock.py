@@ -1,0 +1,78 @@
+"""When the frames of a stream are shown, in ticks of its time base, from its packets."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from framesift.decoders import _container
+
+Ticks = npt.NDArray[np.int64]
+
+FALLBACK_FPS: Final = Fraction(25)
+"""What libav assumes, too, where a raw stream does not say."""
+
+
+class Stamp(NamedTuple):
+    """What one packet says about the frame in it."""
+
+    pts: int | None
+    dts: int | None
+    duration: int
+    is_key: bool
+
+
+def stored_times(stamps: list[Stamp], first: int | None) -> Ticks:
+    """Returns the presentation times `(F,)` from `first` on, the earliest frame that decodes."""
+    times = np.unique([stamp.pts for stamp in stamps if stamp.pts is not None])
+    return times if first is None else times[times >= first]
+
+
+def counted_times(stream: VideoStream, stamps: list[Stamp]) -> Ticks:
+    """Returns times `(F,)` where the container stores none: the n-th frame shown gets the n-th.
+
+    AVI numbers its packets, empty ones included; raw streams have only a frame rate.
+    """
+    decode_times = [stamp.dts for stamp in stamps if stamp.dts is not None]
+    if len(decode_times) == len(stamps):
+        return np.sort(decode_times)
+    return np.arange(len(stamps)) * round(_frame_ticks(stream))
+
+
+def container_start(container: InputContainer, first: Fraction) -> Fraction:
+    """Returns the seconds at which sound or video starts, at the latest `first`."""
+    starts = [
+        stream.start_time * stream.time_base
+        for stream in (*container.streams.audio, *container.streams.video)
+        if stream.start_time is not None and stream.time_base and not _container.is_picture(stream)
+    ]
+    return min([first, *starts])
+
+
+def last_duration(stream: VideoStream, stamps: list[Stamp], times: Ticks) -> float:
+    """Returns how many ticks the last frame is shown, from its packet or else its neighbours."""
+    durations = [stamp.duration for stamp in stamps if stamp.pts == times[-1] and stamp.duration]
+    typical = float(np.median(np.diff(times))) if len(times) > 1 else _frame_ticks(stream)
+    return durations[0] if durations else typical
+
+
+def announced_end(stream: VideoStream) -> Fraction | None:
+    """Returns the seconds at which the container says that the stream ends, if it does."""
+    if stream.duration is not None and stream.time_base:
+        return ((stream.start_time or 0) + stream.duration) * stream.time_base
+    tag = re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", ""))
+    if tag is None:
+        return None
+    hours, minutes, seconds = map(Fraction, tag.groups())
+    return hours * 3600 + minutes * 60 + seconds
+
+
+def _frame_ticks(stream: VideoStream) -> float:
+    rate = stream.average_rate or stream.guessed_rate or FALLBACK_FPS
+    return float(1 / (rate * (stream.time_base or 1)))

@@ -1,0 +1,55 @@
+"""Which frames are on the screen at given times: the rule that every sampler shares."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from framesift.decoders.base import FrameIndex
+from framesift.errors import InvalidOptionError
+
+TOLERANCE_SECONDS: Final = 1e-3
+"""Matroska rounds times to milliseconds, so a frame counts as shown this much early."""
+
+
+def at_fps(index: FrameIndex, fps: float) -> list[int]:
+    """Returns the frames shown at `1 / fps` intervals from the first frame on, each only once.
+
+    Raises:
+        InvalidOptionError: `fps` is not a positive number.
+    """
+    if not (math.isfinite(fps) and fps > 0):
+        raise InvalidOptionError(
+            f"fps={fps!r} must be a number above 0: frames per second; try 1.0 for talks"
+        )
+    pts = index.pts_seconds
+    edges = np.append(pts, pts[0] + index.info.duration_seconds) - pts[0]
+    gaps = np.diff(edges)
+    is_steady = np.ptp(gaps) <= 2 * TOLERANCE_SECONDS
+    if is_steady and 1 / fps <= gaps.mean() + TOLERANCE_SECONDS / len(gaps):
+        return list(range(len(pts)))
+    samples_before = np.ceil((edges - TOLERANCE_SECONDS) * fps)
+    kept: list[int] = np.flatnonzero(np.diff(samples_before) > 0).tolist()
+    return kept or [0]
+
+
+def at_times(index: FrameIndex, times_seconds: Sequence[float]) -> list[int]:
+    """Returns the frame shown at each time, one for one, so close times may repeat a frame.
+
+    A time before the first frame gives the first one, a time after the end the last one.
+
+    Raises:
+        InvalidOptionError: a time is negative or not a number, or the times descend.
+    """
+    times = np.asarray(times_seconds, dtype=np.float64)
+    if not np.all(np.isfinite(times)) or np.any(times < 0) or np.any(np.diff(times) < 0):
+        raise InvalidOptionError(
+            f"times_seconds={list(times_seconds)!r} must be numbers from 0 up in ascending order; "
+            "sort them and drop what is not a time"
+        )
+    shown = np.searchsorted(index.pts_seconds - TOLERANCE_SECONDS, times, side="right") - 1
+    kept: list[int] = np.maximum(shown, 0).tolist()
+    return kept

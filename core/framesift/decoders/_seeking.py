@@ -1,0 +1,104 @@
+"""Finds frames again: decodes on, and jumps to a keyframe where that leaves enough frames out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from typing import Final, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from framesift.decoders import _container
+from framesift.decoders._timeline import Timeline
+
+Picture = TypeVar("Picture")
+
+
+MIN_JUMP_FRAMES: Final = 16
+"""Frames that a jump must leave out: refilling the decoder costs about as much as these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Positions that are decoded in one go."""
+
+    positions: list[int] = field(default_factory=list)
+    keys: list[int] = field(default_factory=list)
+    """Where to jump to first, the best one and one to fall back on; empty to decode on."""
+
+
+def plan_runs(keys: npt.NDArray[np.int64], positions: Sequence[int]) -> list[Run]:
+    """Returns ascending `positions`, parted wherever a jump leaves enough frames out."""
+    runs = [Run()]
+    following = 0
+    for position in positions:
+        before = keys[: np.searchsorted(keys, position, side="right")]
+        if len(before) and before[-1] - following >= MIN_JUMP_FRAMES:
+            runs.append(Run(keys=before[:-3:-1].tolist()))
+        runs[-1].positions.append(position)
+        following = position + 1
+    return [run for run in runs if run.positions]
+
+
+class FrameReader:
+    """Gives frames of one open container by their position in its timeline."""
+
+    def __init__(
+        self,
+        container: InputContainer,
+        stream: VideoStream,
+        timeline: Timeline,
+        positions: Sequence[int],
+    ) -> None:
+        self._container = container
+        self._stream = stream
+        self._timeline = timeline
+        self._runs = plan_runs(timeline.keys, positions)
+        self._wanted = None if timeline.counted else set(timeline.ticks[positions].tolist())
+        stream.thread_type = "AUTO"
+
+    def __iter__(self) -> Iterator[tuple[int, VideoFrame]]:
+        """Yields positions with their frames, without those that damage cost."""
+        frames = self._decoded()
+        for run in self._runs:
+            for key in run.keys:
+                if not self._jump(key):
+                    break
+                decoded = self._decoded()
+                landed = list(islice(decoded, 1))
+                frames = chain(landed, decoded)
+                if landed and landed[0][0] <= run.positions[0]:
+                    break
+            yield from pick(frames, run.positions)
+
+    def _jump(self, key: int) -> bool:
+        try:
+            self._container.seek(int(self._timeline.ticks[key]), stream=self._stream)
+        except FFmpegError:  # some raw streams cannot be sought in, so they are decoded on
+            return False
+        return True
+
+    def _decoded(self) -> Iterator[tuple[int, VideoFrame]]:
+        frames = _container.frames(self._container, self._stream, self._wanted)
+        for count, frame in enumerate(frames):
+            position = self._timeline.position(count if self._timeline.counted else frame.pts)
+            if position is not None:
+                yield position, frame
+
+
+def pick(
+    numbered: Iterator[tuple[int, Picture]], positions: Sequence[int]
+) -> Iterator[tuple[int, Picture]]:
+    """Yields those at `positions`, and stops reading at the last of them."""
+    wanted, last = set(positions), max(positions, default=-1)
+    for position, picture in numbered:
+        if position in wanted:
+            yield position, picture
+        if position >= last:
+            return

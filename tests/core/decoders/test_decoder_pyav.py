@@ -1,0 +1,135 @@
+import subprocess
+import sys
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from framesift.decoders._seeking import MIN_JUMP_FRAMES, plan_runs
+from framesift.decoders.pyav import PyavDecoder
+from framesift.errors import CorruptVideoError, NoVideoStreamError
+
+ORANGE = (230, 120, 30)
+
+
+@pytest.mark.parametrize("full_range", [False, True])
+@pytest.mark.parametrize(("matrix", "name"), [(1, "bt709"), (5, "bt470bg"), (9, "bt2020nc")])
+def test_colours_come_back_as_they_went_in(tmp_path, matrix, name, full_range):
+    path = tmp_path / "orange.mp4"
+    red, blue = {1: (0.2126, 0.0722), 5: (0.299, 0.114), 9: (0.2627, 0.0593)}[matrix]
+    planes = to_yuv(ORANGE, red, blue, full_range)
+    with av.open(str(path), "w") as container:
+        options = {"qp": "0", "x264-params": f"colormatrix={name}:fullrange={int(full_range)}"}
+        stream = container.add_stream("libx264", rate=25, options=options)
+        stream.height, stream.width, stream.pix_fmt = 32, 32, "yuv420p"
+        stream.codec_context.colorspace = matrix
+        stream.codec_context.color_range = 2 if full_range else 1
+        sizes = (32, 16, 16)
+        pixels = [np.full(size * size, value) for size, value in zip(sizes, planes, strict=True)]
+        picture = np.concatenate(pixels).astype(np.uint8).reshape(48, 32)
+        frame = av.VideoFrame.from_ndarray(picture, format="yuv420p")
+        frame.colorspace, frame.color_range = matrix, 2 if full_range else 1
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+    (frames,) = PyavDecoder().decode(path, [0])
+
+    np.testing.assert_allclose(frames.data.reshape(-1, 3).mean(axis=0), ORANGE, atol=3)
+
+
+def to_yuv(rgb, red: float, blue: float, full_range: bool) -> tuple[int, int, int]:
+    r, g, b = (value / 255 for value in rgb)
+    luma = red * r + (1 - red - blue) * g + blue * b
+    chroma = (b - luma) / (2 * (1 - blue)), (r - luma) / (2 * (1 - red))
+    if full_range:
+        return round(255 * luma), *(round(128 + 255 * value) for value in chroma)
+    return round(16 + 219 * luma), *(round(128 + 224 * value) for value in chroma)
+
+
+def test_shrinking_averages_instead_of_picking(tmp_path):
+    path = tmp_path / "checker.mov"
+    checker = (np.indices((256, 256)).sum(axis=0) % 2 * 255).astype(np.uint8)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("png", rate=25)
+        stream.height, stream.width, stream.pix_fmt = 256, 256, "rgb24"
+        frame = av.VideoFrame.from_ndarray(np.stack([checker] * 3, axis=-1), format="rgb24")
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+    (frames,) = PyavDecoder().decode(path, [0], size_px=(32, 32))
+
+    np.testing.assert_allclose(frames.data, 127, atol=3)
+
+
+def test_a_jump_is_planned_where_it_leaves_enough_out():
+    keys = np.arange(0, 200, 50)
+
+    runs = plan_runs(keys, [0, 10, 60, 61, 199])
+
+    assert [run.positions for run in runs] == [[0, 10], [60, 61], [199]]
+    assert [run.keys for run in runs] == [[], [50, 0], [150, 100]]
+
+
+def test_no_jump_is_planned_over_a_few_frames():
+    keys = np.arange(0, 100, 2)
+    positions = list(range(0, 100, MIN_JUMP_FRAMES))
+    assert len(plan_runs(keys, positions)) == 1
+
+
+def test_a_cover_is_no_video(tmp_path):
+    path = tmp_path / "song.mp3"
+    with av.open(str(path), "w") as container:
+        sound = container.add_stream("libmp3lame", rate=16000, layout="mono")
+        cover = container.add_stream("png", rate=1)
+        cover.height, cover.width, cover.pix_fmt = 8, 8, "rgb24"
+        cover.disposition = av.stream.Disposition.attached_pic.value
+        picture = av.VideoFrame.from_ndarray(np.zeros((8, 8, 3), np.uint8), format="rgb24")
+        silence = np.zeros((1, 1152), np.float32)
+        samples = av.AudioFrame.from_ndarray(silence, format="fltp", layout="mono")
+        samples.sample_rate = 16000
+        for packet in (*cover.encode(picture), *sound.encode(samples), *sound.encode()):
+            container.mux(packet)
+
+    with pytest.raises(NoVideoStreamError, match="a cover, audio"):
+        PyavDecoder().index(path)
+
+
+def test_a_stream_of_which_nothing_decodes_is_refused(tmp_path, write_video):
+    path = write_video(tmp_path / "a.mp4", 5, container_options={"movflags": "faststart"})
+    content = path.read_bytes()
+    payload = content.index(b"mdat") + 4
+    path.write_bytes(content[:payload] + b"\xff" * (len(content) - payload))
+
+    with pytest.raises(CorruptVideoError, match="not one frame"):
+        PyavDecoder().index(path)
+
+
+def test_a_playlist_cannot_make_the_decoder_open_an_address(tmp_path):
+    path = tmp_path / "list.mp4"
+    path.write_text("ffconcat version 1.0\nfile 'http://127.0.0.1:9/a.mp4'\n")
+    with pytest.raises(CorruptVideoError, match=r"list\.mp4"):
+        PyavDecoder().index(path)
+
+
+def test_the_average_rate_is_measured(tmp_path, write_video):
+    times = [Fraction(number, 5) for number in range(10)]
+    info = PyavDecoder().index(write_video(tmp_path / "slow.mkv", 10, times=times)).info
+    assert info.average_fps == pytest.approx(5, rel=0.1)
+    assert info.codec == "h264"
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_length(tmp_path, write_video):
+    code = (
+        "import resource, sys, pathlib; from framesift.decoders.pyav import PyavDecoder as D\n"
+        "path = pathlib.Path(sys.argv[1])\n"
+        "for _ in D().decode(path, range(int(sys.argv[2])), window=4): pass\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    path = write_video(tmp_path / "long.mp4", 1500, size=(240, 320))
+    peaks_kib = [
+        int(subprocess.check_output([sys.executable, "-c", code, str(path), count]))
+        for count in ("100", "1500")
+    ]
+    assert peaks_kib[1] - peaks_kib[0] < 20_000
