@@ -1,0 +1,109 @@
+"""Vision towers of Hugging Face checkpoints: safetensors only, and no code that comes with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+
+from framesift.errors import ModelError
+from framesift.registry import require
+
+
+def read_config(model: str, allowed: frozenset[str]) -> dict[str, Any]:
+    """Returns what `config.json` says, whose `model_type` must be one of `allowed`.
+
+    Args:
+        model: local folder or hub id.
+        allowed: types of model that the caller understands.
+
+    Raises:
+        ModelError: no such checkpoint, or one of another type.
+    """
+    read = require("transformers", extra="hf").PreTrainedConfig.get_config_dict
+    config: dict[str, Any] = _cached_first(read, model)[0]
+    if config.get("model_type") not in allowed:
+        raise ModelError(
+            f"{model!r} is a model of type {config.get('model_type')!r}; this encoder reads "
+            f"{' or '.join(sorted(allowed))}; pass the folder or hub id of such a model"
+        )
+    return config
+
+
+def read_normalization(model: str) -> tuple[list[float], list[float]]:
+    """Returns mean and standard deviation of the three colours that the tower was trained with.
+
+    Raises:
+        ModelError: the checkpoint does not say.
+    """
+    mixin = require("transformers.image_processing_base", extra="hf").ImageProcessingMixin
+    given = _cached_first(mixin.get_image_processor_dict, model)[0]
+    try:
+        return given["image_mean"], given["image_std"]
+    except KeyError as error:
+        raise ModelError(
+            f"{model!r} has a preprocessor_config.json without {error}; it must give image_mean "
+            "and image_std; add them"
+        ) from error
+
+
+def load_tower(model: str, architecture: str, *, device: str, dtype: torch.dtype) -> Any:
+    """Returns the tower in evaluation mode, every weight of it from the checkpoint.
+
+    Args:
+        model: local folder or hub id.
+        architecture: class of transformers, such as `"CLIPVisionModel"`.
+        device: where the tower goes.
+        dtype: floating point type that it computes in.
+
+    Raises:
+        ModelError: no such checkpoint, no safetensors in it, or not every weight.
+    """
+    read = getattr(require("transformers", extra="hf"), architecture).from_pretrained
+    # Without ignore_mismatched_sizes, a wrong size ends in an error that does not name the weight.
+    options = {"use_safetensors": True, "ignore_mismatched_sizes": True, "dtype": dtype}
+    with _quiet():
+        tower, loaded = _cached_first(read, model, output_loading_info=True, **options)
+    unfit = sorted([*loaded["missing_keys"], *(name for name, *_ in loaded["mismatched_keys"])])
+    if unfit:
+        raise ModelError(
+            f"{model!r} has {len(unfit)} weights missing or of another size, such as {unfit[0]!r}; "
+            f"its config.json asks for them in a {architecture}; pass a complete checkpoint"
+        )
+    return tower.to(device).eval()
+
+
+def _cached_first(read: Callable[..., Any], model: str, **options: Any) -> Any:
+    """Returns what `read` gives, from this machine where it is there, else from the hub."""
+    with _in_one_line(model):
+        try:
+            return read(model, local_files_only=True, **options)
+        except OSError:
+            return read(model, **options)
+
+
+@contextmanager
+def _in_one_line(model: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        raise ModelError(
+            f"cannot load {model!r} ({reason}); pass a local folder with config.json, "
+            "preprocessor_config.json and model.safetensors, or a hub id within reach"
+        ) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hides the listing of weights that a tower leaves unread, such as those of a text model."""
+    logging = require("transformers.utils.logging", extra="hf")
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)

@@ -1,0 +1,116 @@
+"""Describes patches by colour, structure and edges, without any weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import ClassVar, Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from framesift.encoders._edges import edge_density
+from framesift.encoders._resize import resized
+from framesift.encoders.base import Encoder
+from framesift.errors import InvalidOptionError
+from framesift.types.frames import Frames
+from framesift.types.tokens import Signals, VideoTokens
+
+Array = npt.NDArray[np.float32]
+
+CELLS: Final = 4
+"""Each patch is measured on 4x4 cells."""
+NOISE: Final = 5.0
+"""Gradient in gray levels per pixel that noise and compression alone can cause."""
+BANDWIDTH: Final = 0.375
+"""Distance of two descriptions at which their cosine similarity has fallen to 0.6."""
+WAVES: Final = 16
+"""Number of (cosine, sine) pairs that carry a description."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handcrafted(Encoder):
+    """Patches whose cosine similarity is near 1 where nothing changed, and falls where it did.
+
+    A patch is described by its mean lightness (weakly, so that drifting exposure counts little),
+    the lightness and colour of its cells, and its edges in four directions above the noise. Random
+    Fourier features (Rahimi and Recht, 2007) of a fixed projection turn the Euclidean distance of
+    two descriptions into the cosine similarity of two vectors of length 1, so that flat patches
+    have a stable direction as well. Frames are squashed to a square; a patch maps to a place.
+    """
+
+    summary: ClassVar[str] = "colour, structure and edges of patches, no weights"
+    gives: ClassVar[frozenset[str]] = frozenset({"edge_density"})
+
+    grid_size: int = 14
+    """Patches per side: 14 gives 196 tokens per frame."""
+    patch_px: int = 32
+    """Side of a patch in pixels of the squashed frame."""
+
+    def __post_init__(self) -> None:
+        if self.grid_size < 1 or self.patch_px < CELLS:
+            raise InvalidOptionError(
+                f"grid_size={self.grid_size} must be at least 1 and patch_px={self.patch_px} at "
+                f"least {CELLS}"
+            )
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Patch grid `(h, w)`, square."""
+        return self.grid_size, self.grid_size
+
+    @property
+    def input_px(self) -> tuple[int, int]:
+        """Frame size `(H, W)`, square."""
+        side = self.grid_size * self.patch_px
+        return side, side
+
+    def encode(self, frames: Frames) -> VideoTokens:
+        """Returns the tokens `(T, N, 32)`, float16."""
+        images = resized(frames.data, self.input_px)
+        described = np.stack([_describe(_cells(image, self.grid_size)) for image in images])
+        phase = described @ _directions(described.shape[-1])
+        waves = np.concatenate([np.cos(phase), np.sin(phase)], axis=-1) / np.sqrt(WAVES)
+        return VideoTokens(
+            features=torch.from_numpy(waves.astype(np.float16)),
+            grid=self.grid,
+            pts_seconds=torch.from_numpy(frames.pts_seconds),
+            signals=Signals(edge_density=torch.from_numpy(edge_density(images, self.grid))),
+        )
+
+
+def _cells(image: npt.NDArray[np.uint8], grid_size: int) -> Array:
+    """Returns lightness, two colours and four edge strengths of each cell, `(N, 16, 7)`."""
+    lab = cv2.cvtColor(image, cv2.COLOR_RGB2Lab)
+    across, down = (cv2.Sobel(lab[..., 0], cv2.CV_32F, dx, 1 - dx, scale=1 / 8) for dx in (1, 0))
+    slopes = [across, down, (across + down) / np.sqrt(2), (across - down) / np.sqrt(2)]
+    edges = [np.maximum(np.abs(slope) - NOISE, 0) for slope in slopes]
+    planes = np.dstack([lab.astype(np.float32), *edges]).astype(np.float32)
+    side = grid_size * CELLS
+    means = cv2.resize(planes, (side, side), interpolation=cv2.INTER_AREA)
+    split = means.reshape(grid_size, CELLS, grid_size, CELLS, -1).transpose(0, 2, 1, 3, 4)
+    return split.reshape(grid_size**2, CELLS**2, -1).astype(np.float32, copy=False)
+
+
+def _describe(cells: Array) -> Array:
+    """Returns descriptions `(N, 41)` whose distances grow with what a viewer would see change."""
+    lightness = cells[..., 0] / 255
+    mean = lightness.mean(-1, keepdims=True)
+    quarters = (
+        cells.reshape(-1, 2, 2, 2, 2, cells.shape[-1]).mean((2, 4)).reshape(len(cells), 4, -1)
+    )
+    colour = (quarters[..., 1:3] / 128 - 1) / 2
+    edges = np.sqrt(quarters[..., 3:] / 10 + 0.01)
+    rows = [0.3 * mean, (lightness - mean) / 4, colour, 0.3 * edges]
+    return np.concatenate([row.reshape(len(cells), -1) for row in rows], axis=-1)
+
+
+@lru_cache
+def _directions(channels: int) -> Array:
+    """Returns the fixed orthogonal projection `(channels, WAVES)`, scaled to the bandwidth."""
+    square = np.random.default_rng(3).normal(size=(channels, channels))
+    orthogonal = np.linalg.qr(square)[0][:, :WAVES]
+    scaled: Array = (orthogonal * np.sqrt(channels) / BANDWIDTH).astype(np.float32)
+    return scaled

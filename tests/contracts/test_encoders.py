@@ -1,0 +1,164 @@
+"""Every encoder, whatever it looks for, keeps these promises."""
+
+import numpy as np
+import pytest
+import torch
+
+from framesift.encoders import registry
+from framesift.encoders.base import Encoder
+from framesift.registry import describe
+from framesift.types.frames import Frames
+from framesift.types.tokens import VideoTokens
+
+NAMES = registry.names()
+SIZES = [(64, 64), (448, 448), (61, 97), (7, 5), (240, 320), (900, 31)]
+
+
+@pytest.fixture(scope="session")
+def tiny_clip(tmp_path_factory):
+    transformers = pytest.importorskip("transformers")
+    folder = tmp_path_factory.mktemp("tiny_clip")
+    torch.manual_seed(0)
+    config = transformers.CLIPVisionConfig(
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        image_size=64,
+        patch_size=16,
+    )
+    transformers.CLIPVisionModel(config).save_pretrained(folder)
+    transformers.CLIPImageProcessorPil().save_pretrained(folder)
+    return {"model": str(folder), "device": "cpu"}
+
+
+WEIGHTS = {"clip": "tiny_clip"}
+"""Fixtures with options that replace large checkpoints by small random ones."""
+
+
+@pytest.fixture(params=NAMES)
+def encoder(request):
+    weights = WEIGHTS.get(request.param)
+    return registry.create(request.param, **(request.getfixturevalue(weights) if weights else {}))
+
+
+def make_frames(count=4, size=(61, 97), seed=0):
+    random = np.random.default_rng(seed)
+    return Frames(
+        data=random.integers(0, 256, (count, *size, 3), dtype=np.uint8),
+        pts_seconds=np.arange(count) * 0.5,
+        indices=np.arange(count),
+    )
+
+
+def assert_same(first: VideoTokens, second: VideoTokens, tolerance: float = 0.0) -> None:
+    torch.testing.assert_close(first.features, second.features, rtol=0, atol=tolerance)
+    torch.testing.assert_close(first.pts_seconds, second.pts_seconds, rtol=0, atol=0)
+    signals, others = first.signals.present(), second.signals.present()
+    assert signals.keys() == others.keys()
+    for name, value in signals.items():
+        torch.testing.assert_close(value, others[name], rtol=0, atol=tolerance)
+
+
+def test_it_is_an_encoder_that_says_what_it_is(encoder):
+    assert isinstance(encoder, Encoder)
+    assert encoder.summary
+    assert describe(encoder).split(":")[0] in NAMES
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_frames_of_any_size_give_the_promised_shape(encoder, size):
+    frames = make_frames(size=size)
+    tokens = encoder.encode(frames)
+    height, width = encoder.grid
+    assert tokens.grid == encoder.grid
+    assert tokens.features.shape[:2] == (4, height * width)
+    assert tokens.features.is_floating_point()
+    assert torch.isfinite(tokens.features).all()
+    assert tokens.features.norm(dim=-1).min() > 0
+    assert tokens.mask is None
+    assert tokens.pts_seconds.tolist() == frames.pts_seconds.tolist()
+
+
+def test_signals_are_those_it_gives(encoder):
+    tokens = encoder.encode(make_frames())
+    signals = tokens.signals.present()
+    assert signals.keys() == encoder.gives
+    for value in signals.values():
+        assert value.shape[:2] == tokens.features.shape[:2]
+        assert value.is_floating_point()
+        assert torch.isfinite(value).all()
+    if "edge_density" in signals:
+        assert signals["edge_density"].shape == tokens.features.shape[:2]
+        assert 0 <= signals["edge_density"].min() <= signals["edge_density"].max() <= 1
+    if "attention" in signals:
+        assert signals["attention"].shape == tokens.features.shape[:2]
+        assert signals["attention"].min() >= 0
+        assert signals["attention"].sum(-1).max() <= 1 + 1e-5
+
+
+def test_the_same_frames_give_the_same_tokens_to_the_bit(encoder):
+    frames = make_frames()
+    assert_same(encoder.encode(frames), encoder.encode(frames))
+
+
+def test_an_equal_encoder_gives_the_same_tokens(encoder):
+    twin = registry.create(describe(encoder))
+    assert twin == encoder
+    assert_same(encoder.encode(make_frames()), twin.encode(make_frames()))
+
+
+def test_one_frame_is_enough(encoder):
+    assert encoder.encode(make_frames(1)).frame_count == 1
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3])
+def test_windows_are_independent(encoder, cut):
+    frames = make_frames(size=encoder.input_px)
+    parts = [encoder.encode(frames[:cut]), encoder.encode(frames[cut:])]
+    assert_same(VideoTokens.concatenate(parts), encoder.encode(frames), 1e-5)
+
+
+def test_more_frames_than_a_batch_keep_their_order(encoder):
+    frames = make_frames(20, size=encoder.input_px)
+    alone = encoder.encode(frames[17:18])
+    many = encoder.encode(frames)
+    torch.testing.assert_close(many.features[17:18], alone.features, rtol=0, atol=1e-5)
+
+
+def test_a_still_clip_gives_equal_tokens(encoder):
+    still = make_frames(1).data.repeat(5, axis=0)
+    tokens = encoder.encode(Frames(data=still, pts_seconds=np.arange(5.0), indices=np.arange(5)))
+    torch.testing.assert_close(
+        tokens.features, tokens.features[:1].expand_as(tokens.features), rtol=0, atol=1e-5
+    )
+
+
+def test_a_change_is_seen_in_its_place(encoder):
+    frames = make_frames(2, size=encoder.input_px)
+    (rows, columns), (height, width) = encoder.grid, encoder.input_px
+    frames.data[1] = frames.data[0]
+    frames.data[1, : height // rows, -(width // columns) :] = 255
+    features = encoder.encode(frames).features.float()
+    change = (features[1] - features[0]).norm(dim=-1)
+    assert change.argmax() == columns - 1
+
+
+def test_frames_are_left_as_they_were(encoder):
+    frames = make_frames(size=encoder.input_px)
+    before = frames.data.copy()
+    frames.data.setflags(write=False)
+    encoder.encode(frames)
+    assert np.array_equal(frames.data, before)
+
+
+def test_tokens_do_not_share_memory_with_frames(encoder):
+    frames = make_frames(size=encoder.input_px)
+    tokens = encoder.encode(frames)
+    kept = tokens.features.clone()
+    frames.data[:] = 0
+    assert torch.equal(tokens.features, kept)
+
+
+def test_no_gradient_is_recorded(encoder):
+    assert not encoder.encode(make_frames()).features.requires_grad
