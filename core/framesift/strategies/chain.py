@@ -1,0 +1,96 @@
+"""Runs several strategies one after another, each on what the one before it left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from framesift.errors import InvalidOptionError
+from framesift.strategies import registry
+from framesift.strategies.base import Strategy
+from framesift.types.plan import TokenPlan
+from framesift.types.tokens import VideoTokens
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chain(Strategy):
+    """Applies strategies in sequence; written as `"temporal | attention"`.
+
+    Each stage keeps the same fraction of what it gets, so that `n` stages together meet the
+    budget exactly: a budget of 1/4 over two stages halves the tokens twice.
+    """
+
+    summary: ClassVar[str] = "strategies in sequence, written 'first | second'"
+
+    stages: str = "temporal | random"
+    """Spec strings of the stages, separated by `|`."""
+
+    def __post_init__(self) -> None:
+        if any(isinstance(stage, Chain) for stage in self.parts):
+            raise InvalidOptionError(f"stages={self.stages!r} must not hold another chain")
+
+    @property
+    def parts(self) -> list[Strategy]:
+        """The strategies of the stages, in order."""
+        return [registry.create(spec) for spec in self.stages.split("|")]
+
+    @property
+    def spec(self) -> str:
+        """The stages' spec strings, joined by `|`."""
+        return " | ".join(part.spec for part in self.parts)
+
+    @property
+    def required_signals(self) -> frozenset[str]:
+        """Signals that any of the stages needs."""
+        return frozenset().union(*(part.required_signals for part in self.parts))
+
+    def decide(self, tokens: VideoTokens, budget: int, question: str | None) -> TokenPlan:
+        """Returns the composition of the stages' plans."""
+        total, plan = int(tokens.live.sum()), None
+        for number, part in enumerate(self.parts, start=1):
+            share = (budget / total) ** (number / len(self.parts))
+            allowed = budget if number == len(self.parts) else max(budget, round(total * share))
+            stage = part.plan(
+                tokens if plan is None else _remaining(tokens, plan), allowed, question
+            )
+            plan = stage if plan is None else plan.then(_on_outputs(stage, plan))
+        assert plan is not None
+        return plan
+
+
+def _remaining(tokens: VideoTokens, plan: TokenPlan) -> VideoTokens:
+    """Returns `tokens` with each output of `plan` in the place of its main source."""
+    anchors = plan.sources
+    if len(anchors.unique()) != len(anchors):
+        raise InvalidOptionError(
+            "only the last stage of a chain may split a token over several outputs; put it last"
+        )
+    places = anchors.to(tokens.features.device)
+    features = tokens.features.flatten(0, 1).index_copy(0, places, plan.apply(tokens.features))
+    mask = torch.zeros(tokens.count, dtype=torch.bool, device=places.device)
+    return replace(
+        tokens,
+        features=features.view_as(tokens.features),
+        mask=mask.index_fill_(0, places, True).view(tokens.features.shape[:2]),
+    )
+
+
+def _on_outputs(stage: TokenPlan, plan: TokenPlan) -> TokenPlan:
+    """Returns `stage` with its inputs renumbered from places to the outputs of `plan`."""
+    return TokenPlan.from_entries(
+        dst=stage.dst,
+        src=_inverse(plan.sources, plan.num_in)[stage.src],
+        weight=stage.weight,
+        num_in=plan.num_out,
+        num_out=stage.num_out,
+        tokens_per_frame=1,
+    )
+
+
+def _inverse(places: Tensor, total: int) -> Tensor:
+    numbers = torch.full((total,), -1, dtype=torch.long)
+    numbers[places] = torch.arange(len(places))
+    return numbers

@@ -1,0 +1,27 @@
+"""Keeps a seeded random choice of tokens: the row that every table of methods must beat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from framesift.strategies.base import ScoreStrategy
+from framesift.types.tokens import VideoTokens
+
+
+@dataclass(frozen=True, kw_only=True)
+class Random(ScoreStrategy):
+    """Keeps tokens by lot; the same `seed` draws the same tokens on every machine and device."""
+
+    summary: ClassVar[str] = "seeded random choice, the floor of every comparison"
+
+    seed: int = 0
+
+    def score(self, tokens: VideoTokens, budget: int) -> Tensor:
+        """Returns the lot of each token, uniform in [0, 1), `(T, N)`."""
+        generator = torch.Generator().manual_seed(self.seed)
+        lots = torch.rand(tokens.features.shape[:2], generator=generator, dtype=torch.float64)
+        return lots.to(tokens.features.device)
