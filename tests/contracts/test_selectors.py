@@ -1,0 +1,73 @@
+"""Every frame selector, whatever its rule, keeps these promises."""
+
+import pytest
+import torch
+
+from framesift.errors import BudgetError
+from framesift.registry import describe
+from framesift.selectors import registry
+from framesift.types.tokens import VideoTokens
+
+
+@pytest.fixture(params=registry.names())
+def selector(request):
+    return registry.create(request.param)
+
+
+def make_tokens(frames, *, still=False, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    base = torch.randn(1, 9, 8, generator=generator)
+    moving = torch.randn(frames, 9, 8, generator=generator)
+    features = base.expand(frames, -1, -1) if still else moving
+    return VideoTokens(
+        features=features.contiguous(),
+        grid=(3, 3),
+        pts_seconds=torch.arange(frames, dtype=torch.float64) / 2,
+    )
+
+
+def select(selector, tokens, count):
+    return selector.select(
+        tokens.pts_seconds, tokens if selector.encoder is not None else None, count
+    )
+
+
+@pytest.mark.parametrize("still", [False, True])
+@pytest.mark.parametrize("frames", [1, 2, 3, 10, 41])
+@pytest.mark.parametrize("count", [1, 2, 3, 9])
+def test_the_count_is_exact(selector, frames, count, still):
+    selection = select(selector, make_tokens(frames, still=still), count)
+    assert len(selection.indices) == min(count, frames)
+    assert set(selection.indices) <= set(range(frames))
+    assert all(selection.reasons)
+    assert all(torch.tensor(selection.scores).isfinite())
+
+
+def test_a_count_above_the_frames_says_so(selector):
+    selection = select(selector, make_tokens(4), 9)
+    assert selection.indices == (0, 1, 2, 3)
+    assert "all 4 sampled frames" in selection.reasons[0]
+
+
+@pytest.mark.parametrize("count", [0, -3])
+def test_a_count_below_one_is_an_error(selector, count):
+    with pytest.raises(BudgetError, match="at least 1"):
+        select(selector, make_tokens(4), count)
+
+
+def test_deterministic(selector):
+    tokens = make_tokens(30)
+    assert select(selector, tokens, 7) == select(selector, tokens, 7)
+
+
+def test_zero_features_and_half_precision(selector):
+    tokens = make_tokens(12)
+    features = tokens.features.half()
+    features[3:6] = 0
+    half = VideoTokens(features=features, grid=tokens.grid, pts_seconds=tokens.pts_seconds)
+    assert len(select(selector, half, 5).indices) == 5
+
+
+def test_spec_round_trip_and_class_facts(selector):
+    assert registry.create(describe(selector)) == selector
+    assert selector.summary
