@@ -1,0 +1,156 @@
+"""The steps from a URI to tokens and frames, each timed, each in bounded memory."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+
+from framesift.decoders.base import Decoder, FrameIndex
+from framesift.encoders import registry as encoders
+from framesift.encoders.base import Encoder
+from framesift.errors import UnsupportedSourceError
+from framesift.progress import progress_bar
+from framesift.selectors.base import Selection, Selector
+from framesift.sources.base import FetchLimits, open_video
+from framesift.types.frames import Frames
+from framesift.types.tokens import VideoTokens
+from framesift.types.video import LocalVideo, Warn
+
+logger = logging.getLogger(__name__)
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoded:
+    """The tokens of the frames that could be decoded."""
+
+    tokens: VideoTokens
+    indices: list[int]
+    """Position of each of the frames in the stream."""
+    encoder: Encoder
+
+    def frames(self, indices: Sequence[int]) -> VideoTokens:
+        """Returns the tokens of some of the frames, by their position in the stream."""
+        place = {index: i for i, index in enumerate(self.indices)}
+        return self.tokens.frames([place[index] for index in indices])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selected:
+    """A selector's choice, as positions in the stream."""
+
+    choice: Selection
+    indices: list[int]
+    seen: Encoded | None
+    """What the selector looked at, None where the times were enough."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stages:
+    """One run over one video: what each stage took and what went wrong on the way."""
+
+    decoder: Decoder
+    listener: Warn | None = None
+    """Told each warning; the log is, where there is none."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    def warn(self, line: str) -> None:
+        """Keeps a warning and tells the listener."""
+        self.warnings.append(line)
+        (self.listener or logger.warning)(line)
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Adds the seconds spent within to `stage`."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+
+    @contextmanager
+    def open(self, video: str | Path | LocalVideo, limits: FetchLimits) -> Iterator[LocalVideo]:
+        """Gives the video as a file, and removes what was fetched; a `LocalVideo` stays open."""
+        if isinstance(video, LocalVideo):
+            yield video
+            return
+        with self.timed("fetch"):
+            local = open_video(str(video), limits)
+        with local:
+            yield local
+
+    def frames(
+        self, path: Path, indices: Sequence[int], size_px: tuple[int, int] | None = None
+    ) -> Iterator[Frames]:
+        """Yields windows of the frames at `indices`."""
+        windows = self.decoder.decode(path, indices, size_px=size_px, warn=self.warn)
+        return self._each("decode", windows)
+
+    def encode(self, path: Path, indices: Sequence[int], encoder: Encoder) -> Encoded:
+        """Returns the tokens of the frames at `indices`, never holding more than a window."""
+        decoded: list[int] = []
+
+        def parts() -> Iterator[VideoTokens]:
+            with progress_bar("encode", total=len(indices)) as bar:
+                for window in self.frames(path, indices, encoder.input_px):
+                    with self.timed("encode"):
+                        part = encoder.encode(window)
+                    decoded.extend(window.indices.tolist())
+                    yield part
+                    bar.update(len(window))
+
+        tokens = VideoTokens.gather(parts(), len(indices))
+        return Encoded(tokens=tokens, indices=decoded, encoder=encoder)
+
+    def select(
+        self,
+        path: Path,
+        index: FrameIndex,
+        indices: Sequence[int],
+        *,
+        selector: Selector,
+        count: int,
+        question: str | None,
+    ) -> Selected:
+        """Returns the selector's choice among the frames at `indices` that can be decoded."""
+        seen = None
+        if selector.encoder is not None:
+            seen = self.encode(path, indices, encoders.create(selector.encoder))
+        candidates = indices if seen is None else seen.indices
+        with self.timed("select"):
+            choice = selector.select(
+                torch.from_numpy(index.pts_seconds[list(candidates)]),
+                None if seen is None else seen.tokens,
+                count,
+                question,
+            )
+        picked = [candidates[i] for i in choice.indices]
+        return Selected(choice=choice, indices=picked, seen=seen)
+
+    def _each(self, stage: str, items: Iterable[Item]) -> Iterator[Item]:
+        iterator = iter(items)
+        while True:
+            with self.timed(stage):
+                item = next(iterator, None)
+            if item is None:
+                return
+            yield item
+
+
+def file_of(video: LocalVideo) -> Path:
+    """Returns the file to decode.
+
+    Raises:
+        UnsupportedSourceError: the video was opened for its text only.
+    """
+    if video.path is None:
+        raise UnsupportedSourceError(f"{video.uri!r} was opened for its text only; open it again")
+    return video.path
