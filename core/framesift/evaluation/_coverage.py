@@ -1,0 +1,64 @@
+"""The picture of a plan: how much of each patch survives, and a frame with the rest dimmed."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from framesift.types.plan import TokenPlan
+
+SHADE: Final = np.array([16.0, 21.0, 34.0], dtype=np.float32)
+LUMA: Final = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+DIMMED_CONTRAST: Final = 0.36
+LINE_GREY: Final = 90.0
+LINE_STRENGTH: Final = 0.16
+
+
+def coverage(plan: TokenPlan, grid: tuple[int, int]) -> npt.NDArray[np.float32]:
+    """Returns the share of each patch that survives, in [0, 1], `(T, h, w)`.
+
+    A token that is kept as it is has 1, a dropped one 0; a token merged with three others by equal
+    weights has 1/4, so that the shares of a frame add up to the tokens it still owns.
+
+    Raises:
+        ValueError: `grid` does not hold the plan's tokens per frame.
+    """
+    rows, columns = grid
+    if rows * columns != plan.tokens_per_frame:
+        raise ValueError(
+            f"grid={grid!r} must hold the plan's {plan.tokens_per_frame} tokens per frame; "
+            "pass the grid of the tokens that the plan was made for"
+        )
+    rowwise = plan.normalized()
+    shares = np.bincount(rowwise.src, weights=rowwise.weight, minlength=plan.num_in)
+    return shares.clip(0, 1).astype(np.float32).reshape(-1, rows, columns)
+
+
+def dimmed(image: npt.NDArray[np.uint8], shares: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    """Returns `image` `(H, W, 3)` with patches of low share dark and grey, and the grid on them.
+
+    Args:
+        image: RGB pixels.
+        shares: share of each patch that survives, `(h, w)`.
+    """
+    rows = _patch_of_pixel(image.shape[0], shares.shape[0])
+    columns = _patch_of_pixel(image.shape[1], shares.shape[1])
+    # Square roots spread small shares: a patch merged four to one still reads as half bright.
+    light = np.sqrt(shares)[np.ix_(rows, columns)][..., None]
+    grey = (image @ LUMA)[..., None]
+    dark = SHADE + DIMMED_CONTRAST * grey
+    dark += LINE_STRENGTH * (LINE_GREY - dark) * _lines(rows, columns)[..., None]
+    mixed: npt.NDArray[np.float32] = light * image + (1 - light) * dark
+    return mixed.round().clip(0, 255).astype(np.uint8)
+
+
+def _patch_of_pixel(pixels: int, patches: int) -> npt.NDArray[np.int64]:
+    return np.arange(pixels) * patches // pixels
+
+
+def _lines(rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Returns the pixels `(H, W)` at which a new patch begins."""
+    across, down = (np.diff(patch, prepend=0) > 0 for patch in (rows, columns))
+    return across[:, None] | down[None, :]

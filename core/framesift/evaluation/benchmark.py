@@ -1,0 +1,178 @@
+"""Measures speed and memory beside named peers: `python -m framesift.evaluation.benchmark`.
+
+These are measurements, not tests: every figure is set in proportion to a peer of the same run, so
+it holds on other machines too. The results go to one JSON file and one picture.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import platform
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from framesift.evaluation import (
+    _bench_keyframes,
+    _bench_memory,
+    _bench_planning,
+    _bench_sampling,
+)
+from framesift.evaluation._bench_process import Json
+from framesift.evaluation._bench_videos import numbered_clip, repeated
+from framesift.evaluation.plots import write_figure
+from framesift.storage import write_atomically
+
+PACKAGES: Final = (
+    "framesift", "av", "opencv-python-headless", "torch", "numpy", "scenedetect", "decord",
+    "torchcodec",
+)  # fmt: skip
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """How much is measured."""
+
+    clip_seconds: int = 60
+    sampling_rounds: int = 5
+    planning_rounds: int = 3
+    frames: tuple[int, ...] = (32, 128, 512)
+    memory_seconds: tuple[int, int] = (300, 3600)
+    """Lengths of the short and the long video, multiples of `clip_seconds`."""
+
+
+FULL: Final = Effort()
+QUICK: Final = Effort(sampling_rounds=3, memory_seconds=(60, 360))
+
+
+def sampling(effort: Effort, clips: Path | None) -> Json:
+    """Returns how fast frames are sampled, beside other libraries."""
+    seconds = effort.clip_seconds
+    videos = {f"GOP {gop}": numbered_clip(seconds=seconds, gop=gop) for gop in (250, 60)}
+    return _bench_sampling.measure(videos, clip_seconds=seconds, rounds=effort.sampling_rounds)
+
+
+def keyframes(effort: Effort, clips: Path | None) -> Json:
+    """Returns how fast keyframes are picked, beside PySceneDetect."""
+    videos = {"test video": numbered_clip(seconds=effort.clip_seconds, gop=250)}
+    if clips is not None:
+        videos |= {path.stem: path for path in sorted(clips.glob("*.mp4"))}
+    return _bench_keyframes.measure(videos, rounds=effort.sampling_rounds)
+
+
+def planning(effort: Effort, clips: Path | None) -> Json:
+    """Returns how long every strategy plans."""
+    video = numbered_clip(seconds=effort.clip_seconds, gop=250)
+    return _bench_planning.measure(video, frames=effort.frames, rounds=effort.planning_rounds)
+
+
+def memory(effort: Effort, clips: Path | None) -> Json:
+    """Returns how peak memory grows with the length of a video."""
+    clip = numbered_clip(seconds=effort.clip_seconds, gop=60)
+    short, long = (
+        repeated(clip, times=seconds // effort.clip_seconds) for seconds in effort.memory_seconds
+    )
+    rounds = effort.planning_rounds
+    return _bench_memory.measure(short, long, seconds=effort.memory_seconds, rounds=rounds)
+
+
+SECTIONS: Final[dict[str, Callable[[Effort, Path | None], Json]]] = {
+    part.__name__: part for part in (sampling, keyframes, planning, memory)
+}
+
+
+def run(names: list[str], effort: Effort, clips: Path | None = None) -> Json:
+    """Returns the results of the sections in `names`, with what they were measured on."""
+    return {
+        "made": datetime.now(UTC).date().isoformat(),
+        "machine": {
+            "cpu": _cpu_model(),
+            "cores": os.cpu_count(),
+            "system": f"{platform.system()} {platform.machine()}",
+        },
+        "versions": {"python": platform.python_version(), **dict(_versions())},
+        "quick": effort == QUICK,
+        "sections": {name: SECTIONS[name](effort, clips) for name in names},
+    }
+
+
+def _cpu_model() -> str:
+    facts = Path("/proc/cpuinfo")
+    lines = facts.read_text().splitlines() if facts.is_file() else []
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(models, platform.processor())
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    for name in PACKAGES:
+        try:
+            yield name, version(name)
+        except PackageNotFoundError:
+            continue
+
+
+def _table(results: Json) -> Iterator[str]:
+    """Yields a line for each row: what was measured, its value, and the peer it is set against."""
+    for section, found in results["sections"].items():
+        yield f"\n{section}: {found['question']}"
+        for row in found["rows"]:
+            yield "  " + _line(row)
+        for row in found.get("shares_of_decode", ()):
+            yield f"  {row['name']:<30} plan takes {row['share_of_decode']:.2%} of decode"
+        for name, reason in (found.get("skipped", {}) | found.get("failed", {})).items():
+            yield f"  left out: {name}: {reason}"
+        if "met" in found:
+            yield f"  asked: {found['asked']}; met: {found['met']}"
+
+
+def _line(row: Json) -> str:
+    label = " ".join(str(row[key]) for key in ("video", "frames", "name") if key in row)
+    if "peak_growth" in row:
+        value = f"{row['peak_bytes'] / 1e6:9.0f} MB  {row['peak_growth']:6.2f} x the peak of"
+    elif "times_peer" in row:
+        value = f"{row['seconds']:9.3f} s   {row['times_peer']:6.1f} x the time of"
+    elif "peer" in row:
+        value = f"{row['seconds']:9.3f} s   {row['speed_vs_peer']:6.2f} x the speed of"
+    else:
+        value = f"{row['seconds']:9.3f} s   no peer"
+    inexact = "  NOT THE ASKED FRAMES" if row.get("exact") is False else ""
+    return f"{label:<50}{value} {row.get('peer', '')}{inexact}"
+
+
+@app.command()
+def main(
+    out: Annotated[Path, typer.Option(help="Folder to write to.")],
+    only: Annotated[str, typer.Option(help="Sections to measure.")] = ",".join(SECTIONS),
+    clips: Annotated[
+        Path | None, typer.Option(envvar="FRAMESIFT_CLIPS", help="Folder of more clips.")
+    ] = None,
+    quick: Annotated[bool, typer.Option(help="Fewer rounds, 6 minutes for 60.")] = False,
+) -> None:
+    """Measure speed and memory; a full run takes half an hour and leaves `benchmark.json`.
+
+    A run of some sections leaves `benchmark-SECTION.json`, and the results of full runs alone.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    names = [name.strip() for name in only.split(",")]
+    if unknown := sorted(set(names) - SECTIONS.keys()):
+        raise typer.BadParameter(
+            f"{','.join(unknown)!r} is no section; choose from: {', '.join(SECTIONS)}"
+        )
+    results = run(names, QUICK if quick else FULL, clips)
+    stem = "-".join(["benchmark", *([] if set(names) == SECTIONS.keys() else names)])
+    write_atomically(out / f"{stem}.json", f"{json.dumps(results, indent=1)}\n".encode())
+    write_figure(out / f"{stem}.png", results)
+    typer.echo("\n".join(_table(results)))
+
+
+if __name__ == "__main__":
+    app()

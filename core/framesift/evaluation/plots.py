@@ -1,0 +1,159 @@
+"""Draws the results of a benchmark: one calm panel per question, read from its JSON alone."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from framesift.registry import require
+from framesift.storage import write_atomically
+
+INK, QUIET, LINE, PAPER = "#26323f", "#6b7785", "#dde2e8", "#fbfbf9"
+OURS, PEER, ACCENT = "#2f6f9f", "#b9c2cc", "#d98032"
+SHADES: Final = ("#a9cbe3", "#5e9ac4", "#1f567d")
+STYLE: Final = {
+    "figure.facecolor": PAPER,
+    "axes.facecolor": PAPER,
+    "axes.edgecolor": LINE,
+    "axes.labelcolor": QUIET,
+    "axes.titlecolor": INK,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 12,
+    "axes.titleweight": "bold",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.spines.left": False,
+    "axes.grid": True,
+    "axes.grid.axis": "x",
+    "axes.axisbelow": True,
+    "grid.color": LINE,
+    "xtick.color": QUIET,
+    "ytick.color": INK,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9.5,
+    "ytick.left": False,
+    "text.color": INK,
+    "font.size": 9.5,
+    "legend.frameon": False,
+}
+
+Section = dict[str, Any]
+
+
+def write_figure(path: Path, results: dict[str, Any]) -> None:
+    """Writes a PNG of the sections in `results` to `path`, whole or not at all.
+
+    Raises:
+        MissingDependencyError: matplotlib is not installed.
+    """
+    matplotlib = require("matplotlib", extra="bench")
+    figures = require("matplotlib.figure", extra="bench")
+    panels = [(PANELS[name], found) for name, found in results["sections"].items()]
+    columns = min(2, len(panels))
+    rows = -(-len(panels) // columns)
+    buffer = io.BytesIO()
+    with matplotlib.rc_context(STYLE):
+        figure = figures.Figure(figsize=(7.4 * columns, 5.4 * rows), layout="constrained")
+        figure.get_layout_engine().set(w_pad=0.15, h_pad=0.1, hspace=0.05, rect=(0, 0.02, 1, 0.98))
+        axes = figure.subplots(rows, columns, squeeze=False).flatten()
+        for axis, (draw, found) in zip(axes, panels, strict=False):
+            draw(axis, found)
+        for axis in axes[len(panels) :]:
+            axis.set_visible(False)
+        figure.text(0.995, 0.002, _origin(results), ha="right", va="bottom", color=QUIET, size=8)
+        figure.savefig(buffer, format="png", dpi=130)
+    write_atomically(path, buffer.getvalue())
+
+
+def _origin(results: dict[str, Any]) -> str:
+    machine = results["machine"]
+    where = f"{machine['cpu']}, {machine['cores']} cores, {results['made']}"
+    return f"{where}; bars are medians, thin lines span all runs"
+
+
+def _bars(axis: Any, rows: list[dict[str, Any]], labels: list[str], mine: str) -> None:
+    """Draws a bar per row with its spread, the first row on top; ours in colour."""
+    seconds = [row["seconds"] for row in rows]
+    lows = [row["seconds"] - min(row["runs_seconds"]) for row in rows]
+    highs = [max(row["runs_seconds"]) - row["seconds"] for row in rows]
+    colors = [OURS if row["name"].startswith(mine) else PEER for row in rows]
+    axis.barh(range(len(rows)), seconds, color=colors, height=0.72)
+    axis.errorbar(
+        seconds, range(len(rows)), xerr=[lows, highs], fmt="none", ecolor=QUIET, elinewidth=1
+    )
+    axis.set_yticks(range(len(rows)), labels)
+    axis.invert_yaxis()
+    for place, row in enumerate(rows):
+        note = f"{row['speed_vs_peer']:.2f}x" if "speed_vs_peer" in row else ""
+        note += "" if row.get("exact", True) else "  wrong frames"
+        right = max(row["runs_seconds"])
+        axis.annotate(note, (right, place), (5, 0), textcoords="offset points", va="center")
+    axis.margins(x=0.12)
+    axis.set_xlim(left=0)
+
+
+def _sampling(axis: Any, found: Section) -> None:
+    rows = sorted(found["rows"], key=lambda row: (row["video"], row["seconds"]))
+    _bars(axis, rows, [f"{row['name']}  ·  {row['video']}" for row in rows], "framesift")
+    axis.set_title("Sampling 60 frames of a minute of 720p")
+    axis.set_xlabel("seconds; x: speed against the fastest exact peer")
+
+
+def _keyframes(axis: Any, found: Section) -> None:
+    rows = found["rows"]
+    _bars(axis, rows, [f"{row['name'].split()[0]}  ·  {row['video']}" for row in rows], "framesift")
+    axis.set_title("Eight keyframes, against PySceneDetect")
+    axis.set_xlabel("seconds; x: speed against PySceneDetect")
+
+
+def _planning(axis: Any, found: Section) -> None:
+    sizes = sorted({row["frames"] for row in found["rows"]})
+    slowest: dict[str, float] = {}
+    for row in found["rows"]:
+        slowest[row["name"]] = max(slowest.get(row["name"], 0.0), row["seconds"])
+    names = sorted(slowest, key=lambda name: slowest[name])
+    for size, color in zip(sizes, SHADES, strict=False):
+        rows = [row for row in found["rows"] if row["frames"] == size]
+        places = [names.index(row["name"]) for row in rows]
+        axis.scatter([row["seconds"] for row in rows], places, s=46, color=color, label=f"{size}")
+        peer = sum(row["peer_seconds"] for row in rows) / len(rows)
+        axis.axvline(peer, color=color, linewidth=1, linestyle=(0, (4, 3)))
+    axis.set_xscale("log")
+    axis.set_yticks(range(len(names)), names)
+    axis.invert_yaxis()
+    # The fastest strategies are on top and their dots left, so this corner is free.
+    axis.legend(title="frames of 196 tokens", loc="upper right", handletextpad=0.2)
+    axis.set_title("Planning a quarter of the tokens")
+    axis.set_xlabel("seconds; dashed: largest norms in plain torch")
+
+
+def _memory(axis: Any, found: Section) -> None:
+    rows = found["rows"]
+    for shift, key, color in ((-0.19, "peer_peak_bytes", PEER), (0.19, "peak_bytes", OURS)):
+        values = [row[key] / 1e6 for row in rows]
+        axis.barh([place + shift for place in range(len(rows))], values, color=color, height=0.36)
+    for place, row in enumerate(rows):
+        largest = max(row["peak_bytes"], row["peer_peak_bytes"]) / 1e6
+        axis.annotate(
+            f"{row['peak_growth']:.2f}x",
+            (largest, place),
+            (5, 0),
+            textcoords="offset points",
+            va="center",
+        )
+    axis.set_yticks(range(len(rows)), [row["name"] for row in rows])
+    axis.invert_yaxis()
+    axis.margins(x=0.12)
+    axis.set_title("Peak memory of a long video")
+    long, short = rows[0]["video_seconds"] / 60, rows[0]["peer"].removeprefix("the same on ")
+    axis.set_xlabel(f"MB; blue: {long:g} min, grey: {short}; x: growth")
+
+
+PANELS: Final[dict[str, Callable[[Any, Section], None]]] = {
+    "sampling": _sampling,
+    "keyframes": _keyframes,
+    "planning": _planning,
+    "memory": _memory,
+}

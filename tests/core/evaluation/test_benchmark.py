@@ -1,0 +1,131 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from framesift.decoders import registry as decoders
+from framesift.evaluation import (
+    _bench_keyframes,
+    _bench_memory,
+    _bench_planning,
+    _bench_process,
+    _bench_sampling,
+    _bench_videos,
+    benchmark,
+    plots,
+)
+from framesift.evaluation._bench_process import Measured, MeasurementError, in_fresh_process
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_bench_videos, "CACHE", tmp_path_factory.mktemp("videos"))
+        yield _bench_videos.numbered_clip(seconds=2, gop=60)
+
+
+@pytest.fixture(scope="module")
+def sections(clip, tmp_path_factory):
+    return {
+        "sampling": _bench_sampling.measure({"GOP 60": clip}, clip_seconds=2, rounds=1),
+        "keyframes": _bench_keyframes.measure({"clip": clip}, rounds=1),
+        "planning": _bench_planning.measure(clip, frames=[2], rounds=1, names=["uniform"]),
+        "memory": _bench_memory.measure(clip, clip, seconds=(2, 2), rounds=1, names=["sampling"]),
+    }
+
+
+def numbers_in(path):
+    decoder = decoders.create("pyav")
+    everything = range(decoder.index(path).info.frame_count)
+    windows = decoder.decode(path, everything, size_px=(90, 120))
+    return [number for window in windows for number in _bench_videos.read_numbers(window.data)]
+
+
+def test_every_frame_of_the_test_video_shows_its_number(clip):
+    assert numbers_in(clip) == list(range(60))
+
+
+def test_a_repeated_video_starts_over_without_a_gap(clip, tmp_path, monkeypatch):
+    monkeypatch.setattr(_bench_videos, "CACHE", tmp_path)
+    long = _bench_videos.repeated(clip, times=3)
+    assert numbers_in(long) == 3 * list(range(60))
+    times = decoders.create("pyav").index(long).pts_seconds
+    assert np.diff(times) == pytest.approx(1 / 30, abs=1e-4)
+
+
+def test_sampling_sets_every_sampler_against_the_fastest_exact_peer(sections):
+    found = sections["sampling"]
+    rows = {row["name"]: row for row in found["rows"]}
+    assert {"framesift pyav", "framesift opencv", "PyAV forward"} <= rows.keys()
+    assert rows.keys() | found["skipped"].keys() >= {"decord", "torchcodec"}
+    assert all(row["exact"] for row in rows.values())
+    assert rows[rows["framesift pyav"]["peer"]]["speed_vs_peer"] == 1.0
+    assert found["met"].keys() == {"framesift pyav", "framesift opencv"}
+
+
+def test_keyframes_are_full_size(sections):
+    ours = sections["keyframes"]["rows"][0]
+    assert (ours["pictures"], ours["size_px"]) == (2, [1280, 720])
+    assert ("peer" in ours) != (_bench_keyframes.PEER in sections["keyframes"]["skipped"])
+
+
+def test_planning_reports_the_peer_and_the_share_of_decoding(sections):
+    found = sections["planning"]
+    assert found["failed"] == {}
+    assert [(row["name"], row["frames"]) for row in found["rows"]] == [("uniform", 2)]
+    assert 0 < found["shares_of_decode"][0]["share_of_decode"] < 1
+
+
+def test_memory_of_a_video_against_itself_does_not_grow(sections):
+    (row,) = sections["memory"]["rows"]
+    assert row["peak_growth"] == pytest.approx(1, abs=0.1)
+    assert row["runs"][0]["start_bytes"] < row["peak_bytes"]
+
+
+def test_a_failing_peer_is_skipped_by_name_and_a_failure_of_ours_is_raised():
+    def broken():
+        return in_fresh_process(_bench_memory.sampling_run, video="absent.mp4")
+
+    def sound():
+        return Measured(seconds={}, start_bytes=1, peak_bytes=2, facts={})
+
+    contestants = {"ours": sound, "peer": broken}
+    runs, skipped = _bench_process.interleaved(contestants, rounds=2, peers=["peer"])
+    assert (len(runs["ours"]), list(runs)) == (2, ["ours"])
+    assert skipped == {"peer": "failed with FileNotFoundError"}
+    with pytest.raises(MeasurementError):
+        _bench_process.interleaved(contestants, rounds=1, peers=[])
+
+
+def test_the_command_writes_json_figure_and_table(sections, tmp_path, monkeypatch):
+    measured = {name: lambda *_, found=found: found for name, found in sections.items()}
+    monkeypatch.setattr(benchmark, "SECTIONS", measured)
+    done = CliRunner().invoke(benchmark.app, ["--out", str(tmp_path), "--quick"])
+    assert done.exit_code == 0, done.output
+    results = json.loads((tmp_path / "benchmark.json").read_text())
+    assert results.keys() == {"made", "machine", "versions", "quick", "sections"}
+    assert results["quick"] is True
+    with Image.open(tmp_path / "benchmark.png") as figure:
+        assert min(figure.size) > 800
+    assert "framesift pyav" in done.output
+
+
+def test_a_partial_run_leaves_the_full_results_alone(sections, tmp_path, monkeypatch):
+    monkeypatch.setitem(benchmark.SECTIONS, "memory", lambda *_: sections["memory"])
+    CliRunner().invoke(benchmark.app, ["--out", str(tmp_path), "--only", "memory"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "benchmark-memory.json",
+        "benchmark-memory.png",
+    ]
+
+
+def test_an_unknown_section_is_refused(tmp_path):
+    done = CliRunner().invoke(benchmark.app, ["--out", str(tmp_path), "--only", "speed"])
+    assert done.exit_code == 2
+    assert "no section" in done.output
+
+
+def test_every_section_has_a_panel():
+    assert plots.PANELS.keys() == benchmark.SECTIONS.keys()
