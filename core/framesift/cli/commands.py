@@ -1,0 +1,121 @@
+"""The commands: each calls the pipeline once and says what came out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from framesift import __version__
+from framesift.cli import options, output
+from framesift.evaluation.contact_sheet import write_contact_sheet
+from framesift.evaluation.report import FRAME_PX, MOST_FRAMES, write_report
+from framesift.pipeline import VideoCompressor
+from framesift.sources.base import open_video
+from framesift.storage import save_compressed, write_atomically
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.version_option(__version__, message="%(version)s")
+def app() -> None:
+    """Keep the visual tokens and frames of a video that carry information.
+
+    URI is a file, a link to a video or its page, or synthetic://NAME.
+    """
+
+
+@app.command()
+@options.uri
+@options.question
+@options.folder
+@options.as_json
+@options.with_token_options
+def compress(
+    sift: VideoCompressor, uri: str, question: str | None, out: Path | None, as_json: bool
+) -> None:
+    """Keep exactly the budgeted visual tokens; write tokens, plan and report to a folder."""
+    video = sift.compress(uri, question)
+    files = [] if out is None else save_compressed(video, out)
+    output.show_report(video.report, files, as_json=as_json)
+
+
+@app.command()
+@options.uri
+@options.count
+@options.question
+@options.folder
+@options.as_json
+@options.with_frame_options
+def keyframes(
+    sift: VideoCompressor,
+    uri: str,
+    count: int,
+    question: str | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Pick exactly COUNT frames that cover the distinct content; write them as JPEG."""
+    warnings: list[str] = []
+    frames = sift.keyframes(uri, count, question, warn=warnings.append)
+    files = []
+    if out is not None:
+        for frame in frames:
+            path = out / f"keyframe-{frame.pts_seconds:08.2f}s.jpg"
+            files.append(write_atomically(path, frame.jpeg()))
+    output.show_keyframes(uri, count, frames, warnings, files, as_json=as_json)
+
+
+@app.command()
+@options.uri
+@click.option("-n", "--count", type=int, help="Number of segments; one per 15 s by default.")
+@options.question
+@options.as_json
+@options.with_frame_options
+def segments(
+    sift: VideoCompressor, uri: str, count: int | None, question: str | None, as_json: bool
+) -> None:
+    """Split the video into stretches with their text and the frame each one rests on."""
+    output.show_segments(uri, sift.segments(uri, question, count=count), as_json=as_json)
+
+
+@app.command()
+@options.uri
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), default="framesift-report.html", help="Page."
+)
+@options.count
+@options.as_json
+@options.with_token_options
+def report(sift: VideoCompressor, uri: str, out: Path, count: int, as_json: bool) -> None:
+    """Show what is kept: one self-contained HTML page, and a PNG contact sheet beside it."""
+    with open_video(uri, sift.limits) as local:
+        video = sift.compress(local)
+        frames = sift.keyframes(local, count)
+        shown = video.frame_seconds[:: -(-len(video.frame_seconds) // MOST_FRAMES)].tolist()
+        times = sorted({*shown, *(frame.pts_seconds for frame in frames)})
+        pictures = sift.frames(local, times, max_side_px=FRAME_PX)
+    sheet = out.with_suffix(".png")
+    write_report(out, video=video, frames=pictures, keyframes=frames, title=local.title)
+    write_contact_sheet(sheet, video=video, frames=pictures, keyframes=frames)
+    output.show_report(video.report, [out, sheet], as_json=as_json)
+
+
+@app.command()
+@options.as_json
+def strategies(as_json: bool) -> None:
+    """List the strategies, with what they need and their options."""
+    output.show_parts("strategies", as_json=as_json)
+
+
+@app.command()
+@options.as_json
+def encoders(as_json: bool) -> None:
+    """List the encoders, with the signals they give and their options."""
+    output.show_parts("encoders", as_json=as_json)
+
+
+@app.command()
+@options.as_json
+def selectors(as_json: bool) -> None:
+    """List the frame selectors and their options."""
+    output.show_parts("selectors", as_json=as_json)

@@ -1,0 +1,78 @@
+"""The options that commands share, and how they make a `VideoCompressor`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from framesift.pipeline import VideoCompressor
+from framesift.sources.base import FetchLimits
+from framesift.strategies.base import create_strategy
+
+Command = Callable[..., None]
+Option = Callable[[Command], Command]
+
+_FRAME_OPTIONS: list[Option] = [
+    click.option("--selector", default="keyframes", help="What picks frames."),
+    click.option("--decoder", default="pyav", help="What reads the file."),
+    click.option("--fps", type=float, default=1.0, help="Frames sampled per second of video."),
+    click.option(
+        "--max-bytes", type=int, default=FetchLimits().max_bytes, help="Largest download."
+    ),
+    click.option("--allow-private", is_flag=True, help="Fetch from private addresses too."),
+]
+_TOKEN_OPTIONS: list[Option] = [
+    click.option("-s", "--strategy", default="temporal", help="See `framesift strategies`."),
+    click.option("-k", "--keep", type=float, default=0.25, help="Fraction kept, in (0, 1]."),
+    click.option("--max-tokens", type=int, help="Most tokens kept; the smaller limit wins."),
+    click.option("--max-frames", type=int, help="Most frames encoded; the selector picks them."),
+    click.option(
+        "--protect-edges", type=float, help="Share of the budget for patches with text, in [0, 1]."
+    ),
+    click.option("-e", "--encoder", default="handcrafted", help="See `framesift encoders`."),
+]
+
+uri = click.argument("uri")
+"""A file, a link to a video or its page, or synthetic://NAME."""
+question = click.option("-q", "--question", help="What is to be answered.")
+count = click.option("-n", "--count", type=int, default=8, help="Number of keyframes.")
+folder = click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder to write to.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object only.")
+
+
+def with_frame_options(command: Command) -> Command:
+    """Gives a command its `sift`, made from the options that concern frames."""
+    return _with_compressor(command, _FRAME_OPTIONS)
+
+
+def with_token_options(command: Command) -> Command:
+    """Gives a command its `sift`, made from the options that concern frames and tokens."""
+    return _with_compressor(command, [*_TOKEN_OPTIONS, *_FRAME_OPTIONS])
+
+
+def _with_compressor(command: Command, options: list[Option]) -> Command:
+    @functools.wraps(command)
+    def run(
+        max_bytes: int,
+        allow_private: bool,
+        protect_edges: float | None = None,
+        strategy: str = "temporal",
+        **given: Any,
+    ) -> None:
+        edges = {} if protect_edges is None else {"protect_edges": protect_edges}
+        fields = VideoCompressor.__dataclass_fields__.keys() & given.keys()
+        sift = VideoCompressor(
+            strategy=create_strategy(strategy, **edges),
+            limits=FetchLimits(max_bytes=max_bytes, allow_private=allow_private),
+            **{name: given.pop(name) for name in fields},
+        )
+        command(sift=sift, **given)
+
+    wrapped: Command = run
+    for option in reversed(options):
+        wrapped = option(wrapped)
+    return wrapped

@@ -1,0 +1,99 @@
+"""What commands print: lines for people on stdout, or one JSON object and nothing else."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from framesift.registry import Registry, option_default, part_options
+from framesift.types.answer import Segment
+from framesift.types.compressed import CompressionReport, Keyframe
+
+
+def show_report(report: CompressionReport, files: Sequence[Path], *, as_json: bool) -> None:
+    """Prints what was kept and what it took."""
+    if as_json:
+        _print_json({**report.model_dump(mode="json"), "files": files})
+        return
+    kept = report.tokens_out / report.tokens_in
+    click.echo(f"{report.uri}  ({report.duration_seconds:.1f} s)")
+    click.echo(f"tokens    {report.tokens_in:,} -> {report.tokens_out:,}  ({kept:.1%} kept)")
+    click.echo(
+        f"frames    {report.frames_in:,} -> {report.frames_out:,}  ({report.fps:g} per second)"
+    )
+    click.echo(f"strategy  {report.strategy}  on  {report.encoder}")
+    stages = "  ".join(f"{name} {seconds:.2f}" for name, seconds in report.seconds.items())
+    click.echo(f"seconds   {stages}")
+    _print_notes(report.warnings, files)
+
+
+def show_keyframes(
+    uri: str,
+    asked: int,
+    frames: Sequence[Keyframe],
+    warnings: Sequence[str],
+    files: Sequence[Path],
+    *,
+    as_json: bool,
+) -> None:
+    """Prints the time of each keyframe and why it was kept."""
+    if as_json:
+        found = [frame.metadata() for frame in frames]
+        counts = {"uri": uri, "count_asked": asked, "count": len(frames)}
+        _print_json({**counts, "keyframes": found, "warnings": warnings, "files": files})
+        return
+    for frame in frames:
+        click.echo(f"{frame.pts_seconds:9.2f} s  {frame.score:.3f}  {frame.reason}")
+    _print_notes(warnings, files)
+
+
+def show_segments(uri: str, segments: Sequence[Segment], *, as_json: bool) -> None:
+    """Prints the span of each segment, its keyframe's time and its text."""
+    if as_json:
+        _print_json({"uri": uri, "segments": [segment.model_dump() for segment in segments]})
+        return
+    for part in segments:
+        span = f"{part.start_seconds:9.2f} - {part.end_seconds:8.2f} s"
+        click.echo(f"{span}  keyframe {part.keyframe_seconds:8.2f} s  {part.text}".rstrip())
+
+
+def show_parts(plural: str, *, as_json: bool) -> None:
+    """Prints the parts of a registry with their facts and options."""
+    registry: Registry[Any] = importlib.import_module(f"framesift.{plural}").registry
+    rows = [{"name": name, **_facts(registry.get(name))} for name in registry.names()]
+    if as_json:
+        _print_json({plural: rows})
+        return
+    for row in rows:
+        facts = [f"{key}: {', '.join(row[key])}" for key in ("needs", "gives") if row.get(key)]
+        options = [f"{key}={value}" for key, value in row["options"].items()]
+        click.echo(f"{row['name']:<14}{row['summary']}")
+        for line in [*facts, *([f"options: {', '.join(options)}"] if options else [])]:
+            click.echo(f"{'':<14}{line}")
+
+
+def _facts(part: Any) -> dict[str, Any]:
+    facts: dict[str, Any] = {"summary": part.summary}
+    for name in ("needs", "gives"):
+        if hasattr(part, name):
+            facts[name] = sorted(getattr(part, name))
+    if getattr(part, "paper", None):
+        facts["paper"] = part.paper
+    facts["options"] = {option.name: option_default(option) for option in part_options(part)}
+    return facts
+
+
+def _print_json(value: dict[str, Any]) -> None:
+    click.echo(json.dumps(value, default=str))
+
+
+def _print_notes(warnings: Sequence[str], files: Sequence[Path]) -> None:
+    for warning in warnings:
+        click.echo(f"warning   {warning}", err=True)
+    for file in files:
+        click.echo(f"wrote     {file}")
