@@ -1,0 +1,105 @@
+"""The house rules that a linter does not know."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "core" / "framesift"
+FILES = sorted(PACKAGE.rglob("*.py"))
+FLOORS = [
+    "errors",
+    "types",
+    "registry",
+    "progress",
+    "nn",
+    "sources",
+    "decoders",
+    "encoders",
+    "selectors",
+    "strategies",
+    "vlms",
+    "stages",
+    "pipeline",
+    "storage",
+]
+TOP = {"evaluation", "training", "distributed", "testing", "cli", "__init__", "__main__"}
+PLURALS = {"sources", "decoders", "encoders", "selectors", "strategies", "vlms"}
+MOST_LINES, MOST_FUNCTION_LINES = 300, 50
+
+
+def floor_of(name):
+    return len(FLOORS) if name in TOP else FLOORS.index(name)
+
+
+def imports_of(path):
+    """Yields the dotted framesift modules that a file imports, type checking included."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("framesift."))
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("framesift"):
+            for alias in node.names:
+                inner = PACKAGE.joinpath(*node.module.split(".")[1:])
+                is_module = (inner / alias.name).is_dir() or (inner / f"{alias.name}.py").is_file()
+                yield f"{node.module}.{alias.name}" if is_module else node.module
+
+
+def own_parts(path):
+    return path.relative_to(PACKAGE).with_suffix("").parts
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_down(path):
+    here = own_parts(path)
+    if here == ("__init__",):
+        return
+    for module in imports_of(path):
+        there = module.split(".")[1:]
+        if not there or there == ["_version"]:
+            continue
+        assert floor_of(there[0]) <= floor_of(here[0]), f"{path} must not import {module}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_parts_of_a_folder_do_not_import_each_other(path):
+    here = own_parts(path)
+    if here[0] not in PLURALS or here[-1] == "__init__":
+        return
+    for module in imports_of(path):
+        there = module.split(".")[1:]
+        if there[:1] == [here[0]] and len(there) > 1:
+            shared = there[1] == "base" or there[1].startswith("_")
+            assert shared, f"{path} must not import its neighbour {module}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_files_and_functions_are_short(path):
+    text = path.read_text()
+    assert text.count("\n") <= MOST_LINES
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            docstring = ast.get_docstring(node, clean=False) or ""
+            lines = node.end_lineno - node.lineno + 1 - (docstring.count("\n") + 1)
+            assert lines <= MOST_FUNCTION_LINES, f"{path}:{node.lineno} {node.name}: {lines} lines"
+
+
+def test_there_is_no_module_for_odds_and_ends():
+    names = {path.stem for path in PACKAGE.rglob("*")}
+    assert not names & {"utils", "util", "helpers", "common", "misc", "manager", "factory"}
+
+
+def test_nothing_prints_and_nothing_configures_logging():
+    for path in FILES:
+        called = {
+            ast.unparse(node.func)
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.Call)
+        }
+        assert not called & {"print", "logging.basicConfig"}, path
+
+
+def test_weights_are_never_unpickled():
+    for path in FILES:
+        text = path.read_text()
+        assert "torch.load" not in text, path
+        assert "import pickle" not in text, path

@@ -1,0 +1,34 @@
+"""What is written is executed: README's code blocks and tables."""
+
+from pathlib import Path
+
+import pytest
+from pytest_examples import CodeExample, EvalExample, find_examples
+
+from framesift.evaluation.readme import refreshed
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md")]
+
+
+@pytest.mark.parametrize("example", list(find_examples(*map(str, PAGES))), ids=str)
+def test_python_blocks_run_and_print_what_they_say(
+    example: CodeExample, eval_example: EvalExample, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    if example.prefix_settings().get("test") == "skip":
+        pytest.skip("marked as not to be run")
+    eval_example.run_print_check(example)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_generated_tables_are_fresh(page):
+    text = page.read_text()
+    assert refreshed(text) == text, "run: make table"
+
+
+def test_readme_is_short_and_names_its_two_commands_first():
+    text = (ROOT / "README.md").read_text()
+    assert text.count("\n") <= 250
+    assert "make demo" in text[:2500]
+    assert "make test" in text[:2500]
