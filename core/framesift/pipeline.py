@@ -229,13 +229,13 @@ class VideoCompressor:
     ) -> VideoTokens:
         path, sampled = file_of(local), at_fps(index, self.fps)
         if self.max_frames is None or len(sampled) <= self.max_frames:
-            return stages.encode(path, sampled, self._encoder).tokens
+            return stages.encode(path, index, sampled, self._encoder).tokens
         selected = stages.select(
             path, index, sampled, selector=self._selector, count=self.max_frames, question=question
         )
         if selected.seen is not None and selected.seen.encoder == self._encoder:
             return selected.seen.frames(selected.indices)
-        return stages.encode(path, selected.indices, self._encoder).tokens
+        return stages.encode(path, index, selected.indices, self._encoder).tokens
 
     def _report(
         self,

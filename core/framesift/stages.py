@@ -94,13 +94,17 @@ class Stages:
         windows = self.decoder.decode(path, indices, size_px=size_px, warn=self.warn)
         return self._each("decode", windows)
 
-    def encode(self, path: Path, indices: Sequence[int], encoder: Encoder) -> Encoded:
+    def encode(
+        self, path: Path, index: FrameIndex, indices: Sequence[int], encoder: Encoder
+    ) -> Encoded:
         """Returns the tokens of the frames at `indices`, never holding more than a window."""
         decoded: list[int] = []
+        info, (height, width) = index.info, encoder.input_px
+        size_px = min(info.height_px, height), min(info.width_px, width)
 
         def parts() -> Iterator[VideoTokens]:
             with progress_bar("encode", total=len(indices)) as bar:
-                for window in self.frames(path, indices, encoder.input_px):
+                for window in self.frames(path, indices, size_px):
                     with self.timed("encode"):
                         part = encoder.encode(window)
                     decoded.extend(window.indices.tolist())
@@ -123,7 +127,7 @@ class Stages:
         """Returns the selector's choice among the frames at `indices` that can be decoded."""
         seen = None
         if selector.encoder is not None:
-            seen = self.encode(path, indices, encoders.create(selector.encoder))
+            seen = self.encode(path, index, indices, encoders.create(selector.encoder))
         candidates = indices if seen is None else seen.indices
         with self.timed("select"):
             choice = selector.select(

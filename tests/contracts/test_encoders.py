@@ -115,8 +115,9 @@ def test_one_frame_is_enough(encoder):
 @pytest.mark.parametrize("cut", [1, 2, 3])
 def test_windows_are_independent(encoder, cut):
     frames = make_frames(size=encoder.input_px)
-    parts = [encoder.encode(frames[:cut]), encoder.encode(frames[cut:])]
-    assert_same(VideoTokens.concatenate(parts), encoder.encode(frames), 1e-5)
+    whole = encoder.encode(frames)
+    assert_same(encoder.encode(frames[:cut]), whole.frames(range(cut)), 1e-5)
+    assert_same(encoder.encode(frames[cut:]), whole.frames(range(cut, 4)), 1e-5)
 
 
 def test_more_frames_than_a_batch_keep_their_order(encoder):
@@ -146,18 +147,22 @@ def test_a_change_is_seen_in_its_place(encoder):
 
 def test_frames_are_left_as_they_were(encoder):
     frames = make_frames(size=encoder.input_px)
-    before = frames.data.copy()
-    frames.data.setflags(write=False)
+    before = frames.data.copy(), frames.pts_seconds.copy()
+    for array in (frames.data, frames.pts_seconds, frames.indices):
+        array.setflags(write=False)
     encoder.encode(frames)
-    assert np.array_equal(frames.data, before)
+    assert np.array_equal(frames.data, before[0])
+    assert np.array_equal(frames.pts_seconds, before[1])
 
 
 def test_tokens_do_not_share_memory_with_frames(encoder):
     frames = make_frames(size=encoder.input_px)
     tokens = encoder.encode(frames)
-    kept = tokens.features.clone()
+    features, seconds = tokens.features.clone(), tokens.pts_seconds.clone()
     frames.data[:] = 0
-    assert torch.equal(tokens.features, kept)
+    frames.pts_seconds[:] = 0
+    assert torch.equal(tokens.features, features)
+    assert torch.equal(tokens.pts_seconds, seconds)
 
 
 def test_no_gradient_is_recorded(encoder):

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import torch
 from safetensors import SafetensorError
 
 from framesift.errors import ModelError
 from framesift.registry import require
+
+logger = logging.getLogger(__name__)
+
+SETTINGS: Final = ("preprocessor_config.json", "processor_config.json")
+"""Files that hold the preprocessing, the second one where a whole processor was saved."""
 
 
 def read_config(model: str, allowed: frozenset[str]) -> dict[str, Any]:
@@ -36,9 +44,17 @@ def read_config(model: str, allowed: frozenset[str]) -> dict[str, Any]:
 def read_normalization(model: str) -> tuple[list[float], list[float]]:
     """Returns mean and standard deviation of the three colours that the tower was trained with.
 
+    A folder without `preprocessor_config.json` gets those of OpenAI's CLIP, and the log says so.
+
     Raises:
-        ModelError: the checkpoint does not say.
+        ModelError: the checkpoint has preprocessor settings that do not say.
     """
+    if Path(model).is_dir() and not any((Path(model) / name).is_file() for name in SETTINGS):
+        logger.warning(
+            "%r has no preprocessor_config.json; colours are normalised as for OpenAI's CLIP", model
+        )
+        images = require("transformers.image_utils", extra="hf")
+        return images.OPENAI_CLIP_MEAN, images.OPENAI_CLIP_STD
     mixin = require("transformers.image_processing_base", extra="hf").ImageProcessingMixin
     given = _cached_first(mixin.get_image_processor_dict, model)[0]
     try:
@@ -99,11 +115,15 @@ def _in_one_line(model: str) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Hides the listing of weights that a tower leaves unread, such as those of a text model."""
-    logging = require("transformers.utils.logging", extra="hf")
-    level = logging.get_verbosity()
-    logging.set_verbosity_error()
+    """Hides the listing of weights that a tower leaves unread, and bars where nobody watches."""
+    talk = require("transformers.utils.logging", extra="hf")
+    level, bars = talk.get_verbosity(), talk.is_progress_bar_enabled()
+    talk.set_verbosity_error()
+    if not sys.stderr.isatty():
+        talk.disable_progress_bar()
     try:
         yield
     finally:
-        logging.set_verbosity(level)
+        talk.set_verbosity(level)
+        if bars:
+            talk.enable_progress_bar()

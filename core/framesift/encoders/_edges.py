@@ -1,4 +1,4 @@
-"""How much edge there is in each patch: high on small text and user interfaces."""
+"""How many fine strokes there are in each patch: high on small text and user interfaces."""
 
 from __future__ import annotations
 
@@ -8,18 +8,21 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-STRONG: Final = 10.0
-"""Gradient in gray levels per pixel from which a pixel is part of an edge."""
+DETAIL_PX: Final = 896
+"""Frame side from which the strokes of small text are seen; finer is not worth decoding."""
+CONTRAST: Final = 30
+"""Gray levels by which a stroke differs from what is beside it."""
 
 
 def edge_density(images: npt.NDArray[np.uint8], grid: tuple[int, int]) -> npt.NDArray[np.float32]:
-    """Returns the share of edge pixels in each patch, `(T, N)` in [0, 1].
+    """Returns the share of stroke pixels in each patch, `(T, N)` in [0, 1].
 
-    A count of pixels, not a mean of gradients: the many thin strokes of a line of text outweigh the
-    one strong outline of an object, and soft shading counts for nothing.
+    A stroke is a line up to two pixels thin, darker or lighter than both of its sides (the
+    black-hat and top-hat of mathematical morphology). Outlines of objects and soft texture, which a
+    gradient would count, have only one such side.
 
     Args:
-        images: RGB pixels `(T, H, W, 3)`.
+        images: RGB pixels `(T, H, W, 3)`, at the size at which they were decoded.
         grid: patch grid `(h, w)`.
     """
     return np.stack([_density(image, grid) for image in images])
@@ -27,8 +30,11 @@ def edge_density(images: npt.NDArray[np.uint8], grid: tuple[int, int]) -> npt.ND
 
 def _density(image: npt.NDArray[np.uint8], grid: tuple[int, int]) -> npt.NDArray[np.float32]:
     gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    across, down = (cv2.Sobel(gray, cv2.CV_32F, dx, 1 - dx, scale=1 / 8) for dx in (1, 0))
-    strong = (cv2.magnitude(across, down) > STRONG).astype(np.float32)
+    square = np.ones((3, 3), np.uint8)
+    dark, light = (
+        cv2.morphologyEx(gray, h, square) for h in (cv2.MORPH_BLACKHAT, cv2.MORPH_TOPHAT)
+    )
+    strokes = (np.maximum(dark, light) > CONTRAST).astype(np.float32)
     height, width = grid
-    density = cv2.resize(strong, (width, height), interpolation=cv2.INTER_AREA)
+    density = cv2.resize(strokes, (width, height), interpolation=cv2.INTER_AREA)
     return np.clip(density, 0, 1).reshape(-1).astype(np.float32, copy=False)

@@ -27,7 +27,7 @@ class Encoder(ABC):
     @property
     @abstractmethod
     def input_px(self) -> tuple[int, int]:
-        """Frame size `(H, W)` that `encode` works on; other sizes are resized to it."""
+        """Largest frame size `(H, W)` worth decoding; `encode` takes frames of any size."""
 
     @abstractmethod
     def encode(self, frames: Frames) -> VideoTokens:

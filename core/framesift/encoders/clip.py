@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from framesift.encoders._checkpoint import load_tower, read_config, read_normalization
-from framesift.encoders._edges import edge_density
+from framesift.encoders._edges import DETAIL_PX, edge_density
 from framesift.encoders._resize import resized
 from framesift.encoders.base import Encoder
 from framesift.errors import InvalidOptionError
@@ -53,25 +53,26 @@ class Clip(Encoder):
     @property
     def grid(self) -> tuple[int, int]:
         """Patch grid `(h, w)`, read from the configuration."""
-        side = self._config["image_size"] // self._config["patch_size"]
-        return side, side
+        patches = self._side // self._config["patch_size"]
+        return patches, patches
 
     @property
     def input_px(self) -> tuple[int, int]:
-        """Frame size `(H, W)`, read from the configuration."""
-        return self._config["image_size"], self._config["image_size"]
+        """Frame size `(H, W)`: a multiple of the tower's that shows the strokes of text."""
+        side = self._side * -(-DETAIL_PX // self._side)
+        return side, side
 
     def encode(self, frames: Frames) -> VideoTokens:
         """Returns the tokens `(T, N, D)` on the CPU, in the dtype of the tower."""
-        images = resized(frames.data, self.input_px)
+        images = resized(frames.data, (self._side, self._side))
         batches = np.array_split(images, range(self.batch_size, len(images), self.batch_size))
         seen = [self._tower.look(batch) for batch in batches]
         features, keys, attention = (torch.cat(parts) for parts in zip(*seen, strict=True))
-        density = torch.from_numpy(edge_density(images, self.grid))
+        density = torch.from_numpy(edge_density(frames.data, self.grid))
         return VideoTokens(
             features=features,
             grid=self.grid,
-            pts_seconds=torch.from_numpy(frames.pts_seconds),
+            pts_seconds=torch.tensor(frames.pts_seconds),
             signals=Signals(attention=attention, keys=keys, edge_density=density),
         )
 
@@ -82,6 +83,11 @@ class Clip(Encoder):
 
         vision: dict[str, Any] = CLIPVisionConfig(**config.get("vision_config", config)).to_dict()
         return vision
+
+    @property
+    def _side(self) -> int:
+        side: int = self._config["image_size"]
+        return side
 
     @property
     def _tower(self) -> _Tower:
@@ -103,7 +109,7 @@ class _Tower:
     @torch.no_grad()
     def look(self, images: npt.NDArray[np.uint8]) -> tuple[Tensor, Tensor, Tensor]:
         """Returns features `(T, N, D)`, keys `(T, N, Dk)` and attention `(T, N)` on the CPU."""
-        pixels = torch.from_numpy(images).to(self.mean.device).permute(0, 3, 1, 2)
+        pixels = torch.tensor(images, device=self.mean.device).permute(0, 3, 1, 2)
         normal = (pixels / 255 - self.mean) / self.std
         before = self.trunk(normal.to(self.trunk.dtype)).last_hidden_state
         keys = _heads(self.penultimate, "k_proj", before).mean(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from math import sqrt
 from typing import ClassVar, Final
 
 import cv2
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from framesift.encoders._edges import edge_density
+from framesift.encoders._edges import DETAIL_PX, edge_density
 from framesift.encoders._resize import resized
 from framesift.encoders.base import Encoder
 from framesift.errors import InvalidOptionError
@@ -47,7 +48,7 @@ class Handcrafted(Encoder):
     grid_size: int = 14
     """Patches per side: 14 gives 196 tokens per frame."""
     patch_px: int = 32
-    """Side of a patch in pixels of the squashed frame."""
+    """Side of a patch in pixels of the squashed frame that is described."""
 
     def __post_init__(self) -> None:
         if self.grid_size < 1 or self.patch_px < CELLS:
@@ -63,21 +64,22 @@ class Handcrafted(Encoder):
 
     @property
     def input_px(self) -> tuple[int, int]:
-        """Frame size `(H, W)`, square."""
-        side = self.grid_size * self.patch_px
+        """Frame size `(H, W)`: what the description needs, or the strokes of text."""
+        side = max(self.grid_size * self.patch_px, DETAIL_PX)
         return side, side
 
     def encode(self, frames: Frames) -> VideoTokens:
         """Returns the tokens `(T, N, 32)`, float16."""
-        images = resized(frames.data, self.input_px)
+        side = self.grid_size * self.patch_px
+        images = resized(frames.data, (side, side))
         described = np.stack([_describe(_cells(image, self.grid_size)) for image in images])
         phase = described @ _directions(described.shape[-1])
         waves = np.concatenate([np.cos(phase), np.sin(phase)], axis=-1) / np.sqrt(WAVES)
         return VideoTokens(
             features=torch.from_numpy(waves.astype(np.float16)),
             grid=self.grid,
-            pts_seconds=torch.from_numpy(frames.pts_seconds),
-            signals=Signals(edge_density=torch.from_numpy(edge_density(images, self.grid))),
+            pts_seconds=torch.tensor(frames.pts_seconds),
+            signals=Signals(edge_density=torch.from_numpy(edge_density(frames.data, self.grid))),
         )
 
 
@@ -85,9 +87,9 @@ def _cells(image: npt.NDArray[np.uint8], grid_size: int) -> Array:
     """Returns lightness, two colours and four edge strengths of each cell, `(N, 16, 7)`."""
     lab = cv2.cvtColor(image, cv2.COLOR_RGB2Lab)
     across, down = (cv2.Sobel(lab[..., 0], cv2.CV_32F, dx, 1 - dx, scale=1 / 8) for dx in (1, 0))
-    slopes = [across, down, (across + down) / np.sqrt(2), (across - down) / np.sqrt(2)]
+    slopes = [across, down, (across + down) / sqrt(2), (across - down) / sqrt(2)]
     edges = [np.maximum(np.abs(slope) - NOISE, 0) for slope in slopes]
-    planes = np.dstack([lab.astype(np.float32), *edges]).astype(np.float32)
+    planes = cv2.merge([*cv2.split(lab.astype(np.float32)), *edges])
     side = grid_size * CELLS
     means = cv2.resize(planes, (side, side), interpolation=cv2.INTER_AREA)
     split = means.reshape(grid_size, CELLS, grid_size, CELLS, -1).transpose(0, 2, 1, 3, 4)

@@ -33,7 +33,8 @@ class Temporal(ScoreStrategy):
     summary: ClassVar[str] = "patches that changed since they were last kept"
 
     threshold: float | None = None
-    """Similarity in [-1, 1] above which a patch is dropped; None solves for the budget."""
+    """Similarity in [-1, 1] above which a patch is dropped; None solves for the budget. Noise and
+    compression stay above 0.99 with the handcrafted encoder, half of all changes below 0.85."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -18,7 +18,7 @@ class Signals:
     keys: Tensor | None = None
     """Attention keys averaged over heads, `(T, N, Dk)`."""
     edge_density: Tensor | None = None
-    """Mean gradient magnitude of each patch in [0, 1], `(T, N)`; high on text and UI."""
+    """Share of fine strokes in each patch in [0, 1], `(T, N)`; high on text and UI."""
     question_similarity: Tensor | None = None
     """Similarity of each patch to the question, `(T, N)`."""
 

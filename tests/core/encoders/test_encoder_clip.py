@@ -119,7 +119,7 @@ def test_grid_and_size_need_no_weights(copied):
     (copied / "model.safetensors").unlink()
     encoder = Clip(model=str(copied))
     assert encoder.grid == (4, 4)
-    assert encoder.input_px == (64, 64)
+    assert encoder.input_px == (896, 896)
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 4, 5, 6])
@@ -180,7 +180,9 @@ def test_a_hub_id_out_of_reach_is_one_line(no_network):
 
 def test_another_type_of_model_is_refused(copied):
     edit_json(copied / "config.json", model_type="siglip_vision_model")
-    with pytest.raises(ModelError, match="siglip_vision_model.*clip or clip_vision_model") as error:
+    with pytest.raises(
+        ModelError, match=r"siglip_vision_model.*clip or clip_vision_model"
+    ) as error:
         _ = Clip(model=str(copied)).input_px
     message_of(error)
 
@@ -214,11 +216,23 @@ def test_weights_of_another_size_are_refused(copied):
     message_of(error)
 
 
-def test_unknown_normalization_is_refused(copied):
+def test_a_folder_without_normalization_gets_that_of_openai_and_says_so(copied, caplog):
     (copied / "preprocessor_config.json").unlink()
-    with pytest.raises(ModelError, match=r"preprocessor_config\.json") as error:
-        Clip(model=str(copied)).encode(make_frames(1))
-    message_of(error)
+    frames = make_frames(1)
+    warned = Clip(model=str(copied)).encode(frames).features
+    assert "no preprocessor_config.json" in caplog.text
+    other = shutil.copytree(copied, copied.parent / "other")
+    transformers.CLIPImageProcessorPil().save_pretrained(other)
+    assert torch.equal(warned, Clip(model=str(other)).encode(frames).features)
+
+
+def test_normalization_is_read_from_the_settings_of_a_whole_processor(copied, folder):
+    settings = json.loads((copied / "preprocessor_config.json").read_text())
+    (copied / "preprocessor_config.json").unlink()
+    (copied / "processor_config.json").write_text(json.dumps({"image_processor": settings}))
+    frames = make_frames(1)
+    found = Clip(model=str(copied)).encode(frames).features
+    assert torch.equal(found, Clip(model=str(folder)).encode(frames).features)
 
 
 def test_normalization_without_a_mean_is_refused(copied):

@@ -40,7 +40,7 @@ def text(image, row):
     written = image.copy()
     for line in range(2):
         y = row * 32 + 13 + 14 * line
-        cv2.putText(written, "small text in a chat pane " * 3, (2, y), 0, 0.38, (30, 30, 30), 1)
+        cv2.putText(written, "small text in a chat pane " * 5, (2, y), 0, 0.38, (30, 30, 30), 1)
     return written
 
 
@@ -70,7 +70,9 @@ def test_grid_and_patch_are_options():
     encoder = Handcrafted(grid_size=5, patch_px=20)
     tokens = encoder.encode(make_frames(scene()))
     assert encoder.grid == tokens.grid == (5, 5)
-    assert encoder.input_px == (100, 100)
+    assert Handcrafted(grid_size=40, patch_px=30).input_px == (1200, 1200)
+    assert encoder.input_px == (896, 896)
+    assert Handcrafted(grid_size=32).input_px == (1024, 1024)
     assert tokens.features.shape == (1, 25, 32)
 
 
@@ -84,10 +86,10 @@ def test_a_token_takes_64_bytes_and_has_length_one():
 @pytest.mark.parametrize(
     ("change", "least"),
     [
-        (lambda image: noisy(image, 3), 0.998),
-        (lambda image: noisy(image, 5), 0.998),
-        (lambda image: jpeg(image, 75), 0.998),
-        (lambda image: brighter(image, 0.9), 0.99),
+        (lambda image: noisy(image, 3), 0.995),
+        (lambda image: noisy(image, 5), 0.99),
+        (lambda image: jpeg(image, 75), 0.98),
+        (lambda image: brighter(image, 0.9), 0.98),
         (lambda image: brighter(image, 1.1), 0.98),
     ],
     ids=["noise 3", "noise 5", "jpeg 75", "darker", "brighter"],
@@ -115,10 +117,10 @@ def test_an_object_lowers_the_similarity_where_it_is_and_nowhere_else(seed):
     covered = image.copy()
     covered[96:192, 128:256] = np.random.default_rng(7).integers(0, 256, 3)
     found = similarity(image, noisy(covered, 3)).reshape(14, 14)
-    inside = torch.zeros(14, 14, dtype=torch.bool)
-    inside[3:6, 4:8] = True
-    assert found[inside].max() < found[~inside].min()
-    assert found[inside].mean() < 0.97
+    away = torch.ones(14, 14, dtype=torch.bool)
+    away[2:7, 3:9] = False
+    assert found[3:6, 4:8].max() < 0.95
+    assert found[away].min() > 0.99
 
 
 def test_text_that_appears_lowers_the_similarity():
@@ -134,16 +136,15 @@ def test_a_moved_digit_is_seen():
     assert similarity(first, second)[15] < 0.99
 
 
-def test_edges_are_dense_on_text_sparse_on_an_outline_and_absent_on_shading():
-    image = np.tile(np.linspace(20, 235, SIDE), (SIDE, 1)).astype(np.uint8)
+def test_edges_are_dense_on_text_and_absent_on_an_outline_and_on_shading():
+    image = np.tile(np.linspace(120, 240, SIDE), (SIDE, 1)).astype(np.uint8)
     shaded = np.dstack([image] * 3)
     outline = shaded.copy()
     outline[200:] = 0
     density = edges(text(outline, 2))
     written, bordered, soft = density[2], density[6], density[11]
-    assert written[1:13].min() > 1.5 * bordered[1:13].max()
-    assert bordered[1:13].min() > 0
-    assert soft.max() == 0
+    assert written[1:13].min() > 0.02
+    assert bordered.max() == soft.max() == 0
     assert density.max() <= 1
 
 
@@ -173,8 +174,8 @@ def test_patches_behind_a_passing_car_are_told_from_empty_road(clips):
     features = Handcrafted().encode(frames).features.float()
     still = torch.cosine_similarity(features[0], features[1], dim=-1)
     passing = torch.cosine_similarity(features[1], features[2], dim=-1)
-    gray = torch.from_numpy(frames.data[2].min(-1).reshape(14, 32, 14, 32).mean((1, 3)))
-    car = gray.flatten() > 150
+    bright = cv2.resize(frames.data[2].min(-1), (14, 14), interpolation=cv2.INTER_AREA)
+    car = torch.from_numpy(bright).flatten() > 150
     assert car.sum() >= 8
     assert area_under_curve(still, passing[car]) > 0.99
 
