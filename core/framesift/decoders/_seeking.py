@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -22,6 +23,8 @@ Picture = TypeVar("Picture")
 
 MIN_JUMP_FRAMES: Final = 16
 """Frames that a jump must leave out: refilling the decoder costs about as much as these."""
+MOST_THREADS: Final = 16
+"""Each thread of the codec holds a frame, and more of them than cores make it slower."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ class FrameReader:
         self._runs = plan_runs(timeline.keys, positions)
         self._wanted = None if timeline.counted else set(timeline.ticks[positions].tolist())
         stream.thread_type = "AUTO"
+        stream.codec_context.thread_count = min(os.cpu_count() or 1, MOST_THREADS)
 
     def __iter__(self) -> Iterator[tuple[int, VideoFrame]]:
         """Yields positions with their frames, without those that damage cost."""

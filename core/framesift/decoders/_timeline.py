@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, NamedTuple, cast
 
@@ -60,7 +61,7 @@ class _Scan(NamedTuple):
 
 
 def read_timeline(path: Path) -> Timeline:
-    """Returns the timeline of the main video stream.
+    """Returns the timeline of the main video stream, read anew once the file changes.
 
     Time zero is where the container starts, so a stream that starts late keeps its distance to
     sound and subtitles. What comes before the first frame that decodes is not counted as shown.
@@ -69,6 +70,12 @@ def read_timeline(path: Path) -> Timeline:
         CorruptVideoError: the file cannot be opened, or not one frame decodes.
         NoVideoStreamError: the file has no video stream.
     """
+    facts = path.stat()
+    return _read(path, facts.st_mtime_ns, facts.st_size)
+
+
+@lru_cache(maxsize=2)
+def _read(path: Path, modified_ns: int, size_bytes: int) -> Timeline:
     with _container.open_video(path) as (container, stream):
         scan = _scan(container, stream)
         if scan is None:

@@ -34,7 +34,13 @@ def _density(image: npt.NDArray[np.uint8], grid: tuple[int, int]) -> npt.NDArray
     dark, light = (
         cv2.morphologyEx(gray, h, square) for h in (cv2.MORPH_BLACKHAT, cv2.MORPH_TOPHAT)
     )
-    strokes = (np.maximum(dark, light) > CONTRAST).astype(np.float32)
-    height, width = grid
-    density = cv2.resize(strokes, (width, height), interpolation=cv2.INTER_AREA)
-    return np.clip(density, 0, 1).reshape(-1).astype(np.float32, copy=False)
+    strokes = (cv2.max(dark, light) > CONTRAST).astype(np.uint8)
+    rows, columns = (
+        np.linspace(0, size, parts + 1).round().astype(int)
+        for size, parts in zip(gray.shape, grid, strict=True)
+    )
+    corners = cv2.integral(strokes)[np.ix_(rows, columns)]
+    counts = np.diff(np.diff(corners, axis=0), axis=1)
+    areas = np.outer(np.diff(rows), np.diff(columns)).clip(1)
+    density: npt.NDArray[np.float32] = (counts / areas).reshape(-1).astype(np.float32)
+    return density

@@ -12,7 +12,8 @@ def resized(images: npt.NDArray[np.uint8], size_px: tuple[int, int]) -> npt.NDAr
     height, width = size_px
     if images.shape[1:3] == size_px:
         return images
-    smaller = images.shape[1] >= height and images.shape[2] >= width
-    interpolation = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    # Bilinear reads all pixels up to a factor of two, and is much faster than averaging.
+    shrinks = images.shape[1] > 2 * height or images.shape[2] > 2 * width
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     frames = [cv2.resize(image, (width, height), interpolation=interpolation) for image in images]
     return np.stack(frames).astype(np.uint8, copy=False)

@@ -47,7 +47,7 @@ class Handcrafted(Encoder):
 
     grid_size: int = 14
     """Patches per side: 14 gives 196 tokens per frame."""
-    patch_px: int = 32
+    patch_px: int = 16
     """Side of a patch in pixels of the squashed frame that is described."""
 
     def __post_init__(self) -> None:
@@ -86,12 +86,13 @@ class Handcrafted(Encoder):
 def _cells(image: npt.NDArray[np.uint8], grid_size: int) -> Array:
     """Returns lightness, two colours and four edge strengths of each cell, `(N, 16, 7)`."""
     lab = cv2.cvtColor(image, cv2.COLOR_RGB2Lab)
-    across, down = (cv2.Sobel(lab[..., 0], cv2.CV_32F, dx, 1 - dx, scale=1 / 8) for dx in (1, 0))
-    slopes = [across, down, (across + down) / sqrt(2), (across - down) / sqrt(2)]
-    edges = [np.maximum(np.abs(slope) - NOISE, 0) for slope in slopes]
-    planes = cv2.merge([*cv2.split(lab.astype(np.float32)), *edges])
+    lightness = cv2.extractChannel(lab, 0)
+    across, down = (cv2.Sobel(lightness, cv2.CV_32F, dx, 1 - dx, scale=1 / 8) for dx in (1, 0))
+    diagonals = (cv2.add(across, down) / sqrt(2), cv2.subtract(across, down) / sqrt(2))
+    edges = [np.maximum(np.abs(slope) - NOISE, 0) for slope in (across, down, *diagonals)]
     side = grid_size * CELLS
-    means = cv2.resize(planes, (side, side), interpolation=cv2.INTER_AREA)
+    cells = [cv2.resize(p, (side, side), interpolation=cv2.INTER_AREA) for p in (lab, *edges)]
+    means = np.dstack(cells)
     split = means.reshape(grid_size, CELLS, grid_size, CELLS, -1).transpose(0, 2, 1, 3, 4)
     return split.reshape(grid_size**2, CELLS**2, -1).astype(np.float32, copy=False)
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-SAME = 0.25
+SAME = 0.35
 """Cosine distance of a patch up to which noise and compression alone explain it."""
-CHANGED = 0.80
+CHANGED = 0.95
 """Cosine distance of a patch from which it certainly shows something else."""
+MOST_PAIRS, FRAMES_AT_ONCE = 2**21, 64
+"""How much is compared at once, which bounds the memory that it takes."""
 
 
 def changed_share(first: Tensor, second: Tensor) -> Tensor:
@@ -21,18 +21,24 @@ def changed_share(first: Tensor, second: Tensor) -> Tensor:
         first: features `(A, N, D)`.
         second: features `(B, N, D)`.
     """
+    patches = first.shape[1]
+    together = max(1, MOST_PAIRS // (len(first) * len(second)))
     total = torch.zeros(len(first), len(second), device=first.device)
-    for patch in range(first.shape[1]):
-        total += _changed(_unit(first[:, patch]) @ _unit(second[:, patch]).T)
-    return total / first.shape[1]
+    for start in range(0, patches, together):
+        some = slice(start, start + together)
+        left, right = (_unit(frames[:, some]).transpose(0, 1) for frames in (first, second))
+        total += _changed(left @ right.transpose(1, 2)).sum(0)
+    return total / patches
 
 
 def changed_since_previous(features: Tensor) -> Tensor:
     """Returns the share of patches that differ from the frame before, `(T,)`; 0 for the first."""
-    shares = [
-        _changed((_unit(now) * _unit(before)).sum(-1)).mean() for before, now in pairwise(features)
-    ]
-    return torch.stack([torch.zeros((), device=features.device), *shares])
+    shares = [torch.zeros(1, device=features.device)]
+    for start in range(1, len(features), FRAMES_AT_ONCE):
+        now = _unit(features[start : start + FRAMES_AT_ONCE])
+        before = _unit(features[start - 1 : start - 1 + len(now)])
+        shares.append(_changed((now * before).sum(-1)).mean(1))
+    return torch.cat(shares)
 
 
 def _unit(features: Tensor) -> Tensor:

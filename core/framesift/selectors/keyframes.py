@@ -38,7 +38,7 @@ class Keyframes(Selector):
     summary: ClassVar[str] = "distinct content covered under an exact count"
     encoder: ClassVar[str | None] = "handcrafted"
 
-    distinct: float = 0.006
+    distinct: float = 0.008
     """Share of the picture whose change surely makes a frame a distinct one; less is enough in a
     video whose frames differ little."""
 

@@ -13,8 +13,8 @@ from framesift.strategies import _ops
 from framesift.strategies.base import ScoreStrategy
 from framesift.types.tokens import VideoTokens
 
-BISECTIONS = 16
-"""Most halvings of the threshold's range [-1, 1]: a resolution of 3e-5 in cosine similarity."""
+ROUNDS, AT_ONCE = 7, 4
+"""The search for a threshold narrows its range [-1, 1] to a fifth at most 7 times, to 3e-5."""
 CLOSE_ENOUGH = 0.995
 """Share of the budget at which the search ends; ranking completes the rest."""
 
@@ -45,48 +45,58 @@ class Temporal(ScoreStrategy):
 
     def score(self, tokens: VideoTokens, budget: int) -> Tensor:
         """Returns the novelty of each token `(T, N)`, tokens within the threshold above all."""
-        firsts = _first_appearance(tokens.live)
-        similarity = torch.where(firsts, _similarity_to_frame(tokens), -1.0)
+        firsts = tokens.live & (tokens.live.cumsum(0) == 1)
+        at_first = torch.stack([_similarity_to_mean(frame) for frame in tokens.features])
         if int(firsts.sum()) >= budget:
-            _, followed = _scan(tokens, firsts, -1.0)
-            return -torch.where(firsts, similarity, followed)
-        threshold = (
-            self._solve(tokens, firsts, budget) if self.threshold is None else self.threshold
-        )
-        kept, followed = _scan(tokens, firsts, threshold)
-        return firsts * 8.0 + kept * 4.0 - torch.where(firsts, similarity, followed)
-
-    def _solve(self, tokens: VideoTokens, firsts: Tensor, budget: int) -> float:
-        low, high = -1.0, 1.0
-        for _ in range(BISECTIONS):
-            middle = (low + high) / 2
-            count = int(_scan(tokens, firsts, middle)[0].sum())
-            if CLOSE_ENOUGH * budget <= count <= budget:
-                return middle
-            low, high = (middle, high) if count < budget else (low, middle)
-        return low
+            kept, similarity = _scan(tokens, firsts, [-1.0])
+            return -torch.where(firsts, at_first, similarity[0])
+        if self.threshold is None:
+            kept, similarity = _solve(tokens, firsts, budget)
+        else:
+            kept, similarity = (found[0] for found in _scan(tokens, firsts, [self.threshold]))
+        return firsts * 8.0 + kept * 4.0 - torch.where(firsts, at_first, similarity)
 
 
-def _first_appearance(live: Tensor) -> Tensor:
-    """Returns the mask of the first live token of every place, `(T, N)`."""
-    return live & (live.cumsum(0) == 1)
+def _solve(tokens: VideoTokens, firsts: Tensor, budget: int) -> tuple[Tensor, Tensor]:
+    """Returns `_scan` at the highest threshold found whose tokens fit the budget."""
+    low, high = -1.0, 1.0
+    best = None
+    for _ in range(ROUNDS):
+        thresholds = torch.linspace(low, high, AT_ONCE + 2)[1:-1].tolist()
+        kept, similarity = _scan(tokens, firsts, thresholds)
+        counts = kept.sum((1, 2)).tolist()
+        fitting = next((i for i, count in enumerate(counts) if count > budget), AT_ONCE)
+        if fitting > 0:
+            best = kept[fitting - 1], similarity[fitting - 1]
+            if counts[fitting - 1] >= CLOSE_ENOUGH * budget:
+                return best
+        bounds = [low, *thresholds, high]
+        low, high = bounds[fitting], bounds[fitting + 1]
+    if best is None:
+        kept, similarity = _scan(tokens, firsts, [-1.0])
+        best = kept[0], similarity[0]
+    return best
 
 
-def _similarity_to_frame(tokens: VideoTokens) -> Tensor:
-    """Returns the cosine of each token to the mean of its frame, `(T, N)`."""
-    frames = (frame.float() for frame in tokens.features)
-    return torch.stack([_ops.similarity(frame, frame.mean(0, keepdim=True)) for frame in frames])
+def _similarity_to_mean(frame: Tensor) -> Tensor:
+    """Returns the cosine of each token of a frame `(N, D)` to their mean, `(N,)`."""
+    wide = frame.float()
+    return _ops.similarity(wide, wide.mean(0, keepdim=True))
 
 
-def _scan(tokens: VideoTokens, firsts: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
-    """Returns which tokens are kept and their similarity to the last kept one, both `(T, N)`."""
+def _scan(tokens: VideoTokens, firsts: Tensor, thresholds: list[float]) -> tuple[Tensor, Tensor]:
+    """Returns, for each threshold, what is kept and how like the last kept token each token is.
+
+    Both are `(K, T, N)`. Only one frame per threshold is held besides the tokens.
+    """
     live = tokens.live
-    kept = torch.zeros_like(live)
-    similarity = torch.ones(live.shape, device=live.device)
-    last = tokens.features[0].float()
+    limits = torch.tensor(thresholds, device=live.device)[:, None]
+    kept = torch.zeros(len(thresholds), *live.shape, dtype=torch.bool, device=live.device)
+    similarity = torch.ones(kept.shape, device=live.device)
+    last = tokens.features[0].float().expand(len(thresholds), -1, -1)
     for t, frame in enumerate(tokens.features):
         current = frame.float()
-        similarity[t] = _ops.similarity(current, last)
-        kept[t] = live[t] & (firsts[t] | (similarity[t] <= threshold))
-        last = torch.where(kept[t, :, None], current, last)
+        similarity[:, t] = _ops.similarity(current, last)
+        kept[:, t] = live[t] & (firsts[t] | (similarity[:, t] <= limits))
+        last = torch.where(kept[:, t, :, None], current, last)
     return kept, similarity

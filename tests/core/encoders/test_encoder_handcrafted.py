@@ -72,7 +72,7 @@ def test_grid_and_patch_are_options():
     assert encoder.grid == tokens.grid == (5, 5)
     assert Handcrafted(grid_size=40, patch_px=30).input_px == (1200, 1200)
     assert encoder.input_px == (896, 896)
-    assert Handcrafted(grid_size=32).input_px == (1024, 1024)
+    assert Handcrafted(grid_size=32, patch_px=32).input_px == (1024, 1024)
     assert tokens.features.shape == (1, 25, 32)
 
 

@@ -12,9 +12,7 @@ from framesift.types.tokens import VideoTokens
 
 def scenes(*numbers, patches=6, channels=32):
     """Tokens of one frame per second; equal numbers look alike, others differ in every patch."""
-    pictures = torch.randn(
-        max(numbers) + 1, patches, channels, generator=torch.Generator().manual_seed(5)
-    )
+    pictures = torch.eye(channels)[:, None].expand(-1, patches, -1)
     return VideoTokens(
         features=pictures[list(numbers)],
         grid=(1, patches),
