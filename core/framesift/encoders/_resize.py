@@ -8,12 +8,17 @@ import numpy.typing as npt
 
 
 def resized(images: npt.NDArray[np.uint8], size_px: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """Returns `images` `(T, H, W, 3)` at `size_px` `(H, W)`, squashed without cropping."""
-    height, width = size_px
+    """Returns `images` `(T, H, W, 3)` at `size_px` `(H, W)`, squashed without cropping.
+
+    They go to the nearest whole multiple of the size first, for averaging whole pixels is exact and
+    ten times as fast.
+    """
     if images.shape[1:3] == size_px:
         return images
-    # Bilinear reads all pixels up to a factor of two, and is much faster than averaging.
-    shrinks = images.shape[1] > 2 * height or images.shape[2] > 2 * width
-    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    frames = [cv2.resize(image, (width, height), interpolation=interpolation) for image in images]
+    whole = [
+        size * max(1, round(given / size))
+        for given, size in zip(images.shape[1:3], size_px, strict=True)
+    ]
+    near = (cv2.resize(image, whole[::-1], interpolation=cv2.INTER_LINEAR) for image in images)
+    frames = [cv2.resize(image, size_px[::-1], interpolation=cv2.INTER_AREA) for image in near]
     return np.stack(frames).astype(np.uint8, copy=False)
