@@ -9,6 +9,7 @@ from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 
+import torch
 from PIL import Image
 
 from framesift.decoders import registry as decoders
@@ -29,7 +30,6 @@ from framesift.types.compressed import (
     CompressedVideo,
     CompressionReport,
     Keyframe,
-    grid_positions,
 )
 from framesift.types.frames import Frames
 from framesift.types.plan import TokenPlan
@@ -109,15 +109,13 @@ class VideoCompressor:
             plan = self._strategy.plan(tokens, budget, question)
         with stages.timed("apply"):
             kept = plan.apply(tokens.features)
-            map_places = plan.normalized().apply
-            positions = map_places(grid_positions(tokens.frame_count, tokens.grid))
             frame_seconds = tokens.pts_seconds.double().cpu()
-            token_seconds = frame_seconds.repeat_interleave(tokens.tokens_per_frame)
-            pts_seconds = map_places(token_seconds[:, None]).flatten()
+            frame, patch = plan.src // tokens.tokens_per_frame, plan.src % tokens.tokens_per_frame
+            place = torch.stack([frame, patch // tokens.grid[1], patch % tokens.grid[1]], dim=1)
         return CompressedVideo(
             tokens=kept,
-            positions=positions,
-            pts_seconds=pts_seconds,
+            positions=plan.mean(place.float()),
+            pts_seconds=plan.mean(frame_seconds[frame][:, None]).flatten(),
             frame_seconds=frame_seconds,
             plan=plan,
             report=self._report(local, index, tokens, plan, budget, stages),

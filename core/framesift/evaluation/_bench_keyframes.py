@@ -26,6 +26,7 @@ def keyframes_run(laps: Laps, *, video: str) -> Json:
     from framesift.pipeline import VideoCompressor
 
     sift = VideoCompressor()
+    sift.keyframes(video, count=COUNT)
     with laps.lap():
         found = sift.keyframes(video, count=COUNT)
     return {"pictures": len(found), "size_px": found[0].image.size}
@@ -35,6 +36,7 @@ def scenes_run(laps: Laps, *, video: str) -> Json:
     """Returns how many scenes PySceneDetect found."""
     from scenedetect import AdaptiveDetector, detect
 
+    detect(video, AdaptiveDetector())
     with laps.lap():
         scenes = detect(video, AdaptiveDetector())
     return {"scenes": len(scenes)}
@@ -55,7 +57,7 @@ def measure(videos: Mapping[str, Path], *, rounds: int) -> Json:
         rows += _rows(label, runs)
     return {
         "question": f"{COUNT} keyframes as full-size images, written nowhere, against the list of "
-        "scenes; imports are not timed",
+        "scenes; the second call in a process is timed, without imports",
         "rows": rows,
         "skipped": skipped,
     }

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
-import typer
+import click
 
 from framesift.evaluation import (
     _bench_keyframes,
@@ -25,7 +25,7 @@ from framesift.evaluation import (
     _bench_planning,
     _bench_sampling,
 )
-from framesift.evaluation._bench_process import Json
+from framesift.evaluation._bench_process import Json, logger
 from framesift.evaluation._bench_videos import numbered_clip, repeated
 from framesift.evaluation.plots import write_figure
 from framesift.storage import write_atomically
@@ -34,8 +34,6 @@ PACKAGES: Final = (
     "framesift", "av", "opencv-python-headless", "torch", "numpy", "scenedetect", "decord",
     "torchcodec",
 )  # fmt: skip
-
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,31 +146,34 @@ def _line(row: Json) -> str:
     return f"{label:<50}{value} {row.get('peer', '')}{inexact}"
 
 
-@app.command()
-def main(
-    out: Annotated[Path, typer.Option(help="Folder to write to.")],
-    only: Annotated[str, typer.Option(help="Sections to measure.")] = ",".join(SECTIONS),
-    clips: Annotated[
-        Path | None, typer.Option(envvar="FRAMESIFT_CLIPS", help="Folder of more clips.")
-    ] = None,
-    quick: Annotated[bool, typer.Option(help="Fewer rounds, 6 minutes for 60.")] = False,
-) -> None:
+@click.command()
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write to.")
+@click.option("--only", default=",".join(SECTIONS), help="Sections to measure.")
+@click.option(
+    "--clips",
+    type=click.Path(path_type=Path),
+    envvar="FRAMESIFT_CLIPS",
+    help="Folder of more clips.",
+)
+@click.option("--quick", is_flag=True, help="Fewer rounds, 6 minutes for 60.")
+def main(out: Path, only: str, clips: Path | None, quick: bool) -> None:
     """Measure speed and memory; a full run takes half an hour and leaves `benchmark.json`.
 
     A run of some sections leaves `benchmark-SECTION.json`, and the results of full runs alone.
     """
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
     names = [name.strip() for name in only.split(",")]
     if unknown := sorted(set(names) - SECTIONS.keys()):
-        raise typer.BadParameter(
+        raise click.BadParameter(
             f"{','.join(unknown)!r} is no section; choose from: {', '.join(SECTIONS)}"
         )
+    logger.addHandler(logging.StreamHandler())
+    logger.setLevel(logging.INFO)
     results = run(names, QUICK if quick else FULL, clips)
     stem = "-".join(["benchmark", *([] if set(names) == SECTIONS.keys() else names)])
     write_atomically(out / f"{stem}.json", f"{json.dumps(results, indent=1)}\n".encode())
     write_figure(out / f"{stem}.png", results)
-    typer.echo("\n".join(_table(results)))
+    click.echo("\n".join(_table(results)))
 
 
 if __name__ == "__main__":
-    app()
+    main()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -47,35 +49,30 @@ class Temporal(ScoreStrategy):
         """Returns the novelty of each token `(T, N)`, tokens within the threshold above all."""
         firsts = tokens.live & (tokens.live.cumsum(0) == 1)
         at_first = torch.stack([_similarity_to_mean(frame) for frame in tokens.features])
-        if int(firsts.sum()) >= budget:
-            kept, similarity = _scan(tokens, firsts, [-1.0])
-            return -torch.where(firsts, at_first, similarity[0])
-        if self.threshold is None:
-            kept, similarity = _solve(tokens, firsts, budget)
+        fits = int(firsts.sum()) < budget
+        if fits and self.threshold is None:
+            threshold = _solve(tokens, firsts, budget)
         else:
-            kept, similarity = (found[0] for found in _scan(tokens, firsts, [self.threshold]))
-        return firsts * 8.0 + kept * 4.0 - torch.where(firsts, at_first, similarity)
+            threshold = self.threshold if fits and self.threshold is not None else -1.0
+        steps = [(kept[0], like[0]) for kept, like in _scan(tokens, firsts, [threshold])]
+        kept, similarity = (torch.stack(column) for column in zip(*steps, strict=True))
+        within = firsts * 8.0 + kept * 4.0 if fits else 0.0
+        return within - torch.where(firsts, at_first, similarity)
 
 
-def _solve(tokens: VideoTokens, firsts: Tensor, budget: int) -> tuple[Tensor, Tensor]:
-    """Returns `_scan` at the highest threshold found whose tokens fit the budget."""
+def _solve(tokens: VideoTokens, firsts: Tensor, budget: int) -> float:
+    """Returns the highest threshold found whose tokens fit the budget."""
     low, high = -1.0, 1.0
-    best = None
     for _ in range(ROUNDS):
         thresholds = torch.linspace(low, high, AT_ONCE + 2)[1:-1].tolist()
-        kept, similarity = _scan(tokens, firsts, thresholds)
-        counts = kept.sum((1, 2)).tolist()
+        kept = (kept.sum(1) for kept, _ in _scan(tokens, firsts, thresholds))
+        counts = functools.reduce(torch.add, kept).tolist()
         fitting = next((i for i, count in enumerate(counts) if count > budget), AT_ONCE)
-        if fitting > 0:
-            best = kept[fitting - 1], similarity[fitting - 1]
-            if counts[fitting - 1] >= CLOSE_ENOUGH * budget:
-                return best
         bounds = [low, *thresholds, high]
         low, high = bounds[fitting], bounds[fitting + 1]
-    if best is None:
-        kept, similarity = _scan(tokens, firsts, [-1.0])
-        best = kept[0], similarity[0]
-    return best
+        if fitting and counts[fitting - 1] >= CLOSE_ENOUGH * budget:
+            break
+    return low
 
 
 def _similarity_to_mean(frame: Tensor) -> Tensor:
@@ -84,19 +81,18 @@ def _similarity_to_mean(frame: Tensor) -> Tensor:
     return _ops.similarity(wide, wide.mean(0, keepdim=True))
 
 
-def _scan(tokens: VideoTokens, firsts: Tensor, thresholds: list[float]) -> tuple[Tensor, Tensor]:
-    """Returns, for each threshold, what is kept and how like the last kept token each token is.
+def _scan(
+    tokens: VideoTokens, firsts: Tensor, thresholds: list[float]
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yields of each frame what is kept, and how like the last kept token each token is.
 
-    Both are `(K, T, N)`. Only one frame per threshold is held besides the tokens.
+    Both are `(K, N)` for `K` thresholds, so that a search holds one frame at a time.
     """
-    live = tokens.live
-    limits = torch.tensor(thresholds, device=live.device)[:, None]
-    kept = torch.zeros(len(thresholds), *live.shape, dtype=torch.bool, device=live.device)
-    similarity = torch.ones(kept.shape, device=live.device)
+    limits = torch.tensor(thresholds, device=firsts.device)[:, None]
     last = tokens.features[0].float().expand(len(thresholds), -1, -1)
-    for t, frame in enumerate(tokens.features):
+    for frame, live, first in zip(tokens.features, tokens.live, firsts, strict=True):
         current = frame.float()
-        similarity[:, t] = _ops.similarity(current, last)
-        kept[:, t] = live[t] & (firsts[t] | (similarity[:, t] <= limits))
-        last = torch.where(kept[:, t, :, None], current, last)
-    return kept, similarity
+        similarity = _ops.similarity(current, last)
+        kept = live & (first | (similarity <= limits))
+        last = torch.where(kept[..., None], current, last)
+        yield kept, similarity

@@ -7,7 +7,6 @@ import io
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
@@ -102,9 +101,3 @@ class Keyframe:
     def data_url(self, *, quality: int = 90) -> str:
         """Returns the image as a JPEG data URL, for HTML pages and chat APIs."""
         return f"data:image/jpeg;base64,{base64.b64encode(self.jpeg(quality=quality)).decode()}"
-
-
-def grid_positions(frames: int, grid: tuple[int, int]) -> Tensor:
-    """Returns the (frame, row, column) of every input token, float32 `(frames * h * w, 3)`."""
-    axes = (torch.arange(size, dtype=torch.float32) for size in (frames, *grid))
-    return torch.cartesian_prod(*axes).reshape(-1, 3)

@@ -147,13 +147,18 @@ class TokenPlan:
                 f"values hold {len(flat)} tokens {tuple(values.shape)}, the plan is for "
                 f"{self.num_in}"
             )
-        src = self.src.to(flat.device)
+        entries = flat[self.src.to(flat.device)]
+        return entries if self.is_pruning else self._sum(entries)
+
+    def mean(self, entries: Tensor) -> Tensor:
+        """Returns the weighted mean over the inputs of each output `(M, D)`.
+
+        Args:
+            entries: what to average, one row for each entry of `src`, floating point `(E, D)`.
+        """
         if self.is_pruning:
-            return flat[src]
-        wide = torch.float64 if flat.dtype == torch.float64 else torch.float32
-        weighted = flat[src].to(wide) * self.weight.to(flat.device, wide)[:, None]
-        lengths = torch.bincount(self.dst, minlength=self.num_out).to(flat.device)
-        return torch.segment_reduce(weighted, "sum", lengths=lengths, axis=0).to(flat.dtype)
+            return entries
+        return self._sum(entries) / self._row_sums()[:, None].to(entries)
 
     def then(self, other: TokenPlan) -> Self:
         """Returns the plan of this plan followed by `other`, which maps this plan's outputs.
@@ -195,6 +200,13 @@ class TokenPlan:
     def _row_starts(self) -> Tensor:
         lengths = torch.bincount(self.dst, minlength=self.num_out)
         return lengths.cumsum(0) - lengths
+
+    def _sum(self, entries: Tensor) -> Tensor:
+        """Returns the weighted sum of each row's entries, in a deterministic order."""
+        wide = torch.float64 if entries.dtype == torch.float64 else torch.float32
+        weighted = entries.to(wide) * self.weight.to(entries.device, wide)[:, None]
+        lengths = torch.bincount(self.dst, minlength=self.num_out).to(entries.device)
+        return torch.segment_reduce(weighted, "sum", lengths=lengths, axis=0).to(entries.dtype)
 
     def _row_sums(self) -> Tensor:
         sums = torch.zeros(self.num_out, dtype=torch.float64)

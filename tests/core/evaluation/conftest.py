@@ -11,7 +11,6 @@ from framesift.types.compressed import (
     CompressedVideo,
     CompressionReport,
     Keyframe,
-    grid_positions,
 )
 from framesift.types.frames import Frames
 from framesift.types.plan import TokenPlan
@@ -36,7 +35,8 @@ def _sifted(
     total = frame_count * per_frame
     plan = plan or TokenPlan.keep(torch.tensor(kept), num_in=total, tokens_per_frame=per_frame)
     seconds = torch.arange(frame_count, dtype=torch.float64) * spacing_seconds
-    means = plan.normalized()
+    frame, patch = plan.src // per_frame, plan.src % per_frame
+    places = torch.stack([frame, patch // GRID[1], patch % GRID[1]], dim=1).float()
     counts = plan.frame_counts().tolist()
     facts = {
         "uri": "clips/car.mp4",
@@ -58,8 +58,8 @@ def _sifted(
     }
     video = CompressedVideo(
         tokens=torch.zeros(plan.num_out, 2),
-        positions=means.apply(grid_positions(frame_count, GRID)),
-        pts_seconds=means.apply(seconds.repeat_interleave(per_frame)[:, None]).flatten(),
+        positions=plan.mean(places),
+        pts_seconds=plan.mean(seconds[frame][:, None]).flatten(),
         frame_seconds=seconds,
         plan=plan,
         report=CompressionReport(**{**facts, **changes}),

@@ -2,8 +2,8 @@ import json
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
-from typer.testing import CliRunner
 
 from framesift.decoders import registry as decoders
 from framesift.evaluation import (
@@ -102,7 +102,7 @@ def test_a_failing_peer_is_skipped_by_name_and_a_failure_of_ours_is_raised():
 def test_the_command_writes_json_figure_and_table(sections, tmp_path, monkeypatch):
     measured = {name: lambda *_, found=found: found for name, found in sections.items()}
     monkeypatch.setattr(benchmark, "SECTIONS", measured)
-    done = CliRunner().invoke(benchmark.app, ["--out", str(tmp_path), "--quick"])
+    done = CliRunner().invoke(benchmark.main, ["--out", str(tmp_path), "--quick"])
     assert done.exit_code == 0, done.output
     results = json.loads((tmp_path / "benchmark.json").read_text())
     assert results.keys() == {"made", "machine", "versions", "quick", "sections"}
@@ -114,7 +114,7 @@ def test_the_command_writes_json_figure_and_table(sections, tmp_path, monkeypatc
 
 def test_a_partial_run_leaves_the_full_results_alone(sections, tmp_path, monkeypatch):
     monkeypatch.setitem(benchmark.SECTIONS, "memory", lambda *_: sections["memory"])
-    CliRunner().invoke(benchmark.app, ["--out", str(tmp_path), "--only", "memory"])
+    CliRunner().invoke(benchmark.main, ["--out", str(tmp_path), "--only", "memory"])
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "benchmark-memory.json",
         "benchmark-memory.png",
@@ -122,7 +122,7 @@ def test_a_partial_run_leaves_the_full_results_alone(sections, tmp_path, monkeyp
 
 
 def test_an_unknown_section_is_refused(tmp_path):
-    done = CliRunner().invoke(benchmark.app, ["--out", str(tmp_path), "--only", "speed"])
+    done = CliRunner().invoke(benchmark.main, ["--out", str(tmp_path), "--only", "speed"])
     assert done.exit_code == 2
     assert "no section" in done.output
 

@@ -51,6 +51,14 @@ def test_apply_is_the_matrix_product(plan):
 
 @SETTINGS
 @given(plans())
+def test_mean_is_the_normalized_product(plan):
+    values = torch.randn(plan.num_in, 2, dtype=torch.float64)
+    expected = dense(plan.normalized()) @ values
+    assert torch.allclose(plan.mean(values[plan.src]), expected)
+
+
+@SETTINGS
+@given(plans())
 def test_mean_time_never_goes_back(plan):
     frames = (torch.arange(plan.num_in) // plan.tokens_per_frame).double()[:, None]
     assert (plan.normalized().apply(frames).diff(dim=0) >= -1e-5).all()

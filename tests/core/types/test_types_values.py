@@ -9,7 +9,7 @@ from PIL import Image
 
 from framesift.errors import BudgetError
 from framesift.types.budget import Budget
-from framesift.types.compressed import Keyframe, grid_positions
+from framesift.types.compressed import Keyframe
 from framesift.types.frames import Frames
 from framesift.types.tokens import Signals, VideoTokens
 from framesift.types.video import LocalVideo
@@ -136,14 +136,6 @@ def test_wrong_tokens_are_refused(change, message):
     }
     with pytest.raises(ValueError, match=message):
         VideoTokens(**{**fine, **change})
-
-
-def test_positions_are_frame_row_column():
-    positions = grid_positions(2, (2, 3))
-    assert positions.shape == (12, 3)
-    assert positions[0].tolist() == [0, 0, 0]
-    assert positions[4].tolist() == [0, 1, 1]
-    assert positions[11].tolist() == [1, 1, 2]
 
 
 def test_keyframe_metadata_is_json_safe():
