@@ -20,6 +20,7 @@ from typing import Final
 import click
 
 from framesift.evaluation import (
+    _bench_coverage,
     _bench_keyframes,
     _bench_memory,
     _bench_planning,
@@ -44,12 +45,13 @@ class Effort:
     sampling_rounds: int = 5
     planning_rounds: int = 3
     frames: tuple[int, ...] = (32, 128, 512)
+    coverage_videos: int = 20
     memory_seconds: tuple[int, int] = (300, 3600)
     """Lengths of the short and the long video, multiples of `clip_seconds`."""
 
 
 FULL: Final = Effort()
-QUICK: Final = Effort(sampling_rounds=3, memory_seconds=(60, 360))
+QUICK: Final = Effort(sampling_rounds=3, coverage_videos=3, memory_seconds=(60, 360))
 
 
 def sampling(effort: Effort, clips: Path | None) -> Json:
@@ -83,8 +85,13 @@ def memory(effort: Effort, clips: Path | None) -> Json:
     return _bench_memory.measure(short, long, seconds=effort.memory_seconds, rounds=rounds)
 
 
+def coverage(effort: Effort, clips: Path | None) -> Json:
+    """Returns how many events keyframes find."""
+    return _bench_coverage.measure(videos=effort.coverage_videos)
+
+
 SECTIONS: Final[dict[str, Callable[[Effort, Path | None], Json]]] = {
-    part.__name__: part for part in (sampling, keyframes, planning, memory)
+    part.__name__: part for part in (sampling, keyframes, planning, coverage, memory)
 }
 
 
@@ -134,6 +141,9 @@ def _table(results: Json) -> Iterator[str]:
 
 def _line(row: Json) -> str:
     label = " ".join(str(row[key]) for key in ("video", "frames", "name") if key in row)
+    if "share" in row:
+        low, high = row["interval"]
+        return f"{label:<50}{row['share']:9.1%} of {row['events']} events, {low:.1%} to {high:.1%}"
     if "peak_growth" in row:
         value = f"{row['peak_bytes'] / 1e6:9.0f} MB  {row['peak_growth']:6.2f} x the peak of"
     elif "times_peer" in row:
@@ -148,7 +158,7 @@ def _line(row: Json) -> str:
 
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write to.")
-@click.option("--only", default=",".join(SECTIONS), help="Sections to measure.")
+@click.option("--only", help="Sections to measure, separated by commas; all by default.")
 @click.option(
     "--clips",
     type=click.Path(path_type=Path),
@@ -156,12 +166,12 @@ def _line(row: Json) -> str:
     help="Folder of more clips.",
 )
 @click.option("--quick", is_flag=True, help="Fewer rounds, 6 minutes for 60.")
-def main(out: Path, only: str, clips: Path | None, quick: bool) -> None:
+def main(out: Path, only: str | None, clips: Path | None, quick: bool) -> None:
     """Measure speed and memory; a full run takes half an hour and leaves `benchmark.json`.
 
     A run of some sections leaves `benchmark-SECTION.json`, and the results of full runs alone.
     """
-    names = [name.strip() for name in only.split(",")]
+    names = [name.strip() for name in only.split(",")] if only else list(SECTIONS)
     if unknown := sorted(set(names) - SECTIONS.keys()):
         raise click.BadParameter(
             f"{','.join(unknown)!r} is no section; choose from: {', '.join(SECTIONS)}"

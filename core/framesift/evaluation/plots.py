@@ -129,6 +129,24 @@ def _planning(axis: Any, found: Section) -> None:
     axis.set_xlabel("seconds; dashed: largest norms in plain torch")
 
 
+def _coverage(axis: Any, found: Section) -> None:
+    rows = found["rows"]
+    shares = [100 * row["share"] for row in rows]
+    spread = [
+        [100 * (row["share"] - row["interval"][0]) for row in rows],
+        [100 * (row["interval"][1] - row["share"]) for row in rows],
+    ]
+    colors = [OURS if row["name"] == "keyframes" else PEER for row in rows]
+    axis.barh(range(len(rows)), shares, color=colors, height=0.72)
+    axis.errorbar(
+        shares, range(len(rows)), xerr=spread, fmt="none", ecolor=QUIET, elinewidth=1, capsize=2
+    )
+    axis.set_yticks(range(len(rows)), [f"{row['name']}  ·  {row['video']}" for row in rows])
+    axis.invert_yaxis()
+    axis.set_title("Events that have a keyframe")
+    axis.set_xlabel("per cent, 95 % interval; synthetic videos that were held out")
+
+
 def _memory(axis: Any, found: Section) -> None:
     rows = found["rows"]
     for shift, key, color in ((-0.19, "peer_peak_bytes", PEER), (0.19, "peak_bytes", OURS)):
@@ -155,5 +173,6 @@ PANELS: Final[dict[str, Callable[[Any, Section], None]]] = {
     "sampling": _sampling,
     "keyframes": _keyframes,
     "planning": _planning,
+    "coverage": _coverage,
     "memory": _memory,
 }

@@ -7,6 +7,7 @@ from PIL import Image
 
 from framesift.decoders import registry as decoders
 from framesift.evaluation import (
+    _bench_coverage,
     _bench_keyframes,
     _bench_memory,
     _bench_planning,
@@ -129,3 +130,17 @@ def test_an_unknown_section_is_refused(tmp_path):
 
 def test_every_section_has_a_panel():
     assert plots.PANELS.keys() == benchmark.SECTIONS.keys()
+
+
+def test_coverage_counts_the_events_that_have_a_keyframe(monkeypatch):
+    monkeypatch.setattr(_bench_coverage, "SCENES", {"number": 8})
+    rows = _bench_coverage.measure(videos=1)["rows"]
+    assert [row["name"] for row in rows] == ["keyframes", "uniform", "scene"]
+    assert {row["events"] for row in rows} == {1}
+    assert rows[0]["found"] == 1
+    assert all(low <= row["share"] <= high for row in rows for low, high in [row["interval"]])
+
+
+def test_the_wilson_interval_is_the_known_one():
+    low, high = _bench_coverage.wilson(8, 10)
+    assert (round(low, 3), round(high, 3)) == (0.490, 0.943)
