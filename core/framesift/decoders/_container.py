@@ -16,7 +16,12 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from framesift.errors import CorruptVideoError, NoVideoStreamError
+from framesift.types.video import CONTAINERS
 
+FORMATS: Final = (
+    f"{CONTAINERS},h264,hevc,obu,ivf,m4v,mpegvideo,h263,vc1,mjpeg,dv,nut,rm,wtv,mp3,flac,wav,aac"
+)
+"""Containers that hold their own frames, bare streams, and sound, to say that it is only sound."""
 SKIPPING_CODECS: Final = frozenset({"h264"})
 """Codecs whose unreferenced frames are truly unreferenced; in HEVC a higher layer may need them."""
 
@@ -25,14 +30,16 @@ SKIPPING_CODECS: Final = frozenset({"h264"})
 def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Gives the open container and its main video stream.
 
-    Only the file itself is read: a playlist in disguise cannot make libav open an address.
+    Only the file itself is read: a playlist in disguise can open neither links nor other files.
 
     Raises:
         CorruptVideoError: the file is empty, not a video, or too damaged to open.
         NoVideoStreamError: the file has no video stream.
     """
     try:
-        container = av.open(f"file:{path}", options={"protocol_whitelist": "file"})
+        container = av.open(
+            f"file:{path}", options={"format_whitelist": FORMATS, "protocol_whitelist": "file"}
+        )
     except FFmpegError as error:
         raise CorruptVideoError(
             f"{path.name!r} ({path.stat().st_size} bytes) cannot be opened as video: "

@@ -7,14 +7,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
 import av
 
 from framesift.errors import DownloadError
-
-CONTAINERS: Final = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,mpegts,mpeg,asf,ogg,gif,mxf"
-"""Formats that hold their own frames; a playlist would make the reader open further links."""
+from framesift.types.video import CONTAINERS
 
 
 @contextmanager

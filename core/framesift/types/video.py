@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +76,9 @@ class VideoInfo:
     codec: str
     rotation_degrees: int = 0
 
+
+CONTAINERS: Final = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,mpegts,mpeg,asf,ogg,gif,mxf"
+"""Formats of libav that hold their own frames; a playlist would open further files and links."""
 
 Warn = Callable[[str], None]
 """Receives one line for each thing that went wrong without ending the work."""
