@@ -8,6 +8,7 @@ import click
 
 from framesift import __version__
 from framesift.cli import options, output
+from framesift.evaluation.benchmark import main as bench
 from framesift.evaluation.contact_sheet import write_contact_sheet
 from framesift.evaluation.report import FRAME_PX, MOST_FRAMES, write_report
 from framesift.pipeline import VideoCompressor
@@ -119,3 +120,6 @@ def encoders(as_json: bool) -> None:
 def selectors(as_json: bool) -> None:
     """List the frame selectors and their options."""
     output.show_parts("selectors", as_json=as_json)
+
+
+app.add_command(bench, "bench")

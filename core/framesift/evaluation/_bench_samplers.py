@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from typing import Any, Final
 
 import numpy as np
@@ -103,15 +104,14 @@ def _decord(path: str, positions: Sequence[int]) -> Images:
 
 
 def _torchcodec(path: str, positions: Sequence[int]) -> Images:
-    from torchcodec.decoders import VideoDecoder
-    from torchcodec.transforms import Resize
-
-    decoder = VideoDecoder(
+    decoders = import_module("torchcodec.decoders")
+    transforms = import_module("torchcodec.transforms")
+    decoder = decoders.VideoDecoder(
         path,
         dimension_order="NHWC",
         num_ffmpeg_threads=0,
         seek_mode="approximate",
-        transforms=[Resize((SIZE_PX, SIZE_PX))],
+        transforms=[transforms.Resize((SIZE_PX, SIZE_PX))],
     )
     images: Images = decoder.get_frames_at(list(positions)).data.numpy()
     return images
