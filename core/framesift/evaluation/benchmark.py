@@ -29,6 +29,7 @@ from framesift.evaluation import (
 from framesift.evaluation._bench_process import Json, logger
 from framesift.evaluation._bench_videos import numbered_clip, repeated
 from framesift.evaluation.plots import write_figure
+from framesift.registry import require
 from framesift.storage import write_atomically
 
 PACKAGES: Final = (
@@ -176,6 +177,8 @@ def main(out: Path, only: str | None, clips: Path | None, quick: bool) -> None:
         raise click.BadParameter(
             f"{','.join(unknown)!r} is no section; choose from: {', '.join(SECTIONS)}"
         )
+    for package in ("matplotlib", "psutil"):
+        require(package, extra="bench")
     logger.addHandler(logging.StreamHandler())
     logger.setLevel(logging.INFO)
     results = run(names, QUICK if quick else FULL, clips)
