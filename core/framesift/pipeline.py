@@ -26,11 +26,7 @@ from framesift.stages import Stages, file_of
 from framesift.strategies.base import Strategy, create_strategy
 from framesift.types.answer import Segment
 from framesift.types.budget import Budget
-from framesift.types.compressed import (
-    CompressedVideo,
-    CompressionReport,
-    Keyframe,
-)
+from framesift.types.compressed import CompressedVideo, CompressionReport, Keyframe
 from framesift.types.frames import Frames
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens
@@ -187,8 +183,9 @@ class VideoCompressor:
         """
         with Stages(decoder=self._decoder).open(video, self.limits) as local:
             info = self._decoder.index(file_of(local)).info
-            wanted = count or max(1, round(info.duration_seconds / SECONDS_PER_SEGMENT))
-            frames = self.keyframes(local, wanted, question)
+            if count is None:
+                count = max(1, round(info.duration_seconds / SECONDS_PER_SEGMENT))
+            frames = self.keyframes(local, count, question)
             middles = [(a.pts_seconds + b.pts_seconds) / 2 for a, b in pairwise(frames)]
             end_seconds = info.start_seconds + info.duration_seconds
             bounds = pairwise([info.start_seconds, *middles, end_seconds])

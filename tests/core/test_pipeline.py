@@ -180,6 +180,8 @@ def test_a_video_opened_for_text_cannot_be_compressed():
         VideoCompressor().compress(LocalVideo(path=None, uri="https://example.org/v"))
 
 
-def test_a_count_of_no_keyframes_is_an_error(clip):
+def test_a_count_of_nothing_is_an_error(clip):
     with pytest.raises(BudgetError, match="count=0"):
         VideoCompressor().keyframes(clip, count=0)
+    with pytest.raises(BudgetError, match="count=0"):
+        VideoCompressor().segments(clip, count=0)
