@@ -44,9 +44,10 @@ class Allowance:
         Raises:
             DownloadError: the time is spent.
         """
-        if self.is_over:
+        left_seconds = self.deadline_seconds - time.monotonic()
+        if left_seconds <= 0:
             raise DownloadError(self.timeout_message())
-        return min(self.limits.idle_seconds, self.deadline_seconds - time.monotonic())
+        return min(self.limits.idle_seconds, left_seconds)
 
     def spend(self, count_bytes: int) -> None:
         """Takes `count_bytes` off.

@@ -3,10 +3,12 @@ import stat
 import threading
 import time
 from dataclasses import replace
+from itertools import chain, repeat
 
 import pytest
 
 from framesift.errors import DownloadError, ForbiddenAddressError, VideoTooLargeError
+from framesift.sources._connections import Allowance
 from framesift.sources.base import FetchLimits
 from framesift.sources.http import Http
 
@@ -294,3 +296,12 @@ def test_an_interrupt_leaves_no_folder(monkeypatch, site, clip, loopback, landin
     with pytest.raises(KeyboardInterrupt):
         opened(site.serve("/talk.mp4", clip), loopback)
     assert list(landing.iterdir()) == []
+
+
+def test_the_clock_is_read_once_so_that_a_wait_is_never_negative(monkeypatch):
+    ticks = chain([0.0, 0.9, 1.1], repeat(1.2))
+    monkeypatch.setattr("time.monotonic", lambda: next(ticks))
+    allowance = Allowance(limits=FetchLimits(total_seconds=1.0))
+    assert allowance.wait_seconds() == pytest.approx(0.1)
+    with pytest.raises(DownloadError, match="total_seconds=1"):
+        allowance.wait_seconds()
