@@ -153,18 +153,19 @@ class VideoCompressor:
                     f"{count} keyframes were asked, all {len(selected.indices)} sampled frames "
                     "are kept"
                 )
+            choice = selected.choice
+            why = dict(
+                zip(selected.indices, zip(choice.scores, choice.reasons, strict=True), strict=True)
+            )
             return [
                 Keyframe(
                     image=Image.fromarray(pixels),
-                    pts_seconds=float(pts_seconds),
-                    score=selected.choice.scores[place],
-                    reason=selected.choice.reasons[place],
+                    pts_seconds=float(index.pts_seconds[frame]),
+                    score=why[frame][0],
+                    reason=why[frame][1],
                 )
                 for window in stages.frames(path, selected.indices)
-                for pixels, pts_seconds, frame in zip(
-                    window.data, window.pts_seconds, window.indices, strict=True
-                )
-                for place in [selected.indices.index(frame)]
+                for pixels, frame in zip(window.data, window.indices.tolist(), strict=True)
             ]
 
     def segments(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -15,7 +13,7 @@ from PIL import Image
 from framesift.evaluation._figures import frame_figures, shrunk
 from framesift.evaluation._timeline import clock, moment_decimals, timeline
 from framesift.storage import write_atomically
-from framesift.types.compressed import CompressedVideo, CompressionReport, Keyframe
+from framesift.types.compressed import CompressedVideo, CompressionReport, Keyframe, jpeg_url
 from framesift.types.frames import Frames
 
 MOST_FRAMES: Final = 120
@@ -101,6 +99,4 @@ def _rate(per_second: float) -> str:
 
 def _picture(image: Image.Image, size_px: int) -> str:
     """Returns an image as a JPEG data URL whose longest side is at most `size_px`."""
-    buffer = io.BytesIO()
-    shrunk(image, size_px).save(buffer, format="JPEG", quality=82, optimize=True)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return jpeg_url(shrunk(image, size_px), quality=82)

@@ -94,10 +94,20 @@ class Keyframe:
 
     def jpeg(self, *, quality: int = 90) -> bytes:
         """Returns the image as the bytes of a JPEG file."""
-        buffer = io.BytesIO()
-        self.image.save(buffer, format="JPEG", quality=quality)
-        return buffer.getvalue()
+        return jpeg(self.image, quality=quality)
 
     def data_url(self, *, quality: int = 90) -> str:
         """Returns the image as a JPEG data URL, for HTML pages and chat APIs."""
-        return f"data:image/jpeg;base64,{base64.b64encode(self.jpeg(quality=quality)).decode()}"
+        return jpeg_url(self.image, quality=quality)
+
+
+def jpeg(image: Image.Image, *, quality: int) -> bytes:
+    """Returns an RGB image as the bytes of a JPEG file."""
+    buffer = io.BytesIO()
+    image.save(buffer, format="JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def jpeg_url(image: Image.Image, *, quality: int) -> str:
+    """Returns an RGB image as a JPEG data URL."""
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg(image, quality=quality)).decode()}"
