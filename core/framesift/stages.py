@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
 import torch
+from PIL.Image import Image
 
+from framesift.decoders._still import picture_file
 from framesift.decoders.base import Decoder, FrameIndex
 from framesift.encoders import registry as encoders
+from framesift.encoders._gate import Gate
 from framesift.encoders.base import Encoder
 from framesift.errors import UnsupportedSourceError
 from framesift.progress import progress_bar
@@ -26,6 +29,9 @@ from framesift.types.video import LocalVideo, Warn
 logger = logging.getLogger(__name__)
 Item = TypeVar("Item")
 
+Video = str | Path | LocalVideo | Image
+"""A URI, a path, an opened video, or a picture, which is a video of one frame."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoded:
@@ -33,13 +39,16 @@ class Encoded:
 
     tokens: VideoTokens
     indices: list[int]
-    """Position of each of the frames in the stream."""
+    """Position in the stream of each of the frames, or of the first of each step."""
     encoder: Encoder
+    steps_encoded: int
+    """Time steps that went through the encoder; the others copy the one before."""
 
-    def frames(self, indices: Sequence[int]) -> VideoTokens:
-        """Returns the tokens of some of the frames, by their position in the stream."""
+    def frames(self, indices: Sequence[int]) -> Encoded:
+        """Returns some of the frames, each of them encoded, by their position in the stream."""
         place = {index: i for i, index in enumerate(self.indices)}
-        return self.tokens.frames([place[index] for index in indices])
+        tokens = self.tokens.frames([place[index] for index in indices])
+        return replace(self, tokens=tokens, indices=list(indices), steps_encoded=len(indices))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,10 +86,14 @@ class Stages:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
 
     @contextmanager
-    def open(self, video: str | Path | LocalVideo, limits: FetchLimits) -> Iterator[LocalVideo]:
+    def open(self, video: Video, limits: FetchLimits) -> Iterator[LocalVideo]:
         """Gives the video as a file, and removes what was fetched; a `LocalVideo` stays open."""
         if isinstance(video, LocalVideo):
             yield video
+            return
+        if isinstance(video, Image):
+            with picture_file(video) as local:
+                yield local
             return
         with self.timed("fetch"):
             local = open_video(str(video), limits)
@@ -95,24 +108,48 @@ class Stages:
         return self._each("decode", windows)
 
     def encode(
-        self, path: Path, index: FrameIndex, indices: Sequence[int], encoder: Encoder
+        self,
+        path: Path,
+        index: FrameIndex,
+        indices: Sequence[int],
+        encoder: Encoder,
+        *,
+        gate: float | None = None,
     ) -> Encoded:
-        """Returns the tokens of the frames at `indices`, never holding more than a window."""
+        """Returns the tokens of the frames at `indices`, never holding more than a window.
+
+        Args:
+            path: file to decode.
+            index: its frames.
+            indices: positions in the stream.
+            encoder: makes the tokens.
+            gate: least similarity to the last encoded time step at which one copies its tokens;
+                None encodes every step.
+        """
         decoded: list[int] = []
-        info, (height, width) = index.info, encoder.input_px
+        info, fitted = index.info, encoder.fitted(index.info)
+        gatekeeper = Gate(encoder=fitted, similarity=gate)
+        (height, width), step = fitted.input_px, fitted.frames_per_step
         size_px = min(info.height_px, height), min(info.width_px, width)
 
         def parts() -> Iterator[VideoTokens]:
             with progress_bar("encode", total=len(indices)) as bar:
-                for window in self.frames(path, indices, size_px):
+                for window in _whole_steps(self.frames(path, indices, size_px), step):
+                    with nullcontext() if gate is None else self.timed("gate"):
+                        differing = gatekeeper.differing(window)
                     with self.timed("encode"):
-                        part = encoder.encode(window)
-                    decoded.extend(window.indices.tolist())
+                        part = gatekeeper.encode(window, differing)
+                    decoded.extend(window.indices[::step].tolist())
                     yield part
                     bar.update(len(window))
 
-        tokens = VideoTokens.gather(parts(), len(indices))
-        return Encoded(tokens=tokens, indices=decoded, encoder=encoder)
+        tokens = VideoTokens.gather(parts(), -(-len(indices) // step))
+        return Encoded(
+            tokens=tokens,
+            indices=decoded,
+            encoder=encoder,
+            steps_encoded=gatekeeper.steps_encoded,
+        )
 
     def select(
         self,
@@ -147,6 +184,19 @@ class Stages:
             if item is None:
                 return
             yield item
+
+
+def _whole_steps(windows: Iterable[Frames], step: int) -> Iterator[Frames]:
+    """Yields the frames again, so that no window but the last ends within a step."""
+    rest: Frames | None = None
+    for window in windows:
+        frames = window if rest is None else Frames.concatenate([rest, window])
+        whole = len(frames) - len(frames) % step
+        rest = frames[whole:] if whole < len(frames) else None
+        if whole:
+            yield frames[:whole]
+    if rest is not None:
+        yield rest
 
 
 def file_of(video: LocalVideo) -> Path:

@@ -38,6 +38,8 @@ def save_compressed(video: CompressedVideo, folder: Path) -> list[Path]:
         "plan.src": plan.src,
         "plan.weight": plan.weight,
     }
+    if video.layers is not None:
+        tensors["layers"] = video.layers
     content = save({name: value.cpu().contiguous() for name, value in tensors.items()})
     report = video.report.model_dump_json(indent=2)
     return [
@@ -66,4 +68,5 @@ def load_compressed(folder: Path) -> CompressedVideo:
         frame_seconds=tensors["frame_seconds"],
         plan=plan,
         report=report,
+        layers=tensors.get("layers"),
     )

@@ -14,32 +14,37 @@ NAMES = registry.names()
 SIZES = [(64, 64), (448, 448), (61, 97), (7, 5), (240, 320), (900, 31)]
 
 
+TINY = {
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "image_size": 64,
+    "patch_size": 16,
+}
+WEIGHTS = {"clip": "CLIPVision", "siglip": "SiglipVision", "intern-vit": "InternVLVision"}
+"""Classes of small random models that replace large checkpoints."""
+
+
 @pytest.fixture(scope="session")
-def tiny_clip(tmp_path_factory):
+def tiny_models(tmp_path_factory):
     transformers = pytest.importorskip("transformers")
-    folder = tmp_path_factory.mktemp("tiny_clip")
-    torch.manual_seed(0)
-    config = transformers.CLIPVisionConfig(
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        image_size=64,
-        patch_size=16,
-    )
-    transformers.CLIPVisionModel(config).save_pretrained(folder)
-    transformers.CLIPImageProcessorPil().save_pretrained(folder)
-    return {"model": str(folder), "device": "cpu"}
-
-
-WEIGHTS = {"clip": "tiny_clip"}
-"""Fixtures with options that replace large checkpoints by small random ones."""
+    folders = {}
+    for name, architecture in WEIGHTS.items():
+        torch.manual_seed(0)
+        config = getattr(transformers, f"{architecture}Config")(**TINY)
+        model = getattr(transformers, f"{architecture}Model")(config)
+        folders[name] = tmp_path_factory.mktemp(name)
+        model.save_pretrained(folders[name])
+        transformers.CLIPImageProcessorPil().save_pretrained(folders[name])
+    return {name: {"model": str(path), "device": "cpu"} for name, path in folders.items()}
 
 
 @pytest.fixture(params=NAMES)
 def encoder(request):
-    weights = WEIGHTS.get(request.param)
-    return registry.create(request.param, **(request.getfixturevalue(weights) if weights else {}))
+    weights = request.param in WEIGHTS
+    options = request.getfixturevalue("tiny_models")[request.param] if weights else {}
+    return registry.create(request.param, **options)
 
 
 def make_frames(count=4, size=(61, 97), seed=0):

@@ -46,7 +46,7 @@ def test_lost_frames_do_not_shift_the_others(stages, tmp_path):
     found = stages.encode(tmp_path, index, [1, 2, 3, 4], encoders.create("handcrafted"))
     assert found.indices == [1, 2, 4]
     assert found.tokens.pts_seconds.tolist() == [1.0, 2.0, 4.0]
-    assert found.frames([2, 4]).pts_seconds.tolist() == [2.0, 4.0]
+    assert found.frames([2, 4]).tokens.pts_seconds.tolist() == [2.0, 4.0]
     assert stages.warnings == ["frame 3 is lost"]
     assert set(stages.seconds) == {"decode", "encode"}
 

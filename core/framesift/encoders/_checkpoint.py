@@ -12,13 +12,16 @@ from typing import Any, Final
 import torch
 from safetensors import SafetensorError
 
-from framesift.errors import ModelError
+from framesift.errors import InvalidOptionError, ModelError
 from framesift.registry import require
 
 logger = logging.getLogger(__name__)
 
 SETTINGS: Final = ("preprocessor_config.json", "processor_config.json")
 """Files that hold the preprocessing, the second one where a whole processor was saved."""
+
+WITHIN: Final = {r"^(?:model\.)?vision_tower\.": ""}
+"""Names of weights in a model that holds a tower, and what they are in the tower."""
 
 
 def read_config(model: str, allowed: frozenset[str]) -> dict[str, Any]:
@@ -32,7 +35,7 @@ def read_config(model: str, allowed: frozenset[str]) -> dict[str, Any]:
         ModelError: no such checkpoint, or one of another type.
     """
     read = require("transformers", extra="hf").PreTrainedConfig.get_config_dict
-    config: dict[str, Any] = _cached_first(read, model)[0]
+    config: dict[str, Any] = cached_first(read, model)[0]
     if config.get("model_type") not in allowed:
         raise ModelError(
             f"{model!r} is a model of type {config.get('model_type')!r}; this encoder reads "
@@ -41,22 +44,27 @@ def read_config(model: str, allowed: frozenset[str]) -> dict[str, Any]:
     return config
 
 
-def read_normalization(model: str) -> tuple[list[float], list[float]]:
+def read_normalization(model: str, usual: str) -> tuple[list[float], list[float]]:
     """Returns mean and standard deviation of the three colours that the tower was trained with.
 
-    A folder without `preprocessor_config.json` gets those of OpenAI's CLIP, and the log says so.
+    A folder without `preprocessor_config.json` gets the usual ones, and the log says so.
+
+    Args:
+        model: local folder or hub id.
+        usual: their name in transformers, such as `"OPENAI_CLIP"`.
 
     Raises:
         ModelError: the checkpoint has preprocessor settings that do not say.
     """
     if Path(model).is_dir() and not any((Path(model) / name).is_file() for name in SETTINGS):
         logger.warning(
-            "%r has no preprocessor_config.json; colours are normalised as for OpenAI's CLIP", model
+            "%r has no preprocessor_config.json; colours are normalised by %s_MEAN and %s_STD",
+            *(model, usual, usual),
         )
         images = require("transformers.image_utils", extra="hf")
-        return images.OPENAI_CLIP_MEAN, images.OPENAI_CLIP_STD
+        return getattr(images, f"{usual}_MEAN"), getattr(images, f"{usual}_STD")
     mixin = require("transformers.image_processing_base", extra="hf").ImageProcessingMixin
-    given = _cached_first(mixin.get_image_processor_dict, model)[0]
+    given = cached_first(mixin.get_image_processor_dict, model)[0]
     try:
         return given["image_mean"], given["image_std"]
     except KeyError as error:
@@ -66,12 +74,37 @@ def read_normalization(model: str) -> tuple[list[float], list[float]]:
         ) from error
 
 
-def load_tower(model: str, architecture: str, *, device: str, dtype: torch.dtype) -> Any:
+def placed(device: str | None, dtype: str) -> tuple[str, torch.dtype]:
+    """Returns where a model runs and what it computes in: by default what this machine has.
+
+    Raises:
+        InvalidOptionError: not a device, or a GPU where there is none.
+    """
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        kind = torch.device(device).type
+    except RuntimeError as error:
+        raise InvalidOptionError(
+            f"device={device!r} is not a device of torch; use 'cpu', 'cuda' or 'cuda:1'"
+        ) from error
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise InvalidOptionError(
+            f"device={device!r} needs a GPU that torch can use, and there is none; use 'cpu'"
+        )
+    auto = "float32" if kind == "cpu" else "float16"
+    return device, getattr(torch, auto if dtype == "auto" else dtype)
+
+
+def load_tower(
+    model: str, architecture: str, *, config: Any, device: str, dtype: torch.dtype
+) -> Any:
     """Returns the tower in evaluation mode, every weight of it from the checkpoint.
 
     Args:
-        model: local folder or hub id.
+        model: local folder or hub id, of the tower alone or of a model that holds it.
         architecture: class of transformers, such as `"CLIPVisionModel"`.
+        config: what the tower is built from; layers that it leaves out are not loaded.
         device: where the tower goes.
         dtype: floating point type that it computes in.
 
@@ -81,8 +114,15 @@ def load_tower(model: str, architecture: str, *, device: str, dtype: torch.dtype
     read = getattr(require("transformers", extra="hf"), architecture).from_pretrained
     # Without ignore_mismatched_sizes, a wrong size ends in an error that does not name the weight.
     options = {"use_safetensors": True, "ignore_mismatched_sizes": True, "dtype": dtype}
-    with _quiet():
-        tower, loaded = _cached_first(read, model, output_loading_info=True, **options)
+    with quiet():
+        tower, loaded = cached_first(
+            read,
+            model,
+            config=config,
+            output_loading_info=True,
+            key_mapping=WITHIN,
+            **options,
+        )
     unfit = sorted([*loaded["missing_keys"], *(name for name, *_ in loaded["mismatched_keys"])])
     if unfit:
         raise ModelError(
@@ -92,13 +132,14 @@ def load_tower(model: str, architecture: str, *, device: str, dtype: torch.dtype
     return tower.to(device).eval()
 
 
-def _cached_first(read: Callable[..., Any], model: str, **options: Any) -> Any:
+def cached_first(read: Callable[..., Any], model: str, **options: Any) -> Any:
     """Returns what `read` gives, from this machine where it is there, else from the hub."""
     with _in_one_line(model):
         try:
             return read(model, local_files_only=True, **options)
         except OSError:
-            return read(model, **options)
+            with _hub_in_silence():
+                return read(model, **options)
 
 
 @contextmanager
@@ -114,7 +155,19 @@ def _in_one_line(model: str) -> Iterator[None]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _hub_in_silence() -> Iterator[None]:
+    """Hides the hub's lines about each try, since the last one ends in an error of one line."""
+    hub = logging.getLogger("huggingface_hub")
+    level = hub.level
+    hub.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        hub.setLevel(level)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
     """Hides the listing of weights that a tower leaves unread, and bars where nobody watches."""
     talk = require("transformers.utils.logging", extra="hf")
     level, bars = talk.get_verbosity(), talk.is_progress_bar_enabled()

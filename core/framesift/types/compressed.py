@@ -23,8 +23,13 @@ class CompressionReport(BaseModel):
     duration_seconds: float = Field(description="From the first to the end of the last frame.")
     tokens_in: int
     tokens_out: int
-    frames_in: int = Field(description="Frames that were sampled.")
-    frames_out: int = Field(description="Frames that still own at least one token.")
+    frames_in: int = Field(
+        description="Time steps that were sampled: frames, or pairs where the encoder joins two."
+    )
+    frames_encoded: int = Field(
+        description="Time steps that were encoded; the others were like the last one encoded."
+    )
+    frames_out: int = Field(description="Time steps that still own at least one token.")
     budget: int = Field(description="Tokens allowed: max(1, floor(keep * tokens_in + 0.5)).")
     keep: float = Field(description="Fraction of tokens asked to be kept, in (0, 1].")
     max_tokens: int | None = None
@@ -33,7 +38,14 @@ class CompressionReport(BaseModel):
     selector: str | None = None
     decoder: str
     fps: float
+    gate: float | None = Field(
+        default=None, description="Similarity from which a frame was not encoded again."
+    )
     grid: tuple[int, int] = Field(description="Patch grid (h, w) of one frame.")
+    region: tuple[float, float, float, float] = Field(
+        default=(0.0, 0.0, 1.0, 1.0),
+        description="Part (x0, y0, x1, y1) of the picture that the grid covers, relative.",
+    )
     tokens_per_frame_kept: list[int] = Field(description="Tokens kept of each sampled frame.")
     seconds: dict[str, float] = Field(description="Seconds per stage: fetch, decode, encode, ...")
     warnings: list[str] = Field(default_factory=list)
@@ -54,6 +66,8 @@ class CompressedVideo:
     """Times of the sampled frames, float64 `(T,)`."""
     plan: TokenPlan
     report: CompressionReport
+    layers: Tensor | None = None
+    """What deeper LLM layers add to the tokens (DeepStack), `(M, Ld, D)`, else None."""
 
     def __post_init__(self) -> None:
         count = self.plan.num_out
@@ -62,6 +76,8 @@ class CompressedVideo:
                 f"tokens {tuple(self.tokens.shape)}, positions {tuple(self.positions.shape)} and "
                 f"pts_seconds {tuple(self.pts_seconds.shape)} must have the plan's {count} rows"
             )
+        if self.layers is not None and len(self.layers) != count:
+            raise ValueError(f"layers {tuple(self.layers.shape)} must have the plan's {count} rows")
 
     def __repr__(self) -> str:
         report = self.report

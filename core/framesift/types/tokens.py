@@ -21,6 +21,8 @@ class Signals:
     """Share of fine strokes in each patch in [0, 1], `(T, N)`; high on text and UI."""
     question_similarity: Tensor | None = None
     """Similarity of each patch to the question, `(T, N)`."""
+    pre_projector: Tensor | None = None
+    """Features of the vision tower before a vision LLM's projector, `(T, N, Dv)`."""
 
     def present(self) -> dict[str, Tensor]:
         """Returns the signals that are there, by name."""
@@ -41,6 +43,8 @@ class VideoTokens:
     signals: Signals = field(default_factory=Signals)
     mask: Tensor | None = None
     """Tokens that still take part, bool `(T, N)`; None means all of them."""
+    layers: Tensor | None = None
+    """What deeper LLM layers add to the same tokens (DeepStack), `(T, N, Ld, D)`, else None."""
 
     def __post_init__(self) -> None:
         if self.features.ndim != 3 or not self.features.is_floating_point():
@@ -60,8 +64,9 @@ class VideoTokens:
         if bool((self.pts_seconds.diff() < 0).any()):
             raise ValueError("pts_seconds must be ascending")
         aligned = self.signals.present()
-        if self.mask is not None:
-            aligned["mask"] = self.mask
+        for name in ("mask", "layers"):
+            if (value := getattr(self, name)) is not None:
+                aligned[name] = value
         for name, value in aligned.items():
             if value.shape[:2] != (frames, patches):
                 raise ValueError(
@@ -108,6 +113,8 @@ class VideoTokens:
         for part in parts:
             grid, start, count = part.grid, count, count + part.frame_count
             columns = {"features": part.features, "pts_seconds": part.pts_seconds}
+            if part.layers is not None:
+                columns["layers"] = part.layers
             for name, value in {**columns, **part.signals.present()}.items():
                 if name not in room:
                     room[name] = value.new_empty((total, *value.shape[1:]))
@@ -115,10 +122,9 @@ class VideoTokens:
         if not count:
             raise ValueError("parts must hold at least one frame, got none")
         columns = {name: value[:count] for name, value in room.items()}
-        features, pts_seconds = columns.pop("features"), columns.pop("pts_seconds")
-        return cls(
-            features=features, grid=grid, pts_seconds=pts_seconds, signals=Signals(**columns)
-        )
+        own = {name: columns.pop(name) for name in ("features", "pts_seconds")}
+        layers = columns.pop("layers", None)
+        return cls(**own, grid=grid, layers=layers, signals=Signals(**columns))
 
     def frames(self, indices: Sequence[int]) -> VideoTokens:
         """Returns the tokens of the frames at `indices`, which must be ascending."""
@@ -130,6 +136,7 @@ class VideoTokens:
             pts_seconds=self.pts_seconds[picked.to(self.pts_seconds.device)],
             signals=Signals(**{name: value[picked] for name, value in present.items()}),
             mask=None if self.mask is None else self.mask[picked],
+            layers=None if self.layers is None else self.layers[picked],
         )
 
     def __repr__(self) -> str:

@@ -84,9 +84,9 @@ def test_features_are_the_penultimate_patches_to_the_bit(folder, model):
     assert torch.equal(Clip(model=str(folder)).encode(frames).features, expected)
 
 
-def test_attention_is_that_of_the_last_layer_from_the_summary_token(folder, model):
+def test_attention_is_that_of_the_penultimate_layer_from_the_summary_token(folder, model):
     frames = make_frames()
-    expected = reference(model, frames, attention="eager").attentions[-1].mean(1)[:, 0, 1:]
+    expected = reference(model, frames, attention="eager").attentions[-2].mean(1)[:, 0, 1:]
     attention = Clip(model=str(folder)).encode(frames).signals.attention
     torch.testing.assert_close(attention, expected, rtol=0, atol=1e-6)
     assert expected.std() > 1e-3
@@ -203,9 +203,22 @@ def test_damaged_weights_are_refused(copied):
 
 
 def test_missing_weights_are_not_made_up(copied):
-    edit_json(copied / "config.json", num_hidden_layers=4)
+    edit_json(copied / "config.json", num_hidden_layers=5)
     with pytest.raises(ModelError, match=r"16 weights missing .*layers\.3") as error:
         Clip(model=str(copied)).encode(make_frames(1))
+    message_of(error)
+
+
+def test_the_layer_behind_the_features_is_not_asked_for(copied, folder):
+    edit_json(copied / "config.json", num_hidden_layers=4)
+    tokens = Clip(model=str(copied)).encode(make_frames())
+    assert not torch.equal(tokens.features, Clip(model=str(folder)).encode(make_frames()).features)
+
+
+def test_a_tower_without_a_penultimate_layer_is_refused(copied):
+    edit_json(copied / "config.json", num_hidden_layers=1)
+    with pytest.raises(ModelError, match="1 layers; the features are those of layer -2") as error:
+        _ = Clip(model=str(copied)).grid
     message_of(error)
 
 

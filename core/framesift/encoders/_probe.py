@@ -1,0 +1,173 @@
+"""What one attention layer of a vision tower looks at, seen while the tower runs as ever.
+
+The fast attention gives no weights, and running a whole tower in the slow one costs its memory and
+time. So the scores of one layer are computed again beside it, through the door that transformers
+keeps for attention functions: no hook, no patched method, and no change to what the tower gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import cache
+from threading import Lock
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+from framesift.errors import ModelError
+from framesift.registry import require
+
+NAME: Final = "framesift_watched"
+"""What the attention function is called among those of transformers."""
+SCORES: Final = 1 << 22
+"""Attention weights of one picture that are held at once: 16 MB."""
+
+_watching: ContextVar[tuple[Seen, ...]] = ContextVar("watching", default=())
+_lock: Final = Lock()
+_settings: Final[dict[int, tuple[str | None, int]]] = {}
+"""Attention that each watched configuration had before, and how many watch it now."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Seen:
+    """What a watched layer did in the forward passes since it has been watched."""
+
+    module: Any
+    summary: int | None
+    _attention: list[Tensor] = field(default_factory=list)
+    _keys: list[Tensor] = field(default_factory=list)
+
+    @property
+    def attention(self) -> Tensor:
+        """Attention `(T, L)` that each token gets, float32, averaged over heads; rows sum to 1.
+
+        It comes from the summary token, or from all tokens on average where there is none.
+        """
+        return self._joined(self._attention)
+
+    @property
+    def keys(self) -> Tensor:
+        """Keys `(T, L, Dk)` averaged over heads, as the layer compares them: rotated if it does."""
+        return self._joined(self._keys)
+
+    @torch.no_grad()
+    def note(self, query: Tensor, key: Tensor, mask: Tensor | None, scale: float) -> None:
+        """Keeps what one call of the layer attends to; queries and keys are `(B, heads, L, Dk)`."""
+        if mask is not None:
+            mask = mask.expand(len(query), -1, -1, -1)
+        rows = [
+            _weights(query[i], key[i], None if mask is None else mask[i], scale, self.summary)
+            for i in range(len(query))
+        ]
+        self._attention.append(torch.stack(rows))
+        self._keys.append(key.mean(1))
+
+    def _joined(self, parts: list[Tensor]) -> Tensor:
+        lengths = sorted({part.shape[1] for part in parts})
+        if len(lengths) != 1:
+            found = f"pictures of {lengths} tokens" if parts else "no picture"
+            raise ModelError(
+                f"the watched {type(self.module).__name__} saw {found}; it must see pictures of "
+                "one size: watch a layer that attends over whole pictures, one video at a time"
+            )
+        return torch.cat(parts)
+
+
+@contextmanager
+def watch(module: Any, summary: int | None = None) -> Iterator[Seen]:
+    """Gives what the attention `module` of a vision tower does in the forward passes within.
+
+    The tower computes its attention by `sdpa` meanwhile, also where it was loaded with another, and
+    has its own setting back afterwards. Threads may watch one tower: each sees its own passes.
+
+    Args:
+        module: the attention module of one layer, such as `tower.encoder.layers[-2].self_attn`.
+        summary: position of the token that sums up the picture (CLS), None where there is none.
+    """
+    _register()
+    seen = Seen(module=module, summary=summary)
+    token = _watching.set((*_watching.get(), seen))
+    try:
+        with _switched(module.config):
+            yield seen
+    finally:
+        _watching.reset(token)
+
+
+@contextmanager
+def _switched(config: Any) -> Iterator[None]:
+    with _lock:
+        before, watchers = _settings.get(id(config), (config._attn_implementation, 0))
+        _settings[id(config)] = before, watchers + 1
+        config._attn_implementation = NAME
+    try:
+        yield
+    finally:
+        with _lock:
+            before, watchers = _settings.pop(id(config))
+            if watchers > 1:
+                _settings[id(config)] = before, watchers - 1
+            else:
+                config._attn_implementation = before
+
+
+@cache
+def _register() -> None:
+    """Makes the attention known to transformers, with the masks that `sdpa` takes."""
+    transformers = require("transformers", extra="hf")
+    sdpa = require("transformers.integrations.sdpa_attention", extra="hf").sdpa_attention_forward
+    masks = require("transformers.masking_utils", extra="hf")
+
+    def attend(
+        module: Any,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attention_mask: Tensor | None,
+        scaling: float | None = None,
+        **options: Any,
+    ) -> tuple[Tensor, None]:
+        scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+        for seen in _watching.get():
+            if seen.module is module:
+                seen.note(query, key, attention_mask, scale)
+        result: tuple[Tensor, None] = sdpa(
+            module, query, key, value, attention_mask, scaling=scaling, **options
+        )
+        return result
+
+    transformers.AttentionInterface.register(NAME, attend)
+    transformers.AttentionMaskInterface.register(NAME, masks.sdpa_mask)
+
+
+def _weights(
+    query: Tensor, key: Tensor, mask: Tensor | None, scale: float, summary: int | None
+) -> Tensor:
+    """Returns the attention `(L,)` that the tokens of one picture get.
+
+    Args:
+        query: `(heads, L, Dk)`.
+        key: `(heads, L, Dk)`.
+        mask: `(1 or heads, L, L)`, False or a negative number where nothing is attended to.
+        scale: what scores are multiplied by.
+        summary: position of the token that asks, None for all of them.
+    """
+    heads, length, _ = key.shape
+    asking = slice(None) if summary is None else slice(summary, summary + 1)
+    query = query[:, asking]
+    mask = None if mask is None else mask[:, asking]
+    rows, turned = max(1, SCORES // (heads * length)), key.float().transpose(1, 2)
+    received = turned.new_zeros(length)
+    for start in range(0, query.shape[1], rows):
+        part = slice(start, start + rows)
+        scores = (query[:, part].float() * scale) @ turned
+        if mask is not None and mask.dtype == torch.bool:
+            scores.masked_fill_(~mask[:, part], -torch.inf)
+        elif mask is not None:
+            scores += mask[:, part]
+        received += scores.softmax(-1).sum((0, 1))
+    return received / (heads * query.shape[1])

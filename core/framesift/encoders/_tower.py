@@ -1,0 +1,167 @@
+"""Vision transformers of Hugging Face as encoders: what CLIP, SigLIP and InternViT share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from types import MappingProxyType
+from typing import Any, ClassVar, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from framesift.encoders._checkpoint import load_tower, placed, read_config, read_normalization
+from framesift.encoders._edges import DETAIL_PX, edge_density
+from framesift.encoders._probe import watch
+from framesift.encoders._resize import resized
+from framesift.encoders.base import Encoder
+from framesift.errors import InvalidOptionError, ModelError
+from framesift.registry import require
+from framesift.types.frames import Frames
+from framesift.types.tokens import Signals, VideoTokens
+
+LAST: Final = -1
+"""The feature layer of towers whose features are what they give at last, final norm included."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VisionTransformer(Encoder):
+    """Patch features of one layer, with the attention and the keys of that same layer.
+
+    Layers behind it are never loaded. Frames are squashed to the tower's size, not cropped, so that
+    each patch maps to a place of the frame.
+    """
+
+    gives: ClassVar[frozenset[str]] = frozenset({"attention", "keys", "edge_density"})
+    model_types: ClassVar[frozenset[str]]
+    """What `config.json` may call the model: the tower alone, or a model that holds it."""
+    architecture: ClassVar[str]
+    """The tower's class in transformers, less the `Model` at its end."""
+    feature_layer: ClassVar[int]
+    """Which layer gives the features, counted from the end."""
+    summary_token: ClassVar[int | None]
+    """Position of the token that sums up the frame, which is dropped; None where there is none."""
+    attention_path: ClassVar[str] = "encoder.layers.{}.self_attn"
+    """Where the tower keeps the attention of the layer with that number."""
+    options: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    """What is set in the tower's configuration."""
+    colors: ClassVar[str]
+    """Whose normalisation of colours holds where the checkpoint does not say, in transformers."""
+
+    model: str
+    """Hub id, or local folder with safetensors weights."""
+    device: str | None = None
+    """Where the tower runs; None for the GPU where there is one, else the CPU."""
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+    """What the tower computes in; `"auto"` is float16 on a GPU, else float32."""
+    batch_size: int = 16
+    """Frames that go through the tower at once."""
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise InvalidOptionError(f"batch_size={self.batch_size!r} must be at least 1 frame")
+        placed(self.device, self.dtype)
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Patch grid `(h, w)`, read from the configuration."""
+        patch_px = _pair(self._config.patch_size)
+        return self._size_px[0] // patch_px[0], self._size_px[1] // patch_px[1]
+
+    @property
+    def input_px(self) -> tuple[int, int]:
+        """Frame size `(H, W)`: a multiple of the tower's that shows the strokes of text."""
+        height, width = (side * -(-DETAIL_PX // side) for side in self._size_px)
+        return height, width
+
+    def encode(self, frames: Frames) -> VideoTokens:
+        """Returns the tokens `(T, N, D)` on the CPU, in the dtype of the tower."""
+        images = resized(frames.data, self._size_px)
+        batches = np.array_split(images, range(self.batch_size, len(images), self.batch_size))
+        tower = _load(type(self), self.model, *placed(self.device, self.dtype))
+        seen = [tower.look(batch) for batch in batches]
+        features, keys, attention = (torch.cat(parts) for parts in zip(*seen, strict=True))
+        density = torch.from_numpy(edge_density(frames.data, self.grid))
+        return VideoTokens(
+            features=features,
+            grid=self.grid,
+            pts_seconds=torch.tensor(frames.pts_seconds),
+            signals=Signals(attention=attention, keys=keys, edge_density=density),
+        )
+
+    @property
+    def _size_px(self) -> tuple[int, int]:
+        return _pair(self._config.image_size)
+
+    @cached_property
+    def _config(self) -> Any:
+        return _read(type(self), self.model)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tower:
+    """A loaded tower that ends with the layer that gives the features."""
+
+    model: Any
+    layer: Any
+    """Attention module of its last layer."""
+    feature_layer: int
+    summary_token: int | None
+    mean: Tensor
+    std: Tensor
+
+    @torch.no_grad()
+    def look(self, images: npt.NDArray[np.uint8]) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns features `(T, N, D)`, keys `(T, N, Dk)` and attention `(T, N)` on the CPU."""
+        pixels = torch.tensor(images, device=self.mean.device).permute(0, 3, 1, 2)
+        normal = ((pixels / 255 - self.mean) / self.std).to(self.model.dtype)
+        with watch(self.layer, self.summary_token) as seen:
+            if self.feature_layer == LAST:
+                features = self.model(pixel_values=normal).last_hidden_state
+            else:
+                found = self.model(pixel_values=normal, output_hidden_states=[-1])
+                features = found.hidden_states[-1]
+        first = 0 if self.summary_token is None else self.summary_token + 1
+        everything = features, seen.keys, seen.attention
+        features, keys, attention = (rows[:, first:].cpu() for rows in everything)
+        return features, keys, attention
+
+
+def _read(kind: type[VisionTransformer], model: str) -> Any:
+    """Returns the configuration of the tower, up to the layer that gives the features."""
+    given = read_config(model, kind.model_types)
+    config_class = getattr(require("transformers", extra="hf"), f"{kind.architecture}Config")
+    config = config_class(**{**given.get("vision_config", given), **kind.options})
+    layers = config.num_hidden_layers + kind.feature_layer + 1
+    if layers < 1:
+        raise ModelError(
+            f"{model!r} has {config.num_hidden_layers} layers; the features are those of layer "
+            f"{kind.feature_layer}; pass a tower with {-kind.feature_layer} layers or more"
+        )
+    config.num_hidden_layers = layers
+    return config
+
+
+@lru_cache(maxsize=2)
+def _load(kind: type[VisionTransformer], model: str, device: str, dtype: torch.dtype) -> _Tower:
+    config = _read(kind, model)
+    name = f"{kind.architecture}Model"
+    tower = load_tower(model, name, config=config, device=device, dtype=dtype)
+    normalization = read_normalization(model, kind.colors)
+    mean, std = (torch.tensor(color, device=device)[:, None, None] for color in normalization)
+    return _Tower(
+        model=tower,
+        layer=tower.get_submodule(kind.attention_path.format(config.num_hidden_layers - 1)),
+        feature_layer=kind.feature_layer,
+        summary_token=kind.summary_token,
+        mean=mean,
+        std=std,
+    )
+
+
+def _pair(size: Any) -> tuple[int, int]:
+    height, width = size if isinstance(size, list | tuple) else (size, size)
+    return int(height), int(width)
