@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -13,6 +14,39 @@ import pytest
 
 BITS = 8
 """Each frame shows its number as black and white stripes, which survive coding and scaling."""
+
+
+HAS_TORCHVISION = importlib.util.find_spec("torchvision") is not None
+
+
+def _load_torchvision() -> None:
+    """Imports torchvision before transformers does, also a build for another build of torch.
+
+    The pure Python part is all that processors need; it only asks that two operators are declared.
+    """
+    import torch
+
+    try:
+        import torchvision
+    except RuntimeError:
+        library = torch.library.Library("torchvision", "FRAGMENT")
+        for name in ("nms", "qnms"):
+            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _kept.append(library)
+        import torchvision  # noqa: F401
+
+
+_kept: list[object] = []
+if HAS_TORCHVISION:
+    _load_torchvision()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skips what needs torchvision where there is none."""
+    if not HAS_TORCHVISION:
+        for item in items:
+            if item.get_closest_marker("torchvision"):
+                item.add_marker(pytest.mark.skip(reason="torchvision is not installed"))
 
 
 @pytest.fixture(scope="session")

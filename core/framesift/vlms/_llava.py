@@ -1,0 +1,83 @@
+"""LLaVA, where each frame of a video is one image; shared by the models that are built so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from framesift.encoders.base import Encoder
+from framesift.errors import ModelError
+from framesift.types.compressed import CompressedVideo
+from framesift.vlms._pictures import ImagePreparation, Preparation
+from framesift.vlms._tower import Tower
+from framesift.vlms.base import VLM, Block
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageTower(Tower):
+    """A tower whose patches become the tokens one by one."""
+
+    @cached_property
+    def preparation(self) -> Preparation:
+        """How the checkpoint prepares images."""
+        return ImagePreparation.of(self.vlm.image_processor)
+
+    def pooled_grid(self, patches: int) -> tuple[int, int]:
+        """Returns the grid of the patches."""
+        return patches, patches
+
+    def pooled(self, values: Tensor) -> Tensor:
+        """Returns `values` as they are."""
+        return values
+
+    def look(self, pixels: Tensor) -> tuple[Tensor, Any]:
+        """Returns the features `(T, N, D)` of `(T, 3, H, W)`, and the tower's hidden states."""
+        out = self.vlm.hf.base_model.get_image_features(pixel_values=pixels, return_dict=True)
+        return torch.stack(list(out.pooler_output)), out.hidden_states
+
+
+@dataclass(frozen=True, kw_only=True)
+class FramesAsImages(VLM):
+    """A LLaVA model: every frame is an image, and the chat template says what stands between them.
+
+    A frame that loses all of its tokens loses the text that the template writes behind it, such as
+    a line break.
+    """
+
+    modality: ClassVar[Literal["image", "video"]] = "image"
+    listed: ClassVar[bool] = True
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The model's own vision tower and projector."""
+        check_summary(self)
+        return ImageTower(vlm=self)
+
+    @property
+    def placeholder(self) -> str:
+        """The text that the chat template writes for one frame."""
+        text: str = self.tokenizer.convert_ids_to_tokens(self.visual_id)
+        return text
+
+    def blocks(self, video: CompressedVideo) -> list[list[Block]]:
+        """Returns one item for each frame, with nothing around it."""
+        frames = video.plan.num_in // video.plan.tokens_per_frame
+        return [[Block(frames=range(frame, frame + 1))] for frame in range(frames)]
+
+
+def check_summary(vlm: VLM) -> None:
+    """Raises where the model would keep the tower's summary token among the patches.
+
+    Raises:
+        ModelError: it would; a token without a place cannot be in a grid.
+    """
+    vision, strategy = vlm.config.vision_config, vlm.config.vision_feature_select_strategy
+    if (vision.model_type == "clip_vision_model") != (strategy == "default"):
+        raise ModelError(
+            f"{vlm.model!r} takes {strategy!r} of the outputs of a {vision.model_type!r}; the "
+            "patches alone are supported: 'default' with clip_vision_model, 'full' with others"
+        )

@@ -1,0 +1,70 @@
+"""One door to every vision LLM: a registered name, a hub id or a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from framesift.errors import ModelError, UnknownNameError
+from framesift.vlms import registry
+from framesift.vlms._checkpoint import model_type
+from framesift.vlms.base import VLM
+
+
+def load_vlm(
+    name: str | VLM,
+    *,
+    device: str | None = None,
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] | None = None,
+    quantize: Literal["8bit", "4bit"] | None = None,
+    trust_remote_code: bool = False,
+) -> VLM:
+    """Returns a vision LLM that is loaded and ready.
+
+    Args:
+        name: a registered name or spec such as `"tiny"` or `"llava:model=..."`, a hub id such as
+            `"llava-hf/llava-1.5-7b-hf"`, or a local folder; the family comes from its config.json.
+        device: where it runs; None for the GPU where there is one, else the CPU.
+        dtype: what it computes in; by default the checkpoint's on a GPU, float32 on a CPU.
+        quantize: weights of the LLM in fewer bits, `"8bit"` or `"4bit"`.
+        trust_remote_code: whether Python code that comes with the checkpoint may run.
+
+    Raises:
+        UnknownNameError: neither a registered name nor a hub id nor a folder.
+        ModelError: the checkpoint is out of reach, of an unsupported family, incomplete, or holds
+            pickled weights only.
+        InvalidOptionError: no such device or dtype.
+    """
+    options = {
+        "device": device,
+        "dtype": dtype,
+        "quantize": quantize,
+        "trust_remote_code": trust_remote_code or None,
+    }
+    given = {key: value for key, value in options.items() if value is not None}
+    if not isinstance(name, str) or name.partition(":")[0].strip() in registry.names():
+        vlm = registry.create(name, **given)
+    else:
+        vlm = registry.create(_family(name), model=name, **given)
+    _ = vlm.tokenizer, vlm.chat_template, vlm.image_processor
+    _ = vlm.encoder.grid, vlm.encoder.input_px, vlm.hf
+    return vlm
+
+
+def _family(model: str) -> str:
+    """Returns the registered name of the family that a checkpoint belongs to."""
+    if "/" not in model and not Path(model).is_dir():
+        raise UnknownNameError(
+            f"unknown vlm {model!r}; choose one of: {', '.join(registry.names())}; or pass a hub "
+            "id such as 'llava-hf/llava-1.5-7b-hf', or a local folder"
+        )
+    families: dict[str, str] = {
+        kind: name for name in registry.names() for kind in registry.get(name).model_types
+    }
+    found = model_type(model)
+    if found not in families:
+        raise ModelError(
+            f"{model!r} is a model of type {found!r}; supported are "
+            f"{', '.join(sorted(families))}; pass a checkpoint of one of these"
+        )
+    return families[found]

@@ -1,0 +1,101 @@
+"""What goes into a vision LLM: turns of a conversation, and the prompt they become."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from framesift.registry import require
+from framesift.types.compressed import CompressedVideo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One message of a conversation; its videos stand before its text."""
+
+    role: Literal["user", "assistant", "system"]
+    text: str
+    videos: tuple[CompressedVideo, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Prompt:
+    """A prompt with exactly as many placeholders as there are visual tokens."""
+
+    input_ids: Tensor
+    """Token ids, int64 `(L,)`."""
+    position_ids: Tensor
+    """Position of each column, int64 `(L,)`, or `(3, L)` as (time, row, column) for M-RoPE."""
+    visual: Tensor
+    """Columns that hold a visual token, bool `(L,)`."""
+    features: Tensor
+    """Visual tokens of all videos, in the order of their columns, `(M, D)`."""
+    layers: Tensor | None
+    """What deeper LLM layers add to them (DeepStack), `(M, Ld, D)`, else None."""
+    rows: Tensor
+    """Row of the plans that each visual token is, counted over all videos, int64 `(M,)`; -1 for a
+    token that the family itself adds, such as the newline that ends a video."""
+    prefix_length: int
+    """Columns up to the end of the last video, which no later text changes."""
+    visual_tokens_before: int
+    """Placeholders that the prompt of the uncompressed videos has."""
+    positions: Literal["original", "compact"]
+    """Whether columns hold their places in the uncompressed prompt, or follow one another."""
+    modality: Literal["image", "video"]
+    """Under which name the model takes the visual tokens."""
+    listed: bool
+    """Whether the model takes them as a list of runs, else as one batch."""
+    warnings: tuple[str, ...] = ()
+
+    def inputs(self) -> dict[str, Any]:
+        """Returns the keyword arguments of the model's `forward` and `generate`, batch 1."""
+        return collate([self], pad_token_id=0)
+
+    def __repr__(self) -> str:
+        return (
+            f"Prompt(L={len(self.input_ids)}, visual tokens {self.visual_tokens_before} -> "
+            f"{len(self.features)}, {self.positions} positions)"
+        )
+
+
+def collate(prompts: Sequence[Prompt], pad_token_id: int) -> dict[str, Any]:
+    """Returns the keyword arguments for a batch of prompts, padded on the left.
+
+    Args:
+        prompts: prompts of one model; they may differ in length and in visual tokens.
+        pad_token_id: what fills the columns that the attention mask leaves out.
+    """
+    length = max(len(prompt.input_ids) for prompt in prompts)
+    ids, masks, positions = [], [], []
+    for prompt in prompts:
+        pad = (length - len(prompt.input_ids), 0)
+        ids.append(torch.nn.functional.pad(prompt.input_ids, pad, value=pad_token_id))
+        masks.append(torch.nn.functional.pad(torch.ones_like(prompt.input_ids), pad))
+        positions.append(torch.nn.functional.pad(prompt.position_ids, pad))
+    found: dict[str, Any] = {
+        "input_ids": torch.stack(ids),
+        "attention_mask": torch.stack(masks),
+        "position_ids": torch.stack(positions, dim=-2),
+    }
+    if any(len(prompt.features) for prompt in prompts):
+        found["mm_encoder_outputs"] = {prompts[0].modality: _encoder_output(prompts)}
+    return found
+
+
+def _encoder_output(prompts: Sequence[Prompt]) -> Any:
+    """Returns the visual tokens of all prompts, as the model's own encoder would give them."""
+    first = prompts[0]
+    features = torch.cat([prompt.features for prompt in prompts])
+    pooled = [features] if first.listed else features[None]
+    if first.layers is None:
+        outputs = require("transformers.modeling_outputs", extra="hf")
+        return outputs.BaseModelOutputWithPooling(pooler_output=pooled)
+    outputs = require("transformers.models.qwen3_vl.modeling_qwen3_vl", extra="hf")
+    layers = torch.cat([prompt.layers for prompt in prompts if prompt.layers is not None])
+    return outputs.BaseModelOutputWithDeepstackFeatures(
+        pooler_output=pooled, deepstack_features=[[layer] for layer in layers.unbind(1)]
+    )

@@ -1,0 +1,235 @@
+"""What the Qwen-VL families share: patches over space and time, grids by video, 3-D positions."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, ClassVar, Literal, Self
+
+import torch
+from torch import Tensor
+
+from framesift.encoders._probe import watch
+from framesift.encoders.base import Encoder
+from framesift.errors import InvalidOptionError
+from framesift.types.compressed import CompressedVideo
+from framesift.types.video import VideoInfo
+from framesift.vlms._family import FamilyTower, FamilyVLM
+from framesift.vlms._layout import TEXT, Layout
+
+
+@dataclass(frozen=True, kw_only=True)
+class QwenTower(FamilyTower):
+    """A tower on pictures of any size, in which two frames make one time step.
+
+    The grid follows the proportions of the video, within the limits of the vision LLM's options.
+    """
+
+    vlm: QwenVLM
+    batch_size: int = 4
+    """Time steps that go through the tower at once."""
+    picture_px: tuple[int, int] | None = None
+    """Display size `(H, W)` of the video, None for a square one."""
+
+    @property
+    def frames_per_step(self) -> int:
+        """How many sampled frames make one time step: two."""
+        frames: int = self.vlm.config.vision_config.temporal_patch_size
+        return frames
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """Frame size `(H, W)`: whole tokens in the proportions of the video."""
+        factor, most = self._factor, self.vlm.max_step_tokens
+        side = math.isqrt(most) * factor
+        height, width = self.picture_px or (side, side)
+        return fitted_px(height, width, factor=factor, least=self.vlm.min_step_tokens, most=most)
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Grid `(h, w)` of the tokens of one time step."""
+        return self.size_px[0] // self._factor, self.size_px[1] // self._factor
+
+    def fitted(self, info: VideoInfo) -> Self:
+        """Returns the encoder whose grid has the proportions of a video."""
+        return replace(self, picture_px=(info.height_px, info.width_px))
+
+    def look(self, pixels: Tensor) -> dict[str, Tensor]:
+        """Returns what the tower gives for frames `(T, 3, H, W)`, a row for every two of them."""
+        vision, base = self.vlm.config.vision_config, self.vlm.hf.base_model
+        merge = vision.spatial_merge_size
+        patches, shape = patchify(
+            pixels, patch=vision.patch_size, merge=merge, together=vision.temporal_patch_size
+        )
+        steps, rows, columns = shape
+        with watch(base.visual.blocks[self.vlm.watched_layer].attn) as seen:
+            out = base.get_video_features(
+                pixel_values_videos=patches,
+                video_grid_thw=torch.tensor([shape], device=pixels.device),
+                return_dict=True,
+            )
+        order = self.vlm.token_order(rows // merge, columns // merge).to(pixels.device)
+
+        def pooled(values: Tensor) -> Tensor:
+            tokens = values.reshape(steps, len(order), merge**2, -1).mean(2)
+            return torch.empty_like(tokens).index_copy_(1, order, tokens)
+
+        found = {
+            "features": torch.cat(list(out.pooler_output)).unflatten(0, (steps, -1)),
+            "attention": pooled(seen.attention)[..., 0],
+            "keys": pooled(seen.keys),
+            "pre_projector": pooled(out.last_hidden_state),
+        }
+        if deep := getattr(out, "deepstack_features", None):
+            layers = torch.stack([torch.cat(list(layer)) for layer in deep], dim=1)
+            found["layers"] = layers.unflatten(0, (steps, -1))
+        return found
+
+    @property
+    def _factor(self) -> int:
+        vision = self.vlm.config.vision_config
+        factor: int = vision.patch_size * vision.spatial_merge_size
+        return factor
+
+
+@dataclass(frozen=True, kw_only=True)
+class QwenVLM(FamilyVLM):
+    """A Qwen-VL model; two sampled frames make one time step of tokens.
+
+    Every token holds the time, row and column that the whole video gives it (M-RoPE).
+    """
+
+    modality: ClassVar[Literal["image", "video"]] = "video"
+    listed: ClassVar[bool] = True
+    resample: ClassVar[int] = 3
+
+    min_step_tokens: int = 128
+    """Fewest tokens of one time step before compression; smaller videos are scaled up to it."""
+    max_step_tokens: int = 768
+    """Most tokens of one time step before compression: the pixel cap of both its frames, as in
+    Qwen's own video tools. 768 are frames of 1008x560 px at 28 px a token, 1152x640 at 32."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= self.min_step_tokens <= self.max_step_tokens:
+            raise InvalidOptionError(
+                f"min_step_tokens={self.min_step_tokens} must be at least 1 and at most "
+                f"max_step_tokens={self.max_step_tokens}"
+            )
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The model's own vision tower and merger."""
+        _ = self.watched_layer
+        return QwenTower(vlm=self)
+
+    @property
+    def placeholder(self) -> str:
+        """The text that the chat template writes for a video."""
+        text: str = self.tokenizer.convert_ids_to_tokens(self.visual_id)
+        return text
+
+    @property
+    @abstractmethod
+    def watched_layer(self) -> int:
+        """The last layer of the tower that attends over whole pictures."""
+
+    def token_order(self, rows: int, columns: int) -> Tensor:
+        """Returns the place in the grid of each token, as they go through the tower, `(N,)`."""
+        return torch.arange(rows * columns)
+
+    def timing(self, videos: Sequence[CompressedVideo]) -> dict[str, Any]:
+        """Returns what the model is told of the times of its videos, besides their text."""
+        return {}
+
+    def original_positions(self, layout: Layout, videos: Sequence[CompressedVideo]) -> Tensor:
+        """Returns (time, row, column) of each column of the whole prompt, int64 `(3, L)`."""
+        if not videos:
+            return torch.arange(len(layout.ids)).repeat(3, 1)
+        merge = self.config.vision_config.spatial_merge_size
+        shapes = [
+            [len(video.frame_seconds), *(side * merge for side in video.report.grid)]
+            for video in videos
+        ]
+        positions: Tensor = self.hf.base_model.get_rope_index(
+            layout.ids[None],
+            mm_token_type_ids=torch.where(layout.source == TEXT, 0, 2)[None],
+            video_grid_thw=torch.tensor(shapes),
+            **self.timing(videos),
+        )[0]
+        return positions[:, 0]
+
+
+def fitted_px(height: int, width: int, *, factor: int, least: int, most: int) -> tuple[int, int]:
+    """Returns the frame size `(H, W)` of whole tokens that is nearest to a picture's proportions.
+
+    Args:
+        height: of the picture in pixels.
+        width: of the picture in pixels.
+        factor: pixels on each side of a token.
+        least: fewest tokens, at most `most`.
+        most: most tokens.
+    """
+    rows, columns = max(1, round(height / factor)), max(1, round(width / factor))
+    if rows * columns > most:
+        shrink = math.sqrt(height * width / (most * factor**2))
+        rows, columns = (max(1, math.floor(s / shrink / factor)) for s in (height, width))
+    elif rows * columns < least:
+        grow = math.sqrt(least * factor**2 / (height * width))
+        rows, columns = (math.ceil(s * grow / factor) for s in (height, width))
+    rows = min(rows, most)
+    return rows * factor, min(columns, most // rows) * factor
+
+
+def patchify(
+    pixels: Tensor, *, patch: int, merge: int, together: int
+) -> tuple[Tensor, tuple[int, int, int]]:
+    """Returns the patches that the tower takes, `(P, C * together * patch**2)`, and their grid.
+
+    Patches that are merged to one token follow one another.
+
+    Args:
+        pixels: frames `(T, C, H, W)`, where `T` is a multiple of `together`, and `H` and `W` are
+            multiples of `patch * merge`.
+        patch: pixels on each side of a patch.
+        merge: patches on each side of a token.
+        together: frames that make one time step.
+    """
+    frames, channels, height, width = pixels.shape
+    steps, rows, columns = frames // together, height // patch, width // patch
+    cut = pixels.reshape(
+        *(steps, together, channels),
+        *(rows // merge, merge, patch),
+        *(columns // merge, merge, patch),
+    )
+    ordered = cut.permute(0, 3, 6, 4, 7, 2, 1, 5, 8)
+    return ordered.reshape(steps * rows * columns, -1), (steps, rows, columns)
+
+
+def frame_gap(video: CompressedVideo, frames_per_step: int) -> float:
+    """Returns the mean seconds from one sampled frame to the next.
+
+    Rounded to microseconds, so that a container's clock cannot shift a position by rounding.
+    """
+    seconds: list[float] = video.frame_seconds.tolist()
+    if len(seconds) == 1:
+        return 1 / video.report.fps
+    return round((seconds[-1] - seconds[0]) / (len(seconds) - 1) / frames_per_step, 6)
+
+
+def step_middles(video: CompressedVideo) -> list[float]:
+    """Returns the seconds in the middle of the two frames of each time step.
+
+    A step knows the time of its first frame; its partner is taken to be half way to the next step.
+    The last one has a partner where the video goes on for that long.
+    """
+    first: list[float] = video.frame_seconds.tolist()
+    gaps = [(after - before) / 2 for before, after in pairwise(first)]
+    last = gaps[-1] if gaps else 1 / video.report.fps
+    end = first[0] + video.report.duration_seconds
+    gaps.append(last if first[-1] + last < end - 1e-3 else 0.0)
+    return [start + gap / 2 for start, gap in zip(first, gaps, strict=True)]

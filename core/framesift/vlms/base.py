@@ -1,0 +1,292 @@
+"""The contract of a vision LLM: reduced tokens go in where the whole video would have gone."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from framesift.encoders._checkpoint import placed
+from framesift.encoders.base import Encoder
+from framesift.errors import ModelError
+from framesift.registry import describe
+from framesift.types.budget import Budget
+from framesift.types.compressed import CompressedVideo
+from framesift.vlms import _checkpoint
+from framesift.vlms._in_llm import open_door, top_attention
+from framesift.vlms._layer_door import Choose, Door
+from framesift.vlms._layout import EXTRA, TEXT, Block, Layout, lay_out, reduce
+from framesift.vlms._prompt import Prompt, Turn, collate
+
+__all__ = ["VLM", "Block", "Layout", "Prompt", "Turn", "collate"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class VLM(ABC):
+    """A vision LLM of transformers; the instance is the configuration, weights load on first use.
+
+    A family declares facts about itself and writes `encoder`, `placeholder` and `blocks`. The
+    prompt is the one that its own chat template and processor would make of the whole video; the
+    columns of dropped tokens are then taken out, and the rest hold their positions. Visual tokens
+    go in by `mm_encoder_outputs`, the door that every vision LLM of transformers has, so that no
+    model code is copied or changed.
+    """
+
+    summary: ClassVar[str]
+    """One line for tables and listings."""
+    model_types: ClassVar[frozenset[str]]
+    """Values of `model_type` in a config.json that this family reads."""
+    modality: ClassVar[Literal["image", "video"]]
+    """Under which name the model takes the visual tokens of a video."""
+    listed: ClassVar[bool]
+    """Whether the model takes them as a list of runs, else as one batch."""
+
+    model: str
+    """Hub id, or local folder of a checkpoint with safetensors weights and its processor files."""
+    device: str | None = None
+    """Where the model runs; None for the GPU where there is one, else the CPU."""
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+    """What the model computes in; `"auto"` is the checkpoint's on a GPU, float32 on a CPU."""
+    quantize: Literal["8bit", "4bit"] | None = None
+    """Weights of the LLM in fewer bits: by bitsandbytes on a GPU, by torchao on a CPU, where 4 bits
+    take the memory of 8."""
+    trust_remote_code: bool = False
+    """Whether Python code that comes with the checkpoint may run on this machine."""
+
+    def __post_init__(self) -> None:
+        placed(self.device, self.dtype)
+
+    @property
+    def spec(self) -> str:
+        """The spec string that `load_vlm` reads back."""
+        return describe(self)
+
+    @property
+    @abstractmethod
+    def encoder(self) -> Encoder:
+        """The model's own vision tower and projector: features `(T, N, D)` in the LLM's space."""
+
+    @property
+    @abstractmethod
+    def placeholder(self) -> str:
+        """The text that the chat template writes for one item of a video."""
+
+    @property
+    def item(self) -> Literal["image", "video"]:
+        """What a chat template is told that each item of a video is."""
+        return self.modality
+
+    @abstractmethod
+    def blocks(self, video: CompressedVideo) -> list[list[Block]]:
+        """Returns the items that a chat template is given for a video, each with its blocks.
+
+        Most families have one item for the whole video; frames as images are one item each.
+        """
+
+    @cached_property
+    def hf(self) -> Any:
+        """The model of transformers, whole and in evaluation mode.
+
+        Raises:
+            ModelError: no such checkpoint, of another family, incomplete or unsafe to read.
+        """
+        return _checkpoint.load_model(
+            self.model,
+            self.model_types,
+            device=self.device,
+            dtype=self.dtype,
+            quantize=self.quantize,
+            trust_remote_code=self.trust_remote_code,
+        )
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """The model's tokenizer.
+
+        Raises:
+            ModelError: the checkpoint has none, or one that lacks the model's visual token.
+        """
+        tokenizer = _checkpoint.load_tokenizer(self.model, self.trust_remote_code)
+        _checkpoint.check_vocabulary(self.model, self.config, tokenizer, self.visual_id)
+        return tokenizer
+
+    @cached_property
+    def image_processor(self) -> Any:
+        """The preprocessing that belongs to the vision tower.
+
+        Raises:
+            ModelError: the checkpoint does not say how pictures are prepared.
+        """
+        return _checkpoint.load_image_processor(self.model, self.trust_remote_code)
+
+    @cached_property
+    def chat_template(self) -> str:
+        """The template that turns a conversation into text.
+
+        Raises:
+            ModelError: the checkpoint has none.
+        """
+        return _checkpoint.load_chat_template(self.model, self.tokenizer)
+
+    @cached_property
+    def config(self) -> Any:
+        """The configuration of the model, read without its weights."""
+        return _checkpoint.load_config(self.model, self.model_types, self.trust_remote_code)
+
+    @property
+    def visual_id(self) -> int:
+        """The token that is repeated for every visual token."""
+        token: int = getattr(self.config, f"{self.modality}_token_id")
+        return token
+
+    @property
+    def width(self) -> int:
+        """Channels `D` of the LLM's space."""
+        width: int = self.config.get_text_config().hidden_size
+        return width
+
+    @property
+    def context_tokens(self) -> int:
+        """Most columns that the LLM was made for."""
+        length: int = self.config.get_text_config().max_position_embeddings
+        return length
+
+    def prompt(
+        self,
+        turns: Sequence[Turn],
+        *,
+        positions: Literal["auto", "original", "compact"] = "auto",
+    ) -> Prompt:
+        """Returns the prompt of a conversation, ready for an answer.
+
+        Args:
+            turns: what was said so far, the user last.
+            positions: `"original"` leaves every token where it stands in the prompt of the whole
+                videos, `"compact"` counts what is left; `"auto"` is the first one, unless the
+                LLM's context is too short for it, which becomes a warning.
+
+        Raises:
+            ModelError: tokens of another model, or text that the model would read as a picture.
+        """
+        videos = [video for turn in turns for video in turn.videos]
+        self._check(turns, videos)
+        blocks = [self.blocks(video) for video in videos]
+        layout = lay_out(
+            self._render(turns, blocks),
+            videos,
+            blocks,
+            tokenizer=self.tokenizer,
+            placeholder=self.placeholder,
+            visual_id=self.visual_id,
+        )
+        reduced = reduce(layout, self.original_positions(layout, videos), videos)
+        end = int(reduced.positions.max()) + 1
+        warnings: tuple[str, ...] = ()
+        if positions == "auto":
+            positions = "original" if end <= self.context_tokens else "compact"
+            warnings = () if positions == "original" else (self._compacted(end),)
+        if positions == "compact":
+            place = torch.arange(len(reduced.ids)).expand_as(reduced.positions).contiguous()
+        else:
+            place = reduced.positions
+        visual = reduced.rows != TEXT
+        rows = torch.where(reduced.rows == EXTRA, -1, reduced.rows)[visual]
+        device = self.hf.device
+        return Prompt(
+            input_ids=reduced.ids.to(device),
+            position_ids=place.to(device),
+            visual=visual.to(device),
+            features=self._features(videos, rows),
+            layers=self._layers(videos),
+            rows=rows,
+            prefix_length=reduced.prefix,
+            visual_tokens_before=int((layout.source != TEXT).sum()),
+            positions=positions,
+            modality=self.modality,
+            listed=self.listed,
+            warnings=warnings,
+        )
+
+    def original_positions(self, layout: Layout, videos: Sequence[CompressedVideo]) -> Tensor:
+        """Returns the position of each column of the whole prompt, int64 `(L,)` or `(3, L)`."""
+        return torch.arange(len(layout.ids))
+
+    def extra_features(self) -> Tensor:
+        """Returns the visual tokens `(E, D)` that the family adds to each video (`Block.extra`)."""
+        weight: Tensor = self.hf.get_input_embeddings().weight
+        return weight[:0]
+
+    def in_llm(
+        self, *, layer: int = 2, keep: float = 0.5, choose: Choose = top_attention
+    ) -> AbstractContextManager[Door]:
+        """Gives a door in the LLM that lets only some visual tokens into its later layers.
+
+        Within, `hf.forward` and `hf.generate` drop the others at `layer`; a prompt starts with an
+        empty cache. It works on top of a compressed prompt, and saves nothing before `layer`.
+
+        Args:
+            layer: first decoder layer, from 0, that takes fewer tokens.
+            keep: fraction of each prompt's visual tokens that stays, in (0, 1].
+            choose: which of them, by what arrives at the layer; those of highest attention.
+
+        Raises:
+            BudgetError: `keep` is out of range.
+            InvalidOptionError: the LLM has no such layer, or it is too early.
+            ModelError: the LLM's attention is not `sdpa`, or another door is open.
+        """
+        budget = Budget(keep=keep)
+        return open_door(self.hf, [self.visual_id], layer=layer, budget=budget, choose=choose)
+
+    def _render(self, turns: Sequence[Turn], blocks: Sequence[Sequence[Any]]) -> str:
+        given = iter(blocks)
+        messages = []
+        for turn in turns:
+            items = sum(len(next(given)) for _ in turn.videos)
+            content: list[dict[str, str]] = [{"type": self.item}] * items
+            messages.append(
+                {"role": turn.role, "content": [*content, {"type": "text", "text": turn.text}]}
+            )
+        return _checkpoint.render(self.model, self.tokenizer, self.chat_template, messages)
+
+    def _features(self, videos: Sequence[CompressedVideo], rows: Tensor) -> Tensor:
+        like: Tensor = self.hf.get_input_embeddings().weight
+        features = torch.zeros(len(rows), self.width, dtype=like.dtype, device=like.device)
+        if videos:
+            own = (rows >= 0).to(like.device)
+            features[own] = torch.cat([video.tokens.to(features) for video in videos])
+            extra = self.extra_features()
+            features[~own] = extra.to(features).repeat(len(videos), 1)
+        return features
+
+    def _layers(self, videos: Sequence[CompressedVideo]) -> Tensor | None:
+        layers = [video.layers for video in videos if video.layers is not None]
+        return torch.cat(layers).to(self.hf.device, self.hf.dtype) if layers else None
+
+    def _check(self, turns: Sequence[Turn], videos: Sequence[CompressedVideo]) -> None:
+        token = self.tokenizer.convert_ids_to_tokens(self.visual_id)
+        for turn in turns:
+            if found := next((t for t in {token, self.placeholder} if t in turn.text), None):
+                raise ModelError(
+                    f"the text {turn.text[:60]!r} holds {found!r}, which {self.model!r} would read "
+                    "as a picture; take it out of the text"
+                )
+        for video in videos:
+            if video.tokens.shape[-1] != self.width:
+                raise ModelError(
+                    f"tokens of {video.report.encoder!r} have {video.tokens.shape[-1]} channels, "
+                    f"{self.model!r} takes {self.width}; compress with its own encoder: "
+                    "VideoCompressor(encoder=vlm.encoder)"
+                )
+
+    def _compacted(self, end: int) -> str:
+        return (
+            f"the whole video would need {end} positions and {self.model!r} has "
+            f"{self.context_tokens}, so the tokens that were kept are counted anew and their "
+            "distances in time are lost; sample fewer frames to keep them"
+        )

@@ -1,0 +1,90 @@
+"""InternVL, as transformers has it: numbered frames, each a square of pixel-shuffled patches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Literal
+
+from torch import Tensor
+
+from framesift.encoders.base import Encoder
+from framesift.types.compressed import CompressedVideo
+from framesift.vlms._family import FamilyVLM
+from framesift.vlms._shuffled import ShuffledTower
+from framesift.vlms.base import Block
+
+
+@dataclass(frozen=True, kw_only=True)
+class InternVLTower(ShuffledTower):
+    """InternViT and projector; the summary token (CLS) asks, and is dropped from the features."""
+
+    summary_token: ClassVar[int | None] = 0
+
+    @property
+    def side(self) -> int:
+        """Patches on each side of a token."""
+        shrink: float = self.vlm.config.downsample_ratio
+        return round(1 / shrink)
+
+    @property
+    def layer(self) -> Any:
+        """The attention module of the layer that gives the features."""
+        index = self.vlm.config.vision_feature_layer
+        return self.vlm.hf.base_model.vision_tower.encoder.layer[
+            index if index < 0 else index - 1
+        ].attention
+
+    def run(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns features `(T, N, D)` of frames `(T, 3, H, W)`, and the tower's `(T, L, Dv)`."""
+        out = self.vlm.hf.base_model.get_image_features(pixel_values=pixels, return_dict=True)
+        index = self.vlm.config.vision_feature_layer
+        before = out.last_hidden_state if index == -1 else out.hidden_states[index]
+        return out.pooler_output, before
+
+
+@dataclass(frozen=True, kw_only=True)
+class InternVL(FamilyVLM):
+    """InternVL: a video is its frames, each after the text `Frame1: ` with its number.
+
+    A frame that loses all of its tokens loses its line; the others keep their numbers.
+    """
+
+    summary: ClassVar[str] = "InternVL in transformers' own format; 256 tokens per frame at 448 px"
+    model_types: ClassVar[frozenset[str]] = frozenset({"internvl"})
+    modality: ClassVar[Literal["image", "video"]] = "image"
+    listed: ClassVar[bool] = False
+    resample: ClassVar[int] = 3
+
+    model: str = "OpenGVLab/InternVL3-1B-hf"
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The model's own vision tower and projector."""
+        return InternVLTower(vlm=self)
+
+    @property
+    def item(self) -> Literal["image", "video"]:
+        """What a chat template is told that a video is, although its frames go in as images."""
+        return "video"
+
+    @property
+    def placeholder(self) -> str:
+        """The text that the chat template writes for a video."""
+        return str(getattr(self.tokenizer, "video_token", "<video>"))
+
+    def blocks(self, video: CompressedVideo) -> list[list[Block]]:
+        """Returns one item with a block for each frame."""
+        start = getattr(self.tokenizer, "start_image_token", "<img>")
+        end = getattr(self.tokenizer, "end_image_token", "</img>")
+        frames = video.plan.num_in // video.plan.tokens_per_frame
+        return [
+            [
+                Block(
+                    frames=range(frame, frame + 1),
+                    before=("\n" if frame else "") + f"Frame{frame + 1}: {start}",
+                    after=end,
+                )
+                for frame in range(frames)
+            ]
+        ]

@@ -1,0 +1,40 @@
+"""LLaVA-NeXT-Video."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from framesift.vlms._video import PooledVideo, VideoTower, averaged
+
+
+@dataclass(frozen=True, kw_only=True)
+class LlavaNextVideo(PooledVideo):
+    """LLaVA-NeXT-Video: patches are pooled 2x2 and then projected; no newline, no separators."""
+
+    summary: ClassVar[str] = "LLaVA-NeXT-Video; patches pooled 2x2, 144 tokens per frame at 336 px"
+    model_types: ClassVar[frozenset[str]] = frozenset({"llava_next_video"})
+
+    model: str = "llava-hf/LLaVA-NeXT-Video-7B-hf"
+
+    def tower(self) -> VideoTower:
+        """Returns the tower with the model's own pooling."""
+        return _Tower(vlm=self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Tower(VideoTower):
+    usual: ClassVar[dict[str, Any]] = {
+        "size": {"shortest_edge": 224},
+        "crop_size": {"height": 224, "width": 224},
+        "do_center_crop": True,
+    }
+
+    def pooled_grid(self, patches: int) -> tuple[int, int]:
+        side = patches // self.vlm.config.spatial_pool_stride
+        return side, side
+
+    def pooled(self, values: Tensor) -> Tensor:
+        return averaged(values, self._patches, self.vlm.config.spatial_pool_stride)

@@ -1,0 +1,62 @@
+"""Qwen2.5-VL: time in the positions of tokens, a tower that attends in windows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from framesift.errors import ModelError
+from framesift.types.compressed import CompressedVideo
+from framesift.vlms._qwen import QwenVLM, frame_gap
+from framesift.vlms.base import Block
+
+
+@dataclass(frozen=True, kw_only=True)
+class Qwen25VL(QwenVLM):
+    """Qwen2.5-VL: one run of tokens for a video, whose positions count its seconds.
+
+    Frames have no text of their own, so none goes with them. Steps are taken to be as far apart as
+    they are on average, for the model knows one pace only.
+    """
+
+    summary: ClassVar[str] = "Qwen2.5-VL; up to 768 tokens for two frames, 3-D positions by time"
+    model_types: ClassVar[frozenset[str]] = frozenset({"qwen2_5_vl"})
+
+    model: str = "Qwen/Qwen2.5-VL-3B-Instruct"
+
+    @property
+    def watched_layer(self) -> int:
+        """The last layer of the tower that attends over whole pictures, not in windows.
+
+        Raises:
+            ModelError: all of them attend in windows.
+        """
+        whole = list(self.config.vision_config.fullatt_block_indexes)
+        if not whole:
+            raise ModelError(
+                f"{self.model!r} has no fullatt_block_indexes in its vision_config, so that no "
+                "layer sees a whole picture; pass a checkpoint whose tower has such a layer"
+            )
+        return int(max(whole))
+
+    def token_order(self, rows: int, columns: int) -> Tensor:
+        """Returns the place in the grid of each token, window by window, `(N,)`."""
+        vision = self.config.vision_config
+        side: int = vision.window_size // vision.spatial_merge_size // vision.patch_size
+        across = -(-columns // side)
+        row, column = torch.arange(rows)[:, None], torch.arange(columns)[None]
+        return (row // side * across + column // side).flatten().argsort(stable=True)
+
+    def blocks(self, video: CompressedVideo) -> list[list[Block]]:
+        """Returns one item with one run of all tokens."""
+        return [[Block(frames=range(len(video.frame_seconds)))]]
+
+    def timing(self, videos: Sequence[CompressedVideo]) -> dict[str, Any]:
+        """Returns the seconds between the time steps of each video."""
+        per_step = self.config.vision_config.temporal_patch_size
+        gaps = [per_step * frame_gap(video, per_step) for video in videos]
+        return {"second_per_grid_ts": torch.tensor(gaps)}

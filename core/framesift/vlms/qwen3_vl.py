@@ -1,0 +1,57 @@
+"""Qwen3-VL: the time of each step as text, and tokens that deeper layers take as well."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from framesift.errors import ModelError
+from framesift.types.compressed import CompressedVideo
+from framesift.vlms._qwen import QwenVLM, step_middles
+from framesift.vlms.base import Block
+
+
+@dataclass(frozen=True, kw_only=True)
+class Qwen3VL(QwenVLM):
+    """Qwen3-VL: each time step is a run of its own after the text `<1.5 seconds>`.
+
+    The first layers of the LLM add further features of the tower to the same tokens (DeepStack);
+    the plan applies to these too. A step that loses all of its tokens loses its text and its marks
+    of begin and end; the marks around the whole video stay.
+    """
+
+    summary: ClassVar[str] = "Qwen3-VL; up to 768 tokens for two frames, times as text, DeepStack"
+    model_types: ClassVar[frozenset[str]] = frozenset({"qwen3_vl"})
+
+    model: str = "Qwen/Qwen3-VL-2B-Instruct"
+
+    @property
+    def watched_layer(self) -> int:
+        """The last layer of the tower."""
+        return -1
+
+    def blocks(self, video: CompressedVideo) -> list[list[Block]]:
+        """Returns one item with a block for each time step.
+
+        Raises:
+            ModelError: the tokens lack what deeper layers take.
+        """
+        if video.layers is None:
+            raise ModelError(
+                f"{self.model!r} takes features in deeper layers as well, which these tokens lack; "
+                "compress with its own encoder: VideoCompressor(encoder=vlm.encoder)"
+            )
+        start, end = (
+            self.tokenizer.convert_ids_to_tokens(getattr(self.config, f"vision_{name}_token_id"))
+            for name in ("start", "end")
+        )
+        return [
+            [
+                Block(
+                    frames=range(step, step + 1),
+                    before=f"<{seconds:.1f} seconds>{start}",
+                    after=end,
+                )
+                for step, seconds in enumerate(step_middles(video))
+            ]
+        ]

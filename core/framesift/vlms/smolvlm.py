@@ -1,0 +1,157 @@
+"""SmolVLM and Idefics3: frames as single pictures, each after its time where the family has it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from typing import Any, ClassVar, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from framesift.encoders.base import Encoder
+from framesift.registry import require
+from framesift.types.compressed import CompressedVideo
+from framesift.vlms._family import FamilyVLM
+from framesift.vlms._number_words import in_words
+from framesift.vlms._shuffled import ShuffledTower
+from framesift.vlms.base import Block
+
+TIMED: Final = "smolvlm"
+"""The model type that was trained on videos; Idefics3 was trained on pictures."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmolVLMTower(ShuffledTower):
+    """A SigLIP tower and connector. A frame is one picture, never split into parts.
+
+    Tower and connector are called one after the other: the model's own way from pixels to features
+    takes a frame whose normalized pixels are all zero for padding, and drops it.
+    """
+
+    summary_token: ClassVar[int | None] = None
+
+    @property
+    def side(self) -> int:
+        """Patches on each side of a token."""
+        side: int = self.vlm.config.scale_factor
+        return side
+
+    @property
+    def layer(self) -> Any:
+        """The attention module of the last layer."""
+        return self.vlm.hf.base_model.vision_model.encoder.layers[-1].self_attn
+
+    def run(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns features `(T, N, D)` of frames `(T, 3, H, W)`, and the tower's `(T, L, Dv)`."""
+        base = self.vlm.hf.base_model
+        rows, columns = self._patches
+        everywhere = torch.ones(len(pixels), rows, columns, dtype=torch.bool, device=pixels.device)
+        before = base.vision_model(
+            pixel_values=pixels.to(base.dtype), patch_attention_mask=everywhere, return_dict=True
+        ).last_hidden_state
+        return base.connector(before), before
+
+    def pixels(self, images: npt.NDArray[np.uint8]) -> Tensor:
+        """Returns RGB frames `(T, H, W, 3)` as the tower takes them, float32 `(T, 3, h, w)`."""
+        if self.vlm.item == "video":
+            return super().pixels(images)
+        prepared: Tensor = self.vlm.image_processor(
+            images=[list(images)],
+            do_image_splitting=False,
+            input_data_format="channels_last",
+            return_tensors="pt",
+        )["pixel_values"]
+        return prepared[0]
+
+    def sizes_px(self, height: int, width: int) -> Sequence[tuple[int, int]]:
+        """Returns the sizes `(H, W)` of a frame: its longest side first fitted, then squashed."""
+        longest = self.vlm.frame_pixels.settings.get("size", {}).get("longest_edge")
+        sampling = self.vlm.frame_pixels.settings.get("video_sampling", {})
+        longest = sampling.get("video_size", {}).get("longest_edge", longest)
+        if longest is None:
+            return [self.size_px]
+        short = max(1, int(longest * min(height, width) / max(height, width)))
+        short += short % 2
+        fitted = (short, longest) if width >= height else (longest, short)
+        return [fitted, self.size_px]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmolVLM(FamilyVLM):
+    """SmolVLM: a line with its time before each frame. Idefics3: frames one after the other.
+
+    A frame that loses all of its tokens loses its line and its marks. What introduces a video, with
+    the number of frames that it had, stays.
+    """
+
+    summary: ClassVar[str] = "SmolVLM and Idefics3; 64 to 169 tokens per frame, times as text"
+    model_types: ClassVar[frozenset[str]] = frozenset({"smolvlm", "idefics3"})
+    modality: ClassVar[Literal["image", "video"]] = "image"
+    listed: ClassVar[bool] = True
+    resample: ClassVar[int] = 1
+
+    model: str = "HuggingFaceTB/SmolVLM2-500M-Video-Instruct"
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The model's own vision tower and connector."""
+        return SmolVLMTower(vlm=self)
+
+    @property
+    def item(self) -> Literal["image", "video"]:
+        """What a chat template is told that each item of a video is."""
+        return "video" if self.config.model_type == TIMED else "image"
+
+    @property
+    def placeholder(self) -> str:
+        """The text that the chat template writes for one item."""
+        if self.item == "video":
+            return str(getattr(self.tokenizer, "video_token", "<video>"))
+        return str(self.tokenizer.convert_ids_to_tokens(self.visual_id))
+
+    @cached_property
+    def chat_template(self) -> str:
+        """The template of the checkpoint, or the one that its processor takes for videos instead.
+
+        Raises:
+            ModelError: the checkpoint has none.
+        """
+        own = super().chat_template
+        if self.item == "image":
+            return own
+        processing = require("transformers.models.smolvlm.processing_smolvlm", extra="hf")
+        return str(processing.DEFAULT_CHAT_TEMPLATE)
+
+    def blocks(self, video: CompressedVideo) -> list[list[Block]]:
+        """Returns one item with a block for each frame, or an item for each image."""
+        mark = getattr(self.tokenizer, "fake_image_token", "<fake_token_around_image>")
+        start = mark + getattr(self.tokenizer, "global_image_token", "<global-img>")
+        seconds = [int(second + 1e-6) for second in video.frame_seconds.tolist()]
+        if self.item == "image":
+            return [
+                [Block(frames=range(frame, frame + 1), before=start, after=mark)]
+                for frame in range(len(seconds))
+            ]
+        length = timedelta(seconds=int(video.report.duration_seconds + 1e-6))
+        intro = (
+            f"You are provided the following series of {in_words(len(seconds))} frames from a "
+            f"{length} [H:MM:SS] video.\n"
+        )
+        last = len(seconds) - 1
+        return [
+            [
+                Block(
+                    frames=range(frame, frame + 1),
+                    lead="" if frame else intro,
+                    before=f"\nFrame from {second // 60:02d}:{second % 60:02d}:{start}",
+                    after=mark,
+                    tail="\n\n" if frame == last else "",
+                )
+                for frame, second in enumerate(seconds)
+            ]
+        ]

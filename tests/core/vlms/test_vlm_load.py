@@ -1,0 +1,207 @@
+import json
+import shutil
+
+import pytest
+import torch
+
+transformers = pytest.importorskip("transformers")
+
+import framesift  # noqa: E402
+from framesift.errors import (  # noqa: E402
+    InvalidOptionError,
+    MissingDependencyError,
+    ModelError,
+    UnknownNameError,
+)
+from framesift.vlms import _checkpoint  # noqa: E402
+from framesift.vlms._load import load_vlm  # noqa: E402
+from framesift.vlms.llava import Llava  # noqa: E402
+from tiny_vlms import TINY  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def llava_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("load_llava")
+    TINY["llava"].build(folder)
+    return folder
+
+
+@pytest.fixture
+def copied(llava_folder, tmp_path):
+    return shutil.copytree(llava_folder, tmp_path / "copied")
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+
+
+def edit_json(path, **changes):
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def refused(model, kind=ModelError, **options):
+    with pytest.raises(kind) as error:
+        load_vlm(str(model), **options)
+    message = str(error.value)
+    assert "\n" not in message
+    return message
+
+
+def test_a_folder_is_loaded_whole_by_the_family_that_its_config_names(llava_folder):
+    vlm = load_vlm(str(llava_folder))
+    assert type(vlm) is Llava
+    assert {"hf", "tokenizer", "chat_template", "image_processor"} <= vars(vlm).keys()
+    assert not vlm.hf.training
+    assert vlm.hf.dtype == torch.float32
+    assert vlm.context_tokens == 512
+
+
+def test_a_registered_name_takes_its_folder_as_an_option(llava_folder):
+    spec = f"llava:model={llava_folder},dtype=bfloat16"
+    vlm = load_vlm(spec)
+    assert (vlm.model, vlm.dtype) == (str(llava_folder), "bfloat16")
+    assert vlm.spec == spec
+    assert load_vlm(spec, dtype="float32").dtype == "float32"
+
+
+def test_it_is_public(llava_folder):
+    assert framesift.load_vlm is load_vlm
+    assert "llava" in framesift.vlms()
+
+
+def test_an_unknown_name_lists_what_there_is():
+    message = refused("lava", UnknownNameError)
+    assert "'lava'" in message
+    assert "llava" in message
+    assert "local folder" in message
+
+
+def test_a_hub_id_out_of_reach_says_what_to_pass_instead(no_network):
+    message = refused("llava-hf/no-such-model")
+    assert "'llava-hf/no-such-model'" in message
+    assert "local folder" in message
+
+
+def test_a_folder_that_is_missing_is_named(no_network):
+    assert "'/no/such/folder'" in refused("/no/such/folder")
+
+
+def test_an_unsupported_family_names_those_that_are(copied):
+    edit_json(copied / "config.json", model_type="blip_2")
+    message = refused(copied)
+    assert "'blip_2'" in message
+    for name in ("llava", "llava_next_video", "llava_onevision"):
+        assert name in message
+
+
+def test_a_family_does_not_read_another(copied):
+    edit_json(copied / "config.json", model_type="llava_onevision")
+    message = refused(f"llava:model={copied}")
+    assert "'llava_onevision'" in message
+    assert "load_vlm" in message
+
+
+def test_a_folder_without_a_config_is_refused(copied):
+    (copied / "config.json").unlink()
+    assert "config.json" in refused(copied)
+
+
+def test_a_folder_without_preprocessing_is_refused(copied):
+    (copied / "preprocessor_config.json").unlink()
+    assert "preprocessor_config.json" in refused(copied)
+
+
+def test_a_folder_without_a_tokenizer_is_refused(copied):
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (copied / name).unlink()
+    assert "tokenizer" in refused(copied)
+
+
+def test_a_tokenizer_without_the_visual_token_is_refused(copied):
+    edit_json(copied / "config.json", image_token_index=50)
+    message = refused(copied)
+    assert "50" in message
+    assert "<image>" in message
+
+
+def test_a_visual_token_beyond_the_vocabulary_is_refused(copied):
+    edit_json(copied / "config.json", image_token_index=32000)
+    message = refused(copied)
+    assert "32000" in message
+    assert "vocabulary" in message
+
+
+def test_a_tokenizer_larger_than_the_model_is_refused(copied):
+    tokenizer = transformers.AutoTokenizer.from_pretrained(copied)
+    tokenizer.add_tokens([f"<more{i}>" for i in range(40)], special_tokens=True)
+    tokenizer.save_pretrained(copied)
+    assert "vocabulary" in refused(copied)
+
+
+def test_a_folder_without_a_chat_template_is_refused(copied):
+    (copied / "chat_template.jinja").unlink()
+    assert "chat_template.jinja" in refused(copied)
+
+
+def test_an_old_chat_template_in_json_is_read_before_that_of_the_tokenizer(copied):
+    template = (copied / "chat_template.jinja").read_text()
+    (copied / "chat_template.jinja").unlink()
+    (copied / "chat_template.json").write_text(json.dumps({"chat_template": template}))
+    edit_json(copied / "tokenizer_config.json", chat_template="text only")
+    assert load_vlm(str(copied)).chat_template == template
+
+
+def test_pickled_weights_are_refused_and_it_is_said_why(copied, llava_folder):
+    (copied / "model.safetensors").unlink()
+    state = load_vlm(str(llava_folder)).hf.state_dict()
+    torch.save(state, copied / "pytorch_model.bin")
+    message = refused(copied)
+    assert "pytorch_model.bin" in message
+    assert "run any code" in message
+
+
+def test_a_folder_without_weights_is_refused(copied):
+    (copied / "model.safetensors").unlink()
+    assert "safetensors" in refused(copied)
+
+
+def test_damaged_weights_are_refused(copied):
+    (copied / "model.safetensors").write_bytes(b"not a tensor")
+    assert "cannot load" in refused(copied)
+
+
+def test_missing_weights_are_not_made_up(copied):
+    config = json.loads((copied / "config.json").read_text())
+    config["text_config"]["num_hidden_layers"] = 3
+    (copied / "config.json").write_text(json.dumps(config))
+    message = refused(copied)
+    assert "weights missing" in message
+    assert "layers.2" in message
+
+
+def test_code_of_a_checkpoint_runs_only_where_it_is_allowed(copied):
+    (copied / "evil.py").write_text("raise SystemExit('it ran')\n")
+    edit_json(copied / "config.json", auto_map={"AutoConfig": "evil.Config"})
+    assert type(load_vlm(str(copied)).hf).__module__.startswith("transformers.")
+
+
+@pytest.mark.parametrize(("device", "package"), [("cpu", "torchao"), ("cuda", "bitsandbytes")])
+def test_quantizing_without_its_package_says_how_to_install_it(device, package, monkeypatch):
+    def missing(module, *, extra):
+        raise MissingDependencyError(module)
+
+    monkeypatch.setattr(_checkpoint, "require", missing)
+    with pytest.raises(MissingDependencyError, match=f"pip install {package}") as error:
+        _checkpoint.quantization("8bit", device)
+    assert "\n" not in str(error.value)
+
+
+def test_quantizing_elsewhere_is_refused():
+    with pytest.raises(InvalidOptionError, match="'cuda' and 'cpu'"):
+        _checkpoint.quantization("4bit", "mps")
+
+
+def test_a_gpu_that_is_not_there_is_refused(llava_folder, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert "there is none" in refused(llava_folder, InvalidOptionError, device="cuda")
