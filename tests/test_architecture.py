@@ -19,9 +19,14 @@ FLOORS = [
     "selectors",
     "strategies",
     "vlms",
+    "evidence",
+    "generation",
+    "chat",
     "stages",
+    "outcomes",
     "pipeline",
     "storage",
+    "handoff",
 ]
 TOP = {"evaluation", "training", "distributed", "testing", "cli", "__init__", "__main__"}
 PLURALS = {"sources", "decoders", "encoders", "selectors", "strategies", "vlms"}

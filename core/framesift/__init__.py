@@ -1,7 +1,8 @@
 """framesift keeps the visual tokens of a video that carry information, in an exact budget.
 
 Every public name is reachable here and loaded on first use, so that importing is instant.
-`strategies()`, `encoders()`, `selectors()`, `decoders()` and `sources()` list what there is.
+`strategies()`, `encoders()`, `selectors()`, `decoders()`, `sources()` and `vlms()` list what there
+is.
 """
 
 from __future__ import annotations
@@ -12,47 +13,64 @@ from typing import TYPE_CHECKING, Any
 from framesift._version import __version__
 
 if TYPE_CHECKING:
-    from framesift import decoders, encoders, errors, selectors, sources, strategies
+    from framesift import decoders, encoders, errors, selectors, sources, strategies, vlms
+    from framesift.chat import Chat
+    from framesift.generation import Generation
     from framesift.pipeline import VideoCompressor
     from framesift.sources.base import FetchLimits, open_video
     from framesift.strategies.base import create_strategy
-    from framesift.types.answer import Segment
+    from framesift.types.answer import Answer, Segment, Usage
     from framesift.types.budget import Budget
     from framesift.types.compressed import CompressedVideo, CompressionReport, Keyframe
     from framesift.types.frames import Frames
     from framesift.types.plan import TokenPlan
     from framesift.types.tokens import Signals, VideoTokens
     from framesift.types.video import LocalVideo
+    from framesift.vlms._load import load_vlm
+    from framesift.vlms._prompt import Prompt, Turn
 
 _HOMES = {
+    "Answer": "framesift.types.answer",
     "Budget": "framesift.types.budget",
+    "Chat": "framesift.chat",
     "CompressedVideo": "framesift.types.compressed",
     "CompressionReport": "framesift.types.compressed",
     "FetchLimits": "framesift.sources.base",
     "Frames": "framesift.types.frames",
+    "Generation": "framesift.generation",
     "Keyframe": "framesift.types.compressed",
     "LocalVideo": "framesift.types.video",
+    "Prompt": "framesift.vlms._prompt",
     "Segment": "framesift.types.answer",
     "Signals": "framesift.types.tokens",
     "TokenPlan": "framesift.types.plan",
+    "Turn": "framesift.vlms._prompt",
+    "Usage": "framesift.types.answer",
     "VideoCompressor": "framesift.pipeline",
     "VideoTokens": "framesift.types.tokens",
     "create_strategy": "framesift.strategies.base",
+    "load_vlm": "framesift.vlms._load",
     "open_video": "framesift.sources.base",
 }
-_PACKAGES = {"decoders", "encoders", "errors", "selectors", "sources", "strategies"}
+_PACKAGES = {"decoders", "encoders", "errors", "selectors", "sources", "strategies", "vlms"}
 
 __all__ = [
+    "Answer",
     "Budget",
+    "Chat",
     "CompressedVideo",
     "CompressionReport",
     "FetchLimits",
     "Frames",
+    "Generation",
     "Keyframe",
     "LocalVideo",
+    "Prompt",
     "Segment",
     "Signals",
     "TokenPlan",
+    "Turn",
+    "Usage",
     "VideoCompressor",
     "VideoTokens",
     "__version__",
@@ -60,10 +78,12 @@ __all__ = [
     "decoders",
     "encoders",
     "errors",
+    "load_vlm",
     "open_video",
     "selectors",
     "sources",
     "strategies",
+    "vlms",
 ]
 
 

@@ -5,32 +5,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.metadata import version
-from itertools import pairwise
-from pathlib import Path
+from time import perf_counter
 
-import torch
-from PIL import Image
-
+from framesift import outcomes
+from framesift.chat import GREEDY, Chat
 from framesift.decoders import registry as decoders
 from framesift.decoders._sampling import at_fps, at_times
+from framesift.decoders._still import WithStills
 from framesift.decoders.base import Decoder, FrameIndex
 from framesift.encoders import registry as encoders
+from framesift.encoders._gate import check_gate
 from framesift.encoders.base import Encoder
-from framesift.errors import BudgetError, MissingSignalError
+from framesift.errors import BudgetError, InvalidOptionError, MissingSignalError
+from framesift.evidence import EvidenceKind
+from framesift.generation import Generation, OnText
 from framesift.registry import describe
 from framesift.selectors import registry as selectors
 from framesift.selectors.base import Selector
 from framesift.sources.base import FetchLimits
-from framesift.stages import Stages, file_of
+from framesift.stages import Encoded, Stages, Video, file_of
 from framesift.strategies.base import Strategy, create_strategy
-from framesift.types.answer import Segment
+from framesift.types.answer import Answer, Segment
 from framesift.types.budget import Budget
-from framesift.types.compressed import CompressedVideo, CompressionReport, Keyframe
+from framesift.types.compressed import CompressedVideo, Keyframe
 from framesift.types.frames import Frames
-from framesift.types.plan import TokenPlan
-from framesift.types.tokens import VideoTokens
-from framesift.types.video import LocalVideo, VideoInfo, Warn
+from framesift.types.video import LocalVideo, Warn
+from framesift.vlms._load import load_vlm
+from framesift.vlms._room import Positions, tower_memory_told
+from framesift.vlms.base import VLM
 
 SECONDS_PER_SEGMENT = 15.0
 """How much of a video one segment covers on average, unless a count is given."""
@@ -49,12 +51,16 @@ class VideoCompressor:
     """Fraction of the tokens kept, in (0, 1]."""
     max_tokens: int | None = None
     """Most tokens kept; the smaller of this and `keep` wins."""
-    encoder: str | Encoder = "handcrafted"
-    """Turns frames into tokens."""
+    vlm: str | VLM | None = None
+    """Answers questions: a name, a hub id, a folder or a loaded model; None for no answers."""
+    encoder: str | Encoder | None = None
+    """Turns frames into tokens; None for the tower of `vlm`, or `"handcrafted"` without one."""
     selector: str | Selector = "keyframes"
     """Picks keyframes, and the frames to encode where `max_frames` is exceeded."""
     max_frames: int | None = None
     """Most frames that are encoded, None for all that were sampled."""
+    gate: float | None = None
+    """Least similarity to the last encoded frame at which one copies its tokens; None for never."""
     decoder: str | Decoder = "pyav"
     """Reads the file."""
     fps: float = 1.0
@@ -66,8 +72,9 @@ class VideoCompressor:
         Budget(keep=self.keep, max_tokens=self.max_tokens)
         if self.max_frames is not None and self.max_frames < 1:
             raise BudgetError(f"max_frames={self.max_frames!r} must be at least 1")
+        check_gate(self.gate)
         if missing := sorted(self._strategy.required_signals - self._encoder.gives):
-            raise MissingSignalError(self._explain_missing(missing))
+            raise MissingSignalError(outcomes.missing_line(self._strategy, self._encoder, missing))
         _ = self._selector, self._decoder
 
     @cached_property
@@ -75,20 +82,24 @@ class VideoCompressor:
         return create_strategy(self.strategy)
 
     @cached_property
+    def _vlm(self) -> VLM | None:
+        return None if self.vlm is None else load_vlm(self.vlm)
+
+    @cached_property
     def _encoder(self) -> Encoder:
-        return encoders.create(self.encoder)
+        if self.encoder is not None or self._vlm is None:
+            return encoders.create(self.encoder or "handcrafted")
+        return self._vlm.encoder
 
     @cached_property
     def _selector(self) -> Selector:
         return selectors.create(self.selector)
 
     @cached_property
-    def _decoder(self) -> Decoder:
-        return decoders.create(self.decoder)
+    def _decoder(self) -> WithStills:
+        return WithStills(videos=decoders.create(self.decoder))
 
-    def compress(
-        self, video: str | Path | LocalVideo, question: str | None = None
-    ) -> CompressedVideo:
+    def compress(self, video: Video, question: str | None = None) -> CompressedVideo:
         """Returns exactly the budgeted tokens of a video, with their times, places and a report.
 
         Raises:
@@ -99,27 +110,31 @@ class VideoCompressor:
         with stages.open(video, self.limits) as local:
             with stages.timed("decode"):
                 index = self._decoder.index(file_of(local))
-            tokens = self._tokens(stages, local, index, question)
-        budget = Budget(keep=self.keep, max_tokens=self.max_tokens).tokens(tokens.count)
+            encoded = self._encoded(stages, local, index, question)
+        budget = Budget(keep=self.keep, max_tokens=self.max_tokens).tokens(encoded.tokens.count)
         with stages.timed("plan"):
-            plan = self._strategy.plan(tokens, budget, question)
-        with stages.timed("apply"):
-            kept = plan.apply(tokens.features)
-            frame_seconds = tokens.pts_seconds.double().cpu()
-            frame, patch = plan.src // tokens.tokens_per_frame, plan.src % tokens.tokens_per_frame
-            place = torch.stack([frame, patch // tokens.grid[1], patch % tokens.grid[1]], dim=1)
-        return CompressedVideo(
-            tokens=kept,
-            positions=plan.mean(place.float()),
-            pts_seconds=plan.mean(frame_seconds[frame][:, None]).flatten(),
-            frame_seconds=frame_seconds,
-            plan=plan,
-            report=self._report(local, index, tokens, plan, budget, stages),
+            plan = self._strategy.plan(encoded.tokens, budget, question)
+        return outcomes.compressed(
+            stages,
+            local,
+            index,
+            encoded,
+            plan,
+            budget=budget,
+            keep=self.keep,
+            max_tokens=self.max_tokens,
+            strategy=self._strategy.spec,
+            encoder=self._encoder.spec,
+            selector=None if self.max_frames is None else describe(self._selector),
+            decoder=self._decoder.spec(file_of(local)),
+            fps=self.fps,
+            gate=self.gate,
+            region=self._encoder.fitted(index.info).region(index.info),
         )
 
     def keyframes(
         self,
-        video: str | Path | LocalVideo,
+        video: Video,
         count: int = 8,
         question: str | None = None,
         *,
@@ -153,24 +168,11 @@ class VideoCompressor:
                     f"{count} keyframes were asked, all {len(selected.indices)} sampled frames "
                     "are kept"
                 )
-            choice = selected.choice
-            why = dict(
-                zip(selected.indices, zip(choice.scores, choice.reasons, strict=True), strict=True)
-            )
-            return [
-                Keyframe(
-                    image=Image.fromarray(pixels),
-                    pts_seconds=float(index.pts_seconds[frame]),
-                    score=why[frame][0],
-                    reason=why[frame][1],
-                )
-                for window in stages.frames(path, selected.indices)
-                for pixels, frame in zip(window.data, window.indices.tolist(), strict=True)
-            ]
+            return outcomes.keyframes(stages, local, index, selected)
 
     def segments(
         self,
-        video: str | Path | LocalVideo,
+        video: Video,
         question: str | None = None,
         *,
         count: int | None = None,
@@ -187,17 +189,11 @@ class VideoCompressor:
             if count is None:
                 count = max(1, round(info.duration_seconds / SECONDS_PER_SEGMENT))
             frames = self.keyframes(local, count, question)
-            middles = [(a.pts_seconds + b.pts_seconds) / 2 for a, b in pairwise(frames)]
-            end_seconds = info.start_seconds + info.duration_seconds
-            bounds = pairwise([info.start_seconds, *middles, end_seconds])
-            return [
-                _segment(local, frame, start, end)
-                for frame, (start, end) in zip(frames, bounds, strict=True)
-            ]
+            return outcomes.segments(local, info, frames)
 
     def frames(
         self,
-        video: str | Path | LocalVideo,
+        video: Video,
         times_seconds: Sequence[float] | None = None,
         *,
         max_side_px: int | None = None,
@@ -217,79 +213,86 @@ class VideoCompressor:
                 wanted = at_fps(index, self.fps)
             else:
                 wanted = sorted(set(at_times(index, times_seconds)))
-            size_px = None if max_side_px is None else _fitted(index.info, max_side_px)
+            size_px = None if max_side_px is None else outcomes.fitted(index.info, max_side_px)
             return Frames.concatenate(list(stages.frames(path, wanted, size_px)))
 
-    def _tokens(
+    def ask(
+        self,
+        video: Video | Sequence[Video],
+        question: str,
+        *,
+        generation: Generation = GREEDY,
+        evidence: EvidenceKind | None = "similarity",
+        positions: Positions = "auto",
+        on_text: OnText | None = None,
+    ) -> Answer:
+        """Returns the answer of `vlm` to a question about one or several videos or pictures.
+
+        Args:
+            video: what to look at; several share one prompt, each compressed by itself.
+            question: about what they show.
+            generation: how the answer is chosen.
+            evidence: by which weights the stretches that it rests on are found; None for none.
+            positions: as in `VLM.prompt`.
+            on_text: told each piece of the answer as soon as it is certain.
+
+        Raises:
+            InvalidOptionError: there is no `vlm`, no question, or no video.
+            SourceError: a video cannot be fetched.
+            DecodeError: a file cannot be decoded.
+            BudgetError: prompt and answer exceed the context; says how many tokens to keep.
+        """
+        if not question.strip():
+            raise InvalidOptionError(f"question={question!r} is empty; ask something")
+        with self._chat(video, question, positions) as chat:
+            return chat.ask(question, generation=generation, evidence=evidence, on_text=on_text)
+
+    def open(self, video: Video | Sequence[Video], *, positions: Positions = "auto") -> Chat:
+        """Returns a chat about videos that are encoded and read once, for many questions.
+
+        Args:
+            video: what to look at; several share one prompt, each compressed by itself.
+            positions: as in `VLM.prompt`.
+
+        Raises:
+            InvalidOptionError: there is no `vlm`, no video, or the strategy reads the question.
+            BudgetError: the visual tokens exceed the context; says how many to keep.
+        """
+        if self._strategy.is_per_question:
+            raise InvalidOptionError(
+                f"strategy {self._strategy.spec!r} keeps other tokens for each question, so a "
+                "video cannot be read before one is asked; use ask, or another strategy"
+            )
+        return self._chat(video, None, positions).read()
+
+    def _chat(
+        self, video: Video | Sequence[Video], question: str | None, positions: Positions
+    ) -> Chat:
+        if self._vlm is None:
+            raise InvalidOptionError(
+                "this VideoCompressor has no vlm to ask; give one, such as vlm='tiny'"
+            )
+        if self._encoder != self._vlm.encoder:
+            raise InvalidOptionError(
+                f"encoder={self._encoder.spec!r} makes tokens that {self._vlm.spec!r} cannot read; "
+                "leave encoder out, so that the model's own tower is taken"
+            )
+        start = perf_counter()
+        videos = [video] if isinstance(video, Video) else video
+        with tower_memory_told(self._vlm):
+            tokens = [self.compress(one, question) for one in videos]
+        seconds = perf_counter() - start
+        return Chat(self._vlm, tokens, positions=positions, encode_seconds=seconds)
+
+    def _encoded(
         self, stages: Stages, local: LocalVideo, index: FrameIndex, question: str | None
-    ) -> VideoTokens:
+    ) -> Encoded:
         path, sampled = file_of(local), at_fps(index, self.fps)
         if self.max_frames is None or len(sampled) <= self.max_frames:
-            return stages.encode(path, index, sampled, self._encoder).tokens
+            return stages.encode(path, index, sampled, self._encoder, gate=self.gate)
         selected = stages.select(
             path, index, sampled, selector=self._selector, count=self.max_frames, question=question
         )
         if selected.seen is not None and selected.seen.encoder == self._encoder:
             return selected.seen.frames(selected.indices)
-        return stages.encode(path, index, selected.indices, self._encoder).tokens
-
-    def _report(
-        self,
-        local: LocalVideo,
-        index: FrameIndex,
-        tokens: VideoTokens,
-        plan: TokenPlan,
-        budget: int,
-        stages: Stages,
-    ) -> CompressionReport:
-        per_frame = plan.frame_counts().tolist()
-        return CompressionReport(
-            uri=local.uri,
-            duration_seconds=index.info.duration_seconds,
-            tokens_in=tokens.count,
-            tokens_out=plan.num_out,
-            frames_in=tokens.frame_count,
-            frames_out=sum(count > 0 for count in per_frame),
-            budget=budget,
-            keep=self.keep,
-            max_tokens=self.max_tokens,
-            strategy=self._strategy.spec,
-            encoder=describe(self._encoder),
-            selector=None if self.max_frames is None else describe(self._selector),
-            decoder=describe(self._decoder),
-            fps=self.fps,
-            grid=tokens.grid,
-            tokens_per_frame_kept=per_frame,
-            seconds=stages.seconds,
-            warnings=stages.warnings,
-            versions={name: version(name) for name in ("framesift", "torch", "av")},
-        )
-
-    def _explain_missing(self, missing: Sequence[str]) -> str:
-        givers = [n for n in encoders.names() if encoders.get(n).gives >= set(missing)]
-        return (
-            f"strategy {self._strategy.spec!r} needs {', '.join(missing)}, which encoder "
-            f"{describe(self._encoder)!r} does not give; use one that does: {', '.join(givers)}"
-        )
-
-
-def _fitted(info: VideoInfo, max_side_px: int) -> tuple[int, int]:
-    """Returns the display size `(H, W)` scaled down to a longest side."""
-    scale = min(1.0, max_side_px / max(info.height_px, info.width_px))
-    return max(1, round(info.height_px * scale)), max(1, round(info.width_px * scale))
-
-
-def _segment(local: LocalVideo, frame: Keyframe, start: float, end: float) -> Segment:
-    """Returns the stretch from `start` to `end` seconds; a line belongs where its middle is."""
-    spoken = (t for t in local.subtitles if start <= (t.start_seconds + t.end_seconds) / 2 < end)
-    chapters = (c for c in local.chapters if c.start_seconds <= frame.pts_seconds < c.end_seconds)
-    chapter = next(chapters, None)
-    return Segment(
-        uri=local.uri,
-        start_seconds=round(start, 3),
-        end_seconds=round(end, 3),
-        keyframe_seconds=round(frame.pts_seconds, 3),
-        text=" ".join(line.text for line in spoken),
-        reason=frame.reason,
-        title=local.title if chapter is None else chapter.text,
-    )
+        return stages.encode(path, index, selected.indices, self._encoder, gate=self.gate)

@@ -20,14 +20,17 @@ from typing import Final
 import click
 
 from framesift.evaluation import (
+    _bench_attention,
     _bench_coverage,
     _bench_keyframes,
     _bench_memory,
     _bench_planning,
+    _bench_real_size,
     _bench_sampling,
 )
 from framesift.evaluation._bench_process import Json, logger
 from framesift.evaluation._bench_videos import numbered_clip, repeated
+from framesift.evaluation._real_models import MODELS
 from framesift.evaluation.plots import write_figure
 from framesift.registry import require
 from framesift.storage import write_atomically
@@ -47,12 +50,15 @@ class Effort:
     planning_rounds: int = 3
     frames: tuple[int, ...] = (32, 128, 512)
     coverage_videos: int = 20
+    real_models: tuple[str, ...] = tuple(MODELS)
     memory_seconds: tuple[int, int] = (300, 3600)
     """Lengths of the short and the long video, multiples of `clip_seconds`."""
 
 
 FULL: Final = Effort()
-QUICK: Final = Effort(sampling_rounds=3, coverage_videos=3, memory_seconds=(60, 360))
+QUICK: Final = Effort(
+    sampling_rounds=3, coverage_videos=3, real_models=("llava",), memory_seconds=(60, 360)
+)
 
 
 def sampling(effort: Effort, clips: Path | None) -> Json:
@@ -91,8 +97,19 @@ def coverage(effort: Effort, clips: Path | None) -> Json:
     return _bench_coverage.measure(videos=effort.coverage_videos)
 
 
+def attention(effort: Effort, clips: Path | None) -> Json:
+    """Returns what it costs to see what a vision tower attends to."""
+    return _bench_attention.measure(rounds=effort.planning_rounds)
+
+
+def real_size(effort: Effort, clips: Path | None) -> Json:
+    """Returns what vision LLMs of real size take."""
+    return _bench_real_size.measure(names=effort.real_models)
+
+
 SECTIONS: Final[dict[str, Callable[[Effort, Path | None], Json]]] = {
-    part.__name__: part for part in (sampling, keyframes, planning, coverage, memory)
+    part.__name__: part
+    for part in (sampling, keyframes, planning, coverage, memory, attention, real_size)
 }
 
 
@@ -145,6 +162,9 @@ def _line(row: Json) -> str:
     if "share" in row:
         low, high = row["interval"]
         return f"{label:<50}{row['share']:9.1%} of {row['events']} events, {low:.1%} to {high:.1%}"
+    if "parameters" in row:
+        size, peak = row["parameters"] / 1e9, row["peak_bytes"] / 1e6
+        return f"{label:<50}{row['seconds']:9.3f} s   {peak:.0f} MB at {size:.2f} B weights"
     if "peak_growth" in row:
         value = f"{row['peak_bytes'] / 1e6:9.0f} MB  {row['peak_growth']:6.2f} x the peak of"
     elif "times_peer" in row:

@@ -169,10 +169,40 @@ def _memory(axis: Any, found: Section) -> None:
     axis.set_xlabel(f"MB; blue: {long:g} min, grey: {short}; x: growth")
 
 
+def _attention(axis: Any, found: Section) -> None:
+    rows = found["rows"]
+    ratios = [row["times_peer"] if "times_peer" in row else row["peak_growth"] for row in rows]
+    colors = [OURS if row["way"] == "watched" else PEER for row in rows]
+    axis.barh(range(len(rows)), ratios, color=colors, height=0.72)
+    for place, ratio in enumerate(ratios):
+        axis.annotate(
+            f"{ratio:.2f}x", (ratio, place), (5, 0), textcoords="offset points", va="center"
+        )
+    axis.axvline(1, color=INK, linewidth=1)
+    axis.set_yticks(range(len(rows)), [row["name"] for row in rows])
+    axis.invert_yaxis()
+    axis.margins(x=0.15)
+    axis.set_title("Seeing what a vision tower attends to")
+    axis.set_xlabel("in those of the tower alone")
+
+
+def _real_size(axis: Any, found: Section) -> None:
+    rows = found["rows"]
+    for shift, key, color in ((-0.19, "weight_bytes", PEER), (0.19, "peak_bytes", OURS)):
+        values = [row[key] / 1e9 for row in rows]
+        axis.barh([place + shift for place in range(len(rows))], values, color=color, height=0.36)
+    axis.set_yticks(range(len(rows)), [row["name"] for row in rows])
+    axis.invert_yaxis()
+    axis.set_title("Models of real width, LLM cut to two layers")
+    axis.set_xlabel("GB; blue: peak of loading and answering, grey: weights")
+
+
 PANELS: Final[dict[str, Callable[[Any, Section], None]]] = {
     "sampling": _sampling,
     "keyframes": _keyframes,
     "planning": _planning,
     "coverage": _coverage,
     "memory": _memory,
+    "attention": _attention,
+    "real_size": _real_size,
 }

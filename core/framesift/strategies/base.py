@@ -15,7 +15,7 @@ from framesift.strategies import _ops, registry
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens
 
-Signal = Literal["attention", "keys", "edge_density", "question_similarity"]
+Signal = Literal["attention", "keys", "edge_density", "question_similarity", "pre_projector"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +33,8 @@ class Strategy(ABC):
     needs: ClassVar[frozenset[Signal]] = frozenset()
     """Signals that the encoder must give."""
     training_free: ClassVar[bool] = True
+    reads_question: ClassVar[bool] = False
+    """Whether another question may keep other tokens."""
 
     @property
     def spec(self) -> str:
@@ -43,6 +45,11 @@ class Strategy(ABC):
     def required_signals(self) -> frozenset[str]:
         """Signals that this instance needs, options included."""
         return frozenset(self.needs)
+
+    @property
+    def is_per_question(self) -> bool:
+        """Whether this instance reads the question, options included."""
+        return self.reads_question
 
     def plan(self, tokens: VideoTokens, budget: int, question: str | None = None) -> TokenPlan:
         """Returns the plan that keeps exactly `budget` tokens, or all where there are fewer.

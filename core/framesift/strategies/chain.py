@@ -47,6 +47,11 @@ class Chain(Strategy):
         """Signals that any of the stages needs."""
         return frozenset().union(*(part.required_signals for part in self.parts))
 
+    @property
+    def is_per_question(self) -> bool:
+        """Whether any of the stages reads the question."""
+        return any(part.is_per_question for part in self.parts)
+
     def decide(self, tokens: VideoTokens, budget: int, question: str | None) -> TokenPlan:
         """Returns the composition of the stages' plans."""
         total, plan = int(tokens.live.sum()), None

@@ -94,7 +94,7 @@ def test_report_writes_a_page_and_a_sheet(run, clip, tmp_path):
         assert np.asarray(sheet).std() > 5
 
 
-@pytest.mark.parametrize("plural", ["strategies", "encoders", "selectors"])
+@pytest.mark.parametrize("plural", ["strategies", "encoders", "selectors", "vlms"])
 def test_listings(run, plural):
     code, out, _ = run(plural, "--json")
     rows = json.loads(out)[plural]

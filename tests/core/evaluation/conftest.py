@@ -44,6 +44,7 @@ def _sifted(
         "tokens_in": total,
         "tokens_out": plan.num_out,
         "frames_in": frame_count,
+        "frames_encoded": frame_count,
         "frames_out": sum(count > 0 for count in counts),
         "budget": plan.num_out,
         "keep": plan.num_out / total,

@@ -7,6 +7,7 @@ from PIL import Image
 
 from framesift.decoders import registry as decoders
 from framesift.evaluation import (
+    _bench_attention,
     _bench_coverage,
     _bench_keyframes,
     _bench_memory,
@@ -83,6 +84,48 @@ def test_memory_of_a_video_against_itself_does_not_grow(sections):
     (row,) = sections["memory"]["rows"]
     assert row["peak_growth"] == pytest.approx(1, abs=0.1)
     assert row["runs"][0]["start_bytes"] < row["peak_bytes"]
+
+
+@pytest.fixture
+def attention(monkeypatch):
+    """The section about attention, of a small tower in this process."""
+    sizes = {"hidden_size": 32, "intermediate_size": 48, "num_attention_heads": 4}
+    monkeypatch.setattr(
+        _bench_attention,
+        "SIZES",
+        {
+            "CLIP, CLS": ("CLIPVision", {**sizes, "image_size": 64, "patch_size": 16}),
+            "SigLIP, received": ("SiglipVision", {**sizes, "image_size": 64, "patch_size": 16}),
+        },
+    )
+
+    def here(work, **options):
+        laps = _bench_process.Laps()
+        facts = work(laps, **options)
+        return Measured(seconds=laps.seconds, start_bytes=1, peak_bytes=3, facts=facts)
+
+    pytest.importorskip("transformers")
+    monkeypatch.setattr(_bench_attention, "in_fresh_process", here)
+    return _bench_attention.measure(rounds=2, names=list(_bench_attention.SIZES))
+
+
+def test_attention_is_set_against_the_tower_alone(attention, tmp_path):
+    names = ["time", "memory", "memory of eager attention"]
+    assert [row["name"].partition(": ")[2] for row in attention["rows"]] == names * 2
+    times = [row for row in attention["rows"] if "times_peer" in row]
+    assert [row["tokens"] for row in times] == [17, 16]
+    assert all(len(row["runs_seconds"]) == 2 and row["times_peer"] > 0 for row in times)
+    assert all(row["peak_growth"] == 1 for row in attention["rows"] if row not in times)
+    assert len(attention["met"]) == 4
+    plots.write_figure(
+        tmp_path / "a.png",
+        {
+            "sections": {"attention": attention},
+            "machine": {"cpu": "a", "cores": 2},
+            "made": "today",
+        },
+    )
+    assert (tmp_path / "a.png").is_file()
 
 
 def test_a_failing_peer_is_skipped_by_name_and_a_failure_of_ours_is_raised():

@@ -1,0 +1,200 @@
+"""Checkpoints of the size that people run, with random weights and an LLM of two layers.
+
+Widths, vocabularies and whole vision towers are those of the published models, so that loading,
+injecting and answering meet the real shapes; only the depth of the LLM is cut. The tokenizer spells
+bytes, since what is measured does not depend on words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from framesift.registry import require
+
+DEPTH: Final = 2
+"""Layers of the LLM; the published ones have 28 to 32."""
+QWEN2_7B: Final = {
+    "hidden_size": 3584,
+    "intermediate_size": 18944,
+    "num_hidden_layers": DEPTH,
+    "num_attention_heads": 28,
+    "num_key_value_heads": 4,
+    "max_position_embeddings": 32768,
+    "tie_word_embeddings": False,
+}
+SPECIAL: Final = (
+    "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<image>", "<video>", "<img>", "</img>",
+    "<IMG_CONTEXT>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>",
+)  # fmt: skip
+TEMPLATE: Final = (
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n{% for part in message.content %}"
+    "{% if part.type == 'text' %}{{ part.text }}{% else %}PICTURE\n{% endif %}{% endfor %}"
+    "<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealModel:
+    """One published model, but for the depth of its LLM."""
+
+    published: str
+    """What it stands for."""
+    config: Callable[[Mapping[str, int]], Any]
+    """Makes the configuration, from the numbers of the special tokens."""
+    picture: str
+    """What the chat template writes for one picture or video."""
+    processor: Callable[[], Any]
+    """Makes the preprocessing of its pictures."""
+
+    def write(self, folder: Path) -> int:
+        """Returns the number of weights of the bfloat16 checkpoint that is written to `folder`."""
+        transformers = require("transformers", extra="hf")
+        tokenizer = byte_tokenizer()
+        tokenizer.save_pretrained(folder)
+        (folder / "chat_template.jinja").write_text(TEMPLATE.replace("PICTURE", self.picture))
+        self.processor().save_pretrained(folder)
+        config = self.config({token: tokenizer.convert_tokens_to_ids(token) for token in SPECIAL})
+        torch.manual_seed(0)
+        build = transformers.AutoModelForImageTextToText.from_config
+        model = build(config, dtype=torch.bfloat16)
+        model.save_pretrained(folder)
+        return sum(weight.numel() for weight in model.parameters())
+
+
+def byte_tokenizer() -> Any:
+    """Returns a tokenizer that spells bytes and knows the special tokens of all families."""
+    tokenizers = require("tokenizers", extra="hf")
+    bytelevel = tokenizers.pre_tokenizers.ByteLevel
+    alphabet = sorted(bytelevel.alphabet())
+    inner = tokenizers.Tokenizer(
+        tokenizers.models.BPE(vocab={byte: n for n, byte in enumerate(alphabet)}, merges=[])
+    )
+    inner.pre_tokenizer = bytelevel(add_prefix_space=False)
+    inner.decoder = tokenizers.decoders.ByteLevel()
+    return require("transformers", extra="hf").PreTrainedTokenizerFast(
+        tokenizer_object=inner,
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        additional_special_tokens=list(SPECIAL),
+    )
+
+
+def _llava(ids: Mapping[str, int]) -> Any:
+    transformers = require("transformers", extra="hf")
+    return transformers.LlavaConfig(
+        vision_config=transformers.CLIPVisionConfig(
+            hidden_size=1024,
+            intermediate_size=4096,
+            num_hidden_layers=24,
+            num_attention_heads=16,
+            image_size=336,
+            patch_size=14,
+            projection_dim=768,
+        ),
+        text_config=transformers.LlamaConfig(
+            vocab_size=32064,
+            hidden_size=4096,
+            intermediate_size=11008,
+            num_hidden_layers=DEPTH,
+            num_attention_heads=32,
+            max_position_embeddings=4096,
+        ),
+        image_token_id=ids["<image>"],
+    )
+
+
+def _llava_onevision(ids: Mapping[str, int]) -> Any:
+    transformers = require("transformers", extra="hf")
+    return transformers.LlavaOnevisionConfig(
+        vision_config=transformers.SiglipVisionConfig(
+            hidden_size=1152,
+            intermediate_size=4304,
+            num_hidden_layers=26,
+            num_attention_heads=16,
+            image_size=384,
+            patch_size=14,
+            vision_use_head=False,
+        ),
+        text_config=transformers.Qwen2Config(vocab_size=152000, **QWEN2_7B),
+        image_token_id=ids["<image>"],
+        video_token_id=ids["<video>"],
+    )
+
+
+def _internvl(ids: Mapping[str, int]) -> Any:
+    transformers = require("transformers", extra="hf")
+    return transformers.InternVLConfig(
+        vision_config=transformers.InternVLVisionConfig(
+            hidden_size=1024,
+            intermediate_size=4096,
+            num_hidden_layers=24,
+            num_attention_heads=16,
+            image_size=[448, 448],
+            patch_size=[14, 14],
+        ),
+        text_config=transformers.Qwen2Config(vocab_size=151674, **QWEN2_7B),
+        image_token_id=ids["<IMG_CONTEXT>"],
+        tie_word_embeddings=False,
+    )
+
+
+def _qwen2_5_vl(ids: Mapping[str, int]) -> Any:
+    transformers = require("transformers", extra="hf")
+    rope = {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [16, 24, 24]}
+    return transformers.Qwen2_5_VLConfig(
+        vision_config={
+            "depth": 32,
+            "hidden_size": 1280,
+            "intermediate_size": 3420,
+            "num_heads": 16,
+            "out_hidden_size": 3584,
+            "fullatt_block_indexes": [7, 15, 23, 31],
+            "window_size": 112,
+        },
+        text_config={"vocab_size": 152064, "rope_parameters": rope, **QWEN2_7B},
+        image_token_id=ids["<|image_pad|>"],
+        video_token_id=ids["<|video_pad|>"],
+        vision_start_token_id=ids["<|vision_start|>"],
+        vision_end_token_id=ids["<|vision_end|>"],
+    )
+
+
+def _processor(name: str, **options: Any) -> Callable[[], Any]:
+    return lambda: getattr(require("transformers", extra="hf"), name)(**options)
+
+
+MODELS: Final = {
+    "llava": RealModel(
+        published="LLaVA-1.5-7B",
+        config=_llava,
+        picture="<image>",
+        processor=_processor(
+            "CLIPImageProcessorPil",
+            size={"shortest_edge": 336},
+            crop_size={"height": 336, "width": 336},
+        ),
+    ),
+    "llava-onevision": RealModel(
+        published="LLaVA-OneVision-7B",
+        config=_llava_onevision,
+        picture="<video>",
+        processor=_processor("LlavaOnevisionImageProcessorPil"),
+    ),
+    "internvl": RealModel(
+        published="InternVL3-8B",
+        config=_internvl,
+        picture="<video>",
+        processor=_processor("GotOcr2ImageProcessorPil", size={"height": 448, "width": 448}),
+    ),
+    "qwen2-5-vl": RealModel(
+        published="Qwen2.5-VL-7B",
+        config=_qwen2_5_vl,
+        picture="<|vision_start|><|video_pad|><|vision_end|>",
+        processor=_processor("Qwen2VLImageProcessorPil"),
+    ),
+}

@@ -1,0 +1,176 @@
+"""Where in the videos an answer lies: weights of visual tokens become stretches with a place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import torch
+from torch import Tensor
+
+from framesift.types.answer import Segment
+from framesift.types.compressed import CompressedVideo
+
+EvidenceKind = Literal["similarity", "attention"]
+
+MOST_SEGMENTS: Final = 3
+"""Stretches that an answer names at most."""
+REASONS: Final[dict[EvidenceKind, str]] = {
+    "similarity": "similar to the question",
+    "attention": "attended to by the answer",
+}
+
+
+def question_weights(features: Tensor, words: Tensor, common_word: Tensor) -> Tensor:
+    """Returns how much each visual token resembles a question, at least 0, float32 `(M,)`.
+
+    It is the mean over the question's tokens of the cosine between the token's embedding and the
+    visual token, both in the input space of the LLM; below 0 counts as 0. Word embeddings are
+    centred on the vocabulary's mean, visual tokens on the mean of the video's, since what all of
+    them share would else outweigh what tells them apart. This needs no pass through the LLM, and
+    knows no more than which words lie near which patches.
+
+    Args:
+        features: visual tokens `(M, D)`.
+        words: embeddings of the question's tokens `(Q, D)`.
+        common_word: mean embedding of the vocabulary `(D,)`.
+    """
+    seen = features.float() - features.float().mean(0)
+    asked = words.float() - common_word.float()
+    near = torch.nn.functional.normalize(seen, dim=-1) @ (
+        torch.nn.functional.normalize(asked, dim=-1).mean(0)
+    )
+    return near.clamp(min=0)
+
+
+def find_segments(
+    videos: Sequence[CompressedVideo],
+    weights: Tensor,
+    kind: EvidenceKind,
+    *,
+    count: int = MOST_SEGMENTS,
+) -> list[Segment]:
+    """Returns the stretches that hold the most weight, at most `count`, the heaviest first.
+
+    The weight of a merged token goes to its frames by the plan. A stretch grows from the heaviest
+    frame left to both sides, over frames of at least half its weight; one that begins at less than
+    the average of the frames that own tokens is not named, unless it is the only one. Its box is
+    the smallest that holds the heaviest cells which carry half of its weight.
+
+    Args:
+        videos: what the prompt held, in its order.
+        weights: of the kept tokens of all videos, at least 0, `(M,)`; all equal where they sum
+            to 0.
+        kind: what the weights are, for the reason.
+        count: most stretches.
+    """
+    weights = weights.double().cpu()
+    weights = weights if float(weights.sum()) > 0 else torch.ones_like(weights)
+    parts = (weights / weights.sum()).split([video.plan.num_out for video in videos])
+    maps = [_Map.of(video, part) for video, part in zip(videos, parts, strict=True)]
+    frames = sum(len((video.plan.src // video.plan.tokens_per_frame).unique()) for video in videos)
+    found = sorted(
+        (run for found in maps for run in found.runs(count)), key=lambda run: -run.peak_weight
+    )
+    named = [run for n, run in enumerate(found) if n == 0 or run.peak_weight >= 1 / frames]
+    return sorted(
+        (run.segment(REASONS[kind]) for run in named[:count]), key=lambda s: -(s.score or 0)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    """Neighbouring frames of one video."""
+
+    map: _Map
+    first: int
+    last: int
+    peak: int
+
+    @property
+    def peak_weight(self) -> float:
+        return float(self.map.frames[self.peak])
+
+    def segment(self, reason: str) -> Segment:
+        """Returns the stretch as it is shown to people."""
+        video, report = self.map.video, self.map.video.report
+        times = video.frame_seconds
+        ends = torch.cat([times[1:], times[:1] + report.duration_seconds])
+        share = float(self.map.frames[self.first : self.last + 1].sum())
+        return Segment(
+            uri=report.uri,
+            start_seconds=round(float(times[self.first]), 3),
+            end_seconds=round(max(float(ends[self.last]), float(times[self.last])), 3),
+            keyframe_seconds=round(float(times[self.peak]), 3),
+            reason=f"{reason}: {share:.0%} of the weight",
+            score=round(share, 6),
+            box=self._box(),
+        )
+
+    def _box(self) -> tuple[float, float, float, float]:
+        height, width = self.map.video.report.grid
+        cells = self.map.cells(self.first, self.last)
+        order = torch.argsort(cells, descending=True, stable=True)
+        # The last cell that is needed to reach half.
+        enough = int((cells[order].cumsum(0) < cells.sum() / 2).sum()) + 1
+        rows, columns = order[:enough] // width, order[:enough] % width
+        x0, y0, x1, y1 = self.map.video.report.region
+        across, down = (x1 - x0) / width, (y1 - y0) / height
+        box = (
+            x0 + int(columns.min()) * across,
+            y0 + int(rows.min()) * down,
+            x0 + (int(columns.max()) + 1) * across,
+            y0 + (int(rows.max()) + 1) * down,
+        )
+        left, top, right, bottom = (round(min(max(edge, 0.0), 1.0), 4) for edge in box)
+        return left, top, right, bottom
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Map:
+    """The weight of each input token that a plan reads, float64 `(E,)`."""
+
+    video: CompressedVideo
+    entries: Tensor
+    frames: Tensor
+    """Weight of each frame, float64 `(T,)`."""
+
+    @classmethod
+    def of(cls, video: CompressedVideo, weights: Tensor) -> _Map:
+        plan = video.plan
+        entries = weights[plan.dst] * plan.normalized().weight
+        frames = torch.zeros(plan.num_in // plan.tokens_per_frame, dtype=torch.float64)
+        frames.index_add_(0, plan.src // plan.tokens_per_frame, entries)
+        return cls(video=video, entries=entries, frames=frames)
+
+    def runs(self, count: int) -> list[_Run]:
+        """Returns up to `count` stretches that do not overlap, the one of highest peak first."""
+        free, found = self.frames.clone(), list[_Run]()
+        while len(found) < count and float(free.max()) > 0:
+            peak = int(free.argmax())
+            least = float(free[peak]) / 2
+            first = last = peak
+            while first > 0 and float(free[first - 1]) >= least:
+                first -= 1
+            while last + 1 < len(free) and float(free[last + 1]) >= least:
+                last += 1
+            free[first : last + 1] = 0
+            found.append(_Run(map=self, first=first, last=last, peak=peak))
+        return found
+
+    def cells(self, first: int, last: int) -> Tensor:
+        """Returns the weight of each cell of the grid in some frames, float64 `(N,)`."""
+        plan = self.video.plan
+        frame = plan.src // plan.tokens_per_frame
+        within = (frame >= first) & (frame <= last)
+        cells = torch.zeros(plan.tokens_per_frame, dtype=torch.float64)
+        return cells.index_add_(0, plan.src[within] % plan.tokens_per_frame, self.entries[within])
+
+
+def word_embeddings(model: Any, tokenizer: Any, text: str) -> Tensor:
+    """Returns what the LLM reads for the tokens of a text, without marks, `(Q, D)`."""
+    ids = tokenizer(text, add_special_tokens=False, return_tensors="pt").input_ids[0]
+    table = model.get_input_embeddings()
+    embedded: Tensor = table(ids.to(table.weight.device))
+    return embedded.detach()

@@ -1,0 +1,240 @@
+"""An answer in words: the model's own `generate` over a cache, listened to token by token."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from threading import Event
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from framesift.errors import InvalidOptionError
+from framesift.registry import require
+from framesift.types.answer import FinishReason
+
+OnText = Callable[[str], object]
+"""Is told each piece of an answer as soon as it is certain."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """How an answer is chosen; greedy by default, so that the same prompt gives the same words."""
+
+    max_new_tokens: int = 64
+    """Most tokens of the answer."""
+    temperature: float = 0.0
+    """0 takes the likeliest token; above 0 draws, the higher the more freely."""
+    top_p: float | None = None
+    """Draw among the likeliest tokens that hold this probability together, in (0, 1]."""
+    top_k: int | None = None
+    """Draw among this many likeliest tokens."""
+    stop: tuple[str, ...] = ()
+    """The answer ends before the first of these strings."""
+    seed: int | None = None
+    """Makes a draw repeatable; torch's own random state is neither read nor moved."""
+
+    def __post_init__(self) -> None:
+        if self.max_new_tokens < 1:
+            raise InvalidOptionError(f"max_new_tokens={self.max_new_tokens!r} must be at least 1")
+        if not (math.isfinite(self.temperature) and self.temperature >= 0):
+            raise InvalidOptionError(
+                f"temperature={self.temperature!r} must be 0 (greedy) or a number above it"
+            )
+        if self.top_p is not None and not 0 < self.top_p <= 1:
+            raise InvalidOptionError(f"top_p={self.top_p!r} must be above 0 and at most 1")
+        if self.top_k is not None and self.top_k < 1:
+            raise InvalidOptionError(f"top_k={self.top_k!r} must be at least 1 token")
+        if not isinstance(self.stop, tuple) or not all(stop and str(stop) for stop in self.stop):
+            raise InvalidOptionError(
+                f"stop={self.stop!r} must be a tuple of strings, none of them empty"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """What a model generated after a prompt."""
+
+    ids: tuple[int, ...]
+    """Every generated token, the end mark included."""
+    text: str
+    """The words, without marks, outer white space and what a stop sequence cuts off."""
+    finish_reason: FinishReason
+    prefill_seconds: float
+    decode_seconds: float
+
+
+def complete(
+    model: Any,
+    tokenizer: Any,
+    inputs: dict[str, Any],
+    generation: Generation,
+    *,
+    on_text: OnText | None = None,
+    cancelled: Event | None = None,
+) -> Completion:
+    """Returns what the model's `generate` gives after `inputs`, which may hold a filled cache.
+
+    Args:
+        model: a model of transformers.
+        tokenizer: the model's own.
+        inputs: arguments of `generate` for one prompt, `input_ids` `(1, L)` among them.
+        generation: how tokens are chosen.
+        on_text: told each piece of the text; the pieces together are the text.
+        cancelled: ends the answer after the token in work, once it is set.
+    """
+    listener = _Listener(
+        tokenizer=tokenizer,
+        ends=_end_tokens(model, tokenizer),
+        generation=generation,
+        prompt_length=inputs["input_ids"].shape[1],
+        on_text=on_text or _ignored,
+        cancelled=cancelled or Event(),
+    )
+    start = time.perf_counter()
+    model.generate(
+        **inputs,
+        generation_config=_config(model, generation, listener.ends),
+        stopping_criteria=[listener],
+        logits_processor=[_Draw(generation)] if generation.temperature else [],
+    )
+    end = time.perf_counter()
+    listener.close()
+    return Completion(
+        ids=tuple(listener.ids),
+        text=listener.said,
+        finish_reason=listener.finish_reason,
+        prefill_seconds=listener.first_seconds - start,
+        decode_seconds=end - listener.first_seconds,
+    )
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Listener:
+    """A stopping criterion of `generate`: reads each token, tells the text and knows the end."""
+
+    tokenizer: Any
+    ends: tuple[int, ...]
+    generation: Generation
+    prompt_length: int
+    on_text: OnText
+    cancelled: Event
+    ids: list[int] = field(default_factory=list)
+    said: str = ""
+    finish_reason: FinishReason = "length"
+    first_seconds: float = 0.0
+    _ended: bool = False
+
+    def __call__(self, input_ids: Tensor, scores: object, **_: object) -> Tensor:
+        # On some devices `generate` takes one step more before it heeds the answer to this call.
+        if not self._ended:
+            self.ids = input_ids[0, self.prompt_length :].tolist()
+            self.first_seconds = self.first_seconds or time.perf_counter()
+            self._read()
+        return torch.full((len(input_ids),), self._ended, device=input_ids.device)
+
+    def close(self) -> None:
+        """Tells what was held back as a possible beginning of more."""
+        self._tell(self._cut(self._decoded()).strip())
+
+    def _read(self) -> None:
+        text = self._decoded()
+        if self.ids[-1] in self.ends:
+            self._ended, self.finish_reason = True, "stop"
+        elif self.cancelled.is_set():
+            self._ended, self.finish_reason = True, "cancelled"
+        elif self._cut(text) != text:
+            self._ended, self.finish_reason = True, "stop_sequence"
+        else:
+            self._tell(_certain(text, self.generation.stop).lstrip())
+
+    def _decoded(self) -> str:
+        words = [token for token in self.ids if token not in self.ends]
+        text: str = self.tokenizer.decode(
+            words, skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        return text
+
+    def _cut(self, text: str) -> str:
+        found = [place for stop in self.generation.stop if (place := text.find(stop)) >= 0]
+        return text[: min(found, default=len(text))]
+
+    def _tell(self, text: str) -> None:
+        if len(text) > len(self.said):
+            piece, self.said = text[len(self.said) :], text
+            self.on_text(piece)
+
+
+@dataclass(slots=True, eq=False)
+class _Draw:
+    """A logits processor under which the greedy choice is a draw from the distribution.
+
+    Adding Gumbel noise to the logits and taking the largest is drawing from their softmax; the
+    noise comes from a generator of its own, so a draw neither reads nor moves torch's random state.
+    """
+
+    generation: Generation
+    _random: torch.Generator = field(default_factory=torch.Generator, init=False)
+
+    def __post_init__(self) -> None:
+        if self.generation.seed is None:
+            self._random.seed()
+        else:
+            self._random.manual_seed(self.generation.seed)
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        scores = scores.float() / self.generation.temperature
+        if self.generation.top_k is not None:
+            count = min(self.generation.top_k, scores.shape[-1])
+            scores = scores.masked_fill(scores < scores.topk(count).values[:, -1:], -torch.inf)
+        if self.generation.top_p is not None:
+            ordered, places = scores.softmax(-1).sort(descending=True, stable=True)
+            beyond = ordered.cumsum(-1) - ordered >= self.generation.top_p
+            scores = scores.masked_fill(beyond.gather(-1, places.argsort(-1)), -torch.inf)
+        waiting = torch.empty(scores.shape).exponential_(generator=self._random)
+        return scores - waiting.log().to(scores.device)
+
+
+def _config(model: Any, generation: Generation, ends: Sequence[int]) -> Any:
+    """Returns the settings of `generate`; what is not set here is the model's own."""
+    build = require("transformers", extra="hf").GenerationConfig
+    padding = model.generation_config.pad_token_id
+    return build(
+        max_new_tokens=generation.max_new_tokens,
+        do_sample=False,
+        temperature=1.0,
+        top_p=1.0,
+        top_k=50,
+        num_beams=1,
+        num_return_sequences=1,
+        use_cache=True,
+        return_dict_in_generate=False,
+        eos_token_id=list(ends) or None,
+        pad_token_id=ends[0] if padding is None and ends else padding,
+    )
+
+
+def _end_tokens(model: Any, tokenizer: Any) -> tuple[int, ...]:
+    given = model.generation_config.eos_token_id
+    given = tokenizer.eos_token_id if given is None else given
+    if given is None:
+        return ()
+    return (given,) if isinstance(given, int) else tuple(given)
+
+
+def _certain(text: str, stops: Sequence[str]) -> str:
+    """Returns the part of a text that no further token can change or cut off."""
+    sure = len(text.rstrip().rstrip("\N{REPLACEMENT CHARACTER}").rstrip())
+    for stop in stops:
+        for length in range(min(len(stop) - 1, len(text)), 0, -1):
+            if text.endswith(stop[:length]):
+                sure = min(sure, len(text) - length)
+                break
+    return text[:sure]
+
+
+def _ignored(piece: str) -> None:
+    pass

@@ -1,0 +1,212 @@
+"""For people who serve with an engine: what framesift made, in the forms that engines take.
+
+Three doors, from the closest to the loosest. `prompt_embeds` is the whole prompt as one matrix, for
+an engine that serves the language model alone. `image_embeds` holds the visual tokens as pictures
+that were encoded already, for an engine that serves the vision LLM. `openai_content` holds
+keyframes and their times, for any chat endpoint. The layouts are those of vLLM's documentation
+("Prompt Embedding Inputs", "Embedding Inputs"), where `--enable-prompt-embeds` and
+`--enable-mm-embeds` open the first two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import torch
+from PIL import Image
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from framesift.errors import InvalidOptionError, ModelError
+from framesift.storage import write_atomically
+from framesift.types.compressed import CompressedVideo, Keyframe, jpeg_url
+from framesift.vlms.base import VLM, Prompt
+
+GRIDS: Final = frozenset({"qwen2_5_vl", "qwen3_vl"})
+"""Types of model whose pictures come with a patch grid, from which the engine counts positions."""
+LISTS: Final = frozenset({"llava", "internvl"})
+"""Types of model whose pictures are a list of token matrices."""
+
+
+def prompt_embeds(vlm: VLM, prompt: Prompt) -> Tensor:
+    """Returns the embeddings `(L, D)` of a prompt, on the CPU, in the dtype of the model.
+
+    It goes to an engine as `{"prompt_embeds": embeds}`, one request each. The engine counts
+    positions by itself, so the prompt must have compact ones; what an M-RoPE model knows of places
+    and times is lost then. In vLLM the engine serves the language model, saved on its own: its
+    vision LLM classes do not read this field (vLLM issue 44842).
+
+    Raises:
+        ModelError: the prompt holds more than a matrix can carry: positions with gaps, or visual
+            features for deeper layers.
+    """
+    if prompt.layers is not None:
+        raise ModelError(
+            f"{vlm.model!r} takes visual features in deeper layers too, which prompt embeddings "
+            "cannot carry; pass image_embeds instead"
+        )
+    counted = torch.arange(len(prompt.input_ids), device=prompt.position_ids.device)
+    if not bool((prompt.position_ids == counted).all()):
+        raise ModelError(
+            "the prompt's positions have gaps or rows, which prompt embeddings cannot carry; build "
+            "it by vlm.prompt(turns, positions='compact')"
+        )
+    with torch.no_grad():
+        embeds: Tensor = vlm.hf.get_input_embeddings()(prompt.input_ids).clone()
+        embeds[prompt.visual] = prompt.features.to(embeds)
+    return embeds.cpu()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ImageEmbeds:
+    """The visual tokens of a video as pictures that were encoded already, one a frame."""
+
+    embeds: Tensor
+    """Tokens of all pictures `(M, D)`; `(M, D * (1 + Ld))` where deeper layers take some too."""
+    counts: Tensor
+    """Tokens of each picture, int64 `(I,)`, at least 1."""
+    pts_seconds: Tensor
+    """Time of the frame that each picture is, float64 `(I,)`, ascending."""
+    grid_thw: Tensor | None = None
+    """Patch grid (time, rows, columns) of each picture, int64 `(I, 3)`, for the models that count
+    positions by it; else None. A whole frame has its own grid, what is left of one is one row."""
+
+    @property
+    def pictures(self) -> list[Tensor]:
+        """The tokens of each picture, `(n, D)`."""
+        return list(self.embeds.split(self.counts.tolist()))
+
+    def multi_modal_data(self) -> dict[str, Any]:
+        """Returns what stands under `multi_modal_data` in a request to vLLM.
+
+        The prompt beside it has one picture placeholder for each of `counts`, in this order, which
+        the engine repeats as often as the picture has tokens.
+        """
+        if self.grid_thw is None:
+            return {"image": self.pictures}
+        return {"image": {"image_embeds": self.embeds, "image_grid_thw": self.grid_thw}}
+
+    def save(self, path: Path) -> Path:
+        """Returns `path`, a safetensors file that `load` reads back."""
+        tensors = {"embeds": self.embeds, "counts": self.counts, "pts_seconds": self.pts_seconds}
+        if self.grid_thw is not None:
+            tensors["grid_thw"] = self.grid_thw
+        return write_atomically(path, save({k: v.contiguous() for k, v in tensors.items()}))
+
+    @classmethod
+    def load(cls, path: Path) -> ImageEmbeds:
+        """Returns what `save` wrote to `path`.
+
+        Raises:
+            ModelError: the file holds something else.
+        """
+        try:
+            return cls(**load_file(path))
+        except (SafetensorError, TypeError) as error:
+            raise ModelError(
+                f"{path.name!r} does not hold image embeddings ({error}); pass a file that "
+                "ImageEmbeds.save wrote"
+            ) from error
+
+
+def image_embeds(vlm: VLM, video: CompressedVideo) -> ImageEmbeds:
+    """Returns the visual tokens of `video` as pictures, one for each frame that has tokens left.
+
+    A merged token goes to the rounded mean of its frames. LLaVA and InternVL get a list of token
+    matrices; Qwen gets one matrix with a patch grid for each picture, and Qwen3-VL the features of
+    its deeper layers behind each token. The engine counts positions by itself: distances to tokens
+    that were dropped are lost, and in Qwen the places within a frame that is not whole. Times do
+    not travel at all; write `pts_seconds` into the text between the pictures.
+
+    Raises:
+        ModelError: engines take no encoded pictures for this family, or the tokens are another's.
+    """
+    kind = vlm.config.model_type
+    if kind not in GRIDS | LISTS:
+        raise ModelError(
+            f"engines take no encoded pictures for models of type {kind!r}, only for "
+            f"{', '.join(sorted(GRIDS | LISTS))}; use prompt_embeds or openai_content"
+        )
+    if video.tokens.shape[-1] != vlm.width:
+        raise ModelError(
+            f"tokens of {video.report.encoder!r} have {video.tokens.shape[-1]} channels, "
+            f"{vlm.model!r} takes {vlm.width}; compress with its own encoder"
+        )
+    plan = video.plan
+    mean = plan.mean((plan.src // plan.tokens_per_frame).double()[:, None]).flatten()
+    frames, counts = mean.add(0.5).floor().long().cummax(0).values.unique(return_counts=True)
+    deeper = [] if video.layers is None else [video.layers.flatten(1)]
+    return ImageEmbeds(
+        embeds=torch.cat([video.tokens, *deeper], dim=1).cpu(),
+        counts=counts,
+        pts_seconds=video.frame_seconds[frames].double().cpu(),
+        grid_thw=_grids(vlm, video, counts) if kind in GRIDS else None,
+    )
+
+
+def openai_content(
+    keyframes: Sequence[Keyframe],
+    question: str,
+    *,
+    detail: Literal["auto", "low", "high"] = "auto",
+    max_side_px: int | None = None,
+    quality: int = 90,
+) -> list[dict[str, Any]]:
+    """Returns the content of a user message for any endpoint that speaks OpenAI's chat format.
+
+    Each keyframe becomes its time as text, such as `"[01:07]"`, and a JPEG data URL; the question
+    comes last.
+
+    Args:
+        keyframes: what `VideoCompressor.keyframes` gives, in time order.
+        question: what is asked about them.
+        detail: how closely the endpoint is asked to look, which sets its price.
+        max_side_px: longest side of a picture, larger ones are made smaller; None for no limit.
+        quality: of the JPEG, from 1 to 95.
+
+    Raises:
+        InvalidOptionError: no keyframe, no question, or a value out of range.
+    """
+    if not keyframes or not question.strip():
+        raise InvalidOptionError(
+            f"got {len(keyframes)} keyframes and the question {question!r}; pass at least one "
+            "keyframe and a question"
+        )
+    if (max_side_px is not None and max_side_px < 1) or not 1 <= quality <= 95:
+        raise InvalidOptionError(
+            f"max_side_px={max_side_px!r} must be at least 1 or None, and quality={quality!r} from "
+            "1 to 95"
+        )
+    content: list[dict[str, Any]] = []
+    for frame in keyframes:
+        url = jpeg_url(_smaller(frame.image, max_side_px), quality=quality)
+        content.append({"type": "text", "text": f"[{_clock(frame.pts_seconds)}]"})
+        content.append({"type": "image_url", "image_url": {"url": url, "detail": detail}})
+    return [*content, {"type": "text", "text": question}]
+
+
+def _grids(vlm: VLM, video: CompressedVideo, counts: Tensor) -> Tensor:
+    """Returns the patch grid of each picture, int64 `(I, 3)`."""
+    merge: int = vlm.config.vision_config.spatial_merge_size
+    height, width = video.report.grid
+    whole = video.plan.is_pruning & (counts == height * width)
+    rows = torch.where(whole, height, 1)
+    return torch.stack([torch.ones_like(counts), rows * merge, counts // rows * merge], dim=1)
+
+
+def _smaller(image: Image.Image, max_side_px: int | None) -> Image.Image:
+    if max_side_px is None or max(image.size) <= max_side_px:
+        return image
+    scale = max_side_px / max(image.size)
+    width, height = (max(1, round(side * scale)) for side in image.size)
+    return image.resize((width, height), Image.Resampling.LANCZOS)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes:02d}:{rest:02d}"

@@ -1,0 +1,135 @@
+"""What the pipeline hands out, made of what its stages found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from itertools import pairwise
+from typing import Any
+
+import torch
+from PIL import Image
+
+from framesift.decoders.base import FrameIndex
+from framesift.encoders import registry as encoders
+from framesift.encoders.base import Encoder
+from framesift.stages import Encoded, Selected, Stages, file_of
+from framesift.strategies.base import Strategy
+from framesift.types.answer import Segment
+from framesift.types.compressed import CompressedVideo, CompressionReport, Keyframe
+from framesift.types.plan import TokenPlan
+from framesift.types.video import LocalVideo, VideoInfo
+
+
+def compressed(
+    stages: Stages,
+    local: LocalVideo,
+    index: FrameIndex,
+    encoded: Encoded,
+    plan: TokenPlan,
+    **asked: Any,
+) -> CompressedVideo:
+    """Returns what a plan leaves of the tokens, with its report.
+
+    Args:
+        stages: what the run took, and what went wrong.
+        local: the video.
+        index: its frames.
+        encoded: the tokens of the sampled frames.
+        plan: what survives.
+        asked: fields of the report that repeat what was asked for.
+    """
+    tokens = encoded.tokens
+    with stages.timed("apply"):
+        kept, layers = plan.apply(tokens.features), tokens.layers
+        if layers is not None:
+            layers = plan.apply(layers.flatten(2)).unflatten(1, layers.shape[2:])
+        frame_seconds = tokens.pts_seconds.double().cpu()
+        frame, patch = plan.src // tokens.tokens_per_frame, plan.src % tokens.tokens_per_frame
+        place = torch.stack([frame, patch // tokens.grid[1], patch % tokens.grid[1]], dim=1)
+        positions = plan.mean(place.float())
+        pts_seconds = plan.mean(frame_seconds[frame][:, None]).flatten()
+    per_frame = plan.frame_counts().tolist()
+    report = CompressionReport(
+        uri=local.uri,
+        duration_seconds=index.info.duration_seconds,
+        tokens_in=tokens.count,
+        tokens_out=plan.num_out,
+        frames_in=tokens.frame_count,
+        frames_encoded=encoded.steps_encoded,
+        frames_out=sum(count > 0 for count in per_frame),
+        grid=tokens.grid,
+        tokens_per_frame_kept=per_frame,
+        seconds=stages.seconds,
+        warnings=stages.warnings,
+        versions={name: version(name) for name in ("framesift", "torch", "av")},
+        **asked,
+    )
+    return CompressedVideo(
+        tokens=kept,
+        positions=positions,
+        pts_seconds=pts_seconds,
+        frame_seconds=frame_seconds,
+        plan=plan,
+        report=report,
+        layers=layers,
+    )
+
+
+def keyframes(
+    stages: Stages, local: LocalVideo, index: FrameIndex, selected: Selected
+) -> list[Keyframe]:
+    """Returns the frames that a selector chose, decoded at display size."""
+    choice = selected.choice
+    why = dict(zip(selected.indices, zip(choice.scores, choice.reasons, strict=True), strict=True))
+    return [
+        Keyframe(
+            image=Image.fromarray(pixels),
+            pts_seconds=float(index.pts_seconds[frame]),
+            score=why[frame][0],
+            reason=why[frame][1],
+        )
+        for window in stages.frames(file_of(local), selected.indices)
+        for pixels, frame in zip(window.data, window.indices.tolist(), strict=True)
+    ]
+
+
+def segments(local: LocalVideo, info: VideoInfo, frames: Sequence[Keyframe]) -> list[Segment]:
+    """Returns stretches that cover the video, each around one of its keyframes."""
+    middles = [(a.pts_seconds + b.pts_seconds) / 2 for a, b in pairwise(frames)]
+    bounds = pairwise([info.start_seconds, *middles, info.start_seconds + info.duration_seconds])
+    return [
+        _segment(local, frame, start, end)
+        for frame, (start, end) in zip(frames, bounds, strict=True)
+    ]
+
+
+def fitted(info: VideoInfo, max_side_px: int) -> tuple[int, int]:
+    """Returns the display size `(H, W)` scaled down to a longest side."""
+    scale = min(1.0, max_side_px / max(info.height_px, info.width_px))
+    return max(1, round(info.height_px * scale)), max(1, round(info.width_px * scale))
+
+
+def missing_line(strategy: Strategy, encoder: Encoder, missing: Sequence[str]) -> str:
+    """Returns what to do where an encoder does not give what a strategy needs."""
+    givers = [name for name in encoders.names() if encoders.get(name).gives >= set(missing)]
+    return (
+        f"strategy {strategy.spec!r} needs {', '.join(missing)}, which encoder {encoder.spec!r} "
+        f"does not give; use one that does: {', '.join(givers)}"
+    )
+
+
+def _segment(local: LocalVideo, frame: Keyframe, start: float, end: float) -> Segment:
+    """Returns the stretch from `start` to `end` seconds; a line belongs where its middle is."""
+    spoken = (t for t in local.subtitles if start <= (t.start_seconds + t.end_seconds) / 2 < end)
+    chapters = (c for c in local.chapters if c.start_seconds <= frame.pts_seconds < c.end_seconds)
+    chapter = next(chapters, None)
+    return Segment(
+        uri=local.uri,
+        start_seconds=round(start, 3),
+        end_seconds=round(end, 3),
+        keyframe_seconds=round(frame.pts_seconds, 3),
+        text=" ".join(line.text for line in spoken),
+        reason=frame.reason,
+        title=local.title if chapter is None else chapter.text,
+    )

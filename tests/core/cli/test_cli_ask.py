@@ -1,0 +1,103 @@
+import json
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from framesift import cli
+from tiny_vlms import TINY
+
+CLIP = "synthetic://mixed?seconds=4&width=160&height=90"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("llava")
+    TINY["llava"].build(folder)
+    return folder
+
+
+@pytest.fixture
+def ask(monkeypatch, capsys, folder):
+    """Runs `framesift ask` in this process; returns exit code, stdout and stderr."""
+
+    def call(*arguments, vlm=folder):
+        given = ["framesift", "ask", *map(str, arguments), "--vlm", str(vlm)]
+        monkeypatch.setattr(sys, "argv", given)
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        captured = capsys.readouterr()
+        return stopped.value.code or 0, captured.out, captured.err
+
+    return call
+
+
+def test_the_answer_comes_first_then_evidence_and_usage(ask):
+    code, out, _ = ask(CLIP, "What is it?", "--max-new-tokens", "6", "--keep", "0.25")
+    words, mark, rest = out.partition("\nevidence  ")
+    assert code == 0
+    assert words
+    assert mark
+    kinds = [line.split()[0] for line in rest.splitlines()[1:]]
+    assert [kind for kind in kinds if kind != "evidence"] == ["tokens", "seconds", "cache"]
+    assert "64 -> 16 visual (25.0% kept)" in out
+    assert "similar to the question" in out
+
+
+def test_json_is_the_answer_and_streaming_prints_the_same_words(ask):
+    options = ("--max-new-tokens", "6", "--evidence", "attention")
+    code, out, _ = ask(CLIP, "What is it?", *options, "--json")
+    answer = json.loads(out)
+    assert code == 0
+    assert answer["usage"]["finish_reason"] == "length"
+    assert answer["evidence"][0]["reason"].startswith("attended to by the answer")
+    code, out, _ = ask(CLIP, "What is it?", *options, "--stream")
+    assert code == 0
+    assert out.startswith(answer["text"] + "\n")
+
+
+def test_several_sources_are_named(ask, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    paths = [tmp_path / "one.png", tmp_path / "two.png"]
+    for path in paths:
+        Image.fromarray(pixels).save(path)
+    code, out, _ = ask(*paths, "Which?", "--max-new-tokens", "3", "--keep", "1")
+    assert code == 0
+    assert "32 -> 32 visual" in out
+    assert "one.png" in out
+
+
+def test_a_draw_is_repeatable(ask):
+    options = ("--temperature", "1.5", "--seed", "4", "--max-new-tokens", "8")
+    first, again = (ask(CLIP, "What?", *options)[1].splitlines()[0] for _ in range(2))
+    assert first == again
+    cut = ask(CLIP, "What?", *options, "--stop", first[3])[1].splitlines()[0]
+    assert cut == first[: first.index(first[3])].strip()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([CLIP, ""], "is empty"),
+        ([CLIP], "URI"),
+        (["no-such.mp4", "What?"], "no-such.mp4"),
+        ([CLIP, "What?", "--stream", "--json"], "--stream and --json"),
+        ([CLIP, "What?", "--evidence", "guess"], "guess"),
+        ([CLIP, "What?", "--temperature", "-1"], "temperature=-1.0"),
+        ([CLIP, "What?", "--max-new-tokens", "600"], "exceed the 512"),
+    ],
+)
+def test_bad_input_is_one_line(ask, arguments, message):
+    code, out, err = ask(*arguments)
+    assert code == 2
+    assert out == ""
+    lines = [line for line in err.splitlines() if line.startswith("framesift: ")]
+    assert len(lines) == 1
+    assert message in lines[0]
+
+
+def test_an_unknown_model_names_what_there_is(ask):
+    code, _, err = ask(CLIP, "What?", vlm="no-such-model")
+    assert code == 2
+    assert "llava" in err

@@ -1,0 +1,87 @@
+"""The models of real size are the published ones, and go through the ordinary code."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+transformers = pytest.importorskip("transformers")
+
+from framesift.evaluation import _bench_real_size, benchmark  # noqa: E402
+from framesift.evaluation._bench_process import Laps  # noqa: E402
+from framesift.evaluation._real_models import DEPTH, MODELS, SPECIAL, byte_tokenizer  # noqa: E402
+
+PUBLISHED = {
+    "llava": (32, 7.06e9),
+    "llava-onevision": (28, 8.03e9),
+    "internvl": (28, 7.94e9),
+    "qwen2-5-vl": (28, 8.29e9),
+}
+NUMBERS = {token: number for number, token in enumerate(SPECIAL)}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_at_full_depth_it_has_the_published_number_of_weights(name):
+    depth, expected = PUBLISHED[name]
+    config = MODELS[name].config(NUMBERS)
+    assert config.text_config.num_hidden_layers == DEPTH
+    with torch.device("meta"):
+        model = transformers.AutoModelForImageTextToText.from_config(config)
+    layer = sum(weight.numel() for weight in model.get_decoder().layers[0].parameters())
+    found = sum(weight.numel() for weight in model.parameters()) + (depth - DEPTH) * layer
+    assert found == pytest.approx(expected, rel=0.005)
+
+
+def test_the_tokenizer_spells_any_text():
+    tokenizer = byte_tokenizer()
+    text = "<|im_start|>user\nÄ ñ 漢 <image>"
+    assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
+    assert len({tokenizer.convert_tokens_to_ids(token) for token in SPECIAL}) == len(SPECIAL)
+
+
+def narrow(config):
+    """Returns the configuration of the same model, a thousand times smaller."""
+    text, vision = config.text_config, config.vision_config
+    text.hidden_size = text.intermediate_size = 64
+    text.num_attention_heads = text.num_key_value_heads = 4
+    text.vocab_size = 300
+    if hasattr(text, "head_dim"):
+        text.head_dim = 16
+    vision.hidden_size = vision.intermediate_size = 32
+    if hasattr(vision, "depth"):
+        vision.depth, vision.num_heads, vision.out_hidden_size = 2, 2, 64
+        vision.fullatt_block_indexes = [1]
+        text.rope_parameters["mrope_section"] = [2, 3, 3]
+    else:
+        vision.num_hidden_layers, vision.num_attention_heads = 2, 2
+    return config
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_narrow_one_is_written_loaded_and_asked(name, tmp_path, monkeypatch):
+    real = MODELS[name]
+    small = replace(real, config=lambda ids: narrow(real.config(ids)))
+    monkeypatch.setitem(_bench_real_size.MODELS, name, small)
+    written = _bench_real_size.write_run(Laps(), name=name, folder=str(tmp_path))
+    assert 0 < written["parameters"] < 1e6
+    laps = Laps()
+    found = _bench_real_size.answer_run(laps, folder=str(tmp_path))
+    whole, quarter = found["answers"]
+    assert whole["visual_tokens"] == whole["visual_tokens_before"]
+    assert quarter["visual_tokens"] == pytest.approx(whole["visual_tokens"] / 4, abs=1)
+    assert quarter["prompt_tokens"] < whole["prompt_tokens"]
+    assert whole["new_tokens"] == quarter["new_tokens"] == _bench_real_size.NEW_TOKENS
+    assert {stage: len(seconds) for stage, seconds in laps.seconds.items()} == {
+        "load": 1,
+        "compress": 2,
+        "generate": 2,
+    }
+
+
+@pytest.mark.slow
+def test_a_model_of_real_size_answers_here():
+    found = _bench_real_size.measure(names=["llava"])
+    (row,) = found["rows"]
+    assert row["weight_bytes"] / 2 < row["peak_bytes"] < 2 * row["weight_bytes"] + 1e9
+    assert [answer["visual_tokens"] for answer in row["answers"]] == [2304, 576]
+    assert "LLaVA-1.5-7B" in "\n".join(benchmark._table({"sections": {"real_size": found}}))
