@@ -22,7 +22,8 @@ $(READY): pyproject.toml constraints.txt
 
 install: $(READY) ## Make the virtual environment and install framesift into it
 
-demo: $(READY) ## Run the main job on a synthetic clip (URI=... for yours) and write the report page
+demo: $(READY) ## Ask about a synthetic clip, and write the report page of another (URI=... for yours)
+	$(BIN)/framesift ask "synthetic://number?seed=3" "What number flashes?"
 	$(BIN)/framesift report "$(URI)" --strategy temporal --keep 0.25 --out $(OUT)/demo/report.html
 
 test: $(READY) ## Run the tests, offline, without the slow ones

@@ -1,8 +1,10 @@
 """Picks the frames that cover a video and makes them the content parts of a chat message."""
 
 import argparse
+import json
 
 import framesift
+from framesift.handoff import openai_content
 
 
 def main() -> None:
@@ -14,9 +16,9 @@ def main() -> None:
     frames = framesift.VideoCompressor().keyframes(uri, count=4)
     for frame in frames:
         print(f"{frame.pts_seconds:6.2f} s  {frame.reason}")
-    parts = [{"type": "image_url", "image_url": {"url": frame.data_url()}} for frame in frames]
-    size = sum(len(part["image_url"]["url"]) for part in parts)
-    print(f"{len(parts)} images, {size / 1000:.0f} kB for any OpenAI-compatible endpoint")
+    content = openai_content(frames, "What places does the video show?", max_side_px=512)
+    message = {"role": "user", "content": content}
+    print(f"{len(frames)} images, {len(json.dumps(message)) / 1000:.0f} kB for any endpoint")
 
 
 if __name__ == "__main__":

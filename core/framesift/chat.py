@@ -160,8 +160,7 @@ class Chat:
 
     def _check(self, question: str, evidence: str | None) -> None:
         self._open_cache()
-        if not question.strip():
-            raise InvalidOptionError(f"question={question!r} is empty; ask something")
+        check_question(question)
         if evidence not in (*get_args(EvidenceKind), None):
             kinds = " or ".join(map(repr, get_args(EvidenceKind)))
             raise InvalidOptionError(f"evidence={evidence!r} must be {kinds}, or None for none")
@@ -264,3 +263,20 @@ class Chat:
         else:
             return []
         return find_segments(self.videos, weights, kind)
+
+
+def check_question(question: str) -> None:
+    """Refuses what nobody can answer.
+
+    Raises:
+        InvalidOptionError: the question is empty, or no text.
+    """
+    if not question.strip():
+        raise InvalidOptionError(f"question={question!r} is empty; ask something")
+    try:
+        question.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidOptionError(
+            f"question={question!r} holds {question[error.start]!r}, which is no character; pass "
+            "text in UTF-8"
+        ) from error

@@ -16,6 +16,8 @@ EvidenceKind = Literal["similarity", "attention"]
 
 MOST_SEGMENTS: Final = 3
 """Stretches that an answer names at most."""
+ROUNDING: Final = 1e-9
+"""Relative error that sums of weights may have."""
 REASONS: Final[dict[EvidenceKind, str]] = {
     "similarity": "similar to the question",
     "attention": "attended to by the answer",
@@ -73,7 +75,9 @@ def find_segments(
     found = sorted(
         (run for found in maps for run in found.runs(count)), key=lambda run: -run.peak_weight
     )
-    named = [run for n, run in enumerate(found) if n == 0 or run.peak_weight >= 1 / frames]
+    # Where all frames weigh the same, rounding must not decide.
+    least = (1 - ROUNDING) / frames
+    named = [run for n, run in enumerate(found) if n == 0 or run.peak_weight >= least]
     return sorted(
         (run.segment(REASONS[kind]) for run in named[:count]), key=lambda s: -(s.score or 0)
     )

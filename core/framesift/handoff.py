@@ -24,6 +24,8 @@ from torch import Tensor
 from framesift.errors import InvalidOptionError, ModelError
 from framesift.storage import write_atomically
 from framesift.types.compressed import CompressedVideo, Keyframe, jpeg_url
+from framesift.vlms._layout import frames_of_rows
+from framesift.vlms._prompt import check_channels
 from framesift.vlms.base import VLM, Prompt
 
 GRIDS: Final = frozenset({"qwen2_5_vl", "qwen3_vl"})
@@ -131,14 +133,8 @@ def image_embeds(vlm: VLM, video: CompressedVideo) -> ImageEmbeds:
             f"engines take no encoded pictures for models of type {kind!r}, only for "
             f"{', '.join(sorted(GRIDS | LISTS))}; use prompt_embeds or openai_content"
         )
-    if video.tokens.shape[-1] != vlm.width:
-        raise ModelError(
-            f"tokens of {video.report.encoder!r} have {video.tokens.shape[-1]} channels, "
-            f"{vlm.model!r} takes {vlm.width}; compress with its own encoder"
-        )
-    plan = video.plan
-    mean = plan.mean((plan.src // plan.tokens_per_frame).double()[:, None]).flatten()
-    frames, counts = mean.add(0.5).floor().long().cummax(0).values.unique(return_counts=True)
+    check_channels(video, vlm.model, vlm.width)
+    frames, counts = frames_of_rows(video.plan).unique(return_counts=True)
     deeper = [] if video.layers is None else [video.layers.flatten(1)]
     return ImageEmbeds(
         embeds=torch.cat([video.tokens, *deeper], dim=1).cpu(),

@@ -8,7 +8,7 @@ from functools import cached_property
 from time import perf_counter
 
 from framesift import outcomes
-from framesift.chat import GREEDY, Chat
+from framesift.chat import GREEDY, Chat, check_question
 from framesift.decoders import registry as decoders
 from framesift.decoders._sampling import at_fps, at_times
 from framesift.decoders._still import WithStills
@@ -242,8 +242,7 @@ class VideoCompressor:
             DecodeError: a file cannot be decoded.
             BudgetError: prompt and answer exceed the context; says how many tokens to keep.
         """
-        if not question.strip():
-            raise InvalidOptionError(f"question={question!r} is empty; ask something")
+        check_question(question)
         with self._chat(video, question, positions) as chat:
             return chat.ask(question, generation=generation, evidence=evidence, on_text=on_text)
 

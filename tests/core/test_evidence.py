@@ -151,3 +151,11 @@ def test_a_single_token_has_nothing_to_differ_from():
     )
     assert (found.start_seconds, found.end_seconds) == (0.0, 2.0)
     assert found.box == (0.5, 0.25, 0.75, 0.5)
+
+
+def test_videos_of_the_same_weight_are_all_named():
+    videos = [video(everything(1), uri=uri) for uri in ("a", "b", "c")]
+    for seed in range(20):
+        weights = torch.rand(PATCHES, generator=torch.Generator().manual_seed(seed))
+        found = find_segments(videos, weights.repeat(3), "similarity")
+        assert [part.uri for part in found] == ["a", "b", "c"]

@@ -161,6 +161,18 @@ def test_the_number_that_an_error_names_fits(clip, vlm):
     assert answer.warnings
 
 
+def test_frames_with_text_of_their_own_are_counted_where_too_many(tmp_path):
+    TINY["internvl"].build(tmp_path)
+    vlm = load_vlm(str(tmp_path), device="cpu")
+    sift = VideoCompressor(vlm=vlm, keep=1.0, fps=10, strategy="uniform", selector="uniform")
+    for video in (CLIP, [CLIP, CLIP]):
+        with pytest.raises(BudgetError, match=r"text of their own.*max_frames=\d+$") as refused:
+            sift.ask(video, QUESTION)
+        fitting = int(str(refused.value).rpartition("=")[2])
+        assert fitting > 10
+        assert replace(sift, max_frames=fitting).ask(video, QUESTION).usage.prompt_tokens > 300
+
+
 def test_a_strategy_that_reads_the_question_is_asked_but_not_opened(clip, vlm):
     sift = VideoCompressor(vlm=vlm, strategy=ByQuestion(), keep=0.25)
     answer = sift.ask(clip, QUESTION, generation=SHORT)
@@ -206,6 +218,7 @@ def test_the_second_question_takes_a_tenth_of_the_first(vlm, monkeypatch):
     ("options", "arguments", "error", "message"),
     [
         ({}, {"question": ""}, InvalidOptionError, "question='' is empty"),
+        ({}, {"question": "a\udcff"}, InvalidOptionError, r"holds '\\udcff'.*UTF-8"),
         ({}, {"video": []}, InvalidOptionError, "there is no video"),
         ({}, {"video": "no-such.mp4"}, SourceError, "no-such.mp4"),
         ({}, {"evidence": "guess"}, InvalidOptionError, "'similarity' or 'attention'"),

@@ -7,10 +7,12 @@ from pathlib import Path
 import click
 
 from framesift import __version__
-from framesift.cli import options, output
+from framesift.cli import options, output, training
 from framesift.evaluation.benchmark import main as bench
 from framesift.evaluation.contact_sheet import write_contact_sheet
 from framesift.evaluation.report import FRAME_PX, MOST_FRAMES, write_report
+from framesift.evidence import EvidenceKind
+from framesift.generation import Generation
 from framesift.pipeline import VideoCompressor
 from framesift.sources.base import open_video
 from framesift.storage import save_compressed, write_atomically
@@ -102,6 +104,41 @@ def report(sift: VideoCompressor, uri: str, out: Path, count: int, as_json: bool
 
 
 @app.command()
+@options.uris
+@click.argument("question")
+@click.option("--stream", is_flag=True, help="Print the answer while it is being made.")
+@options.as_json
+@options.with_answer_options
+def ask(
+    sift: VideoCompressor,
+    uris: tuple[str, ...],
+    question: str,
+    evidence: EvidenceKind,
+    generation: Generation,
+    stream: bool,
+    as_json: bool,
+) -> None:
+    """Answer QUESTION about one or several videos or pictures, and say where the answer lies."""
+    if stream and as_json:
+        raise click.UsageError("--stream and --json exclude each other; leave one out")
+    answer = sift.ask(
+        uris,
+        question,
+        generation=generation,
+        evidence=evidence,
+        on_text=output.show_piece if stream else None,
+    )
+    output.show_answer(answer, streamed=stream, as_json=as_json)
+
+
+@app.command()
+@options.as_json
+def vlms(as_json: bool) -> None:
+    """List the families of vision LLMs and their options."""
+    output.show_parts("vlms", as_json=as_json)
+
+
+@app.command()
 @options.as_json
 def strategies(as_json: bool) -> None:
     """List the strategies, with what they need and their options."""
@@ -123,3 +160,4 @@ def selectors(as_json: bool) -> None:
 
 
 app.add_command(bench, "bench")
+app.add_command(training.app, "train")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
+from framesift.evidence import EvidenceKind
+from framesift.generation import Generation
 from framesift.pipeline import VideoCompressor
 from framesift.sources.base import FetchLimits
 from framesift.strategies.base import create_strategy
@@ -31,13 +33,33 @@ _TOKEN_OPTIONS: list[Option] = [
     click.option("--max-tokens", type=int, help="Most tokens kept; the smaller limit wins."),
     click.option("--max-frames", type=int, help="Most frames encoded; the selector picks them."),
     click.option(
+        "--gate", type=float, help="Do not encode frames this similar to the last one, as 0.97."
+    ),
+    click.option(
         "--protect-edges", type=float, help="Share of the budget for patches with text, in [0, 1]."
     ),
-    click.option("-e", "--encoder", default="handcrafted", help="See `framesift encoders`."),
+]
+_ENCODER = click.option(
+    "-e", "--encoder", show_default="handcrafted", help="See `framesift encoders`."
+)
+_ANSWER_OPTIONS: list[Option] = [
+    click.option("--vlm", default="tiny", help="What answers: a name, a hub id or a folder."),
+    click.option(
+        "--evidence",
+        type=click.Choice(get_args(EvidenceKind)),
+        default="similarity",
+        help="How the stretches that the answer rests on are found.",
+    ),
+    click.option("--max-new-tokens", type=int, default=64, help="Longest answer."),
+    click.option("--temperature", type=float, default=0.0, help="0 is greedy; above 0 draws."),
+    click.option("--seed", type=int, help="Makes a draw repeatable."),
+    click.option("--stop", multiple=True, help="End the answer before this text; may be repeated."),
 ]
 
 uri = click.argument("uri")
 """A file, a link to a video or its page, or synthetic://NAME."""
+uris = click.argument("uris", metavar="URI...", nargs=-1, required=True)
+"""Several of them, or pictures."""
 question = click.option("-q", "--question", help="What is to be answered.")
 count = click.option("-n", "--count", type=int, default=8, help="Number of keyframes.")
 folder = click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder to write to.")
@@ -51,7 +73,26 @@ def with_frame_options(command: Command) -> Command:
 
 def with_token_options(command: Command) -> Command:
     """Gives a command its `sift`, made from the options that concern frames and tokens."""
-    return _with_compressor(command, [*_TOKEN_OPTIONS, *_FRAME_OPTIONS])
+    return _with_compressor(command, [*_TOKEN_OPTIONS, _ENCODER, *_FRAME_OPTIONS])
+
+
+def with_answer_options(command: Command) -> Command:
+    """Gives a command its `sift` with a vision LLM, and its `generation`."""
+
+    @functools.wraps(command)
+    def run(
+        max_new_tokens: int,
+        temperature: float,
+        seed: int | None,
+        stop: tuple[str, ...],
+        **given: Any,
+    ) -> None:
+        generation = Generation(
+            max_new_tokens=max_new_tokens, temperature=temperature, seed=seed, stop=stop
+        )
+        command(generation=generation, **given)
+
+    return _with_compressor(run, [*_ANSWER_OPTIONS, *_TOKEN_OPTIONS, *_FRAME_OPTIONS])
 
 
 def _with_compressor(command: Command, options: list[Option]) -> Command:

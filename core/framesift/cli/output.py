@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from framesift.registry import Registry, option_default, part_options
-from framesift.types.answer import Segment
+from framesift.types.answer import Answer, Segment
 from framesift.types.compressed import CompressionReport, Keyframe
 
 
@@ -26,6 +26,11 @@ def show_report(report: CompressionReport, files: Sequence[Path], *, as_json: bo
     click.echo(
         f"frames    {report.frames_in:,} -> {report.frames_out:,}  ({report.fps:g} per second)"
     )
+    if saved := report.frames_in - report.frames_encoded:
+        click.echo(
+            f"encoded   {report.frames_encoded:,} of {report.frames_in:,} frames  ({saved:,} "
+            f"were like the last encoded one, {saved / report.frames_in:.0%} of encoding saved)"
+        )
     click.echo(f"strategy  {report.strategy}  on  {report.encoder}")
     stages = "  ".join(f"{name} {seconds:.2f}" for name, seconds in report.seconds.items())
     click.echo(f"seconds   {stages}")
@@ -60,6 +65,38 @@ def show_segments(uri: str, segments: Sequence[Segment], *, as_json: bool) -> No
     for part in segments:
         span = f"{part.start_seconds:9.2f} - {part.end_seconds:8.2f} s"
         click.echo(f"{span}  keyframe {part.keyframe_seconds:8.2f} s  {part.text}".rstrip())
+
+
+def show_piece(text: str) -> None:
+    """Prints a piece of an answer at once."""
+    click.echo(text, nl=False)
+
+
+def show_answer(answer: Answer, *, streamed: bool, as_json: bool) -> None:
+    """Prints the answer, the stretches that it rests on, and what it took."""
+    if as_json:
+        _print_json(answer.model_dump(mode="json"))
+        return
+    click.echo("" if streamed else answer.text)
+    several = len({part.uri for part in answer.evidence}) > 1
+    for part in answer.evidence:
+        span = f"{part.start_seconds:.2f} - {part.end_seconds:.2f} s"
+        place = "" if part.box is None else "  box {:.2f} {:.2f} {:.2f} {:.2f}".format(*part.box)
+        source = f"  {part.uri}" if several else ""
+        click.echo(f"evidence  {span}{place}  {part.reason}{source}")
+    usage = answer.usage
+    kept = usage.visual_tokens_after / usage.visual_tokens_before
+    click.echo(
+        f"tokens    {usage.visual_tokens_before:,} -> {usage.visual_tokens_after:,} visual "
+        f"({kept:.1%} kept), prompt {usage.prompt_tokens:,}, answer {usage.answer_tokens:,} "
+        f"({usage.finish_reason.replace('_', ' ')})"
+    )
+    click.echo(
+        f"seconds   encode {usage.encode_seconds:.2f}  prefill {usage.prefill_seconds:.2f}  "
+        f"decode {usage.decode_seconds:.2f}"
+    )
+    click.echo(f"cache     {usage.kv_cache_bytes / 2**20:.2f} MiB of keys and values")
+    _print_notes(answer.warnings, [])
 
 
 def show_parts(plural: str, *, as_json: bool) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +23,15 @@ SETTINGS: Final = ("preprocessor_config.json", "processor_config.json")
 
 WITHIN: Final = {r"^(?:model\.)?vision_tower\.": ""}
 """Names of weights in a model that holds a tower, and what they are in the tower."""
+
+WANTED: Final = (
+    "pass a local folder with config.json, preprocessor_config.json and model.safetensors, or a "
+    "hub id within reach"
+)
+"""What can be done where a checkpoint is not there."""
+
+REACH_SECONDS: Final = 5.0
+"""How long the hub may take to answer at all, before files are asked for."""
 
 
 def read_config(model: str, allowed: frozenset[str]) -> dict[str, Any]:
@@ -56,7 +66,7 @@ def read_normalization(model: str, usual: str) -> tuple[list[float], list[float]
     Raises:
         ModelError: the checkpoint has preprocessor settings that do not say.
     """
-    if Path(model).is_dir() and not any((Path(model) / name).is_file() for name in SETTINGS):
+    if lacks(model, SETTINGS):
         logger.warning(
             "%r has no preprocessor_config.json; colours are normalised by %s_MEAN and %s_STD",
             *(model, usual, usual),
@@ -132,26 +142,70 @@ def load_tower(
     return tower.to(device).eval()
 
 
+def lacks(model: str, names: Sequence[str]) -> bool:
+    """Returns whether a checkpoint is a folder that has none of the files `names`."""
+    return Path(model).is_dir() and not any((Path(model) / name).is_file() for name in names)
+
+
 def cached_first(read: Callable[..., Any], model: str, **options: Any) -> Any:
-    """Returns what `read` gives, from this machine where it is there, else from the hub."""
+    """Returns what `read` gives, from this machine where it is there, else from the hub.
+
+    Raises:
+        ModelError: there is no such checkpoint, or it cannot be read.
+    """
     with _in_one_line(model):
         try:
             return read(model, local_files_only=True, **options)
         except OSError:
+            if not Path(model).is_dir():
+                reach_hub(model)
             with _hub_in_silence():
                 return read(model, **options)
 
 
+@cache
+def reach_hub(model: str) -> None:
+    """Asks the hub about a checkpoint once, since reading a file tries again for half a minute.
+
+    Raises:
+        ModelError: there is no such folder and no network, or the name cannot be a hub id.
+    """
+    hub = require("huggingface_hub", extra="hf")
+    try:
+        where = hub.hf_hub_url(model, "config.json")
+    except ValueError as error:
+        raise ModelError(
+            f"{model!r} is no folder on this machine, and no hub id, which is NAME or OWNER/NAME; "
+            f"{WANTED}"
+        ) from error
+    try:
+        hub.get_hf_file_metadata(where, timeout=REACH_SECONDS)
+    except hub.errors.HfHubHTTPError:
+        # It answers: what it refuses is told by whoever reads the checkpoint.
+        return
+    except (hub.errors.HTTPError, hub.errors.OfflineModeIsEnabled) as error:
+        raise ModelError(
+            f"{model!r} is no folder and not whole in this machine's cache, and the hub is out of "
+            f"reach ({_first_line(error)}); {WANTED}"
+        ) from error
+
+
 @contextmanager
 def _in_one_line(model: str) -> Iterator[None]:
+    unfit = require("huggingface_hub", extra="hf").errors.StrictDataclassError
     try:
         yield
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+    except ModelError:
+        raise
+    except (OSError, ValueError, RuntimeError, SafetensorError, unfit) as error:
+        cause = error.__cause__ if isinstance(error, unfit) else None
         raise ModelError(
-            f"cannot load {model!r} ({reason}); pass a local folder with config.json, "
-            "preprocessor_config.json and model.safetensors, or a hub id within reach"
+            f"cannot load {model!r} ({_first_line(cause or error)}); {WANTED}"
         ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
 @contextmanager

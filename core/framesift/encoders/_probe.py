@@ -11,15 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import cache
 from threading import Lock
 from typing import Any, Final
 
 import torch
 from torch import Tensor
 
+from framesift.encoders._attention_interface import register
 from framesift.errors import ModelError
-from framesift.registry import require
 
 NAME: Final = "framesift_watched"
 """What the attention function is called among those of transformers."""
@@ -88,7 +87,7 @@ def watch(module: Any, summary: int | None = None) -> Iterator[Seen]:
         module: the attention module of one layer, such as `tower.encoder.layers[-2].self_attn`.
         summary: position of the token that sums up the picture (CLS), None where there is none.
     """
-    _register()
+    register(NAME, _listeners)
     seen = Seen(module=module, summary=summary)
     token = _watching.set((*_watching.get(), seen))
     try:
@@ -115,33 +114,8 @@ def _switched(config: Any) -> Iterator[None]:
                 config._attn_implementation = before
 
 
-@cache
-def _register() -> None:
-    """Makes the attention known to transformers, with the masks that `sdpa` takes."""
-    transformers = require("transformers", extra="hf")
-    sdpa = require("transformers.integrations.sdpa_attention", extra="hf").sdpa_attention_forward
-    masks = require("transformers.masking_utils", extra="hf")
-
-    def attend(
-        module: Any,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        attention_mask: Tensor | None,
-        scaling: float | None = None,
-        **options: Any,
-    ) -> tuple[Tensor, None]:
-        scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-        for seen in _watching.get():
-            if seen.module is module:
-                seen.note(query, key, attention_mask, scale)
-        result: tuple[Tensor, None] = sdpa(
-            module, query, key, value, attention_mask, scaling=scaling, **options
-        )
-        return result
-
-    transformers.AttentionInterface.register(NAME, attend)
-    transformers.AttentionMaskInterface.register(NAME, masks.sdpa_mask)
+def _listeners(module: Any) -> list[Seen]:
+    return [seen for seen in _watching.get() if seen.module is module]
 
 
 def _weights(

@@ -68,7 +68,7 @@ class VisionTransformer(Encoder):
     @property
     def grid(self) -> tuple[int, int]:
         """Patch grid `(h, w)`, read from the configuration."""
-        patch_px = _pair(self._config.patch_size)
+        patch_px = pair(self._config.patch_size)
         return self._size_px[0] // patch_px[0], self._size_px[1] // patch_px[1]
 
     @property
@@ -94,7 +94,7 @@ class VisionTransformer(Encoder):
 
     @property
     def _size_px(self) -> tuple[int, int]:
-        return _pair(self._config.image_size)
+        return pair(self._config.image_size)
 
     @cached_property
     def _config(self) -> Any:
@@ -162,6 +162,7 @@ def _load(kind: type[VisionTransformer], model: str, device: str, dtype: torch.d
     )
 
 
-def _pair(size: Any) -> tuple[int, int]:
+def pair(size: Any) -> tuple[int, int]:
+    """Returns `(height, width)` of what a configuration gives as one number or as two."""
     height, width = size if isinstance(size, list | tuple) else (size, size)
     return int(height), int(width)

@@ -9,7 +9,7 @@ from typing import Any
 
 from framesift.registry import Registry, part_options
 
-PLURALS = ("strategies", "selectors", "encoders", "decoders", "sources")
+PLURALS = ("vlms", "strategies", "selectors", "encoders", "decoders", "sources")
 
 
 def table(plural: str) -> str:

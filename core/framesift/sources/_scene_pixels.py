@@ -48,8 +48,8 @@ def shape_pixels(shape: str, color: str, diameter_px: float) -> Pixels:
 def card_pixels(text: str, height_px: float, *, paper: Color, ink: Color) -> Pixels:
     """Returns a line of text on a card with round corners and a soft shadow, `(h, w, 4)`."""
     scaled = height_px * SUPERSAMPLING
-    face = font(scaled * 0.62)
-    width = round(face.getlength(text) + scaled * 0.6)
+    face = font(scaled * 0.74)
+    width = round(face.getlength(text) + scaled * 0.4)
     margin = round(scaled * 0.12)
     size = (_multiple(width + 2 * margin), _multiple(scaled + 2 * margin))
     edge = (margin, margin, size[0] - margin, size[1] - margin)

@@ -20,6 +20,9 @@ from framesift.sources._scene_happenings import (
     hang_signs,
     move_cursor,
     move_shape,
+    quiz_codes,
+    quiz_numbers,
+    quiz_shapes,
     shape_names,
     show_landscape,
 )
@@ -50,6 +53,7 @@ def shapes(script: Script) -> None:
     told = [move_shape(script, *pair) for pair in zip(names, quarters, strict=True)]
     script.ask("How many different shapes appear in the video?", count, "count", *told)
     ask_presence(script, names, told)
+    script.ask("Does anything move in the video?", "yes", "presence", *told)
 
 
 def number(script: Script) -> None:
@@ -137,6 +141,20 @@ def mixed(script: Script) -> None:
     act(script, slots, BELOW_THE_SIGN)
 
 
+def quiz(script: Script) -> None:
+    """Writes small things, each shown for a part of a long still video in a cell of its own."""
+    rng = script.rng
+    script.stage(rng.choice([texture, room])(script.seed(), script.size_px))
+    corners = [(x, y) for x in (0.0, 2 / 3) for y in (0.0, 2 / 3)]
+    corner = rng.choice(corners)
+    rest = [(x / 3, y / 3) for x in range(3) for y in range(3) if (x / 3, y / 3) != corner]
+    numbers, shapes = rng.randint(2, 3), rng.randint(2, 4)
+    cells = rng.sample(rest, numbers + shapes)
+    quiz_codes(script, corner)
+    quiz_numbers(script, cells[:numbers])
+    quiz_shapes(script, cells[numbers:])
+
+
 class Recipe(NamedTuple):
     """How a scene is written, and what it is like unless the query says otherwise."""
 
@@ -154,6 +172,7 @@ SCENES = {
     "events": Recipe(events, "Events one after another", 8.0, 1.0),
     "static": Recipe(static, "A room where nothing happens", 8.0, 3.0),
     "mixed": Recipe(mixed, "A quiet room where things happen", 30.0, 1.0),
+    "quiz": Recipe(quiz, "Small things come and go in a still video", 16.0, 1.0),
 }
 
 

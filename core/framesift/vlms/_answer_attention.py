@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Final
 
 import torch
 from torch import Tensor
 
+from framesift.encoders._attention_interface import register
 from framesift.errors import ModelError
-from framesift.registry import require
 
 NAME: Final = "framesift_answer"
 """What the attention function is called among those of transformers."""
@@ -79,7 +78,7 @@ def answer_attention(model: Any, inputs: dict[str, Any], prompt_length: int) -> 
             and this token with the answer's tokens except for the last one.
         prompt_length: columns `L` of the prompt.
     """
-    _register()
+    register(NAME, _listeners)
     config = model.get_decoder().config
     before, config._attn_implementation = config._attn_implementation, NAME
     received = _Received(total=torch.zeros(prompt_length))
@@ -92,28 +91,6 @@ def answer_attention(model: Any, inputs: dict[str, Any], prompt_length: int) -> 
     return received.total / max(1, received.layers)
 
 
-@cache
-def _register() -> None:
-    transformers = require("transformers", extra="hf")
-    sdpa = require("transformers.integrations.sdpa_attention", extra="hf").sdpa_attention_forward
-    masks = require("transformers.masking_utils", extra="hf")
-
-    def attend(
-        module: Any,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        attention_mask: Tensor | None,
-        scaling: float | None = None,
-        **options: Any,
-    ) -> tuple[Tensor, None]:
-        if (received := _reading.get()) is not None:
-            scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-            received.note(query, key, attention_mask, scale)
-        result: tuple[Tensor, None] = sdpa(
-            module, query, key, value, attention_mask, scaling=scaling, **options
-        )
-        return result
-
-    transformers.AttentionInterface.register(NAME, attend)
-    transformers.AttentionMaskInterface.register(NAME, masks.sdpa_mask)
+def _listeners(module: Any) -> list[_Received]:
+    received = _reading.get()
+    return [] if received is None else [received]

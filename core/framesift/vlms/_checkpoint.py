@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 
-from framesift.encoders._checkpoint import cached_first, placed, quiet
+from framesift.encoders._checkpoint import (
+    SETTINGS,
+    cached_first,
+    lacks,
+    placed,
+    quiet,
+    reach_hub,
+)
 from framesift.errors import InvalidOptionError, MissingDependencyError, ModelError
 from framesift.registry import require
 
@@ -113,7 +121,7 @@ def load_tokenizer(model: str, trust_remote_code: bool) -> Any:
         ModelError: it has none.
     """
     read = require("transformers", extra="hf").AutoTokenizer.from_pretrained
-    if Path(model).is_dir() and not any((Path(model) / name).is_file() for name in TOKENIZERS):
+    if lacks(model, TOKENIZERS):
         raise ModelError(
             f"{model!r} has no tokenizer; add tokenizer.json and tokenizer_config.json of the "
             "model to its folder"
@@ -155,14 +163,27 @@ def load_image_processor(model: str, trust_remote_code: bool) -> Any:
     Raises:
         ModelError: the checkpoint does not say how pictures are prepared.
     """
+    if lacks(model, SETTINGS):
+        raise ModelError(
+            f"{model!r} has no {' and no '.join(SETTINGS)}, so that nobody knows how its pictures "
+            "are prepared; add the processor files of the model to its folder"
+        )
     read = require("transformers", extra="hf").AutoImageProcessor.from_pretrained
     return cached_first(read, model, backend="pil", trust_remote_code=trust_remote_code)
 
 
 def load_json(model: str, name: str) -> dict[str, Any]:
-    """Returns what a JSON file of a checkpoint says, nothing where there is no such file."""
-    content = _read(model, name)
-    found: dict[str, Any] = {} if content is None else json.loads(content)
+    """Returns what a JSON file of a checkpoint says, nothing where there is no such file.
+
+    Raises:
+        ModelError: the file is damaged.
+    """
+    try:
+        found: dict[str, Any] = json.loads(_read(model, name) or "{}")
+    except ValueError as error:
+        raise ModelError(
+            f"{name} of {model!r} is not JSON ({error}); take the file that came with the model"
+        ) from error
     return found
 
 
@@ -180,7 +201,7 @@ def load_chat_template(model: str, tokenizer: Any) -> str:
         if template:
             return template
     own = tokenizer.chat_template
-    if own is None:
+    if not own:
         raise ModelError(
             f"{model!r} has no chat template, so that nobody knows where its pictures stand; add "
             "chat_template.jinja or pass an instruction-tuned checkpoint"
@@ -203,24 +224,25 @@ def render(model: str, tokenizer: Any, template: str, messages: Sequence[dict[st
         reason = str(error).splitlines()[0].rstrip(".")
         raise ModelError(
             f"the chat template of {model!r} does not take this conversation ({reason}); let the "
-            "user speak first and last, in turn with the assistant"
+            "user speak first and last, in turn with the assistant, or correct the template"
         ) from error
     return text
 
 
 def _read(model: str, name: str) -> str | None:
-    find = require("transformers.utils", extra="hf").cached_file
-    for local in (True, False):
-        path = find(
-            model,
-            name,
-            local_files_only=local,
-            _raise_exceptions_for_missing_entries=False,
-            _raise_exceptions_for_connection_errors=False,
-        )
-        if path is not None:
-            return Path(path).read_text(encoding="utf-8")
-    return None
+    find = partial(
+        require("transformers.utils", extra="hf").cached_file,
+        _raise_exceptions_for_missing_entries=False,
+        _raise_exceptions_for_connection_errors=False,
+    )
+    path = find(model, name, local_files_only=True)
+    if path is None and not Path(model).is_dir():
+        try:
+            reach_hub(model)
+        except ModelError:
+            return None
+        path = find(model, name)
+    return None if path is None else Path(path).read_text(encoding="utf-8")
 
 
 def _refuse_pickles(model: str) -> None:

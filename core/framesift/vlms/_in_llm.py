@@ -9,17 +9,17 @@ ones behind it only those that stay, each at its original position.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from functools import cache, partial
+from functools import partial
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
+from framesift.encoders._attention_interface import register
 from framesift.errors import InvalidOptionError, ModelError
-from framesift.registry import require
 from framesift.types.budget import Budget
 from framesift.vlms._layer_door import Choose, Door, LayerView
 
@@ -37,9 +37,17 @@ def top_attention(view: LayerView, count: int) -> Tensor:
 
 @contextmanager
 def open_door(
-    model: Any, placeholders: list[int], *, layer: int, budget: Budget, choose: Choose
+    model: Any,
+    *,
+    layer: int,
+    budget: Budget,
+    choose: Choose,
+    placeholder: int,
+    added: Mapping[str, Tensor],
 ) -> Iterator[Door]:
     """Gives the door that lets only some visual tokens into decoder layer `layer` of `model`.
+
+    The other arguments are fields of the door.
 
     Raises:
         InvalidOptionError: the LLM has no such layer, or none before it.
@@ -53,9 +61,10 @@ def open_door(
         layer=layer,
         budget=budget,
         choose=choose,
-        placeholders=torch.tensor(placeholders),
+        placeholder=placeholder,
+        added=added,
     )
-    _register()
+    register(NAME, _listeners)
     with ExitStack() as stack:
         stack.callback(setattr, door, "cache", None)
         hook = model.base_model.register_forward_pre_hook(door.arrive, with_kwargs=True)
@@ -91,29 +100,5 @@ def _check(model: Any, llm: Any, layer: int) -> None:
         )
 
 
-@cache
-def _register() -> None:
-    """Makes the attention known to transformers, with the masks that `sdpa` takes."""
-    transformers = require("transformers", extra="hf")
-    sdpa = require("transformers.integrations.sdpa_attention", extra="hf").sdpa_attention_forward
-    masks = require("transformers.masking_utils", extra="hf")
-
-    def attend(
-        module: Any,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        attention_mask: Tensor | None,
-        scaling: float | None = None,
-        **options: Any,
-    ) -> tuple[Tensor, None]:
-        if module in _doors:
-            scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-            _doors[module].note(query, key, attention_mask, scale)
-        result: tuple[Tensor, None] = sdpa(
-            module, query, key, value, attention_mask, scaling=scaling, **options
-        )
-        return result
-
-    transformers.AttentionInterface.register(NAME, attend)
-    transformers.AttentionMaskInterface.register(NAME, masks.sdpa_mask)
+def _listeners(module: Any) -> list[Door]:
+    return [_doors[module]] if module in _doors else []

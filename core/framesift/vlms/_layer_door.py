@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,8 +54,11 @@ class Door:
     """The first layer that takes fewer tokens."""
     budget: Budget
     choose: Choose
-    placeholders: Tensor
-    """Token ids that stand for visual tokens, `(P,)`."""
+    placeholder: int
+    """Token id that stands for visual tokens."""
+    added: Mapping[str, Tensor]
+    """Visual tokens `(E, D)` that belong to no frame, such as a newline, by the name under which
+    the model takes them; they always stay."""
     cache: Any = None
     """The cache that the LLM fills, with shorter layers from `layer` on; None once closed."""
     kept: list[Tensor] = field(default_factory=list)
@@ -82,7 +85,8 @@ class Door:
         past = 0 if self.cache is None else self.cache.get_seq_length()
         self._filling, self._total = past == 0, past + ids.shape[1]
         if self._filling:
-            visual = torch.isin(ids, self.placeholders.to(ids.device))
+            given = kwargs.get("mm_encoder_outputs") or {}
+            visual = self._of_frames(ids == self.placeholder, given)
             mask = kwargs.get("attention_mask")
             self._start(visual, torch.ones_like(visual) if mask is None else mask.bool())
         elif _brings_pictures(kwargs) or not self._goes_on(past):
@@ -123,6 +127,15 @@ class Door:
         if first:
             self._shared = self._narrowed(self._read, kwargs)
         return (hidden, *rest), {**kwargs, **self._shared}
+
+    def _of_frames(self, visual: Tensor, given: Mapping[str, Any]) -> Tensor:
+        """Returns which columns hold a visual token of a frame, bool `(B, L)`."""
+        for name, added in self.added.items():
+            if len(added) and name in given:
+                features = torch.cat(list(given[name].pooler_output))
+                own = (features[:, None] != added.to(features)).any(-1).all(1)
+                visual = visual.masked_scatter(visual, own)
+        return visual
 
     def _start(self, visual: Tensor, live: Tensor) -> None:
         if not bool(live[:, -1].all()):

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from framesift.errors import ModelError
 from framesift.types.compressed import CompressedVideo
+from framesift.types.plan import TokenPlan
 
 TEXT, EXTRA = -1, -2
 """Sources of the columns that hold no token of a video: text, and tokens that a family adds."""
@@ -145,10 +146,7 @@ def reduce(layout: Layout, positions: Tensor, videos: Sequence[CompressedVideo])
     for video in videos:
         plan, per_frame = video.plan, video.plan.tokens_per_frame
         own = column[first : first + plan.num_in]
-        mean = plan.mean((plan.src // per_frame).double()[:, None]).flatten()
-        # Rows of one mean frame may differ by rounding errors, and so straddle a half.
-        frames = mean.add(0.5).floor().long().cummax(0).values
-        anchors.append(own.view(-1, per_frame)[frames, 0])
+        anchors.append(own.view(-1, per_frame)[frames_of_rows(plan), 0])
         entries = positions[..., own[plan.src]].reshape(-1, len(plan.src))
         places.append(plan.mean(entries.T.double()).add(0.5).floor().long().T)
         first += plan.num_in
@@ -163,6 +161,13 @@ def reduce(layout: Layout, positions: Tensor, videos: Sequence[CompressedVideo])
         rows=torch.cat([layout.source[text], torch.arange(len(anchor))])[order],
         prefix=int((text < layout.prefix).sum()) + len(anchor),
     )
+
+
+def frames_of_rows(plan: TokenPlan) -> Tensor:
+    """Returns the frame that each row stands in, the rounded mean of its tokens', int64 `(M,)`."""
+    mean = plan.mean((plan.src // plan.tokens_per_frame).double()[:, None]).flatten()
+    # Rows of one mean frame may differ by rounding errors, and so straddle a half.
+    return mean.add(0.5).floor().long().cummax(0).values
 
 
 def _stays(layout: Layout, anchor: Tensor) -> Tensor:

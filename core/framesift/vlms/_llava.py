@@ -12,13 +12,13 @@ from torch import Tensor
 from framesift.encoders.base import Encoder
 from framesift.errors import ModelError
 from framesift.types.compressed import CompressedVideo
+from framesift.vlms._llava_tower import LlavaTower
 from framesift.vlms._pictures import ImagePreparation, Preparation
-from framesift.vlms._tower import Tower
 from framesift.vlms.base import VLM, Block
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageTower(Tower):
+class ImageTower(LlavaTower):
     """A tower whose patches become the tokens one by one."""
 
     @cached_property
@@ -34,7 +34,7 @@ class ImageTower(Tower):
         """Returns `values` as they are."""
         return values
 
-    def look(self, pixels: Tensor) -> tuple[Tensor, Any]:
+    def run(self, pixels: Tensor) -> tuple[Tensor, Any]:
         """Returns the features `(T, N, D)` of `(T, 3, H, W)`, and the tower's hidden states."""
         out = self.vlm.hf.base_model.get_image_features(pixel_values=pixels, return_dict=True)
         return torch.stack(list(out.pooler_output)), out.hidden_states
@@ -56,12 +56,6 @@ class FramesAsImages(VLM):
         """The model's own vision tower and projector."""
         check_summary(self)
         return ImageTower(vlm=self)
-
-    @property
-    def placeholder(self) -> str:
-        """The text that the chat template writes for one frame."""
-        text: str = self.tokenizer.convert_ids_to_tokens(self.visual_id)
-        return text
 
     def blocks(self, video: CompressedVideo) -> list[list[Block]]:
         """Returns one item for each frame, with nothing around it."""

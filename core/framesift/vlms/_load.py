@@ -58,8 +58,9 @@ def _family(model: str) -> str:
             f"unknown vlm {model!r}; choose one of: {', '.join(registry.names())}; or pass a hub "
             "id such as 'llava-hf/llava-1.5-7b-hf', or a local folder"
         )
+    # Where several read a type, the first holds: "llava" before "tiny", a model of its own.
     families: dict[str, str] = {
-        kind: name for name in registry.names() for kind in registry.get(name).model_types
+        kind: name for name in reversed(registry.names()) for kind in registry.get(name).model_types
     }
     found = model_type(model)
     if found not in families:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import torch
 from torch import Tensor
 
+from framesift.errors import ModelError
 from framesift.registry import require
 from framesift.types.compressed import CompressedVideo
+
+MOVED: Final = (
+    "so the tokens that were kept are counted anew and their distances in time are lost; sample "
+    "fewer frames to keep them"
+)
+"""What it means that positions are compact although nobody asked for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +66,19 @@ class Prompt:
         return (
             f"Prompt(L={len(self.input_ids)}, visual tokens {self.visual_tokens_before} -> "
             f"{len(self.features)}, {self.positions} positions)"
+        )
+
+
+def check_channels(video: CompressedVideo, model: str, width: int) -> None:
+    """Refuses tokens that another model's encoder has made.
+
+    Raises:
+        ModelError: they have not the `width` channels that `model` takes.
+    """
+    if video.tokens.shape[-1] != width:
+        raise ModelError(
+            f"tokens of {video.report.encoder!r} have {video.tokens.shape[-1]} channels, {model!r} "
+            f"takes {width}; compress with its own encoder: VideoCompressor(encoder=vlm.encoder)"
         )
 
 

@@ -128,12 +128,6 @@ class QwenVLM(FamilyVLM):
         return QwenTower(vlm=self)
 
     @property
-    def placeholder(self) -> str:
-        """The text that the chat template writes for a video."""
-        text: str = self.tokenizer.convert_ids_to_tokens(self.visual_id)
-        return text
-
-    @property
     @abstractmethod
     def watched_layer(self) -> int:
         """The last layer of the tower that attends over whole pictures."""

@@ -10,13 +10,13 @@ from typing import Any, Final, Literal
 import torch
 
 from framesift.errors import BudgetError, ModelError
-from framesift.vlms._prompt import Prompt, Turn
+from framesift.vlms._prompt import MOVED, Prompt, Turn
 from framesift.vlms.base import VLM
 
 Positions = Literal["auto", "original", "compact"]
 
 SPARE: Final = 0.9
-"""Share of the GPU's memory that weights and a prompt may take together."""
+"""Share of a room that is planned with where only an estimate says what fits into it."""
 
 
 def roomy_prompt(vlm: VLM, turns: Sequence[Turn], new_tokens: int, positions: Positions) -> Prompt:
@@ -35,13 +35,11 @@ def roomy_prompt(vlm: VLM, turns: Sequence[Turn], new_tokens: int, positions: Po
     if positions == "auto" and len(prompt.input_ids) <= room < _reach(prompt):
         warning = (
             f"an answer of up to {new_tokens} tokens would reach beyond the {vlm.context_tokens} "
-            f"positions that {vlm.model!r} has, so the tokens that were kept are counted anew; "
-            "their distances in time are lost; sample fewer frames to keep them"
+            f"positions that {vlm.model!r} has, {MOVED}"
         )
         prompt = replace(vlm.prompt(turns, positions="compact"), warnings=(warning,))
     if _reach(prompt) > room:
-        videos = sum(len(turn.videos) for turn in turns)
-        raise BudgetError(_too_long(vlm, prompt, new_tokens, videos))
+        raise BudgetError(_too_long(vlm, prompt, turns, new_tokens))
     return prompt
 
 
@@ -50,22 +48,37 @@ def _reach(prompt: Prompt) -> int:
     return max(len(prompt.input_ids), int(prompt.position_ids.max()) + 1)
 
 
-def _too_long(vlm: VLM, prompt: Prompt, new_tokens: int, videos: int) -> str:
-    room, columns, visual = vlm.context_tokens, len(prompt.input_ids), len(prompt.features)
-    text = columns - visual
-    fitting = (room - new_tokens - text) // max(1, videos)
-    if columns + new_tokens <= room:
+def _too_long(vlm: VLM, prompt: Prompt, turns: Sequence[Turn], new_tokens: int) -> str:
+    columns, visual = len(prompt.input_ids), len(prompt.features)
+    room, text = vlm.context_tokens - new_tokens, columns - visual
+    videos = [video for turn in turns for video in turn.videos]
+    each = " of each video" if len(videos) > 1 else ""
+    tokens = (room - text) // max(1, len(videos))
+    if columns <= room:
         cure = "its tokens alone would fit: pass positions='compact', or sample fewer frames"
-    elif fitting >= 1:
-        each = " of each video" if videos > 1 else ""
-        cure = f"keep at most {fitting} visual tokens{each}: max_tokens={fitting}"
+    elif tokens >= 1:
+        cure = f"keep at most {tokens} visual tokens{each}: max_tokens={tokens}"
+    elif videos and (frames := _fitting_frames(vlm, prompt, turns, room)) >= 1:
+        cure = f"frames have text of their own: sample at most {frames}{each}: max_frames={frames}"
     else:
         cure = f"the text alone takes {text}: ask for less, or for a shorter answer"
     return (
         f"a prompt that takes {_reach(prompt)} positions ({visual} visual tokens, {text} of text) "
-        f"and an answer of up to {new_tokens} exceed the {room} that {vlm.model!r} was made for; "
-        f"{cure}"
+        f"and an answer of up to {new_tokens} exceed the {vlm.context_tokens} that {vlm.model!r} "
+        f"was made for; {cure}"
     )
+
+
+def _fitting_frames(vlm: VLM, prompt: Prompt, turns: Sequence[Turn], room: int) -> int:
+    """Returns how many frames of each video fit, if they take what they take on average."""
+    videos = [video for turn in turns for video in turn.videos]
+    bare = vlm.prompt([replace(turn, videos=()) for turn in turns])
+    blocks = [block for video in videos for item in vlm.blocks(video) for block in item]
+    around = "".join(block.lead + block.tail for block in blocks)
+    fixed = len(bare.input_ids) + len(vlm.tokenizer(around, add_special_tokens=False).input_ids)
+    steps = sum(video.report.frames_in for video in videos)
+    each = (len(prompt.input_ids) - fixed) / steps
+    return int(SPARE * (room - fixed) / len(videos) / each) * vlm.encoder.frames_per_step
 
 
 @contextmanager

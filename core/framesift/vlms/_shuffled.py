@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from framesift.encoders._probe import watch
+from framesift.encoders._tower import pair
 from framesift.errors import ModelError
 from framesift.vlms._family import FamilyTower
 
@@ -37,7 +38,7 @@ class ShuffledTower(FamilyTower):
     @property
     def size_px(self) -> tuple[int, int]:
         """Frame size `(H, W)`, read from the configuration."""
-        return _pair(self.vlm.config.vision_config.image_size)
+        return pair(self.vlm.config.vision_config.image_size)
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -68,7 +69,7 @@ class ShuffledTower(FamilyTower):
 
     @property
     def _patches(self) -> tuple[int, int]:
-        patch_px = _pair(self.vlm.config.vision_config.patch_size)
+        patch_px = pair(self.vlm.config.vision_config.patch_size)
         return self.size_px[0] // patch_px[0], self.size_px[1] // patch_px[1]
 
     def _pooled(self, values: Tensor) -> Tensor:
@@ -77,8 +78,3 @@ class ShuffledTower(FamilyTower):
         rows, columns = self.grid
         squares = patches.reshape(len(values), rows, self.side, columns, self.side, -1)
         return squares.mean((2, 4)).flatten(1, 2)
-
-
-def _pair(value: Any) -> tuple[int, int]:
-    height, width = (value, value) if isinstance(value, int) else value
-    return height, width

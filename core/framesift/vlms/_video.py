@@ -13,8 +13,8 @@ from torch import Tensor
 from framesift.encoders.base import Encoder
 from framesift.types.compressed import CompressedVideo
 from framesift.vlms._llava import check_summary
+from framesift.vlms._llava_tower import LlavaTower
 from framesift.vlms._pictures import Preparation, VideoPreparation
-from framesift.vlms._tower import Tower
 from framesift.vlms.base import VLM, Block
 
 BICUBIC: Final = 3
@@ -22,7 +22,7 @@ BICUBIC: Final = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class VideoTower(Tower):
+class VideoTower(LlavaTower):
     """A tower whose patches are pooled before they become tokens."""
 
     usual: ClassVar[dict[str, Any]]
@@ -33,7 +33,7 @@ class VideoTower(Tower):
         """How the checkpoint prepares frames."""
         return VideoPreparation.of(self.vlm.model, self.usual, BICUBIC)
 
-    def look(self, pixels: Tensor) -> tuple[Tensor, Any]:
+    def run(self, pixels: Tensor) -> tuple[Tensor, Any]:
         """Returns the features `(T, N, D)` of `(T, 3, H, W)`, and the tower's hidden states."""
         out = self.vlm.hf.base_model.get_video_features(
             pixel_values_videos=pixels[None], return_dict=True
@@ -64,12 +64,6 @@ class PooledVideo(VLM):
     @abstractmethod
     def tower(self) -> VideoTower:
         """Returns the encoder of this family."""
-
-    @property
-    def placeholder(self) -> str:
-        """The text that the chat template writes for a video."""
-        text: str = self.tokenizer.convert_ids_to_tokens(self.visual_id)
-        return text
 
     def blocks(self, video: CompressedVideo) -> list[list[Block]]:
         """Returns one item with all frames in one run."""

@@ -22,7 +22,7 @@ from framesift.vlms import _checkpoint
 from framesift.vlms._in_llm import open_door, top_attention
 from framesift.vlms._layer_door import Choose, Door
 from framesift.vlms._layout import EXTRA, TEXT, Block, Layout, lay_out, reduce
-from framesift.vlms._prompt import Prompt, Turn, collate
+from framesift.vlms._prompt import MOVED, Prompt, Turn, check_channels, collate
 
 __all__ = ["VLM", "Block", "Layout", "Prompt", "Turn", "collate"]
 
@@ -31,7 +31,7 @@ __all__ = ["VLM", "Block", "Layout", "Prompt", "Turn", "collate"]
 class VLM(ABC):
     """A vision LLM of transformers; the instance is the configuration, weights load on first use.
 
-    A family declares facts about itself and writes `encoder`, `placeholder` and `blocks`. The
+    A family declares facts about itself and writes `encoder` and `blocks`. The
     prompt is the one that its own chat template and processor would make of the whole video; the
     columns of dropped tokens are then taken out, and the rest hold their positions. Visual tokens
     go in by `mm_encoder_outputs`, the door that every vision LLM of transformers has, so that no
@@ -73,9 +73,10 @@ class VLM(ABC):
         """The model's own vision tower and projector: features `(T, N, D)` in the LLM's space."""
 
     @property
-    @abstractmethod
     def placeholder(self) -> str:
         """The text that the chat template writes for one item of a video."""
+        text: str = self.tokenizer.convert_ids_to_tokens(self.visual_id)
+        return text
 
     @property
     def item(self) -> Literal["image", "video"]:
@@ -220,7 +221,7 @@ class VLM(ABC):
     def extra_features(self) -> Tensor:
         """Returns the visual tokens `(E, D)` that the family adds to each video (`Block.extra`)."""
         weight: Tensor = self.hf.get_input_embeddings().weight
-        return weight[:0]
+        return weight[:0].detach()
 
     def in_llm(
         self, *, layer: int = 2, keep: float = 0.5, choose: Choose = top_attention
@@ -229,6 +230,7 @@ class VLM(ABC):
 
         Within, `hf.forward` and `hf.generate` drop the others at `layer`; a prompt starts with an
         empty cache. It works on top of a compressed prompt, and saves nothing before `layer`.
+        Tokens that the family itself adds always stay.
 
         Args:
             layer: first decoder layer, from 0, that takes fewer tokens.
@@ -240,8 +242,14 @@ class VLM(ABC):
             InvalidOptionError: the LLM has no such layer, or it is too early.
             ModelError: the LLM's attention is not `sdpa`, or another door is open.
         """
-        budget = Budget(keep=keep)
-        return open_door(self.hf, [self.visual_id], layer=layer, budget=budget, choose=choose)
+        return open_door(
+            self.hf,
+            layer=layer,
+            budget=Budget(keep=keep),
+            choose=choose,
+            placeholder=self.visual_id,
+            added={self.modality: self.extra_features()},
+        )
 
     def _render(self, turns: Sequence[Turn], blocks: Sequence[Sequence[Any]]) -> str:
         given = iter(blocks)
@@ -277,16 +285,10 @@ class VLM(ABC):
                     "as a picture; take it out of the text"
                 )
         for video in videos:
-            if video.tokens.shape[-1] != self.width:
-                raise ModelError(
-                    f"tokens of {video.report.encoder!r} have {video.tokens.shape[-1]} channels, "
-                    f"{self.model!r} takes {self.width}; compress with its own encoder: "
-                    "VideoCompressor(encoder=vlm.encoder)"
-                )
+            check_channels(video, self.model, self.width)
 
     def _compacted(self, end: int) -> str:
         return (
             f"the whole video would need {end} positions and {self.model!r} has "
-            f"{self.context_tokens}, so the tokens that were kept are counted anew and their "
-            "distances in time are lost; sample fewer frames to keep them"
+            f"{self.context_tokens}, {MOVED}"
         )

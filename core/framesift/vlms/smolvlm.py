@@ -52,7 +52,7 @@ class SmolVLMTower(ShuffledTower):
         rows, columns = self._patches
         everywhere = torch.ones(len(pixels), rows, columns, dtype=torch.bool, device=pixels.device)
         before = base.vision_model(
-            pixel_values=pixels.to(base.dtype), patch_attention_mask=everywhere, return_dict=True
+            pixel_values=pixels, patch_attention_mask=everywhere, return_dict=True
         ).last_hidden_state
         return base.connector(before), before
 
@@ -112,7 +112,7 @@ class SmolVLM(FamilyVLM):
         """The text that the chat template writes for one item."""
         if self.item == "video":
             return str(getattr(self.tokenizer, "video_token", "<video>"))
-        return str(self.tokenizer.convert_ids_to_tokens(self.visual_id))
+        return super().placeholder
 
     @cached_property
     def chat_template(self) -> str:

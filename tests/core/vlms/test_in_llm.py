@@ -262,6 +262,31 @@ def test_a_prompt_without_pictures_passes_whole(llava):
     assert [len(kept) for kept in door.kept] == [0]
 
 
+def test_what_ends_each_video_always_stays(tmp_path):
+    TINY["llava-onevision"].build(tmp_path)
+    vlm = registry.create("llava-onevision", model=str(tmp_path), device="cpu")
+    tokens = vlm.encoder.encode(make_frames(2, TINY["llava-onevision"].size_px))
+    count, per_frame = tokens.count, tokens.tokens_per_frame
+    plan = TokenPlan.keep(torch.arange(count), num_in=count, tokens_per_frame=per_frame)
+    turn = Turn(role="user", text=QUESTION, videos=(compressed(tokens, plan),) * 2)
+    prompt, seen = vlm.prompt([turn]), []
+
+    def first(view, count):
+        seen.append(view.columns)
+        return torch.arange(count)
+
+    columns = prompt.visual.nonzero().flatten()
+    with vlm.in_llm(layer=1, keep=0.25, choose=first) as door, torch.no_grad():
+        logits = vlm.hf(**prompt.inputs(), use_cache=True).logits
+    assert torch.equal(seen[0], columns[prompt.rows >= 0])
+    assert len(door.kept[0]) == 2 * count // 4
+    newlines = columns[prompt.rows < 0]
+    assert len(newlines) == 2
+    with masked(vlm, 1, gone(prompt, torch.cat([door.kept[0], newlines]))), torch.no_grad():
+        expected = vlm.hf(**prompt.inputs(), use_cache=True).logits
+    close(logits[:, -1], expected[:, -1])
+
+
 def test_nothing_is_left_behind(llava):
     inputs = llava.prompt().inputs()
     plain = llava.generated(inputs)[1]

@@ -6,7 +6,10 @@ import torch
 
 transformers = pytest.importorskip("transformers")
 
+from huggingface_hub.errors import HTTPError  # noqa: E402
+
 import framesift  # noqa: E402
+from framesift.encoders._checkpoint import reach_hub  # noqa: E402
 from framesift.errors import (  # noqa: E402
     InvalidOptionError,
     MissingDependencyError,
@@ -17,6 +20,11 @@ from framesift.vlms import _checkpoint  # noqa: E402
 from framesift.vlms._load import load_vlm  # noqa: E402
 from framesift.vlms.llava import Llava  # noqa: E402
 from tiny_vlms import TINY  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def nothing_known_of_the_hub():
+    reach_hub.cache_clear()
 
 
 @pytest.fixture(scope="session")
@@ -83,8 +91,54 @@ def test_a_hub_id_out_of_reach_says_what_to_pass_instead(no_network):
     assert "local folder" in message
 
 
-def test_a_folder_that_is_missing_is_named(no_network):
-    assert "'/no/such/folder'" in refused("/no/such/folder")
+@pytest.fixture
+def asked_of_the_hub(monkeypatch):
+    """What was asked, by a hub that nobody can reach."""
+    asked = []
+
+    def out_of_reach(url, **options):
+        asked.append((url, options))
+        raise HTTPError("Name or service not known")
+
+    monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", out_of_reach)
+    return asked
+
+
+def test_a_hub_out_of_reach_is_asked_once_and_not_for_long(asked_of_the_hub):
+    message = refused("llava-hf/no-such-model")
+    assert "out of reach (Name or service not known)" in message
+    assert "pass a local folder" in message
+    ((url, options),) = asked_of_the_hub
+    assert url.endswith("llava-hf/no-such-model/resolve/main/config.json")
+    assert options["timeout"] <= 5
+
+
+def test_a_checkpoint_in_the_cache_needs_no_hub(
+    llava_folder, tmp_path, monkeypatch, asked_of_the_hub
+):
+    cached = tmp_path / "models--llava-hf--cached"
+    shutil.copytree(llava_folder, cached / "snapshots" / "abc")
+    (cached / "refs").mkdir()
+    (cached / "refs" / "main").write_text("abc")
+    for name in ("chat_template.jinja", "tokenizer_config.json"):
+        (cached / "snapshots" / "abc" / name).rename(tmp_path / name)
+    settings = json.loads((tmp_path / "tokenizer_config.json").read_text())
+    template = (tmp_path / "chat_template.jinja").read_text()
+    (cached / "snapshots" / "abc" / "tokenizer_config.json").write_text(
+        json.dumps(settings | {"chat_template": template})
+    )
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    vlm = load_vlm("llava-hf/cached")
+    assert vlm.chat_template == template
+    assert {url.rpartition("/")[2] for url, _ in asked_of_the_hub} == {"config.json"}
+
+
+@pytest.mark.parametrize(
+    "name", ["/no/such/folder", "models/of/mine", "./model", "a/b/config.json"]
+)
+def test_a_folder_that_is_missing_is_named(name):
+    message = refused(name)
+    assert message.startswith(f"{name!r} is no folder on this machine, and no hub id")
 
 
 def test_an_unsupported_family_names_those_that_are(copied):
@@ -107,9 +161,26 @@ def test_a_folder_without_a_config_is_refused(copied):
     assert "config.json" in refused(copied)
 
 
+def test_a_configuration_that_contradicts_itself_is_refused(copied):
+    config = json.loads((copied / "config.json").read_text())
+    config["text_config"]["hidden_size"] += 1
+    (copied / "config.json").write_text(json.dumps(config))
+    assert "not a multiple of the number of attention heads" in refused(copied)
+
+
+def test_a_damaged_file_of_the_processor_is_named(copied):
+    (copied / "chat_template.jinja").unlink()
+    (copied / "chat_template.json").write_text("{")
+    message = refused(copied)
+    assert message.startswith("chat_template.json of ")
+    assert "not JSON" in message
+
+
 def test_a_folder_without_preprocessing_is_refused(copied):
     (copied / "preprocessor_config.json").unlink()
-    assert "preprocessor_config.json" in refused(copied)
+    message = refused(copied)
+    assert "has no preprocessor_config.json" in message
+    assert "add the processor files" in message
 
 
 def test_a_folder_without_a_tokenizer_is_refused(copied):
@@ -142,6 +213,8 @@ def test_a_tokenizer_larger_than_the_model_is_refused(copied):
 def test_a_folder_without_a_chat_template_is_refused(copied):
     (copied / "chat_template.jinja").unlink()
     assert "chat_template.jinja" in refused(copied)
+    (copied / "chat_template.jinja").write_text("")
+    assert "has no chat template" in refused(copied)
 
 
 def test_an_old_chat_template_in_json_is_read_before_that_of_the_tokenizer(copied):

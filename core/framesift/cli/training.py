@@ -1,0 +1,53 @@
+"""`framesift train`: makes the models that the package ships or that its methods need."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from framesift.evaluation.model_card import CARD, FIGURES, write_card
+from framesift.training.tiny_vlm import CURVES, Recipe, train
+from framesift.vlms.tiny import FOLDER
+
+
+@click.group("train")
+def app() -> None:
+    """Train a model on synthetic videos; a run that was broken off goes on where it was."""
+
+
+@app.command("tiny-vlm")
+@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Model folder.")
+@click.option(
+    "--work",
+    type=click.Path(path_type=Path),
+    help="Folder for clips and checkpoints; OUT with '-work' behind it by default.",
+)
+@click.option("--clips", type=int, default=Recipe.clips, help="Clips that are drawn.")
+@click.option("--stills", type=int, default=Recipe.stills, help="Stills that are drawn.")
+@click.option("--tower-steps", type=int, default=Recipe.tower_steps, help="Steps of stage one.")
+@click.option(
+    "--language-steps", type=int, default=Recipe.language_steps, help="Steps of stage two."
+)
+@click.option("--seed", type=int, default=Recipe.seed, help="Seed of weights and order.")
+@click.option("--processes", type=int, default=Recipe.processes, help="Processes that draw.")
+def tiny_vlm(out: Path, work: Path | None, **amounts: int) -> None:
+    """Train the embedded tiny vision LLM from nothing: an hour or two on two CPU cores."""
+    work = work or out.with_name(f"{out.name}-work")
+    train(out, Recipe(**amounts), work=work, tell=lambda line: click.echo(line, err=True))
+    click.echo(f"wrote     {out} (curves in {CURVES})")
+    click.echo(f"try       framesift ask 'synthetic://number' 'What number flashes?' --vlm {out}")
+
+
+@app.command("tiny-vlm-card")
+@click.option(
+    "-m", "--model", type=click.Path(path_type=Path), default=FOLDER, help="Model folder."
+)
+@click.option("--videos", type=int, default=40, help="Held-out videos of each scene.")
+def tiny_vlm_card(model: Path, videos: int) -> None:
+    """Measure a tiny vision LLM on held-out videos and write its card."""
+    results = write_card(model, videos=videos)
+    for row in results["rows"]:
+        span = f"{row['interval'][0]:.1%} to {row['interval'][1]:.1%}"
+        click.echo(f"{row['video']:<16}{row['name']:<26}{row['share']:6.1%}  {span}")
+    click.echo(f"wrote     {model / CARD}, {model / FIGURES}")

@@ -1,0 +1,132 @@
+"""Synthetic clips for training: drawn, encoded as H.264, and read back by the own decode path."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from framesift.decoders import registry as decoders
+from framesift.decoders._sampling import at_fps
+from framesift.progress import progress_bar
+from framesift.sources.base import open_video
+
+SIDE_PX = 128
+"""Frames are kept at the size that the tiny model's vision tower takes, squashed to a square."""
+PER_SHARD = 250
+SHARES = {
+    "quiz": 0.36,
+    "shapes": 0.16,
+    "events": 0.16,
+    "number": 0.1,
+    "cuts": 0.09,
+    "mixed": 0.1,
+    "static": 0.03,
+}
+"""How often each scene is drawn. Slides are left out: their text is too small for the tower."""
+SIZES_PX = ((320, 180), (320, 180), (448, 252), (640, 360), (320, 240))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clip:
+    """One clip of a shard: where its frames lie, when they are shown, and what is true of it."""
+
+    uri: str
+    start: int
+    """Its first frame in the shard's array."""
+    times_seconds: tuple[float, ...]
+    truth: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shard:
+    """Some clips, with the frames of all of them one after another."""
+
+    frames: npt.NDArray[np.uint8]
+    """RGB `(F, 128, 128, 3)`, mapped from disk."""
+    clips: tuple[Clip, ...]
+
+
+def clip_address(seed: int) -> tuple[str, float]:
+    """Returns the address of the clip of a seed and the frames per second to sample it with."""
+    rng = random.Random(f"clip-{seed}")
+    scene = rng.choices(list(SHARES), list(SHARES.values()))[0]
+    lowest, highest = {"mixed": (16, 24), "quiz": (10, 18), "cuts": (10, 16)}.get(scene, (8, 14))
+    seconds = rng.randint(lowest, highest)
+    width, height = rng.choice(SIZES_PX)
+    fps = rng.choice([f for f in (1.0, 1.0, 1.5, 2.0) if f * seconds <= max(18, seconds)])
+    return (
+        f"synthetic://{scene}?seconds={seconds}&seed={seed}&width={width}&height={height}&fps=4",
+        fps,
+    )
+
+
+def make_shards(folder: Path, seeds: Sequence[int], *, processes: int) -> list[Path]:
+    """Writes the clips of `seeds` in shards and returns their folders; finished ones are kept."""
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = [seeds[i : i + PER_SHARD] for i in range(0, len(seeds), PER_SHARD)]
+    jobs = [(folder / f"{part[0]:07d}", part) for part in parts]
+    todo = [job for job in jobs if not (job[0] / "clips.json").is_file()]
+    with (
+        multiprocessing.get_context("spawn").Pool(processes) as pool,
+        progress_bar("clips", total=len(jobs)) as bar,
+    ):
+        bar.update(len(jobs) - len(todo))
+        for _ in pool.imap_unordered(_make_shard, todo):
+            bar.update(1)
+    return [path for path, _ in jobs]
+
+
+def read_shards(paths: Sequence[Path]) -> Iterator[Shard]:
+    """Yields shards; frames are mapped, not read."""
+    for path in paths:
+        clips = json.loads((path / "clips.json").read_text())
+        yield Shard(
+            frames=np.load(path / "frames.npy", mmap_mode="r", allow_pickle=False),
+            clips=tuple(
+                Clip(**{**clip, "times_seconds": tuple(clip["times_seconds"])}) for clip in clips
+            ),
+        )
+
+
+def _make_shard(job: tuple[Path, Sequence[int]]) -> None:
+    path, seeds = job
+    frames: list[npt.NDArray[np.uint8]] = []
+    clips = []
+    for seed in seeds:
+        uri, fps = clip_address(seed)
+        pictures, times, truth = _read_back(uri, fps)
+        clips.append(asdict(Clip(uri=uri, start=len(frames), times_seconds=times, truth=truth)))
+        frames.extend(pictures)
+    path.mkdir(parents=True, exist_ok=True)
+    np.save(path / "frames.npy", np.stack(frames), allow_pickle=False)
+    (path / "clips.json").write_text(json.dumps(clips))
+
+
+def _read_back(
+    uri: str, fps: float
+) -> tuple[list[npt.NDArray[np.uint8]], tuple[float, ...], dict[str, Any]]:
+    decoder = decoders.create("pyav")
+    pictures: list[npt.NDArray[np.uint8]] = []
+    times: list[float] = []
+    with open_video(uri) as video:
+        assert video.path is not None
+        assert video.truth is not None
+        index = decoder.index(video.path)
+        for window in decoder.decode(video.path, at_fps(index, fps)):
+            pictures.extend(squashed(frame) for frame in window.data)
+            times.extend(window.pts_seconds.tolist())
+        return pictures, tuple(times), video.truth
+
+
+def squashed(frame: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Returns a frame at the tower's size, as its image processor resizes it, before scaling."""
+    return np.asarray(Image.fromarray(frame).resize((SIDE_PX, SIDE_PX), Image.Resampling.BICUBIC))

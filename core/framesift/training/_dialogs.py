@@ -1,0 +1,223 @@
+"""Batches of clips with several questions each, whose visual prompts lose tokens at random.
+
+A model that starts with whole clips stays for long at what can be guessed; it finds what to look at
+sooner where there is little else to see. So some batches, at first all, are glimpses: the few
+frames that a question is about.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from framesift.training._paraphrases import rephrased
+
+UNASKED = -100
+MOST_QUESTIONS = 8
+GLIMPSE_FRAMES = 2
+GLIMPSES = 0.25
+"""Share of glimpses among the batches after the first ones."""
+SEEN_AT_ONCE = frozenset({"number", "text", "color", "place", "scene", "presence"})
+"""Kinds of question that one of the frames they are about answers."""
+LONGEST_SLOTS = 56
+"""A clip may be spread over as many frame slots, as if a longer video had lost the others."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """A clip as the tower sees it, with its questions."""
+
+    features: Tensor
+    """Patch features `(T, N, D)`, half precision."""
+    times_seconds: Sequence[float]
+    questions: Sequence[dict[str, Any]]
+
+    def glimpse(self, rng: random.Random) -> Seen:
+        """Returns a few frames that a question is about, with what can be asked about them."""
+        asked = rng.choice([q for q in self.questions if q["kind"] in SEEN_AT_ONCE])
+        start, end = asked["start_seconds"], asked["end_seconds"]
+        shown = [i for i, time in enumerate(self.times_seconds) if start <= time < end]
+        if not shown:
+            return self
+        first = rng.randrange(max(1, len(shown) - GLIMPSE_FRAMES + 1))
+        frames = shown[first : first + GLIMPSE_FRAMES]
+        return Seen(
+            features=self.features[frames],
+            times_seconds=[self.times_seconds[i] for i in frames],
+            questions=[
+                q
+                for q in self.questions
+                if q["kind"] in SEEN_AT_ONCE
+                and (q["start_seconds"], q["end_seconds"]) == (start, end)
+            ],
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dropping:
+    """How the visual prompts of one batch lose tokens."""
+
+    kind: str
+    """`"none"`, `"tokens"` by lot, `"frames"` by lot, or `"still"` ones first."""
+    keep: float = 1.0
+    compact: bool = False
+    """Whether positions are counted over what is left, not over the whole prompt."""
+    stretched: bool = False
+    """Whether frames are spread over the slots of a longer video."""
+    chat: bool = False
+    """Whether a question sees the ones before it, as in a conversation."""
+
+    @classmethod
+    def drawn(cls, rng: random.Random) -> Dropping:
+        """Returns one by lot: every third batch keeps all tokens."""
+        return cls(
+            kind=rng.choices(["none", "tokens", "frames", "still"], [34, 36, 12, 18])[0],
+            keep=rng.uniform(0.06, 0.7),
+            compact=rng.random() < 0.12,
+            stretched=rng.random() < 0.25,
+            chat=rng.random() < 0.2,
+        )
+
+
+class Dialogs(torch.utils.data.IterableDataset[dict[str, Tensor]]):
+    """Yields batches of clips of about the same length without end, the same ones for a seed."""
+
+    def __init__(
+        self,
+        clips: Sequence[Seen],
+        tokenizer: Any,
+        special: dict[str, int],
+        *,
+        size: int,
+        seed: int,
+        glimpses_first: int,
+    ) -> None:
+        """Takes clips, clips of one batch, and for how many batches there are glimpses only."""
+        self.clips = sorted(clips, key=lambda clip: len(clip.features))
+        self.tokenizer = tokenizer
+        self.special = special
+        self.size = size
+        self.seed = seed
+        self.glimpses_first = glimpses_first
+        self.glimpsed = [
+            clip for clip in clips if any(q["kind"] in SEEN_AT_ONCE for q in clip.questions)
+        ]
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        rng = random.Random(self.seed)
+        for number in itertools.count():
+            if number < self.glimpses_first or rng.random() < GLIMPSES:
+                few = [clip.glimpse(rng) for clip in rng.sample(self.glimpsed, 2 * self.size)]
+                few = [clip for clip in few if len(clip.features) <= GLIMPSE_FRAMES]
+                yield self.batch(few, Dropping(kind="none", stretched=True), rng)
+                continue
+            start = rng.randrange(max(1, len(self.clips) - 8 * self.size))
+            near = self.clips[start : start + 8 * self.size]
+            yield self.batch(rng.sample(near, self.size), Dropping.drawn(rng), rng)
+
+    def batch(
+        self, clips: Sequence[Seen], dropping: Dropping, rng: random.Random
+    ) -> dict[str, Tensor]:
+        """Returns the packed prompts of some clips.
+
+        `features (B, K, D)`, `text (B, Lt)`, `labels (B, Lt)`, `positions (B, 1 + K + Lt)` and
+        `mask (B, 1, 1 + K + Lt, 1 + K + Lt)`, where a question sees the video and itself.
+        """
+        visuals = [_visual(clip.features, dropping, rng) for clip in clips]
+        texts = [self._text(clip.questions, dropping, rng) for clip in clips]
+        kept, length = max(len(v[0]) for v in visuals), max(len(t[0]) for t in texts)
+        width = clips[0].features.shape[-1]
+        features = torch.zeros(len(clips), kept, width)
+        text = torch.full((len(clips), length), self.special["pad"])
+        labels = torch.full((len(clips), length), UNASKED)
+        positions = torch.zeros(len(clips), 1 + kept + length, dtype=torch.long)
+        parts = torch.full((len(clips), 1 + kept + length), -1)
+        for row, ((values, places, after), (ids, answers, part)) in enumerate(
+            zip(visuals, texts, strict=True)
+        ):
+            features[row, : len(values)] = values
+            positions[row, 1 : 1 + len(values)] = places
+            parts[row, : 1 + len(values)] = 0
+            text[row, : len(ids)], labels[row, : len(ids)] = ids, answers
+            end = 1 + kept + len(ids)
+            positions[row, 1 + kept : end] = after + _within(part, dropping)
+            parts[row, 1 + kept : end] = 1 if dropping.chat else part
+        return {
+            "features": features,
+            "text": text,
+            "labels": labels,
+            "positions": positions,
+            "mask": _mask(parts),
+        }
+
+    def _text(
+        self, questions: Sequence[dict[str, Any]], dropping: Dropping, rng: random.Random
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns ids, labels and the question's number of each column, all `(Lt,)`."""
+        ids: list[int] = []
+        labels: list[int] = []
+        part: list[int] = []
+        chosen = rng.sample(list(questions), min(MOST_QUESTIONS, len(questions)))
+        for number, asked in enumerate(chosen, start=1):
+            turn = [self.special["user"]] if dropping.chat and number > 1 else []
+            question = self.tokenizer(rephrased(asked["question"], rng))["input_ids"]
+            before = [*turn, *question, self.special["end"], self.special["assistant"]]
+            answer = [*self.tokenizer(asked["answer"])["input_ids"], self.special["end"]]
+            ids += before + answer
+            labels += [UNASKED] * len(before) + answer
+            part += [number] * (len(before) + len(answer))
+        return torch.tensor(ids), torch.tensor(labels), torch.tensor(part)
+
+
+def _visual(features: Tensor, dropping: Dropping, rng: random.Random) -> tuple[Tensor, Tensor, int]:
+    """Returns kept features `(K, D)`, their positions `(K,)` and the first position after them."""
+    frames, patches, _ = features.shape
+    slots, last = torch.arange(frames), frames
+    if dropping.stretched:
+        last = rng.randint(frames, max(frames, LONGEST_SLOTS))
+        slots = torch.tensor(sorted(rng.sample(range(last), frames)))
+    places = 1 + (slots[:, None] * patches + torch.arange(patches)).flatten()
+    kept = _kept(features, dropping, rng)
+    if dropping.compact:
+        return features.flatten(0, 1)[kept], 1 + torch.arange(len(kept)), 1 + len(kept)
+    return features.flatten(0, 1)[kept], places[kept], 1 + last * patches
+
+
+def _kept(features: Tensor, dropping: Dropping, rng: random.Random) -> Tensor:
+    frames, patches, _ = features.shape
+    lots = torch.rand(frames, patches, generator=torch.Generator().manual_seed(rng.getrandbits(48)))
+    if dropping.kind == "none":
+        return torch.arange(frames * patches)
+    if dropping.kind == "frames":
+        lots = lots[:, :1].expand_as(lots)
+    if dropping.kind == "still":
+        wide = features.float()
+        change = 1 - torch.cosine_similarity(wide[1:], wide[:-1], dim=-1)
+        lots = torch.cat([1 + lots[:1], change + 0.02 * lots[1:]])
+    count = max(1, round(dropping.keep * frames * patches))
+    order = torch.argsort(lots.flatten(), descending=True, stable=True)
+    return order[:count].sort().values
+
+
+def _within(part: Tensor, dropping: Dropping) -> Tensor:
+    """Returns each column's place in its question, or in the conversation."""
+    if dropping.chat:
+        return torch.arange(len(part))
+    lengths = torch.bincount(part)[1:].tolist()
+    starts = torch.tensor([0, *itertools.accumulate(lengths)][:-1])
+    return torch.arange(len(part)) - starts[part - 1]
+
+
+def _mask(parts: Tensor) -> Tensor:
+    """Returns what each column may see, bool `(B, 1, L, L)`; part 0 is the video, -1 padding."""
+    length = parts.shape[1]
+    before = torch.ones(length, length, dtype=torch.bool).tril()
+    same = (parts[:, None, :] == 0) | (parts[:, None, :] == parts[:, :, None])
+    seen = before & same & (parts[:, None, :] >= 0)
+    return (seen | torch.eye(length, dtype=torch.bool))[:, None]

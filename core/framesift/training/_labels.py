@@ -1,0 +1,112 @@
+"""What is shown in each patch of a frame, read off a synthetic video's truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from framesift.sources._scene_happenings import LETTERS, SIGNS
+from framesift.sources._scene_pixels import COLORS, SHAPES
+
+GRID = 8
+"""Patches per side."""
+NOTHING = -100
+"""Label of a patch that a question does not apply to, which the loss leaves out."""
+LEAST_SHARE = 0.12
+"""Part of a patch that a thing must cover to be what the patch shows."""
+KINDS = ("nothing", "shape", "number", "code", "sign")
+CLASSES = {
+    "kind": len(KINDS),
+    "color": len(COLORS),
+    "shape": len(SHAPES),
+    "tens": 10,
+    "ones": 10,
+    "letter": len(LETTERS),
+    "sign": len(SIGNS),
+    "backdrop": 7,
+}
+"""What is asked of a patch, and the number of answers."""
+BACKDROPS = ("sea", "forest", "desert", "snowfield", "night sky", "sunset", "indoors")
+
+Labels = dict[str, npt.NDArray[Any]]
+
+
+def frame_labels(events: Sequence[dict[str, Any]], seconds: float) -> Labels:
+    """Returns int64 classes `(64,)` by name of `CLASSES`, and `offset` float32 `(64, 2)`.
+
+    `offset` points from the middle of a patch to the middle of the thing it shows, in patches.
+    """
+    labels: Labels = {name: np.full(GRID * GRID, NOTHING, np.int64) for name in CLASSES}
+    labels["kind"][:] = 0
+    labels["backdrop"][:] = len(BACKDROPS) - 1
+    labels["offset"] = np.full((GRID * GRID, 2), np.nan, np.float32)
+    largest = np.full(GRID * GRID, LEAST_SHARE)
+    for event in events:
+        if not event["start_seconds"] <= seconds < event["end_seconds"]:
+            continue
+        facts = event["attributes"]
+        if event["kind"] == "landscape":
+            labels["backdrop"][:] = BACKDROPS.index(facts["name"])
+            continue
+        answers = _answers(event["kind"], facts)
+        if answers is None:
+            continue
+        box = _box_at(event, seconds)
+        share = _covered(box)
+        here = share >= largest
+        largest[here] = share[here]
+        for name in ("color", "shape", "tens", "ones", "letter", "sign"):
+            labels[name][here] = answers.get(name, NOTHING)
+        labels["kind"][here] = answers["kind"]
+        labels["offset"][here] = _offsets(box)[here]
+    return labels
+
+
+def _answers(kind: str, facts: dict[str, Any]) -> dict[str, int] | None:
+    colors = list(COLORS)
+    if kind in ("shape", "event"):
+        return {
+            "kind": 1,
+            "color": colors.index(facts["color"]),
+            "shape": SHAPES.index(facts["shape"]),
+        }
+    if kind == "number":
+        tens, ones = divmod(facts["number"], 10)
+        return {"kind": 2, "color": colors.index(facts["color"]), "tens": tens, "ones": ones}
+    if kind == "code":
+        letter, digit = facts["text"]
+        return {"kind": 3, "letter": LETTERS.index(letter), "ones": int(digit)}
+    if kind == "text":
+        return {"kind": 4, "sign": SIGNS.index(facts["text"])}
+    return None
+
+
+def _box_at(event: dict[str, Any], seconds: float) -> npt.NDArray[np.float64]:
+    """Returns the relative (x0, y0, x1, y1) of a thing, whose box is given for its mid time."""
+    box = np.array(event["box"])
+    path = event["attributes"].get("path")
+    if path is not None:
+        start, end = np.array(path)
+        whole = event["end_seconds"] - event["start_seconds"]
+        box = box + np.tile((end - start) * ((seconds - event["start_seconds"]) / whole - 0.5), 2)
+    return box
+
+
+def _covered(box: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Returns the part of each patch that lies in the box, `(64,)`."""
+    edges = np.arange(GRID + 1) / GRID
+    across, down = (
+        (np.minimum(edges[1:], box[axis + 2]) - np.maximum(edges[:-1], box[axis])).clip(0) * GRID
+        for axis in (0, 1)
+    )
+    return np.outer(down, across).flatten()
+
+
+def _offsets(box: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    middles = np.arange(GRID) + 0.5
+    across, down = ((box[axis] + box[axis + 2]) / 2 * GRID - middles for axis in (0, 1))
+    grid = np.stack(np.broadcast_arrays(across[None, :], down[:, None]), axis=-1)
+    return grid.reshape(-1, 2).astype(np.float32)

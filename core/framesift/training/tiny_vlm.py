@@ -1,0 +1,140 @@
+"""Trains the embedded tiny vision LLM from nothing: clips, vision tower, language model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from framesift.errors import InvalidOptionError
+from framesift.storage import write_atomically
+from framesift.training._clips import make_shards, read_shards
+from framesift.training._dialogs import Dialogs
+from framesift.training._fit import fit
+from framesift.training._language_stage import AnswerTask, seen_clips
+from framesift.training._stills import make_stills, read_stills
+from framesift.training._tiny_parts import ASSISTANT, END, PAD, USER, new_model, new_processor
+from framesift.training._tower_stage import LabeledFrames, TowerTask, frames_of
+
+CURVES = "training.json"
+RECIPE = "recipe.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How much the tiny model is shown; the defaults are those of the weights that are shipped."""
+
+    clips: int = 3000
+    """Synthetic clips, each with up to a dozen questions."""
+    stills: int = 16000
+    """Crowded pictures for the vision tower."""
+    tower_steps: int = 2300
+    language_steps: int = 2400
+    glimpses_first: int = 500
+    """Steps of the language model at which it sees only the frames that questions are about."""
+    tower_batch: int = 64
+    language_batch: int = 8
+    seed: int = 0
+    processes: int = 2
+    """Processes that draw clips."""
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if value < (0 if name == "seed" else 1):
+                raise InvalidOptionError(f"{name}={value!r} must be at least 1")
+        if self.clips < 2 * self.language_batch:
+            raise InvalidOptionError(
+                f"clips={self.clips} are too few for language_batch={self.language_batch}; draw at "
+                f"least {2 * self.language_batch}"
+            )
+
+
+def train(out: Path, recipe: Recipe, *, work: Path, tell: Callable[[str], None]) -> Path:
+    """Trains the tiny model and returns the folder `out` with model, processor and curves.
+
+    Args:
+        out: folder for the model; written once it is trained.
+        recipe: how much of what.
+        work: folder for clips and checkpoints; a run that was broken off goes on from there.
+        tell: told what is being done, in one line a stage.
+
+    Raises:
+        InvalidOptionError: `work` holds a run of another recipe.
+    """
+    _claim(work, recipe)
+    tell(f"drawing {recipe.stills} stills and {recipe.clips} clips")
+    stills = make_stills(work / "stills", range(recipe.stills), processes=recipe.processes)
+    shards = list(
+        read_shards(make_shards(work / "clips", range(recipe.clips), processes=recipe.processes))
+    )
+    processor = new_processor()
+    model = new_model(processor.tokenizer, recipe.seed)
+    images = processor.image_processor
+    tower = TowerTask(model.model.vision_tower, images.image_mean, images.image_std)
+    tell(f"teaching the vision tower what patches show, {recipe.tower_steps} steps")
+    tower_curve = fit(
+        tower,
+        LabeledFrames(read_stills(stills), frames_of(shards)),
+        folder=work / "tower",
+        steps=recipe.tower_steps,
+        batch_size=recipe.tower_batch,
+        learning_rate=1.2e-3,
+        seed=recipe.seed,
+    )
+    tell(f"teaching the language model to answer, {recipe.language_steps} steps")
+    special = special_ids(processor.tokenizer)
+    dialogs = Dialogs(
+        seen_clips(tower, shards),
+        processor.tokenizer,
+        special,
+        size=recipe.language_batch,
+        seed=recipe.seed,
+        glimpses_first=recipe.glimpses_first,
+    )
+    language_curve = fit(
+        AnswerTask(model, special["user"]),
+        dialogs,
+        folder=work / "language",
+        steps=recipe.language_steps,
+        batch_size=1,
+        learning_rate=1e-3,
+        seed=recipe.seed,
+        collate=lambda batches: batches[0],
+    )
+    save_model(model, processor, out)
+    curves = {"recipe": asdict(recipe), "tower": tower_curve, "language": language_curve}
+    write_atomically(out / CURVES, json.dumps(curves, indent=1).encode())
+    return out
+
+
+def _claim(work: Path, recipe: Recipe) -> None:
+    """Notes the recipe in `work`, whose clips and checkpoints are of no use to another one."""
+    path, mine = work / RECIPE, asdict(recipe)
+    noted = json.loads(path.read_text()) if path.is_file() else mine
+    other = [name for name in mine if name != "processes" and noted.get(name) != mine[name]]
+    if other:
+        given = ", ".join(f"{name}={mine[name]} and not {noted.get(name)}" for name in other)
+        raise InvalidOptionError(
+            f"{str(work)!r} holds a run of another recipe, as now {given}; pass another work "
+            "folder, or remove this one"
+        )
+    write_atomically(path, json.dumps(mine).encode())
+
+
+def special_ids(tokenizer: Any) -> dict[str, int]:
+    """Returns the token ids that prompts are put together from, by role."""
+    tokens = {"pad": PAD, "user": USER, "assistant": ASSISTANT, "end": END}
+    return {name: tokenizer.convert_tokens_to_ids(token) for name, token in tokens.items()}
+
+
+def save_model(model: Any, processor: Any, out: Path) -> None:
+    """Writes the model in half precision and its processor, as transformers reads them."""
+    out.mkdir(parents=True, exist_ok=True)
+    model.generation_config.eos_token_id = processor.tokenizer.eos_token_id
+    model.generation_config.pad_token_id = processor.tokenizer.pad_token_id
+    model.to(torch.float16).save_pretrained(out)
+    processor.save_pretrained(out)

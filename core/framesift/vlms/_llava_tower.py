@@ -1,0 +1,112 @@
+"""The towers of LLaVA and its like: CLIP or SigLIP, whose chosen layers are projected."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, replace
+from typing import Any, Final, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from framesift.encoders._edges import DETAIL_PX
+from framesift.encoders._probe import watch
+from framesift.errors import ModelError
+from framesift.types.video import VideoInfo
+from framesift.vlms._pictures import Preparation
+from framesift.vlms._tower import Tower
+
+SUMMARY: Final = {"clip_vision_model": 0, "siglip_vision_model": None}
+"""Place of the summary token in the towers that are understood, None for those without."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LlavaTower(Tower):
+    """A tower that is watched in the layer that gives the features.
+
+    `attention` comes from the summary token where the tower has one, else it is received on
+    average. Where patches are pooled into tokens, so are the signals.
+    """
+
+    picture_px: tuple[int, int] | None = None
+    """Display size `(H, W)` of the video, None where it is not known yet."""
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Patch grid `(h, w)` after pooling, read from the configuration."""
+        return self.pooled_grid(self._patches)
+
+    @property
+    def input_px(self) -> tuple[int, int]:
+        """Frame size `(H, W)` in the proportions of the video that shows the strokes of text."""
+        least = max(self.preparation.least_px, DETAIL_PX)
+        height, width = self.picture_px or (1, 1)
+        return round(least * max(1, height / width)), round(least * max(1, width / height))
+
+    def fitted(self, info: VideoInfo) -> Self:
+        """Returns the encoder for a video, so that its proportions are kept when it is decoded."""
+        return replace(self, picture_px=(info.height_px, info.width_px))
+
+    def region(self, info: VideoInfo) -> tuple[float, float, float, float]:
+        """Returns the part of the picture that the tower sees after cropping or padding."""
+        return self.preparation.geometry.region(info.height_px, info.width_px)
+
+    @property
+    @abstractmethod
+    def preparation(self) -> Preparation:
+        """How the checkpoint prepares frames."""
+
+    @abstractmethod
+    def pooled_grid(self, patches: int) -> tuple[int, int]:
+        """Returns the grid of the tokens, from the number of patches on each side."""
+
+    @abstractmethod
+    def pooled(self, values: Tensor) -> Tensor:
+        """Returns values of patches `(T, patches, C)` on the grid of the tokens, `(T, N, C)`."""
+
+    @abstractmethod
+    def run(self, pixels: Tensor) -> tuple[Tensor, Any]:
+        """Returns the features `(T, N, D)` of `(T, 3, H, W)`, and the tower's hidden states."""
+
+    def pixels(self, images: npt.NDArray[np.uint8]) -> Tensor:
+        """Returns RGB frames `(T, H, W, 3)` as the tower takes them, float32 `(T, 3, h, w)`."""
+        return self.preparation.pixels(images)
+
+    def covered(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """Returns the part of frames `(T, H, W, 3)` that is left after cropping or padding."""
+        return self.preparation.cut(images)
+
+    def look(self, pixels: Tensor) -> dict[str, Tensor]:
+        """Returns what the tower gives for frames `(T, 3, H, W)`."""
+        hf, config = self.vlm.hf, self.vlm.config
+        summary = SUMMARY[config.vision_config.model_type]
+        layer = config.vision_feature_layer
+        chosen = [layer] if isinstance(layer, int) else list(layer)
+        with watch(_attention_of(hf.base_model.vision_tower, chosen[-1]), summary) as seen:
+            features, hidden = self.run(pixels)
+        skip = 0 if summary is None else 1
+        before = torch.cat([hidden[index][:, skip:] for index in chosen], dim=-1)
+        return {
+            "features": features,
+            "attention": self.pooled(seen.attention[:, skip:, None])[..., 0],
+            "keys": self.pooled(seen.keys[:, skip:]),
+            "pre_projector": self.pooled(before),
+        }
+
+    @property
+    def _patches(self) -> int:
+        vision = self.vlm.config.vision_config
+        if vision.model_type not in SUMMARY:
+            raise ModelError(
+                f"{self.vlm.model!r} has a vision tower of type {vision.model_type!r}; this family "
+                f"reads {' or '.join(SUMMARY)}; pass a checkpoint with such a tower"
+            )
+        patches: int = vision.image_size // vision.patch_size
+        return patches
+
+
+def _attention_of(tower: Any, layer: int) -> Any:
+    """Returns the attention module of the layer that gives `hidden_states[layer]`."""
+    return tower.encoder.layers[layer if layer < 0 else layer - 1].self_attn

@@ -1,0 +1,27 @@
+"""The embedded tiny model: it comes with the package and knows synthetic videos only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Final
+
+from framesift.vlms._llava import FramesAsImages
+
+FOLDER: Final = Path(__file__).parent / "tiny_weights"
+"""Model, processor and model card, as transformers reads them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tiny(FramesAsImages):
+    """A LLaVA model of four million parameters, trained on `synthetic://` videos and questions.
+
+    The default of demos, tests and benchmarks: it loads in about a second and answers offline. It
+    has never seen real footage; what it says about a real video means nothing.
+    """
+
+    summary: ClassVar[str] = "4 M parameters, embedded; knows synthetic:// videos only"
+    model_types: ClassVar[frozenset[str]] = frozenset({"llava"})
+
+    model: str = str(FOLDER)
+    """Folder of the model; another one that `framesift train tiny-vlm` made will do."""

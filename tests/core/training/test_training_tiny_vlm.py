@@ -1,0 +1,197 @@
+import functools
+import json
+import shutil
+import sys
+from collections import Counter
+from dataclasses import asdict, replace
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from framesift import VideoCompressor, cli, load_vlm
+from framesift.errors import InvalidOptionError
+from framesift.training._language_stage import AnswerTask
+from framesift.training._tower_stage import TowerTask
+from framesift.training.tiny_vlm import CURVES, RECIPE, Recipe, train
+
+SMALL = Recipe(
+    clips=4,
+    stills=4,
+    tower_steps=2,
+    language_steps=2,
+    glimpses_first=1,
+    tower_batch=4,
+    language_batch=2,
+    seed=0,
+    processes=1,
+)
+URI = "synthetic://number?seconds=4&width=160&height=90"
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The folder of a model that has seen next to nothing, its work folder, and what was told."""
+    folder, lines = tmp_path_factory.mktemp("train"), []
+    out = train(folder / "model", SMALL, work=folder / "work", tell=lines.append)
+    return out, folder / "work", lines
+
+
+def stamps(folder):
+    """Returns when each file of a folder was last written."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {path.relative_to(folder): path.stat().st_mtime_ns for path in files}
+
+
+def counting(forward, calls):
+    """Returns a method that counts its calls under its own name, with the same signature."""
+
+    @functools.wraps(forward)
+    def counted(*given, **named):
+        calls[forward.__qualname__] += 1
+        return forward(*given, **named)
+
+    return counted
+
+
+@pytest.mark.slow
+def test_what_is_trained_can_be_loaded_and_asked(trained):
+    out, _, lines = trained
+    vlm = load_vlm(str(out))
+    assert vlm.hf.dtype == torch.float32
+    assert 2e6 < sum(weights.numel() for weights in vlm.hf.parameters()) < 6e6
+    answer = VideoCompressor(vlm=vlm, keep=0.5).ask(URI, "What number flashes?")
+    assert answer.usage.visual_tokens_after == answer.usage.visual_tokens_before / 2
+    assert answer.usage.answer_tokens >= 1
+    assert len(lines) == 3
+    assert all("\n" not in line for line in lines)
+
+
+@pytest.mark.slow
+def test_weights_are_kept_in_half_precision_and_without_pickles(trained):
+    out, _, _ = trained
+    assert not [path for path in out.rglob("*") if path.suffix in (".bin", ".pt", ".pkl")]
+    weights = load_file(out / "model.safetensors")
+    assert {values.dtype for values in weights.values()} == {torch.float16}
+    assert (out / "model.safetensors").stat().st_size < 12e6
+
+
+@pytest.mark.slow
+def test_curves_lie_beside_the_model(trained):
+    curves = json.loads((trained[0] / CURVES).read_text())
+    assert Recipe(**curves["recipe"]) == SMALL
+    for stage in ("tower", "language"):
+        assert curves[stage]
+        assert all(0 < point["loss"] < 100 for point in curves[stage])
+        assert [point["step"] for point in curves[stage]] == sorted(
+            point["step"] for point in curves[stage]
+        )
+
+
+@pytest.mark.slow
+def test_a_second_run_goes_on_from_the_work_folder(trained, tmp_path, monkeypatch):
+    out, work, _ = trained
+    again, steps = tmp_path / "work", Counter()
+    shutil.copytree(work, again)
+    drawn = {name: stamps(again / name) for name in ("stills", "clips")}
+    for task in (TowerTask, AnswerTask):
+        monkeypatch.setattr(task, "forward", counting(task.forward, steps))
+    recipe = replace(SMALL, processes=2)
+    found = train(tmp_path / "model", recipe, work=again, tell=lambda line: None)
+    assert {name: stamps(again / name) for name in drawn} == drawn
+    # At its end transformers takes one step more, with a learning rate of zero.
+    assert max(steps.values(), default=0) <= 1
+    weights, same = (load_file(folder / "model.safetensors") for folder in (out, found))
+    assert set(same) == set(weights)
+    for name, values in weights.items():
+        torch.testing.assert_close(same[name], values, rtol=0, atol=0, msg=name)
+    curves, before = (json.loads((folder / CURVES).read_text()) for folder in (found, out))
+    assert (curves["tower"], curves["language"]) == (before["tower"], before["language"])
+
+
+@pytest.mark.parametrize(
+    "amounts",
+    [{"clips": 0}, {"stills": -3}, {"tower_steps": 0}, {"language_batch": 0}, {"processes": 0}],
+)
+def test_too_little_is_refused_in_one_line(amounts):
+    ((name, value),) = amounts.items()
+    with pytest.raises(InvalidOptionError, match=f"{name}={value} must be at least 1") as error:
+        Recipe(**amounts)
+    assert "\n" not in str(error.value)
+
+
+def test_fewer_clips_than_batches_take_are_refused_in_one_line():
+    assert Recipe(clips=12, language_batch=6).clips == 12
+    with pytest.raises(InvalidOptionError, match=r"clips=11 .*language_batch=6.* 12") as error:
+        Recipe(clips=11, language_batch=6)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"stills": 5}, {"language_steps": 3}])
+def test_a_work_folder_serves_one_recipe(change, tmp_path):
+    ((name, value),) = change.items()
+    (tmp_path / RECIPE).write_text(json.dumps(asdict(SMALL)))
+    told = []
+    with pytest.raises(
+        InvalidOptionError, match=f"another recipe.*{name}={value} and not"
+    ) as error:
+        train(tmp_path / "model", replace(SMALL, **change), work=tmp_path, tell=told.append)
+    assert "\n" not in str(error.value)
+    assert told == []
+    assert [path.name for path in tmp_path.iterdir()] == [RECIPE]
+
+
+def test_the_seed_may_be_zero_but_not_less():
+    assert Recipe(seed=0).seed == 0
+    with pytest.raises(InvalidOptionError, match="seed=-1") as error:
+        Recipe(seed=-1)
+    assert "\n" not in str(error.value)
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Runs `framesift train tiny-vlm` in this process; returns exit code, stdout and stderr."""
+
+    def call(*arguments):
+        given = ["framesift", "train", "tiny-vlm", *map(str, arguments)]
+        monkeypatch.setattr(sys, "argv", given)
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        captured = capsys.readouterr()
+        return stopped.value.code or 0, captured.out, captured.err
+
+    return call
+
+
+def test_help_names_every_amount(run):
+    code, out, _ = run("--help")
+    assert code == 0
+    for option in ("--out", "--work", "--clips", "--stills", "--tower-steps", "--language-steps"):
+        assert option in out
+
+
+def test_a_bad_amount_is_one_line_and_draws_nothing(run, tmp_path):
+    code, _, err = run("--out", tmp_path / "model", "--clips", "0")
+    assert code != 0
+    assert "clips=0 must be at least 1" in err
+    assert "Traceback" not in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_hands_on_what_it_is_given(run, tmp_path, monkeypatch):
+    from framesift.cli import training
+
+    calls = []
+
+    def noted(out, recipe, *, work, tell):
+        tell("drawing")
+        calls.append((out, recipe, work))
+
+    monkeypatch.setattr(training, "train", noted)
+    code, out, err = run("-o", tmp_path / "model", "--clips", "50", "--seed", "7")
+    assert code == 0
+    assert calls == [(tmp_path / "model", Recipe(clips=50, seed=7), tmp_path / "model-work")]
+    assert err == "drawing\n"
+    assert str(tmp_path / "model") in out
+    run("-o", tmp_path / "model", "--work", tmp_path / "there", "--tower-steps", "9")
+    assert calls[1] == (tmp_path / "model", Recipe(tower_steps=9), tmp_path / "there")

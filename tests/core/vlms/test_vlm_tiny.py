@@ -1,0 +1,122 @@
+"""The embedded model: what its card promises, and that it goes through the ordinary path."""
+
+import json
+import random
+
+import pytest
+import torch
+
+import framesift
+from framesift.evaluation._bench_answers import WAYS, WHOLE, measure
+from framesift.types.plan import TokenPlan
+from framesift.vlms.base import Turn
+from framesift.vlms.tiny import FOLDER
+
+transformers = pytest.importorskip("transformers")
+MEGABYTES = 10
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return framesift.load_vlm("tiny")
+
+
+def test_weights_are_small_safetensors_with_a_card():
+    files = {path.name: path.stat().st_size for path in FOLDER.iterdir()}
+    assert {"model.safetensors", "README.md", "config.json", "tokenizer.json"} <= set(files)
+    assert sum(files.values()) < MEGABYTES * 1e6
+    assert not [name for name in files if name.endswith((".bin", ".pt", ".pth", ".pkl"))]
+
+
+def test_card_gives_the_figures_that_were_measured():
+    card = (FOLDER / "README.md").read_text()
+    rows = json.loads((FOLDER / "answers.json").read_text())["rows"]
+    for row in rows:
+        if row["name"] == WHOLE.name:
+            line = f"| {row['video']} | {row['share']:.1%} | {row['interval'][0]:.1%} to"
+            assert line in card, line
+
+
+def test_sees_colors_in_videos_that_it_was_not_trained_on(tiny):
+    sift = framesift.VideoCompressor(vlm=tiny, strategy="temporal", keep=0.25)
+    right = 0
+    for seed in range(2_500_000, 2_500_008):
+        with framesift.open_video(f"synthetic://number?seed={seed}") as video:
+            asked = video.truth["questions"][2]
+            right += sift.ask(video, "What color is the card?").text == asked["answer"]
+    assert right >= 6
+
+
+def test_readme_example_reads_the_number(tiny):
+    sift = framesift.VideoCompressor(vlm=tiny, strategy="temporal", keep=0.25)
+    answer = sift.ask("synthetic://number?seed=3", "What number flashes?", evidence="attention")
+    assert answer.text == "44"
+    assert answer.evidence[0].start_seconds == 3.0
+
+
+def test_blind_it_knows_no_number(tiny):
+    ids = tiny.prompt([Turn(role="user", text="What number flashes?")]).input_ids[None]
+    out = tiny.hf.generate(input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=8)
+    assert len(tiny.tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=True)) <= 8
+
+
+def test_whole_prompt_equals_the_processors(tiny):
+    question = "How many shapes are there?"
+    sift = framesift.VideoCompressor(vlm=tiny, strategy="uniform", keep=1.0)
+    with framesift.open_video("synthetic://shapes?seconds=3&seed=5") as video:
+        frames = sift.frames(video).data
+        prompt = tiny.prompt([Turn(role="user", text=question, videos=(sift.compress(video),))])
+    processor = transformers.AutoProcessor.from_pretrained(FOLDER)
+    content = [{"type": "image"}] * len(frames)
+    text = processor.apply_chat_template(
+        [
+            {
+                "role": "user",
+                "content": [*content, {"type": "text", "text": question}],
+            }
+        ],
+        add_generation_prompt=True,
+    )
+    given = processor(images=list(frames), text=text, return_tensors="pt")
+    assert torch.equal(given["input_ids"][0], prompt.input_ids)
+    with torch.no_grad():
+        ordinary, ours = tiny.hf(**given).logits, tiny.hf(**prompt.inputs()).logits
+    torch.testing.assert_close(ours, ordinary, atol=1e-4, rtol=1e-4)
+
+
+def test_answer_is_lost_with_the_tokens_that_carry_it(tiny):
+    sift = framesift.VideoCompressor(vlm=tiny, strategy=Without(), keep=0.5)
+    right = 0
+    for seed in range(2_600_000, 2_600_006):
+        with framesift.open_video(f"synthetic://number?seed={seed}") as video:
+            asked = video.truth["questions"][2]
+            Without.seconds = asked["start_seconds"], asked["end_seconds"]
+            right += sift.ask(video, "What color is the card?").text == asked["answer"]
+    assert right <= 3
+
+
+class Without(framesift.strategies.base.Strategy):
+    """Drops the frames that show the number, and keeps half of the tokens among the others."""
+
+    seconds = 0.0, 0.0
+
+    def decide(self, tokens, budget, question):
+        start, end = self.seconds
+        others = ~((tokens.pts_seconds >= start) & (tokens.pts_seconds < end))
+        candidates = others[:, None].expand_as(tokens.live).flatten().nonzero().flatten()
+        lots = random.Random(0).sample(range(len(candidates)), budget)
+        return TokenPlan.keep(
+            candidates[sorted(lots)],
+            num_in=tokens.count,
+            tokens_per_frame=tokens.tokens_per_frame,
+        )
+
+
+@pytest.mark.slow
+def test_random_dropping_costs_answers():
+    ways = [way for way in WAYS if way.name in (WHOLE.name, "random 0.10")]
+    rows = measure(videos=4, ways=ways)["rows"]
+    share = {row["name"]: row["share"] for row in rows if row["video"] == "overall"}
+    assert share[WHOLE.name] >= 0.75
+    assert share[WHOLE.name] - share["random 0.10"] >= 0.08
+    assert share["blind"] <= 0.5
