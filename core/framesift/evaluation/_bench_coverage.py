@@ -76,4 +76,4 @@ def wilson(hits: int, total: int, z: float = 1.96) -> tuple[float, float]:
     share, spread = hits / total, z * z / total
     middle = (share + spread / 2) / (1 + spread)
     half = z * sqrt(share * (1 - share) / total + spread / (4 * total)) / (1 + spread)
-    return middle - half, middle + half
+    return max(0.0, middle - half), min(1.0, middle + half)

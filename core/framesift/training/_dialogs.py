@@ -23,7 +23,7 @@ MOST_QUESTIONS = 8
 GLIMPSE_FRAMES = 2
 GLIMPSES = 0.25
 """Share of glimpses among the batches after the first ones."""
-SEEN_AT_ONCE = frozenset({"number", "text", "color", "place", "scene", "presence"})
+SEEN_AT_ONCE = frozenset({"number", "text", "color", "place", "scene"})
 """Kinds of question that one of the frames they are about answers."""
 LONGEST_SLOTS = 56
 """A clip may be spread over as many frame slots, as if a longer video had lost the others."""
