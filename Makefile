@@ -8,7 +8,7 @@ OUT ?= out
 URI ?= synthetic://mixed?seconds=30
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all lint format type bench table clean
+.PHONY: help install demo test test-all test-processors lint format type bench table clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -28,6 +28,11 @@ demo: $(READY) ## Ask about a synthetic clip, and write the report page of anoth
 
 test: $(READY) ## Run the tests, offline, without the slow ones
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+# torchvision stays out of the environment, since nothing may need it but the models' own processors.
+test-processors: $(READY) ## Compare prompts with the models' own video processors, which need torchvision
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(OUT)/torchvision "torchvision==0.28.*"
+	PYTHONPATH=$(OUT)/torchvision $(BIN)/python -m pytest -m torchvision $(ARGS)
 
 test-all: $(READY) ## Run all the tests with branch coverage
 	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
