@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from types import MappingProxyType
@@ -29,10 +30,10 @@ LAST: Final = -1
 
 @dataclass(frozen=True, kw_only=True)
 class VisionTransformer(Encoder):
-    """Patch features of one layer, with the attention and the keys of that same layer.
+    """Patch features and keys of one layer, with the attention of that layer or a later one.
 
-    Layers behind it are never loaded. Frames are squashed to the tower's size, not cropped, so that
-    each patch maps to a place of the frame.
+    Layers behind them are never loaded. Frames are squashed to the tower's size, not cropped, so
+    that each patch maps to a place of the frame.
     """
 
     gives: ClassVar[frozenset[str]] = frozenset({"attention", "keys", "edge_density"})
@@ -59,8 +60,15 @@ class VisionTransformer(Encoder):
     """What the tower computes in; `"auto"` is float16 on a GPU, else float32."""
     batch_size: int = 16
     """Frames that go through the tower at once."""
+    attention_layer: int | None = None
+    """Layer whose attention is given, counted from the end; None for that of the features."""
 
     def __post_init__(self) -> None:
+        if self.attention_layer is not None and not self.feature_layer <= self.attention_layer < 0:
+            raise InvalidOptionError(
+                f"attention_layer={self.attention_layer!r} must be from {self.feature_layer}, the "
+                "layer of the features, to -1, the last one"
+            )
         if self.batch_size < 1:
             raise InvalidOptionError(f"batch_size={self.batch_size!r} must be at least 1 frame")
         placed(self.device, self.dtype)
@@ -81,7 +89,7 @@ class VisionTransformer(Encoder):
         """Returns the tokens `(T, N, D)` on the CPU, in the dtype of the tower."""
         images = resized(frames.data, self._size_px)
         batches = np.array_split(images, range(self.batch_size, len(images), self.batch_size))
-        tower = _load(type(self), self.model, *placed(self.device, self.dtype))
+        tower = _load(type(self), self.model, self._deepest, *placed(self.device, self.dtype))
         seen = [tower.look(batch) for batch in batches]
         features, keys, attention = (torch.cat(parts) for parts in zip(*seen, strict=True))
         density = torch.from_numpy(edge_density(frames.data, self.grid))
@@ -98,17 +106,26 @@ class VisionTransformer(Encoder):
 
     @cached_property
     def _config(self) -> Any:
-        return _read(type(self), self.model)
+        return _read(type(self), self.model, self._deepest)
+
+    @property
+    def _deepest(self) -> int:
+        return self.feature_layer if self.attention_layer is None else self.attention_layer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Tower:
-    """A loaded tower that ends with the layer that gives the features."""
+    """A loaded tower that ends with the layer whose attention is given."""
 
     model: Any
-    layer: Any
-    """Attention module of its last layer."""
+    feature_attention: Any
+    """Attention module of the layer that gives features and keys."""
+    last_attention: Any
+    """Attention module of its last layer, often the same."""
     feature_layer: int
+    """Counted from the end of what is loaded."""
+    normed: bool
+    """Whether the features are what the tower gives at last."""
     summary_token: int | None
     mean: Tensor
     std: Tensor
@@ -118,25 +135,30 @@ class _Tower:
         """Returns features `(T, N, D)`, keys `(T, N, Dk)` and attention `(T, N)` on the CPU."""
         pixels = torch.tensor(images, device=self.mean.device).permute(0, 3, 1, 2)
         normal = ((pixels / 255 - self.mean) / self.std).to(self.model.dtype)
-        with watch(self.layer, self.summary_token) as seen:
-            if self.feature_layer == LAST:
+        same = self.last_attention is self.feature_attention
+        with (
+            watch(self.feature_attention, self.summary_token) as seen,
+            nullcontext(seen) if same else watch(self.last_attention, self.summary_token) as last,
+        ):
+            if self.normed:
                 features = self.model(pixel_values=normal).last_hidden_state
             else:
-                found = self.model(pixel_values=normal, output_hidden_states=[-1])
-                features = found.hidden_states[-1]
+                kept = [self.feature_layer]
+                found = self.model(pixel_values=normal, output_hidden_states=kept)
+                features = found.hidden_states[self.feature_layer]
         first = 0 if self.summary_token is None else self.summary_token + 1
-        everything = features, seen.keys, seen.attention
+        everything = features, seen.keys, last.attention
         features, keys, attention = (rows[:, first:].cpu() for rows in everything)
         return features, keys, attention
 
 
-def _read(kind: type[VisionTransformer], model: str) -> Any:
-    """Returns the configuration of the tower, up to the layer that gives the features."""
+def _read(kind: type[VisionTransformer], model: str, deepest: int) -> Any:
+    """Returns the configuration of the tower, up to its layer `deepest`."""
     given = read_config(model, kind.model_types)
     config_class = getattr(require("transformers", extra="hf"), f"{kind.architecture}Config")
     config = config_class(**{**given.get("vision_config", given), **kind.options})
-    layers = config.num_hidden_layers + kind.feature_layer + 1
-    if layers < 1:
+    layers = config.num_hidden_layers + deepest + 1
+    if config.num_hidden_layers + kind.feature_layer < 0:
         raise ModelError(
             f"{model!r} has {config.num_hidden_layers} layers; the features are those of layer "
             f"{kind.feature_layer}; pass a tower with {-kind.feature_layer} layers or more"
@@ -146,16 +168,21 @@ def _read(kind: type[VisionTransformer], model: str) -> Any:
 
 
 @lru_cache(maxsize=2)
-def _load(kind: type[VisionTransformer], model: str, device: str, dtype: torch.dtype) -> _Tower:
-    config = _read(kind, model)
+def _load(
+    kind: type[VisionTransformer], model: str, deepest: int, device: str, dtype: torch.dtype
+) -> _Tower:
+    config = _read(kind, model, deepest)
     name = f"{kind.architecture}Model"
     tower = load_tower(model, name, config=config, device=device, dtype=dtype)
     normalization = read_normalization(model, kind.colors)
     mean, std = (torch.tensor(color, device=device)[:, None, None] for color in normalization)
+    last, behind = config.num_hidden_layers - 1, deepest - kind.feature_layer
     return _Tower(
         model=tower,
-        layer=tower.get_submodule(kind.attention_path.format(config.num_hidden_layers - 1)),
-        feature_layer=kind.feature_layer,
+        feature_attention=tower.get_submodule(kind.attention_path.format(last - behind)),
+        last_attention=tower.get_submodule(kind.attention_path.format(last)),
+        feature_layer=-1 - behind,
+        normed=kind.feature_layer == LAST,
         summary_token=kind.summary_token,
         mean=mean,
         std=std,

@@ -13,7 +13,8 @@ class Clip(VisionTransformer):
     """Penultimate patch features, as LLaVA takes them, and what that layer attends to.
 
     `attention` goes from the summary token (CLS) to each patch, averaged over heads, as VisionZip
-    reads it; `keys` are those of the same layer, averaged over heads.
+    reads it, or with `attention_layer=-1` that of the last layer; `keys` are those of the features'
+    layer, averaged over heads.
     """
 
     summary: ClassVar[str] = "features, attention and keys of a CLIP vision transformer"

@@ -92,6 +92,23 @@ def test_attention_is_that_of_the_penultimate_layer_from_the_summary_token(folde
     assert expected.std() > 1e-3
 
 
+def test_attention_of_the_last_layer_leaves_features_and_keys_as_they_are(folder, model):
+    frames = make_frames()
+    own = Clip(model=str(folder)).encode(frames)
+    last = Clip(model=str(folder), attention_layer=-1).encode(frames)
+    expected = reference(model, frames, attention="eager").attentions[-1].mean(1)[:, 0, 1:]
+    torch.testing.assert_close(last.signals.attention, expected, atol=1e-6, rtol=0)
+    assert torch.equal(last.features, own.features)
+    assert torch.equal(last.signals.keys, own.signals.keys)
+    assert not torch.allclose(last.signals.attention, own.signals.attention, atol=1e-4)
+
+
+@pytest.mark.parametrize("layer", [0, -3])
+def test_attention_before_the_features_or_behind_the_tower_is_refused(layer):
+    with pytest.raises(InvalidOptionError, match="must be from -2"):
+        Clip(model="anything", attention_layer=layer)
+
+
 def test_keys_are_those_of_the_penultimate_layer_averaged_over_heads(folder, model):
     frames, seen = make_frames(), []
     hook = model.encoder.layers[-2].self_attn.k_proj.register_forward_hook(
