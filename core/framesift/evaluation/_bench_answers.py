@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from framesift.chat import Chat
-from framesift.evaluation._bench_coverage import wilson
+from framesift.evaluation._bench_coverage import share_row
 from framesift.evaluation._bench_process import Json
 from framesift.generation import Generation, complete
 from framesift.pipeline import VideoCompressor
@@ -77,7 +77,9 @@ def measure(*, videos: int, vlm: str = "tiny", ways: Sequence[Way] = WAYS) -> Js
                 for group in _groups(kind):
                     total[way, group] += 1
                     right[way, group] += _same(given, answer)
-    rows = [_row(way, group, right[way, group], count) for (way, group), count in total.items()]
+    rows = [
+        share_row(group, way, right[way, group], count) for (way, group), count in total.items()
+    ]
     return {
         "question": "share of right answers of the embedded tiny model, with greedy decoding and "
         "one of several phrasings of each question; 95 % Wilson interval; synthetic videos with "
@@ -137,18 +139,6 @@ def _groups(kind: str) -> tuple[str, ...]:
 
 def _same(given: str, answer: str) -> bool:
     return given.strip().rstrip(".").casefold() == answer.casefold()
-
-
-def _row(way: str, group: str, right: int, total: int) -> Json:
-    low, high = wilson(right, total)
-    return {
-        "video": group,
-        "name": way,
-        "events": total,
-        "found": right,
-        "share": round(right / total, 4),
-        "interval": [round(low, 4), round(high, 4)],
-    }
 
 
 def _met(share: dict[tuple[str, str], float]) -> Json:

@@ -34,7 +34,7 @@ def measure(*, videos: int) -> Json:
                 for name in SELECTORS:
                     hits = _hits(video, spans, name)
                     found[name] = [found[name][0] + hits, found[name][1] + len(spans)]
-        rows += [_row(scene, name, *counts) for name, counts in found.items()]
+        rows += [share_row(scene, name, *counts) for name, counts in found.items()]
     return {
         "question": "share of events that have a keyframe, with one keyframe more than events; "
         "95 % Wilson interval; synthetic videos with seeds that were held out",
@@ -59,10 +59,11 @@ def _hits(video: LocalVideo, spans: Sequence[Span], selector: str) -> int:
     return sum(any(start <= time <= end for time in times) for start, end in spans)
 
 
-def _row(scene: str, name: str, hits: int, events: int) -> Json:
+def share_row(video: str, name: str, hits: int, events: int) -> Json:
+    """Returns a row of results: a share with its interval."""
     low, high = wilson(hits, events)
     return {
-        "video": scene,
+        "video": video,
         "name": name,
         "events": events,
         "found": hits,

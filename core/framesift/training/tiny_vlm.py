@@ -26,9 +26,9 @@ RECIPE = "recipe.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How much the tiny model is shown; the defaults are those of the weights that are shipped."""
+    """How much the tiny model is shown; `training.json` beside the weights says what they saw."""
 
-    clips: int = 3000
+    clips: int = 5000
     """Synthetic clips, each with up to a dozen questions."""
     stills: int = 16000
     """Crowded pictures for the vision tower."""
