@@ -14,6 +14,7 @@ FramesiftError
 │   ├── UnknownNameError         (LookupError)
 │   └── InvalidOptionError
 ├── BudgetError                  (ValueError)
+├── InvalidTokensError           (ValueError)
 ├── MissingSignalError           (LookupError)
 ├── ModelError                   (RuntimeError)
 └── MissingDependencyError       (ImportError)
@@ -73,6 +74,10 @@ class InvalidOptionError(SpecError):
 
 class BudgetError(FramesiftError, ValueError):
     """A token or frame budget is not positive or not a number."""
+
+
+class InvalidTokensError(FramesiftError, ValueError):
+    """Visual tokens do not fit together, or hold features that are not finite numbers."""
 
 
 class MissingSignalError(FramesiftError, LookupError):

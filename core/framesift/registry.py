@@ -77,7 +77,8 @@ class Registry(Generic[Part]):
         """Returns the part that a spec string such as `"temporal:threshold=0.9"` describes.
 
         An object that is a part already is returned as it is. Values in the string are read by
-        the type of the option; `options` override them.
+        the type of the option; `options` override them. A value that holds commas or is a spec
+        string with options of its own stands in brackets: `"outer:inner=[temporal:a=1,b=2]"`.
 
         Raises:
             UnknownNameError: no such part.
@@ -100,6 +101,10 @@ class Registry(Generic[Part]):
             raise
         except (TypeError, ValueError) as error:
             raise InvalidOptionError(f"{spec!r}: {error}") from error
+
+    def facts(self) -> list[dict[str, Any]]:
+        """Returns what every part says of itself, options and their defaults included."""
+        return [{"name": name, **_facts(self.get(name))} for name in self.names()]
 
     def _own_names(self) -> list[str]:
         folder = Path(str(importlib.import_module(self.package).__file__)).parent
@@ -167,18 +172,63 @@ def describe(part: Any) -> str:
         for option in part_options(type(part))
         if getattr(part, option.name) != option_default(option)
     }
-    options = ",".join(f"{key}={value}" for key, value in changed.items())
+    options = ",".join(f"{key}={_bracketed(value)}" for key, value in changed.items())
     return f"{name}:{options}" if options else name
 
 
+def split_spec(text: str, separator: str) -> list[str]:
+    """Returns the parts of a spec string between separators that stand outside of brackets.
+
+    A bracket counts where it opens a value, after `=`, or lies within one that does, so that
+    `"[1] talk.bin"` is an ordinary value.
+
+    Raises:
+        InvalidOptionError: a value's bracket is not closed.
+    """
+    parts, start, depth = [], 0, 0
+    for place, letter in enumerate(text):
+        if letter == "[" and (depth or text[:place].rstrip().endswith("=")):
+            depth += 1
+        elif letter == "]" and depth:
+            depth -= 1
+        elif letter == separator and not depth:
+            parts.append(text[start:place])
+            start = place + 1
+    if depth:
+        raise InvalidOptionError(f"{text!r}: a value's '[' is not closed; end it with ']'")
+    return [*parts, text[start:]]
+
+
+def _facts(part: Any) -> dict[str, Any]:
+    facts: dict[str, Any] = {"summary": part.summary}
+    for name in ("needs", "gives"):
+        if hasattr(part, name):
+            facts[name] = sorted(getattr(part, name))
+    if getattr(part, "paper", None):
+        facts["paper"] = part.paper
+    if hasattr(part, "cost"):
+        facts["output"] = "merged" if part.merges else "kept"
+        facts.update({name: getattr(part, name) for name in ("applies_to", "cost")})
+    facts["options"] = {option.name: option_default(option) for option in part_options(part)}
+    return facts
+
+
+def _bracketed(value: Any) -> Any:
+    """Returns an option's value as it stands in a spec string."""
+    nested = isinstance(value, str) and (any(mark in value for mark in ",|") or value[:1] == "[")
+    return f"[{value}]" if nested else value
+
+
 def _parse_options(spec: str, text: str) -> dict[str, str]:
-    pairs = [pair.strip() for pair in text.split(",") if pair.strip()]
+    pairs = [pair.strip() for pair in split_spec(text, ",") if pair.strip()]
     options = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals:
             raise InvalidOptionError(f"{spec!r}: {pair!r} must be written as option=value")
-        options[key.strip()] = value.strip()
+        value = value.strip()
+        bracketed = value.startswith("[") and value.endswith("]")
+        options[key.strip()] = value[1:-1].strip() if bracketed else value
     return options
 
 

@@ -1,16 +1,26 @@
 """Every strategy, whatever its method, keeps these promises."""
 
+from dataclasses import replace
+from typing import get_args
+
 import pytest
 import torch
 
-from framesift.errors import BudgetError, MissingSignalError
+from framesift.errors import BudgetError, InvalidTokensError, MissingSignalError
 from framesift.strategies import registry
-from framesift.strategies.base import create_strategy
+from framesift.strategies.base import Place, create_strategy
 from framesift.types.budget import Budget
 from framesift.types.tokens import Signals, VideoTokens
 
 NAMES = registry.names()
-SHAPES = [(1, 1, 1), (1, 4, 4), (2, 3, 5), (7, 4, 4), (24, 5, 3)]
+SHAPES = [
+    (1, 1, 1),
+    (1, 4, 4),
+    (7, 1, 4),
+    (24, 5, 3),
+    *((frames, 3, 4) for frames in (1, 2, 3, 5, 8, 32)),
+]
+KEEPS = (1e-9, 0.05, 0.1, 0.25, 0.35, 0.5, 0.75, 0.9, 1.0)
 
 
 def make_tokens(frames=7, height=4, width=4, channels=16, *, dtype=torch.float32, seed=0):
@@ -28,8 +38,14 @@ def make_tokens(frames=7, height=4, width=4, channels=16, *, dtype=torch.float32
             keys=torch.randn(*count, 8, generator=generator),
             edge_density=torch.rand(count, generator=generator),
             question_similarity=torch.rand(count, generator=generator),
+            llm_attention=torch.rand(count, generator=generator),
         ),
     )
+
+
+def has_size(strategy, plan, budget):
+    """Whether a plan has the budget's size, or that of the largest layout that fits it."""
+    return plan.num_out == budget or (strategy.structural and 1 <= plan.num_out < budget)
 
 
 def same(first, second):
@@ -44,19 +60,26 @@ def strategy(request):
     return registry.create(request.param)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("keep", [1e-9, 0.1, 0.25, 0.5, 0.9, 1.0])
-def test_budget_is_met_exactly(strategy, shape, keep):
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_budget_is_met_exactly(strategy, shape):
     tokens = make_tokens(*shape)
-    budget = Budget(keep=keep).tokens(tokens.count)
-    plan = strategy.plan(tokens, budget)
-    assert plan.num_out == budget
-    assert plan.apply(tokens.features).shape == (budget, tokens.features.shape[-1])
+    sizes = []
+    for keep in KEEPS:
+        budget = Budget(keep=keep).tokens(tokens.count)
+        plan = strategy.plan(tokens, budget)
+        assert has_size(strategy, plan, budget)
+        assert plan.apply(tokens.features).shape == (plan.num_out, tokens.features.shape[-1])
+        assert strategy.plan(tokens, plan.num_out).num_out == plan.num_out
+        sizes.append(plan.num_out)
+    assert sizes == sorted(sizes)
 
 
-def test_budget_above_the_input_keeps_everything(strategy):
-    tokens = make_tokens()
-    plan = strategy.plan(tokens, tokens.count + 5)
+@pytest.mark.parametrize("more", [0, 5])
+@pytest.mark.parametrize("frames", [1, 2, 3, 8])
+def test_a_budget_for_all_tokens_changes_nothing(strategy, frames, more):
+    tokens = make_tokens(frames)
+    plan = strategy.plan(tokens, tokens.count + more)
+    assert plan.is_pruning
     assert torch.equal(plan.apply(tokens.features), tokens.features.flatten(0, 1))
 
 
@@ -75,24 +98,39 @@ def test_static_video_with_identical_tokens(strategy):
         features=features, grid=tokens.grid, pts_seconds=tokens.pts_seconds, signals=signals
     )
     plan = strategy.plan(still, 20)
-    assert plan.num_out == 20
+    assert has_size(strategy, plan, 20)
     assert same(plan, strategy.plan(still, 20))
 
 
-def test_zero_vectors_give_finite_plans(strategy):
+@pytest.mark.parametrize("empty", [slice(1, 3), slice(None)], ids=["two frames", "all"])
+def test_zero_vectors_give_finite_plans(strategy, empty):
     tokens = make_tokens()
-    tokens.features[1:3] = 0
+    tokens.features[empty] = 0
     plan = strategy.plan(tokens, 30)
-    assert plan.num_out == 30
+    assert has_size(strategy, plan, 30)
     assert plan.apply(tokens.features).isfinite().all()
+    assert same(plan, strategy.plan(tokens, 30))
+
+
+def test_the_order_of_channels_does_not_matter(strategy):
+    tokens = make_tokens(9, channels=32)
+    order = torch.randperm(32, generator=torch.Generator().manual_seed(5))
+    mixed = replace(tokens, features=tokens.features[..., order])
+    plans = [strategy.plan(each, 40) for each in (tokens, mixed)]
+    assert torch.equal(plans[0].dst, plans[1].dst)
+    assert torch.equal(plans[0].src, plans[1].src)
+    torch.testing.assert_close(plans[0].weight, plans[1].weight, rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_dtype_is_preserved(strategy, dtype):
     tokens = make_tokens(dtype=dtype)
-    out = strategy.plan(tokens, 28).apply(tokens.features)
+    plan = strategy.plan(tokens, 28)
+    out = plan.apply(tokens.features)
     assert out.dtype == dtype
-    assert out.shape[0] == 28
+    assert out.isfinite().all()
+    assert has_size(strategy, plan, len(out))
+    assert has_size(strategy, plan, 28)
 
 
 def test_deterministic_and_blind_to_the_global_seed(strategy):
@@ -121,38 +159,69 @@ def test_masked_tokens_never_survive(strategy):
     tokens = make_tokens(9)
     generator = torch.Generator().manual_seed(3)
     mask = torch.rand(tokens.features.shape[:2], generator=generator) < 0.4
-    masked = VideoTokens(
-        features=tokens.features,
-        grid=tokens.grid,
-        pts_seconds=tokens.pts_seconds,
-        signals=tokens.signals,
-        mask=mask,
-    )
+    masked = replace(tokens, mask=mask)
     for budget in (1, 17, int(mask.sum()), tokens.count):
         plan = strategy.plan(masked, budget)
-        assert plan.num_out == min(budget, int(mask.sum()))
+        assert has_size(strategy, plan, min(budget, int(mask.sum())))
         assert mask.flatten()[plan.src].all()
+    assert torch.equal(plan.used, mask.flatten())
+    assert plan.is_pruning
 
 
 def test_outputs_are_in_time_order(strategy):
     tokens = make_tokens(11)
     plan = strategy.plan(tokens, 40)
     times = tokens.pts_seconds.repeat_interleave(tokens.tokens_per_frame)[:, None]
-    assert (plan.normalized().apply(times).diff(dim=0) >= 0).all()
+    # The last bit of a sum of fractions is no order.
+    assert (plan.normalized().apply(times).diff(dim=0) > -1e-12).all()
+
+
+def test_an_output_says_the_times_that_it_was_merged_from(strategy):
+    tokens = make_tokens(6)
+    seconds = torch.tensor([0.0, 3.0, 7.0, 7.5, 20.0, 20.5], dtype=torch.float64)
+    still = replace(tokens, features=tokens.features[:1].expand(6, -1, -1), pts_seconds=seconds)
+    for video in (replace(tokens, pts_seconds=seconds), still):
+        plan = strategy.plan(video, 30)
+        times = seconds.repeat_interleave(video.tokens_per_frame)[:, None]
+        found = plan.normalized().apply(times)[:, 0]
+        for row in range(plan.num_out):
+            own = plan.dst == row
+            frames = seconds[plan.src[own] // video.tokens_per_frame]
+            mean = (plan.weight[own] * frames).sum() / plan.weight[own].sum()
+            assert abs(float(found[row] - mean)) < 1e-9
+        assert plan.is_pruning or strategy.merges
+    assert plan.is_pruning != strategy.merges
 
 
 def test_missing_signals_are_named(strategy):
     tokens = make_tokens()
-    bare = VideoTokens(features=tokens.features, grid=tokens.grid, pts_seconds=tokens.pts_seconds)
+    bare = replace(tokens, signals=Signals())
     if not strategy.required_signals:
-        assert strategy.plan(bare, 5).num_out == 5
+        assert has_size(strategy, strategy.plan(bare, 5), 5)
         return
     with pytest.raises(MissingSignalError, match=sorted(strategy.required_signals)[0]):
         strategy.plan(bare, 5)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")], ids=str)
+def test_features_that_are_no_numbers_are_refused(strategy, value):
+    tokens = make_tokens()
+    tokens.features[2, 7, 3] = value
+    with pytest.raises(InvalidTokensError, match=rf"got {value} in frame 2, patch 7 \(1 of 112"):
+        strategy.plan(tokens, 5)
+
+
+def test_tokens_of_which_none_takes_part_are_refused(strategy):
+    tokens = make_tokens()
+    masked = replace(tokens, mask=torch.zeros(7, 16, dtype=torch.bool))
+    with pytest.raises(InvalidTokensError, match="0 of 112 tokens"):
+        strategy.plan(masked, 5)
+
+
 def test_spec_round_trip_and_class_facts(strategy):
     assert create_strategy(strategy.spec) == strategy
+    assert strategy.applies_to in get_args(Place)
+    assert 0 < len(strategy.cost) < 40
     assert strategy.summary
     assert len(strategy.summary) < 80
     assert strategy.paper is None or strategy.paper.startswith("https://")

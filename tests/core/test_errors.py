@@ -17,6 +17,7 @@ BUILTINS = {
     "SpecError": ValueError,
     "UnknownNameError": LookupError,
     "BudgetError": ValueError,
+    "InvalidTokensError": ValueError,
     "MissingSignalError": LookupError,
     "ModelError": RuntimeError,
     "MissingDependencyError": ImportError,

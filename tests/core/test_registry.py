@@ -7,6 +7,7 @@ from framesift.errors import InvalidOptionError, MissingDependencyError, Unknown
 from framesift.registry import describe, option_default, part_options, require
 from framesift.strategies import registry
 from framesift.strategies.base import Strategy
+from framesift.strategies.protect_edges import ProtectEdges
 from framesift.strategies.random import Random
 from framesift.strategies.temporal import Temporal
 
@@ -18,8 +19,8 @@ def test_names_are_files():
 
 
 def test_a_spec_string_sets_options_by_their_type():
-    assert registry.create("temporal:threshold=0.9, protect_edges=0.25") == Temporal(
-        threshold=0.9, protect_edges=0.25
+    assert registry.create("protect-edges:share=0.25, strategy=random") == ProtectEdges(
+        share=0.25, strategy="random"
     )
     assert registry.create("temporal:threshold=none") == Temporal()
     assert registry.create("random:seed=3", seed=4) == Random(seed=4)
@@ -47,15 +48,15 @@ def test_a_wrong_spec_is_one_clear_line(spec, error, message):
 
 
 def test_describe_is_the_inverse_of_create():
-    for spec in ("temporal", "temporal:threshold=0.5", "random:seed=2,protect_edges=0.1"):
+    for spec in ("temporal", "temporal:threshold=0.5", "protect-edges:strategy=random,share=0.1"):
         part = registry.create(spec)
         assert registry.create(describe(part)) == part
     assert describe(Temporal()) == "temporal"
 
 
 def test_options_are_the_fields():
-    assert [option.name for option in part_options(Random)] == ["protect_edges", "seed"]
-    assert [option_default(option) for option in part_options(Random)] == [0.0, 0]
+    assert [option.name for option in part_options(ProtectEdges)] == ["strategy", "share"]
+    assert [option_default(option) for option in part_options(ProtectEdges)] == ["temporal", 0.5]
 
 
 def test_a_missing_dependency_names_the_command():

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
+from torch import Tensor
+
+from framesift.errors import MissingSignalError
 from framesift.registry import describe
 from framesift.types.frames import Frames
 from framesift.types.tokens import VideoTokens
@@ -41,6 +44,11 @@ class Encoder(ABC):
         """How many sampled frames make one time step of the tokens."""
         return 1
 
+    @property
+    def reads_question(self) -> bool:
+        """Whether `asked` can fill the signal `question_similarity`."""
+        return False
+
     def fitted(self, info: VideoInfo) -> Self:
         """Returns the encoder for one video, where grid or frame size follow the video's size."""
         return self
@@ -59,3 +67,28 @@ class Encoder(ABC):
         With `frames_per_step` above 1, `T` counts steps, each at the time of its first frame; the
         last frame is repeated where it has no partner.
         """
+
+    def asked(self, tokens: VideoTokens, question: str) -> VideoTokens:
+        """Returns the tokens of a whole video with the signal `question_similarity`.
+
+        It is rounded to 1e-6, so that tokens which look the same are as near to the question.
+
+        Args:
+            tokens: what `encode` gave for the windows of one video, gathered.
+            question: what is to be answered.
+
+        Raises:
+            MissingSignalError: this encoder does not read questions.
+        """
+        near = self.question_similarity(tokens, question).mul(1e6).round().div(1e6)
+        return replace(tokens, signals=replace(tokens.signals, question_similarity=near))
+
+    def question_similarity(self, tokens: VideoTokens, question: str) -> Tensor:
+        """Returns how much each token resembles a question, in [-1, 1], float32 `(T, N)`.
+
+        An encoder that can read questions writes this and says so by `reads_question`.
+        """
+        raise MissingSignalError(
+            f"encoder {self.spec!r} compares no token with {question[:60]!r}; use the encoder of a "
+            "vlm, or 'clip' with the folder of a whole CLIPModel and its tokenizer"
+        )

@@ -10,25 +10,71 @@ from framesift.types.tokens import VideoTokens
 
 
 def top(values: Tensor, allowed: Tensor, count: int) -> Tensor:
-    """Returns the mask of the `count` highest `values` among `allowed`, earlier ones on ties."""
-    ranked = torch.where(allowed, values.float().nan_to_num(nan=-torch.inf), -torch.inf)
-    order = torch.argsort(ranked, descending=True, stable=True)
-    order = order[allowed[order]][:count]
-    return torch.zeros_like(allowed).index_fill_(0, order, True)
+    """Returns the mask of the `count` highest `values` among `allowed`, earlier ones on ties.
+
+    All are one-dimensional; fewer come where fewer are allowed. The host waits for no device.
+    """
+    ranked = values if values.dtype == torch.float64 else values.float()
+    order = torch.argsort(ranked.nan_to_num(nan=-torch.inf), descending=True, stable=True)
+    order = order[torch.argsort((~allowed[order]).byte(), stable=True)][:count]
+    return torch.zeros_like(allowed).index_fill_(0, order, True) & allowed
 
 
 def keep_mask(tokens: VideoTokens, mask: Tensor) -> TokenPlan:
     """Returns the plan that keeps the tokens of a bool mask `(T * N,)` or `(T, N)`."""
     return TokenPlan.keep(
-        mask.flatten().nonzero().flatten(),
+        mask.flatten().cpu().nonzero().flatten(),
         num_in=tokens.count,
         tokens_per_frame=tokens.tokens_per_frame,
+    )
+
+
+def beside(plan: TokenPlan, kept: Tensor) -> TokenPlan:
+    """Returns `plan` with an output more for each token of a bool mask `kept`, unchanged."""
+    more = kept.flatten().nonzero().flatten().cpu()
+    return TokenPlan.from_entries(
+        dst=torch.cat([plan.dst, plan.num_out + torch.arange(len(more))]),
+        src=torch.cat([plan.src, more]),
+        weight=torch.cat([plan.weight, torch.ones(len(more), dtype=torch.float64)]),
+        num_in=plan.num_in,
+        num_out=plan.num_out + len(more),
+        tokens_per_frame=plan.tokens_per_frame,
     )
 
 
 def evenly(total: int, count: int) -> Tensor:
     """Returns `count` ascending positions spread over `total` places, at part centres."""
     return ((2 * torch.arange(count) + 1) * total) // (2 * count)
+
+
+def evenly_spaced(allowed: Tensor, count: int) -> Tensor:
+    """Returns the mask of `count` of the allowed places `(n,)`, at part centres; no host waits.
+
+    All of them where fewer are allowed.
+    """
+    total, place = allowed.sum(), allowed.cumsum(0)
+    ends = 2 * count * torch.stack([place - 1, place]) + total - 1
+    marks = ends // (2 * total).clamp_min(1)
+    return allowed & (marks[1] > marks[0])
+
+
+def components(count: int, first: Tensor, second: Tensor) -> Tensor:
+    """Returns the smallest vertex that each of `count` vertices is linked to, `(count,)`.
+
+    Args:
+        count: number of vertices.
+        first: one end of each edge, int64 `(E,)`.
+        second: the other end `(E,)`.
+    """
+    label = torch.arange(count, device=first.device)
+    while True:
+        ends = label[first], label[second]
+        if torch.equal(*ends):
+            return label
+        low, high = torch.minimum(*ends), torch.maximum(*ends)
+        label.scatter_reduce_(0, high, low, "amin")
+        while not torch.equal(root := label[label], label):
+            label = root
 
 
 def similarity(a: Tensor, b: Tensor) -> Tensor:
@@ -40,3 +86,9 @@ def similarity(a: Tensor, b: Tensor) -> Tensor:
     value: Tensor = torch.linalg.vecdot(a, b) / (lengths[0] * lengths[1]).clamp_min(1e-30)
     alike = (lengths[0] == 0) & (lengths[1] == 0)
     return value.masked_fill(alike, 1.0).mul(1e6).round().div(1e6).clamp(-1.0, 1.0)
+
+
+def similarity_to_mean(frame: Tensor) -> Tensor:
+    """Returns the cosine of each token of a frame `(N, D)` to their mean, `(N,)`."""
+    wide = frame.float()
+    return similarity(wide, wide.mean(0, keepdim=True))

@@ -17,10 +17,11 @@ class Attention(ScoreStrategy):
 
     The attention that a patch receives from the frame's summary token stands for its information
     content. It is blind to repetition: a still background that draws attention is kept in every
-    frame. `protect_edges` holds on to small text, which such attention often misses.
+    frame. `protect-edges` around it holds on to small text, which such attention often misses.
     """
 
     summary: ClassVar[str] = "highest attention of the vision encoder"
+    cost: ClassVar[str] = "O(T N log T N)"
     needs: ClassVar[frozenset[Signal]] = frozenset({"attention"})
 
     def score(self, tokens: VideoTokens, budget: int) -> Tensor:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from framesift.errors import BudgetError, InvalidOptionError, MissingSignalError
-from framesift.registry import describe
+from framesift.errors import BudgetError, MissingSignalError
+from framesift.registry import describe, split_spec
 from framesift.strategies import _ops, registry
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens
 
-Signal = Literal["attention", "keys", "edge_density", "question_similarity", "pre_projector"]
+Signal = Literal[
+    "attention", "keys", "edge_density", "question_similarity", "pre_projector", "llm_attention"
+]
+Place = Literal["tokens before the LLM", "inside the LLM"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +27,7 @@ class Strategy(ABC):
 
     A subclass declares facts about itself and writes `decide`. It must keep exactly `budget` of the
     live tokens, choose the earlier token on ties, and use neither global random state nor noise.
+    One whose outputs form a layout (`structural`) gives the largest layout that fits instead.
     """
 
     summary: ClassVar[str]
@@ -33,6 +37,14 @@ class Strategy(ABC):
     needs: ClassVar[frozenset[Signal]] = frozenset()
     """Signals that the encoder must give."""
     training_free: ClassVar[bool] = True
+    applies_to: ClassVar[Place] = "tokens before the LLM"
+    """Where its tokens stand: before the LLM, or between two of its layers (`VLM.in_llm`)."""
+    cost: ClassVar[str] = "O(T N D)"
+    """Growth of planning time with `T` frames, `N` patches, `D` channels and `M` tokens kept."""
+    merges: ClassVar[bool] = False
+    """Whether outputs may stand for several tokens; else each is one token, unchanged."""
+    structural: ClassVar[bool] = False
+    """Whether the outputs form a layout, so that their number may be below the budget."""
     reads_question: ClassVar[bool] = False
     """Whether another question may keep other tokens."""
 
@@ -57,42 +69,51 @@ class Strategy(ABC):
         Raises:
             BudgetError: `budget` is below 1.
             MissingSignalError: `tokens` lack a signal that this strategy needs.
+            InvalidTokensError: a feature is NaN or infinite, or the mask leaves no token.
         """
         if budget < 1:
             raise BudgetError(f"budget={budget!r} must be at least 1 token")
         present = tokens.signals.present()
         if missing := sorted(self.required_signals - present.keys()):
+            giver = "an encoder that gives it"
+            if "question_similarity" in missing:
+                giver = "encoder.asked(tokens, question), or compress(video, question)"
+            if self.applies_to == "inside the LLM":
+                giver = f"it inside the LLM: with vlm.in_llm({self.spec!r})"
             raise MissingSignalError(
                 f"strategy {self.spec!r} needs {', '.join(missing)}; these tokens carry "
-                f"{', '.join(present) or 'no signals'}; use an encoder that gives it"
+                f"{', '.join(present) or 'no signals'}; use {giver}"
             )
+        tokens.check_finite()
         with torch.no_grad():
-            return self.decide(tokens, min(budget, int(tokens.live.sum())), question)
+            return self.decide(tokens, min(budget, tokens.live_count), question)
 
     @abstractmethod
     def decide(self, tokens: VideoTokens, budget: int, question: str | None) -> TokenPlan:
         """Returns the plan for a valid `budget`, at most the number of live tokens."""
 
+    def decide_beside(
+        self, kept: Tensor, tokens: VideoTokens, budget: int, question: str | None
+    ) -> TokenPlan:
+        """Returns the plan that keeps the tokens of `kept` as they are and decides on the rest.
+
+        Args:
+            kept: live tokens that survive whatever the method says, bool `(T, N)`, at most
+                `budget`.
+            tokens: all tokens, those of `kept` among them.
+            budget: tokens in all.
+            question: what is to be answered.
+        """
+        reserved = int(kept.sum())
+        if reserved == budget:
+            return _ops.keep_mask(tokens, kept)
+        rest = replace(tokens, mask=tokens.live & ~kept)
+        return _ops.beside(self.decide(rest, budget - reserved, question), kept)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreStrategy(Strategy):
     """A strategy that ranks tokens: write `score`, and the highest scores survive."""
-
-    protect_edges: float = 0.0
-    """Share of the budget in [0, 1] reserved for the patches with the most edges (text, UI)."""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.protect_edges <= 1:
-            raise InvalidOptionError(
-                f"protect_edges={self.protect_edges!r} must be within [0, 1]: the share of the "
-                "budget reserved for patches with many edges"
-            )
-
-    @property
-    def required_signals(self) -> frozenset[str]:
-        """Signals that this instance needs, options included."""
-        edges = {"edge_density"} if self.protect_edges else set()
-        return frozenset(self.needs | edges)
 
     @abstractmethod
     def score(self, tokens: VideoTokens, budget: int) -> Tensor:
@@ -100,27 +121,30 @@ class ScoreStrategy(Strategy):
 
     def decide(self, tokens: VideoTokens, budget: int, question: str | None) -> TokenPlan:
         """Returns the plan that keeps the `budget` live tokens of highest score."""
-        live = tokens.live.flatten()
-        kept = self._protected(tokens, live, budget)
+        scores, live = self.score(tokens, budget).flatten(), tokens.live.flatten()
+        return _ops.keep_mask(tokens, _ops.top(scores, live, budget))
+
+    def decide_beside(
+        self, kept: Tensor, tokens: VideoTokens, budget: int, question: str | None
+    ) -> TokenPlan:
+        """Returns the plan that keeps `kept`, then the highest of all scores but theirs."""
+        kept, live = kept.flatten(), tokens.live.flatten()
         rest = _ops.top(
             self.score(tokens, budget).flatten(), live & ~kept, budget - int(kept.sum())
         )
         return _ops.keep_mask(tokens, kept | rest)
 
-    def _protected(self, tokens: VideoTokens, live: Tensor, budget: int) -> Tensor:
-        edges = tokens.signals.edge_density
-        if edges is None or not self.protect_edges:
-            return torch.zeros_like(live)
-        return _ops.top(edges.flatten(), live, round(self.protect_edges * budget))
-
 
 def create_strategy(spec: str | Strategy, **options: Any) -> Strategy:
     """Returns the strategy that a spec string describes; `"first | second"` makes a chain.
+
+    A strategy within another stands in brackets where it is a chain or has several options:
+    `"per-frame-floor:strategy=[temporal | random]"`.
 
     Raises:
         UnknownNameError: no such strategy.
         InvalidOptionError: no such option, or a value out of range.
     """
-    if isinstance(spec, str) and "|" in spec and not spec.startswith("chain:"):
+    if isinstance(spec, str) and len(split_spec(spec, "|")) > 1 and not spec.startswith("chain:"):
         return registry.create("chain", stages=spec, **options)
     return registry.create(spec, **options)

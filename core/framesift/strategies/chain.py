@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from framesift.errors import InvalidOptionError
+from framesift.registry import split_spec
 from framesift.strategies import registry
 from framesift.strategies.base import Strategy
 from framesift.types.plan import TokenPlan
@@ -24,6 +25,7 @@ class Chain(Strategy):
     """
 
     summary: ClassVar[str] = "strategies in sequence, written 'first | second'"
+    cost: ClassVar[str] = "the sum of its stages"
 
     stages: str = "temporal | random"
     """Spec strings of the stages, separated by `|`."""
@@ -35,7 +37,7 @@ class Chain(Strategy):
     @property
     def parts(self) -> list[Strategy]:
         """The strategies of the stages, in order."""
-        return [registry.create(spec) for spec in self.stages.split("|")]
+        return [registry.create(spec) for spec in split_spec(self.stages, "|")]
 
     @property
     def spec(self) -> str:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, fields, replace
 import torch
 from torch import Tensor
 
+from framesift.errors import InvalidTokensError
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signals:
@@ -23,6 +25,8 @@ class Signals:
     """Similarity of each patch to the question, `(T, N)`."""
     pre_projector: Tensor | None = None
     """Features of the vision tower before a vision LLM's projector, `(T, N, Dv)`."""
+    llm_attention: Tensor | None = None
+    """Attention that each token receives from a prompt's last token in an LLM layer, `(T, N)`."""
 
     def present(self) -> dict[str, Tensor]:
         """Returns the signals that are there, by name."""
@@ -48,34 +52,30 @@ class VideoTokens:
 
     def __post_init__(self) -> None:
         if self.features.ndim != 3 or not self.features.is_floating_point():
-            raise ValueError(
+            raise InvalidTokensError(
                 f"features must be floating point (T, N, D), got {self.features.dtype} "
                 f"{tuple(self.features.shape)}"
             )
-        frames, patches, _ = self.features.shape
-        if frames == 0 or patches == 0:
-            raise ValueError(f"features need T >= 1 and N >= 1, got T={frames}, N={patches}")
-        if self.grid[0] * self.grid[1] != patches:
-            raise ValueError(f"grid {self.grid} must have N={patches} cells")
+        frames, patches, channels = self.features.shape
+        if frames == 0 or patches == 0 or channels == 0:
+            raise InvalidTokensError(
+                f"features need T >= 1, N >= 1 and D >= 1, got T={frames}, N={patches}, "
+                f"D={channels}"
+            )
+        if self.grid[0] * self.grid[1] != patches or min(self.grid) < 1:
+            raise InvalidTokensError(f"grid {self.grid} must have N={patches} cells")
         if self.pts_seconds.shape != (frames,):
-            raise ValueError(
+            raise InvalidTokensError(
                 f"pts_seconds must be ({frames},), got {tuple(self.pts_seconds.shape)}"
             )
-        if bool((self.pts_seconds.diff() < 0).any()):
-            raise ValueError("pts_seconds must be ascending")
-        aligned = self.signals.present()
-        for name in ("mask", "layers"):
-            if (value := getattr(self, name)) is not None:
-                aligned[name] = value
-        for name, value in aligned.items():
-            if value.shape[:2] != (frames, patches):
-                raise ValueError(
-                    f"{name} must start with (T={frames}, N={patches}), got {tuple(value.shape)}"
-                )
-            if value.device != self.features.device:
-                raise ValueError(
-                    f"{name} is on {value.device}, features are on {self.features.device}"
-                )
+        steps = self.pts_seconds.diff(prepend=self.pts_seconds[:1])
+        if not bool((steps >= 0).all()):
+            place = int((~(steps >= 0)).nonzero()[0])
+            raise InvalidTokensError(
+                f"pts_seconds must be finite and ascending, got {float(self.pts_seconds[place])} "
+                f"in frame {place} after {float(self.pts_seconds[max(0, place - 1)])}"
+            )
+        self._check_aligned()
 
     @property
     def frame_count(self) -> int:
@@ -99,6 +99,36 @@ class VideoTokens:
             return self.mask
         shape = self.features.shape[:2]
         return torch.ones(shape, dtype=torch.bool, device=self.features.device)
+
+    @property
+    def live_count(self) -> int:
+        """Number of tokens that take part; without a mask this waits for no device."""
+        return self.count if self.mask is None else int(self.mask.sum())
+
+    def check_finite(self) -> None:
+        """Makes sure that every feature is a finite number and that a token takes part.
+
+        It reads all features and waits for their device, so it is done once for a plan and not
+        whenever tokens are made.
+
+        Raises:
+            InvalidTokensError: the message names the first token that is not.
+        """
+        if self.live_count == 0:
+            raise InvalidTokensError(
+                f"mask leaves 0 of {self.count} tokens, and at least 1 must take part"
+            )
+        low, high = self.features.aminmax()
+        if bool(low.isfinite() & high.isfinite()):
+            return
+        bad = (~self.features.isfinite()).any(-1)
+        frame, patch = bad.nonzero()[0].tolist()
+        row = self.features[frame, patch]
+        value = float(row[~row.isfinite()][0])
+        raise InvalidTokensError(
+            f"features must be finite numbers, got {value} in frame {frame}, patch {patch} "
+            f"({int(bad.sum())} of {self.count} tokens); encode in float32 or bfloat16"
+        )
 
     @classmethod
     def gather(cls, parts: Iterable[VideoTokens], total: int) -> VideoTokens:
@@ -145,3 +175,22 @@ class VideoTokens:
             f"VideoTokens(T={frames}, N={patches}, D={channels}, grid={self.grid}, "
             f"signals={sorted(self.signals.present())})"
         )
+
+    def _check_aligned(self) -> None:
+        """Makes sure that all that goes with the features has their places and their device."""
+        aligned = self.signals.present()
+        for name in ("mask", "layers"):
+            if (value := getattr(self, name)) is not None:
+                aligned[name] = value
+        if self.mask is not None and self.mask.dtype != torch.bool:
+            raise InvalidTokensError(f"mask must be {torch.bool}, got {self.mask.dtype}")
+        shape = self.features.shape[:2]
+        for name, value in aligned.items():
+            if value.shape[:2] != shape:
+                raise InvalidTokensError(
+                    f"{name} must start with (T={shape[0]}, N={shape[1]}), got {tuple(value.shape)}"
+                )
+            if value.device != self.features.device:
+                raise InvalidTokensError(
+                    f"{name} is on {value.device}, features are on {self.features.device}"
+                )

@@ -20,7 +20,10 @@ from torch import Tensor
 
 from framesift.encoders._attention_interface import register
 from framesift.errors import InvalidOptionError, ModelError
+from framesift.strategies import registry as strategies
+from framesift.strategies.base import Strategy, create_strategy
 from framesift.types.budget import Budget
+from framesift.types.tokens import Signals, VideoTokens
 from framesift.vlms._layer_door import Choose, Door, LayerView
 
 NAME: Final = "framesift_in_llm"
@@ -30,9 +33,40 @@ _doors: Final[WeakKeyDictionary[Any, Door]] = WeakKeyDictionary()
 """The open door of each attention module that is read."""
 
 
-def top_attention(view: LayerView, count: int) -> Tensor:
-    """Returns the `count` tokens of highest attention, the earlier one on ties: FastV's rule."""
-    return torch.argsort(view.scores, descending=True, stable=True)[:count]
+def chosen_by(rule: str | Strategy | Choose) -> Choose:
+    """Returns the function that chooses as a strategy does, or the one that was given.
+
+    The strategy sees one frame of `V` tokens: hidden states, with their attention as the signal
+    `llm_attention`.
+
+    Raises:
+        UnknownNameError: no such strategy.
+        InvalidOptionError: the strategy is not for tokens inside the LLM.
+    """
+    if not isinstance(rule, str | Strategy):
+        return rule
+    strategy = create_strategy(rule)
+    if strategy.applies_to != "inside the LLM":
+        fit = [name for name in strategies.names() if _is_inside(strategies.get(name))]
+        raise InvalidOptionError(
+            f"strategy {strategy.spec!r} works on {strategy.applies_to}, where frames are known; "
+            f"in_llm takes: {', '.join(fit)}"
+        )
+
+    def choose(view: LayerView, count: int) -> Tensor:
+        tokens = VideoTokens(
+            features=view.hidden[None],
+            grid=(1, len(view.hidden)),
+            pts_seconds=torch.zeros(1, dtype=torch.float64),
+            signals=Signals(llm_attention=view.scores[None]),
+        )
+        return strategy.plan(tokens, count).src.to(view.scores.device)
+
+    return choose
+
+
+def _is_inside(part: type[Strategy]) -> bool:
+    return part.applies_to == "inside the LLM"
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -16,6 +17,7 @@ from framesift.encoders.base import Encoder
 from framesift.errors import InvalidOptionError
 from framesift.types.frames import Frames
 from framesift.types.tokens import Signals, VideoTokens
+from framesift.vlms._question import common_word, question_similarity, word_embeddings
 from framesift.vlms.base import VLM
 
 
@@ -44,6 +46,11 @@ class Tower(Encoder):
     def spec(self) -> str:
         """The spec string of the vision LLM that the tower belongs to."""
         return self.vlm.spec
+
+    @property
+    def reads_question(self) -> bool:
+        """Whether `asked` can fill `question_similarity`: the LLM's embeddings are words too."""
+        return True
 
     @abstractmethod
     def pixels(self, images: npt.NDArray[np.uint8]) -> Tensor:
@@ -84,3 +91,25 @@ class Tower(Encoder):
             layers=columns.pop("layers", None),
             signals=Signals(edge_density=torch.from_numpy(density), **columns),
         )
+
+    @torch.no_grad()
+    def question_similarity(self, tokens: VideoTokens, question: str) -> Tensor:
+        """Returns how near each token lies to the words of a question, float32 `(T, N)`.
+
+        Both are compared where the LLM reads them, as for the evidence of an answer.
+
+        Raises:
+            InvalidOptionError: the model's tokenizer knows nothing of the question.
+        """
+        words = word_embeddings(self.vlm.hf, self.vlm.tokenizer, question)
+        if not len(words):
+            raise InvalidOptionError(
+                f"question={question!r} has no token that {self.vlm.spec!r} knows; ask in words "
+                "that it reads"
+            )
+        near = question_similarity(tokens.features.flatten(0, 1), words, self._common_word)
+        return near.view(tokens.features.shape[:2])
+
+    @cached_property
+    def _common_word(self) -> Tensor:
+        return common_word(self.vlm.hf)

@@ -30,14 +30,14 @@ def test_protected_edges_take_their_share_of_the_budget():
     attention = torch.tensor([[9.0, 8.0, 7.0, 6.0, 0.0, 0.0, 0.0, 0.0]])
     edges = torch.tensor([[0.0, 0.0, 0.0, 0.0, 0.1, 0.9, 0.8, 0.1]])
     tokens = tokens_with(attention=attention, edge_density=edges)
-    plan = create_strategy("attention:protect_edges=0.5").plan(tokens, 4)
+    plan = create_strategy("protect-edges:strategy=attention").plan(tokens, 4)
     assert plan.src.tolist() == [0, 1, 5, 6]
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
 def test_the_share_of_protected_edges_is_checked(share):
-    with pytest.raises(InvalidOptionError, match="protect_edges"):
-        create_strategy("attention", protect_edges=share)
+    with pytest.raises(InvalidOptionError, match="patches with many edges"):
+        create_strategy("protect-edges", share=share)
 
 
 def test_random_follows_its_seed():

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from framesift.errors import BudgetError
+from framesift.errors import BudgetError, InvalidTokensError
 from framesift.types.budget import Budget
 from framesift.types.compressed import Keyframe
 from framesift.types.frames import Frames
@@ -126,6 +126,16 @@ def test_tokens_of_some_frames_keep_their_signals():
         ({"pts_seconds": torch.tensor([1.0, 0.0])}, "ascending"),
         ({"signals": Signals(attention=torch.zeros(2, 5))}, "attention must start"),
         ({"mask": torch.zeros(1, 6, dtype=torch.bool)}, "mask must start"),
+        ({"mask": torch.zeros(2, 6)}, r"mask must be torch.bool, got torch.float32"),
+        ({"features": torch.zeros(2, 6, 0)}, "D=0"),
+        ({"features": torch.zeros(2, 0, 4)}, "N=0"),
+        ({"grid": (-2, -3)}, r"\(-2, -3\) must have N=6 cells"),
+        ({"pts_seconds": torch.tensor([0.0, float("nan")])}, "got nan in frame 1 after 0.0"),
+        (
+            {"signals": Signals(keys=torch.zeros(2, 6, 2, device="meta"))},
+            "keys is on meta, features are on cpu",
+        ),
+        ({"mask": torch.zeros(2, 6, dtype=torch.bool, device="meta")}, "mask is on meta"),
     ],
 )
 def test_wrong_tokens_are_refused(change, message):
@@ -134,8 +144,16 @@ def test_wrong_tokens_are_refused(change, message):
         "grid": (2, 3),
         "pts_seconds": torch.arange(2.0),
     }
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(InvalidTokensError, match=message) as error:
         VideoTokens(**{**fine, **change})
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_finite_features_of_any_size_pass(dtype):
+    largest = torch.full((2, 6, 4), torch.finfo(dtype).max, dtype=dtype)
+    largest[1] *= -1
+    VideoTokens(features=largest, grid=(2, 3), pts_seconds=torch.arange(2.0)).check_finite()
 
 
 def test_keyframe_metadata_is_json_safe():

@@ -14,6 +14,7 @@ from framesift.errors import BudgetError, InvalidOptionError, ModelError  # noqa
 from framesift.types.plan import TokenPlan  # noqa: E402
 from framesift.types.video import VideoInfo  # noqa: E402
 from framesift.vlms import _in_llm, registry  # noqa: E402
+from framesift.vlms._layer_door import LayerView  # noqa: E402
 from framesift.vlms.base import Turn, collate  # noqa: E402
 from tiny_vlms import TINY, compressed, make_frames  # noqa: E402
 
@@ -202,13 +203,39 @@ def test_those_of_highest_attention_stay(llava):
     assert len(door.kept[0]) == round(len(visual) / 10)
 
 
+def fastv(attention, visual, share_dropped):
+    """Returns the columns that stay, by the published steps, of attention `(heads, L, L)`."""
+    scores = attention.mean(0)[-1][visual]
+    count = int(len(visual) * (1 - share_dropped) + 0.5)
+    return sorted(visual[scores.argsort(descending=True)[:count]].tolist())
+
+
+@pytest.mark.parametrize("dropped", [0.25, 0.5, 0.9])
+def test_fastv_keeps_what_its_steps_keep(case_and_layer, dropped):
+    case, layer = case_and_layer
+    prompt = case.prompt()
+    with case.vlm.in_llm("fastv", layer=layer, keep=1 - dropped) as door, torch.no_grad():
+        case.vlm.hf(**prompt.inputs())
+    case.vlm.hf.set_attn_implementation("eager")
+    with torch.no_grad():
+        out = case.vlm.hf(**prompt.inputs(), output_attentions=True)
+    case.vlm.hf.set_attn_implementation("sdpa")
+    visual = prompt.visual.nonzero().flatten()
+    assert door.kept[0].tolist() == fastv(out.attentions[layer - 1][0], visual, dropped)
+
+
 def test_equal_scores_go_to_the_earlier_token():
-    view = _in_llm.LayerView(
+    view = LayerView(
         scores=torch.tensor([0.1, 0.3, 0.3, 0.3]),
         hidden=torch.zeros(4, 1),
         columns=torch.arange(4),
     )
-    assert _in_llm.top_attention(view, 2).tolist() == [1, 2]
+    assert _in_llm.chosen_by("fastv")(view, 2).tolist() == [1, 2]
+
+
+def test_a_strategy_for_tokens_before_the_llm_is_refused(llava):
+    with pytest.raises(InvalidOptionError, match=r"'temporal' works on tokens before .* fastv"):
+        llava.vlm.in_llm("temporal")
 
 
 def test_a_padded_batch_is_its_prompts_one_by_one(case_and_layer):

@@ -1,0 +1,295 @@
+"""Single linkage of tokens at every threshold at once: a maximum spanning forest of cosines.
+
+Components of the graph "similarity above t" are those of its maximum spanning forest cut at t, so
+one forest holds the components of every threshold and of every count. It is built in Boruvka
+rounds in which a row of similarities is looked at again only where its last answer is used up.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from framesift.strategies import _ops
+
+ROUNDING = 12.0
+"""Adding and taking away 12 rounds a float32 cosine to 2^-20, so that equal pairs tie."""
+AT_ONCE = 2**22
+"""Similarities held at once, 16 MiB of them."""
+STORED = 2**26
+"""Largest matrix of similarities that is kept, 256 MiB; of larger ones rows are made anew."""
+ROWS_AT_ONCE, CHANNELS_AT_ONCE = 256, 64
+
+
+class Rows(Protocol):
+    """Similarities of `nodes` nodes, of which a row may know only a stretch."""
+
+    nodes: int
+    edges: int
+    """Number of edges of their spanning forest."""
+
+    def best(self, rows: Tensor, group: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Returns similarity and index of the nearest node outside of each row's own group.
+
+        The similarity is minus infinity where there is none.
+
+        Args:
+            rows: nodes to look at, int64 `(R,)`, at least one.
+            group: group of each node, int64 `(nodes,)`; None is a group for each node.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forest:
+    """The strongest edges of a maximum spanning forest, strongest first."""
+
+    low: Tensor
+    """Earlier node of each edge, int64 `(E,)`."""
+    high: Tensor
+    """Later node of each edge, int64 `(E,)`."""
+    weight: Tensor
+    """Similarity of the two, float64 `(E,)`, descending; ties by `low`, then `high`."""
+    nodes: int
+
+    @classmethod
+    def side_by_side(cls, parts: Sequence[Forest]) -> Forest:
+        """Returns the forest of `parts` that share no node, numbered on from one to the next."""
+        low, high, start = [], [], 0
+        for part in parts:
+            low.append(part.low + start)
+            high.append(part.high + start)
+            start += part.nodes
+        weight = torch.cat([part.weight for part in parts])
+        keys = torch.cat(low) * start + torch.cat(high)
+        return cls.strongest_first(keys, weight, start)
+
+    @classmethod
+    def strongest_first(cls, keys: Tensor, weight: Tensor, nodes: int) -> Forest:
+        """Returns the forest of edges given as `low * nodes + high` `(E,)`, in any order."""
+        keys, order = keys.sort()
+        weight, stronger = weight[order].sort(descending=True, stable=True)
+        keys = keys[stronger]
+        return cls(low=keys // nodes, high=keys % nodes, weight=weight, nodes=nodes)
+
+    def weight_of(self, edge: int) -> float:
+        """Returns the similarity of an edge by rank; 1 before the first, -1 after the last."""
+        if edge < 0:
+            return 1.0
+        return float(self.weight[edge]) if edge < len(self.weight) else -1.0
+
+    def edges_above(self, threshold: float) -> int:
+        """Returns how many edges are stronger than `threshold`."""
+        return int((self.weight > threshold).sum())
+
+    def groups(self, edges: int) -> Tensor:
+        """Returns the earliest node of each node's component under the strongest `edges`."""
+        return _ops.components(self.nodes, self.low[:edges], self.high[:edges])
+
+
+def unit(values: Tensor) -> Tensor:
+    """Returns `values` `(n, D)` at length 1, float32 `(n, D + 1)`.
+
+    The last channel is 1 for zero vectors, else 0: they are like each other and nothing else.
+    """
+    channels = values.shape[1]
+    out = torch.zeros(len(values), channels + 1, device=values.device)
+    for room, part in zip(out.split(256), values.split(256), strict=True):
+        wide = part.double()
+        length = torch.linalg.vector_norm(wide, dim=-1, keepdim=True)
+        room[:, :channels] = wide / length.clamp_min(1e-300)
+        room[:, channels] = length[:, 0] == 0
+    return out
+
+
+def averages(values: Tensor, group: Tensor, weight: Tensor, count: int) -> Tensor:
+    """Returns the weighted sum of the rows of each group, float32 `(count, D)`, in a fixed order.
+
+    Args:
+        values: `(n, D)`.
+        group: group of each row, int64 `(n,)`; negative leaves the row out, no group is empty.
+        weight: weight of each row `(n,)`.
+        count: number of groups.
+    """
+    order = torch.argsort(group, stable=True)
+    order = order[int((group < 0).sum()) :]
+    lengths = torch.bincount(group[order], minlength=count)
+    share = weight[order, None].float()
+    out = torch.empty(count, values.shape[1], device=values.device)
+    for start in range(0, values.shape[1], CHANNELS_AT_ONCE):
+        channels = slice(start, start + CHANNELS_AT_ONCE)
+        part = values[:, channels][order].float().mul_(share)
+        out[:, channels] = torch.segment_reduce(part, "sum", lengths=lengths, axis=0)
+    return out
+
+
+def nearest(values: Tensor, targets: Tensor) -> Tensor:
+    """Returns the row of `targets` of highest cosine for each of `values`, the earlier on ties."""
+    units = unit(targets)
+    parts = values.split(max(1, AT_ONCE // len(targets)))
+    return torch.cat([_rounded(unit(part) @ units.T).max(1).indices for part in parts])
+
+
+def spanning_forest(units: Tensor, rows: Rows) -> Forest:
+    """Returns the maximum spanning forest.
+
+    Args:
+        units: unit vectors `(nodes, D)`, to weigh the edges in double precision.
+        rows: their similarities.
+    """
+    group = torch.arange(rows.nodes, device=units.device)
+    value, other = rows.best(group, None)
+    joined = group[:0]
+    while len(joined) < rows.edges:
+        value, other = _renewed(rows, group, value, other)
+        group, key = _joined(group, value, other)
+        joined = torch.cat([joined, key])
+    weight = _cosine(units, joined // rows.nodes, joined % rows.nodes)
+    return Forest.strongest_first(joined, weight, rows.nodes)
+
+
+def _renewed(rows: Rows, group: Tensor, value: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns the nearest node outside of its group for every node that may decide for the group.
+
+    An old similarity bounds the new one from above, so a node whose old one lies below what
+    its group already has need not be looked at; the most promising one of a group goes first.
+    """
+    value, other = value.clone(), other.clone()
+    for turn in itertools.count():
+        inside = group[other] == group
+        bound = _highest(group, value, ~inside)[group]
+        stale = (inside & (value >= bound) & (value > -torch.inf)).nonzero().flatten()
+        if not len(stale):
+            break
+        if turn == 0:
+            promising = value[stale] >= _highest(group, value, inside)[group[stale]]
+            stale = stale[promising]
+        value[stale], other[stale] = rows.best(stale, group)
+    return value, other
+
+
+def _joined(group: Tensor, value: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns the groups after each took its strongest edge, and the keys of those edges.
+
+    The key of an edge is `low * nodes + high`; of equally strong edges the lowest key is taken.
+    """
+    nodes = len(group)
+    itself = torch.arange(nodes, device=group.device)
+    outside = (group[other] != group) & (value > -torch.inf)
+    leads = outside & (value == _highest(group, value, outside)[group])
+    key = torch.minimum(itself, other) * nodes + torch.maximum(itself, other)
+    none = nodes * nodes
+    best = torch.full_like(group, none).scatter_reduce(0, group[leads], key[leads], "amin")
+    joins = best < none
+    ends = group[torch.stack([best // nodes, best % nodes]).clamp_max(nodes - 1)]
+    target = torch.where(joins, torch.where(ends[0] == itself, ends[1], ends[0]), itself)
+    parent = _rooted(target)
+    taken = (parent != itself).nonzero().flatten()
+    return _roots(parent)[group], best[taken]
+
+
+def _rooted(target: Tensor) -> Tensor:
+    """Returns `target` with the lowest node of each cycle pointing to itself.
+
+    Two groups that choose each other are a cycle; rounding can make longer ones.
+    """
+    itself = torch.arange(len(target), device=target.device)
+    lowest, jump = itself, target
+    for _ in range(len(target).bit_length()):
+        lowest, jump = torch.minimum(lowest, lowest[jump]), jump[jump]
+    on_cycle = torch.zeros_like(target, dtype=torch.bool).index_fill_(0, jump, True)
+    return torch.where(on_cycle & (lowest == itself), itself, target)
+
+
+def _roots(parent: Tensor) -> Tensor:
+    """Returns the root that each node leads to, where roots are their own parents."""
+    for _ in range(len(parent).bit_length()):
+        parent = parent[parent]
+    return parent
+
+
+def _highest(group: Tensor, value: Tensor, among: Tensor) -> Tensor:
+    """Returns the highest value of each group among some nodes, else minus infinity, `(nodes,)`."""
+    none = torch.full_like(value, -torch.inf)
+    return none.scatter_reduce(0, group, torch.where(among, value, none), "amax")
+
+
+def _cosine(units: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """Returns the cosine of pairs in double precision, rounded to 1e-7, `(E,)`."""
+    parts = [low.new_zeros(0, dtype=torch.float64)]
+    for start in range(0, len(low), 256):
+        a, b = (units[ends[start : start + 256]].double() for ends in (low, high))
+        parts.append(torch.linalg.vecdot(a, b))
+    return torch.cat(parts).mul(1e7).round().div(1e7).clamp(-1.0, 1.0)
+
+
+def _rounded(similarity: Tensor) -> Tensor:
+    """Rounds cosines in place and returns them."""
+    return similarity.add_(ROUNDING).sub_(ROUNDING)
+
+
+class AllPairs:
+    """Similarities of unit vectors `(n, D)`, each with each other."""
+
+    def __init__(self, units: Tensor) -> None:
+        self.nodes, self.edges = len(units), len(units) - 1
+        self._units = units
+        self._matrix = self._whole() if self.nodes**2 <= STORED else None
+
+    def best(self, rows: Tensor, group: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Returns similarity and index of the nearest node outside of each row's own group."""
+        if group is None and self._matrix is not None:
+            value, column = self._matrix.max(1)
+            return value, column
+        found = [
+            self._block(part, None if group is None else group.int()).max(1)
+            for part in rows.split(max(1, AT_ONCE // self.nodes))
+        ]
+        return torch.cat([part.values for part in found]), torch.cat([p.indices for p in found])
+
+    def _block(self, rows: Tensor, group: Tensor | None) -> Tensor:
+        """Returns similarities `(R, n)`, minus infinity within a group."""
+        if self._matrix is None:
+            block = _rounded(self._units[rows] @ self._units.T)
+            block.scatter_(1, rows[:, None], -torch.inf)
+        else:
+            block = self._matrix[rows]
+        return (
+            block if group is None else block.masked_fill_(group[rows, None] == group, -torch.inf)
+        )
+
+    def _whole(self) -> Tensor:
+        """Returns the matrix, its upper triangle copied from the lower one."""
+        matrix = torch.empty(self.nodes, self.nodes, device=self._units.device)
+        for start in range(0, self.nodes, ROWS_AT_ONCE):
+            end = min(start + ROWS_AT_ONCE, self.nodes)
+            stretch = matrix[start:end, :end]
+            _rounded(torch.mm(self._units[start:end], self._units[:end].T, out=stretch))
+            matrix[:start, start:end] = stretch[:, :start].T
+        return matrix.fill_diagonal_(-torch.inf)
+
+
+class WithinFrames:
+    """Similarities of unit vectors `(F, N, D)`, each with the others of its own frame."""
+
+    def __init__(self, units: Tensor, live: Tensor) -> None:
+        frames, patches, _ = units.shape
+        self.nodes, self._patches = frames * patches, patches
+        self.edges = int((live.sum(1) - 1).clamp_min(0).sum())
+        matrix = _rounded(units @ units.mT)
+        matrix.masked_fill_(~(live[:, :, None] & live[:, None]), -torch.inf)
+        matrix.diagonal(dim1=1, dim2=2).fill_(-torch.inf)
+        self._matrix = matrix.view(self.nodes, patches)
+
+    def best(self, rows: Tensor, group: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Returns similarity and index of the nearest node outside of each row's own group."""
+        frame, block = rows // self._patches, self._matrix[rows]
+        if group is not None:
+            own = group[rows, None] == group.view(-1, self._patches)[frame]
+            block.masked_fill_(own, -torch.inf)
+        value, column = block.max(1)
+        return value, column + frame * self._patches

@@ -1,0 +1,38 @@
+"""Similarities and distances of every pair of tokens, rounded so that equal tokens tie."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+RESOLUTION = 1e-7
+"""Distances are told apart down to this share of the mean squared length of the points."""
+
+
+def cosines(a: Tensor, b: Tensor) -> Tensor:
+    """Returns the cosine of each row of `a` `(R, D)` to each of `b` `(S, D)`, float64 `(R, S)`.
+
+    As `_ops.similarity` has it: rounded to 1e-6, a zero vector is like another one only.
+    """
+    a, b = a.double(), b.double()
+    lengths = torch.linalg.vector_norm(a, dim=1), torch.linalg.vector_norm(b, dim=1)
+    alike = (lengths[0] == 0)[:, None] & (lengths[1] == 0)
+    units = a / lengths[0].clamp_min(1e-30)[:, None], b / lengths[1].clamp_min(1e-30)[:, None]
+    value: Tensor = (units[0] @ units[1].T).masked_fill(alike, 1.0)
+    return value.mul(1e6).round().div(1e6).clamp(-1.0, 1.0)
+
+
+def resolution(points: Tensor) -> Tensor:
+    """Returns the step to which squared distances of `points` `(n, D)` are counted, a scalar."""
+    step: Tensor = points.square().sum(1).mean().mul(RESOLUTION).clamp_min(1e-300)
+    return step
+
+
+def squared_distances(a: Tensor, b: Tensor, step: Tensor) -> Tensor:
+    """Returns the squared Euclidean distances of float64 rows in whole `step`s, `(R, S)`.
+
+    Sums of whole numbers are exact, so that means of distances tie whatever their order.
+    """
+    squares = a.square().sum(1)[:, None] + b.square().sum(1)
+    steps: Tensor = (squares - 2 * a @ b.T).div(step).round().clamp_min(0)
+    return steps

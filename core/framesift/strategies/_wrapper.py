@@ -1,0 +1,40 @@
+"""What strategies that hold another strategy share: how it is named, and what it needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from framesift.strategies.base import Strategy, create_strategy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wrapper(Strategy):
+    """A strategy that changes what another one keeps.
+
+    The strategy within is a spec string; in brackets where it is a chain or has several options:
+    `"per-frame-floor:strategy=[temporal | random:seed=1]"`.
+    """
+
+    cost: ClassVar[str] = "that of the strategy within"
+
+    strategy: str = "temporal"
+    """Spec string of the strategy within."""
+
+    def __post_init__(self) -> None:
+        create_strategy(self.strategy)
+
+    @property
+    def inner(self) -> Strategy:
+        """The strategy within."""
+        return create_strategy(self.strategy)
+
+    @property
+    def required_signals(self) -> frozenset[str]:
+        """Signals that this strategy or the one within needs."""
+        return self.needs | self.inner.required_signals
+
+    @property
+    def is_per_question(self) -> bool:
+        """Whether this strategy or the one within reads the question."""
+        return self.reads_question or self.inner.is_per_question

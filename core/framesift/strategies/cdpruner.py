@@ -1,0 +1,121 @@
+"""Keeps tokens that are relevant to the question and unlike each other, as a DPP weighs both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from framesift.strategies.base import ScoreStrategy, Signal
+from framesift.types.tokens import VideoTokens
+
+DEPENDENT = 1e-4
+"""Squared part of a unit vector outside the span of the chosen ones, below which it adds nothing;
+kernels are rounded to 1e-6, so less than that is noise."""
+CHUNK_BYTES = 2**25
+
+
+@dataclass(frozen=True, kw_only=True)
+class CDPruner(ScoreStrategy):
+    """Chooses the most probable tokens of a determinantal point process, greedily.
+
+    The kernel is `relevance_i * similarity_ij * relevance_j`: relevance is the similarity to the
+    question on a scale from 0 to 1, similarity the cosine of features. Each choice is the token of
+    largest gain, its squared relevance times the part of it that the chosen ones do not span,
+    updated by one row of a Cholesky factor.
+
+    Differences from the published method:
+
+    - The kernel of a video is zero between frames, so that memory grows with `T N^2`. Frames share
+      one budget: a frame that answers the question gets more of it than one that does not. The
+      original gives each picture the same count.
+    - Relevance is scaled over the video, not over one picture, and taken as the encoder gives it;
+      the original negates a cosine, which suits the CLIP that it was written for.
+    - Where no token of a frame adds anything, as with more tokens than channels or with duplicates,
+      choosing goes on by a fresh process over what is left. The original divides by noise there.
+    """
+
+    summary: ClassVar[str] = "relevant to the question and diverse, a greedy DPP per frame"
+    paper: ClassVar[str] = "https://arxiv.org/abs/2506.10967"
+    needs: ClassVar[frozenset[Signal]] = frozenset({"question_similarity"})
+    reads_question: ClassVar[bool] = True
+    cost: ClassVar[str] = "O(T N^2 (D + N))"
+
+    def score(self, tokens: VideoTokens, budget: int) -> Tensor:
+        """Returns the negated place of each token in the order of choice, `(T, N)`."""
+        assert tokens.signals.question_similarity is not None
+        live, patches = tokens.live, tokens.tokens_per_frame
+        weight = _relevance(tokens.signals.question_similarity.double(), live).square()
+        at_once = max(1, CHUNK_BYTES // (16 * patches * patches))
+        found = [
+            _greedy(_kernel(features), *rest, steps=min(patches, budget))
+            for features, *rest in zip(
+                tokens.features.split(at_once),
+                weight.split(at_once),
+                live.split(at_once),
+                strict=True,
+            )
+        ]
+        process, gain = (torch.cat(column).flatten() for column in zip(*found, strict=True))
+        order = torch.argsort(gain, descending=True, stable=True)
+        order = order[torch.argsort(process[order], stable=True)]
+        places = torch.empty_like(order)
+        places[order] = torch.arange(len(order), device=order.device)
+        return -places.view_as(live).double()
+
+
+def _relevance(similarity: Tensor, live: Tensor) -> Tensor:
+    """Returns the similarity scaled to [0, 1] over the live tokens, 1 where all are alike."""
+    low, high = similarity[live].min(), similarity[live].max()
+    scaled = (similarity - low) / (high - low).clamp_min(1e-30)
+    return torch.where(high > low, scaled, torch.ones_like(scaled))
+
+
+def _kernel(features: Tensor) -> Tensor:
+    """Returns the cosines within each frame `(T, N, N)`, rounded like `_ops.similarity`."""
+    wide = features.double()
+    length = torch.linalg.vector_norm(wide, dim=-1, keepdim=True)
+    unit = wide / length.clamp_min(1e-30)
+    empty = (length == 0).double()
+    cosine = unit @ unit.transpose(1, 2) + empty @ empty.transpose(1, 2)
+    rounded: Tensor = cosine.mul(1e6).round().div(1e6)
+    return rounded.clamp(-1.0, 1.0)
+
+
+def _greedy(kernel: Tensor, weight: Tensor, live: Tensor, *, steps: int) -> tuple[Tensor, Tensor]:
+    """Returns for each token the process that chose it and its gain then, both `(T, N)`.
+
+    Args:
+        kernel: cosines of the tokens of a frame `(T, N, N)`.
+        weight: squared relevance `(T, N)`.
+        live: tokens that may be chosen `(T, N)`.
+        steps: most choices in a frame; a token not reached has a process beyond all others.
+    """
+    frames, patches = weight.shape
+    at = torch.arange(frames, device=weight.device)
+    process = torch.full_like(weight, patches + 1.0)
+    gains = torch.zeros_like(weight)
+    current = torch.zeros_like(at)
+    open_, residual = live.clone(), torch.ones_like(weight)
+    factor = torch.zeros(frames, steps, patches, dtype=weight.dtype, device=weight.device)
+    for step in range(steps):
+        spent = ~(open_ & (residual > DEPENDENT)).any(1)
+        residual[spent], factor[spent] = 1.0, 0.0
+        current = current + spent
+        free = open_ & (residual > DEPENDENT)
+        # Rounded, so that duplicates tie instead of falling to the last bit of a product.
+        gain = (weight * residual).mul(1e9).round().div(1e9).masked_fill(~free, -1.0)
+        best = gain.argmax(1)
+        chosen = free[at, best]
+        row = kernel[at, best] - torch.einsum(
+            "tkn,tk->tn", factor[:, :step], factor[at, :step, best]
+        )
+        row = row / residual[at, best].clamp_min(DEPENDENT).sqrt()[:, None] * chosen[:, None]
+        factor[:, step] = row
+        residual = residual - row.square()
+        process[at, best] = torch.where(chosen, current.double(), process[at, best])
+        gains[at, best] = torch.where(chosen, gain[at, best], gains[at, best])
+        open_[at, best] &= ~chosen
+    return process, gains

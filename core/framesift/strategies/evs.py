@@ -1,0 +1,56 @@
+"""Keeps the patches that changed most since the frame before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from framesift.strategies import _ops
+from framesift.strategies.base import ScoreStrategy
+from framesift.types.tokens import VideoTokens
+
+FIRST = 255.0
+"""Rank value of a token that nothing comes before, above every cosine distance."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EVS(ScoreStrategy):
+    """Ranks a patch by its cosine distance to the one at its place in the frame before.
+
+    The first frame ranks above all others. Every other token competes over the whole video, so a
+    frame in which nothing moves may keep none. Serving engines ship this method, with the pruning
+    rate `1 - keep`. A change that is slow enough is never seen: each step of it is small.
+
+    Differences from the shipped method:
+
+    - A budget below one frame holds; the original then keeps the first frame whole. It goes to
+      evenly spaced tokens of that frame, not to its first rows.
+    - Where tokens are masked, a patch is compared with the last live one of its place, and the
+      first live one of a place counts as its first frame.
+    """
+
+    summary: ClassVar[str] = "patches that changed since the frame before"
+    paper: ClassVar[str] = "https://arxiv.org/abs/2510.14624"
+    cost: ClassVar[str] = "O(T N D)"
+
+    def score(self, tokens: VideoTokens, budget: int) -> Tensor:
+        """Returns the distance of each token to the one before, `(T, N)`; firsts have 255."""
+        live = tokens.live
+        firsts = live & (live.cumsum(0) == 1)
+        spread = _ops.evenly_spaced(firsts.flatten(), budget).view_as(firsts)
+        return torch.where(firsts, FIRST + spread, 1 - _to_last(tokens))
+
+
+def _to_last(tokens: VideoTokens) -> Tensor:
+    """Returns the cosine of each token to the last live one of its place before it, `(T, N)`."""
+    last, rows = tokens.features[0].float(), [torch.ones_like(tokens.features[0, :, 0]).float()]
+    for index, frame in enumerate(tokens.features[1:], start=1):
+        current = frame.float()
+        rows.append(_ops.similarity(current, last))
+        last = current
+        if tokens.mask is not None:
+            last = torch.where(tokens.mask[index, :, None], current, last)
+    return torch.stack(rows)

@@ -1,0 +1,152 @@
+"""Merges still places over segments of like frames, then clusters of like tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from framesift.strategies import _bounds
+from framesift.strategies._dpc_knn import cluster
+from framesift.strategies._rows import Rows, averaged
+from framesift.strategies._shares import shares
+from framesift.strategies._static import NEVER, Segment, groups, stillest
+from framesift.strategies.base import Strategy
+from framesift.types.plan import TokenPlan
+from framesift.types.tokens import VideoTokens
+
+
+@dataclass(frozen=True, kw_only=True)
+class PruneVid(Strategy):
+    """Merges what stands still in segments of like frames, then like tokens within them.
+
+    Clusters of frames (DPC-KNN on the frames' means) become segments: each cluster's longest run
+    of frames stays one, other frames join the longer of the segments beside them. A place whose
+    frames in a segment are alike on average becomes one token, their mean. Still tokens of a
+    segment and moving tokens of a frame are then clustered, and each cluster becomes its mean.
+    There the published number is half of them; the budget solves for another share, the same
+    everywhere. Where segments alone would undercut the budget, the least alike places are not
+    merged over time.
+
+    Differences from the published method, of which this is the stage before the LLM:
+
+    - The stage inside the LLM, which prunes by the question's attention, is not part of it.
+    - Groups of at most `whole` tokens stay whole only where the rest of the budget has a token for
+      each other group.
+    - A segment of one frame has no pair to compare. There it divides by zero and comes out as
+      moving; here that is said outright.
+    - Where no cluster has two frames in a row, the video is one segment.
+    - Clustering is without noise (`_dpc_knn`): a static video gives the same centres on each run.
+    """
+
+    summary: ClassVar[str] = "segments merge what stands still, clusters merge what is alike"
+    paper: ClassVar[str] = "https://arxiv.org/abs/2412.16117"
+    cost: ClassVar[str] = "O(T^2 D + T N^2 D)"
+    merges: ClassVar[bool] = True
+
+    segments: float = 0.25
+    """Number of frame clusters, as a share in [0, 1] of the frames; at least one."""
+    threshold: float = 0.8
+    """Mean cosine similarity in [-1, 1] of a place's frames above which it stands still."""
+    frame_neighbors: int = 7
+    """Nearest frames, itself among them, by which a frame's density is measured."""
+    neighbors: int = 5
+    """Nearest tokens, itself among them, by which a token's density is measured."""
+    whole: int = 14
+    """Most tokens of a group that is not clustered."""
+
+    def __post_init__(self) -> None:
+        _bounds.check("a cosine similarity", low=-1, high=1, threshold=self.threshold)
+        _bounds.check("clusters for each frame", low=0, high=1, segments=self.segments)
+        numbers = {"frame_neighbors": self.frame_neighbors, "neighbors": self.neighbors}
+        _bounds.check("a number of points", low=1, **numbers)
+        _bounds.check("a number of tokens", low=0, whole=self.whole)
+
+    def decide(self, tokens: VideoTokens, budget: int, question: str | None) -> TokenPlan:
+        """Returns the plan of the clusters' means."""
+        spans = self._spans(tokens)
+        alike = torch.stack([_mean_pair(tokens, start, stop) for start, stop in spans]).cpu()
+        still = stillest(
+            alike,
+            torch.tensor([stop - start for start, stop in spans]),
+            threshold=self.threshold,
+            allowed=tokens.live_count - budget,
+        )
+        found = groups(
+            [
+                Segment(start=start, stop=stop, still=mask)
+                for (start, stop), mask in zip(spans, still, strict=True)
+            ],
+            tokens.live.cpu(),
+        )
+        rows = Rows(tokens)
+        counts = _counts([len(group.places) for group in found], budget, self.whole)
+        for group, count in zip(found, counts, strict=True):
+            if count:
+                label = cluster(group.points(tokens), count, self.neighbors).label
+                every = torch.arange(len(label), device=label.device)
+                group.add_to(rows, label, every, averaged(label), count=count)
+        return rows.plan()
+
+    def _spans(self, tokens: VideoTokens) -> list[tuple[int, int]]:
+        """Returns the first frame of each segment and the one after its last."""
+        live = tokens.live[..., None]
+        means = torch.stack(
+            [
+                frame.double().where(alive, 0).sum(0) / alive.sum().clamp_min(1)
+                for frame, alive in zip(tokens.features, live, strict=True)
+            ]
+        )
+        count = max(1, int(len(means) * self.segments))
+        return _refined(cluster(means, count, self.frame_neighbors).label.tolist())
+
+
+def _refined(labels: Sequence[int]) -> list[tuple[int, int]]:
+    """Returns the segments that remain when every label keeps its longest run only."""
+    runs, start = [], 0
+    for label, members in groupby(labels):
+        length = len(list(members))
+        runs.append((label, start, length))
+        start += length
+    longest: dict[int, tuple[int, int]] = {}
+    for label, start, length in runs:
+        if length > max(1, longest.get(label, (0, 0))[1]):
+            longest[label] = (start, length)
+    kept = sorted(longest.values())
+    if not kept:
+        return [(0, len(labels))]
+    starts = [0]
+    for (start, length), (after, length_after) in pairwise(kept):
+        starts.append(after if length >= length_after else start + length)
+    return list(zip(starts, [*starts[1:], len(labels)], strict=True))
+
+
+def _mean_pair(tokens: VideoTokens, start: int, stop: int) -> Tensor:
+    """Returns the mean cosine of each place's pairs of frames `(N,)`, `NEVER` without a pair.
+
+    The pairs are not formed: the squared length of a sum of unit vectors holds them all.
+    """
+    total = torch.zeros_like(tokens.features[0], dtype=torch.float64)
+    empty = torch.zeros_like(total[:, 0])
+    for frame in tokens.features[start:stop]:
+        length = torch.linalg.vector_norm(frame.double(), dim=1)
+        total += frame / length.clamp_min(1e-30)[:, None]
+        empty += length == 0
+    count = stop - start
+    pairs = total.square().sum(1) - (count - empty) + empty * (empty - 1)
+    mean = pairs.div(max(1, count * (count - 1))).mul(1e6).round().div(1e6)
+    return mean.masked_fill(~tokens.live[start:stop].all(0) | (count < 2), NEVER)
+
+
+def _counts(sizes: Sequence[int], budget: int, whole: int) -> list[int]:
+    """Returns the clusters of each group: small ones whole where the budget has room."""
+    small = [size if size <= whole else 0 for size in sizes]
+    large = [size - own for size, own in zip(sizes, small, strict=True)]
+    if sum(small) + sum(size > 0 for size in large) > budget:
+        small, large = [0] * len(sizes), list(sizes)
+    rest = shares(large, budget - sum(small))
+    return [own + share for own, share in zip(small, rest, strict=True)]

@@ -1,0 +1,62 @@
+"""Mixes what a strategy would keep with what the question is about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from framesift.errors import InvalidOptionError
+from framesift.strategies import _ops
+from framesift.strategies._wrapper import Wrapper
+from framesift.strategies.base import ScoreStrategy, Signal
+from framesift.types.plan import TokenPlan
+from framesift.types.tokens import VideoTokens
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question(Wrapper):
+    """Prefers tokens like the question, by a weight from 0 (not at all) to 1 (nothing else).
+
+    A strategy that ranks tokens has its ranks averaged with those of the similarity. A rank is the
+    share of tokens below, so that scores of any scale mix and equal scores stay equal. Any other
+    strategy decides on the tokens most like the question: `M^weight * L^(1 - weight)` of `L` live
+    tokens for a budget of `M`, which is all of them at 0 and none but the budget at 1.
+    """
+
+    summary: ClassVar[str] = "similarity to the question mixed into any strategy"
+    needs: ClassVar[frozenset[Signal]] = frozenset({"question_similarity"})
+    reads_question: ClassVar[bool] = True
+
+    weight: float = 0.5
+    """How much the question counts, in [0, 1]."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.weight <= 1:
+            raise InvalidOptionError(
+                f"weight={self.weight!r} must be within [0, 1]: how much the question counts"
+            )
+
+    def decide(self, tokens: VideoTokens, budget: int, question: str | None) -> TokenPlan:
+        """Returns the plan of the strategy within, turned towards the question."""
+        similarity, live = tokens.signals.question_similarity, tokens.live
+        assert similarity is not None
+        inner = self.inner
+        if isinstance(inner, ScoreStrategy):
+            own, asked = _ranks(inner.score(tokens, budget), live), _ranks(similarity, live)
+            mixed = (1 - self.weight) * own + self.weight * asked
+            return _ops.keep_mask(tokens, _ops.top(mixed.flatten(), live.flatten(), budget))
+        total = tokens.live_count
+        count = round(budget**self.weight * total ** (1 - self.weight))
+        near = _ops.top(similarity.flatten(), live.flatten(), max(budget, count))
+        return inner.decide(replace(tokens, mask=near.view_as(live)), budget, question)
+
+
+def _ranks(values: Tensor, live: Tensor) -> Tensor:
+    """Returns the share of live tokens of lower value, float64 `(T, N)`."""
+    values = values.double().nan_to_num(nan=-torch.inf)
+    ascending = values[live].sort().values
+    return torch.searchsorted(ascending, values.contiguous()).double() / len(ascending)

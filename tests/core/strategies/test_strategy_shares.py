@@ -1,0 +1,31 @@
+import itertools
+
+import pytest
+
+from framesift.errors import InvalidOptionError
+from framesift.strategies._bounds import check
+from framesift.strategies._shares import shares
+
+
+def test_shares_are_exact_and_within_their_parts():
+    for sizes in itertools.product([0, 1, 4, 7], repeat=4):
+        for total in range(sum(sizes) + 1):
+            found = shares(sizes, total)
+            assert sum(found) == total
+            exact = [size * total / max(1, sum(sizes)) for size in sizes]
+            assert all(abs(a - b) < 1 for a, b in zip(found, exact, strict=True))
+            assert all(a <= size for a, size in zip(found, sizes, strict=True))
+
+
+def test_what_is_left_over_is_spread_evenly():
+    assert shares([5] * 8, 4) == [1, 0, 1, 0, 1, 0, 1, 0]
+    assert shares([5] * 3, 1) == [0, 1, 0]
+
+
+def test_an_option_out_of_range_is_named_with_its_range():
+    with pytest.raises(InvalidOptionError, match=r"beta=1.5 must be within \[0, 1\]: a share"):
+        check("a share", low=0, high=1, alpha=0.5, beta=1.5)
+    with pytest.raises(InvalidOptionError, match=r"width=0 must be at least 1: a number"):
+        check("a number", low=1, width=0)
+    with pytest.raises(InvalidOptionError, match="nan"):
+        check("a share", low=0, high=1, beta=float("nan"))
