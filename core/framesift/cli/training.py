@@ -32,7 +32,7 @@ def app() -> None:
 @click.option("--seed", type=int, default=Recipe.seed, help="Seed of weights and order.")
 @click.option("--processes", type=int, default=Recipe.processes, help="Processes that draw.")
 def tiny_vlm(out: Path, work: Path | None, **amounts: int) -> None:
-    """Train the embedded tiny vision LLM from nothing: an hour or two on two CPU cores."""
+    """Train the embedded tiny vision LLM from nothing: two to three hours on two CPU cores."""
     work = work or out.with_name(f"{out.name}-work")
     train(out, Recipe(**amounts), work=work, tell=lambda line: click.echo(line, err=True))
     click.echo(f"wrote     {out} (curves in {CURVES})")

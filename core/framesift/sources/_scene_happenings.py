@@ -40,16 +40,16 @@ def shape_names(rng: random.Random, count: int) -> list[tuple[str, str]]:
 
 def move_shape(script: Script, name: tuple[str, str], quarter: tuple[float, float]) -> Event:
     """Returns the event of a moving shape; where it starts, its quarter is open to all ways."""
-    (color, shape), (width, height), unit = name, script.size_px, script.unit_px
+    color, shape = name
     direction = script.rng.choice(list(DIRECTIONS))
-    size, travel = 0.15 * unit, 0.155 * unit
-    reach = 0.55 * size + travel
+    size, travel = 0.15 * script.unit_px, 0.155
+    reaches = [0.55 * size / side + travel for side in script.size_px]
     start = tuple(
-        corner + script.rng.uniform(reach, side / 2 - reach) / side
-        for corner, side in zip(quarter, (width, height), strict=True)
+        corner + script.rng.uniform(reach, 0.5 - reach)
+        for corner, reach in zip(quarter, reaches, strict=True)
     )
     x, y = DIRECTIONS[direction]
-    end = (start[0] + x * travel / width, start[1] + y * travel / height)
+    end = (start[0] + x * travel, start[1] + y * travel)
     pixels = shape_pixels(shape, color, size)
     sprite = script.show(pixels, script.window(0, 1), (start[0], start[1]), end)
     facts = {"color": color, "shape": shape, "direction": direction}

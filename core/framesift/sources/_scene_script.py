@@ -44,8 +44,9 @@ class Script:
 
     @property
     def unit_px(self) -> int:
-        """The shorter side of the picture, which sizes follow."""
-        return min(self.size_px)
+        """The height of the widest 16:9 picture that fits in this one, which sizes follow."""
+        width, height = self.size_px
+        return min(height, width * 9 // 16)
 
     def window(self, start: float, end: float, *, longest_seconds: float = 7200.0) -> Window:
         """Returns (start, end) in seconds on frame times, from shares of the whole video."""

@@ -10,21 +10,27 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from framesift.training._course_labels import COURSE, MEASURED, course_labels
+from framesift.training._labels import NOTHING
 from framesift.training._paraphrases import rephrased
 
 UNASKED = -100
 MOST_QUESTIONS = 8
 GLIMPSE_FRAMES = 2
+MOTION_FRAMES = 4
+"""Frames of a glimpse of something that moves, spread over its time."""
 GLIMPSES = 0.25
 """Share of glimpses among the batches after the first ones."""
 SEEN_AT_ONCE = frozenset({"number", "text", "color", "place", "scene"})
 """Kinds of question that one of the frames they are about answers."""
+OF_MOTION = frozenset({"direction", "action"})
+"""Kinds of question that a few frames of one thing answer."""
 LONGEST_SLOTS = 56
 """A clip may be spread over as many frame slots, as if a longer video had lost the others."""
 
@@ -37,26 +43,41 @@ class Seen:
     """Patch features `(T, N, D)`, half precision."""
     times_seconds: Sequence[float]
     questions: Sequence[dict[str, Any]]
+    events: Sequence[dict[str, Any]] = ()
+    course: dict[str, Tensor] = field(default_factory=dict)
+    """What is told of the patches by name of `COURSE` and `MEASURED`, as far as it is known."""
 
     def glimpse(self, rng: random.Random) -> Seen:
         """Returns a few frames that a question is about, with what can be asked about them."""
-        asked = rng.choice([q for q in self.questions if q["kind"] in SEEN_AT_ONCE])
-        start, end = asked["start_seconds"], asked["end_seconds"]
+        asked = rng.choice([q for q in self.questions if q["kind"] in SEEN_AT_ONCE | OF_MOTION])
+        kinds = OF_MOTION if asked["kind"] in OF_MOTION else SEEN_AT_ONCE
+        start, end = span = asked["start_seconds"], asked["end_seconds"]
         shown = [i for i, time in enumerate(self.times_seconds) if start <= time < end]
         if not shown:
             return self
-        first = rng.randrange(max(1, len(shown) - GLIMPSE_FRAMES + 1))
-        frames = shown[first : first + GLIMPSE_FRAMES]
+        if kinds is OF_MOTION:
+            frames = sorted(rng.sample(shown, min(MOTION_FRAMES, len(shown))))
+        else:
+            first = rng.randrange(max(1, len(shown) - GLIMPSE_FRAMES + 1))
+            frames = shown[first : first + GLIMPSE_FRAMES]
         return Seen(
             features=self.features[frames],
             times_seconds=[self.times_seconds[i] for i in frames],
             questions=[
                 q
                 for q in self.questions
-                if q["kind"] in SEEN_AT_ONCE
-                and (q["start_seconds"], q["end_seconds"]) == (start, end)
+                if q["kind"] in kinds and (q["start_seconds"], q["end_seconds"]) == span
             ],
+            course=_of_motion(self.events, [self.times_seconds[i] for i in frames])
+            | {name: self.course[name][frames] for name in self.course if name == "where"},
         )
+
+
+def _of_motion(
+    events: Sequence[dict[str, Any]], times_seconds: Sequence[float]
+) -> dict[str, Tensor]:
+    labels = course_labels(events, times_seconds)
+    return {name: torch.from_numpy(labels[name]) for name in ("motion", "shift")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +127,9 @@ class Dialogs(torch.utils.data.IterableDataset[dict[str, Tensor]]):
         self.seed = seed
         self.glimpses_first = glimpses_first
         self.glimpsed = [
-            clip for clip in clips if any(q["kind"] in SEEN_AT_ONCE for q in clip.questions)
+            clip
+            for clip in clips
+            if any(q["kind"] in SEEN_AT_ONCE | OF_MOTION for q in clip.questions)
         ]
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
@@ -114,7 +137,7 @@ class Dialogs(torch.utils.data.IterableDataset[dict[str, Tensor]]):
         for number in itertools.count():
             if number < self.glimpses_first or rng.random() < GLIMPSES:
                 few = [clip.glimpse(rng) for clip in rng.sample(self.glimpsed, 2 * self.size)]
-                few = [clip for clip in few if len(clip.features) <= GLIMPSE_FRAMES]
+                few = [clip for clip in few if len(clip.features) <= MOTION_FRAMES]
                 yield self.batch(few, Dropping(kind="none", stretched=True), rng)
                 continue
             start = rng.randrange(max(1, len(self.clips) - 8 * self.size))
@@ -126,22 +149,28 @@ class Dialogs(torch.utils.data.IterableDataset[dict[str, Tensor]]):
     ) -> dict[str, Tensor]:
         """Returns the packed prompts of some clips.
 
-        `features (B, K, D)`, `text (B, Lt)`, `labels (B, Lt)`, `positions (B, 1 + K + Lt)` and
-        `mask (B, 1, 1 + K + Lt, 1 + K + Lt)`, where a question sees the video and itself.
+        `features (B, K, D)`, `text (B, Lt)`, `labels (B, Lt)`, `positions (B, 1 + K + Lt)`,
+        `mask (B, 1, 1 + K + Lt, 1 + K + Lt)`, where a question sees the video and itself, and
+        classes `(B, K)` by name of `COURSE` and numbers `(B, K, 2)` by name of `MEASURED`.
         """
         visuals = [_visual(clip.features, dropping, rng) for clip in clips]
         texts = [self._text(clip.questions, dropping, rng) for clip in clips]
-        kept, length = max(len(v[0]) for v in visuals), max(len(t[0]) for t in texts)
+        kept, length = max(len(v[2]) for v in visuals), max(len(t[0]) for t in texts)
         width = clips[0].features.shape[-1]
         features = torch.zeros(len(clips), kept, width)
         text = torch.full((len(clips), length), self.special["pad"])
         labels = torch.full((len(clips), length), UNASKED)
         positions = torch.zeros(len(clips), 1 + kept + length, dtype=torch.long)
         parts = torch.full((len(clips), 1 + kept + length), -1)
-        for row, ((values, places, after), (ids, answers, part)) in enumerate(
+        course = {name: torch.full((len(clips), kept), NOTHING) for name in COURSE}
+        course |= {name: torch.full((len(clips), kept, 2), torch.nan) for name in MEASURED}
+        for row, ((places, after, survivors), (ids, answers, part)) in enumerate(
             zip(visuals, texts, strict=True)
         ):
+            values = clips[row].features.flatten(0, 1)[survivors]
             features[row, : len(values)] = values
+            for name, classes in clips[row].course.items():
+                course[name][row, : len(values)] = classes.flatten(0, 1)[survivors]
             positions[row, 1 : 1 + len(values)] = places
             parts[row, : 1 + len(values)] = 0
             text[row, : len(ids)], labels[row, : len(ids)] = ids, answers
@@ -154,6 +183,7 @@ class Dialogs(torch.utils.data.IterableDataset[dict[str, Tensor]]):
             "labels": labels,
             "positions": positions,
             "mask": _mask(parts),
+            **course,
         }
 
     def _text(
@@ -175,8 +205,8 @@ class Dialogs(torch.utils.data.IterableDataset[dict[str, Tensor]]):
         return torch.tensor(ids), torch.tensor(labels), torch.tensor(part)
 
 
-def _visual(features: Tensor, dropping: Dropping, rng: random.Random) -> tuple[Tensor, Tensor, int]:
-    """Returns kept features `(K, D)`, their positions `(K,)` and the first position after them."""
+def _visual(features: Tensor, dropping: Dropping, rng: random.Random) -> tuple[Tensor, int, Tensor]:
+    """Returns positions `(K,)` of kept tokens, the first one after them, and which they are."""
     frames, patches, _ = features.shape
     slots, last = torch.arange(frames), frames
     if dropping.stretched:
@@ -185,8 +215,8 @@ def _visual(features: Tensor, dropping: Dropping, rng: random.Random) -> tuple[T
     places = 1 + (slots[:, None] * patches + torch.arange(patches)).flatten()
     kept = _kept(features, dropping, rng)
     if dropping.compact:
-        return features.flatten(0, 1)[kept], 1 + torch.arange(len(kept)), 1 + len(kept)
-    return features.flatten(0, 1)[kept], places[kept], 1 + last * patches
+        return 1 + torch.arange(len(kept)), 1 + len(kept), kept
+    return places[kept], 1 + last * patches, kept
 
 
 def _kept(features: Tensor, dropping: Dropping, rng: random.Random) -> Tensor:

@@ -35,14 +35,16 @@ Labels = dict[str, npt.NDArray[Any]]
 
 
 def frame_labels(events: Sequence[dict[str, Any]], seconds: float) -> Labels:
-    """Returns int64 classes `(64,)` by name of `CLASSES`, and `offset` float32 `(64, 2)`.
+    """Returns int64 classes `(64,)` by name of `CLASSES`, and `where` float32 `(64, 2)`.
 
-    `offset` points from the middle of a patch to the middle of the thing it shows, in patches.
+    `where` is the middle (x, y) of the thing that a patch shows, or of the patch if it shows none,
+    in patches from the middle of the picture.
     """
     labels: Labels = {name: np.full(GRID * GRID, NOTHING, np.int64) for name in CLASSES}
     labels["kind"][:] = 0
     labels["backdrop"][:] = len(BACKDROPS) - 1
-    labels["offset"] = np.full((GRID * GRID, 2), np.nan, np.float32)
+    middles = np.arange(GRID) + 0.5 - GRID / 2
+    labels["where"] = _pairs(middles[None, :], middles[:, None])
     largest = np.full(GRID * GRID, LEAST_SHARE)
     for event in events:
         if not event["start_seconds"] <= seconds < event["end_seconds"]:
@@ -54,14 +56,16 @@ def frame_labels(events: Sequence[dict[str, Any]], seconds: float) -> Labels:
         answers = _answers(event["kind"], facts)
         if answers is None:
             continue
-        box = _box_at(event, seconds)
-        share = _covered(box)
+        box = box_at(event, seconds)
+        share = covered(box)
         here = share >= largest
         largest[here] = share[here]
         for name in ("color", "shape", "tens", "ones", "letter", "sign"):
             labels[name][here] = answers.get(name, NOTHING)
         labels["kind"][here] = answers["kind"]
-        labels["offset"][here] = _offsets(box)[here]
+        labels["where"][here] = [
+            (box[axis] + box[axis + 2]) / 2 * GRID - GRID / 2 for axis in (0, 1)
+        ]
     return labels
 
 
@@ -84,7 +88,7 @@ def _answers(kind: str, facts: dict[str, Any]) -> dict[str, int] | None:
     return None
 
 
-def _box_at(event: dict[str, Any], seconds: float) -> npt.NDArray[np.float64]:
+def box_at(event: dict[str, Any], seconds: float) -> npt.NDArray[np.float64]:
     """Returns the relative (x0, y0, x1, y1) of a thing, whose box is given for its mid time."""
     box = np.array(event["box"])
     path = event["attributes"].get("path")
@@ -95,7 +99,7 @@ def _box_at(event: dict[str, Any], seconds: float) -> npt.NDArray[np.float64]:
     return box
 
 
-def _covered(box: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def covered(box: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Returns the part of each patch that lies in the box, `(64,)`."""
     edges = np.arange(GRID + 1) / GRID
     across, down = (
@@ -105,8 +109,6 @@ def _covered(box: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.outer(down, across).flatten()
 
 
-def _offsets(box: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
-    middles = np.arange(GRID) + 0.5
-    across, down = ((box[axis] + box[axis + 2]) / 2 * GRID - middles for axis in (0, 1))
-    grid = np.stack(np.broadcast_arrays(across[None, :], down[:, None]), axis=-1)
-    return grid.reshape(-1, 2).astype(np.float32)
+def _pairs(across: npt.NDArray[Any], down: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Returns (x, y) of all patches, float32 `(64, 2)`."""
+    return np.stack(np.broadcast_arrays(across, down), axis=-1).reshape(-1, 2).astype(np.float32)

@@ -5,21 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from framesift.training._clips import Shard
+from framesift.training._clips import Clip, Shard
+from framesift.training._course_labels import COURSE, MEASURED, course_labels
 from framesift.training._dialogs import UNASKED, Seen
+from framesift.training._labels import NOTHING, frame_labels
 from framesift.training._tower_stage import TowerTask
 
 FRAMES_AT_ONCE = 256
+COURSE_LAYER = 2
+"""Layers of the language model after which a visual token must know the course of the clip."""
+COURSE_SHARE = 0.3
+"""Weight of each of those lessons beside the answers."""
 
 
 class AnswerTask(nn.Module):
     """A LLaVA model that answers packed questions about videos given as tower features.
 
-    The head that gives the next token shares the weights of the embedding.
+    The head that gives the next token shares the weights of the embedding. Heads that the model
+    does not keep read from the visual tokens what happened before.
     """
 
     def __init__(self, model: Any, user_id: int) -> None:
@@ -27,22 +35,67 @@ class AnswerTask(nn.Module):
         self.projector = model.model.multi_modal_projector
         self.language_model = model.model.language_model
         self.user_id = user_id
+        width = self.language_model.config.hidden_size
+        self.course = nn.ModuleDict(
+            {
+                name: nn.Sequential(nn.LayerNorm(width), nn.Linear(width, count))
+                for name, count in {**COURSE, **dict.fromkeys(MEASURED, 2)}.items()
+            }
+        )
 
     def forward(
-        self, features: Tensor, text: Tensor, labels: Tensor, positions: Tensor, mask: Tensor
+        self,
+        features: Tensor,
+        text: Tensor,
+        labels: Tensor,
+        positions: Tensor,
+        mask: Tensor,
+        motion: Tensor,
+        rank: Tensor,
+        before: Tensor,
+        where: Tensor,
+        shift: Tensor,
     ) -> dict[str, Tensor]:
-        """Returns the loss over the tokens of the answers, and the best guess at each column."""
+        """Returns the loss over answers and course, and the best guess at each column of text."""
         embed = self.language_model.get_input_embeddings()
         user = embed(text.new_full((len(text), 1), self.user_id))
         prompt = torch.cat([user, self.projector(features).to(user.dtype), embed(text)], dim=1)
-        hidden = self.language_model(
-            inputs_embeds=prompt, attention_mask=mask, position_ids=positions, use_cache=False
-        ).last_hidden_state
-        logits = functional.linear(hidden[:, 1 + features.shape[1] : -1], embed.weight).float()
+        read = self.language_model(
+            inputs_embeds=prompt,
+            attention_mask=mask,
+            position_ids=positions,
+            use_cache=False,
+            output_hidden_states=True,
+        )
+        answers = read.last_hidden_state[:, 1 + features.shape[1] : -1]
+        logits = functional.linear(answers, embed.weight).float()
         loss = functional.cross_entropy(
             logits.flatten(0, 1), labels[:, 1:].flatten(), ignore_index=UNASKED
         )
-        return {"loss": loss, "guess": logits.argmax(-1)}
+        visual = read.hidden_states[COURSE_LAYER][:, 1 : 1 + features.shape[1]]
+        course = {"motion": motion, "rank": rank, "before": before}
+        lessons = [_lesson(self.course[name](visual), classes) for name, classes in course.items()]
+        measured = {"where": where, "shift": shift}
+        lessons += [_measured(self.course[name](visual), truth) for name, truth in measured.items()]
+        return {
+            "loss": loss + COURSE_SHARE * torch.stack(lessons).sum(),
+            "guess": logits.argmax(-1),
+        }
+
+
+def _lesson(guess: Tensor, classes: Tensor) -> Tensor:
+    """Returns the mean loss over the tokens `(B, K)` that have a class; 0 where none has."""
+    told = functional.cross_entropy(
+        guess.float().flatten(0, 1), classes.flatten(), ignore_index=NOTHING, reduction="sum"
+    )
+    return told / (classes != NOTHING).sum().clamp(min=1)
+
+
+def _measured(guess: Tensor, truth: Tensor) -> Tensor:
+    """Returns the mean loss over the tokens that something is measured of; 0 where none is."""
+    told = ~truth.isnan()
+    missed = functional.smooth_l1_loss(guess.float(), truth.nan_to_num(), reduction="none")
+    return (missed * told).sum() / told.sum().clamp(min=1)
 
 
 @torch.no_grad()
@@ -60,7 +113,19 @@ def seen_clips(task: TowerTask, shards: Sequence[Shard]) -> list[Seen]:
                 features=features[clip.start : clip.start + len(clip.times_seconds)],
                 times_seconds=clip.times_seconds,
                 questions=clip.truth["questions"],
+                events=clip.truth["events"],
+                course=_course(clip),
             )
             for clip in shard.clips
         ]
     return clips
+
+
+def _course(clip: Clip) -> dict[str, Tensor]:
+    """Returns the labels of a clip by name of `COURSE` and `MEASURED`."""
+    events, times = clip.truth["events"], clip.times_seconds
+    seen = [frame_labels(events, seconds) for seconds in times]
+    where = np.stack([frame["where"] for frame in seen])
+    where[np.stack([frame["kind"] for frame in seen]) == 0] = np.nan
+    labels = {**course_labels(events, times), "where": where}
+    return {name: torch.from_numpy(values) for name, values in labels.items()}

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from framesift.training._clips import Shard
-from framesift.training._labels import CLASSES, GRID, NOTHING, frame_labels
+from framesift.training._labels import CLASSES, NOTHING, frame_labels
 from framesift.training._stills import Arrays, stacked
 
 SUMMARY: Final = {name: CLASSES[name] for name in ("kind", "color", "shape", "tens", "ones")}
@@ -63,8 +63,7 @@ class TowerTask(nn.Module):
         self.heads = nn.ModuleDict(
             {name: nn.Linear(width, count) for name, count in CLASSES.items()}
         )
-        self.offset = nn.Linear(width, 2)
-        self.place = nn.Linear(width, GRID * GRID)
+        self.where = nn.Linear(width, 2)
         self.summary = nn.Linear(width, sum(SUMMARY.values()))
         self.mean: Tensor
         self.std: Tensor
@@ -89,15 +88,17 @@ class TowerTask(nn.Module):
             )
             losses.append(missed / asked)
             right[name] = (answer.argmax(-1) == truth).sum() / asked
-        placed = ~labels["offset"].isnan()
-        offset = labels["offset"].nan_to_num()
-        away = functional.smooth_l1_loss(self.offset(patches), offset, reduction="none")
-        losses.append((away * placed).sum() / placed.sum().clamp(min=1))
-        places = torch.arange(GRID * GRID, device=patches.device).expand(len(patches), -1)
-        losses.append(functional.cross_entropy(self.place(patches).flatten(0, 1), places.flatten()))
+        away = functional.smooth_l1_loss(self.where(patches), labels["where"], reduction="none")
+        of_things = labels["kind"] > 0
+        losses += [_mean(away[~of_things]), _mean(away[of_things])]
         there = torch.cat([_there(labels[name], count) for name, count in SUMMARY.items()], dim=1)
         told = functional.binary_cross_entropy_with_logits(self.summary(summary), there)
         return {"loss": torch.stack([*losses, 3 * told]).sum(), **right}
+
+
+def _mean(values: Tensor) -> Tensor:
+    """Returns the mean, 0 of none."""
+    return values.sum() / max(1, values.numel())
 
 
 def _there(truth: Tensor, count: int) -> Tensor:

@@ -32,8 +32,8 @@ class Recipe:
     """Synthetic clips, each with up to a dozen questions."""
     stills: int = 16000
     """Crowded pictures for the vision tower."""
-    tower_steps: int = 2300
-    language_steps: int = 2400
+    tower_steps: int = 2700
+    language_steps: int = 6000
     glimpses_first: int = 500
     """Steps of the language model at which it sees only the frames that questions are about."""
     tower_batch: int = 64

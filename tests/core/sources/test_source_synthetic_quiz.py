@@ -65,7 +65,8 @@ def solid(card):
 
 def difference(picture, event, size, text, paper, ink):
     """Returns how far the middle of a card is from one that says `text`, in grey levels."""
-    card = solid(card_pixels(text, CARD_HEIGHT * min(size), paper=paper, ink=ink))
+    unit = min(size[1], size[0] * 9 // 16)
+    card = solid(card_pixels(text, CARD_HEIGHT * unit, paper=paper, ink=ink))
     left, top, right, bottom = pixels_of(event, size)
     if abs(bottom - top - card.shape[0]) > 1 and top > 0 and bottom < size[1]:
         return np.inf

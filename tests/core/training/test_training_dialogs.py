@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 
+from framesift.training._course_labels import COURSE, MEASURED
 from framesift.training._dialogs import MOST_QUESTIONS, UNASKED, Dropping
 from framesift.training._language_stage import AnswerTask
 from framesift.types.plan import TokenPlan
@@ -135,6 +136,8 @@ def test_a_batch_has_one_width_and_says_what_is_asked(dialogs, clips, vlm, speci
         "labels": (2, length),
         "positions": (2, whole),
         "mask": (2, 1, whole, whole),
+        **dict.fromkeys(COURSE, (2, kept)),
+        **dict.fromkeys(MEASURED, (2, kept, 2)),
     }
     assert (batch["mask"].dtype, batch["text"].dtype) == (torch.bool, torch.int64)
     for number, facts in enumerate((FACTS, FACTS[:2])):

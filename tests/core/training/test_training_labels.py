@@ -57,8 +57,14 @@ def drawn_at(script, seconds):
 def is_nothing(labels, where):
     """Returns whether no thing is told of any of these patches."""
     told = [np.all(labels[name][where] == NOTHING) for name in FACTS]
-    away = np.isnan(labels["offset"][where]).all()
-    return bool(np.all(labels["kind"][where] == 0) and all(told) and away)
+    at_home = np.allclose(labels["where"][where], middles()[where])
+    return bool(np.all(labels["kind"][where] == 0) and all(told) and at_home)
+
+
+def middles():
+    """Returns the (x, y) of each patch from the middle of the picture, in patches, `(64, 2)`."""
+    x, y = np.meshgrid(np.arange(GRID) + 0.5, np.arange(GRID) + 0.5)
+    return np.stack([x.flatten(), y.flatten()], axis=1) - GRID / 2
 
 
 @pytest.mark.parametrize("at", [(0.5, 0.5), (0.31, 0.7), (0.86, 0.2)])
@@ -84,7 +90,7 @@ def test_a_card_is_told_while_it_is_shown(script):
 
 
 @pytest.mark.parametrize("seconds", [0.0, 1.75, 4.0, 7.75])
-def test_offsets_point_to_the_middle_of_what_is_drawn_on_its_way(script, seconds):
+def test_patches_tell_the_middle_of_what_is_drawn_on_its_way(script, seconds):
     put_shape(script, (0.2, 0.75), (0.8, 0.3))
     labels, (drawn, parts) = labels_at(script, seconds), drawn_at(script, seconds)
     rows, columns = np.nonzero(drawn)
@@ -92,11 +98,9 @@ def test_offsets_point_to_the_middle_of_what_is_drawn_on_its_way(script, seconds
     told = labels["kind"] == 1
     assert np.all(told[parts > 0.35])
     assert not np.any(told[parts == 0])
-    x, y = np.meshgrid(np.arange(GRID) + 0.5, np.arange(GRID) + 0.5)
-    patches = np.stack([x.flatten(), y.flatten()], axis=1)
-    pointed = (patches + labels["offset"])[told]
+    pointed = labels["where"][told] + GRID / 2
     np.testing.assert_allclose(pointed, np.broadcast_to(middle, pointed.shape), atol=0.15)
-    assert np.isnan(labels["offset"][~told]).all()
+    np.testing.assert_allclose(labels["where"][~told], middles()[~told])
 
 
 def test_a_patch_shows_what_covers_most_of_it(script):
@@ -171,7 +175,7 @@ def test_every_event_of_a_scene_is_told_with_its_facts(name, truth_of):
         events = truth_of(name, seed, seconds=12, fps=4)["events"]
         for event in events:
             labels = frame_labels(events, (event["start_seconds"] + event["end_seconds"]) / 2)
-            assert labels["offset"].shape == (GRID * GRID, 2)
+            assert labels["where"].shape == (GRID * GRID, 2)
             for key, count in CLASSES.items():
                 assert labels[key].shape == (GRID * GRID,)
                 assert np.isin(labels[key], [NOTHING, *range(count)]).all()

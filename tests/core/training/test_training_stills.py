@@ -58,7 +58,7 @@ def test_a_picture_is_the_same_each_time():
         (one, labels), (same, again) = draw_still(seed), draw_still(seed)
         assert one.shape == (128, 128, 3)
         assert np.array_equal(one, same)
-        assert set(labels) == {*CLASSES, "offset"}
+        assert set(labels) == {*CLASSES, "where"}
         for name in labels:
             np.testing.assert_array_equal(labels[name], again[name])
     assert not np.array_equal(draw_still(0)[0], draw_still(1)[0])

@@ -75,7 +75,7 @@ def test_the_loss_is_finite_where_nothing_is_shown_and_moves_every_weight_that_i
         assert 0 <= found[name] <= 1
     for name in ("tens", "letter", "sign"):
         assert task.heads[name].weight.grad.abs().sum() == 0
-    for weights in (task.offset.weight, task.summary.weight):
+    for weights in (task.where.weight, task.summary.weight):
         assert weights.grad.isfinite().all()
         assert weights.grad.abs().sum() > 0
     task.zero_grad()
