@@ -90,6 +90,7 @@ def _tokens(frames: int) -> VideoTokens:
             keys=torch.randn(*shape, 64),
             edge_density=torch.rand(shape),
             question_similarity=torch.rand(shape),
+            llm_attention=torch.rand(shape),
         ),
     )
 

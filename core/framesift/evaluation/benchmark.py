@@ -20,13 +20,18 @@ from typing import Final
 import click
 
 from framesift.evaluation import (
+    _bench_answers,
     _bench_attention,
+    _bench_catalogue,
     _bench_coverage,
+    _bench_evidence,
     _bench_keyframes,
     _bench_memory,
     _bench_planning,
     _bench_real_size,
     _bench_sampling,
+    _bench_scissor,
+    _bench_server,
 )
 from framesift.evaluation._bench_process import Json, logger
 from framesift.evaluation._bench_videos import numbered_clip, repeated
@@ -50,6 +55,9 @@ class Effort:
     planning_rounds: int = 3
     frames: tuple[int, ...] = (32, 128, 512)
     coverage_videos: int = 20
+    answer_videos: int = 20
+    evidence_keeps: tuple[float, ...] = _bench_evidence.KEEPS
+    server_seconds: float = 20.0
     real_models: tuple[str, ...] = tuple(MODELS)
     memory_seconds: tuple[int, int] = (300, 3600)
     """Lengths of the short and the long video, multiples of `clip_seconds`."""
@@ -57,7 +65,13 @@ class Effort:
 
 FULL: Final = Effort()
 QUICK: Final = Effort(
-    sampling_rounds=3, coverage_videos=3, real_models=("llava",), memory_seconds=(60, 360)
+    sampling_rounds=3,
+    coverage_videos=3,
+    answer_videos=2,
+    evidence_keeps=(0.25,),
+    server_seconds=5.0,
+    real_models=("llava",),
+    memory_seconds=(60, 360),
 )
 
 
@@ -107,9 +121,49 @@ def real_size(effort: Effort, clips: Path | None) -> Json:
     return _bench_real_size.measure(names=effort.real_models)
 
 
+def answers(effort: Effort, clips: Path | None) -> Json:
+    """Returns what compression costs the embedded tiny model in right answers."""
+    return _bench_answers.measure(videos=effort.answer_videos)
+
+
+def evidence(effort: Effort, clips: Path | None) -> Json:
+    """Returns whether shortened real clips still hold what questions are about."""
+    if clips is None:
+        raise click.UsageError("evidence needs the real clips; pass --clips FOLDER")
+    return _bench_evidence.measure(clips, keeps=effort.evidence_keeps)
+
+
+def catalogue(effort: Effort, clips: Path | None) -> Json:
+    """Returns what each strategy takes beside encoding the same frames."""
+    return _bench_catalogue.measure(rounds=effort.planning_rounds)
+
+
+def scissor(effort: Effort, clips: Path | None) -> Json:
+    """Returns what exact components take beside one matrix and the published loop."""
+    return _bench_scissor.measure(rounds=effort.planning_rounds)
+
+
+def server(effort: Effort, clips: Path | None) -> Json:
+    """Returns how a server bears several clients."""
+    return _bench_server.measure(seconds=effort.server_seconds)
+
+
 SECTIONS: Final[dict[str, Callable[[Effort, Path | None], Json]]] = {
     part.__name__: part
-    for part in (sampling, keyframes, planning, coverage, memory, attention, real_size)
+    for part in (
+        sampling,
+        keyframes,
+        planning,
+        coverage,
+        memory,
+        attention,
+        real_size,
+        answers,
+        evidence,
+        catalogue,
+        scissor,
+        server,
+    )
 }
 
 
@@ -159,6 +213,8 @@ def _table(results: Json) -> Iterator[str]:
 
 def _line(row: Json) -> str:
     label = " ".join(str(row[key]) for key in ("video", "frames", "name") if key in row)
+    if "per_second" in row:
+        return f"{label:<50}{row['per_second']:9.2f} answers per second, {row['full']} x 429"
     if "share" in row:
         low, high = row["interval"]
         return f"{label:<50}{row['share']:9.1%} of {row['events']} events, {low:.1%} to {high:.1%}"
@@ -193,6 +249,9 @@ def main(out: Path, only: str | None, clips: Path | None, quick: bool) -> None:
     A run of some sections leaves `benchmark-SECTION.json`, and the results of full runs alone.
     """
     names = [name.strip() for name in only.split(",")] if only else list(SECTIONS)
+    if not only and clips is None:
+        names = [name for name in names if name != evidence.__name__]
+        click.echo("evidence is left out; it needs the real clips in --clips FOLDER")
     if unknown := sorted(set(names) - SECTIONS.keys()):
         raise click.BadParameter(
             f"{','.join(unknown)!r} is no section; choose from: {', '.join(SECTIONS)}"
@@ -202,7 +261,7 @@ def main(out: Path, only: str | None, clips: Path | None, quick: bool) -> None:
     logger.addHandler(logging.StreamHandler())
     logger.setLevel(logging.INFO)
     results = run(names, QUICK if quick else FULL, clips)
-    stem = "-".join(["benchmark", *([] if set(names) == SECTIONS.keys() else names)])
+    stem = "-".join(["benchmark", *(names if only else [])])
     write_atomically(out / f"{stem}.json", f"{json.dumps(results, indent=1)}\n".encode())
     write_figure(out / f"{stem}.png", results)
     click.echo("\n".join(_table(results)))

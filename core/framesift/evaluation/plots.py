@@ -131,20 +131,40 @@ def _planning(axis: Any, found: Section) -> None:
 
 def _coverage(axis: Any, found: Section) -> None:
     rows = found["rows"]
+    _shares(axis, rows, [f"{row['name']}  ·  {row['video']}" for row in rows], "keyframes")
+    axis.set_title("Events that have a keyframe")
+    axis.set_xlabel("per cent, 95 % interval; synthetic videos that were held out")
+
+
+def _evidence(axis: Any, found: Section) -> None:
+    rows = [row for row in found["rows"] if row["video"] == "tokens" and "0.25" in row["name"]]
+    rows.sort(key=lambda row: -row["share"])
+    _shares(axis, rows, [row["name"].split()[0] for row in rows], "temporal")
+    axis.set_title("Evidence held in a quarter of the tokens")
+    axis.set_xlabel("per cent, 95 % interval; 20 questions about five real clips")
+
+
+def _answers(axis: Any, found: Section) -> None:
+    rows = [row for row in found["rows"] if row["video"] == "overall"]
+    _shares(axis, rows, [row["name"] for row in rows], "temporal")
+    axis.set_title("Right answers of the embedded tiny model")
+    axis.set_xlabel("per cent, 95 % interval; synthetic videos that were held out")
+
+
+def _shares(axis: Any, rows: list[dict[str, Any]], labels: list[str], mine: str) -> None:
+    """Draws a share per row with its interval, the first row on top; ours in colour."""
     shares = [100 * row["share"] for row in rows]
     spread = [
         [100 * (row["share"] - row["interval"][0]) for row in rows],
         [100 * (row["interval"][1] - row["share"]) for row in rows],
     ]
-    colors = [OURS if row["name"] == "keyframes" else PEER for row in rows]
+    colors = [OURS if row["name"].startswith(mine) else PEER for row in rows]
     axis.barh(range(len(rows)), shares, color=colors, height=0.72)
     axis.errorbar(
         shares, range(len(rows)), xerr=spread, fmt="none", ecolor=QUIET, elinewidth=1, capsize=2
     )
-    axis.set_yticks(range(len(rows)), [f"{row['name']}  ·  {row['video']}" for row in rows])
+    axis.set_yticks(range(len(rows)), labels)
     axis.invert_yaxis()
-    axis.set_title("Events that have a keyframe")
-    axis.set_xlabel("per cent, 95 % interval; synthetic videos that were held out")
 
 
 def _memory(axis: Any, found: Section) -> None:
@@ -197,6 +217,32 @@ def _real_size(axis: Any, found: Section) -> None:
     axis.set_xlabel("GB; blue: peak of loading and answering, grey: weights")
 
 
+def _catalogue(axis: Any, found: Section) -> None:
+    rows = sorted(found["rows"], key=lambda row: row["seconds"])
+    _bars(axis, rows, [row["name"] for row in rows], "temporal")
+    axis.set_xscale("log")
+    axis.axvline(rows[0]["peer_seconds"], color=ACCENT, linewidth=1)
+    axis.set_title("Planning a quarter of 128 x 196 tokens")
+    axis.set_xlabel("seconds; line: encoding the same frames")
+
+
+def _scissor(axis: Any, found: Section) -> None:
+    rows = found["rows"]
+    _bars(axis, rows, [f"{row['name']}  ·  {row['features']}" for row in rows], "scissor")
+    axis.axvline(rows[0]["peer_seconds"], color=ACCENT, linewidth=1)
+    axis.set_title("Semantic connected components")
+    axis.set_xlabel(f"seconds; line: {rows[0]['peer']}")
+
+
+def _server(axis: Any, found: Section) -> None:
+    rows = found["rows"]
+    axis.barh(range(len(rows)), [row["per_second"] for row in rows], color=OURS, height=0.72)
+    axis.set_yticks(range(len(rows)), [row["name"] for row in rows])
+    axis.invert_yaxis()
+    axis.set_title("One server, several clients")
+    axis.set_xlabel("answers per second")
+
+
 PANELS: Final[dict[str, Callable[[Any, Section], None]]] = {
     "sampling": _sampling,
     "keyframes": _keyframes,
@@ -205,4 +251,9 @@ PANELS: Final[dict[str, Callable[[Any, Section], None]]] = {
     "memory": _memory,
     "attention": _attention,
     "real_size": _real_size,
+    "answers": _answers,
+    "evidence": _evidence,
+    "catalogue": _catalogue,
+    "scissor": _scissor,
+    "server": _server,
 }

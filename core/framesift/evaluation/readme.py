@@ -15,9 +15,10 @@ PLURALS = ("vlms", "strategies", "selectors", "encoders", "decoders", "sources")
 def table(plural: str) -> str:
     """Returns a Markdown table of the parts of one registry."""
     registry: Registry[Any] = importlib.import_module(f"framesift.{plural}").registry
-    rows = [_row(name, registry.get(name)) for name in registry.names()]
-    head = f"| {registry.kind} | what it does | signals | options |"
-    return "\n".join([head, "|---|---|---|---|", *rows])
+    rows = [_row(registry.kind, name, registry.get(name)) for name in registry.names()]
+    lines = [f"| {' | '.join(cells)} |" for cells in (rows[0], *(row.values() for row in rows))]
+    lines.insert(1, "|" + "---|" * len(rows[0]))
+    return "\n".join(lines)
 
 
 def refreshed(text: str) -> str:
@@ -31,11 +32,19 @@ def refreshed(text: str) -> str:
     return text
 
 
-def _row(name: str, part: Any) -> str:
-    label = f"[`{name}`]({part.paper})" if getattr(part, "paper", None) else f"`{name}`"
+def _row(kind: str, name: str, part: Any) -> dict[str, str]:
+    """Returns the cells of one part by the heads of their columns."""
     signals = sorted(getattr(part, "needs", ())) or sorted(getattr(part, "gives", ()))
-    options = [f"`{option.name}`" for option in part_options(part)]
-    return f"| {label} | {part.summary} | {', '.join(signals)} | {', '.join(options)} |"
+    cells = {
+        kind: f"[`{name}`]({part.paper})" if getattr(part, "paper", None) else f"`{name}`",
+        "what it does": part.summary.replace("|", r"\|"),
+        "signals": ", ".join(signals),
+        "options": ", ".join(f"`{option.name}`" for option in part_options(part)),
+    }
+    if kind == "strategy":
+        cells["output"] = "merged" if part.merges else "kept"
+        cells["cost"] = part.cost
+    return cells
 
 
 def main() -> None:
