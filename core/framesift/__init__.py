@@ -14,15 +14,22 @@ from framesift._version import __version__
 
 if TYPE_CHECKING:
     from framesift import decoders, encoders, errors, selectors, sources, strategies, vlms
+    from framesift.assistant import Assistant, Message
     from framesift.chat import Chat
     from framesift.generation import Generation
     from framesift.pipeline import VideoCompressor
+    from framesift.progress import Progress, on_progress
+    from framesift.shelf import KeyframeShelf, Shelved
     from framesift.sources.base import FetchLimits, open_video
+    from framesift.storage import save_keyframe
     from framesift.strategies.base import create_strategy
+    from framesift.streaming import AnswerStream
+    from framesift.token_stream import StreamedTokens, StreamingCompressor
     from framesift.types.answer import Answer, Segment, Usage
     from framesift.types.budget import Budget
     from framesift.types.compressed import CompressedVideo, CompressionReport, Keyframe
     from framesift.types.frames import Frames
+    from framesift.types.moment import Moment
     from framesift.types.plan import TokenPlan
     from framesift.types.tokens import Signals, VideoTokens
     from framesift.types.video import LocalVideo
@@ -31,6 +38,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Answer": "framesift.types.answer",
+    "AnswerStream": "framesift.streaming",
+    "Assistant": "framesift.assistant",
     "Budget": "framesift.types.budget",
     "Chat": "framesift.chat",
     "CompressedVideo": "framesift.types.compressed",
@@ -39,10 +48,17 @@ _HOMES = {
     "Frames": "framesift.types.frames",
     "Generation": "framesift.generation",
     "Keyframe": "framesift.types.compressed",
+    "KeyframeShelf": "framesift.shelf",
     "LocalVideo": "framesift.types.video",
+    "Message": "framesift.assistant",
+    "Moment": "framesift.types.moment",
+    "Progress": "framesift.progress",
     "Prompt": "framesift.vlms._prompt",
     "Segment": "framesift.types.answer",
+    "Shelved": "framesift.shelf",
     "Signals": "framesift.types.tokens",
+    "StreamedTokens": "framesift.token_stream",
+    "StreamingCompressor": "framesift.token_stream",
     "TokenPlan": "framesift.types.plan",
     "Turn": "framesift.vlms._prompt",
     "Usage": "framesift.types.answer",
@@ -50,12 +66,16 @@ _HOMES = {
     "VideoTokens": "framesift.types.tokens",
     "create_strategy": "framesift.strategies.base",
     "load_vlm": "framesift.vlms._load",
+    "on_progress": "framesift.progress",
     "open_video": "framesift.sources.base",
+    "save_keyframe": "framesift.storage",
 }
 _PACKAGES = {"decoders", "encoders", "errors", "selectors", "sources", "strategies", "vlms"}
 
 __all__ = [
     "Answer",
+    "AnswerStream",
+    "Assistant",
     "Budget",
     "Chat",
     "CompressedVideo",
@@ -64,10 +84,17 @@ __all__ = [
     "Frames",
     "Generation",
     "Keyframe",
+    "KeyframeShelf",
     "LocalVideo",
+    "Message",
+    "Moment",
+    "Progress",
     "Prompt",
     "Segment",
+    "Shelved",
     "Signals",
+    "StreamedTokens",
+    "StreamingCompressor",
     "TokenPlan",
     "Turn",
     "Usage",
@@ -79,7 +106,9 @@ __all__ = [
     "encoders",
     "errors",
     "load_vlm",
+    "on_progress",
     "open_video",
+    "save_keyframe",
     "selectors",
     "sources",
     "strategies",

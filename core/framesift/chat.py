@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
-from queue import SimpleQueue
-from threading import Event, Thread
-from time import perf_counter
+from threading import Event
 from types import TracebackType
-from typing import Final, Self, get_args
-
-import torch
-from torch import Tensor
+from typing import Final, Self
 
 from framesift.errors import InvalidOptionError, ModelError
-from framesift.evidence import EvidenceKind, find_segments, question_weights, word_embeddings
-from framesift.generation import Completion, Generation, OnText, complete
-from framesift.types.answer import Answer, Segment, Usage
+from framesift.evidence import MOST_SEGMENTS, EvidenceKind
+from framesift.generation import Generation, OnText
+from framesift.reader import GREEDY, Reader, check_evidence, check_question
+from framesift.streaming import AnswerStream
+from framesift.types.answer import Answer, Segment
 from framesift.types.compressed import CompressedVideo
-from framesift.vlms._prefix_cache import PrefixCache
-from framesift.vlms._room import Positions, memory_told, roomy_prompt
-from framesift.vlms.base import VLM, Prompt, Turn
-
-GREEDY: Final = Generation()
-QUESTION_TOKENS: Final = 64
-"""Room that is left for a question where videos are read before one is asked."""
+from framesift.vlms._room import Positions
+from framesift.vlms.base import VLM, Turn
 
 
 class Chat:
@@ -58,12 +49,10 @@ class Chat:
         self.videos: Final = tuple(videos)
         self.last: Answer | None = None
         """The last answer, also one that was streamed or cancelled."""
-        self._positions: Final = positions
         self._turns: tuple[Turn, ...] = ()
-        self._cache: PrefixCache | None = PrefixCache()
-        self._streaming: tuple[Event, Thread] | None = None
-        self._unpaid = encode_seconds, 0.0
-        """Seconds that no answer has accounted for yet: encoding, and reading the videos."""
+        self._reader: Reader | None = Reader(vlm, positions=positions)
+        self._reader.charge(encode_seconds=encode_seconds)
+        self._streaming: AnswerStream | None = None
 
     def read(self) -> Self:
         """Returns the chat after the LLM has read the videos, so that no question waits for it.
@@ -73,13 +62,7 @@ class Chat:
                 answer of 64 tokens each; says how many to keep.
             ModelError: the chat is closed, or the GPU's memory does not hold the videos.
         """
-        cache, start = self._open_cache(), perf_counter()
-        shown = [Turn(role="user", text="", videos=self.videos)]
-        spare = GREEDY.max_new_tokens + QUESTION_TOKENS
-        prompt = roomy_prompt(self.vlm, shown, spare, self._positions)
-        with memory_told(self.vlm, prompt):
-            cache.read_videos(self.vlm.hf, prompt)
-        self._unpaid = self._unpaid[0], self._unpaid[1] + perf_counter() - start
+        self._open_reader().read(self.videos)
         return self
 
     def ask(
@@ -106,8 +89,8 @@ class Chat:
             BudgetError: prompt and answer do not fit into the LLM's context; says what would.
             ModelError: the chat is closed, or the GPU's memory does not hold the prompt.
         """
-        self._check(question, evidence)
-        return self._answer(question, follow_up, generation, evidence, on_text, Event())
+        reader = self._check(question, evidence)
+        return self._answer(reader, question, follow_up, generation, evidence, on_text, Event())
 
     def stream(
         self,
@@ -125,10 +108,30 @@ class Chat:
         self._check(question, evidence)
         return self._pieces(question, follow_up, generation, evidence)
 
+    def find(
+        self,
+        query: str,
+        count: int = MOST_SEGMENTS,
+        *,
+        evidence: EvidenceKind = "attention",
+    ) -> list[Segment]:
+        """Returns up to `count` stretches that a query points at, the strongest first.
+
+        They are those that the answer to the query rests on; the conversation stays as it was.
+
+        Args:
+            query: a question, or words for what is looked for.
+            count: most stretches, at least 1.
+            evidence: by which weights they are found.
+        """
+        reader = self._check(query, evidence)
+        turn = Turn(role="user", text=query, videos=self.videos)
+        return reader.answer([turn], GREEDY, evidence, None, Event(), most=count).evidence
+
     def close(self) -> None:
         """Frees the cache and cancels what is being streamed; safe to call twice."""
         self._cancel()
-        self._cache = None
+        self._reader = None
 
     def __enter__(self) -> Self:
         return self
@@ -144,63 +147,45 @@ class Chat:
     @property
     def kv_cache_bytes(self) -> int:
         """Bytes of the keys and values that are held now."""
-        return 0 if self._cache is None else self._cache.nbytes
+        return 0 if self._reader is None else self._reader.kv_cache_bytes
 
-    @cached_property
-    def _common_word(self) -> Tensor:
-        table: Tensor = self.vlm.hf.get_input_embeddings().weight
-        return table.detach().mean(0, dtype=torch.float32)
-
-    def _open_cache(self) -> PrefixCache:
-        if self._cache is None:
+    def _open_reader(self) -> Reader:
+        if self._reader is None:
             raise ModelError("this chat is closed; open the video again")
         if self._streaming is not None:
             raise ModelError("an answer is still being streamed; read it to its end or close it")
-        return self._cache
+        return self._reader
 
-    def _check(self, question: str, evidence: str | None) -> None:
-        self._open_cache()
+    def _check(self, question: str, evidence: str | None) -> Reader:
+        reader = self._open_reader()
         check_question(question)
-        if evidence not in (*get_args(EvidenceKind), None):
-            kinds = " or ".join(map(repr, get_args(EvidenceKind)))
-            raise InvalidOptionError(f"evidence={evidence!r} must be {kinds}, or None for none")
+        check_evidence(evidence)
+        return reader
 
     def _pieces(
         self, question: str, follow_up: bool, generation: Generation, evidence: EvidenceKind | None
     ) -> Iterator[str]:
-        self._check(question, evidence)
-        pieces, cancelled = SimpleQueue[str | None](), Event()
-        errors: list[BaseException] = []
+        reader = self._check(question, evidence)
 
-        def work() -> None:
-            try:
-                self._answer(question, follow_up, generation, evidence, pieces.put, cancelled)
-            except BaseException as error:
-                errors.append(error)
-            finally:
-                pieces.put(None)
+        def work(on_text: OnText, cancelled: Event) -> Answer:
+            return self._answer(
+                reader, question, follow_up, generation, evidence, on_text, cancelled
+            )
 
-        worker = Thread(target=work, name="framesift-answer", daemon=True)
-        self._streaming = cancelled, worker
-        worker.start()
+        self._streaming = AnswerStream(work)
         try:
-            while (piece := pieces.get()) is not None:
-                yield piece
+            yield from self._streaming
         finally:
             self._cancel()
-        if errors:
-            raise errors[0]
 
     def _cancel(self) -> None:
         if self._streaming is not None:
-            cancelled, worker = self._streaming
-            cancelled.set()
-            worker.join()
+            self._streaming.close()
             self._streaming = None
 
-    @torch.no_grad()
     def _answer(
         self,
+        reader: Reader,
         question: str,
         follow_up: bool,
         generation: Generation,
@@ -208,75 +193,9 @@ class Chat:
         on_text: OnText | None,
         cancelled: Event,
     ) -> Answer:
-        assert self._cache is not None
-        start, vlm, cache = perf_counter(), self.vlm, self._cache
         turns = self._turns if follow_up else ()
         turns = (*turns, Turn(role="user", text=question, videos=() if turns else self.videos))
-        prompt = roomy_prompt(vlm, turns, generation.max_new_tokens, self._positions)
-        with memory_told(vlm, prompt):
-            inputs, held = cache.prepare(vlm.hf, prompt)
-            prepared = perf_counter() - start
-            said = complete(
-                vlm.hf, vlm.tokenizer, inputs, generation, on_text=on_text, cancelled=cancelled
-            )
-            cache.note(prompt, said.ids)
-            usage = self._usage(prompt, said, held, prepared)
-            if said.finish_reason == "cancelled":
-                evidence = None
-            segments = self._evidence(question, prompt, said, evidence)
-        answer = Answer(
-            text=said.text, evidence=segments, usage=usage, warnings=list(prompt.warnings)
-        )
-        if said.finish_reason != "cancelled":
-            self._turns = (*turns, Turn(role="assistant", text=said.text))
-        self.last = answer
+        self.last = answer = reader.answer(turns, generation, evidence, on_text, cancelled)
+        if answer.usage.finish_reason != "cancelled":
+            self._turns = (*turns, Turn(role="assistant", text=answer.text))
         return answer
-
-    def _usage(self, prompt: Prompt, said: Completion, held: int, prepared: float) -> Usage:
-        (encode_seconds, read_seconds), self._unpaid = self._unpaid, (0.0, 0.0)
-        return Usage(
-            visual_tokens_before=prompt.visual_tokens_before,
-            visual_tokens_after=len(prompt.features),
-            prompt_tokens=len(prompt.input_ids),
-            cached_tokens=held,
-            answer_tokens=len(said.ids),
-            encode_seconds=encode_seconds,
-            prefill_seconds=read_seconds + prepared + said.prefill_seconds,
-            decode_seconds=said.decode_seconds,
-            kv_cache_bytes=self.kv_cache_bytes,
-            finish_reason=said.finish_reason,
-            positions=prompt.positions,
-        )
-
-    def _evidence(
-        self, question: str, prompt: Prompt, said: Completion, kind: EvidenceKind | None
-    ) -> list[Segment]:
-        assert self._cache is not None
-        own = prompt.rows >= 0
-        if kind == "similarity":
-            words = word_embeddings(self.vlm.hf, self.vlm.tokenizer, question)
-            features = prompt.features[own.to(prompt.features.device)]
-            weights = question_weights(features, words, self._common_word)
-        elif kind == "attention":
-            received = self._cache.answer_attention(self.vlm.hf, prompt, len(said.ids))
-            weights = received[prompt.visual.cpu()][own]
-        else:
-            return []
-        return find_segments(self.videos, weights, kind)
-
-
-def check_question(question: str) -> None:
-    """Refuses what nobody can answer.
-
-    Raises:
-        InvalidOptionError: the question is empty, or no text.
-    """
-    if not question.strip():
-        raise InvalidOptionError(f"question={question!r} is empty; ask something")
-    try:
-        question.encode()
-    except UnicodeEncodeError as error:
-        raise InvalidOptionError(
-            f"question={question!r} holds {question[error.start]!r}, which is no character; pass "
-            "text in UTF-8"
-        ) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import torch
 from torch import Tensor
@@ -22,28 +22,6 @@ REASONS: Final[dict[EvidenceKind, str]] = {
     "similarity": "similar to the question",
     "attention": "attended to by the answer",
 }
-
-
-def question_weights(features: Tensor, words: Tensor, common_word: Tensor) -> Tensor:
-    """Returns how much each visual token resembles a question, at least 0, float32 `(M,)`.
-
-    It is the mean over the question's tokens of the cosine between the token's embedding and the
-    visual token, both in the input space of the LLM; below 0 counts as 0. Word embeddings are
-    centred on the vocabulary's mean, visual tokens on the mean of the video's, since what all of
-    them share would else outweigh what tells them apart. This needs no pass through the LLM, and
-    knows no more than which words lie near which patches.
-
-    Args:
-        features: visual tokens `(M, D)`.
-        words: embeddings of the question's tokens `(Q, D)`.
-        common_word: mean embedding of the vocabulary `(D,)`.
-    """
-    seen = features.float() - features.float().mean(0)
-    asked = words.float() - common_word.float()
-    near = torch.nn.functional.normalize(seen, dim=-1) @ (
-        torch.nn.functional.normalize(asked, dim=-1).mean(0)
-    )
-    return near.clamp(min=0)
 
 
 def find_segments(
@@ -170,11 +148,3 @@ class _Map:
         within = (frame >= first) & (frame <= last)
         cells = torch.zeros(plan.tokens_per_frame, dtype=torch.float64)
         return cells.index_add_(0, plan.src[within] % plan.tokens_per_frame, self.entries[within])
-
-
-def word_embeddings(model: Any, tokenizer: Any, text: str) -> Tensor:
-    """Returns what the LLM reads for the tokens of a text, without marks, `(Q, D)`."""
-    ids = tokenizer(text, add_special_tokens=False, return_tensors="pt").input_ids[0]
-    table = model.get_input_embeddings()
-    embedded: Tensor = table(ids.to(table.weight.device))
-    return embedded.detach()

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from framesift.errors import InvalidOptionError
+from framesift.progress import tell
 from framesift.registry import require
 from framesift.types.answer import FinishReason
 
@@ -94,6 +95,7 @@ def complete(
         on_text=on_text or _ignored,
         cancelled=cancelled or Event(),
     )
+    tell("answer", 0, generation.max_new_tokens, "token")
     start = time.perf_counter()
     model.generate(
         **inputs,
@@ -134,6 +136,7 @@ class _Listener:
             self.ids = input_ids[0, self.prompt_length :].tolist()
             self.first_seconds = self.first_seconds or time.perf_counter()
             self._read()
+            tell("answer", len(self.ids), self.generation.max_new_tokens, "token")
         return torch.full((len(input_ids),), self._ended, device=input_ids.device)
 
     def close(self) -> None:

@@ -10,6 +10,8 @@ keyframes and their times, for any chat endpoint. The layouts are those of vLLM'
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +24,11 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from framesift.errors import InvalidOptionError, ModelError
-from framesift.storage import write_atomically
+from framesift.storage import token_bytes, write_atomically
 from framesift.types.compressed import CompressedVideo, Keyframe, jpeg_url
 from framesift.vlms._layout import frames_of_rows
 from framesift.vlms._prompt import check_channels
-from framesift.vlms.base import VLM, Prompt
+from framesift.vlms.base import VLM, Prompt, Turn
 
 GRIDS: Final = frozenset({"qwen2_5_vl", "qwen3_vl"})
 """Types of model whose pictures come with a patch grid, from which the engine counts positions."""
@@ -61,6 +63,50 @@ def prompt_embeds(vlm: VLM, prompt: Prompt) -> Tensor:
         embeds: Tensor = vlm.hf.get_input_embeddings()(prompt.input_ids).clone()
         embeds[prompt.visual] = prompt.features.to(embeds)
     return embeds.cpu()
+
+
+def content_embeds(vlm: VLM, video: CompressedVideo) -> Tensor:
+    """Returns the embeddings `(L, D)` of a video as it stands in a message of the user.
+
+    They are what the video adds to a prompt, its marks and time stamps included, and nothing of the
+    chat template. So they go to vLLM's chat endpoint as a content part, `{"type": "prompt_embeds",
+    "data": base64_embeds(embeds)}`, around which the engine puts the template and the other parts.
+
+    Raises:
+        ModelError: the model takes features in deeper layers, or the tokens are another's.
+    """
+    shown, bare = (
+        vlm.prompt([Turn(role="user", text=".", videos=videos)], positions="compact")
+        for videos in ((video,), ())
+    )
+    ids, others = shown.input_ids.tolist(), bare.input_ids.tolist()
+    start = _shared(ids, others)
+    rest = _shared(ids[start:][::-1], others[start:][::-1])
+    return prompt_embeds(vlm, shown)[start : len(ids) - rest]
+
+
+def base64_embeds(embeds: Tensor) -> str:
+    """Returns embeddings as vLLM's endpoints take them: base64 of `torch.save`.
+
+    A whole prompt, template included, goes to `/v1/completions` under the name `prompt_embeds`; the
+    chat endpoint would put its template around it once more and takes `content_embeds` instead.
+
+    Args:
+        embeds: what `prompt_embeds` or `content_embeds` gives, `(L, D)`.
+    """
+    buffer = io.BytesIO()
+    torch.save(embeds.contiguous(), buffer)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def token_file(video: CompressedVideo) -> bytes:
+    """Returns what is left of a video as one safetensors file, to be sent to another process.
+
+    Its tensors are `tokens` `(M, D)`, `positions` `(M, 3)`, `pts_seconds` `(M,)`, `frame_seconds`
+    `(T,)`, the plan's entries `plan.dst`, `plan.src` and `plan.weight` `(E,)`, and `layers`
+    `(M, Ld, D)` for models that take some in deeper layers too.
+    """
+    return token_bytes(video)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -180,9 +226,15 @@ def openai_content(
     content: list[dict[str, Any]] = []
     for frame in keyframes:
         url = jpeg_url(_smaller(frame.image, max_side_px), quality=quality)
-        content.append({"type": "text", "text": f"[{_clock(frame.pts_seconds)}]"})
+        content.append({"type": "text", "text": f"[{frame.clock}]"})
         content.append({"type": "image_url", "image_url": {"url": url, "detail": detail}})
     return [*content, {"type": "text", "text": question}]
+
+
+def _shared(first: Sequence[int], second: Sequence[int]) -> int:
+    """Returns how many items the two begin with alike."""
+    pairs = enumerate(zip(first, second, strict=False))
+    return next((i for i, (a, b) in pairs if a != b), min(len(first), len(second)))
 
 
 def _grids(vlm: VLM, video: CompressedVideo, counts: Tensor) -> Tensor:
@@ -200,9 +252,3 @@ def _smaller(image: Image.Image, max_side_px: int | None) -> Image.Image:
     scale = max_side_px / max(image.size)
     width, height = (max(1, round(side * scale)) for side in image.size)
     return image.resize((width, height), Image.Resampling.LANCZOS)
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes:02d}:{rest:02d}"

@@ -5,20 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.metadata import version
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 import torch
 from PIL import Image
 
+from framesift.decoders._sampling import at_times, covered
 from framesift.decoders.base import FrameIndex
 from framesift.encoders import registry as encoders
+from framesift.encoders._colors import standing_out
 from framesift.encoders.base import Encoder
 from framesift.stages import Encoded, Selected, Stages, file_of
 from framesift.strategies.base import Strategy
 from framesift.types.answer import Segment
 from framesift.types.compressed import CompressedVideo, CompressionReport, Keyframe
+from framesift.types.moment import Moment
 from framesift.types.plan import TokenPlan
 from framesift.types.video import LocalVideo, VideoInfo
+
+ROUNDED_SECONDS: Final = 5e-4
+"""By how much the times of segments, which have three decimals, may be early."""
 
 
 def compressed(
@@ -49,6 +55,11 @@ def compressed(
         place = torch.stack([frame, patch // tokens.grid[1], patch % tokens.grid[1]], dim=1)
         positions = plan.mean(place.float())
         pts_seconds = plan.mean(frame_seconds[frame][:, None]).flatten()
+    if plan.num_out < min(asked["budget"], tokens.live_count):
+        stages.warn(
+            f"strategy {asked['strategy']!r} gives {plan.num_out} tokens, those of its largest "
+            f"layout within the budget of {asked['budget']}"
+        )
     per_frame = plan.frame_counts().tolist()
     report = CompressionReport(
         uri=local.uri,
@@ -77,9 +88,14 @@ def compressed(
 
 
 def keyframes(
-    stages: Stages, local: LocalVideo, index: FrameIndex, selected: Selected
+    stages: Stages,
+    local: LocalVideo,
+    index: FrameIndex,
+    selected: Selected,
+    max_side_px: int | None = None,
 ) -> list[Keyframe]:
-    """Returns the frames that a selector chose, decoded at display size."""
+    """Returns the frames that a selector chose, scaled down where a longest side is given."""
+    size_px = None if max_side_px is None else fitted(index.info, max_side_px)
     choice = selected.choice
     why = dict(zip(selected.indices, zip(choice.scores, choice.reasons, strict=True), strict=True))
     return [
@@ -89,18 +105,60 @@ def keyframes(
             score=why[frame][0],
             reason=why[frame][1],
         )
-        for window in stages.frames(file_of(local), selected.indices)
+        for window in stages.frames(file_of(local), selected.indices, size_px)
         for pixels, frame in zip(window.data, window.indices.tolist(), strict=True)
     ]
 
 
-def segments(local: LocalVideo, info: VideoInfo, frames: Sequence[Keyframe]) -> list[Segment]:
-    """Returns stretches that cover the video, each around one of its keyframes."""
+def covering(local: LocalVideo, info: VideoInfo, frames: Sequence[Keyframe]) -> list[Moment]:
+    """Returns stretches that cover what is meant of the video, each around a keyframe of it."""
     middles = [(a.pts_seconds + b.pts_seconds) / 2 for a, b in pairwise(frames)]
-    bounds = pairwise([info.start_seconds, *middles, info.start_seconds + info.duration_seconds])
+    start, end = covered(info, local.part_seconds)
+    bounds = pairwise([start, *middles, end])
+    colors = standing_out([frame.image for frame in frames])
     return [
-        _segment(local, frame, start, end)
-        for frame, (start, end) in zip(frames, bounds, strict=True)
+        Moment(segment=_segment(local, frame, begin, until, names), keyframe=frame)
+        for frame, (begin, until), names in zip(frames, bounds, colors, strict=True)
+    ]
+
+
+def moments(
+    stages: Stages,
+    local: LocalVideo,
+    index: FrameIndex,
+    segments: Sequence[Segment],
+    max_side_px: int | None = None,
+) -> list[Moment]:
+    """Returns each stretch with the frame that stands for it; one that is not readable is left out.
+
+    Args:
+        stages: what the run took, and what went wrong.
+        local: the video.
+        index: its frames.
+        segments: stretches of this video, in the order to return them.
+        max_side_px: longest side of the pictures; None for the display size.
+    """
+    # Times of segments are rounded, and a frame is not shown before its own time.
+    times = [part.keyframe_seconds + ROUNDED_SECONDS for part in segments]
+    shown = [at_times(index, [time])[0] for time in times]
+    size_px = None if max_side_px is None else fitted(index.info, max_side_px)
+    pictures = {
+        number: pixels
+        for window in stages.frames(file_of(local), sorted(set(shown)), size_px)
+        for pixels, number in zip(window.data, window.indices.tolist(), strict=True)
+    }
+    return [
+        Moment(
+            segment=part,
+            keyframe=Keyframe(
+                image=Image.fromarray(pictures[number]),
+                pts_seconds=float(index.pts_seconds[number]),
+                score=part.score or 0.0,
+                reason=part.reason,
+            ),
+        )
+        for part, number in zip(segments, shown, strict=True)
+        if number in pictures
     ]
 
 
@@ -113,13 +171,23 @@ def fitted(info: VideoInfo, max_side_px: int) -> tuple[int, int]:
 def missing_line(strategy: Strategy, encoder: Encoder, missing: Sequence[str]) -> str:
     """Returns what to do where an encoder does not give what a strategy needs."""
     givers = [name for name in encoders.names() if encoders.get(name).gives >= set(missing)]
+    advice = f"use one that does: {', '.join(givers) or 'none'}"
+    if "question_similarity" in missing:
+        advice = (
+            "pass a vlm and no encoder, or encoder='clip' with the folder or hub id of a whole "
+            "CLIPModel and its tokenizer"
+        )
+    if strategy.applies_to == "inside the LLM":
+        advice = f"it works inside the LLM: with vlm.in_llm({strategy.spec!r})"
     return (
         f"strategy {strategy.spec!r} needs {', '.join(missing)}, which encoder {encoder.spec!r} "
-        f"does not give; use one that does: {', '.join(givers)}"
+        f"does not give; {advice}"
     )
 
 
-def _segment(local: LocalVideo, frame: Keyframe, start: float, end: float) -> Segment:
+def _segment(
+    local: LocalVideo, frame: Keyframe, start: float, end: float, colors: tuple[str, ...]
+) -> Segment:
     """Returns the stretch from `start` to `end` seconds; a line belongs where its middle is."""
     spoken = (t for t in local.subtitles if start <= (t.start_seconds + t.end_seconds) / 2 < end)
     chapters = (c for c in local.chapters if c.start_seconds <= frame.pts_seconds < c.end_seconds)
@@ -132,4 +200,5 @@ def _segment(local: LocalVideo, frame: Keyframe, start: float, end: float) -> Se
         text=" ".join(line.text for line in spoken),
         reason=frame.reason,
         title=local.title if chapter is None else chapter.text,
+        colors=colors,
     )

@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from time import perf_counter
 
 from framesift import outcomes
-from framesift.chat import GREEDY, Chat, check_question
-from framesift.decoders import registry as decoders
-from framesift.decoders._sampling import at_fps, at_times
-from framesift.decoders._still import WithStills
-from framesift.decoders.base import Decoder, FrameIndex
-from framesift.encoders import registry as encoders
-from framesift.encoders._gate import check_gate
-from framesift.encoders.base import Encoder
-from framesift.errors import BudgetError, InvalidOptionError, MissingSignalError
+from framesift.chat import Chat
+from framesift.decoders._sampling import at_fps, at_times, covered
+from framesift.decoders.base import FrameIndex
+from framesift.errors import BudgetError, InvalidOptionError
 from framesift.evidence import EvidenceKind
 from framesift.generation import Generation, OnText
+from framesift.parts import Parts
+from framesift.reader import GREEDY, check_question
 from framesift.registry import describe
-from framesift.selectors import registry as selectors
-from framesift.selectors.base import Selector
-from framesift.sources.base import FetchLimits
 from framesift.stages import Encoded, Stages, Video, file_of
-from framesift.strategies.base import Strategy, create_strategy
 from framesift.types.answer import Answer, Segment
 from framesift.types.budget import Budget
 from framesift.types.compressed import CompressedVideo, Keyframe
 from framesift.types.frames import Frames
+from framesift.types.moment import Moment
 from framesift.types.video import LocalVideo, Warn
-from framesift.vlms._load import load_vlm
 from framesift.vlms._room import Positions, tower_memory_told
 from framesift.vlms.base import VLM
 
@@ -39,81 +31,28 @@ SECONDS_PER_SEGMENT = 15.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class VideoCompressor:
+class VideoCompressor(Parts):
     """Keeps what carries information of a video; the instance is the configuration.
 
     Every part may be given as a spec string such as `"temporal:threshold=0.9"` or as an object.
     """
 
-    strategy: str | Strategy = "temporal"
-    """Decides which tokens survive."""
-    keep: float = 0.25
-    """Fraction of the tokens kept, in (0, 1]."""
-    max_tokens: int | None = None
-    """Most tokens kept; the smaller of this and `keep` wins."""
-    vlm: str | VLM | None = None
-    """Answers questions: a name, a hub id, a folder or a loaded model; None for no answers."""
-    encoder: str | Encoder | None = None
-    """Turns frames into tokens; None for the tower of `vlm`, or `"handcrafted"` without one."""
-    selector: str | Selector = "keyframes"
-    """Picks keyframes, and the frames to encode where `max_frames` is exceeded."""
-    max_frames: int | None = None
-    """Most frames that are encoded, None for all that were sampled."""
-    gate: float | None = None
-    """Least similarity to the last encoded frame at which one copies its tokens; None for never."""
-    decoder: str | Decoder = "pyav"
-    """Reads the file."""
-    fps: float = 1.0
-    """Frames sampled per second of video."""
-    limits: FetchLimits = field(default_factory=FetchLimits)
-    """What a download may cost and where it may go."""
-
-    def __post_init__(self) -> None:
-        Budget(keep=self.keep, max_tokens=self.max_tokens)
-        if self.max_frames is not None and self.max_frames < 1:
-            raise BudgetError(f"max_frames={self.max_frames!r} must be at least 1")
-        check_gate(self.gate)
-        if missing := sorted(self._strategy.required_signals - self._encoder.gives):
-            raise MissingSignalError(outcomes.missing_line(self._strategy, self._encoder, missing))
-        _ = self._selector, self._decoder
-
-    @cached_property
-    def _strategy(self) -> Strategy:
-        return create_strategy(self.strategy)
-
-    @cached_property
-    def _vlm(self) -> VLM | None:
-        return None if self.vlm is None else load_vlm(self.vlm)
-
-    @cached_property
-    def _encoder(self) -> Encoder:
-        if self.encoder is not None or self._vlm is None:
-            return encoders.create(self.encoder or "handcrafted")
-        return self._vlm.encoder
-
-    @cached_property
-    def _selector(self) -> Selector:
-        return selectors.create(self.selector)
-
-    @cached_property
-    def _decoder(self) -> WithStills:
-        return WithStills(videos=decoders.create(self.decoder))
-
     def compress(self, video: Video, question: str | None = None) -> CompressedVideo:
         """Returns exactly the budgeted tokens of a video, with their times, places and a report.
 
         Raises:
+            InvalidOptionError: the strategy compares tokens with a question, and there is none.
             SourceError: the video cannot be fetched.
             DecodeError: the file cannot be decoded.
         """
+        self._check_asked(question)
         stages = Stages(decoder=self._decoder)
         with stages.open(video, self.limits) as local:
             with stages.timed("decode"):
                 index = self._decoder.index(file_of(local))
             encoded = self._encoded(stages, local, index, question)
         budget = Budget(keep=self.keep, max_tokens=self.max_tokens).tokens(encoded.tokens.count)
-        with stages.timed("plan"):
-            plan = self._strategy.plan(encoded.tokens, budget, question)
+        plan = self._planned(stages, encoded.tokens, budget, question)
         return outcomes.compressed(
             stages,
             local,
@@ -138,14 +77,16 @@ class VideoCompressor:
         count: int = 8,
         question: str | None = None,
         *,
+        max_side_px: int | None = None,
         warn: Warn | None = None,
     ) -> list[Keyframe]:
-        """Returns the `count` frames that the selector picks, in time order, at display size.
+        """Returns the `count` frames that the selector picks, in time order.
 
         Args:
             video: what to look at.
             count: number of frames; all sampled ones are returned where there are fewer.
             question: what the frames should help to answer, for selectors that read it.
+            max_side_px: longest side to scale down to; None for the display size.
             warn: told each thing that went wrong without ending the work; logged by default.
 
         Raises:
@@ -159,7 +100,7 @@ class VideoCompressor:
         with stages.open(video, self.limits) as local:
             path = file_of(local)
             index = self._decoder.index(path)
-            sampled = at_fps(index, self.fps)
+            sampled = at_fps(index, self.fps, local.part_seconds)
             selected = stages.select(
                 path, index, sampled, selector=self._selector, count=count, question=question
             )
@@ -168,7 +109,7 @@ class VideoCompressor:
                     f"{count} keyframes were asked, all {len(selected.indices)} sampled frames "
                     "are kept"
                 )
-            return outcomes.keyframes(stages, local, index, selected)
+            return outcomes.keyframes(stages, local, index, selected, max_side_px)
 
     def segments(
         self,
@@ -177,19 +118,36 @@ class VideoCompressor:
         *,
         count: int | None = None,
     ) -> list[Segment]:
-        """Returns stretches that cover the video, each with its text and the frame it rests on.
+        """Returns what `moments` does without pictures, by default one stretch per 15 seconds."""
+        return [part.segment for part in self.moments(video, question, count=count)]
+
+    def moments(
+        self,
+        video: Video,
+        question: str | None = None,
+        *,
+        count: int | None = None,
+        seconds_each: float = SECONDS_PER_SEGMENT,
+        max_side_px: int | None = None,
+    ) -> list[Moment]:
+        """Returns stretches that cover the video, each with the picture that stands for it.
 
         Args:
             video: what to look at.
-            question: what the segments should help to answer, for selectors that read it.
-            count: number of segments; one per 15 seconds by default.
+            question: what they should help to answer, for selectors that read it.
+            count: number of stretches; None for as many as `seconds_each` gives.
+            seconds_each: how much of the video one covers on average, where there is no `count`.
+            max_side_px: longest side to scale pictures down to; None for the display size.
         """
+        if not seconds_each > 0:
+            raise InvalidOptionError(f"seconds_each={seconds_each!r} must be above 0 seconds")
         with Stages(decoder=self._decoder).open(video, self.limits) as local:
             info = self._decoder.index(file_of(local)).info
+            start, end = covered(info, local.part_seconds)
             if count is None:
-                count = max(1, round(info.duration_seconds / SECONDS_PER_SEGMENT))
-            frames = self.keyframes(local, count, question)
-            return outcomes.segments(local, info, frames)
+                count = max(1, round((end - start) / seconds_each))
+            frames = self.keyframes(local, count, question, max_side_px=max_side_px)
+            return outcomes.covering(local, info, frames)
 
     def frames(
         self,
@@ -210,7 +168,7 @@ class VideoCompressor:
             path = file_of(local)
             index = self._decoder.index(path)
             if times_seconds is None:
-                wanted = at_fps(index, self.fps)
+                wanted = at_fps(index, self.fps, local.part_seconds)
             else:
                 wanted = sorted(set(at_times(index, times_seconds)))
             size_px = None if max_side_px is None else outcomes.fitted(index.info, max_side_px)
@@ -246,6 +204,37 @@ class VideoCompressor:
         with self._chat(video, question, positions) as chat:
             return chat.ask(question, generation=generation, evidence=evidence, on_text=on_text)
 
+    def find(
+        self,
+        video: Video,
+        query: str,
+        count: int = 3,
+        *,
+        evidence: EvidenceKind = "attention",
+        max_side_px: int | None = None,
+    ) -> list[Moment]:
+        """Returns up to `count` stretches that a query points at, the strongest first.
+
+        Args:
+            video: what to look at.
+            query: a question, or words for what is looked for.
+            count: most stretches; fewer come where the rest weighs less than an average frame.
+            evidence: by which weights they are found, as in `ask`.
+            max_side_px: longest side to scale pictures down to; None for the display size.
+
+        Raises:
+            BudgetError: `count` is below 1.
+            InvalidOptionError: there is no `vlm`, or no query.
+        """
+        if count < 1:
+            raise BudgetError(f"count={count!r} must be at least 1 stretch")
+        check_question(query)
+        stages = Stages(decoder=self._decoder)
+        with stages.open(video, self.limits) as local, self._chat(local, query, "auto") as chat:
+            segments = chat.find(query, count, evidence=evidence)
+            index = self._decoder.index(file_of(local))
+            return outcomes.moments(stages, local, index, segments, max_side_px)
+
     def open(self, video: Video | Sequence[Video], *, positions: Positions = "auto") -> Chat:
         """Returns a chat about videos that are encoded and read once, for many questions.
 
@@ -257,16 +246,20 @@ class VideoCompressor:
             InvalidOptionError: there is no `vlm`, no video, or the strategy reads the question.
             BudgetError: the visual tokens exceed the context; says how many to keep.
         """
-        if self._strategy.is_per_question:
+        if self.reads_question:
             raise InvalidOptionError(
                 f"strategy {self._strategy.spec!r} keeps other tokens for each question, so a "
                 "video cannot be read before one is asked; use ask, or another strategy"
             )
         return self._chat(video, None, positions).read()
 
-    def _chat(
-        self, video: Video | Sequence[Video], question: str | None, positions: Positions
-    ) -> Chat:
+    @property
+    def answering_vlm(self) -> VLM:
+        """The model that answers questions.
+
+        Raises:
+            InvalidOptionError: there is none, or `encoder` makes tokens that it cannot read.
+        """
         if self._vlm is None:
             raise InvalidOptionError(
                 "this VideoCompressor has no vlm to ask; give one, such as vlm='tiny'"
@@ -276,17 +269,23 @@ class VideoCompressor:
                 f"encoder={self._encoder.spec!r} makes tokens that {self._vlm.spec!r} cannot read; "
                 "leave encoder out, so that the model's own tower is taken"
             )
+        return self._vlm
+
+    def _chat(
+        self, video: Video | Sequence[Video], question: str | None, positions: Positions
+    ) -> Chat:
+        vlm = self.answering_vlm
         start = perf_counter()
         videos = [video] if isinstance(video, Video) else video
-        with tower_memory_told(self._vlm):
+        with tower_memory_told(vlm):
             tokens = [self.compress(one, question) for one in videos]
         seconds = perf_counter() - start
-        return Chat(self._vlm, tokens, positions=positions, encode_seconds=seconds)
+        return Chat(vlm, tokens, positions=positions, encode_seconds=seconds)
 
     def _encoded(
         self, stages: Stages, local: LocalVideo, index: FrameIndex, question: str | None
     ) -> Encoded:
-        path, sampled = file_of(local), at_fps(index, self.fps)
+        path, sampled = file_of(local), at_fps(index, self.fps, local.part_seconds)
         if self.max_frames is None or len(sampled) <= self.max_frames:
             return stages.encode(path, index, sampled, self._encoder, gate=self.gate)
         selected = stages.select(

@@ -96,7 +96,7 @@ class Stages:
                 yield local
             return
         with self.timed("fetch"):
-            local = open_video(str(video), limits)
+            local = open_video(video, limits)
         with local:
             yield local
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
+from threading import get_ident
 
 from safetensors.torch import load_file, save
 
-from framesift.types.compressed import CompressedVideo, CompressionReport
+from framesift.types.compressed import CompressedVideo, CompressionReport, Keyframe
 from framesift.types.plan import TokenPlan
 
 TOKENS = "tokens.safetensors"
@@ -17,7 +19,7 @@ REPORT = "report.json"
 def write_atomically(path: Path, content: bytes) -> Path:
     """Returns `path` after moving a finished file there; missing folders are made."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{path.name}.{os.getpid()}.{get_ident()}.part")
     try:
         part.write_bytes(content)
         part.replace(path)
@@ -26,8 +28,22 @@ def write_atomically(path: Path, content: bytes) -> Path:
     return path
 
 
-def save_compressed(video: CompressedVideo, folder: Path) -> list[Path]:
-    """Returns the files that hold `video` in `folder`: `tokens.safetensors` and `report.json`."""
+def save_keyframe(frame: Keyframe, folder: Path, *, quality: int = 90) -> Path:
+    """Returns the JPEG file in `folder` that holds a keyframe, named by a hash of its content.
+
+    Equal pictures are one file, so an index may point at it whatever is loaded again.
+    """
+    content = frame.jpeg(quality=quality)
+    path = folder / f"{hashlib.sha256(content).hexdigest()[:32]}.jpg"
+    return path if path.is_file() else write_atomically(path, content)
+
+
+def token_bytes(video: CompressedVideo) -> bytes:
+    """Returns a safetensors file: tokens, positions, times, and the plan that made them.
+
+    Its tensors are `tokens` `(M, D)`, `positions` `(M, 3)`, `pts_seconds` `(M,)`, `frame_seconds`
+    `(T,)`, the entries `plan.dst`, `plan.src`, `plan.weight` `(E,)`, and `layers` where there are.
+    """
     plan = video.plan
     tensors = {
         "tokens": video.tokens,
@@ -40,10 +56,14 @@ def save_compressed(video: CompressedVideo, folder: Path) -> list[Path]:
     }
     if video.layers is not None:
         tensors["layers"] = video.layers
-    content = save({name: value.cpu().contiguous() for name, value in tensors.items()})
+    return save({name: value.cpu().contiguous() for name, value in tensors.items()})
+
+
+def save_compressed(video: CompressedVideo, folder: Path) -> list[Path]:
+    """Returns the files that hold `video` in `folder`: `tokens.safetensors` and `report.json`."""
     report = video.report.model_dump_json(indent=2)
     return [
-        write_atomically(folder / TOKENS, content),
+        write_atomically(folder / TOKENS, token_bytes(video)),
         write_atomically(folder / REPORT, report.encode()),
     ]
 

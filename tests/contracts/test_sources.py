@@ -27,8 +27,10 @@ URIS = [
     "",
     "http://[",
     "s3://bucket/talk.mp4",
+    "data:video/mp4;base64,AAAA",
 ]
 MISSING = {
+    "data": "data:video/mp4;base64,AAAA",
     "file": "/no/such/folder/talk.mp4",
     "http": "http://127.0.0.1:9/talk.mp4",
     "yt-dlp": "https://vimeo.com/no/such/page/at/all",

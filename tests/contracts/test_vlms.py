@@ -336,6 +336,19 @@ def test_its_encoder_gives_what_it_promises(case):
     assert not tokens.features.requires_grad
 
 
+def test_its_encoder_tells_tokens_that_are_near_to_a_question(case):
+    first, other = (
+        case.encoder.asked(case.tokens, question).signals.question_similarity
+        for question in ("what?", "Red")
+    )
+    assert case.encoder.reads_question
+    assert first.shape == case.tokens.features.shape[:2]
+    assert first.dtype == torch.float32
+    assert first.abs().max() <= 1
+    assert first.std() > 0
+    assert not torch.equal(first, other)
+
+
 def test_windows_of_its_encoder_are_independent(case):
     step = case.encoder.frames_per_step
     for part in (slice(0, step), slice(step, 3 * step)):

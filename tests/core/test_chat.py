@@ -316,7 +316,7 @@ def test_a_break_between_two_layers_leaves_a_usable_cache(llava):
         with pytest.raises(KeyboardInterrupt):
             chat.ask(OTHER, generation=SHORT)
         hook.remove()
-        layers = chat._cache._cache.layers
+        layers = chat._reader._cache._cache.layers
         assert layers[0].get_seq_length() == layers[1].get_seq_length() + 1
         assert chat.ask(QUESTION, generation=SHORT).text == expected
 

@@ -3,9 +3,10 @@ import json
 import pytest
 import torch
 
-from framesift.evidence import find_segments, question_weights
+from framesift.evidence import find_segments
 from framesift.types.compressed import CompressedVideo, CompressionReport
 from framesift.types.plan import TokenPlan
+from framesift.vlms._question import question_weights
 
 PATCHES = 16
 """Of a grid of 4 x 4."""

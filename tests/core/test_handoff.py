@@ -122,6 +122,25 @@ def test_features_for_deeper_layers_do_not_fit_into_a_prompt_matrix(case):
         handoff.prompt_embeds(case.vlm, prompt)
 
 
+@pytest.mark.parametrize("name", MATRICES)
+def test_content_embeddings_are_the_whole_prompt_once_the_template_is_around_them(case, name):
+    case = case(name)
+    video = case.video(keep=sparse)
+    content = handoff.content_embeds(case.vlm, video)
+    whole = handoff.prompt_embeds(case.vlm, case.prompt(video, positions="compact"))
+    text = case.vlm.prompt([Turn(role="user", text=QUESTION)], positions="compact")
+    bare = handoff.prompt_embeds(case.vlm, text)
+    places = [at for at in range(len(bare) + 1) if torch.equal(bare[:at], whole[:at])]
+    spliced = [torch.cat([bare[:at], content, bare[at:]]) for at in places]
+    assert any(torch.equal(made, whole) for made in spliced)
+
+
+def test_content_for_deeper_layers_is_refused_too(case):
+    case = case("qwen3-vl")
+    with pytest.raises(ModelError, match="image_embeds"):
+        handoff.content_embeds(case.vlm, case.video())
+
+
 def as_engine(case, given, text):
     """Returns the logits of a text whose pictures are put in as an engine does."""
     ids = case.vlm.tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"]

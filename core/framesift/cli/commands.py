@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from framesift import __version__
-from framesift.cli import options, output, training
+from framesift.cli import options, output, serving, training
 from framesift.evaluation.benchmark import main as bench
 from framesift.evaluation.contact_sheet import write_contact_sheet
 from framesift.evaluation.report import FRAME_PX, MOST_FRAMES, write_report
@@ -161,3 +161,4 @@ def selectors(as_json: bool) -> None:
 
 app.add_command(bench, "bench")
 app.add_command(training.app, "train")
+app.add_command(serving.serve)

@@ -104,10 +104,12 @@ def _with_compressor(command: Command, options: list[Option]) -> Command:
         strategy: str = "temporal",
         **given: Any,
     ) -> None:
-        edges = {} if protect_edges is None else {"protect_edges": protect_edges}
+        part = create_strategy(strategy)
+        if protect_edges is not None:
+            part = create_strategy("protect-edges", strategy=strategy, share=protect_edges)
         fields = VideoCompressor.__dataclass_fields__.keys() & given.keys()
         sift = VideoCompressor(
-            strategy=create_strategy(strategy, **edges),
+            strategy=part,
             limits=FetchLimits(max_bytes=max_bytes, allow_private=allow_private),
             **{name: given.pop(name) for name in fields},
         )

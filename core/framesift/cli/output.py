@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from framesift.registry import Registry, option_default, part_options
+from framesift.registry import Registry
 from framesift.types.answer import Answer, Segment
 from framesift.types.compressed import CompressionReport, Keyframe
 
@@ -102,27 +102,18 @@ def show_answer(answer: Answer, *, streamed: bool, as_json: bool) -> None:
 def show_parts(plural: str, *, as_json: bool) -> None:
     """Prints the parts of a registry with their facts and options."""
     registry: Registry[Any] = importlib.import_module(f"framesift.{plural}").registry
-    rows = [{"name": name, **_facts(registry.get(name))} for name in registry.names()]
+    rows = registry.facts()
     if as_json:
         _print_json({plural: rows})
         return
     for row in rows:
         facts = [f"{key}: {', '.join(row[key])}" for key in ("needs", "gives") if row.get(key)]
+        if "output" in row:
+            facts.append(f"{row['applies_to']}, {row['output']}, {row['cost']}")
         options = [f"{key}={value}" for key, value in row["options"].items()]
         click.echo(f"{row['name']:<14}{row['summary']}")
         for line in [*facts, *([f"options: {', '.join(options)}"] if options else [])]:
             click.echo(f"{'':<14}{line}")
-
-
-def _facts(part: Any) -> dict[str, Any]:
-    facts: dict[str, Any] = {"summary": part.summary}
-    for name in ("needs", "gives"):
-        if hasattr(part, name):
-            facts[name] = sorted(getattr(part, name))
-    if getattr(part, "paper", None):
-        facts["paper"] = part.paper
-    facts["options"] = {option.name: option_default(option) for option in part_options(part)}
-    return facts
 
 
 def _print_json(value: dict[str, Any]) -> None:

@@ -10,30 +10,61 @@ import numpy as np
 
 from framesift.decoders.base import FrameIndex
 from framesift.errors import InvalidOptionError
+from framesift.types.video import VideoInfo
 
 TOLERANCE_SECONDS: Final = 1e-3
 """Matroska rounds times to milliseconds, so a frame counts as shown this much early."""
 
 
-def at_fps(index: FrameIndex, fps: float) -> list[int]:
+def at_fps(
+    index: FrameIndex, fps: float, part_seconds: tuple[float, float] | None = None
+) -> list[int]:
     """Returns the frames shown at `1 / fps` intervals from the first frame on, each only once.
 
+    Args:
+        index: the frames of the video.
+        fps: frames per second.
+        part_seconds: start and end of the part to sample, from its start on; None for all.
+
     Raises:
-        InvalidOptionError: `fps` is not a positive number.
+        InvalidOptionError: `fps` is not a positive number, or the part begins after the end.
     """
     if not (math.isfinite(fps) and fps > 0):
         raise InvalidOptionError(
             f"fps={fps!r} must be a number above 0: frames per second; try 1.0 for talks"
         )
     pts = index.pts_seconds
-    edges = np.append(pts, pts[0] + index.info.duration_seconds) - pts[0]
-    gaps = np.diff(edges)
+    start, end = covered(index.info, part_seconds)
+    edges = np.append(pts, pts[0] + index.info.duration_seconds)
+    gaps = np.diff(edges - pts[0])
     is_steady = np.ptp(gaps) <= 2 * TOLERANCE_SECONDS
     if is_steady and 1 / fps <= gaps.mean() + TOLERANCE_SECONDS / len(gaps):
-        return list(range(len(pts)))
+        if part_seconds is None:
+            return list(range(len(pts)))
+        within: list[int] = np.flatnonzero((edges[1:] > start) & (edges[:-1] < end)).tolist()
+        return within
+    edges = edges.clip(start, end) - start
     samples_before = np.ceil((edges - TOLERANCE_SECONDS) * fps)
     kept: list[int] = np.flatnonzero(np.diff(samples_before) > 0).tolist()
     return kept or [0]
+
+
+def covered(info: VideoInfo, part_seconds: tuple[float, float] | None) -> tuple[float, float]:
+    """Returns where a part of a video starts and ends on its clock, or all of it for None.
+
+    Raises:
+        InvalidOptionError: the video shows nothing then.
+    """
+    first, last = info.start_seconds, info.start_seconds + info.duration_seconds
+    if part_seconds is None:
+        return first, last
+    start, end = max(first, part_seconds[0]), min(last, part_seconds[1])
+    if start >= end:
+        raise InvalidOptionError(
+            f"the part from {part_seconds[0]:g} to {part_seconds[1]:g} s holds nothing of a video "
+            f"that is shown from {first:g} to {last:g} s; ask for a part of that"
+        )
+    return start, end
 
 
 def at_times(index: FrameIndex, times_seconds: Sequence[float]) -> list[int]:

@@ -17,11 +17,11 @@ from framesift.decoders.base import Decoder, FrameIndex
 from framesift.errors import CorruptVideoError
 from framesift.registry import describe
 from framesift.types.frames import Frames
-from framesift.types.video import LocalVideo, VideoInfo, Warn
+from framesift.types.video import PICTURES, LocalVideo, VideoInfo, Warn
 
 SUFFIXES: Final = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 """Endings of the names of picture files; what moves, such as GIF, is left to video decoders."""
-FORMATS: Final = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
+FORMATS: Final = tuple(PICTURES)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,17 +1,19 @@
-"""Where downloads land: a private folder that only success keeps, and the proof of a video."""
+"""Where downloads land: a private folder that only success keeps, and proof of what they are."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import av
+from PIL import Image
 
-from framesift.errors import DownloadError
-from framesift.types.video import CONTAINERS
+from framesift.errors import DownloadError, VideoTooLargeError
+from framesift.types.video import CONTAINERS, PICTURES
 
 
 @contextmanager
@@ -23,6 +25,28 @@ def landing_folder() -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+def landed(path: Path, uri: str) -> Path:
+    """Returns the file that came from `uri`: a picture under the ending of its kind, or a video.
+
+    Raises:
+        DownloadError: it is neither.
+        VideoTooLargeError: it is a picture of more pixels than are safe to decode.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path, formats=tuple(PICTURES)) as picture:
+                kind = "JPEG" if picture.format == "MPO" else str(picture.format)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise VideoTooLargeError(
+            f"{uri!r} is a picture of more pixels than are safe to decode; scale it down"
+        ) from error
+    except (OSError, ValueError, SyntaxError):
+        require_video(path, uri)
+        return path
+    return path.rename(path.with_suffix(PICTURES[kind]))
 
 
 def require_video(path: Path, uri: str) -> None:
@@ -46,7 +70,7 @@ def require_video(path: Path, uri: str) -> None:
 
 def not_a_video(uri: str, found: str) -> str:
     """Returns the message about a download that brought `found` instead of a video."""
-    return f"{uri!r} is not a video ({found}); give a direct link to a file such as MP4 or WebM"
+    return f"{uri!r} is not a video ({found}); give a direct link to a file such as MP4 or PNG"
 
 
 def _is_cover(stream: av.VideoStream) -> bool:

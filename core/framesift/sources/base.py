@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import re
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar, Final
 
-from framesift.errors import UnsupportedSourceError
+from framesift.errors import InvalidOptionError, UnsupportedSourceError
 from framesift.types.video import LocalVideo
+
+_PART: Final = re.compile(
+    r"#t=(?:npt:)?(?P<start>\d+(?:\.\d*)?)?(?:,(?P<end>\d+(?:\.\d*)?))?$", re.ASCII
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +34,9 @@ class FetchLimits:
     """Whether loopback and private addresses may be fetched. Metadata services never are."""
     ports: tuple[int, ...] = (80, 443, 8080, 8443)
     """Ports that may be connected to; not held where `allow_private` is set."""
+    allow_files: bool = True
+    """Whether text may name a file of this machine; switch it off for text from strangers. A
+    `Path` object, which no stranger can send, always may."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,21 +62,45 @@ class Source(ABC):
 
 
 def open_video(
-    uri: str, limits: FetchLimits | None = None, *, text_only: bool = False
+    uri: str | Path, limits: FetchLimits | None = None, *, text_only: bool = False
 ) -> LocalVideo:
     """Returns the video behind `uri`, opened by the source that matches it.
 
+    A text that ends in `#t=START,END`, in seconds, means that part of the video only (W3C Media
+    Fragments, https://www.w3.org/TR/media-frags/); either of the two may be left out.
+
     Raises:
+        InvalidOptionError: the part holds nothing.
         UnsupportedSourceError: no source matches.
         SourceError: the video cannot be brought; the subclass says why.
     """
     from framesift.sources import registry
 
+    limits, part_seconds = limits or FetchLimits(), None
+    if isinstance(uri, Path):
+        uri, limits = str(uri), replace(limits, allow_files=True)
+    else:
+        uri, part_seconds = _split_part(uri)
     parts: list[Source] = [registry.create(name) for name in registry.names()]
     matching = sorted((p for p in parts if p.matches(uri)), key=lambda part: -part.priority)
     if not matching:
         raise UnsupportedSourceError(
-            f"no source opens {uri!r}; give a file path, an http(s):// link to a video, a page of "
-            "a site that yt-dlp knows, or synthetic://NAME"
+            f"no source opens {uri[:200]!r}; give a file path, an http(s):// link to a video, a "
+            "page of a site that yt-dlp knows, or synthetic://NAME"
         )
-    return matching[0].open(uri, limits or FetchLimits(), text_only=text_only)
+    video = matching[0].open(uri, limits, text_only=text_only)
+    return replace(video, part_seconds=part_seconds)
+
+
+def _split_part(uri: str) -> tuple[str, tuple[float, float] | None]:
+    """Returns the address without its temporal fragment, and the part that this one means."""
+    found = _PART.search(uri)
+    if found is None or not (found["start"] or found["end"]):
+        return uri, None
+    start, end = float(found["start"] or 0), float(found["end"] or math.inf)
+    if start >= end:
+        raise InvalidOptionError(
+            f"{found[0]!r} leaves nothing of the video; give the seconds as #t=START,END with "
+            "START below END"
+        )
+    return uri[: found.start()], (start, end)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar, Final
 from urllib.parse import unquote, urlsplit
 
-from framesift.errors import SourceError, UnsupportedSourceError
+from framesift.errors import ForbiddenAddressError, SourceError, UnsupportedSourceError
 from framesift.sources._timed_text import parse_timed_text
 from framesift.sources.base import FetchLimits, Source
 from framesift.types.video import LocalVideo, TimedText
@@ -32,7 +32,17 @@ class File(Source):
         return uri.lower().startswith("file:") or ("://" not in uri and not uri.startswith("data:"))
 
     def open(self, uri: str, limits: FetchLimits, *, text_only: bool = False) -> LocalVideo:
-        """Returns the file itself; closing it removes nothing."""
+        """Returns the file itself; closing it removes nothing.
+
+        Raises:
+            ForbiddenAddressError: `limits` do not allow files.
+            SourceError: there is no such file, or nothing in it.
+        """
+        if not limits.allow_files:
+            raise ForbiddenAddressError(
+                f"{uri[:200]!r} names a file of this machine; text may name links only; give an "
+                "http(s):// link, a Path object, or set FetchLimits(allow_files=True)"
+            )
         path = _readable_file(_path(uri), uri)
         return LocalVideo(path=None if text_only else path, uri=uri, subtitles=_sidecar(path))
 

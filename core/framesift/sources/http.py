@@ -1,4 +1,4 @@
-"""Direct links to video files."""
+"""Direct links to files of videos and pictures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 from framesift.errors import DownloadError
 from framesift.progress import progress_bar
 from framesift.sources._http_client import Client, Response
-from framesift.sources._landing import landing_folder, not_a_video, require_video
+from framesift.sources._landing import landed, landing_folder, not_a_video
 from framesift.sources._links import checked_link, is_link, without_secrets
 from framesift.sources.base import FetchLimits, Source
 from framesift.types.video import LocalVideo
@@ -20,12 +20,12 @@ _CONTROL: Final = frozenset(range(32)) - frozenset(b"\t\n\f\r")
 
 @dataclass(frozen=True, kw_only=True)
 class Http(Source):
-    """Streams a link into a private folder, within `FetchLimits`, and proves that it is a video.
+    """Streams a link into a private folder, within `FetchLimits`, and proves what it is.
 
     A direct link carries no text, so `text_only` gives an empty video and downloads nothing.
     """
 
-    summary: ClassVar[str] = "direct http(s) links to video files"
+    summary: ClassVar[str] = "direct http(s) links to files of videos and pictures"
 
     def matches(self, uri: str) -> bool:
         """Returns whether `uri` is an http(s) link."""
@@ -44,8 +44,7 @@ class Http(Source):
                 _save(response, path, shown)
             finally:
                 response.close()
-            require_video(path, shown)
-            return LocalVideo(path=path, uri=shown, temporary_folder=folder)
+            return LocalVideo(path=landed(path, shown), uri=shown, temporary_folder=folder)
 
 
 def _save(response: Response, path: Path, shown: str) -> None:

@@ -141,7 +141,7 @@ def _encode(scene: Scene, path: Path, uri: str, limits: FetchLimits) -> None:
     """Writes the scene to `path`, held to the limits' time and size."""
     deadline = time.monotonic() + limits.total_seconds
     count = scene.settings.frame_count
-    with av.open(str(path), "w") as container, progress_bar("encode", total=count) as bar:
+    with av.open(str(path), "w") as container, progress_bar("draw", total=count) as bar:
         stream = _h264_stream(container, scene.settings)
         for index, frame in enumerate(_video_frames(scene)):
             frame.pts = index

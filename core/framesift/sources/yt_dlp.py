@@ -143,7 +143,7 @@ def _download(session: Session, info: Info, uri: str) -> Path:
     shown = without_secrets(uri)
     with progress_bar("download", unit="B") as bar:
         session.add_progress_hook(
-            lambda told: bar.update(told.get("downloaded_bytes", bar.n) - bar.n)
+            lambda told: bar.update(told.get("downloaded_bytes", bar.done) - bar.done)
         )
         try:
             done = session.process_ie_result(info, download=True)

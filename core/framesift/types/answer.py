@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from framesift.types.clock import clock
+
+_T_SITES: Final = frozenset({"youtube.com", "m.youtube.com", "youtu.be", "loom.com"})
+"""Hosts whose pages start a video at the second that the query names."""
 
 FinishReason = Literal["stop", "length", "stop_sequence", "cancelled"]
 
@@ -27,10 +33,42 @@ class Segment(BaseModel):
     box: tuple[float, float, float, float] | None = Field(
         default=None, description="Where in the picture: (x0, y0, x1, y1) as parts of its size."
     )
+    colors: tuple[str, ...] = Field(
+        default=(), description="Colours that set the keyframe apart from those of other segments."
+    )
 
     def metadata(self) -> dict[str, Any]:
         """Returns everything but the text, JSON-safe, for document stores."""
         return self.model_dump(mode="json", exclude={"text"})
+
+    def caption(self) -> str:
+        """Returns the title, the times, what is said and which colours stand out, as plain text.
+
+        It is never empty, so that a text index can hold videos without a word.
+        """
+        times = f"{self.clock} to {clock(self.end_seconds)}"
+        lines = [f"{self.title}, {times}" if self.title else times, self.text]
+        if self.colors:
+            lines.append(f"Colors that stand out: {', '.join(self.colors)}")
+        return "\n".join(line for line in lines if line)
+
+    @property
+    def clock(self) -> str:
+        """Its start as mm:ss, with hours where there are any."""
+        return clock(self.start_seconds)
+
+    @property
+    def link(self) -> str:
+        """Address that plays the segment: with `t=` for the sites that read it, else `#t=`."""
+        try:
+            parts = urlsplit(self.uri)
+        except ValueError:
+            parts = urlsplit("")
+        if (parts.hostname or "").removeprefix("www.") not in _T_SITES:
+            return f"{self.uri}#t={self.start_seconds:.10g},{self.end_seconds:.10g}"
+        query = [(key, value) for key, value in parse_qsl(parts.query) if key != "t"]
+        query.append(("t", f"{int(self.start_seconds)}s"))
+        return urlunsplit(parts._replace(query=urlencode(query), fragment=""))
 
 
 class Usage(BaseModel):

@@ -11,6 +11,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from framesift.types.clock import clock
 from framesift.types.plan import TokenPlan
 
 
@@ -97,6 +98,11 @@ class Keyframe:
     """How much the frame adds to those chosen before it; comparable within one call."""
     reason: str
     """Why the selector kept it, for a reader."""
+
+    @property
+    def clock(self) -> str:
+        """The time as mm:ss, with hours where there are any."""
+        return clock(self.pts_seconds)
 
     def metadata(self) -> dict[str, Any]:
         """Returns everything but the pixels, JSON-safe."""

@@ -33,6 +33,8 @@ class LocalVideo:
     chapters: tuple[TimedText, ...] = ()
     subtitles: tuple[TimedText, ...] = ()
     """Subtitles by people where there are any, else automatic captions."""
+    part_seconds: tuple[float, float] | None = None
+    """Start and end of the part that is meant, the end may be infinite; None for all of it."""
     truth: dict[str, Any] = field(default_factory=dict)
     """JSON-safe ground truth of a synthetic video, empty for all others."""
     temporary_folder: Path | None = None
@@ -79,6 +81,9 @@ class VideoInfo:
 
 CONTAINERS: Final = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,mpegts,mpeg,asf,ogg,gif,mxf"
 """Formats of libav that hold their own frames; a playlist would open further files and links."""
+
+PICTURES: Final = {"BMP": ".bmp", "JPEG": ".jpg", "PNG": ".png", "TIFF": ".tif", "WEBP": ".webp"}
+"""Still formats of Pillow that count as a video of one frame, with the ending of their files."""
 
 Warn = Callable[[str], None]
 """Receives one line for each thing that went wrong without ending the work."""

@@ -54,6 +54,8 @@ class PrefixCache:
         if bool(prompt.visual[held:].any()):
             self.read_videos(model, prompt)
             held = 0
+        elif self._cache is None:
+            self._cache = require("transformers", extra="hf").DynamicCache()
         else:
             self._crop(held)
         return {**_columns(prompt.inputs()), "past_key_values": self._cache}, held

@@ -16,10 +16,11 @@ from framesift.encoders._checkpoint import placed
 from framesift.encoders.base import Encoder
 from framesift.errors import ModelError
 from framesift.registry import describe
+from framesift.strategies.base import Strategy
 from framesift.types.budget import Budget
 from framesift.types.compressed import CompressedVideo
 from framesift.vlms import _checkpoint
-from framesift.vlms._in_llm import open_door, top_attention
+from framesift.vlms._in_llm import chosen_by, open_door
 from framesift.vlms._layer_door import Choose, Door
 from framesift.vlms._layout import EXTRA, TEXT, Block, Layout, lay_out, reduce
 from framesift.vlms._prompt import MOVED, Prompt, Turn, check_channels, collate
@@ -224,7 +225,7 @@ class VLM(ABC):
         return weight[:0].detach()
 
     def in_llm(
-        self, *, layer: int = 2, keep: float = 0.5, choose: Choose = top_attention
+        self, choose: str | Strategy | Choose = "fastv", *, layer: int = 2, keep: float = 0.5
     ) -> AbstractContextManager[Door]:
         """Gives a door in the LLM that lets only some visual tokens into its later layers.
 
@@ -233,20 +234,20 @@ class VLM(ABC):
         Tokens that the family itself adds always stay.
 
         Args:
+            choose: which tokens stay: a strategy for the inside of an LLM, or a function.
             layer: first decoder layer, from 0, that takes fewer tokens.
             keep: fraction of each prompt's visual tokens that stays, in (0, 1].
-            choose: which of them, by what arrives at the layer; those of highest attention.
 
         Raises:
             BudgetError: `keep` is out of range.
-            InvalidOptionError: the LLM has no such layer, or it is too early.
+            InvalidOptionError: the LLM has no such layer, or the strategy is for other tokens.
             ModelError: the LLM's attention is not `sdpa`, or another door is open.
         """
         return open_door(
             self.hf,
             layer=layer,
             budget=Budget(keep=keep),
-            choose=choose,
+            choose=chosen_by(choose),
             placeholder=self.visual_id,
             added={self.modality: self.extra_features()},
         )

@@ -292,7 +292,7 @@ def test_an_interrupt_leaves_no_folder(monkeypatch, site, clip, loopback, landin
         assert list(landing.iterdir()), "the interrupt must come while the folder is there"
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("framesift.sources.http.require_video", interrupt)
+    monkeypatch.setattr("framesift.sources.http.landed", interrupt)
     with pytest.raises(KeyboardInterrupt):
         opened(site.serve("/talk.mp4", clip), loopback)
     assert list(landing.iterdir()) == []

@@ -1,0 +1,178 @@
+"""One vision LLM with one cache: prompts go in, answers with their evidence and costs come out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from threading import Event
+from time import perf_counter
+from typing import Final, get_args
+
+import torch
+from torch import Tensor
+
+from framesift.errors import InvalidOptionError
+from framesift.evidence import MOST_SEGMENTS, EvidenceKind, find_segments
+from framesift.generation import Completion, Generation, OnText, complete
+from framesift.types.answer import Answer, Segment, Usage
+from framesift.types.compressed import CompressedVideo
+from framesift.vlms._prefix_cache import PrefixCache
+from framesift.vlms._question import common_word, question_weights, word_embeddings
+from framesift.vlms._room import Positions, memory_told, roomy_prompt
+from framesift.vlms.base import VLM, Prompt, Turn
+
+GREEDY: Final = Generation()
+QUESTION_TOKENS: Final = 64
+"""Room that is left for a question where videos are read before one is asked."""
+
+
+class Reader:
+    """Answers prompts of one vision LLM over one cache.
+
+    Each prompt reuses the columns that it shares with what was read before, so its answer is the
+    one that a fresh prompt gives. One prompt at a time; it is not for threads to share.
+    """
+
+    def __init__(self, vlm: VLM, *, positions: Positions = "auto") -> None:
+        self.vlm: Final = vlm
+        self.unpaid_seconds = 0.0, 0.0
+        """Encoding and reading that no answer has accounted for yet."""
+        self._positions: Final = positions
+        self._cache: Final = PrefixCache()
+
+    @property
+    def kv_cache_bytes(self) -> int:
+        """Bytes of the keys and values that are held now."""
+        return self._cache.nbytes
+
+    def charge(self, *, encode_seconds: float = 0.0, read_seconds: float = 0.0) -> None:
+        """Adds to what the next answer accounts for."""
+        encoded, read = self.unpaid_seconds
+        self.unpaid_seconds = encoded + encode_seconds, read + read_seconds
+
+    def read(self, videos: Sequence[CompressedVideo]) -> None:
+        """Reads videos into the cache before anything is asked.
+
+        Raises:
+            BudgetError: the context has no room for the visual tokens and for a question and an
+                answer of 64 tokens each; says how many to keep.
+            ModelError: the GPU's memory does not hold the videos.
+        """
+        start = perf_counter()
+        shown = [Turn(role="user", text="", videos=tuple(videos))]
+        spare = GREEDY.max_new_tokens + QUESTION_TOKENS
+        prompt = roomy_prompt(self.vlm, shown, spare, self._positions)
+        with memory_told(self.vlm, prompt):
+            self._cache.read_videos(self.vlm.hf, prompt)
+        self.charge(read_seconds=perf_counter() - start)
+
+    @torch.no_grad()
+    def answer(
+        self,
+        turns: Sequence[Turn],
+        generation: Generation,
+        evidence: EvidenceKind | None,
+        on_text: OnText | None,
+        cancelled: Event,
+        *,
+        most: int = MOST_SEGMENTS,
+    ) -> Answer:
+        """Returns what the model says after `turns`, with the stretches that it rests on.
+
+        Args:
+            turns: what was said so far, the question last.
+            generation: how the answer is chosen.
+            evidence: by which weights stretches are found; None for none.
+            on_text: told each piece of the answer as soon as it is certain.
+            cancelled: ends the answer after the token in work, once it is set.
+            most: how many stretches are named at most.
+
+        Raises:
+            BudgetError: prompt and answer do not fit into the LLM's context; says what would.
+            ModelError: the GPU's memory does not hold the prompt.
+        """
+        start, vlm, cache = perf_counter(), self.vlm, self._cache
+        prompt = roomy_prompt(vlm, turns, generation.max_new_tokens, self._positions)
+        with memory_told(vlm, prompt):
+            inputs, held = cache.prepare(vlm.hf, prompt)
+            self.charge(read_seconds=perf_counter() - start)
+            said = complete(
+                vlm.hf, vlm.tokenizer, inputs, generation, on_text=on_text, cancelled=cancelled
+            )
+            cache.note(prompt, said.ids)
+            usage = self._usage(prompt, said, held)
+            if said.finish_reason == "cancelled":
+                evidence = None
+            segments = self._evidence(turns, prompt, said, evidence, most)
+        return Answer(
+            text=said.text, evidence=segments, usage=usage, warnings=list(prompt.warnings)
+        )
+
+    @cached_property
+    def _common_word(self) -> Tensor:
+        return common_word(self.vlm.hf)
+
+    def _usage(self, prompt: Prompt, said: Completion, held: int) -> Usage:
+        (encode_seconds, read_seconds), self.unpaid_seconds = self.unpaid_seconds, (0.0, 0.0)
+        return Usage(
+            visual_tokens_before=prompt.visual_tokens_before,
+            visual_tokens_after=len(prompt.features),
+            prompt_tokens=len(prompt.input_ids),
+            cached_tokens=held,
+            answer_tokens=len(said.ids),
+            encode_seconds=encode_seconds,
+            prefill_seconds=read_seconds + said.prefill_seconds,
+            decode_seconds=said.decode_seconds,
+            kv_cache_bytes=self.kv_cache_bytes,
+            finish_reason=said.finish_reason,
+            positions=prompt.positions,
+        )
+
+    def _evidence(
+        self,
+        turns: Sequence[Turn],
+        prompt: Prompt,
+        said: Completion,
+        kind: EvidenceKind | None,
+        most: int,
+    ) -> list[Segment]:
+        own = prompt.rows >= 0
+        if kind == "similarity":
+            words = word_embeddings(self.vlm.hf, self.vlm.tokenizer, turns[-1].text)
+            features = prompt.features[own.to(prompt.features.device)]
+            weights = question_weights(features, words, self._common_word)
+        elif kind == "attention":
+            received = self._cache.answer_attention(self.vlm.hf, prompt, len(said.ids))
+            weights = received[prompt.visual.cpu()][own]
+        else:
+            return []
+        videos = [video for turn in turns for video in turn.videos]
+        return find_segments(videos, weights, kind, count=most)
+
+
+def check_question(question: str) -> None:
+    """Refuses what nobody can answer.
+
+    Raises:
+        InvalidOptionError: the question is empty, or no text.
+    """
+    if not question.strip():
+        raise InvalidOptionError(f"question={question!r} is empty; ask something")
+    try:
+        question.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidOptionError(
+            f"question={question!r} holds {question[error.start]!r}, which is no character; pass "
+            "text in UTF-8"
+        ) from error
+
+
+def check_evidence(evidence: str | None) -> None:
+    """Refuses a kind of evidence that does not exist.
+
+    Raises:
+        InvalidOptionError: it is neither a kind of evidence nor None.
+    """
+    if evidence not in (*get_args(EvidenceKind), None):
+        kinds = " or ".join(map(repr, get_args(EvidenceKind)))
+        raise InvalidOptionError(f"evidence={evidence!r} must be {kinds}, or None for none")

@@ -1,0 +1,144 @@
+"""Segments and their pictures on disk, by content, so that an unchanged video is decoded once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from framesift._version import __version__
+from framesift.decoders import registry as decoders
+from framesift.errors import InvalidOptionError
+from framesift.pipeline import SECONDS_PER_SEGMENT, VideoCompressor
+from framesift.registry import describe
+from framesift.selectors import registry as selectors
+from framesift.stages import Stages, Video, file_of
+from framesift.storage import write_atomically
+from framesift.types.answer import Segment
+from framesift.types.moment import Moment
+from framesift.types.video import LocalVideo
+
+INDEX: Final = "segments.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shelved:
+    """A video whose segments have their pictures in files."""
+
+    source: str
+    """Absolute path of a file on this machine, else the address without credentials."""
+    title: str | None
+    content_sha256: str
+    """Of the file, in hexadecimal digits."""
+    settings: str
+    """What the segments were made with, for a reader."""
+    segments: tuple[tuple[Segment, Path], ...]
+    """Stretches that cover the video, each with the JPEG of its keyframe."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyframeShelf:
+    """A folder of keyframes that documents can point at.
+
+    They lie under `CONTENT/SETTINGS/`: 32 digits of the SHA-256 of the file, and 16 of that of
+    everything else which decides the segments, subtitles among it. There is one JPEG for each
+    segment, named by its time in milliseconds, and `segments.json`, which is written last: where it
+    is, the pictures were all there. Nothing is ever removed, since documents point at the pictures;
+    a folder that somebody removes is made again by the next `read`.
+    """
+
+    folder: Path
+    compressor: VideoCompressor
+    """Finds the segments."""
+    seconds_each: float = SECONDS_PER_SEGMENT
+    """How much of a video one segment covers on average."""
+    max_side_px: int = 768
+    """Longest side of a picture; smaller frames keep their size."""
+
+    def __post_init__(self) -> None:
+        if not self.seconds_each > 0 or self.max_side_px < 1:
+            raise InvalidOptionError(
+                f"seconds_each={self.seconds_each!r} must be above 0 seconds and "
+                f"max_side_px={self.max_side_px!r} at least 1 pixel"
+            )
+
+    @property
+    def settings(self) -> str:
+        """What decides the segments besides the video, in one line."""
+        options = self.compressor
+        return (
+            f"framesift {__version__} selector={describe(selectors.create(options.selector))} "
+            f"decoder={describe(decoders.create(options.decoder))} fps={options.fps:g} "
+            f"seconds_each={self.seconds_each:g} max_side_px={self.max_side_px}"
+        )
+
+    def read(self, video: Video) -> Shelved:
+        """Returns the segments of a video; one that lies here already is hashed, not decoded.
+
+        Raises:
+            SourceError: the video cannot be fetched.
+            DecodeError: the file cannot be decoded.
+        """
+        stages = Stages(decoder=decoders.create(self.compressor.decoder))
+        with stages.open(video, self.compressor.limits) as local:
+            path = file_of(local)
+            with path.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").hexdigest()
+            place = self.folder / content[:32] / self._meant(local)
+            kept = _load(place)
+            if kept is None:
+                moments = self.compressor.moments(
+                    local, seconds_each=self.seconds_each, max_side_px=self.max_side_px
+                )
+                kept = _save(place, moments)
+            is_file = local.temporary_folder is None
+            source = str(path.resolve()) if is_file else local.uri
+        return Shelved(
+            source=source,
+            title=local.title,
+            content_sha256=content,
+            settings=self.settings,
+            segments=tuple(
+                (segment.model_copy(update={"uri": local.uri}), image) for segment, image in kept
+            ),
+        )
+
+    def _meant(self, local: LocalVideo) -> str:
+        """Returns 16 digits that stand for all that decides the segments but the file."""
+        texts = [asdict(line) for line in (*local.chapters, *local.subtitles)]
+        meant = json.dumps([self.settings, local.title, texts, local.part_seconds])
+        return hashlib.sha256(meant.encode()).hexdigest()[:16]
+
+
+class _Entry(BaseModel):
+    segment: Segment
+    image: str
+
+
+_ENTRIES: Final = TypeAdapter(list[_Entry])
+
+
+def _load(place: Path) -> list[tuple[Segment, Path]] | None:
+    """Returns what `_save` wrote, or None where that is missing or no longer whole."""
+    try:
+        entries = _ENTRIES.validate_json((place / INDEX).read_bytes())
+    except (OSError, ValidationError):
+        return None
+    kept = [(entry.segment, place / Path(entry.image).name) for entry in entries]
+    return kept if kept and all(image.is_file() for _, image in kept) else None
+
+
+def _save(place: Path, moments: Sequence[Moment]) -> list[tuple[Segment, Path]]:
+    """Returns the segments with the files that now hold their pictures."""
+    kept = []
+    for moment in moments:
+        image = place / f"{round(moment.keyframe.pts_seconds * 1000):09d}.jpg"
+        kept.append((moment.segment, write_atomically(image, moment.keyframe.jpeg())))
+    entries = [_Entry(segment=segment, image=image.name) for segment, image in kept]
+    write_atomically(place / INDEX, _ENTRIES.dump_json(entries, indent=2))
+    return kept

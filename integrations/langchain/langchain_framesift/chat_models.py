@@ -1,0 +1,228 @@
+"""A chat model of LangChain over local vision LLMs that read reduced videos."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import Any, Literal
+
+from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.exceptions import ContextOverflowError
+from langchain_core.language_models import (
+    BaseChatModel,
+    LangSmithParams,
+    LanguageModelInput,
+    ModelProfile,
+)
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
+from pydantic import Field
+
+from framesift import Answer, Generation
+from framesift.errors import BudgetError
+from langchain_framesift._conversation import conversation
+from langchain_framesift._settings import VideoSettings
+from langchain_framesift._tool_calls import chosen, instructions, may_be_call, parse
+
+
+class PromptTooLongError(ContextOverflowError, BudgetError):
+    """Prompt and answer do not fit into the model's context; says how many tokens to keep."""
+
+
+class ChatFramesift(VideoSettings, BaseChatModel):
+    """Answers about text, pictures and videos by a vision LLM on this machine.
+
+    Videos and pictures may stand in any message, by link, in base64 or, where `limits` allow files,
+    by path, in the spelling of any provider. Of each video the model reads the tokens that `keep`
+    leaves; a conversation that goes on about the same video reads only what is new.
+
+    Tools are called in plain text: the model is told their schemas and answers with a JSON object
+    (see `_tool_calls`), so whether it does depends on the model; text that is no proper call
+    becomes an `invalid_tool_calls` entry. `with_structured_output` works the same way.
+
+    ```python
+    chat = ChatFramesift(model="tiny")
+    video = {"type": "video", "url": "synthetic://number?seed=3"}
+    question = {"type": "text", "text": "What number flashes?"}
+    answer = chat.invoke([{"role": "user", "content": [video, question]}])
+    answer.usage_metadata, answer.response_metadata["visual_tokens_after"]
+    ```
+    """
+
+    model: str
+    """A name, hub id or folder, as `framesift.load_vlm` takes it; `"tiny"` is the embedded toy."""
+    temperature: float = Field(default=0.0, ge=0)
+    """0 takes the likeliest token; above 0 draws."""
+    max_tokens: int = Field(default=256, ge=1)
+    """Most tokens of an answer."""
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    """Draw among the likeliest tokens that hold this probability together."""
+    top_k: int | None = Field(default=None, ge=1)
+    """Draw among this many likeliest tokens."""
+    seed: int | None = None
+    """Makes draws repeatable."""
+    stop: list[str] | None = None
+    """An answer ends before the first of these; a call's own `stop` takes their place."""
+    evidence: Literal["similarity", "attention"] | None = "similarity"
+    """By which weights the stretches in `response_metadata["evidence"]` are found."""
+
+    @property
+    def _llm_type(self) -> str:
+        return "framesift"
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        names = ("model", "temperature", "max_tokens", "top_p", "top_k", "seed", "stop", "evidence")
+        return {**{name: getattr(self, name) for name in names}, **self.identity}
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        params = super()._get_ls_params(stop=stop or self.stop, **kwargs)
+        params["ls_provider"] = "framesift"
+        params["ls_model_name"] = kwargs.get("model", self.model)
+        return params
+
+    def _resolve_model_profile(self) -> ModelProfile:
+        return {
+            "name": self.model,
+            "max_output_tokens": self.max_tokens,
+            "text_inputs": True,
+            "text_outputs": True,
+            "image_inputs": True,
+            "image_url_inputs": True,
+            "video_inputs": True,
+            "image_tool_message": True,
+            "tool_calling": True,
+            "tool_choice": True,
+            "structured_output": False,
+            "open_weights": True,
+        }
+
+    def bind_tools(
+        self,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
+        *,
+        tool_choice: dict[str, Any] | str | bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """Returns the model with tools that it may call, or must with a `tool_choice`.
+
+        Args:
+            tools: anything that LangChain makes a tool of.
+            tool_choice: None or "auto", "none", "any", "required" or True, or a tool's name.
+            **kwargs: options of each call.
+
+        Raises:
+            ValueError: there is no tool of the name in `tool_choice`.
+        """
+        formatted = [convert_to_openai_tool(tool) for tool in tools]
+        chosen(formatted, tool_choice)
+        return self.bind(tools=formatted, tool_choice=tool_choice, **kwargs)
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        functions, must_call = chosen(kwargs.get("tools", ()), kwargs.get("tool_choice"))
+        told = instructions(functions, must_call=must_call) if functions else ""
+        with _overflow_told():
+            answer = self.assistant(kwargs.get("model", self.model)).reply(
+                conversation(messages, told),
+                generation=self._generation(stop, kwargs),
+                evidence=self.evidence,
+            )
+        said = parse(answer.text, must_call=must_call) if functions else None
+        message = AIMessage(
+            content=answer.text if said is None else said.text,
+            tool_calls=[] if said is None else list(said.calls),
+            invalid_tool_calls=[] if said is None else list(said.invalid),
+            usage_metadata=_usage(answer),
+            response_metadata=self._metadata(answer, kwargs),
+        )
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        functions, must_call = chosen(kwargs.get("tools", ()), kwargs.get("tool_choice"))
+        told = instructions(functions, must_call=must_call) if functions else ""
+        with _overflow_told():
+            stream = self.assistant(kwargs.get("model", self.model)).stream(
+                conversation(messages, told),
+                generation=self._generation(stop, kwargs),
+                evidence=self.evidence,
+            )
+            held = ""
+            with closing(stream):
+                for piece in stream:
+                    held += piece
+                    if functions and (must_call or may_be_call(held)):
+                        continue
+                    chunk = ChatGenerationChunk(message=AIMessageChunk(content=held))
+                    if run_manager is not None:
+                        run_manager.on_llm_new_token(held, chunk=chunk)
+                    yield chunk
+                    held, functions = "", []
+        assert stream.answer is not None
+        said = parse(held, must_call=must_call) if functions else None
+        last = ChatGenerationChunk(
+            message=AIMessageChunk(
+                content=held if said is None else said.text,
+                tool_call_chunks=[] if said is None else said.chunks(),
+                usage_metadata=_usage(stream.answer),
+                response_metadata=self._metadata(stream.answer, kwargs),
+                chunk_position="last",
+            )
+        )
+        if run_manager is not None:
+            run_manager.on_llm_new_token(last.text, chunk=last)
+        yield last
+
+    def _generation(self, stop: list[str] | None, kwargs: dict[str, Any]) -> Generation:
+        names = ("temperature", "top_p", "top_k", "seed")
+        return Generation(
+            max_new_tokens=kwargs.get("max_tokens", self.max_tokens),
+            stop=tuple((self.stop if stop is None else stop) or ()),
+            **{name: kwargs.get(name, getattr(self, name)) for name in names},
+        )
+
+    def _metadata(self, answer: Answer, kwargs: dict[str, Any]) -> dict[str, Any]:
+        usage = answer.usage
+        return {
+            "model_name": kwargs.get("model", self.model),
+            "model_provider": "framesift",
+            "finish_reason": usage.finish_reason,
+            "visual_tokens_before": usage.visual_tokens_before,
+            "visual_tokens_after": usage.visual_tokens_after,
+            "evidence": [segment.model_dump(mode="json") for segment in answer.evidence],
+            "warnings": answer.warnings,
+        }
+
+
+def _usage(answer: Answer) -> UsageMetadata:
+    usage = answer.usage
+    return UsageMetadata(
+        input_tokens=usage.prompt_tokens,
+        output_tokens=usage.answer_tokens,
+        total_tokens=usage.prompt_tokens + usage.answer_tokens,
+        input_token_details=InputTokenDetails(cache_read=usage.cached_tokens),
+    )
+
+
+@contextmanager
+def _overflow_told() -> Iterator[None]:
+    """Raises the error by which LangChain knows that a conversation must be shortened."""
+    try:
+        yield
+    except BudgetError as error:
+        raise PromptTooLongError(str(error)) from error

@@ -1,0 +1,85 @@
+"""Videos as documents: one for each segment, with what is said in it and its picture."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import NAMESPACE_URL, uuid5
+
+from langchain_core.document_loaders import BaseLoader
+from langchain_core.documents import Document
+
+from framesift import FetchLimits, Moment, VideoCompressor, open_video, save_keyframe
+
+
+class VideoLoader(BaseLoader):
+    """Loads videos into one document per segment.
+
+    The text holds title, times, what is said and the colours that stand out, so it is never empty.
+    Metadata: `source` is a link that plays the segment, `video` the address of the whole, `title`,
+    `start_seconds`, `end_seconds`, `start_timestamp`, `keyframe_seconds`, and `keyframe_path` of a
+    JPEG that is named by its content. Equal videos and settings give equal documents, ids included.
+    """
+
+    def __init__(
+        self,
+        *videos: str | Path,
+        seconds_each: float = 15.0,
+        max_side_px: int | None = 768,
+        selector: str = "keyframes",
+        fps: float = 1.0,
+        keyframe_folder: str | Path | None = None,
+        limits: FetchLimits | None = None,
+    ) -> None:
+        """Takes what is to be loaded; nothing is opened yet.
+
+        Args:
+            videos: paths and links.
+            seconds_each: how much of a video one document covers on average.
+            max_side_px: longest side of a picture, None for the video's own size.
+            selector: picks the frame that each segment is built around.
+            fps: frames looked at per second of video.
+            keyframe_folder: where pictures are kept; None for `framesift/keyframes` in the user's
+                cache folder. Nothing is removed from it.
+            limits: what may be opened. By default text may name files; give
+                `FetchLimits(allow_files=False)` where it comes from strangers.
+        """
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        self._videos = videos
+        self._seconds_each = seconds_each
+        self._max_side_px = max_side_px
+        self._folder = Path(keyframe_folder or cache / "framesift" / "keyframes").expanduser()
+        self._sift = VideoCompressor(selector=selector, fps=fps, limits=limits or FetchLimits())
+
+    def lazy_load(self) -> Iterator[Document]:
+        """Yields the documents of each video in order of time, one video at a time.
+
+        Raises:
+            SourceError: a video cannot be fetched, or may not be.
+            DecodeError: a file cannot be decoded.
+        """
+        for video in self._videos:
+            with open_video(video, self._sift.limits) as local:
+                moments = self._sift.moments(
+                    local, seconds_each=self._seconds_each, max_side_px=self._max_side_px
+                )
+            yield from map(self._document, moments)
+
+    def _document(self, moment: Moment) -> Document:
+        segment = moment.segment
+        part = f"{segment.uri}#t={segment.start_seconds:.3f},{segment.end_seconds:.3f}"
+        return Document(
+            id=str(uuid5(NAMESPACE_URL, part)),
+            page_content=segment.caption(),
+            metadata={
+                "source": segment.link,
+                "video": segment.uri,
+                "title": segment.title,
+                "start_seconds": segment.start_seconds,
+                "end_seconds": segment.end_seconds,
+                "start_timestamp": segment.clock,
+                "keyframe_seconds": segment.keyframe_seconds,
+                "keyframe_path": str(save_keyframe(moment.keyframe, self._folder)),
+            },
+        )

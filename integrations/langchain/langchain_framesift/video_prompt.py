@@ -1,0 +1,92 @@
+"""What a compressor gives: a prompt value that shows a video to a chat model."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import Any, Literal
+
+from langchain_core.messages import BaseMessage, HumanMessage
+from langchain_core.messages.content import create_image_block, create_text_block
+from langchain_core.prompt_values import PromptValue
+from pydantic import BaseModel, ConfigDict, Field
+
+from framesift import Keyframe
+from langchain_framesift._blocks import content_id
+
+
+class Picture(BaseModel):
+    """A keyframe as it is sent to a chat model."""
+
+    model_config = ConfigDict(frozen=True)
+
+    seconds: float
+    """Time of the frame in the video."""
+    clock: str
+    """The same as mm:ss."""
+    reason: str
+    """Why the selector kept it."""
+    base64: str = Field(repr=False)
+    """A JPEG file."""
+    id: str
+    """A name that depends on the bytes alone."""
+
+    @classmethod
+    def of(cls, frame: Keyframe) -> Picture:
+        """Returns what is sent of a keyframe."""
+        jpeg = frame.jpeg()
+        return cls(
+            seconds=round(frame.pts_seconds, 3),
+            clock=frame.clock,
+            reason=frame.reason,
+            base64=b64encode(jpeg).decode(),
+            id=content_id(jpeg),
+        )
+
+
+class VideoPrompt(PromptValue):
+    """A video as any chat model takes it; it can stand wherever LangChain takes a prompt."""
+
+    uri: str
+    """Address of the video, without credentials."""
+    question: str | None = None
+    """What is asked about it; it ends the message where there is one."""
+    pictures: list[Picture] = Field(default_factory=list)
+    """The keyframes in order of time; empty where `prompt_embeds` stands for them."""
+    prompt_embeds: str | None = Field(default=None, repr=False)
+    """What is left of the video's tokens, in base64 as vLLM takes them."""
+    tokens_before: int | None = None
+    """Visual tokens of the whole video, where tokens were compressed."""
+    tokens_after: int | None = None
+    """Visual tokens that are left."""
+    type: Literal["VideoPrompt"] = "VideoPrompt"
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """Returns that a dump names the pictures and leaves out their bytes."""
+        return False
+
+    @property
+    def content_blocks(self) -> list[dict[str, Any]]:
+        """The video alone: a text block with the time before each image block, or the tokens."""
+        if self.prompt_embeds is not None:
+            return [{"type": "prompt_embeds", "data": self.prompt_embeds}]
+        blocks: list[dict[str, Any]] = []
+        for picture in self.pictures:
+            blocks.append(dict(create_text_block(f"[{picture.clock}]", id=f"{picture.id}-time")))
+            blocks.append(
+                dict(
+                    create_image_block(base64=picture.base64, mime_type="image/jpeg", id=picture.id)
+                )
+            )
+        return blocks
+
+    def to_messages(self) -> list[BaseMessage]:
+        """Returns one human message: the video, then the question."""
+        asked = [{"type": "text", "text": self.question}] if self.question else []
+        return [HumanMessage(content=[*self.content_blocks, *asked])]
+
+    def to_string(self) -> str:
+        """Returns the times of the keyframes and the question, for models that see no pictures."""
+        times = ", ".join(picture.clock for picture in self.pictures)
+        shown = f"keyframes at {times}" if times else f"{self.tokens_after} visual tokens"
+        return "\n".join(filter(None, [f"Video {self.uri}: {shown}", self.question]))

@@ -1,0 +1,90 @@
+"""Messages of LlamaIndex as a conversation that framesift reads."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Literal
+
+from llama_index.core.base.llms.types import (
+    CachePoint,
+    ChatMessage,
+    ContentBlock,
+    ImageBlock,
+    MessageRole,
+    TextBlock,
+    ThinkingBlock,
+    VideoBlock,
+)
+
+from framesift import Message
+from framesift.errors import InvalidOptionError
+
+Role = Literal["user", "assistant", "system"]
+
+_ROLES: Final[dict[MessageRole, Role]] = {
+    MessageRole.SYSTEM: "system",
+    MessageRole.DEVELOPER: "system",
+    MessageRole.ASSISTANT: "assistant",
+    MessageRole.CHATBOT: "assistant",
+    MessageRole.MODEL: "assistant",
+}
+_RESULTS: Final = (MessageRole.TOOL, MessageRole.FUNCTION)
+
+
+def conversation(messages: Sequence[ChatMessage], fps: float) -> list[Message]:
+    """Returns the messages for `Assistant.reply`; results of tools come from the user.
+
+    Args:
+        messages: of any role, with blocks of text, pictures and videos.
+        fps: frames per second that videos are sampled at, the only ones a block may ask for.
+
+    Raises:
+        InvalidOptionError: a block that no vision LLM reads, or that asks for another sampling.
+    """
+    return [_message(message, fps) for message in messages]
+
+
+def _message(message: ChatMessage, fps: float) -> Message:
+    texts = [block.text for block in message.blocks if isinstance(block, TextBlock)]
+    if message.role in _RESULTS:
+        texts.insert(0, "Result of the tool:")
+    media = [block for block in message.blocks if not _is_beside(block)]
+    return Message(
+        role=_ROLES.get(message.role, "user"),
+        text="\n".join(text for text in texts if text),
+        videos=tuple(_video(block, fps) for block in media),
+    )
+
+
+def _is_beside(block: ContentBlock) -> bool:
+    """Whether a block holds text, or nothing that a model is to see."""
+    return isinstance(block, TextBlock | ThinkingBlock | CachePoint)
+
+
+def _video(block: ContentBlock, fps: float) -> Path | str:
+    """Returns what framesift opens: a path, a link, or a data: URI where the block holds bytes."""
+    if isinstance(block, VideoBlock):
+        if block.fps not in (None, fps):
+            raise InvalidOptionError(
+                f"a video block asks for fps={block.fps}, but all videos of a conversation are "
+                f"sampled alike at {fps:g}; set fps of the model"
+            )
+        held, kind = block.video, block.video_mimetype or "video/unknown"
+    elif isinstance(block, ImageBlock):
+        held, kind = block.image, block.image_mimetype or "image/unknown"
+    else:
+        raise InvalidOptionError(
+            f"a block of the type {block.block_type!r} is nothing that a vision LLM reads; give "
+            "text, image or video blocks"
+        )
+    if held is not None:
+        # Only bytes are resolved here: a link would be fetched without any check.
+        content = block.resolve_video() if isinstance(block, VideoBlock) else block.resolve_image()
+        return f"data:{kind};base64,{b64encode(content.read()).decode()}"
+    if block.path is not None:
+        return block.path
+    if block.url is not None:
+        return str(block.url)
+    raise InvalidOptionError(f"a {block.block_type} block is empty; give its path, url or bytes")

@@ -1,0 +1,107 @@
+"""Of the pictures that were retrieved, those that matter for the query."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Lock
+from typing import Literal
+
+import numpy as np
+import torch
+from llama_index.core.postprocessor.types import BaseNodePostprocessor
+from llama_index.core.schema import ImageDocument, ImageNode, NodeWithScore, QueryBundle
+from PIL import Image
+from pydantic import Field, PrivateAttr, field_serializer
+
+from framesift import Frames, VideoCompressor
+from framesift.encoders import registry as encoders
+from framesift.selectors import registry as selectors
+from framesift.vlms.base import VLM
+
+
+class FramesiftFramePostprocessor(BaseNodePostprocessor):
+    """Keeps at most `max_frames` of the retrieved pictures, and every node that has none.
+
+    With a `vlm`, those stay that its answer to the query rests on, fewer where few do. Without one,
+    `selector` decides; it is given the query, but of those that come with framesift none reads it:
+    `"keyframes"` keeps pictures that differ, so that near copies take no place in a prompt.
+    """
+
+    max_frames: int = Field(default=4, ge=1)
+    vlm: str | VLM | None = None
+    """Judges pictures by the query: a name, a hub id, a folder or a loaded model."""
+    keep: float = Field(default=0.25, gt=0, le=1)
+    """Fraction of the tokens of each picture that the `vlm` reads."""
+    evidence: Literal["similarity", "attention"] = "attention"
+    """By which weights of the `vlm` pictures are found."""
+    selector: str = "keyframes"
+    """Picks pictures where there is no `vlm`."""
+    _asking: VideoCompressor | None = PrivateAttr(default=None)
+    _lock: Lock = PrivateAttr(default_factory=Lock)
+
+    @classmethod
+    def class_name(cls) -> str:
+        """Returns the name under which the step is stored."""
+        return "FramesiftFramePostprocessor"
+
+    @field_serializer("vlm")
+    def _spec(self, vlm: str | VLM | None) -> str | None:
+        return vlm.spec if isinstance(vlm, VLM) else vlm
+
+    def _postprocess_nodes(
+        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
+    ) -> list[NodeWithScore]:
+        shown = [(node, picture) for node in nodes if (picture := _picture(node)) is not None]
+        if len(shown) <= self.max_frames:
+            return nodes
+        query = "" if query_bundle is None else query_bundle.query_str
+        shown.sort(key=lambda pair: _moment(pair[0]))
+        pictures = [picture for _, picture in shown]
+        places = (
+            self._asked(pictures, query) if self.vlm and query else self._selected(pictures, query)
+        )
+        dropped = {id(node) for place, (node, _) in enumerate(shown) if place not in places}
+        return [node for node in nodes if id(node) not in dropped]
+
+    def _asked(self, pictures: Sequence[Path], query: str) -> set[int]:
+        """Returns the places of the pictures that the model's answer rests on."""
+        with self._lock:
+            if self._asking is None:
+                self._asking = VideoCompressor(vlm=self.vlm, keep=self.keep)
+            with self._asking.open(pictures) as chat:
+                found = chat.find(query, self.max_frames, evidence=self.evidence)
+        wanted = {segment.uri for segment in found}
+        return {place for place, picture in enumerate(pictures) if str(picture) in wanted}
+
+    def _selected(self, pictures: Sequence[Path], query: str) -> set[int]:
+        """Returns the places of the pictures that the selector picks."""
+        selector, times = selectors.create(self.selector), np.arange(len(pictures), dtype=float)
+        tokens = None
+        if selector.encoder is not None:
+            encoder = encoders.create(selector.encoder)
+            pixels = np.stack([_pixels(picture, encoder.input_px) for picture in pictures])
+            frames = Frames(data=pixels, pts_seconds=times, indices=times.astype(np.int64))
+            tokens = encoder.encode(frames)
+        chosen = selector.select(torch.from_numpy(times), tokens, self.max_frames, query or None)
+        return set(chosen.indices)
+
+
+def _picture(found: NodeWithScore) -> Path | None:
+    """Returns the file of a node's picture, None where it has none on this machine."""
+    node = found.node
+    path = node.image_path if isinstance(node, ImageNode | ImageDocument) else None
+    return Path(path) if path and Path(path).is_file() else None
+
+
+def _moment(found: NodeWithScore) -> tuple[str, float]:
+    metadata = found.metadata
+    return str(metadata.get("source", "")), float(metadata.get("keyframe_seconds", 0.0))
+
+
+def _pixels(
+    picture: Path, size_px: tuple[int, int]
+) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    height, width = size_px
+    with Image.open(picture) as image:
+        return np.asarray(image.convert("RGB").resize((width, height), Image.Resampling.BOX))

@@ -1,0 +1,59 @@
+"""Video for agents over MCP: compress it, ask about it, find moments in it.
+
+`create_server` gives the server, `Tools` what it can do, and `main` is the command `framesift-mcp`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from framesift_mcp.server import create_server, security
+from framesift_mcp.tools import Tools
+
+__all__ = ["Tools", "create_server", "main", "security"]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serves over stdio, or over HTTP with `--http`, until it is interrupted.
+
+    Args:
+        arguments: of the command line, the process's own by default.
+    """
+    given = _parser().parse_args(arguments)
+    server = create_server(Tools(given.vlm, keep=given.keep, folders=given.folder))
+    if not given.http:
+        server.run("stdio")
+        return
+    server.run(
+        "streamable-http",
+        host=given.host,
+        port=given.port,
+        transport_security=security(given.allow_host),
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="framesift-mcp", description="Video for agents over MCP.")
+    parser.add_argument("--vlm", default="tiny", help="what answers: a name, a hub id or a folder")
+    parser.add_argument(
+        "--keep", default=0.25, type=float, help="share of the visual tokens that answers rest on"
+    )
+    parser.add_argument(
+        "--folder",
+        action="append",
+        default=[],
+        type=Path,
+        help="folder whose videos may be opened; may be repeated (default: links only)",
+    )
+    parser.add_argument("--http", action="store_true", help="streamable HTTP at /mcp, not stdio")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen at")
+    parser.add_argument("--port", default=8000, type=int, help="port to listen at")
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        help="name under which clients reach this server, besides localhost; may be repeated",
+    )
+    return parser

@@ -1,0 +1,52 @@
+"""The MCP server and how it is reached."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from mcp.server.mcpserver import MCPServer
+from mcp.server.transport_security import TransportSecuritySettings
+from mcp_types import ToolAnnotations
+
+import framesift
+from framesift_mcp.tools import Tools
+
+LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
+READS: Final = ToolAnnotations(
+    read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=True
+)
+INSTRUCTIONS: Final = (
+    "Look at videos without reading all of them: find_in_video gives times and images for a query, "
+    "ask_video answers a question by a local model, compress_video gives keyframes of the whole. "
+    "A video is an http(s) link; files only from folders that the server was started with."
+)
+
+
+def create_server(tools: Tools | None = None) -> MCPServer:
+    """Returns a server with the three tools, to be run over any transport."""
+    tools = tools or Tools()
+    server = MCPServer("framesift", version=framesift.__version__, instructions=INSTRUCTIONS)
+    for tool in (tools.compress_video, tools.ask_video, tools.find_in_video):
+        server.add_tool(tool, annotations=READS)
+    return server
+
+
+def security(hosts: Sequence[str] = ()) -> TransportSecuritySettings:
+    """Returns whose requests an HTTP server answers: those addressed to it by a known name.
+
+    A page in a browser that had a foreign name resolve to this machine is refused by that name.
+
+    Args:
+        hosts: names under which the server is reached, besides those of this machine.
+    """
+    names = [*LOOPBACK, *hosts]
+    return TransportSecuritySettings(
+        allowed_hosts=[form for name in names for form in (name, f"{name}:*")],
+        allowed_origins=[
+            f"{scheme}://{form}"
+            for name in names
+            for scheme in ("http", "https")
+            for form in (name, f"{name}:*")
+        ],
+    )

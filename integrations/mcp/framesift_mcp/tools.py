@@ -1,0 +1,192 @@
+"""The tools: each is one call of the core, its pictures bounded, its errors said to the model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from threading import Lock
+from typing import Annotated, Any, Final, TypeVar
+
+from anyio import CapacityLimiter, from_thread, to_thread
+from mcp.server.mcpserver import Context, Image
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp_types import CallToolResult, ContentBlock, TextContent
+from pydantic import BaseModel, Field
+
+from framesift import (
+    Answer,
+    Assistant,
+    FetchLimits,
+    Keyframe,
+    Message,
+    Progress,
+    Segment,
+    VideoCompressor,
+    on_progress,
+    open_video,
+)
+from framesift.errors import FramesiftError
+from framesift_mcp.results import Compression, Moments
+
+EDGE_PX: Final = 768
+"""Longest side of a picture."""
+QUALITY: Final = 80
+WORDS: Final = r"\S"
+"""A question must hold something."""
+STEP_SECONDS: Final = 0.2
+"""Progress is told no more often than this."""
+
+UNTRUSTED: Final = FetchLimits(allow_files=False)
+"""What a model may have opened: links to public addresses, no files."""
+
+Result = TypeVar("Result")
+Video = Annotated[
+    str,
+    Field(
+        min_length=1,
+        description="http(s) link to a video or its page, synthetic://NAME, or a file in a folder "
+        "that the server was started with.",
+    ),
+]
+Ratio = Annotated[
+    float, Field(ge=0.25, le=1.0, description="Share of the visual tokens that is kept.")
+]
+Images = Annotated[int, Field(ge=1, le=8, description="Most images that come back.")]
+
+
+class Tools:
+    """The tools of one server, which share a model; one works at a time."""
+
+    def __init__(
+        self, vlm: str = "tiny", *, keep: float = 0.25, folders: Sequence[Path] = ()
+    ) -> None:
+        """Takes what answers.
+
+        Args:
+            vlm: a name, a hub id or a folder; loaded when it is first needed.
+            keep: share of the visual tokens that questions are answered from.
+            folders: whose files may be opened, besides links.
+        """
+        self._name, self._keep = vlm, keep
+        self._folders = tuple(folder.expanduser().resolve() for folder in folders)
+        self._loading, self._loaded = Lock(), list[Assistant]()
+        self._limiter: CapacityLimiter | None = None
+
+    async def compress_video(
+        self,
+        ctx: Context[Any, Any],
+        video: Video,
+        compression_ratio: Ratio = 0.25,
+        strategy: Annotated[
+            str, Field(description="What decides which visual tokens stay.")
+        ] = "temporal",
+        images: Images = 6,
+    ) -> Annotated[CallToolResult, Compression]:
+        """Show what matters in a video: keyframes with times, and what compression leaves."""
+
+        def work() -> CallToolResult:
+            base = self._assistant().compressor
+            sift = replace(base, vlm=base.answering_vlm, keep=compression_ratio, strategy=strategy)
+            where = self._where(video)
+            limits = FetchLimits() if isinstance(where, Path) else UNTRUSTED
+            with open_video(str(where), limits) as local:
+                report = sift.compress(local).report
+                frames = sift.keyframes(local, images, max_side_px=EDGE_PX)
+            line = (
+                f"{report.duration_seconds:.1f} s of video, {report.tokens_in} visual tokens "
+                f"compressed to {report.tokens_out}; {len(frames)} keyframes:"
+            )
+            shown = [b for f in frames for b in _shown(f"{f.pts_seconds:.2f} s: {f.reason}", f)]
+            return _result(line, shown, Compression.of(report, frames))
+
+        return await self._run(ctx, work)
+
+    async def ask_video(
+        self,
+        ctx: Context[Any, Any],
+        video: Video,
+        question: Annotated[str, Field(pattern=WORDS, description="About what it shows.")],
+    ) -> Annotated[CallToolResult, Answer]:
+        """Answer a question about a video by a local vision model, with times and places."""
+
+        def work() -> CallToolResult:
+            asked = Message(role="user", text=question, videos=(self._where(video),))
+            answer = self._assistant().reply([asked], evidence="attention")
+            lines = [answer.text, *map(_span, answer.evidence)]
+            return _result("\n".join(lines), [], answer)
+
+        return await self._run(ctx, work)
+
+    async def find_in_video(
+        self,
+        ctx: Context[Any, Any],
+        video: Video,
+        query: Annotated[str, Field(pattern=WORDS, description="What to look for.")],
+        images: Images = 3,
+    ) -> Annotated[CallToolResult, Moments]:
+        """Find the moments of a video that a query is about, with an image of each."""
+
+        def work() -> CallToolResult:
+            found = self._assistant().find(self._where(video), query, images, max_side_px=EDGE_PX)
+            shown = [b for part in found for b in _shown(_span(part.segment), part.keyframe)]
+            moments = Moments(moments=[part.segment for part in found])
+            return _result(f"{len(found)} moments for {query!r}:", shown, moments)
+
+        return await self._run(ctx, work)
+
+    def _assistant(self) -> Assistant:
+        with self._loading:
+            if not self._loaded:
+                sift = VideoCompressor(vlm=self._name, keep=self._keep, limits=UNTRUSTED)
+                self._loaded.append(Assistant(sift))
+            return self._loaded[0]
+
+    def _where(self, video: str) -> str | Path:
+        """Returns a file of an allowed folder as a path, which the core trusts; else the text."""
+        try:
+            path = Path(video.removeprefix("file://")).expanduser().resolve()
+            return path if any(map(path.is_relative_to, self._folders)) else video
+        except (OSError, RuntimeError, ValueError):
+            return video
+
+    async def _run(self, ctx: Context[Any, Any], work: Callable[[], Result]) -> Result:
+        """Returns what `work` gives in a thread; it ends at its next step where it is cancelled."""
+        steps, told = 0, 0.0
+
+        def step(progress: Progress) -> None:
+            nonlocal steps, told
+            from_thread.check_cancelled()
+            if time.monotonic() - told >= STEP_SECONDS:
+                steps, told = steps + 1, time.monotonic()
+                total = "" if progress.total is None else f" of {progress.total:g}"
+                line = f"{progress.stage}: {progress.done:g}{total} {progress.unit}"
+                # Stages begin at zero again, but what a client is told must grow.
+                from_thread.run(ctx.report_progress, steps, None, line)
+
+        def watched() -> Result:
+            with on_progress(step):
+                return work()
+
+        self._limiter = self._limiter or CapacityLimiter(1)
+        try:
+            return await to_thread.run_sync(watched, limiter=self._limiter)
+        except FramesiftError as error:
+            raise ToolError(" ".join(str(error).split())) from error
+
+
+def _result(line: str, shown: list[ContentBlock], facts: BaseModel) -> CallToolResult:
+    return CallToolResult(
+        content=[TextContent(type="text", text=line), *shown],
+        structured_content=facts.model_dump(mode="json"),
+    )
+
+
+def _shown(line: str, frame: Keyframe) -> list[ContentBlock]:
+    image = Image(data=frame.jpeg(quality=QUALITY), format="jpeg")
+    return [TextContent(type="text", text=line), image.to_image_content()]
+
+
+def _span(part: Segment) -> str:
+    return f"{part.start_seconds:.2f} - {part.end_seconds:.2f} s: {part.reason}"

@@ -1,0 +1,33 @@
+"""Video compression, keyframes and answers over HTTP.
+
+`create_app` gives the ASGI app of one server, `Settings` says what it may do, and `main` runs it as
+`framesift serve` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from framesift_server.app import create_app
+from framesift_server.settings import Settings
+
+__all__ = ["Settings", "create_app", "main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serves until it is interrupted.
+
+    Args:
+        arguments: of the command line, the process's own by default; `--help` lists them.
+    """
+    import uvicorn
+    from pydantic import ValidationError
+    from pydantic_settings import CliApp
+
+    try:
+        settings = CliApp.run(Settings, None if arguments is None else list(arguments))
+    except ValidationError as error:
+        found = error.errors()[0]
+        name = str(found["loc"][0]).replace("_", "-") if found["loc"] else "settings"
+        raise SystemExit(f"framesift serve: --{name}: {found['msg']}") from None
+    uvicorn.run(create_app(settings), host=settings.host, port=settings.port)

@@ -1,0 +1,62 @@
+"""What the operator of a server decides, by environment, arguments or code."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+def _names(given: Any) -> Any:
+    if not isinstance(given, str):
+        return given
+    return tuple(name.strip() for name in given.split(",") if name.strip())
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names), Field(min_length=1)]
+
+
+class Settings(BaseSettings):
+    """Settings of one server; each is read from `FRAMESIFT_` and its name in capitals.
+
+    Requests choose among what is named here: they can neither load another model nor name a file of
+    this machine, and private addresses are never fetched.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="FRAMESIFT_",
+        extra="forbid",
+        frozen=True,
+        cli_prog_name="framesift serve",
+        cli_kebab_case=True,
+        cli_implicit_flags=True,
+        cli_hide_none_type=True,
+        cli_avoid_json=True,
+    )
+
+    host: str = Field("127.0.0.1", description="Address to listen at.")
+    port: int = Field(8080, ge=0, le=65535, description="Port to listen at.")
+    models: Names = Field(
+        ("tiny",),
+        description="Vision LLMs that may be asked for, by name, hub id or folder, separated by "
+        "commas; the first is the default. Each is loaded when it is first needed.",
+    )
+    encoders: Names = Field(
+        ("handcrafted",), description="Encoders that may be asked for instead, as spec strings."
+    )
+    api_key: SecretStr | None = Field(
+        None, description="What clients must send as 'Authorization: Bearer KEY'; none by default."
+    )
+    allow_synthetic: bool = Field(False, description="Open synthetic:// videos, for demos.")
+    queue: int = Field(16, ge=0, description="Requests that may wait for one model.")
+    max_seconds: float = Field(120.0, gt=0, description="Longest time of one request.")
+    max_job_seconds: float = Field(3600.0, gt=0, description="Longest time of one job.")
+    max_jobs: int = Field(
+        16, ge=1, description="Finished jobs that are remembered, with their results."
+    )
+    max_frames: int = Field(256, ge=1, description="Frames encoded of one video at most.")
+    max_fetch_bytes: int = Field(512 * 2**20, ge=1, description="Largest video fetched by link.")
+    max_body_bytes: int = Field(2**20, ge=1024, description="Largest JSON body of a request.")
+    max_upload_bytes: int = Field(512 * 2**20, ge=1024, description="Largest upload.")
+    max_uploads: int = Field(16, ge=1, description="Uploads that are kept; then the oldest goes.")

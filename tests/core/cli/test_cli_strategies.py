@@ -1,0 +1,17 @@
+import json
+
+from click.testing import CliRunner
+
+from framesift.cli.commands import app
+
+
+def test_the_listing_says_where_strategies_work_what_they_give_and_cost():
+    runner = CliRunner()
+    rows = json.loads(runner.invoke(app, ["strategies", "--json"]).output)["strategies"]
+    facts = {row["name"]: row for row in rows}
+    assert facts["fastv"]["applies_to"] == "inside the LLM"
+    assert (facts["evs"]["output"], facts["tome"]["output"]) == ("kept", "merged")
+    assert facts["temporal"]["cost"] == "O(T N D)"
+    lines = runner.invoke(app, ["strategies"]).output.splitlines()
+    place = next(number for number, line in enumerate(lines) if line.startswith("evs "))
+    assert lines[place + 1].strip() == "tokens before the LLM, kept, O(T N D)"

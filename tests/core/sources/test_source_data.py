@@ -1,0 +1,103 @@
+"""Videos and pictures within their address, and links to pictures."""
+
+import io
+from base64 import b64encode
+from dataclasses import replace
+
+import pytest
+from PIL import Image
+
+import framesift
+from framesift.errors import DownloadError, UnsupportedSourceError, VideoTooLargeError
+from framesift.sources.base import FetchLimits, open_video
+
+
+def data_uri(content, kind="video/mp4"):
+    return f"data:{kind};base64,{b64encode(content).decode()}"
+
+
+def picture(kind, size=(32, 16), mode="RGB"):
+    buffer = io.BytesIO()
+    Image.new(mode, size, "red").save(buffer, kind)
+    return buffer.getvalue()
+
+
+def test_the_bytes_become_a_file_that_goes_again(clip, landing):
+    with open_video(data_uri(clip)) as video:
+        assert video.path.read_bytes() == clip
+        assert list(landing.iterdir()) == [video.path.parent]
+    assert list(landing.iterdir()) == []
+
+
+def test_the_name_tells_the_content_and_holds_none_of_it(clip):
+    with open_video(data_uri(clip)) as first, open_video(data_uri(clip)) as second:
+        assert first.uri == second.uri
+    assert first.uri.startswith("data:video/mp4;sha256=")
+    assert len(first.uri) < 50
+    report = framesift.VideoCompressor().compress(data_uri(clip)).report
+    assert report.uri == first.uri
+
+
+def test_base64_may_be_broken_into_lines(clip):
+    head, body = data_uri(clip).split(",")
+    lines = "\r\n".join(body[i : i + 76] for i in range(0, len(body), 76))
+    with open_video(f"{head},{lines}\n") as video:
+        assert video.path.read_bytes() == clip
+
+
+def test_text_only_opens_no_file(clip, landing):
+    assert open_video(data_uri(clip), text_only=True).path is None
+    assert list(landing.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "TIFF"])
+def test_a_picture_is_a_video_of_one_frame_whatever_the_type_says(kind):
+    frames = framesift.VideoCompressor().frames(data_uri(picture(kind), "image/unknown"))
+    assert frames.data.shape == (1, 16, 32, 3)
+    assert frames.data[0, 8, 16, 0] > 240
+
+
+def test_a_link_may_lead_to_a_picture(site, loopback, landing):
+    uri = site.serve("/photo", picture("PNG"), Content_Type="image/png")
+    with open_video(uri, loopback) as video:
+        assert video.path.suffix == ".png"
+    sift = framesift.VideoCompressor(limits=loopback)
+    assert sift.frames(uri).data.shape == (1, 16, 32, 3)
+    assert list(landing.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("uri", "error", "match"),
+    [
+        ("data:video/mp4,plain", UnsupportedSourceError, "holds no base64; write data:"),
+        ("data:", UnsupportedSourceError, "holds no base64"),
+        ("data:video/mp4;base64,", UnsupportedSourceError, "is empty"),
+        ("data:video/mp4;base64,A", UnsupportedSourceError, "is no base64"),
+        ("data:video/mp4;base64,A-_=", UnsupportedSourceError, "is no base64"),
+        (data_uri(b"<html>"), DownloadError, "is not a video"),
+        (data_uri(picture("PNG")[:40]), DownloadError, "is not a video|cannot be read"),
+        (f"data:{'x' * 5000};base64,AAAA", DownloadError, "is not a video"),
+    ],
+)
+def test_what_holds_no_video_is_refused_in_one_short_line(landing, uri, error, match):
+    with pytest.raises(error, match=match) as caught:
+        framesift.VideoCompressor().frames(uri)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+    assert list(landing.iterdir()) == []
+
+
+def test_the_size_is_held_before_anything_is_decoded(clip, landing):
+    exact = FetchLimits(max_bytes=len(clip))
+    open_video(data_uri(clip), exact).close()
+    with pytest.raises(VideoTooLargeError, match=f"allowed are {len(clip) - 3}; .* raise max_byt"):
+        open_video(data_uri(clip), replace(exact, max_bytes=len(clip) - 3))
+    assert list(landing.iterdir()) == []
+
+
+def test_a_picture_of_too_many_pixels_is_refused(landing, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    for pixels in ((15, 10), (50, 50)):
+        with pytest.raises(VideoTooLargeError, match="more pixels than are safe"):
+            open_video(data_uri(picture("PNG", pixels)))
+    assert list(landing.iterdir()) == []

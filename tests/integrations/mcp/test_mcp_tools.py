@@ -1,0 +1,181 @@
+"""The tools over MCP, in process, with both eras of the protocol."""
+
+import base64
+import io
+from contextlib import asynccontextmanager
+
+import anyio
+import pytest
+from mcp.client import Client
+from PIL import Image
+
+import framesift
+from framesift import VideoCompressor
+from framesift_mcp import Tools, create_server
+
+CLIP = "synthetic://number?seed=3"
+QUESTION = "What number flashes?"
+
+
+@pytest.fixture(scope="module")
+def tools():
+    return Tools()
+
+
+@pytest.fixture(scope="module")
+def sift():
+    return VideoCompressor(vlm="tiny")
+
+
+@pytest.fixture(params=["auto", "legacy"])
+def connected(request, tools):
+    @asynccontextmanager
+    async def connect(other=None):
+        async with Client(create_server(other or tools), mode=request.param) as client:
+            yield client
+
+    return connect
+
+
+@pytest.fixture
+def call(connected):
+    """Calls one tool; returns its result."""
+
+    def run(name, *, of=None, **arguments):
+        async def work():
+            async with connected(of) as client:
+                return await client.call_tool(name, arguments)
+
+        return anyio.run(work)
+
+    return run
+
+
+def pictures(result):
+    return [
+        Image.open(io.BytesIO(base64.b64decode(block.data)))
+        for block in result.content
+        if block.type == "image"
+    ]
+
+
+def test_the_tools_say_what_they_take_and_give(connected):
+    async def work():
+        async with connected() as client:
+            return (await client.list_tools()).tools
+
+    listed = {tool.name: tool for tool in anyio.run(work)}
+    assert set(listed) == {"compress_video", "ask_video", "find_in_video"}
+    for tool in listed.values():
+        assert tool.description
+        assert tool.annotations.read_only_hint is True
+        assert tool.output_schema["type"] == "object"
+    ratio = listed["compress_video"].input_schema["properties"]["compression_ratio"]
+    assert (ratio["minimum"], ratio["maximum"]) == (0.25, 1.0)
+
+
+def test_an_answer_and_its_evidence_are_those_of_python(call, sift):
+    result = call("ask_video", video=CLIP, question=QUESTION)
+    answer = sift.ask(CLIP, QUESTION, evidence="attention").model_dump(mode="json")
+    assert not result.is_error
+    assert result.structured_content["text"] == answer["text"]
+    assert result.structured_content["evidence"] == answer["evidence"]
+    assert result.content[0].text.startswith(answer["text"])
+
+
+def test_found_moments_are_those_of_python_with_a_picture_each(call, sift):
+    result = call("find_in_video", video=CLIP, query=QUESTION, images=2)
+    found = sift.find(CLIP, QUESTION, 2)
+    assert result.structured_content["moments"] == [part.metadata() for part in found]
+    assert len(pictures(result)) == len(found)
+
+
+def test_compression_shows_few_small_pictures_and_counts(call, sift):
+    wide = "synthetic://number?seed=3&width=1024&height=576&seconds=3"
+    result = call("compress_video", video=wide, compression_ratio=0.5, images=2)
+    report = sift.compress(wide).report
+    given = result.structured_content
+    assert given["tokens_in"] == report.tokens_in
+    assert given["tokens_out"] * 2 == report.tokens_in
+    assert [image.format for image in pictures(result)] == ["JPEG", "JPEG"]
+    assert [max(image.size) for image in pictures(result)] == [768, 768]
+    assert len(given["keyframes"]) == 2
+    assert {block.type for block in result.content} == {"text", "image"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"video": "/etc/passwd"}, "file of this machine"),
+        ({"video": "http://127.0.0.1/a.mp4"}, "private address"),
+        ({"video": "synthetic://nothing"}, "unknown scene"),
+        ({"strategy": "temporl"}, "did you mean 'temporal'"),
+        ({"compression_ratio": 0.1}, "0.25"),
+        ({"images": 99}, "8"),
+    ],
+)
+def test_bad_input_is_an_error_that_the_model_can_read(call, arguments, words):
+    result = call("compress_video", **{"video": CLIP, **arguments})
+    assert result.is_error
+    assert words in result.content[0].text
+    assert "Traceback" not in result.content[0].text
+
+
+def test_an_empty_question_is_refused(call):
+    assert call("ask_video", video=CLIP, question="  ").is_error
+
+
+def test_a_model_that_does_not_exist_names_those_that_do(call):
+    result = call("ask_video", of=Tools("nobody"), video=CLIP, question=QUESTION)
+    assert result.is_error
+    assert "tiny" in result.content[0].text
+
+
+def test_files_are_opened_from_allowed_folders_only(call, tmp_path):
+    inside, outside = tmp_path / "videos", tmp_path / "private"
+    with framesift.open_video("synthetic://number?seed=3&seconds=2") as local:
+        for folder in (inside, outside):
+            folder.mkdir()
+            (folder / "a clip.mp4").write_bytes(local.path.read_bytes())
+    (inside / "way out.mp4").symlink_to(outside / "a clip.mp4")
+    allowed = Tools(folders=[inside])
+    refused = [outside / "a clip.mp4", inside / ".." / "private" / "a clip.mp4"]
+    for path in (*refused, inside / "way out.mp4"):
+        result = call("compress_video", of=allowed, video=str(path), images=1)
+        assert result.is_error, path
+        assert "file of this machine" in result.content[0].text
+    for spelled in (str(inside / "a clip.mp4"), f"file://{inside}/a clip.mp4"):
+        result = call("compress_video", of=allowed, video=spelled, images=1)
+        assert not result.is_error, result.content[0].text
+
+
+def test_progress_grows_through_all_stages(connected):
+    told = []
+
+    async def note(progress, total, message):
+        told.append((progress, message))
+
+    async def work():
+        async with connected() as client:
+            arguments = {"video": "synthetic://mixed?seconds=20", "images": 1}
+            await client.call_tool("compress_video", arguments, progress_callback=note)
+
+    anyio.run(work)
+    steps = [progress for progress, _ in told]
+    assert steps == sorted(set(steps))
+    assert told[0][1].startswith("draw: ")
+    assert len(steps) > 1
+
+
+def test_a_call_that_is_given_up_stops_the_work(connected):
+    async def work():
+        endless = {"video": "synthetic://number?seconds=7200", "images": 1}
+        async with connected() as client:
+            with anyio.move_on_after(1.0) as scope:
+                await client.call_tool("compress_video", endless)
+            assert scope.cancelled_caught
+            with anyio.fail_after(60):
+                short = {"video": "synthetic://static?seconds=1", "images": 1}
+                return await client.call_tool("compress_video", short)
+
+    assert not anyio.run(work).is_error

@@ -1,0 +1,53 @@
+"""The page of the server: what can be pasted works."""
+
+import json
+import re
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+from pytest_examples import CodeExample, EvalExample, find_examples
+
+from framesift_server import Settings, create_app
+
+PAGE = Path(__file__).parents[3] / "integrations" / "server" / "README.md"
+SHOWN = "http://127.0.0.1:8080"
+CURL = re.compile(re.escape(SHOWN) + r"(\S+) [^\n]*-d '(\{.*?\})'", re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def address():
+    """A server on loopback at a port of its own."""
+    app = create_app(Settings(allow_synthetic=True))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join(30)
+
+
+@pytest.mark.parametrize("example", list(find_examples(str(PAGE))), ids=str)
+def test_python_blocks_run_and_print_what_they_say(
+    example: CodeExample, eval_example: EvalExample, address, monkeypatch
+):
+    post = httpx.post
+    monkeypatch.setattr(
+        httpx, "post", lambda url, **options: post(url.replace(SHOWN, address), **options)
+    )
+    eval_example.run_print_check(example)
+
+
+@pytest.mark.parametrize(("path", "body"), CURL.findall(PAGE.read_text()))
+def test_what_curl_sends_is_accepted(client, path, body):
+    response = client.post(path, json=json.loads(body))
+    assert response.status_code in (200, 202), response.text
+
+
+def test_there_is_something_to_send():
+    assert len(CURL.findall(PAGE.read_text())) == 4

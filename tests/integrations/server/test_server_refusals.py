@@ -1,0 +1,149 @@
+"""What the server does not do, and what it says then."""
+
+import time
+
+import anyio
+import pytest
+
+CLIP = "synthetic://number?seed=3"
+ENDLESS = "synthetic://number?seconds=7200"
+"""Takes minutes to draw, step by step."""
+
+
+@pytest.mark.parametrize(
+    ("changed", "status", "words"),
+    [
+        ({"video": "/etc/passwd"}, 403, "file of this machine"),
+        ({"video": "file:///etc/passwd"}, 403, "file of this machine"),
+        ({"video": "http://127.0.0.1/a.mp4"}, 403, "private address"),
+        ({"video": "http://169.254.169.254/latest"}, 403, "metadata"),
+        ({"video": "ftp://example.org/a.mp4"}, 422, "no source opens"),
+        ({"video": "synthetic://nothing"}, 422, "unknown scene"),
+        ({"video": "data:video/mp4;base64,AAAA"}, 424, "not a video"),
+        ({"compression_ratio": 0.1}, 422, "compression_ratio"),
+        ({"compression_ratio": 1.5}, 422, "compression_ratio"),
+        ({"strategy": "temporl"}, 422, "did you mean 'temporal'"),
+        ({"strategy": "temporal:threshold=much"}, 422, "threshold"),
+        ({"model": "nobody/model"}, 422, "choose one of: tiny"),
+        ({"encoder": "clip:model=/etc"}, 422, "choose one of: handcrafted"),
+        ({"outputs": ["prompt_embeds"]}, 422, "question"),
+        ({"colour": "red"}, 422, "colour"),
+    ],
+)
+def test_bad_input_is_one_line_with_its_status(client, changed, status, words):
+    response = client.post("/v1/compress", json={"video": CLIP, **changed})
+    problem = response.json()
+    assert response.status_code == problem["status"] == status
+    assert response.headers["content-type"] == "application/problem+json"
+    assert words in problem["detail"]
+    assert "\n" not in problem["detail"]
+
+
+def test_synthetic_videos_are_for_demos_only(serve):
+    closed = serve(allow_synthetic=False)
+    response = closed.post("/v1/keyframes", json={"video": CLIP})
+    assert response.status_code == 403
+    assert "--allow-synthetic" in response.json()["detail"]
+
+
+def test_a_file_that_is_no_video_is_an_unsupported_type(client):
+    video = client.post("/v1/uploads", files={"file": ("a.mp4", b"text")}).json()["video"]
+    assert client.post("/v1/compress", json={"video": video}).status_code == 415
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_large_body_is_refused_whether_or_not_it_says_so(serve, declared):
+    small = serve(max_body_bytes=1024)
+    body = b'{"video": "' + b"x" * 2048 + b'"}'
+    sent = body if declared else iter([body[:500], body[500:]])
+    response = small.post(
+        "/v1/compress", content=sent, headers={"content-type": "application/json"}
+    )
+    assert response.status_code == 413
+    assert response.headers["content-type"] == "application/problem+json"
+
+
+def test_an_upload_has_a_limit_of_its_own(serve):
+    small = serve(max_body_bytes=1024, max_upload_bytes=4096)
+    sizes = (2000, 8000)
+    posted = [small.post("/v1/uploads", files={"file": ("a", b"x" * size)}) for size in sizes]
+    assert [response.status_code for response in posted] == [201, 413]
+
+
+def test_a_key_opens_everything_but_health(serve):
+    locked = serve(api_key="a-secret")
+    assert locked.get("/health").status_code == 200
+    for given in ({}, {"authorization": "Bearer another"}, {"authorization": "a-secret"}):
+        response = locked.get("/metrics", headers=given)
+        assert response.status_code == 401
+        assert response.headers["www-authenticate"] == "Bearer"
+        assert response.headers["content-type"] == "application/problem+json"
+    assert locked.get("/metrics", headers={"authorization": "Bearer a-secret"}).status_code == 200
+
+
+def test_a_full_line_says_when_to_come_again(serve):
+    narrow = serve(queue=0)
+    asked = {"video": ENDLESS, "encoder": "handcrafted"}
+    job = narrow.post("/v1/jobs", json={"kind": "compress", **asked}).headers["location"]
+    response = narrow.post("/v1/compress", json=asked)
+    assert response.status_code == 429
+    assert int(response.headers["retry-after"]) >= 1
+    assert narrow.post("/v1/jobs", json={"kind": "compress", **asked}).status_code == 429
+    other = narrow.post("/v1/keyframes", json={"video": "synthetic://static?seconds=1"})
+    assert other.status_code == 200, "another worker has a line of its own"
+    assert narrow.delete(job).status_code == 204
+    deadline = time.monotonic() + 30
+    while narrow.get(job).json()["status"] != "cancelled":
+        assert time.monotonic() < deadline
+    assert narrow.get("/health").json()["working"]["handcrafted"] == 0
+
+
+def test_a_request_ends_at_its_limit(serve):
+    hasty = serve(max_seconds=0.5)
+    start = time.monotonic()
+    response = hasty.post("/v1/compress", json={"video": ENDLESS, "encoder": "handcrafted"})
+    assert response.status_code == 504
+    assert "/v1/jobs" in response.json()["detail"]
+    assert time.monotonic() - start < 15
+    assert hasty.get("/health").json()["working"] == {"handcrafted": 0}
+
+
+def test_a_client_that_leaves_stops_the_work(client):
+    """The request comes as a server hands it on: its body, and later that nobody is there."""
+    body = b'{"video": "%s", "encoder": "handcrafted"}' % ENDLESS.encode()
+    messages = [
+        {"type": "http.request", "body": body, "more_body": False},
+        {"type": "http.disconnect"},
+    ]
+    sent = []
+
+    async def receive():
+        if messages[0]["type"] == "http.disconnect":
+            await anyio.sleep(0.3)
+        return messages.pop(0) if len(messages) > 1 else messages[0]
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": "/v1/compress",
+        "raw_path": b"/v1/compress",
+        "root_path": "",
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/json")],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 80),
+    }
+
+    async def call():
+        with anyio.fail_after(30):
+            await client.app(scope, receive, send)
+
+    client.portal.call(call)
+    assert sent[0]["status"] == 499
+    assert client.get("/health").json()["working"]["handcrafted"] == 0
