@@ -254,7 +254,7 @@ def test_an_unknown_scene_names_the_closest_one():
         ("height=4098", "'height=4098' does not fit: .* 4096"),
         ("seed=red", "'seed=red' does not fit"),
         ("noise=-1", "'noise=-1' does not fit"),
-        ("seed=1#t=3", "'seed=1#t=3' does not fit"),
+        ("seed=1#x=3", "'seed=1#x=3' does not fit"),
     ],
 )
 def test_a_wrong_option_is_told_in_one_line(query, message, temporary):

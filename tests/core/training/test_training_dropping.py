@@ -147,7 +147,7 @@ def test_the_same_seed_gives_the_same_batches(tokenizer, special):
         for seed in (7, 7, 8)
     ]
     for one, same, _ in zip(*drawn, strict=True):
-        assert all(torch.equal(one[name], same[name]) for name in one)
+        assert all(torch.equal(one[name].nan_to_num(99), same[name].nan_to_num(99)) for name in one)
     assert any(
         one["text"].shape != other["text"].shape or not torch.equal(one["text"], other["text"])
         for one, other in zip(drawn[0], drawn[2], strict=True)
