@@ -107,9 +107,11 @@ class Without(framesift.strategies.base.Strategy):
 
 
 @pytest.mark.slow
-def test_whole_videos_answer_more_than_one_frame_or_none():
-    ways = [way for way in WAYS if way.name in (WHOLE.name, "one frame")]
+def test_what_a_prompt_has_lost_costs_right_answers():
+    ways = [way for way in WAYS if way.name in (WHOLE.name, "one frame", "random 0.10")]
     rows = measure(videos=4, ways=ways)["rows"]
     share = {row["name"]: row["share"] for row in rows if row["video"] == "overall"}
     assert share[WHOLE.name] - share["one frame"] >= 0.15
     assert share[WHOLE.name] - share["blind"] >= 0.3
+    assert share[WHOLE.name] - share["random 0.10"] >= 0.05
+    assert share[WHOLE.name] >= 0.7
