@@ -129,9 +129,11 @@ def averages(values: Tensor, group: Tensor, weight: Tensor, count: int) -> Tenso
 
 def nearest(values: Tensor, targets: Tensor) -> Tensor:
     """Returns the row of `targets` of highest cosine for each of `values`, the earlier on ties."""
-    units = unit(targets)
-    parts = values.split(max(1, AT_ONCE // len(targets)))
-    return torch.cat([_rounded(unit(part) @ units.T).max(1).indices for part in parts])
+    units, at_once = unit(targets), max(1, AT_ONCE // len(targets))
+    found = torch.empty(len(values), dtype=torch.long, device=values.device)
+    for room, part in zip(found.split(at_once), values.split(at_once), strict=True):
+        room.copy_(_rounded(unit(part) @ units.T).max(1).indices)
+    return found
 
 
 def spanning_forest(units: Tensor, rows: Rows) -> Forest:
