@@ -27,6 +27,8 @@ MOTION_FRAMES = 4
 """Frames of a glimpse of something that moves, spread over its time."""
 GLIMPSES = 0.25
 """Share of glimpses among the batches after the first ones."""
+MEDLEYS = 0.5
+"""Share of glimpses that show several things, which a question must be told apart by."""
 SEEN_AT_ONCE = frozenset({"number", "text", "color", "place", "scene"})
 """Kinds of question that one of the frames they are about answers."""
 OF_MOTION = frozenset({"direction", "action"})
@@ -51,8 +53,7 @@ class Seen:
         """Returns a few frames that a question is about, with what can be asked about them."""
         asked = rng.choice([q for q in self.questions if q["kind"] in SEEN_AT_ONCE | OF_MOTION])
         kinds = OF_MOTION if asked["kind"] in OF_MOTION else SEEN_AT_ONCE
-        start, end = span = asked["start_seconds"], asked["end_seconds"]
-        shown = [i for i, time in enumerate(self.times_seconds) if start <= time < end]
+        shown = _shown(asked, self.times_seconds)
         if not shown:
             return self
         if kinds is OF_MOTION:
@@ -64,13 +65,42 @@ class Seen:
             features=self.features[frames],
             times_seconds=[self.times_seconds[i] for i in frames],
             questions=[
-                q
-                for q in self.questions
-                if q["kind"] in kinds and (q["start_seconds"], q["end_seconds"]) == span
+                q for q in self.questions if q["kind"] in kinds and _span(q) == _span(asked)
             ],
             course=_of_motion(self.events, [self.times_seconds[i] for i in frames])
             | {name: self.course[name][frames] for name in self.course if name == "where"},
         )
+
+    def medley(self, rng: random.Random) -> Seen:
+        """Returns one frame each of a few things seen at once, with what can be asked of them."""
+        spans = {
+            _span(q): _shown(q, self.times_seconds)
+            for q in self.questions
+            if q["kind"] in SEEN_AT_ONCE
+        }
+        shown = {span: frames for span, frames in spans.items() if frames}
+        if not shown:
+            return self
+        chosen = rng.sample(sorted(shown), min(MOTION_FRAMES, len(shown)))
+        frames = sorted({rng.choice(shown[span]) for span in chosen})
+        return Seen(
+            features=self.features[frames],
+            times_seconds=[self.times_seconds[i] for i in frames],
+            questions=[
+                q for q in self.questions if q["kind"] in SEEN_AT_ONCE and _span(q) in chosen
+            ],
+            course={name: self.course[name][frames] for name in self.course if name == "where"},
+        )
+
+
+def _span(question: dict[str, Any]) -> tuple[float, float]:
+    return question["start_seconds"], question["end_seconds"]
+
+
+def _shown(question: dict[str, Any], times_seconds: Sequence[float]) -> list[int]:
+    """Returns the frames that are shown in the question's time."""
+    start, end = _span(question)
+    return [i for i, time in enumerate(times_seconds) if start <= time < end]
 
 
 def _of_motion(
@@ -136,7 +166,8 @@ class Dialogs(torch.utils.data.IterableDataset[dict[str, Tensor]]):
         rng = random.Random(self.seed)
         for number in itertools.count():
             if number < self.glimpses_first or rng.random() < GLIMPSES:
-                few = [clip.glimpse(rng) for clip in rng.sample(self.glimpsed, 2 * self.size)]
+                look = Seen.medley if rng.random() < MEDLEYS else Seen.glimpse
+                few = [look(clip, rng) for clip in rng.sample(self.glimpsed, 2 * self.size)]
                 few = [clip for clip in few if len(clip.features) <= MOTION_FRAMES]
                 yield self.batch(few, Dropping(kind="none", stretched=True), rng)
                 continue

@@ -10,6 +10,9 @@ import torch
 from torch import nn
 
 from framesift.registry import require
+from framesift.training._optimizer import MuonAdamW
+
+WEIGHT_DECAY = 0.05
 
 
 def fit(
@@ -35,8 +38,6 @@ def fit(
         learning_rate=learning_rate,
         lr_scheduler_type="cosine",
         warmup_steps=max(1, steps // 20),
-        weight_decay=0.05,
-        adam_beta2=0.98,
         bf16=True,
         use_cpu=not torch.cuda.is_available(),
         logging_steps=25,
@@ -49,7 +50,11 @@ def fit(
         seed=seed,
     )
     trainer = transformers.Trainer(
-        model=task, args=settings, train_dataset=dataset, data_collator=collate
+        model=task,
+        args=settings,
+        train_dataset=dataset,
+        data_collator=collate,
+        optimizers=(MuonAdamW(task, learning_rate=learning_rate, weight_decay=WEIGHT_DECAY), None),
     )
     trainer.train(resume_from_checkpoint=any(folder.glob("checkpoint-*")))
     return [

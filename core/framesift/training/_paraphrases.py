@@ -123,12 +123,18 @@ PARAPHRASES: dict[str, tuple[str, ...]] = {
 """Ways to ask, by the pattern of the question as the truth has it, which counts as one more."""
 
 
+def pattern_of(question: str) -> tuple[str, dict[str, str]]:
+    """Returns a question's pattern and its named parts; the question itself if it has none."""
+    for pattern in PARAPHRASES:
+        if found := re.fullmatch(pattern, question):
+            return pattern, found.groupdict()
+    return question, {}
+
+
 def phrasings(question: str) -> list[str]:
     """Returns the question and its paraphrases; the question alone where there are none."""
-    for pattern, ways in PARAPHRASES.items():
-        if found := re.fullmatch(pattern, question):
-            return [question, *(way.format(**found.groupdict()) for way in ways)]
-    return [question]
+    pattern, parts = pattern_of(question)
+    return [question, *(way.format(**parts) for way in PARAPHRASES.get(pattern, ()))]
 
 
 def rephrased(question: str, rng: random.Random) -> str:

@@ -183,3 +183,30 @@ def test_droppings_are_of_every_kind():
     for flag in ("compact", "stretched", "chat"):
         assert 20 < sum(getattr(one, flag) for one in drawn) < 140
     assert all(0 < one.keep < 1 for one in drawn)
+
+
+def test_a_medley_shows_a_frame_of_each_of_a_few_things():
+    questions = [
+        {"kind": "number", "start_seconds": t, "end_seconds": t + 2.0, "question": f"{t}?"}
+        for t in (0.0, 4.0, 8.0)
+    ]
+    questions.append(
+        {"kind": "count", "start_seconds": 0.0, "end_seconds": 10.0, "question": "all?"}
+    )
+    clip = Seen(
+        features=torch.arange(12.0)[:, None, None].expand(12, 64, 4),
+        times_seconds=[float(t) for t in range(12)],
+        questions=questions,
+        course={"where": torch.zeros(12, 64, 2), "rank": torch.zeros(12, 64)},
+    )
+    for seed in range(8):
+        few = clip.medley(random.Random(seed))
+        assert [int(t // 4) for t in few.times_seconds] == [0, 1, 2]
+        assert all(t % 4 < 2 for t in few.times_seconds)
+        assert few.features[:, 0, 0].tolist() == few.times_seconds
+        assert few.questions == questions[:3]
+        assert set(few.course) == {"where"}
+    without = Seen(
+        features=clip.features, times_seconds=clip.times_seconds, questions=questions[3:]
+    )
+    assert without.medley(random.Random(0)) is without
