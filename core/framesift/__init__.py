@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from framesift import decoders, encoders, errors, selectors, sources, strategies, vlms
     from framesift.assistant import Assistant, Message
     from framesift.chat import Chat
+    from framesift.compression import EncodedVideo
     from framesift.generation import Generation
     from framesift.pipeline import VideoCompressor
     from framesift.progress import Progress, on_progress
@@ -44,6 +45,7 @@ _HOMES = {
     "Chat": "framesift.chat",
     "CompressedVideo": "framesift.types.compressed",
     "CompressionReport": "framesift.types.compressed",
+    "EncodedVideo": "framesift.compression",
     "FetchLimits": "framesift.sources.base",
     "Frames": "framesift.types.frames",
     "Generation": "framesift.generation",
@@ -80,6 +82,7 @@ __all__ = [
     "Chat",
     "CompressedVideo",
     "CompressionReport",
+    "EncodedVideo",
     "FetchLimits",
     "Frames",
     "Generation",

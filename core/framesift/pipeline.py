@@ -8,21 +8,18 @@ from time import perf_counter
 
 from framesift import outcomes
 from framesift.chat import Chat
+from framesift.compression import Compression
 from framesift.decoders._sampling import at_fps, at_times, covered
-from framesift.decoders.base import FrameIndex
 from framesift.errors import BudgetError, InvalidOptionError
 from framesift.evidence import EvidenceKind
 from framesift.generation import Generation, OnText
-from framesift.parts import Parts
 from framesift.reader import GREEDY, check_question
-from framesift.registry import describe
-from framesift.stages import Encoded, Stages, Video, file_of
+from framesift.stages import Stages, Video, file_of
 from framesift.types.answer import Answer, Segment
-from framesift.types.budget import Budget
-from framesift.types.compressed import CompressedVideo, Keyframe
+from framesift.types.compressed import Keyframe
 from framesift.types.frames import Frames
 from framesift.types.moment import Moment
-from framesift.types.video import LocalVideo, Warn
+from framesift.types.video import Warn
 from framesift.vlms._room import Positions, tower_memory_told
 from framesift.vlms.base import VLM
 
@@ -31,45 +28,11 @@ SECONDS_PER_SEGMENT = 15.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class VideoCompressor(Parts):
+class VideoCompressor(Compression):
     """Keeps what carries information of a video; the instance is the configuration.
 
     Every part may be given as a spec string such as `"temporal:threshold=0.9"` or as an object.
     """
-
-    def compress(self, video: Video, question: str | None = None) -> CompressedVideo:
-        """Returns exactly the budgeted tokens of a video, with their times, places and a report.
-
-        Raises:
-            InvalidOptionError: the strategy compares tokens with a question, and there is none.
-            SourceError: the video cannot be fetched.
-            DecodeError: the file cannot be decoded.
-        """
-        self._check_asked(question)
-        stages = Stages(decoder=self._decoder)
-        with stages.open(video, self.limits) as local:
-            with stages.timed("decode"):
-                index = self._decoder.index(file_of(local))
-            encoded = self._encoded(stages, local, index, question)
-        budget = Budget(keep=self.keep, max_tokens=self.max_tokens).tokens(encoded.tokens.count)
-        plan = self._planned(stages, encoded.tokens, budget, question)
-        return outcomes.compressed(
-            stages,
-            local,
-            index,
-            encoded,
-            plan,
-            budget=budget,
-            keep=self.keep,
-            max_tokens=self.max_tokens,
-            strategy=self._strategy.spec,
-            encoder=self._encoder.spec,
-            selector=None if self.max_frames is None else describe(self._selector),
-            decoder=self._decoder.spec(file_of(local)),
-            fps=self.fps,
-            gate=self.gate,
-            region=self._encoder.fitted(index.info).region(index.info),
-        )
 
     def keyframes(
         self,
@@ -229,9 +192,23 @@ class VideoCompressor(Parts):
         if count < 1:
             raise BudgetError(f"count={count!r} must be at least 1 stretch")
         check_question(query)
+        with Stages(decoder=self._decoder).open(video, self.limits) as local:
+            with self._chat(local, query, "auto") as chat:
+                segments = chat.find(query, count, evidence=evidence)
+            return self.pictured(local, segments, max_side_px=max_side_px)
+
+    def pictured(
+        self, video: Video, segments: Sequence[Segment], *, max_side_px: int | None = None
+    ) -> list[Moment]:
+        """Returns stretches with their pictures; one whose frame is not readable is left out.
+
+        Args:
+            video: what they are of.
+            segments: such as the evidence of an answer, in the order to return them.
+            max_side_px: longest side to scale pictures down to; None for the display size.
+        """
         stages = Stages(decoder=self._decoder)
-        with stages.open(video, self.limits) as local, self._chat(local, query, "auto") as chat:
-            segments = chat.find(query, count, evidence=evidence)
+        with stages.open(video, self.limits) as local:
             index = self._decoder.index(file_of(local))
             return outcomes.moments(stages, local, index, segments, max_side_px)
 
@@ -281,16 +258,3 @@ class VideoCompressor(Parts):
             tokens = [self.compress(one, question) for one in videos]
         seconds = perf_counter() - start
         return Chat(vlm, tokens, positions=positions, encode_seconds=seconds)
-
-    def _encoded(
-        self, stages: Stages, local: LocalVideo, index: FrameIndex, question: str | None
-    ) -> Encoded:
-        path, sampled = file_of(local), at_fps(index, self.fps, local.part_seconds)
-        if self.max_frames is None or len(sampled) <= self.max_frames:
-            return stages.encode(path, index, sampled, self._encoder, gate=self.gate)
-        selected = stages.select(
-            path, index, sampled, selector=self._selector, count=self.max_frames, question=question
-        )
-        if selected.seen is not None and selected.seen.encoder == self._encoder:
-            return selected.seen.frames(selected.indices)
-        return stages.encode(path, index, selected.indices, self._encoder, gate=self.gate)

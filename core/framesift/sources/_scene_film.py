@@ -35,6 +35,8 @@ class SceneSettings(BaseModel):
     fps: int = Field(default=12, ge=1, le=60)
     noise: float | None = Field(default=None, ge=0, le=40)
     """Standard deviation of the sensor noise in grey levels; None for what suits the scene."""
+    drift: float = Field(default=0.0, ge=-1, le=1)
+    """Part of the picture's width by which the backdrop slides to the right in a second."""
 
     @model_validator(mode="after")
     def _long_enough(self) -> SceneSettings:
@@ -159,10 +161,13 @@ class Scene:
 
     def _state(self, seconds: float) -> list[int | tuple[int, int] | None]:
         corners = [s.corner(seconds) if s.shown(seconds) else None for s in self.sprites]
-        return [id(self._stage(seconds)), *corners]
+        return [id(self._stage(seconds)), self._slid_px(seconds), *corners]
+
+    def _slid_px(self, seconds: float) -> int:
+        return round(self.settings.drift * seconds * self.settings.width)
 
     def _clean(self, seconds: float) -> Pixels:
-        picture = self._stage(seconds).pixels.copy()
+        picture = np.roll(self._stage(seconds).pixels, self._slid_px(seconds), axis=1)
         for sprite in self.sprites:
             if sprite.shown(seconds):
                 sprite.blit(picture, seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from typing import Any
@@ -102,7 +103,8 @@ class Script:
         return self.tell(kind, window, sprite.box(sum(window) / 2, self.size_px), **attributes)
 
     def ask(self, question: str, answer: str | int, kind: str, *about: Event) -> None:
-        """Adds a question that is answered between the first and the last event it is about."""
+        """Adds a question about events, with the time and the box that hold them all."""
+        boxes = [event["box"] for event in about] or [list(WHOLE_PICTURE)]
         self.questions.append(
             {
                 "question": question,
@@ -112,6 +114,7 @@ class Script:
                 "end_seconds": max(
                     (event["end_seconds"] for event in about), default=self.window(0, 1)[1]
                 ),
+                "box": _around(boxes),
             }
         )
 
@@ -132,3 +135,9 @@ class Script:
                 "questions": self.questions,
             },
         )
+
+
+def _around(boxes: Sequence[Sequence[float]]) -> list[float]:
+    """Returns the box that holds all of the boxes."""
+    x0, y0, x1, y1 = zip(*boxes, strict=True)
+    return [min(x0), min(y0), max(x1), max(y1)]

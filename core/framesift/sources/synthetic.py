@@ -45,7 +45,8 @@ class SyntheticSource(Source):
     """Draws a scene and encodes it as H.264, the same bytes each time in one environment.
 
     The query sets `seconds` (1 to 7200), `seed`, `width` and `height` (even, 64 to 4096), `fps` (1
-    to 60) and `noise` (grey levels): `synthetic://number?seconds=60&seed=7`.
+    to 60), `noise` (grey levels) and `drift` (part of the width by which the backdrop slides in a
+    second, -1 to 1): `synthetic://number?seconds=60&seed=7`.
     """
 
     summary: ClassVar[str] = (

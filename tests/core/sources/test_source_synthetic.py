@@ -288,3 +288,26 @@ def test_an_interrupt_leaves_nothing_behind(temporary, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         SyntheticSource().open(f"synthetic://shapes?{SMALL}", FetchLimits())
     assert list(temporary.iterdir()) == []
+
+
+def test_drift_slides_the_backdrop_and_leaves_what_happens_where_it_is():
+    still = watch(f"synthetic://static?seconds=2&noise=0&fps=4&seed=2&{SMALL}")[1]
+    slid = watch(f"synthetic://static?seconds=2&noise=0&fps=4&seed=2&drift=0.25&{SMALL}")[1]
+    width = still.shape[2]
+    assert not np.array_equal(slid[0], slid[1])
+    away = np.abs(slid[4].astype(int) - np.roll(still[4], width // 4, axis=1)).mean()
+    assert away < 4 < np.abs(slid[4].astype(int) - still[4]).mean()
+    truths = [
+        watch(f"synthetic://number?seconds=2&fps=4&seed=2&drift={drift}&{SMALL}")[0]["events"]
+        for drift in (0, 0.25)
+    ]
+    assert truths[0] == truths[1]
+
+
+def test_the_box_of_a_question_holds_what_it_is_about():
+    truth = watch(f"synthetic://events?seed=1&seconds=6&{SMALL}")[0]
+    (x0, y0, x1, y1), (u0, v0, u1, v1) = (event["box"] for event in truth["events"][:2])
+    asked = {question["question"].split()[2]: question["box"] for question in truth["questions"]}
+    assert asked["first:"] == [min(x0, u0), min(y0, v0), max(x1, u1), max(y1, v1)]
+    (nothing,) = watch(f"synthetic://static?seconds=2&{SMALL}")[0]["questions"]
+    assert nothing["box"] == [0.0, 0.0, 1.0, 1.0]
