@@ -7,9 +7,12 @@ READY := $(VENV)/.ready
 OUT ?= out
 SURFACES := langchain llama-index-readers llama-index-llms server mcp
 URI ?= synthetic://mixed?seconds=30
+LMMS_EVAL := lmms-eval==0.7.3 datasets==5.2.0 dill==0.4.1 evaluate==0.4.6 loguru==0.7.3 lxml==6.1.3 \
+	multiprocess==0.70.19 pandas==3.1.1 portalocker==4.4.2 pyarrow==26.0.1 pytz==2026.6 sacrebleu==2.6.0 \
+	tabulate==0.10.0
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all test-processors lint format type bench table clean
+.PHONY: help install demo test test-all test-processors test-lmms-eval lint format type bench table clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -35,6 +38,12 @@ test: $(READY) ## Run the tests, offline, without the slow ones
 test-processors: $(READY) ## Compare prompts with the models' own video processors, which need torchvision
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(OUT)/torchvision "torchvision==0.28.*"
 	PYTHONPATH=$(OUT)/torchvision $(BIN)/python -m pytest -m torchvision $(ARGS)
+
+# lmms-eval stays out of the environment: it asks for an older PyAV and for torchvision with CUDA.
+test-lmms-eval: $(READY) ## Run the plug-in for lmms-eval within it, set aside with what it imports
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(OUT)/lmms-eval $(LMMS_EVAL) ./integrations/lmms-eval
+	PYTHONPATH=$(OUT)/lmms-eval HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1 \
+		$(BIN)/python -m pytest -m lmms_eval tests/integrations/lmms_eval $(ARGS)
 
 test-all: $(READY) ## Run all the tests with branch coverage
 	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)

@@ -114,6 +114,28 @@ def complete(
     )
 
 
+@torch.no_grad()
+def complete_batch(
+    model: Any, tokenizer: Any, inputs: dict[str, Any], generation: Generation
+) -> list[str]:
+    """Returns the words after each of several prompts, as `collate` lays them side by side.
+
+    Raises:
+        InvalidOptionError: `generation` draws or stops at a text, which is done one by one.
+    """
+    if generation.temperature or generation.stop:
+        raise InvalidOptionError(
+            f"temperature={generation.temperature!r} and stop={generation.stop!r} are for one "
+            "prompt at a time; in a batch leave both out"
+        )
+    config = _config(model, generation, _end_tokens(model, tokenizer))
+    ids = model.generate(**inputs, generation_config=config)
+    return [
+        tokenizer.decode(row, skip_special_tokens=True, clean_up_tokenization_spaces=False).strip()
+        for row in ids[:, inputs["input_ids"].shape[1] :]
+    ]
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Listener:
     """A stopping criterion of `generate`: reads each token, tells the text and knows the end."""

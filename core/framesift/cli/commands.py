@@ -7,8 +7,7 @@ from pathlib import Path
 import click
 
 from framesift import __version__
-from framesift.cli import options, output, serving, training
-from framesift.evaluation.benchmark import main as bench
+from framesift.cli import evaluating, options, output, serving, training
 from framesift.evaluation.contact_sheet import write_contact_sheet
 from framesift.evaluation.report import FRAME_PX, MOST_FRAMES, write_report
 from framesift.evidence import EvidenceKind
@@ -159,6 +158,6 @@ def selectors(as_json: bool) -> None:
     output.show_parts("selectors", as_json=as_json)
 
 
-app.add_command(bench, "bench")
+app.add_command(evaluating.app)
 app.add_command(training.app, "train")
 app.add_command(serving.serve)

@@ -43,11 +43,10 @@ def tiny_vlm(out: Path, work: Path | None, **amounts: int) -> None:
 @click.option(
     "-m", "--model", type=click.Path(path_type=Path), default=FOLDER, help="Model folder."
 )
-@click.option("--videos", type=int, default=40, help="Held-out videos of each scene.")
+@click.option("--videos", type=int, default=150, help="Videos of the test split.")
 def tiny_vlm_card(model: Path, videos: int) -> None:
     """Measure a tiny vision LLM on held-out videos and write its card."""
     results = write_card(model, videos=videos)
     for row in results["rows"]:
-        span = f"{row['interval'][0]:.1%} to {row['interval'][1]:.1%}"
-        click.echo(f"{row['video']:<16}{row['name']:<26}{row['share']:6.1%}  {span}")
+        click.echo(f"{row['group']:<16}{row['strategy']:<28}{row['keep']:<6}{row['share']:6.1%}")
     click.echo(f"wrote     {model / CARD}, {model / FIGURES}")

@@ -1,14 +1,16 @@
-"""Checkpoints of the size that people run, with random weights and an LLM of two layers.
+"""Checkpoints of the size that people run, with random weights.
 
 Widths, vocabularies and whole vision towers are those of the published models, so that loading,
-injecting and answering meet the real shapes; only the depth of the LLM is cut. The tokenizer spells
-bytes, since what is measured does not depend on words.
+injecting and answering meet the real shapes. The LLMs of `MODELS` are cut to two layers, those of
+`WHOLE` have all of theirs. The tokenizer spells bytes, since what is measured does not depend on
+words.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +19,7 @@ import torch
 from framesift.registry import require
 
 DEPTH: Final = 2
-"""Layers of the LLM; the published ones have 28 to 32."""
+"""Layers of the LLM of `MODELS`; the published ones have 28 to 32."""
 QWEN2_7B: Final = {
     "hidden_size": 3584,
     "intermediate_size": 18944,
@@ -26,6 +28,15 @@ QWEN2_7B: Final = {
     "num_key_value_heads": 4,
     "max_position_embeddings": 32768,
     "tie_word_embeddings": False,
+}
+QWEN2_HALF_B: Final = {
+    "hidden_size": 896,
+    "intermediate_size": 4864,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 14,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 32768,
+    "tie_word_embeddings": True,
 }
 SPECIAL: Final = (
     "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<image>", "<video>", "<img>", "</img>",
@@ -40,7 +51,7 @@ TEMPLATE: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RealModel:
-    """One published model, but for the depth of its LLM."""
+    """One published model with random weights, and an LLM as deep as its configuration says."""
 
     published: str
     """What it stands for."""
@@ -108,7 +119,7 @@ def _llava(ids: Mapping[str, int]) -> Any:
     )
 
 
-def _llava_onevision(ids: Mapping[str, int]) -> Any:
+def _llava_onevision(ids: Mapping[str, int], *, llm: Mapping[str, Any] = QWEN2_7B) -> Any:
     transformers = require("transformers", extra="hf")
     return transformers.LlavaOnevisionConfig(
         vision_config=transformers.SiglipVisionConfig(
@@ -120,9 +131,10 @@ def _llava_onevision(ids: Mapping[str, int]) -> Any:
             patch_size=14,
             vision_use_head=False,
         ),
-        text_config=transformers.Qwen2Config(vocab_size=152000, **QWEN2_7B),
+        text_config=transformers.Qwen2Config(vocab_size=152000, **llm),
         image_token_id=ids["<image>"],
         video_token_id=ids["<video>"],
+        tie_word_embeddings=llm["tie_word_embeddings"],
     )
 
 
@@ -198,3 +210,19 @@ MODELS: Final = {
         processor=_processor("Qwen2VLImageProcessorPil"),
     ),
 }
+
+WHOLE: Final = {
+    "llava-onevision-0.5b": RealModel(
+        published="LLaVA-OneVision-0.5B",
+        config=partial(_llava_onevision, llm=QWEN2_HALF_B),
+        picture="<video>",
+        processor=_processor("LlavaOnevisionImageProcessorPil"),
+    ),
+    "llava-onevision-7b": RealModel(
+        published="LLaVA-OneVision-7B",
+        config=partial(_llava_onevision, llm={**QWEN2_7B, "num_hidden_layers": 28}),
+        picture="<video>",
+        processor=_processor("LlavaOnevisionImageProcessorPil"),
+    ),
+}
+"""Published models at full depth."""

@@ -13,16 +13,15 @@ import platform
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
 import click
 
 from framesift.evaluation import (
-    _bench_answers,
     _bench_attention,
     _bench_catalogue,
+    _bench_costs,
     _bench_coverage,
     _bench_evidence,
     _bench_keyframes,
@@ -37,13 +36,9 @@ from framesift.evaluation._bench_process import Json, logger
 from framesift.evaluation._bench_videos import numbered_clip, repeated
 from framesift.evaluation._real_models import MODELS
 from framesift.evaluation.plots import write_figure
+from framesift.evaluation.provenance import cpu_model, versions
 from framesift.registry import require
 from framesift.storage import write_atomically
-
-PACKAGES: Final = (
-    "framesift", "av", "opencv-python-headless", "torch", "numpy", "scenedetect", "decord",
-    "torchcodec",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +50,12 @@ class Effort:
     planning_rounds: int = 3
     frames: tuple[int, ...] = (32, 128, 512)
     coverage_videos: int = 20
-    answer_videos: int = 20
     evidence_keeps: tuple[float, ...] = _bench_evidence.KEEPS
     server_seconds: float = 20.0
     real_models: tuple[str, ...] = tuple(MODELS)
+    cost_rounds: int = 2
+    cost_keeps: tuple[float, ...] = _bench_costs.KEEPS
+    cost_seconds: int | None = None
     memory_seconds: tuple[int, int] = (300, 3600)
     """Lengths of the short and the long video, multiples of `clip_seconds`."""
 
@@ -67,10 +64,12 @@ FULL: Final = Effort()
 QUICK: Final = Effort(
     sampling_rounds=3,
     coverage_videos=3,
-    answer_videos=2,
     evidence_keeps=(0.25,),
     server_seconds=5.0,
     real_models=("llava",),
+    cost_rounds=1,
+    cost_keeps=(1.0, 0.25),
+    cost_seconds=6,
     memory_seconds=(60, 360),
 )
 
@@ -121,9 +120,11 @@ def real_size(effort: Effort, clips: Path | None) -> Json:
     return _bench_real_size.measure(names=effort.real_models)
 
 
-def answers(effort: Effort, clips: Path | None) -> Json:
-    """Returns what compression costs the embedded tiny model in right answers."""
-    return _bench_answers.measure(videos=effort.answer_videos)
+def costs(effort: Effort, clips: Path | None) -> Json:
+    """Returns what the stages of an answer take a model of real size, at shares of the tokens."""
+    return _bench_costs.measure(
+        rounds=effort.cost_rounds, keeps=effort.cost_keeps, seconds=effort.cost_seconds
+    )
 
 
 def evidence(effort: Effort, clips: Path | None) -> Json:
@@ -158,7 +159,7 @@ SECTIONS: Final[dict[str, Callable[[Effort, Path | None], Json]]] = {
         memory,
         attention,
         real_size,
-        answers,
+        costs,
         evidence,
         catalogue,
         scissor,
@@ -172,29 +173,14 @@ def run(names: list[str], effort: Effort, clips: Path | None = None) -> Json:
     return {
         "made": datetime.now(UTC).date().isoformat(),
         "machine": {
-            "cpu": _cpu_model(),
+            "cpu": cpu_model(),
             "cores": os.cpu_count(),
             "system": f"{platform.system()} {platform.machine()}",
         },
-        "versions": {"python": platform.python_version(), **dict(_versions())},
+        "versions": versions(),
         "quick": effort == QUICK,
         "sections": {name: SECTIONS[name](effort, clips) for name in names},
     }
-
-
-def _cpu_model() -> str:
-    facts = Path("/proc/cpuinfo")
-    lines = facts.read_text().splitlines() if facts.is_file() else []
-    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(models, platform.processor())
-
-
-def _versions() -> Iterator[tuple[str, str]]:
-    for name in PACKAGES:
-        try:
-            yield name, version(name)
-        except PackageNotFoundError:
-            continue
 
 
 def _table(results: Json) -> Iterator[str]:
@@ -221,6 +207,10 @@ def _line(row: Json) -> str:
     if "parameters" in row:
         size, peak = row["parameters"] / 1e9, row["peak_bytes"] / 1e6
         return f"{label:<50}{row['seconds']:9.3f} s   {peak:.0f} MB at {size:.2f} B weights"
+    if "stage" in row:
+        took = f"{row['seconds']:9.3f} s   {row['times_peer']:6.3f} x {row['peer']}"
+        held = f"   {row['peak_bytes'] / 1e6:.0f} MB" if "peak_bytes" in row else ""
+        return f"{label:<50}{took}{held}"
     if "peak_growth" in row:
         value = f"{row['peak_bytes'] / 1e6:9.0f} MB  {row['peak_growth']:6.2f} x the peak of"
     elif "times_peer" in row:
@@ -234,7 +224,9 @@ def _line(row: Json) -> str:
 
 
 @click.command()
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write to.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default="benchmark", help="Folder to write to."
+)
 @click.option("--only", help="Sections to measure, separated by commas; all by default.")
 @click.option(
     "--clips",

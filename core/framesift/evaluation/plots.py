@@ -13,6 +13,7 @@ from framesift.storage import write_atomically
 INK, QUIET, LINE, PAPER = "#26323f", "#6b7785", "#dde2e8", "#fbfbf9"
 OURS, PEER, ACCENT = "#2f6f9f", "#b9c2cc", "#d98032"
 SHADES: Final = ("#a9cbe3", "#5e9ac4", "#1f567d")
+COSTS: Final = (INK, PEER, ACCENT, OURS)
 STYLE: Final = {
     "figure.facecolor": PAPER,
     "axes.facecolor": PAPER,
@@ -144,13 +145,6 @@ def _evidence(axis: Any, found: Section) -> None:
     axis.set_xlabel("per cent, 95 % interval; 20 questions about five real clips")
 
 
-def _answers(axis: Any, found: Section) -> None:
-    rows = [row for row in found["rows"] if row["video"] == "overall"]
-    _shares(axis, rows, [row["name"] for row in rows], "temporal")
-    axis.set_title("Right answers of the embedded tiny model")
-    axis.set_xlabel("per cent, 95 % interval; synthetic videos that were held out")
-
-
 def _shares(axis: Any, rows: list[dict[str, Any]], labels: list[str], mine: str) -> None:
     """Draws a share per row with its interval, the first row on top; ours in colour."""
     shares = [100 * row["share"] for row in rows]
@@ -217,6 +211,27 @@ def _real_size(axis: Any, found: Section) -> None:
     axis.set_xlabel("GB; blue: peak of loading and answering, grey: weights")
 
 
+def _costs(axis: Any, found: Section) -> None:
+    times = {(row["stage"], row["keep"]): row for row in found["rows"]}
+    keeps = [share["keep"] for share in found["shares"]]
+    left = [0.0] * len(keeps)
+    for stage, color in zip(("decode", "encode", "compress", "prefill"), COSTS, strict=True):
+        once = times.get((stage, None))
+        widths = [(once or times[stage, keep])["seconds"] for keep in keeps]
+        axis.barh(range(len(keeps)), widths, left=left, color=color, height=0.72, label=stage)
+        left = [start + width for start, width in zip(left, widths, strict=True)]
+    for place, keep in enumerate(keeps):
+        share = times["time to first token", keep]["times_peer"]
+        note = f"{share:.2f}x; prefill {times['prefill', keep]['times_peer']:.2f}x"
+        axis.annotate(note, (left[place], place), (5, 0), textcoords="offset points", va="center")
+    axis.set_yticks(range(len(keeps)), [f"keep {keep:g}" for keep in keeps])
+    axis.invert_yaxis()
+    axis.margins(x=0.35)
+    axis.legend(loc="lower right")
+    axis.set_title("Time to the first token of an answer")
+    axis.set_xlabel(f"seconds; {found['model']}, random weights; x: of keep 1")
+
+
 def _catalogue(axis: Any, found: Section) -> None:
     rows = sorted(found["rows"], key=lambda row: row["seconds"])
     _bars(axis, rows, [row["name"] for row in rows], "temporal")
@@ -251,8 +266,8 @@ PANELS: Final[dict[str, Callable[[Any, Section], None]]] = {
     "memory": _memory,
     "attention": _attention,
     "real_size": _real_size,
-    "answers": _answers,
     "evidence": _evidence,
+    "costs": _costs,
     "catalogue": _catalogue,
     "scissor": _scissor,
     "server": _server,

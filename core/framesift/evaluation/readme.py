@@ -1,35 +1,75 @@
-"""The tables of README, made from the registries so that they cannot go stale."""
+"""The tables of README, made from registries and results so that they cannot go stale."""
 
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
-from framesift.registry import Registry, part_options
+from framesift.evaluation.answer_statistics import OVERALL
+from framesift.registry import Registry, output_of, part_options
 
+RESULTS = "examples/results"
+"""Folder of kept results, beside README."""
+CATALOGUE, CURVES = "catalogue", "curves.json"
+AT_KEEP = 0.25
+Figures = dict[str, dict[str, str]]
 PLURALS = ("vlms", "strategies", "selectors", "encoders", "decoders", "sources")
 
 
-def table(plural: str) -> str:
-    """Returns a Markdown table of the parts of one registry."""
+def table(plural: str, figures: Figures) -> str:
+    """Returns a Markdown table of the parts of one registry, with the figures of each by name."""
     registry: Registry[Any] = importlib.import_module(f"framesift.{plural}").registry
-    rows = [_row(registry.kind, name, registry.get(name)) for name in registry.names()]
-    lines = [f"| {' | '.join(cells)} |" for cells in (rows[0], *(row.values() for row in rows))]
-    lines.insert(1, "|" + "---|" * len(rows[0]))
-    return "\n".join(lines)
+    rows = [
+        _row(registry.kind, name, registry.get(name)) | figures.get(name, {})
+        for name in registry.names()
+    ]
+    heads = list(dict.fromkeys(head for row in rows for head in row))
+    lines = [f"| {' | '.join(row.get(head, '') for head in heads)} |" for row in rows]
+    return "\n".join([f"| {' | '.join(heads)} |", "|" + "---|" * len(heads), *lines])
 
 
-def refreshed(text: str) -> str:
-    """Returns a Markdown text with the table between each pair of marks made anew."""
+def refreshed(text: str, results: Path) -> str:
+    """Returns a Markdown text with the table between each pair of marks made anew.
+
+    Args:
+        text: with marks such as `<!-- strategies -->`.
+        results: folder of the results that strategies are shown with.
+    """
     for plural in PLURALS:
         marks = f"<!-- {plural} -->", f"<!-- /{plural} -->"
         before, found, rest = text.partition(marks[0])
         if found:
             after = rest.partition(marks[1])[2]
-            text = f"{before}{marks[0]}\n{table(plural)}\n{marks[1]}{after}"
+            figures = strategy_figures(results) if plural == "strategies" else {}
+            text = f"{before}{marks[0]}\n{table(plural, figures)}\n{marks[1]}{after}"
     return text
+
+
+def strategy_figures(results: Path) -> Figures:
+    """Returns what was measured of each strategy: its time, memory and right answers."""
+    found: Figures = {}
+    for row in _section(results, CATALOGUE).get("rows", ()):
+        found[row["name"]] = {
+            "time": f"{row['seconds'] * 1000:,.0f} ms",
+            "memory": f"{row['peak_bytes'] / 1e6:,.0f} MB",
+        }
+    path = results / CURVES
+    for row in json.loads(path.read_text())["rows"] if path.is_file() else ():
+        if row["group"] == OVERALL and row["keep"] == AT_KEEP:
+            found.setdefault(row["strategy"], {})["right"] = f"{row['share']:.0%}"
+    return found
+
+
+def _section(results: Path, name: str) -> dict[str, Any]:
+    """Returns a section of the benchmark: of its full run where it is there, else of its own."""
+    for path in (results / "benchmark.json", results / f"benchmark-{name}.json"):
+        if path.is_file() and name in (sections := json.loads(path.read_text())["sections"]):
+            section: dict[str, Any] = sections[name]
+            return section
+    return {}
 
 
 def _row(kind: str, name: str, part: Any) -> dict[str, str]:
@@ -39,19 +79,17 @@ def _row(kind: str, name: str, part: Any) -> dict[str, str]:
         kind: f"[`{name}`]({part.paper})" if getattr(part, "paper", None) else f"`{name}`",
         "what it does": part.summary.replace("|", r"\|"),
         "signals": ", ".join(signals),
-        "options": ", ".join(f"`{option.name}`" for option in part_options(part)),
     }
     if kind == "strategy":
-        cells["output"] = "merged" if part.merges else "kept"
-        cells["cost"] = part.cost
-    return cells
+        return cells | {"output": output_of(part), "cost": part.cost}
+    return cells | {"options": ", ".join(f"`{option.name}`" for option in part_options(part))}
 
 
 def main() -> None:
     """Refreshes the tables of the files named on the command line."""
     for name in sys.argv[1:]:
         path = Path(name)
-        path.write_text(refreshed(path.read_text()))
+        path.write_text(refreshed(path.read_text(), path.parent / RESULTS))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ def test_the_listing_says_where_strategies_work_what_they_give_and_cost():
     facts = {row["name"]: row for row in rows}
     assert facts["fastv"]["applies_to"] == "inside the LLM"
     assert (facts["evs"]["output"], facts["tome"]["output"]) == ("kept", "merged")
+    assert facts["protect-edges"]["output"] == "as within"
+    assert facts["chain"]["output"] == "as its stages"
     assert facts["temporal"]["cost"] == "O(T N D)"
     lines = runner.invoke(app, ["strategies"]).output.splitlines()
     place = next(number for number, line in enumerate(lines) if line.startswith("evs "))

@@ -5,11 +5,19 @@ from dataclasses import replace
 import pytest
 import torch
 
+from narrow_models import narrow
+
 transformers = pytest.importorskip("transformers")
 
 from framesift.evaluation import _bench_real_size, benchmark  # noqa: E402
 from framesift.evaluation._bench_process import Laps  # noqa: E402
-from framesift.evaluation._real_models import DEPTH, MODELS, SPECIAL, byte_tokenizer  # noqa: E402
+from framesift.evaluation._real_models import (  # noqa: E402
+    DEPTH,
+    MODELS,
+    SPECIAL,
+    WHOLE,
+    byte_tokenizer,
+)
 
 PUBLISHED = {
     "llava": (32, 7.06e9),
@@ -17,6 +25,7 @@ PUBLISHED = {
     "internvl": (28, 7.94e9),
     "qwen2-5-vl": (28, 8.29e9),
 }
+PUBLISHED_WHOLE = {"llava-onevision-0.5b": (24, 0.894e9), "llava-onevision-7b": (28, 8.03e9)}
 NUMBERS = {token: number for number, token in enumerate(SPECIAL)}
 
 
@@ -32,29 +41,22 @@ def test_at_full_depth_it_has_the_published_number_of_weights(name):
     assert found == pytest.approx(expected, rel=0.005)
 
 
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_whole_one_has_the_published_depth_and_number_of_weights(name):
+    depth, expected = PUBLISHED_WHOLE[name]
+    with torch.device("meta"):
+        config = WHOLE[name].config(NUMBERS)
+        model = transformers.AutoModelForImageTextToText.from_config(config)
+    assert len(model.get_decoder().layers) == depth
+    found = sum(weight.numel() for weight in model.parameters())
+    assert found == pytest.approx(expected, rel=0.005)
+
+
 def test_the_tokenizer_spells_any_text():
     tokenizer = byte_tokenizer()
     text = "<|im_start|>user\nÄ ñ 漢 <image>"
     assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
     assert len({tokenizer.convert_tokens_to_ids(token) for token in SPECIAL}) == len(SPECIAL)
-
-
-def narrow(config):
-    """Returns the configuration of the same model, a thousand times smaller."""
-    text, vision = config.text_config, config.vision_config
-    text.hidden_size = text.intermediate_size = 64
-    text.num_attention_heads = text.num_key_value_heads = 4
-    text.vocab_size = 300
-    if hasattr(text, "head_dim"):
-        text.head_dim = 16
-    vision.hidden_size = vision.intermediate_size = 32
-    if hasattr(vision, "depth"):
-        vision.depth, vision.num_heads, vision.out_hidden_size = 2, 2, 64
-        vision.fullatt_block_indexes = [1]
-        text.rope_parameters["mrope_section"] = [2, 3, 3]
-    else:
-        vision.num_hidden_layers, vision.num_attention_heads = 2, 2
-    return config
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 import framesift
-from framesift.evaluation._bench_answers import WAYS, WHOLE, measure
+from framesift.evaluation.answer_log import WHOLE
+from framesift.evaluation.model_card import measured
 from framesift.types.plan import TokenPlan
 from framesift.vlms.base import Turn
 from framesift.vlms.tiny import FOLDER
@@ -32,8 +33,8 @@ def test_card_gives_the_figures_that_were_measured():
     card = (FOLDER / "README.md").read_text()
     rows = json.loads((FOLDER / "answers.json").read_text())["rows"]
     for row in rows:
-        if row["name"] == WHOLE.name:
-            line = f"| {row['video']} | {row['share']:.1%} | {row['interval'][0]:.1%} to"
+        if row["strategy"] == WHOLE:
+            line = f"| {row['group']} | {row['share']:.1%} | {row['interval'][0]:.1%} to"
             assert line in card, line
 
 
@@ -108,10 +109,12 @@ class Without(framesift.strategies.base.Strategy):
 
 @pytest.mark.slow
 def test_what_a_prompt_has_lost_costs_right_answers():
-    ways = [way for way in WAYS if way.name in (WHOLE.name, "one frame", "random 0.10")]
-    rows = measure(videos=4, ways=ways)["rows"]
-    share = {row["name"]: row["share"] for row in rows if row["video"] == "overall"}
-    assert share[WHOLE.name] - share["one frame"] >= 0.15
-    assert share[WHOLE.name] - share["blind"] >= 0.3
-    assert share[WHOLE.name] - share["random 0.10"] >= 0.05
-    assert share[WHOLE.name] >= 0.7
+    rows = measured(FOLDER, videos=24)["rows"]
+    share = {
+        (row["strategy"], row["keep"]): row["share"] for row in rows if row["group"] == "overall"
+    }
+    whole = share[WHOLE, 1.0]
+    assert whole >= 0.7
+    assert whole - share["one frame", 1.0] >= 0.15
+    assert whole - share["blind", 0.0] >= 0.3
+    assert whole - share["random", 0.1] >= 0.05

@@ -1,0 +1,150 @@
+"""`framesift bench`: speed and memory by itself, right answers and their curves by its commands."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from framesift.cli import options
+from framesift.errors import InvalidOptionError
+from framesift.evaluation import answering, provenance, question_sets
+from framesift.evaluation.answer_log import AnswerLog, Run
+from framesift.evaluation.benchmark import main
+from framesift.evaluation.compare import compare, compare_lines
+from framesift.evaluation.curve_page import write_curves
+from framesift.evaluation.curve_plots import table_lines
+from framesift.evaluation.real_clips import fetch_clips, read_questions
+from framesift.evaluation.verdict import summary, verdict
+from framesift.progress import progress_bar
+from framesift.storage import write_atomically
+from framesift.vlms._load import load_vlm
+from framesift.vlms.base import VLM
+
+SYNTHETIC, REAL = "synthetic", "real"
+FIGURES = "curves.json"
+
+
+def _measure(**given: Any) -> None:
+    context = click.get_current_context()
+    if context.invoked_subcommand is None:
+        context.invoke(main, **given)
+
+
+app = click.Group(
+    "bench",
+    callback=_measure,
+    params=list(main.params),
+    invoke_without_command=True,
+    help=main.help,
+)
+
+
+@app.command("answers")
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), default="answers.jsonl", help="Log of answers."
+)
+@click.option(
+    "--questions",
+    default=SYNTHETIC,
+    help="'synthetic', 'real', or a JSON-lines file of questions about clips.",
+)
+@click.option("--split", type=click.Choice(get_args(question_sets.Split)), default="test")
+@click.option("--videos", type=int, default=60, help="Synthetic videos.")
+@click.option("--clips", type=click.Path(path_type=Path), help="Folder of the real clips.")
+@click.option("--fetch", is_flag=True, help="Download real clips that the folder lacks.")
+@click.option("--vlm", default="tiny", help="What answers: a name, a hub id or a folder.")
+@click.option("-s", "--strategy", "strategies", multiple=True, help="May be repeated; all.")
+@click.option("-k", "--keep", "keeps", type=float, multiple=True, default=answering.KEEPS)
+def answers(
+    out: Path,
+    questions: str,
+    split: question_sets.Split,
+    videos: int,
+    clips: Path | None,
+    fetch: bool,
+    vlm: str,
+    strategies: tuple[str, ...],
+    keeps: tuple[float, ...],
+) -> None:
+    """Ask a model about shortened videos, and log each answer.
+
+    A run that was broken off goes on where it was; one with more videos adds to it. The twenty
+    questions about real clips are a proof of concept.
+    """
+    model = load_vlm(vlm)
+    chosen, left_out = answering.ways(model, strategies or None, sorted(set(keeps)))
+    if questions == SYNTHETIC:
+        count, asked = videos, question_sets.synthetic(split, videos)
+    else:
+        path = None if questions == REAL else Path(questions)
+        folder = _clips(clips, path, fetch=fetch)
+        found = list(question_sets.real(folder, path))
+        count, asked = len(found), iter(found)
+    log = AnswerLog.opened(out, _run(questions, split, vlm, model))
+    with progress_bar("answers", total=count, unit="video") as bar:
+        for _ in answering.answer_all(model, asked, chosen, log, out):
+            bar.update(1)
+    click.echo("\n".join([*table_lines(log), "", *verdict(log)]))
+    for name, reason in left_out.items():
+        click.echo(f"left out  {name}: {reason}")
+    click.echo(f"wrote     {out}")
+
+
+@app.command("compare")
+@click.argument("one", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("other", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@options.as_json
+def compared(one: Path, other: Path, as_json: bool) -> None:
+    """Compare the answers of two logs, question by question."""
+    rows = compare(AnswerLog.read(one), AnswerLog.read(other))
+    if as_json:
+        click.echo(json.dumps([row.as_row() for row in rows]))
+    else:
+        click.echo("\n".join(compare_lines(rows)))
+
+
+@app.command("curves")
+@click.argument("log", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("-o", "--out", type=click.Path(path_type=Path), default="curves", help="Folder.")
+@click.option(
+    "--results",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A benchmark.json, for evidence and growth; may be repeated.",
+)
+def curves(log: Path, out: Path, results: tuple[Path, ...]) -> None:
+    """Draw tokens against right answers: PNG, SVG, one self-contained page, and the figures."""
+    found = AnswerLog.read(log)
+    sections: dict[str, Any] = {}
+    for path in results:
+        sections |= json.loads(path.read_text())["sections"]
+    written = write_curves(out, found, sections=sections)
+    written.append(write_atomically(out / FIGURES, json.dumps(summary(found), indent=1).encode()))
+    for path in written:
+        click.echo(f"wrote     {path}")
+
+
+def _clips(folder: Path | None, questions: Path | None, *, fetch: bool) -> Path:
+    if folder is None:
+        raise InvalidOptionError("questions about clips need their folder; pass --clips FOLDER")
+    if fetch:
+        fetch_clips(folder, [question.clip for question in read_questions(questions)])
+    return folder
+
+
+def _run(questions: str, split: str, vlm: str, model: VLM) -> Run:
+    """Returns what is run; folders are left out of it, since they name places of a machine."""
+    settings = {"questions": Path(questions).name, "vlm": vlm}
+    if questions == SYNTHETIC:
+        settings["split"] = split
+    if Path(model.model).is_dir():
+        settings |= {"vlm": Path(vlm).name, "weights": provenance.fingerprint(Path(model.model))}
+    return Run(
+        settings=settings,
+        versions=provenance.versions(),
+        machine=provenance.machine(),
+        commit=provenance.commit(),
+    )

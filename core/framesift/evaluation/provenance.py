@@ -1,0 +1,64 @@
+"""Where figures come from: the machine, the versions and the commit."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Final
+
+PACKAGES: Final = (
+    "framesift", "av", "opencv-python-headless", "torch", "transformers", "numpy", "scenedetect",
+    "decord", "torchcodec",
+)  # fmt: skip
+BEGINNING_BYTES: Final = 2**20
+
+
+def cpu_model() -> str:
+    """Returns the name of the processor."""
+    facts = Path("/proc/cpuinfo")
+    lines = facts.read_text().splitlines() if facts.is_file() else []
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(models, platform.processor())
+
+
+def machine() -> str:
+    """Returns processor, cores and system in one line."""
+    return f"{cpu_model()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of Python and of those packages that are installed."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def commit() -> str:
+    """Returns the commit of this package's repository; `'unknown'` where it lies in none."""
+    here = Path(__file__)
+    own = ["git", "-C", str(here.parent), "ls-files", "--error-unmatch", here.name]
+    head = ["git", "-C", str(here.parent), "rev-parse", "HEAD"]
+    try:
+        if subprocess.run(own, capture_output=True).returncode:
+            return "unknown"
+        return subprocess.run(head, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def fingerprint(folder: Path) -> str:
+    """Returns what tells the weights in a folder from others: of their sizes and beginnings."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.safetensors")):
+        digest.update(f"{path.name} {path.stat().st_size}".encode())
+        with path.open("rb") as file:
+            digest.update(file.read(BEGINNING_BYTES))
+    return digest.hexdigest()[:16]

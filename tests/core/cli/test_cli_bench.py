@@ -1,0 +1,91 @@
+"""`framesift bench answers | compare | curves`, on the embedded tiny model and few videos."""
+
+import json
+import sys
+
+import pytest
+
+from framesift import cli
+from framesift.evaluation.answer_log import AnswerLog
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Runs the command line in this process; returns exit code, stdout and stderr."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["framesift", "bench", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        captured = capsys.readouterr()
+        return stopped.value.code or 0, captured.out, captured.err
+
+    return call
+
+
+FEW = ("--split", "validation", "-s", "uniform", "-s", "temporal", "-k", "0.25", "-k", "0.1")
+
+
+def test_answers_are_logged_continued_compared_and_drawn(run, tmp_path):
+    log, more = tmp_path / "answers.jsonl", tmp_path / "more.jsonl"
+    code, out, _ = run("answers", "-o", log, "--videos", "1", *FEW)
+    assert code == 0
+    assert "at keep 0.25, share of the whole's right answers" in out
+    first = log.read_text()
+    assert {a.strategy for a in AnswerLog.read(log).answers} >= {"uniform", "temporal", "blind"}
+
+    code, _, _ = run("answers", "-o", log, "--videos", "2", *FEW)
+    assert code == 0
+    assert log.read_text().startswith(first)
+    assert len({a.video for a in AnswerLog.read(log).answers}) == 2
+
+    more.write_text(first)
+    code, out, _ = run("compare", more, log, "--json")
+    assert code == 0
+    ways = [row for row in json.loads(out) if row["what"] == "way"]
+    assert ways
+    assert all(row["difference"]["value"] == 0 for row in ways if row.get("difference"))
+
+    code, out, _ = run("curves", log, "-o", tmp_path / "curves")
+    assert code == 0
+    page = tmp_path / "curves" / "curves.html"
+    assert str(page) in out
+    assert "<svg" in page.read_text()
+
+
+def test_a_log_of_another_split_is_refused(run, tmp_path):
+    log = tmp_path / "answers.jsonl"
+    assert run("answers", "-o", log, "--videos", "1", "-s", "uniform", "-k", "0.1")[0] == 0
+    code, _, err = run("answers", "-o", log, "--videos", "1", *FEW)
+    assert code != 0
+    assert "split='validation' and not 'test'" in err
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (("--questions", "real"), "pass --clips FOLDER"),
+        (("-s", "no-such"), "no-such"),
+        (("-k", "2"), "keep"),
+        (("--videos", "0"), "videos=0 must be from 1"),
+        (("--vlm", "no-such"), "no-such"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_no_log(run, tmp_path, given, told):
+    log = tmp_path / "answers.jsonl"
+    code, _, err = run("answers", "-o", log, *given)
+    assert code != 0
+    assert told in err
+    assert len(err.strip().splitlines()) == 1
+    assert not log.exists()
+
+
+def test_a_clip_with_another_checksum_is_refused(run, tmp_path):
+    (tmp_path / "clips").mkdir()
+    for name in ("bottle-detection.mp4", "car-detection.mp4"):
+        (tmp_path / "clips" / name).write_bytes(b"not the clip")
+    log = tmp_path / "answers.jsonl"
+    code, _, err = run("answers", "-o", log, "--questions", "real", "--clips", tmp_path / "clips")
+    assert code != 0
+    assert "sha256" in err or "is missing" in err
+    assert not log.exists()
