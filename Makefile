@@ -63,12 +63,15 @@ table: $(READY) ## Refresh the tables of README
 	$(BIN)/python -m framesift.evaluation.readme README.md
 
 # PySceneDetect asks for opencv-python, which breaks the headless one beside it, hence --no-deps.
-bench: $(READY) ## Measure speed and memory against other libraries; writes JSON and figures
+bench: $(READY) ## Measure speed, memory and right answers; writes JSON and figures
 	$(BIN)/python -m pip install --quiet --no-deps "scenedetect==0.7.*"
 	@for peer in "decord==0.6.*" "torchcodec==0.13.*"; do \
 		$(BIN)/python -m pip install --quiet --no-deps "$$peer" || echo "bench goes on without $$peer"; \
 	done
-	$(BIN)/python -m framesift.evaluation.benchmark --out examples/results $(ARGS)
+	$(BIN)/framesift bench --out examples/results $(ARGS)
+	$(BIN)/framesift bench answers --out $(OUT)/bench/answers.jsonl
+	$(BIN)/framesift bench curves $(OUT)/bench/answers.jsonl --results examples/results/benchmark.json \
+		--out examples/results
 
 clean: ## Remove what make made
 	rm -rf $(VENV) $(OUT) .pytest_cache .mypy_cache .ruff_cache .coverage

@@ -15,12 +15,13 @@ from weakref import WeakKeyDictionary
 
 from PIL.Image import Image
 
-from framesift.errors import InvalidOptionError
+from framesift.errors import BudgetError, InvalidOptionError
 from framesift.evidence import MOST_SEGMENTS, EvidenceKind
 from framesift.generation import Generation, OnText
 from framesift.pipeline import VideoCompressor
 from framesift.reader import GREEDY, Reader, check_evidence, check_question
-from framesift.sources.base import open_video
+from framesift.sources.base import open_video, split_part
+from framesift.sources.file import file_path
 from framesift.stages import Video
 from framesift.streaming import AnswerStream
 from framesift.types.answer import Answer
@@ -46,8 +47,9 @@ class Assistant:
     """Answers conversations that are handed over whole, about videos, pictures or neither.
 
     The videos of the last conversation stay compressed and the LLM keeps what it read, so that a
-    conversation which goes on, or asks again about the same video, pays for what is new only. A
-    file counts as the same while its size and its time of change do, a link while its text does.
+    conversation which goes on, or asks or searches the same video again, pays for what is new only.
+    A file counts as the same while its size and its time of change do, a link while its text does;
+    a video and a part of it are two.
     Threads may share an assistant, and assistants a model: they answer one after the other.
     """
 
@@ -114,11 +116,21 @@ class Assistant:
         evidence: EvidenceKind = "attention",
         max_side_px: int | None = None,
     ) -> list[Moment]:
-        """Returns `VideoCompressor.find` in a video, when no other thread uses the model."""
-        with self._fetched(video) as local, _lock_of(self._reader.vlm.hf):
-            return self.compressor.find(
-                local, query, count, evidence=evidence, max_side_px=max_side_px
-            )
+        """Returns what `VideoCompressor.find` does, as a conversation of its own.
+
+        A video that the last conversation was about is opened for its pictures only, neither
+        encoded nor read again. Arguments and errors are those of `VideoCompressor.find`.
+        """
+        if count < 1:
+            raise BudgetError(f"count={count!r} must be at least 1 stretch")
+        check_question(query)
+        check_evidence(evidence)
+        asked = [[Message(role="user", text=query, videos=(video,))]]
+        with self._fetched(video) as local:
+            with _lock_of(self._reader.vlm.hf):
+                turns = self._turns(asked, query, {video: local} if isinstance(video, str) else {})
+                answer = self._reader.answer(turns, GREEDY, evidence, None, Event(), most=count)
+            return self.compressor.pictured(local, answer.evidence, max_side_px=max_side_px)
 
     def _reply(
         self,
@@ -206,19 +218,25 @@ def _text(messages: Sequence[Message]) -> str:
 
 
 def _identity(video: Video) -> Hashable:
-    """Returns what two equal videos share: address, file and its state, or pixels."""
+    """Returns what two equal videos share: address, part, file and its state, or pixels."""
     if isinstance(video, Image):
         return video.mode, video.size, hashlib.sha256(video.tobytes()).hexdigest()
     if isinstance(video, LocalVideo):
-        path, address = video.path, video.uri
+        address, part_seconds = video.uri, video.part_seconds
     else:
-        path, address = Path(str(video).partition("#t=")[0]), str(video)
-    try:
-        state = None if path is None else path.stat()
-    except (OSError, ValueError):
-        state = None
+        address, part_seconds = split_part(video) if isinstance(video, str) else (str(video), None)
     name = hashlib.sha256(address.encode(errors="surrogatepass")).hexdigest()
-    return isinstance(video, Path), name, state and (state.st_mtime_ns, state.st_size)
+    return isinstance(video, Path), name, part_seconds, _state(video, address)
+
+
+def _state(video: str | Path | LocalVideo, address: str) -> Hashable:
+    """Returns size and time of change of the file that a video is, None where it is none."""
+    try:
+        path = video.path if isinstance(video, LocalVideo) else file_path(address)
+        found = None if path is None else path.stat()
+    except (OSError, RuntimeError, ValueError):
+        return None
+    return found and (found.st_mtime_ns, found.st_size)
 
 
 _locks: WeakKeyDictionary[Any, Lock] = WeakKeyDictionary()

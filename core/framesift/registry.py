@@ -164,6 +164,14 @@ def option_default(option: Field[Any]) -> Any:
     return None if option.default_factory is MISSING else option.default_factory()
 
 
+def output_of(strategy: Any) -> str:
+    """Returns whether a strategy's outputs are tokens `kept` as they are or `merged` from several.
+
+    One that holds others says whose outputs its own are like.
+    """
+    return strategy.output or ("merged" if strategy.merges else "kept")
+
+
 def describe(part: Any) -> str:
     """Returns the spec string of a part: its name and the options that differ from the default."""
     name = type(part).__module__.rpartition(".")[2].replace("_", "-")
@@ -207,7 +215,7 @@ def _facts(part: Any) -> dict[str, Any]:
     if getattr(part, "paper", None):
         facts["paper"] = part.paper
     if hasattr(part, "cost"):
-        facts["output"] = "merged" if part.merges else "kept"
+        facts["output"] = output_of(part)
         facts.update({name: getattr(part, name) for name in ("applies_to", "cost")})
     facts["options"] = {option.name: option_default(option) for option in part_options(part)}
     return facts

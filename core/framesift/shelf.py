@@ -21,7 +21,7 @@ from framesift.stages import Stages, Video, file_of
 from framesift.storage import write_atomically
 from framesift.types.answer import Segment
 from framesift.types.moment import Moment
-from framesift.types.video import LocalVideo
+from framesift.types.video import LocalVideo, with_part
 
 INDEX: Final = "segments.json"
 
@@ -35,10 +35,17 @@ class Shelved:
     title: str | None
     content_sha256: str
     """Of the file, in hexadecimal digits."""
+    part_seconds: tuple[float, float] | None = None
+    """Start and end of the part that is meant, the end may be infinite; None for all of it."""
     settings: str
     """What the segments were made with, for a reader."""
     segments: tuple[tuple[Segment, Path], ...]
     """Stretches that cover the video, each with the JPEG of its keyframe."""
+
+    @property
+    def address(self) -> str:
+        """`source`, ending in `#t=START,END` where a part is meant: two parts are two videos."""
+        return with_part(self.source, self.part_seconds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +109,7 @@ class KeyframeShelf:
             source=source,
             title=local.title,
             content_sha256=content,
+            part_seconds=local.part_seconds,
             settings=self.settings,
             segments=tuple(
                 (segment.model_copy(update={"uri": local.uri}), image) for segment, image in kept

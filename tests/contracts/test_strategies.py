@@ -189,8 +189,8 @@ def test_an_output_says_the_times_that_it_was_merged_from(strategy):
             frames = seconds[plan.src[own] // video.tokens_per_frame]
             mean = (plan.weight[own] * frames).sum() / plan.weight[own].sum()
             assert abs(float(found[row] - mean)) < 1e-9
-        assert plan.is_pruning or strategy.merges
-    assert plan.is_pruning != strategy.merges
+        assert plan.is_pruning or strategy.is_merging
+    assert plan.is_pruning != strategy.is_merging
 
 
 def test_missing_signals_are_named(strategy):

@@ -3,6 +3,7 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 from threading import Event
 from typing import ClassVar
 
@@ -13,7 +14,7 @@ from PIL import Image
 
 from framesift import assistant as assistant_module
 from framesift.assistant import Assistant, Message
-from framesift.errors import InvalidOptionError, SourceError
+from framesift.errors import BudgetError, InvalidOptionError, SourceError
 from framesift.generation import Generation
 from framesift.pipeline import VideoCompressor
 from framesift.sources.base import open_video
@@ -101,12 +102,34 @@ def test_a_picture_without_words_is_answered_without_evidence(helper, picture):
     assert answer.usage.visual_tokens_before == 64
 
 
-def test_a_file_that_changed_is_read_again(helper, picture):
-    helper.reply([asks("Which color?", picture)])
-    assert helper.reply([asks("Which color?", picture)]).usage.encode_seconds == 0
+@pytest.mark.parametrize("spelled", [Path, str, "file://{}".format])
+def test_a_file_that_changed_is_read_again(helper, picture, spelled):
+    question = asks("Which color?", spelled(picture))
+    helper.reply([question])
+    assert helper.reply([question]).usage.encode_seconds == 0
     Image.new("RGB", (64, 64), "blue").save(picture)
     os.utime(picture, (1, 1))
-    assert helper.reply([asks("Which color?", picture)]).usage.encode_seconds > 0
+    assert helper.reply([question]).usage.encode_seconds > 0
+
+
+def test_the_state_of_a_path_object_is_that_of_the_file_by_its_whole_name(
+    helper, write_video, tmp_path
+):
+    odd = write_video(tmp_path / "clip.mp4", 2).rename(tmp_path / "clip.mp4#t=2")
+    helper.reply([asks(QUESTION, odd)])
+    assert helper.reply([asks(QUESTION, odd)]).usage.encode_seconds == 0
+    os.utime(odd, (1, 1))
+    assert helper.reply([asks(QUESTION, odd)]).usage.encode_seconds > 0
+
+
+def test_a_video_and_its_parts_are_not_the_same(helper, sift):
+    with open_video(CLIP) as whole:
+        shown = [whole, *(replace(whole, part_seconds=part) for part in [(0.0, 2.0), (3.0, 8.0)])]
+        counts = [sift.compress(video).report.tokens_in for video in shown]
+        for video, count in zip(shown, counts, strict=True):
+            assert helper.reply([asks(QUESTION, video)]).usage.visual_tokens_before == count
+        together = helper.reply([asks(QUESTION, *shown)])
+        assert together.usage.visual_tokens_before == sum(counts)
 
 
 def test_equal_pixels_are_the_same_picture(helper):
@@ -195,8 +218,27 @@ def test_threads_over_one_model_get_their_own_answers(helper, sift):
 
 def test_compressing_and_finding_are_those_of_the_compressor(helper, sift):
     assert torch.equal(helper.compress(CLIP).tokens, sift.compress(CLIP).tokens)
-    found, expected = helper.find(CLIP, QUESTION, 1), sift.find(CLIP, QUESTION, 1)
-    assert [moment.segment for moment in found] == [moment.segment for moment in expected]
+    for asked in ((QUESTION, 1), (OTHER, 3)):
+        found, expected = helper.find(CLIP, *asked), sift.find(CLIP, *asked)
+        assert [moment.segment for moment in found] == [moment.segment for moment in expected]
+        assert [moment.keyframe.image.tobytes() for moment in found] == [
+            moment.keyframe.image.tobytes() for moment in expected
+        ]
+
+
+@pytest.mark.parametrize("read_by", [Assistant.find, lambda self, *_: self.reply([asks()])])
+def test_a_search_in_a_video_that_was_read_encodes_nothing(helper, sift, monkeypatch, read_by):
+    expected = [moment.segment for moment in sift.find(CLIP, OTHER)]
+    read_by(helper, CLIP, QUESTION)
+
+    def refused(self, video, question=None):
+        raise AssertionError("encoded again")
+
+    monkeypatch.setattr(VideoCompressor, "compress", refused)
+    assert [moment.segment for moment in helper.find(CLIP, OTHER)] == expected
+    assert helper.reply([asks()]).usage.encode_seconds == 0
+    with pytest.raises(AssertionError, match="encoded again"):
+        helper.find(f"{CLIP}#t=0,2", OTHER)
 
 
 def test_bad_input_is_refused_before_the_work(helper):
@@ -206,6 +248,12 @@ def test_bad_input_is_refused_before_the_work(helper):
         helper.stream([asks()], evidence="guess")
     with pytest.raises(InvalidOptionError, match="no character"):
         helper.reply([asks("\ud800")])
+    with pytest.raises(BudgetError, match="count=0"):
+        helper.find("missing.mp4", QUESTION, 0)
+    with pytest.raises(InvalidOptionError, match="is empty"):
+        helper.find("missing.mp4", " ")
+    with pytest.raises(InvalidOptionError, match="evidence='guess'"):
+        helper.find("missing.mp4", QUESTION, evidence="guess")
     with pytest.raises(InvalidOptionError, match="no vlm"):
         Assistant(VideoCompressor())
     with pytest.raises(SourceError, match="does not exist"):

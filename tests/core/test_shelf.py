@@ -67,7 +67,13 @@ def test_subtitles_and_parts_count_as_other_content(shelf, talk):
     told = shelf.read(talk)
     assert [segment.text for segment, _ in told.segments] == ["hello"]
     assert told.content_sha256 == first.content_sha256
-    assert told.segments[0][1].parent != first.segments[0][1].parent
+    part, other = (shelf.read(f"{talk}{fragment}") for fragment in ("#t=1,2", "#t=1"))
+    assert part.content_sha256 == first.content_sha256
+    assert {read.source for read in (told, part, other)} == {str(talk)}
+    assert told.address == str(talk)
+    assert (part.address, other.address) == (f"{talk}#t=1,2", f"{talk}#t=1")
+    folders = {read.segments[0][1].parent for read in (first, told, part, other)}
+    assert len(folders) == 4
 
 
 @pytest.mark.parametrize("index", ["", "[]", "{}", '[{"image": "../../talk.mp4"}]'])

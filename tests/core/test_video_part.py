@@ -1,5 +1,7 @@
 """A part of a video is meant by `#t=`, and a stranger's text may not name files."""
 
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +9,8 @@ import pytest
 
 import framesift
 from framesift.errors import ForbiddenAddressError, InvalidOptionError, SourceError
-from framesift.sources.base import FetchLimits, open_video
+from framesift.sources.base import FetchLimits, open_video, split_part
+from framesift.types.video import with_part
 
 STRANGER = FetchLimits(allow_files=False)
 
@@ -80,6 +83,22 @@ def test_other_fragments_are_no_part(fragment):
     with pytest.raises(SourceError, match="does not exist") as error:
         open_video(f"talk.mp4{fragment}")
     assert fragment in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("part", "fragment"),
+    [
+        (None, ""),
+        ((0.0, 5.0), "#t=0,5"),
+        ((2.5, math.inf), "#t=2.5"),
+        ((1e-7, 1e17), "#t=0.0000001,100000000000000000"),
+        ((0.1 + 0.2, 1 / 3), "#t=0.30000000000000004,0.3333333333333333"),
+    ],
+)
+def test_an_address_tells_the_part_and_reads_back_as_the_same(talk, part, fragment):
+    assert split_part(with_part("talk.mp4", part)) == ("talk.mp4", part)
+    with open_video(talk) as video:
+        assert replace(video, part_seconds=part).address == f"{talk}{fragment}"
 
 
 def test_the_name_of_a_path_object_is_taken_as_it_is(talk, tmp_path):

@@ -80,7 +80,7 @@ def open_video(
     if isinstance(uri, Path):
         uri, limits = str(uri), replace(limits, allow_files=True)
     else:
-        uri, part_seconds = _split_part(uri)
+        uri, part_seconds = split_part(uri)
     parts: list[Source] = [registry.create(name) for name in registry.names()]
     matching = sorted((p for p in parts if p.matches(uri)), key=lambda part: -part.priority)
     if not matching:
@@ -92,8 +92,14 @@ def open_video(
     return replace(video, part_seconds=part_seconds)
 
 
-def _split_part(uri: str) -> tuple[str, tuple[float, float] | None]:
-    """Returns the address without its temporal fragment, and the part that this one means."""
+def split_part(uri: str) -> tuple[str, tuple[float, float] | None]:
+    """Returns the address without its temporal fragment, and the part that this one means.
+
+    `framesift.types.video.with_part` joins them again.
+
+    Raises:
+        InvalidOptionError: the part holds nothing.
+    """
     found = _PART.search(uri)
     if found is None or not (found["start"] or found["end"]):
         return uri, None

@@ -43,11 +43,16 @@ class File(Source):
                 f"{uri[:200]!r} names a file of this machine; text may name links only; give an "
                 "http(s):// link, a Path object, or set FetchLimits(allow_files=True)"
             )
-        path = _readable_file(_path(uri), uri)
+        path = _readable_file(file_path(uri), uri)
         return LocalVideo(path=None if text_only else path, uri=uri, subtitles=_sidecar(path))
 
 
-def _path(uri: str) -> Path:
+def file_path(uri: str) -> Path:
+    """Returns the path that a text means, whether there is such a file or not.
+
+    Raises:
+        UnsupportedSourceError: it is a file:// URI that names another host.
+    """
     if not uri.lower().startswith("file:"):
         return Path(uri).expanduser()
     parts = urlsplit(uri)

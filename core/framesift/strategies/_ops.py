@@ -82,9 +82,13 @@ def similarity(a: Tensor, b: Tensor) -> Tensor:
 
     A zero vector is like another zero vector (1) and unlike anything else (0).
     """
-    lengths = torch.linalg.vector_norm(a, dim=-1), torch.linalg.vector_norm(b, dim=-1)
-    value: Tensor = torch.linalg.vecdot(a, b) / (lengths[0] * lengths[1]).clamp_min(1e-30)
-    alike = (lengths[0] == 0) & (lengths[1] == 0)
+    return cosine(a, b, torch.linalg.vector_norm(a, dim=-1), torch.linalg.vector_norm(b, dim=-1))
+
+
+def cosine(a: Tensor, b: Tensor, length_a: Tensor, length_b: Tensor) -> Tensor:
+    """Returns `similarity` where the lengths of the vectors are known."""
+    value: Tensor = torch.linalg.vecdot(a, b) / (length_a * length_b).clamp_min(1e-30)
+    alike = (length_a == 0) & (length_b == 0)
     return value.masked_fill(alike, 1.0).mul(1e6).round().div(1e6).clamp(-1.0, 1.0)
 
 

@@ -17,6 +17,7 @@ class Wrapper(Strategy):
     """
 
     cost: ClassVar[str] = "that of the strategy within"
+    output: ClassVar[str] = "as within"
 
     strategy: str = "temporal"
     """Spec string of the strategy within."""
@@ -38,3 +39,8 @@ class Wrapper(Strategy):
     def is_per_question(self) -> bool:
         """Whether this strategy or the one within reads the question."""
         return self.reads_question or self.inner.is_per_question
+
+    @property
+    def is_merging(self) -> bool:
+        """Whether the strategy within merges."""
+        return self.inner.is_merging

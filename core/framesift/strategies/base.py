@@ -43,6 +43,8 @@ class Strategy(ABC):
     """Growth of planning time with `T` frames, `N` patches, `D` channels and `M` tokens kept."""
     merges: ClassVar[bool] = False
     """Whether outputs may stand for several tokens; else each is one token, unchanged."""
+    output: ClassVar[str | None] = None
+    """What listings say of the outputs where options decide on it; None says what `merges` does."""
     structural: ClassVar[bool] = False
     """Whether the outputs form a layout, so that their number may be below the budget."""
     reads_question: ClassVar[bool] = False
@@ -62,6 +64,11 @@ class Strategy(ABC):
     def is_per_question(self) -> bool:
         """Whether this instance reads the question, options included."""
         return self.reads_question
+
+    @property
+    def is_merging(self) -> bool:
+        """Whether outputs of this instance may stand for several tokens, options included."""
+        return self.merges
 
     def plan(self, tokens: VideoTokens, budget: int, question: str | None = None) -> TokenPlan:
         """Returns the plan that keeps exactly `budget` tokens, or all where there are fewer.

@@ -26,6 +26,7 @@ class Chain(Strategy):
 
     summary: ClassVar[str] = "strategies in sequence, written 'first | second'"
     cost: ClassVar[str] = "the sum of its stages"
+    output: ClassVar[str] = "as its stages"
 
     stages: str = "temporal | random"
     """Spec strings of the stages, separated by `|`."""
@@ -53,6 +54,11 @@ class Chain(Strategy):
     def is_per_question(self) -> bool:
         """Whether any of the stages reads the question."""
         return any(part.is_per_question for part in self.parts)
+
+    @property
+    def is_merging(self) -> bool:
+        """Whether any of the stages merges."""
+        return any(part.is_merging for part in self.parts)
 
     def decide(self, tokens: VideoTokens, budget: int, question: str | None) -> TokenPlan:
         """Returns the composition of the stages' plans."""

@@ -46,11 +46,16 @@ class EVS(ScoreStrategy):
 
 def _to_last(tokens: VideoTokens) -> Tensor:
     """Returns the cosine of each token to the last live one of its place before it, `(T, N)`."""
-    last, rows = tokens.features[0].float(), [torch.ones_like(tokens.features[0, :, 0]).float()]
+    last = tokens.features[0].float()
+    last_length = torch.linalg.vector_norm(last, dim=-1)
+    rows = [torch.ones_like(last_length)]
     for index, frame in enumerate(tokens.features[1:], start=1):
         current = frame.float()
-        rows.append(_ops.similarity(current, last))
-        last = current
-        if tokens.mask is not None:
+        length = torch.linalg.vector_norm(current, dim=-1)
+        rows.append(_ops.cosine(current, last, length, last_length))
+        if tokens.mask is None:
+            last, last_length = current, length
+        else:
             last = torch.where(tokens.mask[index, :, None], current, last)
+            last_length = torch.where(tokens.mask[index], length, last_length)
     return torch.stack(rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -15,8 +16,13 @@ from framesift.strategies import _ops
 from framesift.strategies.base import ScoreStrategy
 from framesift.types.tokens import VideoTokens
 
-ROUNDS, AT_ONCE = 7, 4
-"""The search for a threshold narrows its range [-1, 1] to a fifth at most 7 times, to 3e-5."""
+ROUNDS = 7
+"""Passes of the search at most. Each narrows the range of the threshold, [-1, 1], to a seventh; the
+first one looks where neighbouring frames suggest that it is."""
+SHARES, STEPS = (1.04, 1.01, 0.99, 0.95, 0.8), (2.0,)
+"""Where that is: shares of the budget if tokens were compared with the frame before, and distances
+from 1 that are so many times as far."""
+AT_ONCE = len(SHARES) + len(STEPS)
 CLOSE_ENOUGH = 0.995
 """Share of the budget at which the search ends; ranking completes the rest."""
 
@@ -49,7 +55,8 @@ class Temporal(ScoreStrategy):
         """Returns the novelty of each token `(T, N)`, tokens within the threshold above all."""
         live = tokens.live
         firsts = live & (live.cumsum(0) == 1)
-        at_first = torch.stack([_ops.similarity_to_mean(frame) for frame in tokens.features])
+        begin = tokens.features[:1] if tokens.mask is None else tokens.features
+        at_first = torch.stack([_ops.similarity_to_mean(frame) for frame in begin])
         if self.threshold is None:
             fits = firsts.sum() < budget
             threshold = _solve(tokens, firsts, fits, budget)
@@ -72,10 +79,10 @@ def _solve(tokens: VideoTokens, firsts: Tensor, fits: Tensor, budget: int) -> Te
     device, done = firsts.device, ~fits
     low, high = torch.full((), -1.0, device=device), torch.full((), 1.0, device=device)
     parts = torch.arange(1, AT_ONCE + 1, device=device) / (AT_ONCE + 1)
+    thresholds = _likely(tokens, budget)
     for _ in range(ROUNDS):
         if device.type == "cpu" and bool(done):
             break
-        thresholds = low + (high - low) * parts
         kept = (kept.sum(1) for kept, _ in _scan(tokens, firsts, thresholds))
         counts = functools.reduce(torch.add, kept)
         fitting = ((counts > budget).cumsum(0) == 0).sum()[None]
@@ -84,7 +91,21 @@ def _solve(tokens: VideoTokens, firsts: Tensor, fits: Tensor, budget: int) -> Te
         high = torch.where(done, high, bounds.gather(0, fitting + 1)[0])
         most = counts.gather(0, (fitting - 1).clamp_min(0))[0]
         done = done | ((fitting[0] > 0) & (most >= CLOSE_ENOUGH * budget))
+        thresholds = low + (high - low) * parts
     return low
+
+
+def _likely(tokens: VideoTokens, budget: int) -> Tensor:
+    """Returns ascending thresholds `(AT_ONCE,)` around the one that neighbouring frames suggest."""
+    features, live = tokens.features, tokens.live
+    rows = [torch.full_like(features[0, :, 0], -1.0, dtype=torch.float32)]
+    for before, after in itertools.pairwise(features):
+        rows.append(_ops.similarity(after.float(), before.float()))
+    ordered = torch.stack(rows).masked_fill(~live, 1.0).flatten().sort().values
+    # Plain indices and factors, as a tensor made of a list would wait for the device.
+    found = [ordered[min(int(share * budget), len(ordered) - 1)] for share in SHARES]
+    further = [1 - (1 - found[1]) * step for step in STEPS]
+    return torch.stack([*found, *further]).clamp_min(-1.0).sort().values
 
 
 def _scan(
@@ -95,10 +116,13 @@ def _scan(
     Both are `(K, N)` for `thresholds` `(K,)`, so that a search holds one frame at a time.
     """
     last = tokens.features[0].float().expand(len(thresholds), -1, -1)
+    last_length = torch.linalg.vector_norm(last[0], dim=-1)
     for frame, live, first in zip(tokens.features, tokens.live, firsts, strict=True):
         current = frame.float()
-        similarity = _ops.similarity(current, last)
+        length = torch.linalg.vector_norm(current, dim=-1)
+        similarity = _ops.cosine(current, last, length, last_length)
         kept = live & (first | (similarity <= thresholds[:, None]))
         # Weights of 0 and 1 give one of both to the bit, in a third of the time that `where` takes.
         last = last.lerp(current, kept[..., None].float())
+        last_length = torch.where(kept, length, last_length)
         yield kept, similarity

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
+from math import isinf
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -44,6 +46,11 @@ class LocalVideo:
         if self.path is not None and not self.path.is_file():
             raise ValueError(f"path must be a file, got {str(self.path)!r}")
 
+    @property
+    def address(self) -> str:
+        """`uri`, ending in `#t=START,END` where a part is meant: two parts are two videos."""
+        return with_part(self.uri, self.part_seconds)
+
     def close(self) -> None:
         """Removes the temporary folder, if there is one; safe to call twice."""
         if self.temporary_folder is not None:
@@ -59,6 +66,24 @@ class LocalVideo:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def with_part(address: str, part_seconds: tuple[float, float] | None) -> str:
+    """Returns the address that means a part of a video, in the one way it is spelled here.
+
+    Args:
+        address: of the whole video.
+        part_seconds: start and end, the end may be infinite; None for all of it.
+    """
+    if part_seconds is None:
+        return address
+    start, end = map(_digits, part_seconds)
+    return f"{address}#t={start}" + (f",{end}" if end else "")
+
+
+def _digits(seconds: float) -> str:
+    """Returns a number that reads back as the same, without an exponent; empty for infinity."""
+    return "" if isinf(seconds) else f"{Decimal(repr(seconds)):f}".removesuffix(".0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

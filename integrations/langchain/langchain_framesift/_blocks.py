@@ -25,6 +25,8 @@ from typing import Any, Final, Literal
 
 from framesift import FetchLimits
 from framesift.errors import InvalidOptionError, UnsupportedSourceError
+from framesift.sources.base import split_part
+from framesift.types.video import with_part
 
 Block = Mapping[str, Any]
 Kind = Literal["video", "image"]
@@ -96,7 +98,8 @@ def media_of(block: Block) -> Media | None:
 
     Read are LangChain's blocks of version 1 and 0, OpenAI's `image_url` and `file`, `video_url` of
     OpenRouter and vLLM, Gemini's `media`, and Anthropic's `source`. `fps`, `start` and `end` may
-    stand in the block, in its `extras` or in its `video_metadata`.
+    stand in the block, in its `extras` or in its `video_metadata`; they go before a `#t=` of the
+    link.
 
     Raises:
         InvalidOptionError: it is malformed.
@@ -111,7 +114,9 @@ def media_of(block: Block) -> Media | None:
     uri = _uri(kind, facts)
     start, end = _number(facts, _STARTS), _number(facts, _ENDS)
     if start is not None or end is not None:
-        uri += f"#t={start or 0.0!r}" + ("" if end is None else f",{end!r}")
+        uri, stated = split_part(uri)
+        first, last = stated or (0.0, math.inf)
+        uri = with_part(uri, (first if start is None else start, last if end is None else end))
     return Media(kind=kind, uri=uri, fps=_number(facts, ("fps",)))
 
 
@@ -186,4 +191,4 @@ def _number(facts: Mapping[str, Any], names: tuple[str, ...]) -> float | None:
         raise InvalidOptionError(
             f"{name}={given!r} of a block must be a number from 0 up; give seconds, such as 12.5"
         )
-    return number
+    return abs(number)

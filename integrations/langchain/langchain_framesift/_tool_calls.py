@@ -1,25 +1,17 @@
-"""Tool calls in plain text, for models that were not trained on a format of their own.
-
-What a model is told: the tools as JSON schemas, one a line, and that a call is one JSON object and
-nothing else, `{"tool_calls": [{"name": "add", "arguments": {"a": 1, "b": 2}}]}`. A code fence
-around it is allowed. What starts as such an object and is none, or names no tool, or has arguments
-that are no object, becomes an invalid tool call with the reason; any other text is an answer.
-"""
+"""Tool calls of `framesift.tool_calls` as LangChain has them, with its ways to choose tools."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 from uuid import uuid4
 
 from langchain_core.messages import InvalidToolCall, ToolCall, ToolCallChunk
 from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
 
-_FENCED: Final = re.compile(r"\A```(?:json)?\s*\n(.*?)\n?\s*```\Z", re.DOTALL)
-_SHAPE: Final = '{"tool_calls": [{"name": "<tool>", "arguments": {...}}]}'
+from framesift import tool_calls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,16 +24,11 @@ class Said:
 
     def chunks(self) -> list[ToolCallChunk]:
         """Returns the calls as parts of a stream, from which LangChain makes the same calls."""
-        whole = [
-            tool_call_chunk(name=c["name"], args=json.dumps(c["args"]), id=c["id"], index=place)
-            for place, c in enumerate(self.calls)
-        ]
         # LangChain mends broken JSON of streams; a JSON string is no object, so it stays invalid.
-        broken = [
+        return [
             tool_call_chunk(name=c["name"], args=json.dumps(c["args"]), id=c["id"], index=place)
-            for place, c in enumerate(self.invalid, start=len(whole))
+            for place, c in enumerate((*self.calls, *self.invalid))
         ]
-        return [*whole, *broken]
 
 
 def chosen(tools: Sequence[Mapping[str, Any]], tool_choice: Any) -> tuple[list[Any], bool]:
@@ -71,72 +58,22 @@ def chosen(tools: Sequence[Mapping[str, Any]], tool_choice: Any) -> tuple[list[A
     return named, True
 
 
-def instructions(functions: Sequence[Mapping[str, Any]], *, must_call: bool) -> str:
-    """Returns what a model is told of its tools."""
-    when = "You must call a tool now." if must_call else "Otherwise answer in plain text."
-    listed = "\n".join(json.dumps(function, ensure_ascii=False) for function in functions)
-    return (
-        "You have tools. To call them, answer with one JSON object and nothing else:\n"
-        f"{_SHAPE}\nThe results come with the next message. {when}\nTools:\n{listed}"
-    )
-
-
 def spoken(calls: Sequence[ToolCall]) -> str:
     """Returns the text by which a model makes these calls."""
-    told = [{"name": call["name"], "arguments": call["args"]} for call in calls]
-    return json.dumps({"tool_calls": told}, ensure_ascii=False)
-
-
-def may_be_call(text: str) -> bool:
-    """Returns whether a text could go on as a call; a text that cannot is an answer already."""
-    start = text.lstrip()
-    return start[:1] in ("", "{") or start.startswith("```"[: len(start)])
+    return tool_calls.spoken(
+        [tool_calls.ToolCall(name=call["name"], arguments=call["args"]) for call in calls]
+    )
 
 
 def parse(text: str, *, must_call: bool) -> Said:
     """Returns the calls in what a model said, or its text where it is an answer."""
-    body = text.strip()
-    if fenced := _FENCED.match(body):
-        body = fenced[1].strip()
-    attempt = body.startswith("{") and '"tool_calls"' in body
-    if not (attempt or must_call):
-        return Said(text=text)
-    try:
-        calls = json.loads(body, parse_constant=_refused)["tool_calls"]
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        return _invalid(text, None, body, f"this is not {_SHAPE} ({error})")
-    if not isinstance(calls, list) or not calls:
-        return _invalid(text, None, body, "tool_calls must be a list of at least one call")
-    found = [_call(call) for call in calls]
-    invalid = tuple(call for call in found if call["type"] == "invalid_tool_call")
-    return Said(
-        text=text if invalid else "",
-        calls=tuple(call for call in found if call["type"] == "tool_call"),
-        invalid=invalid,
-    )
-
-
-def _call(call: Any) -> ToolCall | InvalidToolCall:
-    name = call.get("name") if isinstance(call, dict) else None
-    if not isinstance(name, str) or not name:
-        return _broken(None, json.dumps(call), 'a call needs the "name" of a tool')
-    arguments = call.get("arguments")
-    if not isinstance(arguments, dict):
-        return _broken(name, json.dumps(arguments), '"arguments" must be a JSON object')
-    return tool_call(name=name, args=arguments, id=_id())
-
-
-def _invalid(text: str, name: str | None, args: str, error: str) -> Said:
-    return Said(text=text, invalid=(_broken(name, args, error),))
-
-
-def _broken(name: str | None, args: str, error: str) -> InvalidToolCall:
-    return invalid_tool_call(name=name, args=args, id=_id(), error=error)
-
-
-def _id() -> str:
-    return f"call_{uuid4().hex}"
-
-
-def _refused(constant: str) -> Any:
-    raise ValueError(f"{constant} is no JSON")
+    said = tool_calls.parse(text, must_call=must_call)
+    calls, invalid = list[ToolCall](), list[InvalidToolCall]()
+    for call in said.calls:
+        own_id = f"call_{uuid4().hex}"
+        if isinstance(call, tool_calls.ToolCall):
+            calls.append(tool_call(name=call.name, args=call.arguments, id=own_id))
+        else:
+            broken = {"name": call.name, "args": call.arguments, "error": call.reason}
+            invalid.append(invalid_tool_call(**broken, id=own_id))
+    return Said(text=said.text, calls=tuple(calls), invalid=tuple(invalid))

@@ -24,9 +24,10 @@ from pydantic import Field
 
 from framesift import Answer, Generation
 from framesift.errors import BudgetError
+from framesift.tool_calls import instructions, may_be_call
 from langchain_framesift._conversation import conversation
 from langchain_framesift._settings import VideoSettings
-from langchain_framesift._tool_calls import chosen, instructions, may_be_call, parse
+from langchain_framesift._tool_calls import chosen, parse
 
 
 class PromptTooLongError(ContextOverflowError, BudgetError):
@@ -41,8 +42,8 @@ class ChatFramesift(VideoSettings, BaseChatModel):
     leaves; a conversation that goes on about the same video reads only what is new.
 
     Tools are called in plain text: the model is told their schemas and answers with a JSON object
-    (see `_tool_calls`), so whether it does depends on the model; text that is no proper call
-    becomes an `invalid_tool_calls` entry. `with_structured_output` works the same way.
+    (see `framesift.tool_calls`), so whether it does depends on the model; text that is no proper
+    call becomes an `invalid_tool_calls` entry. `with_structured_output` works the same way.
 
     ```python
     chat = ChatFramesift(model="tiny")

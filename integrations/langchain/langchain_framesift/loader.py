@@ -19,7 +19,8 @@ class VideoLoader(BaseLoader):
     The text holds title, times, what is said and the colours that stand out, so it is never empty.
     Metadata: `source` is a link that plays the segment, `video` the address of the whole, `title`,
     `start_seconds`, `end_seconds`, `start_timestamp`, `keyframe_seconds`, and `keyframe_path` of a
-    JPEG that is named by its content. Equal videos and settings give equal documents, ids included.
+    JPEG that is named by its content. Equal videos and settings give equal documents, ids included;
+    a video and a part of it, `talk.mp4#t=10,20`, are two.
     """
 
     def __init__(
@@ -64,11 +65,11 @@ class VideoLoader(BaseLoader):
                 moments = self._sift.moments(
                     local, seconds_each=self._seconds_each, max_side_px=self._max_side_px
                 )
-            yield from map(self._document, moments)
+            yield from (self._document(local.address, moment) for moment in moments)
 
-    def _document(self, moment: Moment) -> Document:
+    def _document(self, video: str, moment: Moment) -> Document:
         segment = moment.segment
-        part = f"{segment.uri}#t={segment.start_seconds:.3f},{segment.end_seconds:.3f}"
+        part = f"{video}#t={segment.start_seconds:.3f},{segment.end_seconds:.3f}"
         return Document(
             id=str(uuid5(NAMESPACE_URL, part)),
             page_content=segment.caption(),

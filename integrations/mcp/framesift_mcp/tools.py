@@ -20,6 +20,7 @@ from framesift import (
     Assistant,
     FetchLimits,
     Keyframe,
+    LocalVideo,
     Message,
     Progress,
     Segment,
@@ -28,6 +29,7 @@ from framesift import (
     open_video,
 )
 from framesift.errors import FramesiftError
+from framesift.sources.base import split_part
 from framesift_mcp.results import Compression, Moments
 
 EDGE_PX: Final = 768
@@ -47,7 +49,7 @@ Video = Annotated[
     Field(
         min_length=1,
         description="http(s) link to a video or its page, synthetic://NAME, or a file in a folder "
-        "that the server was started with.",
+        "that the server was started with; #t=START,END at its end means that part, in seconds.",
     ),
 ]
 Ratio = Annotated[
@@ -90,8 +92,7 @@ class Tools:
             base = self._assistant().compressor
             sift = replace(base, vlm=base.answering_vlm, keep=compression_ratio, strategy=strategy)
             where = self._where(video)
-            limits = FetchLimits() if isinstance(where, Path) else UNTRUSTED
-            with open_video(str(where), limits) as local:
+            with where if isinstance(where, LocalVideo) else open_video(where, UNTRUSTED) as local:
                 report = sift.compress(local).report
                 frames = sift.keyframes(local, images, max_side_px=EDGE_PX)
             line = (
@@ -143,13 +144,16 @@ class Tools:
                 self._loaded.append(Assistant(sift))
             return self._loaded[0]
 
-    def _where(self, video: str) -> str | Path:
-        """Returns a file of an allowed folder as a path, which the core trusts; else the text."""
+    def _where(self, video: str) -> str | LocalVideo:
+        """Returns a file of an allowed folder opened, which the core trusts; else the text."""
+        address, part_seconds = split_part(video)
         try:
-            path = Path(video.removeprefix("file://")).expanduser().resolve()
-            return path if any(map(path.is_relative_to, self._folders)) else video
+            path = Path(address.removeprefix("file://")).expanduser().resolve()
         except (OSError, RuntimeError, ValueError):
             return video
+        if not any(map(path.is_relative_to, self._folders)):
+            return video
+        return replace(open_video(path), part_seconds=part_seconds)
 
     async def _run(self, ctx: Context[Any, Any], work: Callable[[], Result]) -> Result:
         """Returns what `work` gives in a thread; it ends at its next step where it is cancelled."""

@@ -147,8 +147,11 @@ async def post_job(
     response: Response,
     idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
 ) -> JobState:
-    """Does a request in the background; the same `Idempotency-Key` gives the same job."""
-    job = service.jobs.of_key(idempotency_key) or service.start(asked, idempotency_key)
+    """Does a request in the background; the same `Idempotency-Key` gives the same job.
+
+    A key that came with another request before is refused.
+    """
+    job = service.jobs.of_key(idempotency_key, asked) or service.start(asked, idempotency_key)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return job.state()
 

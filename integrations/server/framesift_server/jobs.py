@@ -15,8 +15,9 @@ from anyio.abc import TaskGroup
 from pydantic import BaseModel
 
 from framesift import Progress
+from framesift.errors import InvalidOptionError
 from framesift_server.problems import problem_of
-from framesift_server.schemas import JobState, Problem, ProgressNow
+from framesift_server.schemas import Asked, JobState, Problem, ProgressNow
 from framesift_server.workers import Workers
 
 EVENT_SECONDS: Final = 0.1
@@ -122,24 +123,36 @@ class Jobs:
         self._group, self._workers = group, workers
         self._keep, self._seconds = keep, seconds
         self._jobs: dict[str, Job] = {}
-        self._by_key: dict[str, str] = {}
+        self._by_key: dict[str, tuple[str, int]] = {}
 
     def get(self, name: str) -> Job | None:
         """Returns a job, None where it was never there or is forgotten."""
         return self._jobs.get(name)
 
-    def of_key(self, key: str | None) -> Job | None:
-        """Returns the job that was posted with this idempotency key before, if it was."""
-        return None if key is None else self._jobs.get(self._by_key.get(key, ""))
+    def of_key(self, key: str | None, asked: Asked) -> Job | None:
+        """Returns the job that was posted with this idempotency key before, if it was.
+
+        Raises:
+            InvalidOptionError: the key came with another request, such as another part of a video.
+        """
+        if key is None or key not in self._by_key:
+            return None
+        name, before = self._by_key[key]
+        if before != hash(asked):
+            raise InvalidOptionError(
+                f"Idempotency-Key {key!r} was given with another request; send that one again, or "
+                "take a new key"
+            )
+        return self._jobs[name]
 
     def start(
-        self, worker: str, kind: str, work: Callable[[], BaseModel], key: str | None = None
+        self, worker: str, asked: Asked, work: Callable[[], BaseModel], key: str | None = None
     ) -> Job:
         """Returns a job that waits for its worker.
 
         Args:
             worker: whose work it is.
-            kind: of the request.
+            asked: the request.
             work: runs in a thread.
             key: a client's name for the job, under which it is found again.
 
@@ -148,11 +161,12 @@ class Jobs:
         """
         with ExitStack() as place:
             place.enter_context(self._workers.place(worker))
-            job = Job(id=uuid4().hex[:16], kind=kind)
+            job = Job(id=uuid4().hex[:16], kind=asked.kind)
             self._group.start_soon(self._run, job, worker, work, place.pop_all())
         self._jobs[job.id] = job
         if key is not None:
-            self._by_key[key] = job.id
+            # Not the request itself, which may hold a whole video.
+            self._by_key[key] = job.id, hash(asked)
         self._forget()
         return job
 
@@ -174,4 +188,4 @@ class Jobs:
         ended = [name for name, job in self._jobs.items() if job.ended]
         for name in ended[: max(0, len(ended) - self._keep)]:
             del self._jobs[name]
-        self._by_key = {key: name for key, name in self._by_key.items() if name in self._jobs}
+        self._by_key = {key: of for key, of in self._by_key.items() if of[0] in self._jobs}

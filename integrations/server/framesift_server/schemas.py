@@ -14,7 +14,7 @@ Video = Annotated[
         min_length=1,
         description="http(s) link to a video or to its page, `upload:ID` of an upload, a data: "
         "URI, or synthetic://NAME where the server allows it. Files and private addresses are "
-        "refused.",
+        "refused. #t=START,END at its end means that part, in seconds.",
         examples=["https://example.org/talk.mp4", "synthetic://number?seed=3"],
     ),
 ]

@@ -74,7 +74,7 @@ class Service:
         """Returns a job that does what a request asks."""
         worker = self._work.worker(asked)
         self.uploads.find(asked.video)
-        return self.jobs.start(worker, asked.kind, partial(self._do, asked), key)
+        return self.jobs.start(worker, asked, partial(self._do, asked), key)
 
     def metrics(self) -> bytes:
         """Returns what was counted, in the text format of Prometheus."""

@@ -10,6 +10,7 @@ from typing import BinaryIO, Final
 
 from framesift import LocalVideo
 from framesift.errors import UnknownNameError
+from framesift.sources.base import split_part
 
 PREFIX: Final = "upload:"
 
@@ -41,15 +42,17 @@ class Uploads:
 
         Raises:
             UnknownNameError: there is no such upload, or no longer.
+            InvalidOptionError: the part of it that is meant holds nothing.
         """
         if not uri.startswith(PREFIX):
             return None
+        uri, part_seconds = split_part(uri)
         path = self._paths.get(uri)
         if path is None:
             raise UnknownNameError(
                 f"{uri[:80]!r} is no upload of this server, or none any more; upload again"
             )
-        return LocalVideo(path=path, uri=uri)
+        return LocalVideo(path=path, uri=uri, part_seconds=part_seconds)
 
     def remove(self, uri: str) -> None:
         """Removes an upload; one that is not there is no error."""

@@ -9,6 +9,7 @@ from framesift.strategies.base import create_strategy
 from framesift.types.tokens import Signals, VideoTokens
 from goldens.videos import video
 
+MERGING = ["sttm", "framefusion"]
 WRAPPERS = ["per-frame-floor", "protect-edges", "question"]
 INNER = ["attention", "uniform", "sttm", "framefusion", "temporal | attention", "cdpruner"]
 
@@ -88,6 +89,14 @@ def test_needs_are_those_of_both():
     assert strategy.is_per_question
     assert not create_strategy("per-frame-floor").is_per_question
     assert create_strategy("per-frame-floor:strategy=cdpruner").is_per_question
+
+
+@pytest.mark.parametrize("inner", INNER)
+@pytest.mark.parametrize("holder", ["per-frame-floor:strategy=[{}]", "uniform | {}"])
+def test_whether_it_merges_is_said_by_what_it_holds(holder, inner):
+    outer, tokens = create_strategy(holder.format(inner)), video("clustered")
+    assert outer.is_merging == create_strategy(inner).is_merging == (inner in MERGING)
+    assert outer.plan(tokens, 20).is_pruning != outer.is_merging
 
 
 @pytest.mark.parametrize("inner", ["attention", "temporal", "sttm", "framefusion"])

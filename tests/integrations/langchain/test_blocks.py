@@ -85,7 +85,22 @@ def test_other_blocks_are_no_media(block):
 )
 def test_a_part_and_a_rate_are_read_wherever_they_stand(place):
     block = {"type": "video", "url": LINK, **place({"start": 2, "end_offset": "3.5s", "fps": "4"})}
-    assert media_of(block) == Media(kind="video", uri=f"{LINK}#t=2.0,3.5", fps=4.0)
+    assert media_of(block) == Media(kind="video", uri=f"{LINK}#t=2,3.5", fps=4.0)
+
+
+@pytest.mark.parametrize(
+    ("url", "stated", "uri"),
+    [
+        (LINK, {"start": 1e-05}, f"{LINK}#t=0.00001"),
+        (LINK, {"end": 5}, f"{LINK}#t=0,5"),
+        (f"{LINK}#t=2,8", {}, f"{LINK}#t=2,8"),
+        (f"{LINK}#t=2,8", {"start": 3}, f"{LINK}#t=3,8"),
+        (f"{LINK}#t=2,8", {"end": 4}, f"{LINK}#t=2,4"),
+        (f"{LINK}#t=2,8", {"start": "-0", "end": 9}, f"{LINK}#t=0,9"),
+    ],
+)
+def test_a_part_is_spelled_so_that_the_core_reads_it(url, stated, uri):
+    assert media_of({"type": "video", "url": url, **stated}) == Media(kind="video", uri=uri)
 
 
 def test_what_stands_in_the_block_goes_before_its_extras():

@@ -196,6 +196,14 @@ def test_a_conversation_that_goes_on_does_not_open_its_video_again(clip, tmp_pat
     assert rewrite.invoke([*turns, AIMessage("Cuts."), HumanMessage("Sure?")])[0] == before[0]
 
 
+def test_parts_of_a_video_are_remembered_apart():
+    rewrite = CompressVideoBlocks(compressor=VideoCompressor(count=1))
+    blocks = [BLOCK, {**BLOCK, "end": 2}, {**BLOCK, "url": f"{CUTS}#t=4,6"}]
+    shown = rewrite.invoke([HumanMessage(blocks)])[0].content
+    assert len({block["base64"] for block in shown if block["type"] == "image"}) == 3
+    assert rewrite.invoke([HumanMessage(blocks)])[0].content == shown
+
+
 @pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
 def test_runnables_can_be_dumped_and_loaded():
     limits = FetchLimits(max_bytes=10, ports=(443,), allow_files=False)

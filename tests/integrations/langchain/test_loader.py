@@ -59,6 +59,16 @@ def test_loading_again_gives_the_same_documents_and_files(tmp_path):
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == written
 
 
+def test_a_part_of_a_video_is_another_video(tmp_path):
+    whole, part = (
+        VideoLoader(video, seconds_each=3, keyframe_folder=tmp_path).load()
+        for video in (CUTS, f"{CUTS}#t=0,3")
+    )
+    assert part[0].metadata["source"] == whole[0].metadata["source"] == f"{CUTS}#t=0,3"
+    assert {document.metadata["video"] for document in (*whole, *part)} == {CUTS}
+    assert len({document.id for document in (*whole, *part)}) == len(whole) + len(part) == 4
+
+
 def test_videos_come_one_at_a_time(tmp_path, write_video):
     path = write_video(tmp_path / "talk.mp4", 20)
     pictures = tmp_path / "pictures"
@@ -76,7 +86,7 @@ def test_pages_of_sites_are_cited_by_the_second(tmp_path, monkeypatch):
     (frame,) = framesift.VideoCompressor().keyframes(CUTS, 1)
     told = Moment(segment=segment.model_copy(update={"uri": page}), keyframe=frame)
     loader = VideoLoader(CUTS, keyframe_folder=tmp_path)
-    source = loader._document(told).metadata["source"]
+    source = loader._document(CUTS, told).metadata["source"]
     assert source == "https://www.youtube.com/watch?v=abc&t=3s"
 
 

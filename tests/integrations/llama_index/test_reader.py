@@ -136,6 +136,23 @@ def test_new_subtitles_make_new_texts_under_the_same_ids(make_reader, clips_made
     assert after[1].hash != before[1].hash
 
 
+def test_parts_of_a_video_are_documents_of_their_own(make_reader, clips_made):
+    path = clips_made / "cuts.mp4"
+    read = [make_reader().load_data(f"{path}{part}") for part in ("", "#t=0,3", "#t=3")]
+    assert {doc.metadata["source"] for found in read for doc in found} == {str(path)}
+    assert {found[0].metadata["title"] for found in read} == {"cuts"}
+    assert len({doc.id_ for found in read for doc in found}) == 6
+    assert len({found[1].image_path for found in read}) == 3
+    assert [doc.id_ for doc in read[0]] == [doc.id_ for doc in make_reader().load_data(path)]
+
+
+def test_the_document_of_a_part_of_a_link_plays_that_part(make_reader):
+    link = "synthetic://cuts?seconds=9&seed=2#t=3,6"
+    video, part = make_reader().load_data(link)
+    assert str(video.video_resource.url) == link
+    assert (part.metadata["start_seconds"], part.metadata["end_seconds"]) == (3.0, 6.0)
+
+
 def test_a_directory_reader_takes_it_for_its_files(make_reader, clips_made):
     found = SimpleDirectoryReader(
         clips_made, file_extractor=make_reader().file_extractor()

@@ -2,7 +2,9 @@
 
 import base64
 import io
+import shutil
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import anyio
 import pytest
@@ -140,13 +142,28 @@ def test_files_are_opened_from_allowed_folders_only(call, tmp_path):
     (inside / "way out.mp4").symlink_to(outside / "a clip.mp4")
     allowed = Tools(folders=[inside])
     refused = [outside / "a clip.mp4", inside / ".." / "private" / "a clip.mp4"]
-    for path in (*refused, inside / "way out.mp4"):
+    for path in (*refused, inside / "way out.mp4", inside / "way out.mp4#t=0"):
         result = call("compress_video", of=allowed, video=str(path), images=1)
         assert result.is_error, path
         assert "file of this machine" in result.content[0].text
     for spelled in (str(inside / "a clip.mp4"), f"file://{inside}/a clip.mp4"):
         result = call("compress_video", of=allowed, video=spelled, images=1)
         assert not result.is_error, result.content[0].text
+
+
+def test_a_part_of_a_file_is_another_video(call, tmp_path):
+    with framesift.open_video(CLIP) as local:
+        path = Path(shutil.copy(local.path, tmp_path / "clip.mp4"))
+    allowed, sift = Tools(folders=[tmp_path]), VideoCompressor(vlm="tiny")
+    for video in (str(path), f"{path}#t=0,2", f"file://{path}#t=3"):
+        expected = sift.ask(video, QUESTION, evidence="attention")
+        asked = call("ask_video", of=allowed, video=video, question=QUESTION).structured_content
+        assert asked["usage"]["visual_tokens_before"] == expected.usage.visual_tokens_before
+        assert asked["text"] == expected.text
+        shown = call("compress_video", of=allowed, video=video).structured_content
+        assert shown["tokens_in"] == expected.usage.visual_tokens_before
+    refused = call("ask_video", of=allowed, video=f"{path}#t=5,2", question=QUESTION)
+    assert "leaves nothing" in refused.content[0].text
 
 
 def test_progress_grows_through_all_stages(connected):

@@ -97,6 +97,16 @@ def test_the_same_key_is_the_same_job(client):
     assert other not in ids
 
 
+def test_a_key_of_another_request_is_refused(client):
+    posted = {"kind": "keyframes", "video": "synthetic://static?seconds=2"}
+    key = {"Idempotency-Key": "k3"}
+    assert client.post("/v1/jobs", json=posted, headers=key).status_code == 202
+    part = {**posted, "video": f"{posted['video']}#t=0,1"}
+    refused = client.post("/v1/jobs", json=part, headers=key)
+    assert refused.status_code == 422
+    assert "'k3' was given with another request" in refused.json()["detail"]
+
+
 def test_only_the_last_jobs_are_remembered(serve):
     forgetful = serve(max_jobs=1)
     posted = {"kind": "keyframes", "video": "synthetic://static?seconds=1"}

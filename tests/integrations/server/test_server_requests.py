@@ -93,6 +93,23 @@ def test_an_upload_is_asked_about_until_it_is_removed(client, tmp_path):
     assert "no upload" in gone.json()["detail"]
 
 
+def test_a_part_of_an_upload_is_meant_as_a_part_of_a_link_is(client):
+    with framesift.open_video(CLIP) as local:
+        sent = client.post("/v1/uploads", files={"file": ("a.mp4", local.path.read_bytes())})
+    video = sent.json()["video"]
+    given = [
+        client.post("/v1/keyframes", json={"video": f"{address}{part}", "count": 64}).json()
+        for part in ("#t=2,5", "")
+        for address in (video, CLIP)
+    ]
+    assert given[0] == given[1]
+    assert [frame["pts_seconds"] for frame in given[0]["keyframes"]] == [2.0, 3.0, 4.0]
+    assert given[2] == given[3] != given[0]
+    empty = client.post("/v1/keyframes", json={"video": f"{video}#t=5,2"})
+    assert empty.status_code == 422
+    assert "leaves nothing" in empty.json()["detail"]
+
+
 def test_the_oldest_upload_makes_room(serve):
     small = serve(max_uploads=1)
     first, second = (

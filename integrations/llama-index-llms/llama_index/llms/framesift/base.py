@@ -47,8 +47,8 @@ class FramesiftMultiModalLLM(FunctionCallingLLM):
     reads only what is new. Weights load with the first answer; threads may share a model.
 
     `raw` of a response is the whole `framesift.Answer` as JSON: evidence with times, and usage with
-    visual tokens before and after. Tools are called in plain text (see `_tools`), so whether that
-    works depends on the model.
+    visual tokens before and after. Tools are called in plain text (see `framesift.tool_calls`),
+    so whether that works depends on the model.
     """
 
     model: str | VLM

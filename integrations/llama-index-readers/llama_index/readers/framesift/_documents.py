@@ -24,7 +24,8 @@ FOR_THE_LLM: Final = frozenset({"source", "start_seconds", "end_seconds"})
 def documents(video: Shelved, extra_info: dict[str, Any]) -> list[Document]:
     """Returns the document of a video, then those of its segments in the order of time.
 
-    Their ids depend on the source alone, so that a changed video replaces the old one.
+    Their ids depend on the source and the part of it that is meant alone, so that a changed video
+    replaces the old one.
 
     Args:
         video: its segments and their pictures.
@@ -34,13 +35,18 @@ def documents(video: Shelved, extra_info: dict[str, Any]) -> list[Document]:
         **extra_info,
         "source": video.source,
         "title": video.title or PurePath(video.source).stem or video.source,
-        "video_id": str(uuid5(NAMESPACE_URL, video.source)),
+        "video_id": str(uuid5(NAMESPACE_URL, video.address)),
         "content_sha256": video.content_sha256,
         "compressor": video.settings,
         "segments": len(video.segments),
     }
     parts = [
-        _segment(segment, image, {**shared, "segment": number})
+        _segment(
+            str(uuid5(NAMESPACE_URL, f"{video.address}#segment={number}")),
+            segment,
+            image,
+            {**shared, "segment": number},
+        )
         for number, (segment, image) in enumerate(video.segments, 1)
     ]
     return [_video(video, shared, parts), *parts]
@@ -57,7 +63,7 @@ def _video(video: Shelved, shared: dict[str, Any], parts: list[Document]) -> Doc
         id_=metadata["video_id"],
         text="\n".join(line for line in lines if line != metadata["title"]),
         video_resource=MediaResource(
-            url=video.source if is_link else None, path=None if is_link else video.source
+            url=video.address if is_link else None, path=None if is_link else video.source
         ),
         metadata=metadata,
         relationships={
@@ -67,7 +73,7 @@ def _video(video: Shelved, shared: dict[str, Any], parts: list[Document]) -> Doc
     )
 
 
-def _segment(segment: Segment, image: Path, shared: dict[str, Any]) -> Document:
+def _segment(name: str, segment: Segment, image: Path, shared: dict[str, Any]) -> Document:
     times = f"{clock(segment.start_seconds)} to {clock(segment.end_seconds)}"
     place = f"part {shared['segment']} of {shared['segments']}"
     lines = [f"{segment.title or shared['title']}, {place}, {times}", segment.text]
@@ -81,7 +87,7 @@ def _segment(segment: Segment, image: Path, shared: dict[str, Any]) -> Document:
         "reason": segment.reason,
     }
     return ImageDocument(
-        id_=str(uuid5(NAMESPACE_URL, f"{shared['source']}#segment={shared['segment']}")),
+        id_=name,
         text="\n".join(line for line in lines if line),
         # A path, since a store drops bytes, and image_path= would open the file to look at it.
         image_resource=MediaResource(path=image, mimetype="image/jpeg"),
