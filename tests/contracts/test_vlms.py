@@ -16,6 +16,7 @@ from framesift.types.plan import TokenPlan  # noqa: E402
 from framesift.types.video import VideoInfo  # noqa: E402
 from framesift.vlms import registry  # noqa: E402
 from framesift.vlms._load import load_vlm  # noqa: E402
+from framesift.vlms._prefix_cache import read_once  # noqa: E402
 from framesift.vlms.base import VLM, Prompt, Turn, collate  # noqa: E402
 from tiny_vlms import TINY, compressed, make_frames  # noqa: E402
 
@@ -220,6 +221,14 @@ def test_a_left_padded_batch_is_its_prompts_one_by_one(case):
     for place, prompt in enumerate(prompts):
         alone = case.logits(prompt.inputs())[0]
         torch.testing.assert_close(logits[place, -len(alone) :], alone, **NEAR)
+        assert torch.equal(together[place], case.generated(prompt.inputs())[0])
+
+
+def test_questions_about_one_video_that_is_read_once_get_their_own_answers(case):
+    video = case.video(case.plan(some(case)))
+    prompts = [case.prompt(video, text=text) for text in ("?", "And a longer question?", QUESTION)]
+    together = case.generated(read_once(case.vlm.hf, prompts, case.vlm.tokenizer.pad_token_id))
+    for place, prompt in enumerate(prompts):
         assert torch.equal(together[place], case.generated(prompt.inputs())[0])
 
 

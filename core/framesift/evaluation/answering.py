@@ -18,6 +18,7 @@ from framesift.pipeline import VideoCompressor
 from framesift.strategies import registry
 from framesift.strategies.base import create_strategy
 from framesift.types.budget import Budget
+from framesift.vlms._prefix_cache import read_once
 from framesift.vlms._prompt import Prompt, Turn, collate
 from framesift.vlms._room import Positions, roomy_prompt
 from framesift.vlms.base import VLM
@@ -46,6 +47,12 @@ class Way:
     def is_inside(self) -> bool:
         """Whether tokens are dropped within the LLM."""
         return create_strategy(self.strategy).applies_to == INSIDE
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether all questions about a video are asked of the same columns, before the LLM."""
+        per_question = create_strategy(self.strategy).is_per_question
+        return bool(self.keep) and not (self.is_inside or per_question)
 
     def outside(self, model: VLM, encoded: EncodedVideo) -> VideoCompressor | None:
         """Returns what shortens a video before the LLM reads it; None where it reads none."""
@@ -166,7 +173,7 @@ def _said(
         words = [
             said
             for first in range(0, len(prompts), BATCH)
-            for said in _generated(model, prompts[first : first + BATCH], SHORT)
+            for said in _generated(model, prompts[first : first + BATCH], way, SHORT)
         ]
     budget = Budget(keep=way.keep) if way.is_inside else Budget(keep=1.0)
     counts = [len(prompt.features) for prompt in prompts]
@@ -178,7 +185,7 @@ def _first_token_seconds(model: VLM, encoded: EncodedVideo, asked: Asked, way: W
     start = perf_counter()
     prompts = list(_prompts(model, encoded, [asked], way))
     with _door(model, way):
-        _generated(model, prompts, FIRST_TOKEN)
+        _generated(model, prompts, way, FIRST_TOKEN)
     read = encoded.seconds["decode"] + encoded.seconds["encode"]
     return round(read + perf_counter() - start, 6)
 
@@ -201,7 +208,13 @@ def _door(model: VLM, way: Way) -> AbstractContextManager[object]:
     return model.in_llm(way.strategy, keep=way.keep) if way.is_inside else nullcontext()
 
 
-def _generated(model: VLM, prompts: Sequence[Prompt], generation: Generation) -> list[str]:
+def _generated(
+    model: VLM, prompts: Sequence[Prompt], way: Way, generation: Generation
+) -> list[str]:
     padding = model.tokenizer.pad_token_id
-    inputs = collate(prompts, model.tokenizer.eos_token_id if padding is None else padding)
+    padding = model.tokenizer.eos_token_id if padding is None else padding
+    if way.is_shared and len(prompts) > 1:
+        inputs = read_once(model.hf, prompts, padding)
+    else:
+        inputs = collate(prompts, padding)
     return complete_batch(model.hf, model.tokenizer, inputs, generation)

@@ -27,6 +27,7 @@ from framesift.evaluation import (
     _bench_keyframes,
     _bench_memory,
     _bench_planning,
+    _bench_pointing,
     _bench_real_size,
     _bench_sampling,
     _bench_scissor,
@@ -50,6 +51,7 @@ class Effort:
     planning_rounds: int = 3
     frames: tuple[int, ...] = (32, 128, 512)
     coverage_videos: int = 20
+    pointing_videos: int = 40
     evidence_keeps: tuple[float, ...] = _bench_evidence.KEEPS
     server_seconds: float = 20.0
     real_models: tuple[str, ...] = tuple(MODELS)
@@ -64,6 +66,7 @@ FULL: Final = Effort()
 QUICK: Final = Effort(
     sampling_rounds=3,
     coverage_videos=3,
+    pointing_videos=2,
     evidence_keeps=(0.25,),
     server_seconds=5.0,
     real_models=("llava",),
@@ -127,6 +130,11 @@ def costs(effort: Effort, clips: Path | None) -> Json:
     )
 
 
+def pointing(effort: Effort, clips: Path | None) -> Json:
+    """Returns which evidence points right, and what a gate costs."""
+    return _bench_pointing.measure(videos=effort.pointing_videos)
+
+
 def evidence(effort: Effort, clips: Path | None) -> Json:
     """Returns whether shortened real clips still hold what questions are about."""
     if clips is None:
@@ -160,6 +168,7 @@ SECTIONS: Final[dict[str, Callable[[Effort, Path | None], Json]]] = {
         attention,
         real_size,
         costs,
+        pointing,
         evidence,
         catalogue,
         scissor,

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from framesift.training._course_labels import COURSE, MEASURED, course_labels
 from framesift.training._labels import NOTHING
-from framesift.training._paraphrases import rephrased
+from framesift.training._paraphrases import beside_text, rephrased
 
 UNASKED = -100
 MOST_QUESTIONS = 8
@@ -33,6 +33,8 @@ SEEN_AT_ONCE = frozenset({"number", "text", "color", "place", "scene"})
 """Kinds of question that one of the frames they are about answers."""
 OF_MOTION = frozenset({"direction", "action"})
 """Kinds of question that a few frames of one thing answer."""
+BESIDE_TEXT = 0.1
+"""Share of questions behind other text."""
 LONGEST_SLOTS = 56
 """A clip may be spread over as many frame slots, as if a longer video had lost the others."""
 
@@ -60,7 +62,7 @@ class Seen:
             frames = sorted(rng.sample(shown, min(MOTION_FRAMES, len(shown))))
         else:
             first = rng.randrange(max(1, len(shown) - GLIMPSE_FRAMES + 1))
-            frames = shown[first : first + GLIMPSE_FRAMES]
+            frames = shown[first : first + rng.randint(1, GLIMPSE_FRAMES)]
         return Seen(
             features=self.features[frames],
             times_seconds=[self.times_seconds[i] for i in frames],
@@ -81,7 +83,7 @@ class Seen:
         shown = {span: frames for span, frames in spans.items() if frames}
         if not shown:
             return self
-        chosen = rng.sample(sorted(shown), min(MOTION_FRAMES, len(shown)))
+        chosen = rng.sample(sorted(shown), rng.randint(1, min(MOTION_FRAMES, len(shown))))
         frames = sorted({rng.choice(shown[span]) for span in chosen})
         return Seen(
             features=self.features[frames],
@@ -169,7 +171,7 @@ class Dialogs(torch.utils.data.IterableDataset[dict[str, Tensor]]):
                 look = Seen.medley if rng.random() < MEDLEYS else Seen.glimpse
                 few = [look(clip, rng) for clip in rng.sample(self.glimpsed, 2 * self.size)]
                 few = [clip for clip in few if len(clip.features) <= MOTION_FRAMES]
-                yield self.batch(few, Dropping(kind="none", stretched=True), rng)
+                yield self.batch(few, Dropping(kind="none", stretched=rng.random() < 0.5), rng)
                 continue
             start = rng.randrange(max(1, len(self.clips) - 8 * self.size))
             near = self.clips[start : start + 8 * self.size]
@@ -227,7 +229,9 @@ class Dialogs(torch.utils.data.IterableDataset[dict[str, Tensor]]):
         chosen = rng.sample(list(questions), min(MOST_QUESTIONS, len(questions)))
         for number, asked in enumerate(chosen, start=1):
             turn = [self.special["user"]] if dropping.chat and number > 1 else []
-            question = self.tokenizer(rephrased(asked["question"], rng))["input_ids"]
+            words = rephrased(asked["question"], rng)
+            words = beside_text(words, rng) if rng.random() < BESIDE_TEXT else words
+            question = self.tokenizer(words)["input_ids"]
             before = [*turn, *question, self.special["end"], self.special["assistant"]]
             answer = [*self.tokenizer(asked["answer"])["input_ids"], self.special["end"]]
             ids += before + answer

@@ -5,6 +5,11 @@ from __future__ import annotations
 import random
 import re
 
+from framesift.types.clock import clock
+
+TITLES = ("Video", "A room", "Shapes in motion", "A quiet room", "A number flashes in a still room")
+TITLED = 0.3
+"""Share of lines beside pictures that begin with a title."""
 PARAPHRASES: dict[str, tuple[str, ...]] = {
     r"What number flashes in the video\?": (
         "What number flashes?",
@@ -140,3 +145,13 @@ def phrasings(question: str) -> list[str]:
 def rephrased(question: str, rng: random.Random) -> str:
     """Returns one of the ways to ask, by lot."""
     return rng.choice(phrasings(question))
+
+
+def beside_text(question: str, rng: random.Random) -> str:
+    """Returns a question behind lines with times, as frameworks write them beside pictures."""
+    times = sorted(rng.uniform(0.0, 40.0) for _ in range(rng.randint(1, 6)))
+    if rng.random() < TITLED:
+        lines = [f"{rng.choice(TITLES)}, {clock(time)} - {clock(time + 1.0)}" for time in times]
+    else:
+        lines = [f"[{clock(time)}]" for time in times]
+    return "\n".join([*lines, question])

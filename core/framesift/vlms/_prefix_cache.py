@@ -35,12 +35,7 @@ class PrefixCache:
     def read_videos(self, model: Any, prompt: Prompt) -> None:
         """Starts afresh with the columns of a prompt up to the end of its last video."""
         self._cache, self._ids, self._positions = None, self._ids[:0], self._positions[..., :0]
-        cache = require("transformers", extra="hf").DynamicCache()
-        given = prompt.inputs()
-        inputs = {**_columns(given, stop=prompt.prefix_length), **_pictures(given)}
-        with torch.no_grad():
-            model(**inputs, past_key_values=cache, use_cache=True, logits_to_keep=1)
-        self._cache = cache
+        self._cache = _after_videos(model, prompt)
         self._ids = prompt.input_ids[: prompt.prefix_length]
         self._positions = prompt.position_ids[..., : prompt.prefix_length]
 
@@ -106,6 +101,51 @@ class PrefixCache:
                     f"a layer of the LLM holds {columns + beyond} of the {columns} columns that "
                     "were read; open the video outside of in_llm to ask more than once"
                 )
+
+
+def read_once(model: Any, prompts: Sequence[Prompt], pad_token_id: int) -> dict[str, Any]:
+    """Returns the arguments of `generate` for prompts with the same videos, read once for all.
+
+    What fills up shorter prompts stands between the videos and the question.
+
+    Args:
+        model: a model of transformers.
+        prompts: prompts of that model; they begin with the same columns.
+        pad_token_id: what fills the columns that the attention mask leaves out.
+    """
+    first, length = prompts[0], max(len(prompt.input_ids) for prompt in prompts)
+    read = first.prefix_length
+    ids, masks, positions = [], [], []
+    for prompt in prompts:
+        if not torch.equal(prompt.input_ids[:read], first.input_ids[:read]):
+            raise ModelError("the prompts of a batch that is read once begin with other columns")
+        fill = length - len(prompt.input_ids)
+        ids.append(_widened(prompt.input_ids, read, fill, pad_token_id))
+        masks.append(_widened(torch.ones_like(prompt.input_ids), read, fill, 0))
+        positions.append(_widened(prompt.position_ids, read, fill, 0))
+    cache = _after_videos(model, first)
+    cache.batch_repeat_interleave(len(prompts))
+    return {
+        "input_ids": torch.stack(ids),
+        "attention_mask": torch.stack(masks),
+        "position_ids": torch.stack(positions, dim=-2),
+        "past_key_values": cache,
+    }
+
+
+def _widened(columns: Tensor, read: int, fill: int, value: int) -> Tensor:
+    padded = torch.nn.functional.pad(columns[..., read:], (fill, 0), value=value)
+    return torch.cat([columns[..., :read], padded], dim=-1)
+
+
+def _after_videos(model: Any, prompt: Prompt) -> Any:
+    """Returns the cache after a prompt's columns up to the end of its last video."""
+    cache = require("transformers", extra="hf").DynamicCache()
+    given = prompt.inputs()
+    inputs = {**_columns(given, stop=prompt.prefix_length), **_pictures(given)}
+    with torch.no_grad():
+        model(**inputs, past_key_values=cache, use_cache=True, logits_to_keep=1)
+    return cache
 
 
 def _columns(inputs: dict[str, Any], *, stop: int | None = None) -> dict[str, Any]:

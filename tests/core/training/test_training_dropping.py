@@ -201,10 +201,11 @@ def test_a_medley_shows_a_frame_of_each_of_a_few_things():
     )
     for seed in range(8):
         few = clip.medley(random.Random(seed))
-        assert [int(t // 4) for t in few.times_seconds] == [0, 1, 2]
+        shown = sorted({int(t // 4) for t in few.times_seconds})
+        assert 1 <= len(few.times_seconds) == len(shown)
         assert all(t % 4 < 2 for t in few.times_seconds)
         assert few.features[:, 0, 0].tolist() == few.times_seconds
-        assert few.questions == questions[:3]
+        assert few.questions == [questions[number] for number in shown]
         assert set(few.course) == {"where"}
     without = Seen(
         features=clip.features, times_seconds=clip.times_seconds, questions=questions[3:]
