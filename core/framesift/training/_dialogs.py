@@ -173,7 +173,7 @@ class Dialogs(torch.utils.data.IterableDataset[dict[str, Tensor]]):
                 few = [clip for clip in few if len(clip.features) <= MOTION_FRAMES]
                 yield self.batch(few, Dropping(kind="none", stretched=rng.random() < 0.5), rng)
                 continue
-            start = rng.randrange(max(1, len(self.clips) - 8 * self.size))
+            start = rng.randrange(max(1, len(self.clips) - 8 * self.size + 1))
             near = self.clips[start : start + 8 * self.size]
             yield self.batch(rng.sample(near, self.size), Dropping.drawn(rng), rng)
 

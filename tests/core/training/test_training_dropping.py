@@ -111,7 +111,7 @@ def test_a_glimpse_is_of_the_frames_that_a_question_is_about():
         places = [int(seconds) for seconds in glimpse.times_seconds]
         assert torch.equal(glimpse.features, features[places])
         seen_times.add(tuple(glimpse.times_seconds))
-    assert seen_times == {(3.0, 4.0), (4.0, 5.0)}
+    assert seen_times == {(3.0,), (4.0,), (3.0, 4.0), (4.0, 5.0)}
 
 
 @pytest.mark.parametrize(("start", "end", "count"), [(4.0, 5.0, 1), (4.2, 4.8, 10)])
@@ -167,7 +167,7 @@ def test_clips_of_a_batch_are_of_about_the_same_length(tokenizer, special):
         return {}
 
     dialogs.batch = batch
-    list(itertools.islice(dialogs, 300))
+    list(itertools.islice(dialogs, 600))
     seen = [places for places in seen if -1 not in places]
     assert len(seen) > 100
     assert all(max(places) - min(places) < near for places in seen)
