@@ -188,8 +188,6 @@ def _table(numbers: Numbers) -> Iterator[str]:
         yield f"{name:<{wide}}" + "".join(f"{cell:>13}" for cell in cells)
     for share in numbers.levels:
         yield f"{share.strategy:<{wide}}{_cell(share):>13}"
-    if numbers.crossing is not None:
-        yield numbers.crossing.says
 
 
 def _cell(share: Share | None) -> str:
