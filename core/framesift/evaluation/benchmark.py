@@ -243,9 +243,9 @@ def _line(row: Json) -> str:
     envvar="FRAMESIFT_CLIPS",
     help="Folder of more clips.",
 )
-@click.option("--quick", is_flag=True, help="Fewer rounds, 6 minutes for 60.")
+@click.option("--quick", is_flag=True, help="Fewer rounds and smaller sizes.")
 def main(out: Path, only: str | None, clips: Path | None, quick: bool) -> None:
-    """Measure speed and memory; a full run takes half an hour and leaves `benchmark.json`.
+    """Measure speed and memory; a full run takes about an hour and leaves `benchmark.json`.
 
     A run of some sections leaves `benchmark-SECTION.json`, and the results of full runs alone.
     """
