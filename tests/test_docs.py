@@ -1,10 +1,15 @@
 """What is written is executed: README's code blocks and tables."""
 
+import re
+import shlex
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from pytest_examples import CodeExample, EvalExample, find_examples
 
+from framesift.cli.commands import app
 from framesift.evaluation.readme import RESULTS, refreshed
 
 ROOT = Path(__file__).parents[1]
@@ -32,3 +37,14 @@ def test_readme_is_short_and_names_its_two_commands_first():
     assert text.count("\n") <= 250
     assert "make demo" in text[:2500]
     assert "make test" in text[:2500]
+
+
+def test_readmes_first_command_prints_what_it_says():
+    lines = iter((ROOT / "README.md").read_text().splitlines())
+    command = next(line for line in lines if line.startswith("    $ framesift ask"))
+    shown = [line.removeprefix("    ") for line in takewhile(str.strip, lines)]
+    printed = CliRunner().invoke(app, shlex.split(command)[2:]).stdout
+    assert len(shown) == 3
+    for line in shown:
+        # The share of the weight may differ by a per cent between processors.
+        assert re.sub(r": \d+% of the weight$", "", line) in printed

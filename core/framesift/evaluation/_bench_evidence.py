@@ -19,7 +19,9 @@ from framesift.decoders import registry as decoders
 from framesift.decoders._sampling import at_fps
 from framesift.encoders import registry as encoders
 from framesift.evaluation._bench_process import Json, logger
+from framesift.evaluation._bootstrap import ratio_interval
 from framesift.evaluation._coverage import coverage
+from framesift.evaluation.answer_statistics import rounded
 from framesift.evaluation.real_clips import RealQuestion, checked_clips, read_questions
 from framesift.pipeline import VideoCompressor
 from framesift.selectors import registry as selectors
@@ -35,7 +37,6 @@ KEYFRAMES: Final = (4, 8)
 ENCODER: Final = "handcrafted"
 REPEATS: Final = 2000
 """Resamplings of the bootstrap."""
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,19 +171,12 @@ def _is_hit(times: Sequence[float], question: RealQuestion) -> float:
 
 
 def _row(kind: str, name: str, values: Sequence[float]) -> Json:
-    low, high = bootstrap(np.array(values))
+    interval = ratio_interval(np.column_stack([values, np.ones(len(values))]))
     return {
         "video": kind,
         "name": name,
         "events": len(values),
         "share": round(float(np.mean(values)), 4),
-        "interval": [round(low, 4), round(high, 4)],
+        "interval": rounded(interval),
         "each": [round(value, 3) for value in values],
     }
-
-
-def bootstrap(values: Floats, *, repeats: int = REPEATS) -> tuple[float, float]:
-    """Returns the 95 % interval of the mean of `values`, resampled with a fixed seed."""
-    drawn = np.random.default_rng(0).integers(0, len(values), (repeats, len(values)))
-    low, high = np.quantile(values[drawn].mean(axis=1), [0.025, 0.975])
-    return float(low), float(high)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Final
 
 import jinja2
 
 from framesift.evaluation import provenance
+from framesift.evaluation._bench_process import Json
 from framesift.evaluation.answer_log import WHOLE, AnswerLog, Run
 from framesift.evaluation.answer_statistics import OVERALL, shares
 from framesift.evaluation.answering import BASELINES, Way, answer_all
@@ -34,8 +35,6 @@ WAYS: Final = (
         for strategy in ("random", "temporal")
     ),
 )
-
-Json = dict[str, Any]
 
 
 def write_card(folder: Path, *, videos: int) -> Json:

@@ -41,17 +41,23 @@ def versions() -> dict[str, str]:
     return found
 
 
-def commit() -> str:
-    """Returns the commit of this package's repository; `'unknown'` where it lies in none."""
-    here = Path(__file__)
-    own = ["git", "-C", str(here.parent), "ls-files", "--error-unmatch", here.name]
-    head = ["git", "-C", str(here.parent), "rev-parse", "HEAD"]
+def commit(file: Path = Path(__file__)) -> str:
+    """Returns the commit of the repository that a file is part of; `'unknown'` where it is in none.
+
+    Files that differ from that commit are told by `+changes` behind it.
+    """
     try:
-        if subprocess.run(own, capture_output=True).returncode:
-            return "unknown"
-        return subprocess.run(head, capture_output=True, text=True, check=True).stdout.strip()
+        _git(file, "ls-files", "--error-unmatch", file.name)
+        head = _git(file, "rev-parse", "HEAD")
+        changed = _git(file, "status", "--porcelain", "--untracked-files=no")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+    return f"{head}+changes" if changed else head
+
+
+def _git(file: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(file.parent), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def fingerprint(folder: Path) -> str:
