@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from framesift.evaluation.answer_log import Answered, AnswerLog, Run
+from framesift.evaluation.answers.log import Answered, AnswerLog, Run
 
 WHOLE_TOKENS = 1000
 

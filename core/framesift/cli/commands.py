@@ -8,8 +8,8 @@ import click
 
 from framesift import __version__
 from framesift.cli import evaluating, options, output, serving, training
-from framesift.evaluation.contact_sheet import write_contact_sheet
-from framesift.evaluation.report import FRAME_PX, MOST_FRAMES, write_report
+from framesift.evaluation.report.contact_sheet import write_contact_sheet
+from framesift.evaluation.report.page import FRAME_PX, MOST_FRAMES, write_report
 from framesift.evidence import EvidenceKind
 from framesift.generation import Generation
 from framesift.pipeline import VideoCompressor

@@ -10,14 +10,15 @@ import click
 
 from framesift.cli import options
 from framesift.errors import InvalidOptionError
-from framesift.evaluation import answering, provenance, question_sets
-from framesift.evaluation.answer_log import AnswerLog, Run
+from framesift.evaluation import provenance
+from framesift.evaluation.answers import answering, question_sets
+from framesift.evaluation.answers.compare import compare, compare_lines
+from framesift.evaluation.answers.log import AnswerLog, Run
+from framesift.evaluation.answers.real_clips import fetch_clips, read_questions
+from framesift.evaluation.answers.verdict import summary, verdict
 from framesift.evaluation.benchmark import main
-from framesift.evaluation.compare import compare, compare_lines
-from framesift.evaluation.curve_page import write_curves
-from framesift.evaluation.curve_plots import table_lines
-from framesift.evaluation.real_clips import fetch_clips, read_questions
-from framesift.evaluation.verdict import summary, verdict
+from framesift.evaluation.curves.page import write_curves
+from framesift.evaluation.curves.plots import table_lines
 from framesift.progress import progress_bar
 from framesift.storage import write_atomically
 from framesift.vlms._load import load_vlm
@@ -52,7 +53,7 @@ app = click.Group(
     help="'synthetic', 'real', or a JSON-lines file of questions about clips.",
 )
 @click.option("--split", type=click.Choice(get_args(question_sets.Split)), default="test")
-@click.option("--videos", type=int, default=60, help="Synthetic videos.")
+@click.option("--videos", type=int, default=40, help="Synthetic videos.")
 @click.option("--clips", type=click.Path(path_type=Path), help="Folder of the real clips.")
 @click.option("--fetch", is_flag=True, help="Download real clips that the folder lacks.")
 @click.option("--vlm", default="tiny", help="What answers: a name, a hub id or a folder.")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from framesift.evaluation.model_card import CARD, FIGURES, write_card
+from framesift.evaluation.answers.model_card import CARD, FIGURES, write_card
 from framesift.training.tiny_vlm import CURVES, Recipe, train
 from framesift.vlms.tiny import FOLDER
 

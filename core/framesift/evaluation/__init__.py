@@ -1,1 +1,1 @@
-"""What one looks at: report pages, contact sheets, benchmarks and their figures."""
+"""What one looks at: reports, benchmarks, logs of answers and their curves, README's tables."""

@@ -14,7 +14,9 @@ PACKAGES: Final = (
     "framesift", "av", "opencv-python-headless", "torch", "transformers", "numpy", "scenedetect",
     "decord", "torchcodec",
 )  # fmt: skip
-BEGINNING_BYTES: Final = 2**20
+SAMPLES: Final = 256
+"""How many places of a file its fingerprint is taken from."""
+SAMPLE_BYTES: Final = 2**16
 
 
 def cpu_model() -> str:
@@ -61,10 +63,13 @@ def _git(file: Path, *arguments: str) -> str:
 
 
 def fingerprint(folder: Path) -> str:
-    """Returns what tells the weights in a folder from others: of their sizes and beginnings."""
+    """Returns what tells the weights in a folder from others, of sizes and spread samples."""
     digest = hashlib.sha256()
     for path in sorted(folder.glob("*.safetensors")):
-        digest.update(f"{path.name} {path.stat().st_size}".encode())
+        size = path.stat().st_size
+        digest.update(f"{path.name} {size}".encode())
         with path.open("rb") as file:
-            digest.update(file.read(BEGINNING_BYTES))
+            for start in range(0, size, max(SAMPLE_BYTES, size // SAMPLES)):
+                file.seek(start)
+                digest.update(file.read(SAMPLE_BYTES))
     return digest.hexdigest()[:16]

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from framesift.evaluation.answer_statistics import OVERALL
+from framesift.evaluation.answers.statistics import OVERALL
 from framesift.registry import Registry, output_of, part_options
 
 RESULTS = "examples/results"

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from framesift import cli
-from framesift.evaluation.answer_log import AnswerLog
+from framesift.evaluation.answers.log import AnswerLog
 
 
 @pytest.fixture

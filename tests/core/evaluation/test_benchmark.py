@@ -1,4 +1,7 @@
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,35 +9,36 @@ from click.testing import CliRunner
 from PIL import Image
 
 from framesift.decoders import registry as decoders
-from framesift.evaluation import (
-    _bench_attention,
-    _bench_coverage,
-    _bench_keyframes,
-    _bench_memory,
-    _bench_planning,
-    _bench_process,
-    _bench_sampling,
-    _bench_videos,
-    benchmark,
-    plots,
+from framesift.evaluation import benchmark, plots
+from framesift.evaluation import sections as sections_folder
+from framesift.evaluation.sections import (
+    _process,
+    _videos,
+    attention,
+    coverage,
+    keyframes,
+    memory,
+    planning,
+    sampling,
 )
-from framesift.evaluation._bench_process import Measured, MeasurementError, in_fresh_process
+from framesift.evaluation.sections._effort import Effort
+from framesift.evaluation.sections._process import Measured, MeasurementError, in_fresh_process
 
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_bench_videos, "CACHE", tmp_path_factory.mktemp("videos"))
-        yield _bench_videos.numbered_clip(seconds=2, gop=60)
+        patch.setattr(_videos, "CACHE", tmp_path_factory.mktemp("videos"))
+        yield _videos.numbered_clip(seconds=2, gop=60)
 
 
 @pytest.fixture(scope="module")
 def sections(clip, tmp_path_factory):
     return {
-        "sampling": _bench_sampling.measure({"GOP 60": clip}, clip_seconds=2, rounds=1),
-        "keyframes": _bench_keyframes.measure({"clip": clip}, rounds=1),
-        "planning": _bench_planning.measure(clip, frames=[2], rounds=1, names=["uniform"]),
-        "memory": _bench_memory.measure(clip, clip, seconds=(2, 2), rounds=1, names=["sampling"]),
+        "sampling": sampling.results({"GOP 60": clip}, clip_seconds=2, rounds=1),
+        "keyframes": keyframes.results({"clip": clip}, rounds=1),
+        "planning": planning.results(clip, frames=[2], rounds=1, names=["uniform"]),
+        "memory": memory.results(clip, clip, seconds=(2, 2), rounds=1, names=["sampling"]),
     }
 
 
@@ -42,7 +46,7 @@ def numbers_in(path):
     decoder = decoders.create("pyav")
     everything = range(decoder.index(path).info.frame_count)
     windows = decoder.decode(path, everything, size_px=(90, 120))
-    return [number for window in windows for number in _bench_videos.read_numbers(window.data)]
+    return [number for window in windows for number in _videos.read_numbers(window.data)]
 
 
 def test_every_frame_of_the_test_video_shows_its_number(clip):
@@ -50,8 +54,8 @@ def test_every_frame_of_the_test_video_shows_its_number(clip):
 
 
 def test_a_repeated_video_starts_over_without_a_gap(clip, tmp_path, monkeypatch):
-    monkeypatch.setattr(_bench_videos, "CACHE", tmp_path)
-    long = _bench_videos.repeated(clip, times=3)
+    monkeypatch.setattr(_videos, "CACHE", tmp_path)
+    long = _videos.repeated(clip, times=3)
     assert numbers_in(long) == 3 * list(range(60))
     times = decoders.create("pyav").index(long).pts_seconds
     assert np.diff(times) == pytest.approx(1 / 30, abs=1e-4)
@@ -70,7 +74,7 @@ def test_sampling_sets_every_sampler_against_the_fastest_exact_peer(sections):
 def test_keyframes_are_full_size(sections):
     ours = sections["keyframes"]["rows"][0]
     assert (ours["pictures"], ours["size_px"]) == (2, [1280, 720])
-    assert ("peer" in ours) != (_bench_keyframes.PEER in sections["keyframes"]["skipped"])
+    assert ("peer" in ours) != (keyframes.PEER in sections["keyframes"]["skipped"])
 
 
 def test_planning_reports_the_peer_and_the_share_of_decoding(sections):
@@ -87,11 +91,11 @@ def test_memory_of_a_video_against_itself_does_not_grow(sections):
 
 
 @pytest.fixture
-def attention(monkeypatch):
+def attended(monkeypatch):
     """The section about attention, of a small tower in this process."""
     sizes = {"hidden_size": 32, "intermediate_size": 48, "num_attention_heads": 4}
     monkeypatch.setattr(
-        _bench_attention,
+        attention,
         "SIZES",
         {
             "CLIP, CLS": ("CLIPVision", {**sizes, "image_size": 64, "patch_size": 16}),
@@ -100,27 +104,27 @@ def attention(monkeypatch):
     )
 
     def here(work, **options):
-        laps = _bench_process.Laps()
+        laps = _process.Laps()
         facts = work(laps, **options)
         return Measured(seconds=laps.seconds, start_bytes=1, peak_bytes=3, facts=facts)
 
     pytest.importorskip("transformers")
-    monkeypatch.setattr(_bench_attention, "in_fresh_process", here)
-    return _bench_attention.measure(rounds=2, names=list(_bench_attention.SIZES))
+    monkeypatch.setattr(attention, "in_fresh_process", here)
+    return attention.measure(Effort(planning_rounds=2), None)
 
 
-def test_attention_is_set_against_the_tower_alone(attention, tmp_path):
+def test_attention_is_set_against_the_tower_alone(attended, tmp_path):
     names = ["time", "memory", "memory of eager attention"]
-    assert [row["name"].partition(": ")[2] for row in attention["rows"]] == names * 2
-    times = [row for row in attention["rows"] if "times_peer" in row]
+    assert [row["name"].partition(": ")[2] for row in attended["rows"]] == names * 2
+    times = [row for row in attended["rows"] if "times_peer" in row]
     assert [row["tokens"] for row in times] == [17, 16]
     assert all(len(row["runs_seconds"]) == 2 and row["times_peer"] > 0 for row in times)
-    assert all(row["peak_growth"] == 1 for row in attention["rows"] if row not in times)
-    assert len(attention["met"]) == 4
+    assert all(row["peak_growth"] == 1 for row in attended["rows"] if row not in times)
+    assert len(attended["met"]) == 4
     plots.write_figure(
         tmp_path / "a.png",
         {
-            "sections": {"attention": attention},
+            "sections": {"attention": attended},
             "machine": {"cpu": "a", "cores": 2},
             "made": "today",
         },
@@ -130,17 +134,17 @@ def test_attention_is_set_against_the_tower_alone(attention, tmp_path):
 
 def test_a_failing_peer_is_skipped_by_name_and_a_failure_of_ours_is_raised():
     def broken():
-        return in_fresh_process(_bench_memory.sampling_run, video="absent.mp4")
+        return in_fresh_process(memory.sampling_run, video="absent.mp4")
 
     def sound():
         return Measured(seconds={}, start_bytes=1, peak_bytes=2, facts={})
 
     contestants = {"ours": sound, "peer": broken}
-    runs, skipped = _bench_process.interleaved(contestants, rounds=2, peers=["peer"])
+    runs, skipped = _process.interleaved(contestants, rounds=2, peers=["peer"])
     assert (len(runs["ours"]), list(runs)) == (2, ["ours"])
     assert skipped == {"peer": "failed with FileNotFoundError"}
     with pytest.raises(MeasurementError):
-        _bench_process.interleaved(contestants, rounds=1, peers=[])
+        _process.interleaved(contestants, rounds=1, peers=[])
 
 
 def test_the_command_writes_json_figure_and_table(sections, tmp_path, monkeypatch):
@@ -175,9 +179,23 @@ def test_every_section_has_a_panel():
     assert plots.PANELS.keys() == benchmark.SECTIONS.keys()
 
 
+def test_every_file_of_a_section_is_measured():
+    names = {path.stem for path in Path(sections_folder.__file__).parent.glob("[!_]*.py")}
+    assert names == benchmark.SECTIONS.keys()
+
+
+@pytest.mark.parametrize("name", ["memory", "_process"])
+def test_a_process_whose_memory_is_measured_begins_small(name):
+    module = f"framesift.evaluation.sections.{name}"
+    large = "{'av', 'cv2', 'numpy', 'torch'}"
+    code = f"import sys, {module}; print(sorted({large} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_coverage_counts_the_events_that_have_a_keyframe(monkeypatch):
-    monkeypatch.setattr(_bench_coverage, "SCENES", {"number": 8})
-    rows = _bench_coverage.measure(videos=1)["rows"]
+    monkeypatch.setattr(coverage, "SCENES", {"number": 8})
+    rows = coverage.measure(Effort(coverage_videos=1), None)["rows"]
     assert [row["name"] for row in rows] == ["keyframes", "uniform", "scene"]
     assert {row["events"] for row in rows} == {1}
     assert rows[0]["found"] == 1
@@ -185,5 +203,5 @@ def test_coverage_counts_the_events_that_have_a_keyframe(monkeypatch):
 
 
 def test_the_wilson_interval_is_the_known_one():
-    low, high = _bench_coverage.wilson(8, 10)
+    low, high = coverage.wilson(8, 10)
     assert (round(low, 3), round(high, 3)) == (0.490, 0.943)

@@ -1,6 +1,8 @@
 import subprocess
 
-from framesift.evaluation.provenance import commit, fingerprint
+import pytest
+
+from framesift.evaluation.provenance import SAMPLE_BYTES, commit, fingerprint
 
 
 def git(folder, *arguments):
@@ -30,3 +32,24 @@ def test_other_weights_have_another_fingerprint(tmp_path):
         path.write_bytes(content)
         found.add(fingerprint(tmp_path))
     assert len(found) == 3
+
+
+@pytest.mark.parametrize("place", [0, 3 * SAMPLE_BYTES, -1])
+def test_a_change_anywhere_in_small_weights_changes_the_fingerprint(tmp_path, place):
+    path, content = tmp_path / "model.safetensors", bytearray(5 * SAMPLE_BYTES + 7)
+    path.write_bytes(content)
+    before = fingerprint(tmp_path)
+    content[place] = 1
+    path.write_bytes(content)
+    assert fingerprint(tmp_path) != before
+
+
+def test_a_large_file_is_sampled_and_not_read_whole(tmp_path):
+    path = tmp_path / "model.safetensors"
+    with path.open("wb") as file:
+        file.truncate(2**36)
+    before = fingerprint(tmp_path)
+    with path.open("r+b") as file:
+        file.seek(2**35)
+        file.write(b"1")
+    assert fingerprint(tmp_path) != before

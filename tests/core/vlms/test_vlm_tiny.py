@@ -7,8 +7,8 @@ import pytest
 import torch
 
 import framesift
-from framesift.evaluation.answer_log import WHOLE
-from framesift.evaluation.model_card import measured
+from framesift.evaluation.answers.log import WHOLE
+from framesift.evaluation.answers.model_card import measured
 from framesift.types.plan import TokenPlan
 from framesift.vlms.base import Turn
 from framesift.vlms.tiny import FOLDER

@@ -1,0 +1,1 @@
+"""Right answers about shortened videos: asked, logged, counted and compared."""

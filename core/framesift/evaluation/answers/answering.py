@@ -1,0 +1,220 @@
+"""Asks a model about videos that were shortened in many ways; each video is encoded once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Final
+
+from framesift.compression import EncodedVideo
+from framesift.errors import MissingSignalError
+from framesift.evaluation.answers.log import BLIND, ONE_FRAME, WHOLE, Answered, AnswerLog
+from framesift.evaluation.answers.question_sets import Asked, AskedVideo
+from framesift.generation import Generation, complete_batch
+from framesift.pipeline import VideoCompressor
+from framesift.strategies import registry
+from framesift.strategies.base import create_strategy
+from framesift.types.budget import Budget
+from framesift.vlms._prefix_cache import read_once
+from framesift.vlms._prompt import Prompt, Turn, collate
+from framesift.vlms._room import Positions, roomy_prompt
+from framesift.vlms.base import VLM
+
+KEEPS: Final = (0.05, 0.1, 0.25, 0.35, 0.5, 0.75)
+UNSEEN: Final = "commonest answer"
+"""The strategy's name of answers that are the commonest ones in training."""
+SHORT: Final = Generation(max_new_tokens=24)
+FIRST_TOKEN: Final = Generation(max_new_tokens=1)
+BATCH: Final = 8
+INSIDE: Final = "inside the LLM"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """One way to shorten the prompt."""
+
+    name: str
+    keep: float = 1.0
+    strategy: str = "uniform"
+    frames: int | None = None
+    """Most frames' worth of tokens."""
+    positions: Positions = "auto"
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether tokens are dropped within the LLM."""
+        return create_strategy(self.strategy).applies_to == INSIDE
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether all questions about a video are asked of the same columns, before the LLM."""
+        per_question = create_strategy(self.strategy).is_per_question
+        return bool(self.keep) and not (self.is_inside or per_question)
+
+    def outside(self, model: VLM, encoded: EncodedVideo) -> VideoCompressor | None:
+        """Returns what shortens a video before the LLM reads it; None where it reads none."""
+        if not self.keep:
+            return None
+        if self.is_inside:
+            return VideoCompressor(vlm=model, strategy="uniform", keep=1.0)
+        most = None if self.frames is None else self.frames * encoded.tokens.tokens_per_frame
+        return VideoCompressor(vlm=model, strategy=self.strategy, keep=self.keep, max_tokens=most)
+
+
+BASELINES: Final = (
+    Way(name=WHOLE),
+    Way(name=ONE_FRAME, frames=1),
+    Way(name=BLIND, keep=0.0),
+    Way(name=UNSEEN, keep=0.0),
+)
+
+
+def ways(
+    model: VLM, strategies: Sequence[str] | None = None, keeps: Sequence[float] = KEEPS
+) -> tuple[list[Way], dict[str, str]]:
+    """Returns the baselines and every strategy at every share, and why strategies are left out.
+
+    Args:
+        model: what answers.
+        strategies: spec strings; None for all that the model's encoder serves.
+        keeps: shares of the tokens.
+
+    Raises:
+        MissingSignalError: the encoder does not serve a strategy that was named.
+        BudgetError: a share is out of range.
+    """
+    found, left_out = list(BASELINES), {}
+    for name in strategies or registry.names():
+        try:
+            own = [Way(name=name, strategy=name, keep=keep) for keep in keeps]
+            for way in own:
+                if not way.is_inside:
+                    VideoCompressor(vlm=model, strategy=name, keep=way.keep)
+            found += own
+        except MissingSignalError as error:
+            if strategies is not None:
+                raise
+            left_out[name] = str(error)
+    return found, left_out
+
+
+def answer_all(
+    model: VLM,
+    videos: Iterable[AskedVideo],
+    chosen: Sequence[Way],
+    log: AnswerLog,
+    path: Path,
+    *,
+    timed: int = 8,
+) -> Iterator[AskedVideo]:
+    """Adds to `log`, and to its file, what it lacks; yields each video when it is done.
+
+    Args:
+        model: what answers, greedily.
+        videos: with their questions.
+        chosen: the ways.
+        log: what was answered before.
+        path: the log's file.
+        timed: of how many videos the time to the first token is taken.
+    """
+    done = {(*answer.place, *answer.way) for answer in log.answers}
+
+    def is_done(video: AskedVideo, way: Way) -> bool:
+        return all((video.name, q.id, way.name, way.keep) in done for q in video.questions)
+
+    for number, video in enumerate(videos):
+        left = [way for way in chosen if not is_done(video, way)]
+        for answers in _answered(model, video, left, is_timed=number < timed):
+            new = [answer for answer in answers if (*answer.place, *answer.way) not in done]
+            log.add(path, new)
+        yield video
+
+
+def _answered(
+    model: VLM, video: AskedVideo, chosen: Sequence[Way], *, is_timed: bool
+) -> Iterator[list[Answered]]:
+    if not chosen:
+        return
+    encoded = VideoCompressor(vlm=model, fps=video.fps).encode(video.uri)
+    for way in chosen:
+        said = _said(model, encoded, video.questions, way)
+        seconds = None
+        if is_timed and way.keep:
+            seconds = _first_token_seconds(model, encoded, video.questions[0], way)
+        yield [
+            Answered(
+                video=video.name,
+                question=asked.id,
+                kind=asked.kind,
+                strategy=way.name,
+                keep=way.keep,
+                tokens=tokens,
+                tokens_before=encoded.tokens.count,
+                expected=asked.expected,
+                said=words,
+                right=asked.is_right(words),
+                first_token_seconds=seconds,
+            )
+            for asked, (words, tokens) in zip(video.questions, said, strict=True)
+        ]
+
+
+def _said(
+    model: VLM, encoded: EncodedVideo, questions: Sequence[Asked], way: Way
+) -> list[tuple[str, int]]:
+    """Returns the words of each answer, and how many visual tokens they rest on."""
+    if way.name == UNSEEN:
+        return [(asked.unseen or "", 0) for asked in questions]
+    prompts = list(_prompts(model, encoded, questions, way))
+    with _door(model, way):
+        words = [
+            said
+            for first in range(0, len(prompts), BATCH)
+            for said in _generated(model, prompts[first : first + BATCH], way, SHORT)
+        ]
+    budget = Budget(keep=way.keep) if way.is_inside else Budget(keep=1.0)
+    counts = [len(prompt.features) for prompt in prompts]
+    return [(said, n and budget.tokens(n)) for said, n in zip(words, counts, strict=True)]
+
+
+def _first_token_seconds(model: VLM, encoded: EncodedVideo, asked: Asked, way: Way) -> float:
+    """Returns what decoding, encoding, planning and prefill take for one question."""
+    start = perf_counter()
+    prompts = list(_prompts(model, encoded, [asked], way))
+    with _door(model, way):
+        _generated(model, prompts, way, FIRST_TOKEN)
+    read = encoded.seconds["decode"] + encoded.seconds["encode"]
+    return round(read + perf_counter() - start, 6)
+
+
+def _prompts(
+    model: VLM, encoded: EncodedVideo, questions: Sequence[Asked], way: Way
+) -> Iterator[Prompt]:
+    """Yields the prompt of each question; a plan that needs no question is made once."""
+    sift = way.outside(model, encoded)
+    shared = None if sift is None or sift.reads_question else sift.reduce(encoded)
+    for asked in questions:
+        videos = []
+        if sift is not None:
+            videos = [shared or sift.reduce(encoded, asked.prompt)]
+        turn = Turn(role="user", text=asked.prompt, videos=tuple(videos))
+        yield roomy_prompt(model, [turn], SHORT.max_new_tokens, way.positions)
+
+
+def _door(model: VLM, way: Way) -> AbstractContextManager[object]:
+    return model.in_llm(way.strategy, keep=way.keep) if way.is_inside else nullcontext()
+
+
+def _generated(
+    model: VLM, prompts: Sequence[Prompt], way: Way, generation: Generation
+) -> list[str]:
+    padding = model.tokenizer.pad_token_id
+    padding = model.tokenizer.eos_token_id if padding is None else padding
+    if way.is_shared and len(prompts) > 1:
+        inputs = read_once(model.hf, prompts, padding)
+    else:
+        inputs = collate(prompts, padding)
+    return complete_batch(model.hf, model.tokenizer, inputs, generation)

@@ -1,0 +1,82 @@
+"""The card of the embedded tiny model: what it was measured to know, and what it is not for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import jinja2
+
+from framesift.evaluation import provenance
+from framesift.evaluation.answers.answering import BASELINES, Way, answer_all
+from framesift.evaluation.answers.log import WHOLE, AnswerLog, Run
+from framesift.evaluation.answers.question_sets import span, synthetic
+from framesift.evaluation.answers.statistics import OVERALL, shares
+from framesift.storage import write_atomically
+from framesift.vlms._load import load_vlm
+
+Json = dict[str, Any]
+FIGURES: Final = "answers.json"
+CARD: Final = "README.md"
+TEMPLATE: Final = "model_card.md.j2"
+WAYS: Final = (
+    *BASELINES,
+    *(
+        Way(name=strategy, strategy=strategy, keep=keep)
+        for strategy in ("random", "uniform", "attention", "temporal")
+        for keep in (0.25, 0.1)
+    ),
+    *(
+        Way(
+            name=f"{strategy}, compact positions", strategy=strategy, keep=0.25, positions="compact"
+        )
+        for strategy in ("random", "temporal")
+    ),
+)
+
+
+def write_card(folder: Path, *, videos: int) -> Json:
+    """Returns the figures of the model in `folder` over `videos` of the test split.
+
+    The card and the figures are written beside the model.
+    """
+    results = measured(folder, videos=videos)
+    write_atomically(folder / FIGURES, f"{json.dumps(results, indent=1)}\n".encode())
+    write_atomically(folder / CARD, card(results).encode())
+    return results
+
+
+def measured(folder: Path, *, videos: int) -> Json:
+    """Returns the shares of right answers, by way and group of questions."""
+    model = load_vlm(str(folder))
+    run = Run(
+        settings={"weights": provenance.fingerprint(folder)},
+        versions=provenance.versions(),
+        machine=provenance.machine(),
+        commit=provenance.commit(),
+    )
+    with TemporaryDirectory() as temporary:
+        path = Path(temporary) / "answers.jsonl"
+        log = AnswerLog.opened(path, run)
+        for _ in answer_all(model, synthetic("test", videos), WAYS, log, path, timed=0):
+            pass
+    rows = shares(log.answers, groups=lambda kind: (span(kind),))
+    return {"run": run.model_dump(), "rows": [row.as_row() for row in rows]}
+
+
+def card(results: Json) -> str:
+    """Returns the card as Markdown."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("framesift.evaluation.answers"),
+        autoescape=False,
+        keep_trailing_newline=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters["percent"] = "{:.1%}".format
+    rows = results["rows"]
+    return environment.get_template(TEMPLATE).render(
+        kinds=[row for row in rows if row["strategy"] == WHOLE],
+        ways=[row for row in rows if row["group"] == OVERALL],
+    )

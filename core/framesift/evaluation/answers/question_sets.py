@@ -1,0 +1,180 @@
+"""Videos with questions: synthetic ones that no training has seen, and the real clips.
+
+Each question carries its evidence: when and where its answer is seen.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from framesift.errors import InvalidOptionError
+from framesift.evaluation.answers.real_clips import checked_clips, read_questions
+from framesift.sources.base import open_video
+from framesift.training._paraphrases import pattern_of, rephrased
+
+Split = Literal["train", "validation", "test"]
+FIRST_SEEDS: Final[dict[Split, int]] = {"train": 0, "validation": 1_000_000, "test": 2_000_000}
+"""Seeds of a split begin here; training draws its clips from the first ones."""
+SEEDS_EACH: Final = 1_000_000
+SCENES: Final = {"quiz": 25, "changes": 15, "shapes": 12, "events": 15, "number": 10, "cuts": 10,
+                 "mixed": 10, "static": 3}  # fmt: skip
+"""How many in a hundred videos are of each scene."""
+SECONDS: Final = {"mixed": (16, 64), "quiz": (10, 40), "cuts": (10, 32)}
+OTHER_SECONDS: Final = (8, 24)
+BACKGROUNDS: Final = {"": 60, "&noise=6": 20, "&drift=0.04": 20}
+"""How many in a hundred backdrops are as the scene has them, noisy, or sliding."""
+QUESTIONS_EACH: Final = 6
+OF_ONE_FRAME: Final = frozenset({"number", "text", "color", "place", "scene"})
+"""Kinds of question that the right frame alone answers."""
+SINGLE, SEVERAL = "single frame", "several frames"
+LEARNED_FROM: Final = 400
+"""Videos of the training split whose answers the commonest one is taken of."""
+SMALL: Final = "&width=64&height=64"
+"""A size at which a video's answers are known sooner; they do not depend on it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A question as it is put to a model, and what counts as right."""
+
+    id: str
+    """Unique within its video."""
+    prompt: str
+    kind: str
+    expected: str
+    unseen: str | None = None
+    """The commonest answer in training to such a question, where that is known."""
+    is_right: Callable[[str], bool]
+    start_seconds: float
+    end_seconds: float
+    box: tuple[float, float, float, float]
+    """Where the answer is seen: (x0, y0, x1, y1) as parts of the picture."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskedVideo:
+    """A video and questions about it."""
+
+    name: str
+    uri: str
+    fps: float
+    """Frames to sample per second."""
+    questions: tuple[Asked, ...]
+
+
+def synthetic(split: Split, videos: int) -> Iterator[AskedVideo]:
+    """Returns videos of a split with up to six questions each; splits share no seeds.
+
+    Raises:
+        InvalidOptionError: there is no such split, or it has fewer seeds.
+    """
+    if split not in FIRST_SEEDS:
+        raise InvalidOptionError(f"split={split!r} must be one of: {', '.join(FIRST_SEEDS)}")
+    if not 1 <= videos <= SEEDS_EACH:
+        raise InvalidOptionError(f"videos={videos!r} must be from 1 to {SEEDS_EACH}")
+    return _drawn(split, videos)
+
+
+def _drawn(split: Split, videos: int) -> Iterator[AskedVideo]:
+    for seed in range(FIRST_SEEDS[split], FIRST_SEEDS[split] + videos):
+        rng = random.Random(f"questions-{seed}")
+        uri = address(seed, rng)
+        known = _truth(uri)["questions"]
+        places = sorted(rng.sample(range(len(known)), min(QUESTIONS_EACH, len(known))))
+        asked = tuple(_asked(place, known[place], rng) for place in places)
+        yield AskedVideo(name=f"{split}-{seed}", uri=uri, fps=1.0, questions=asked)
+
+
+def address(seed: int, rng: random.Random) -> str:
+    """Returns the address of the video of a seed: 8 to 64 frames at one a second."""
+    scene = rng.choices(list(SCENES), list(SCENES.values()))[0]
+    seconds = rng.randint(*SECONDS.get(scene, OTHER_SECONDS))
+    background = rng.choices(list(BACKGROUNDS), list(BACKGROUNDS.values()))[0]
+    if scene == "static":
+        background = background.replace("&drift=0.04", "")
+    return f"synthetic://{scene}?seconds={seconds}&seed={seed}&fps=4{background}"
+
+
+def real(clips: Path, questions: Path | None = None) -> Iterator[AskedVideo]:
+    """Yields the real clips in a folder with their multiple-choice questions.
+
+    Args:
+        clips: folder of the clips.
+        questions: a JSON-lines file of other questions; None for the twenty that come along.
+
+    Raises:
+        InvalidOptionError: a line of the file is no question; names the line and the field.
+        UnsupportedSourceError: a clip is missing, or is another file.
+    """
+    known = read_questions(questions)
+    paths = checked_clips(clips, [question.clip for question in known])
+    for name, path in paths.items():
+        asked = tuple(
+            Asked(
+                id=question.id,
+                prompt=question.prompt,
+                kind="multiple choice",
+                expected=question.answer,
+                is_right=question.is_right,
+                start_seconds=question.start_seconds,
+                end_seconds=question.end_seconds,
+                box=question.box,
+            )
+            for question in known
+            if question.clip == name
+        )
+        yield AskedVideo(name=name, uri=str(path), fps=1.0, questions=asked)
+
+
+def span(kind: str) -> str:
+    """Returns whether the right frame alone answers questions of a kind."""
+    return SINGLE if kind in OF_ONE_FRAME else SEVERAL
+
+
+@cache
+def commonest_answers() -> dict[str, str]:
+    """Returns the commonest answer in training to questions of each pattern.
+
+    What a question names itself is written as the name of that part, as in `"{one}"`.
+    """
+    seen: dict[str, Counter[str]] = {}
+    for seed in range(LEARNED_FROM):
+        uri = address(seed, random.Random(f"questions-{seed}"))
+        for question in _truth(f"{uri}{SMALL}")["questions"]:
+            pattern, parts = pattern_of(question["question"])
+            named = {value: f"{{{name}}}" for name, value in parts.items()}
+            answer = named.get(question["answer"], question["answer"])
+            seen.setdefault(pattern, Counter())[answer] += 1
+    return {pattern: answers.most_common(1)[0][0] for pattern, answers in seen.items()}
+
+
+def _truth(uri: str) -> dict[str, Any]:
+    with open_video(uri, text_only=True) as video:
+        assert video.truth is not None
+        return video.truth
+
+
+def _asked(place: int, question: dict[str, Any], rng: random.Random) -> Asked:
+    answer: str = question["answer"]
+    pattern, parts = pattern_of(question["question"])
+    return Asked(
+        id=str(place),
+        prompt=rephrased(question["question"], rng),
+        kind=question["kind"],
+        expected=answer,
+        unseen=commonest_answers().get(pattern, "").format(**parts),
+        is_right=partial(_same, answer),
+        start_seconds=question["start_seconds"],
+        end_seconds=question["end_seconds"],
+        box=tuple(question["box"]),
+    )
+
+
+def _same(answer: str, said: str) -> bool:
+    return said.strip().rstrip(".").casefold() == answer.casefold()

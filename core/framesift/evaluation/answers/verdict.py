@@ -1,0 +1,91 @@
+"""What a log of answers shows about compression, in a few sentences with figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from framesift.evaluation.answers.crossover import crossover
+from framesift.evaluation.answers.log import BLIND, ONE_FRAME, WHOLE, Answered, AnswerLog
+from framesift.evaluation.answers.question_sets import span
+from framesift.evaluation.answers.statistics import (
+    Paired,
+    Way,
+    by_way,
+    difference,
+    retained,
+    shares,
+)
+
+DEFAULT: Final = "temporal"
+EVEN, BY_LOT = "uniform", "random"
+WHOLE_WAY: Final = (WHOLE, 1.0)
+TOLD: Final = (0.25, 0.1)
+"""Shares of the tokens that are told of."""
+
+
+def verdict(log: AnswerLog) -> list[str]:
+    """Returns one line for each thing that the log can tell; intervals are 95 %, over videos."""
+    ways = by_way(log.answers)
+    if WHOLE_WAY not in ways:
+        return []
+    lines = [_right(ways)]
+    for keep in TOLD:
+        lines += _kept(ways, keep)
+    names = {name for name, _ in ways}
+    if {DEFAULT, EVEN} <= names:
+        lines.append(crossover(log.answers, DEFAULT, EVEN).says)
+    if empty := sum(not answer.said.strip() for answer in log.answers):
+        lines.append(f"{empty} of {len(log.answers)} answers were empty, and count as wrong")
+    return lines
+
+
+def summary(log: AnswerLog) -> dict[str, Any]:
+    """Returns the run, the share of right answers of every way, and the verdict; JSON-safe."""
+    rows = shares(log.answers, by=None, groups=lambda kind: (span(kind),))
+    return {
+        "run": log.run.model_dump(),
+        "verdict": verdict(log),
+        "rows": [row.as_row() for row in rows],
+    }
+
+
+def _right(ways: dict[Way, list[Answered]]) -> str:
+    parts = []
+    for name in (WHOLE, ONE_FRAME, BLIND):
+        own = [
+            answer
+            for (strategy, _), answers in ways.items()
+            if strategy == name
+            for answer in answers
+        ]
+        if own:
+            parts.append(f"{name} {sum(answer.right for answer in own) / len(own):.1%}")
+    return f"right answers: {', '.join(parts)}"
+
+
+def _kept(ways: dict[Way, list[Answered]], keep: float) -> Iterator[str]:
+    whole = ways[WHOLE_WAY]
+    held = {
+        name: found
+        for (name, share), answers in ways.items()
+        if share == keep and (found := retained(answers, whole)) is not None
+    }
+    if not held:
+        return
+    ranked = sorted(held, key=lambda name: -held[name].value)
+    best, worst = ranked[0], ranked[-1]
+    told = [name for name in dict.fromkeys([best, DEFAULT, EVEN, BY_LOT, worst]) if name in held]
+    figures = ", ".join(f"{name} {_spread(held[name])}" for name in told)
+    yield f"at keep {keep:g}, share of the whole's right answers: {figures}"
+    apart = difference(ways[best, keep], ways[worst, keep])
+    yield f"at keep {keep:g}, {best} is {_spread(apart)} of all answers ahead of {worst}"
+    if BY_LOT in held:
+        lost = difference(whole, ways[BY_LOT, keep])
+        yield f"at keep {keep:g}, {BY_LOT} loses {_spread(lost)} of all answers"
+
+
+def _spread(figure: Paired) -> str:
+    if figure.interval is None:
+        return f"{figure.value:.1%}"
+    return f"{figure.value:.1%} ({figure.interval[0]:.1%} to {figure.interval[1]:.1%})"

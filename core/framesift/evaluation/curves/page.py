@@ -1,0 +1,214 @@
+"""One HTML page about a log of answers: figures, numbers and their origin, without other files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from framesift.evaluation.answers.log import AnswerLog, Run
+from framesift.evaluation.answers.statistics import OVERALL, Share
+from framesift.evaluation.curves._lines import Point
+from framesift.evaluation.curves._numbers import (
+    Json,
+    Numbers,
+    evidence_lines,
+    growths,
+    keyframe_points,
+)
+from framesift.evaluation.curves.plots import Picture, pictures
+from framesift.storage import write_atomically
+
+PAGE: Final = "curves.html"
+CAVEATS: Final = {
+    ("vlm", "tiny"): "The embedded tiny model answers. It knows only scenes like those it was "
+    "trained on; how much a large model loses, and which strategy is best for it, may differ.",
+    ("questions", "synthetic"): "The videos are synthetic, with still, sliding or noisy "
+    "backgrounds and short events; real ones hold more, and repeat it in other ways.",
+    ("questions", "real"): "Twenty questions about five clips are a proof of concept: an interval "
+    "over five videos is itself uncertain.",
+}
+"""What is to be said of runs with a setting."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """A number in a table, and smaller what belongs to it."""
+
+    text: str
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Numbers by row and column; None where there is none."""
+
+    title: str
+    note: str
+    head: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[Cell | None]]]
+
+
+def write_curves(folder: Path, log: AnswerLog, *, sections: Json | None = None) -> list[Path]:
+    """Returns the files written to `folder`: a PNG and an SVG of each figure, and one page.
+
+    Equal logs give equal bytes.
+
+    Args:
+        folder: made where it is missing; older files are replaced.
+        log: answers of at least one strategy.
+        sections: of a benchmark's results, of which 'evidence' and 'catalogue' are drawn.
+
+    Raises:
+        InvalidOptionError: the log has no answers of a strategy, or too few to compare.
+        MissingDependencyError: matplotlib is not installed.
+    """
+    numbers, sections = Numbers(log), sections or {}
+    drawn = pictures(numbers, sections)
+    paths = [path for picture in drawn for path in picture.save(folder)]
+    html = (
+        _environment()
+        .get_template("curves.html.j2")
+        .render(
+            run=log.run,
+            caveats=list(caveats(log.run)),
+            pictures=[(picture, inline_svg(folder, picture)) for picture in drawn],
+            tables=list(_tables(numbers, sections)),
+            answers=len(log.answers),
+            videos=len({answer.video for answer in log.answers}),
+            empty=sum(share.empty for share in (*numbers.levels, *numbers.shortened)),
+        )
+    )
+    return [*paths, write_atomically(folder / PAGE, html.encode())]
+
+
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("framesift.evaluation.curves"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def caveats(run: Run) -> Iterator[str]:
+    """Yields what a reader of the figures of `run` should know of them."""
+    for (name, value), words in CAVEATS.items():
+        if run.settings.get(name) == value:
+            yield words
+
+
+def inline_svg(folder: Path, picture: Picture) -> Markup:
+    """Returns the SVG of a picture as a part of a page, its names distinct from other pictures'."""
+    text = (folder / f"{picture.stem}.svg").read_text()
+    text = re.sub(r"<metadata>.*?</metadata>|<title>.*?</title>", "", text, flags=re.DOTALL)
+    text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{picture.stem}-", text)
+    label = Markup('<svg role="img" aria-label="{}" ').format(picture.alt)
+    return label + Markup(text[text.index("<svg") + len("<svg ") :])
+
+
+def _tables(numbers: Numbers, sections: Json) -> Iterator[Table]:
+    ways = {(share.strategy, share.keep): share for share in numbers.shortened}
+    keeps = [_percent(keep) for keep in numbers.keeps]
+    where = _percent(numbers.quarter)
+    yield Table(
+        title="Without a budget",
+        note="answers that compression does not touch",
+        head=("right", "visual tokens", "seconds to the first token", "answers", "videos"),
+        rows=[(share.strategy, _level(share)) for share in numbers.levels],
+    )
+    yield Table(
+        title="Right answers by strategy and tokens kept",
+        note=f"per cent with 95 % intervals over videos; the best at {where} first",
+        head=keeps,
+        rows=[
+            (name, [_share(ways.get((name, keep))) for keep in numbers.keeps])
+            for name in numbers.ranked
+        ],
+    )
+    if any(share.first_token_seconds is not None for share in numbers.shortened):
+        yield Table(
+            title="Seconds to the first token by strategy and tokens kept",
+            note="medians; decoding, encoding, planning and prefill",
+            head=keeps,
+            rows=[
+                (name, [_seconds(ways.get((name, keep))) for keep in numbers.keeps])
+                for name in numbers.ranked
+            ],
+        )
+    groups = (OVERALL, *numbers.kinds)
+    yield Table(
+        title=f"Right answers by kind of question at {where} of the tokens",
+        note="per cent with 95 % intervals over videos",
+        head=groups,
+        rows=[
+            (name, [_share(row.get(group), decimals=0) for group in groups])
+            for name, row in numbers.rows_of_kinds()
+        ],
+    )
+    yield from _section_tables(sections)
+
+
+def _section_tables(sections: Json) -> Iterator[Table]:
+    if "evidence" in sections:
+        lines = evidence_lines(sections["evidence"])
+        yield _points_table(
+            "Evidence held by strategy and tokens kept",
+            {name: {_percent(p.keep): p for p in points[::-1]} for name, points in lines.items()},
+        )
+        keyframes = keyframe_points(sections["evidence"])
+        yield _points_table(
+            "Evidence held by selector and keyframes of a clip",
+            {name: {str(n): p for n, p in points.items()} for name, points in keyframes.items()},
+        )
+    for name, cost in growths(sections.get("catalogue", {"growth": {}})).items():
+        times = zip(cost.frames, cost.seconds, ["", *cost.powers], strict=True)
+        yield Table(
+            title=f"Planning by {name} against frames",
+            note="seconds, and to which power of the frames they grew from the row above",
+            head=("seconds", "power"),
+            rows=[
+                (f"{frames:,}", [Cell(text=f"{seconds:.4g}"), Cell(text=str(power))])
+                for frames, seconds, power in times
+            ],
+        )
+
+
+def _points_table(title: str, points: dict[str, dict[str, Point]]) -> Table:
+    head = list(dict.fromkeys(name for row in points.values() for name in row))
+    return Table(
+        title=title,
+        note="per cent with 95 % intervals over questions",
+        head=head,
+        rows=[(name, [_share(row.get(amount)) for amount in head]) for name, row in points.items()],
+    )
+
+
+def _level(share: Share) -> list[Cell | None]:
+    tokens = Cell(text=f"{share.tokens:,.0f}", note=_percent(share.tokens_share))
+    counts = (Cell(text=f"{count:,}") for count in (share.answers, share.videos))
+    return [_share(share), tokens, _seconds(share), *counts]
+
+
+def _share(share: Share | Point | None, *, decimals: int = 1) -> Cell | None:
+    if share is None:
+        return None
+    bounds = share.interval or ()
+    note = " to ".join(f"{100 * bound:.{decimals}f}" for bound in bounds)
+    return Cell(text=f"{100 * share.share:.{decimals}f}", note=note)
+
+
+def _seconds(share: Share | None) -> Cell | None:
+    if share is None or share.first_token_seconds is None:
+        return None
+    return Cell(text=f"{share.first_token_seconds:.3f}")
+
+
+def _percent(part: float) -> str:
+    return f"{100 * part:.3g} %"

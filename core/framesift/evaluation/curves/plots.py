@@ -1,0 +1,199 @@
+"""The pictures of a log of answers: what compression costs in right answers, and what it buys."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from framesift.evaluation.answers.log import WHOLE, AnswerLog
+from framesift.evaluation.answers.statistics import OVERALL, Share
+from framesift.evaluation.curves._axes import LOOK
+from framesift.evaluation.curves._figures import answers_figure, front, front_figure
+from framesift.evaluation.curves._numbers import (
+    Json,
+    Numbers,
+    evidence_lines,
+    growths,
+    keyframe_points,
+)
+from framesift.evaluation.curves._panels import (
+    evidence_figure,
+    growth_figure,
+    keyframes_figure,
+    kinds_figure,
+)
+from framesift.registry import require
+from framesift.storage import write_atomically
+
+DPI: Final = 130
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A figure with what is to be said about it."""
+
+    stem: str
+    title: str
+    alt: str
+    """What is seen, for who does not see it."""
+    caption: str
+    figure: Any
+    """A matplotlib figure."""
+
+    def save(self, folder: Path) -> list[Path]:
+        """Returns the PNG and the SVG of the figure in `folder`; equal figures give equal bytes."""
+        svg = {**dict.fromkeys(("Creator", "Date", "Format", "Type")), "Title": self.title}
+        return [
+            write_atomically(folder / f"{self.stem}.png", self._bytes("png", {"Software": None})),
+            write_atomically(folder / f"{self.stem}.svg", self._bytes("svg", svg)),
+        ]
+
+    def _bytes(self, kind: str, metadata: Mapping[str, str | None]) -> bytes:
+        buffer = io.BytesIO()
+        with require("matplotlib", extra="bench").rc_context(LOOK):
+            self.figure.savefig(buffer, format=kind, dpi=DPI, metadata=metadata)
+        return buffer.getvalue()
+
+
+def pictures(numbers: Numbers, sections: Json) -> list[Picture]:
+    """Returns the figures that the numbers and the sections of a benchmark are enough for.
+
+    Raises:
+        MissingDependencyError: matplotlib is not installed.
+    """
+    with require("matplotlib", extra="bench").rc_context(LOOK):
+        found = [_answers(numbers)]
+        if numbers.timed:
+            found.append(_front(numbers))
+        if len(numbers.kinds) > 1:
+            found.append(_kinds(numbers))
+        if "evidence" in sections:
+            found += _evidence(sections["evidence"])
+        if sections.get("catalogue", {}).get("growth"):
+            found.append(_growth(sections["catalogue"]))
+    return found
+
+
+def _answers(numbers: Numbers) -> Picture:
+    levels = {share.strategy: share.share for share in numbers.levels}
+    best, where = numbers.ranked[0], f"{100 * numbers.quarter:.3g} %"
+    crossing = numbers.crossing
+    said = f" Temporal against uniform: {crossing.says}." if crossing else ""
+    beside = "; ".join(f"{name} {100 * share:.1f} %" for name, share in levels.items())
+    return Picture(
+        stem="curves-answers",
+        title="Right answers against tokens kept",
+        alt=f"Lines of right answers over tokens kept, one for each of {len(numbers.ranked)} "
+        f"strategies; at {where} of the tokens {best} is the highest.{said}",
+        caption=f"Best at {where} of the tokens: {best}. Without a budget: {beside}.{said} "
+        "At 100 % every line begins at all tokens, which any strategy keeps there.",
+        figure=answers_figure(numbers.lines, levels, best=best, crossing=crossing),
+    )
+
+
+def _front(numbers: Numbers) -> Picture:
+    names = map(str, front(numbers.timed))
+    return Picture(
+        stem="curves-time",
+        title="Right answers against time to the first token",
+        alt="Points of right answers over seconds to the first token, one for each strategy and "
+        f"budget; from the fastest on, none beats: {', '.join(names)}.",
+        caption="Each point is a strategy at a budget. Seconds are medians over the answers that "
+        "were timed and hold decoding and encoding, which a budget does not shorten.",
+        figure=front_figure(numbers.timed, whole=WHOLE, best=numbers.ranked[0]),
+    )
+
+
+def _kinds(numbers: Numbers) -> Picture:
+    rows = dict(numbers.rows_of_kinds())
+    shares = {name: {kind: s.share for kind, s in row.items()} for name, row in rows.items()}
+    counts = {
+        kind: max(row[kind].answers for row in rows.values() if kind in row)
+        for kind in (OVERALL, *numbers.kinds)
+    }
+    return Picture(
+        stem="curves-kinds",
+        title="Right answers by kind of question",
+        alt=f"Table of right answers of {len(rows)} ways for {len(numbers.kinds)} kinds of "
+        "question; the numbers are in the table below.",
+        caption="The number under a kind is how many answers a way has to it; where it is small, "
+        "so is what a difference says. Intervals are in the table below.",
+        figure=kinds_figure(
+            shares,
+            whole=shares.get(WHOLE, {}),
+            keep=numbers.quarter,
+            apart=len(numbers.levels),
+            answers=counts,
+        ),
+    )
+
+
+def _evidence(section: Json) -> Iterator[Picture]:
+    lines, keyframes = evidence_lines(section), keyframe_points(section)
+    if lines:
+        best = max(lines, key=lambda name: lines[name][-1].share)
+        least = f"{100 * lines[best][-1].keep:.3g} %"
+        yield Picture(
+            stem="curves-evidence",
+            title="Evidence in the tokens kept",
+            alt=f"Lines of evidence held over tokens kept, one for each of {len(lines)} "
+            f"strategies; at {least} of the tokens {best} is the highest.",
+            caption=f"Measured: {section['question']}. Best at {least} of the tokens: {best}.",
+            figure=evidence_figure(lines, best=best),
+        )
+    if keyframes:
+        yield Picture(
+            stem="curves-keyframes",
+            title="Evidence in keyframes",
+            alt="Points of the questions that keyframes hold, with their intervals, a row for "
+            f"each selector: {', '.join(keyframes)}; the numbers are in a table below.",
+            caption="The oracle knows the questions and when their answers are seen.",
+            figure=keyframes_figure(keyframes),
+        )
+
+
+def _growth(section: Json) -> Picture:
+    encoding, costs = section["encoding"], growths(section)
+    return Picture(
+        stem="curves-growth",
+        title="Planning against the length of the video",
+        alt="Lines of seconds over frames: encoding, in proportion to them, and far below it "
+        f"planning by {', '.join(costs)}.",
+        caption=f"Measured: {section['question']}. Encoding is timed once and drawn in proportion.",
+        figure=growth_figure(costs, (encoding["frames"], encoding["seconds"])),
+    )
+
+
+def table_lines(log: AnswerLog) -> list[str]:
+    """Returns lines of a table for a terminal: right answers in per cent, by strategy and keep.
+
+    Behind each share is half the width of its interval.
+
+    Raises:
+        InvalidOptionError: the log has no answers of a strategy.
+    """
+    return list(_table(Numbers(log)))
+
+
+def _table(numbers: Numbers) -> Iterator[str]:
+    ways = {(share.strategy, share.keep): share for share in numbers.shortened}
+    names = [*numbers.ranked, *(share.strategy for share in numbers.levels)]
+    wide = max(map(len, names)) + 2
+    yield f"{'':<{wide}}" + "".join(f"{f'{100 * keep:.3g} %':>13}" for keep in numbers.keeps)
+    for name in numbers.ranked:
+        cells = [_cell(ways.get((name, keep))) for keep in numbers.keeps]
+        yield f"{name:<{wide}}" + "".join(f"{cell:>13}" for cell in cells)
+    for share in numbers.levels:
+        yield f"{share.strategy:<{wide}}{_cell(share):>13}"
+
+
+def _cell(share: Share | None) -> str:
+    if share is None:
+        return "-"
+    if share.interval is None:
+        return f"{100 * share.share:.1f}"
+    low, high = share.interval
+    return f"{100 * share.share:.1f} ±{50 * (high - low):4.1f}"

@@ -1,0 +1,1 @@
+"""What was kept of one video: a page, and a contact sheet."""

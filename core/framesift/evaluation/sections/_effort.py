@@ -1,0 +1,44 @@
+"""How much a run of the benchmark measures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """How much is measured."""
+
+    clip_seconds: int = 60
+    sampling_rounds: int = 5
+    planning_rounds: int = 3
+    frames: tuple[int, ...] = (32, 128, 512)
+    coverage_videos: int = 20
+    pointing_videos: int = 40
+    evidence_keeps: tuple[float, ...] = (0.05, 0.1, 0.25, 0.5)
+    server_seconds: float = 20.0
+    real_models: tuple[str, ...] | None = None
+    """All where it is None."""
+    catalogue_rounds: int = 1
+    cost_rounds: int = 1
+    cost_keeps: tuple[float, ...] = (1.0, 0.5, 0.25, 0.1)
+    """1 and 0.25 are among them."""
+    cost_seconds: int | None = None
+    """Length of the video that answers are about; None for one that suits the machine."""
+    memory_seconds: tuple[int, int] = (300, 3600)
+    """Lengths of the short and the long video, multiples of `clip_seconds`."""
+
+
+FULL: Final = Effort()
+QUICK: Final = Effort(
+    sampling_rounds=3,
+    coverage_videos=3,
+    pointing_videos=2,
+    evidence_keeps=(0.25,),
+    server_seconds=5.0,
+    real_models=("llava",),
+    cost_keeps=(1.0, 0.25),
+    cost_seconds=6,
+    memory_seconds=(60, 360),
+)

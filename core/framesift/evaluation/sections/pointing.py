@@ -1,0 +1,118 @@
+"""Which kind of evidence points right, and what a gate costs, by the tiny model on held-out videos.
+
+Of each question it is known when and where its answer is seen. The first stretch that an answer
+names points right in time if it overlaps that time, and in place if its box overlaps that box too.
+Its peer is chance: how often a stretch or box of the same size does so that lies anywhere.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final, get_args
+
+from framesift.chat import Chat
+from framesift.encoders._gate import SIMILARITY
+from framesift.evaluation.answers.bootstrap import ratio_interval, sums_by_video
+from framesift.evaluation.answers.question_sets import Asked, synthetic
+from framesift.evaluation.answers.statistics import DECIMALS, rounded
+from framesift.evaluation.sections._effort import Effort
+from framesift.evaluation.sections._process import Json
+from framesift.evidence import EvidenceKind
+from framesift.generation import Generation
+from framesift.pipeline import VideoCompressor
+from framesift.sources.base import open_video
+from framesift.vlms._load import load_vlm
+
+LARGEST: Final = 0.5
+"""Parts of the video, or of the picture, that are larger are met by almost any guess."""
+SHORT: Final = Generation(max_new_tokens=24)
+
+Measure = tuple[str, str]
+"""What is measured, of which kind of evidence or gate."""
+
+
+def measure(effort: Effort, clips: Path | None) -> Json:
+    """Returns which evidence points right, and what a gate costs, over synthetic videos."""
+    model = load_vlm("tiny")
+    scores: defaultdict[Measure, list[tuple[str, float, float]]] = defaultdict(list)
+    left_out, sampled = Counter[Measure](), Counter[Measure]()
+    for video in synthetic("test", effort.pointing_videos):
+        plain: list[bool] = []
+        for gate in (None, SIMILARITY):
+            sift = VideoCompressor(vlm=model, fps=video.fps, gate=gate)
+            with open_video(video.uri) as local, sift.open(local) as chat:
+                right = [_is_right(chat, asked) for asked in video.questions]
+                plain = plain or right
+                for asked in video.questions if gate is None else ():
+                    for key, hit, chance in _pointed(chat, asked):
+                        scores[key].append((video.name, hit, chance))
+                report = chat.videos[0].report
+            key = "gate", f"gate {gate}"
+            scores[key] += [(video.name, *pair) for pair in zip(right, plain, strict=True)]
+            left_out[key] += report.frames_in - report.frames_encoded
+            sampled[key] += report.frames_in
+    rows = [_row(key, found) for key, found in sorted(scores.items())]
+    for row in rows:
+        if frames := sampled[row["video"], row["name"]]:
+            share = left_out[row["video"], row["name"]] / frames
+            row["frames_left_out"] = round(share, DECIMALS)
+    return {
+        "question": "share of questions whose first evidence overlaps the time, or time and box, "
+        "in which the answer is seen, beside chance; share of right answers with a gate, beside "
+        "that without one; gain over the peer on the same questions; 95 % bootstrap over videos",
+        "rows": rows,
+    }
+
+
+def overlap_chance(span: tuple[float, float], length: float, total: float) -> float:
+    """Returns how often a stretch of `length` that lies anywhere in 0 to `total` meets `span`."""
+    free = total - length
+    if free <= 0:
+        return 1.0
+    return min(1.0, max(0.0, (min(span[1], free) - max(span[0] - length, 0.0)) / free))
+
+
+def _pointed(chat: Chat, asked: Asked) -> Iterator[tuple[Measure, bool, float]]:
+    """Yields for each kind of evidence whether its first stretch points right, and the chance."""
+    seconds = chat.videos[0].report.duration_seconds
+    span, (x0, y0, x1, y1) = (asked.start_seconds, asked.end_seconds), asked.box
+    if span[1] - span[0] > LARGEST * seconds:
+        return
+    kinds: tuple[EvidenceKind, ...] = get_args(EvidenceKind)
+    for kind in kinds:
+        first = chat.ask(asked.prompt, generation=SHORT, evidence=kind).evidence[0]
+        found = first.start_seconds, first.end_seconds
+        hit, chance = _meet(found, span), overlap_chance(span, found[1] - found[0], seconds)
+        yield ("time", kind), hit, chance
+        if (x1 - x0) * (y1 - y0) <= LARGEST and first.box is not None:
+            left, top, right, bottom = first.box
+            hit = hit and _meet((left, right), (x0, x1)) and _meet((top, bottom), (y0, y1))
+            chance *= overlap_chance((x0, x1), right - left, 1.0)
+            chance *= overlap_chance((y0, y1), bottom - top, 1.0)
+            yield ("time and place", kind), hit, chance
+
+
+def _meet(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    return one[0] < other[1] and one[1] > other[0]
+
+
+def _is_right(chat: Chat, asked: Asked) -> bool:
+    return asked.is_right(chat.ask(asked.prompt, generation=SHORT, evidence=None).text)
+
+
+def _row(key: Measure, scores: Sequence[tuple[str, float, float]]) -> Json:
+    columns = [(value, peer, value - peer, 1) for _, value, peer in scores]
+    sums = sums_by_video([video for video, _, _ in scores], columns)
+    share, peer, gain = (float(total) / len(scores) for total in sums[:, :3].sum(axis=0))
+    return {
+        "video": key[0],
+        "name": key[1],
+        "events": len(scores),
+        "share": round(share, DECIMALS),
+        "interval": rounded(ratio_interval(sums[:, [0, 3]])),
+        "peer_share": round(peer, DECIMALS),
+        "gain": round(gain, DECIMALS),
+        "gain_interval": rounded(ratio_interval(sums[:, [2, 3]])),
+    }

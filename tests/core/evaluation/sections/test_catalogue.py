@@ -1,0 +1,44 @@
+import pytest
+
+from framesift.evaluation.sections import catalogue, planning
+from framesift.evaluation.sections._process import Laps, Measured, MeasurementError
+
+pytest.importorskip("transformers")
+
+
+@pytest.fixture
+def found(monkeypatch):
+    """The section about small tokens, measured in this process; one strategy breaks off."""
+    for module in (catalogue, planning):
+        monkeypatch.setattr(module, "GRID", (2, 2))
+        monkeypatch.setattr(module, "CHANNELS", 16)
+
+    def here(work, *, timeout_seconds=0.0, **options):
+        if options.get("strategy") == "uniform":
+            raise MeasurementError("took more than 600 s")
+        laps = Laps()
+        facts = work(laps, **options)
+        return Measured(seconds=laps.seconds, start_bytes=10, peak_bytes=30, facts=facts)
+
+    monkeypatch.setattr(catalogue, "in_fresh_process", here)
+    names = ["temporal", "sttm", "uniform"]
+    return catalogue.results(
+        rounds=2, frames=6, growth=(2, 4, 8), names=names, tower_frames=3, layers=1
+    )
+
+
+def test_every_strategy_is_set_against_encoding_the_same_frames(found):
+    assert [row["name"] for row in found["rows"]] == ["temporal", "sttm"]
+    assert found["failed"] == {"uniform": "took more than 600 s"}
+    assert found["encoding"]["tokens"] == 3 * 4
+    for row in found["rows"]:
+        assert (row["tokens_out"], row["peak_bytes"]) == (6, 20)
+        assert row["peer_seconds"] == pytest.approx(2 * found["encoding"]["seconds"], abs=2e-6)
+        assert row["times_peer"] == pytest.approx(row["seconds"] / row["peer_seconds"], rel=0.05)
+    assert found["met"].keys() == {"temporal"}
+
+
+def test_growth_is_a_power_between_neighbouring_lengths(found):
+    growth = found["growth"]["temporal"]
+    assert [row["frames"] for row in growth["rows"]] == [2, 4, 8]
+    assert len(growth["powers"]) == 2

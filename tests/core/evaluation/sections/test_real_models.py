@@ -1,0 +1,91 @@
+"""The models of real size are the published ones, and go through the ordinary code."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from narrow_models import narrow
+
+transformers = pytest.importorskip("transformers")
+
+from framesift.evaluation.sections import real_size  # noqa: E402
+from framesift.evaluation.sections._effort import Effort  # noqa: E402
+from framesift.evaluation.sections._process import Laps  # noqa: E402
+from framesift.evaluation.sections._real_models import (  # noqa: E402
+    DEPTH,
+    MODELS,
+    SPECIAL,
+    WHOLE,
+    byte_tokenizer,
+)
+from framesift.evaluation.table import table_lines  # noqa: E402
+
+PUBLISHED = {
+    "llava": (32, 7.06e9),
+    "llava-onevision": (28, 8.03e9),
+    "internvl": (28, 7.94e9),
+    "qwen2-5-vl": (28, 8.29e9),
+}
+PUBLISHED_WHOLE = {"llava-onevision-0.5b": (24, 0.894e9), "llava-onevision-7b": (28, 8.03e9)}
+NUMBERS = {token: number for number, token in enumerate(SPECIAL)}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_at_full_depth_it_has_the_published_number_of_weights(name):
+    depth, expected = PUBLISHED[name]
+    config = MODELS[name].config(NUMBERS)
+    assert config.text_config.num_hidden_layers == DEPTH
+    with torch.device("meta"):
+        model = transformers.AutoModelForImageTextToText.from_config(config)
+    layer = sum(weight.numel() for weight in model.get_decoder().layers[0].parameters())
+    found = sum(weight.numel() for weight in model.parameters()) + (depth - DEPTH) * layer
+    assert found == pytest.approx(expected, rel=0.005)
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_whole_one_has_the_published_depth_and_number_of_weights(name):
+    depth, expected = PUBLISHED_WHOLE[name]
+    with torch.device("meta"):
+        config = WHOLE[name].config(NUMBERS)
+        model = transformers.AutoModelForImageTextToText.from_config(config)
+    assert len(model.get_decoder().layers) == depth
+    found = sum(weight.numel() for weight in model.parameters())
+    assert found == pytest.approx(expected, rel=0.005)
+
+
+def test_the_tokenizer_spells_any_text():
+    tokenizer = byte_tokenizer()
+    text = "<|im_start|>user\nÄ ñ 漢 <image>"
+    assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
+    assert len({tokenizer.convert_tokens_to_ids(token) for token in SPECIAL}) == len(SPECIAL)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_narrow_one_is_written_loaded_and_asked(name, tmp_path, monkeypatch):
+    real = MODELS[name]
+    small = replace(real, config=lambda ids: narrow(real.config(ids)))
+    monkeypatch.setitem(real_size.MODELS, name, small)
+    written = real_size.write_run(Laps(), name=name, folder=str(tmp_path))
+    assert 0 < written["parameters"] < 1e6
+    laps = Laps()
+    found = real_size.answer_run(laps, folder=str(tmp_path))
+    whole, quarter = found["answers"]
+    assert whole["visual_tokens"] == whole["visual_tokens_before"]
+    assert quarter["visual_tokens"] == pytest.approx(whole["visual_tokens"] / 4, abs=1)
+    assert quarter["prompt_tokens"] < whole["prompt_tokens"]
+    assert whole["new_tokens"] == quarter["new_tokens"] == real_size.NEW_TOKENS
+    assert {stage: len(seconds) for stage, seconds in laps.seconds.items()} == {
+        "load": 1,
+        "compress": 2,
+        "generate": 2,
+    }
+
+
+@pytest.mark.slow
+def test_a_model_of_real_size_answers_here():
+    found = real_size.measure(Effort(real_models=("llava",)), None)
+    (row,) = found["rows"]
+    assert row["weight_bytes"] / 2 < row["peak_bytes"] < 2 * row["weight_bytes"] + 1e9
+    assert [answer["visual_tokens"] for answer in row["answers"]] == [2304, 576]
+    assert "LLaVA-1.5-7B" in "\n".join(table_lines({"sections": {"real_size": found}}))
