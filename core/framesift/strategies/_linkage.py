@@ -17,13 +17,7 @@ from torch import Tensor
 
 from framesift.strategies import _ops
 
-ROUNDING = 12.0
-"""Adding and taking away 12 rounds a float32 cosine to 2^-20, so that equal pairs tie."""
-AT_ONCE = 2**22
-"""Similarities held at once, 16 MiB of them."""
-STORED = 2**26
-"""Largest matrix of similarities that is kept, 256 MiB; of larger ones rows are made anew."""
-ROWS_AT_ONCE, CHANNELS_AT_ONCE = 256, 64
+CHANNELS_AT_ONCE = 64
 
 
 class Rows(Protocol):
@@ -91,21 +85,6 @@ class Forest:
         return _ops.components(self.nodes, self.low[:edges], self.high[:edges])
 
 
-def unit(values: Tensor) -> Tensor:
-    """Returns `values` `(n, D)` at length 1, float32 `(n, D + 1)`.
-
-    The last channel is 1 for zero vectors, else 0: they are like each other and nothing else.
-    """
-    channels = values.shape[1]
-    out = torch.zeros(len(values), channels + 1, device=values.device)
-    for room, part in zip(out.split(256), values.split(256), strict=True):
-        wide = part.double()
-        length = torch.linalg.vector_norm(wide, dim=-1, keepdim=True)
-        room[:, :channels] = wide / length.clamp_min(1e-300)
-        room[:, channels] = length[:, 0] == 0
-    return out
-
-
 def averages(values: Tensor, group: Tensor, weight: Tensor, count: int) -> Tensor:
     """Returns the weighted sum of the rows of each group, float32 `(count, D)`, in a fixed order.
 
@@ -125,15 +104,6 @@ def averages(values: Tensor, group: Tensor, weight: Tensor, count: int) -> Tenso
         part = values[:, channels][order].float().mul_(share)
         out[:, channels] = torch.segment_reduce(part, "sum", lengths=lengths, axis=0)
     return out
-
-
-def nearest(values: Tensor, targets: Tensor) -> Tensor:
-    """Returns the row of `targets` of highest cosine for each of `values`, the earlier on ties."""
-    units, at_once = unit(targets), max(1, AT_ONCE // len(targets))
-    found = torch.empty(len(values), dtype=torch.long, device=values.device)
-    for room, part in zip(found.split(at_once), values.split(at_once), strict=True):
-        room.copy_(_rounded(unit(part) @ units.T).max(1).indices)
-    return found
 
 
 def spanning_forest(units: Tensor, rows: Rows) -> Forest:
@@ -227,71 +197,3 @@ def _cosine(units: Tensor, low: Tensor, high: Tensor) -> Tensor:
         a, b = (units[ends[start : start + 256]].double() for ends in (low, high))
         parts.append(torch.linalg.vecdot(a, b))
     return torch.cat(parts).mul(1e7).round().div(1e7).clamp(-1.0, 1.0)
-
-
-def _rounded(similarity: Tensor) -> Tensor:
-    """Rounds cosines in place and returns them."""
-    return similarity.add_(ROUNDING).sub_(ROUNDING)
-
-
-class AllPairs:
-    """Similarities of unit vectors `(n, D)`, each with each other."""
-
-    def __init__(self, units: Tensor) -> None:
-        self.nodes, self.edges = len(units), len(units) - 1
-        self._units = units
-        self._matrix = self._whole() if self.nodes**2 <= STORED else None
-
-    def best(self, rows: Tensor, group: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Returns similarity and index of the nearest node outside of each row's own group."""
-        if group is None and self._matrix is not None:
-            value, column = self._matrix.max(1)
-            return value, column
-        found = [
-            self._block(part, None if group is None else group.int()).max(1)
-            for part in rows.split(max(1, AT_ONCE // self.nodes))
-        ]
-        return torch.cat([part.values for part in found]), torch.cat([p.indices for p in found])
-
-    def _block(self, rows: Tensor, group: Tensor | None) -> Tensor:
-        """Returns similarities `(R, n)`, minus infinity within a group."""
-        if self._matrix is None:
-            block = _rounded(self._units[rows] @ self._units.T)
-            block.scatter_(1, rows[:, None], -torch.inf)
-        else:
-            block = self._matrix[rows]
-        return (
-            block if group is None else block.masked_fill_(group[rows, None] == group, -torch.inf)
-        )
-
-    def _whole(self) -> Tensor:
-        """Returns the matrix, its upper triangle copied from the lower one."""
-        matrix = torch.empty(self.nodes, self.nodes, device=self._units.device)
-        for start in range(0, self.nodes, ROWS_AT_ONCE):
-            end = min(start + ROWS_AT_ONCE, self.nodes)
-            stretch = matrix[start:end, :end]
-            _rounded(torch.mm(self._units[start:end], self._units[:end].T, out=stretch))
-            matrix[:start, start:end] = stretch[:, :start].T
-        return matrix.fill_diagonal_(-torch.inf)
-
-
-class WithinFrames:
-    """Similarities of unit vectors `(F, N, D)`, each with the others of its own frame."""
-
-    def __init__(self, units: Tensor, live: Tensor) -> None:
-        frames, patches, _ = units.shape
-        self.nodes, self._patches = frames * patches, patches
-        self.edges = int((live.sum(1) - 1).clamp_min(0).sum())
-        matrix = _rounded(units @ units.mT)
-        matrix.masked_fill_(~(live[:, :, None] & live[:, None]), -torch.inf)
-        matrix.diagonal(dim1=1, dim2=2).fill_(-torch.inf)
-        self._matrix = matrix.view(self.nodes, patches)
-
-    def best(self, rows: Tensor, group: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Returns similarity and index of the nearest node outside of each row's own group."""
-        frame, block = rows // self._patches, self._matrix[rows]
-        if group is not None:
-            own = group[rows, None] == group.view(-1, self._patches)[frame]
-            block.masked_fill_(own, -torch.inf)
-        value, column = block.max(1)
-        return value, column + frame * self._patches

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from framesift.strategies import _bounds, _linkage, _ops
+from framesift.strategies import _bounds, _linkage, _ops, _similarities
 from framesift.strategies._linkage import Forest
 from framesift.strategies.base import Strategy
 from framesift.types.plan import TokenPlan
@@ -119,12 +119,12 @@ class _TwoSteps:
 def _spatial_forest(tokens: VideoTokens) -> Forest:
     """Returns the spanning forest of the similarities within frames, over all `T * N` tokens."""
     frames, patches = tokens.features.shape[:2]
-    at_once = max(1, _linkage.AT_ONCE // patches**2)
+    at_once = max(1, _similarities.AT_ONCE // patches**2)
     parts = []
     for start in range(0, frames, at_once):
         features = tokens.features[start : start + at_once]
-        units = _linkage.unit(features.flatten(0, 1))
-        within = _linkage.WithinFrames(
+        units = _similarities.unit(features.flatten(0, 1))
+        within = _similarities.WithinFrames(
             units.view(*features.shape[:2], -1), tokens.live[start : start + at_once]
         )
         parts.append(_linkage.spanning_forest(units, within))
@@ -145,8 +145,8 @@ def _two_steps(tokens: VideoTokens, spatial: Forest, threshold: float) -> _TwoSt
     sizes = torch.bincount(first[first >= 0])
     share = sizes.double().reciprocal()[first]
     features = tokens.features.flatten(0, 1)
-    units = _linkage.unit(_linkage.averages(features, first, share, len(sizes)))
-    temporal = _linkage.spanning_forest(units, _linkage.AllPairs(units))
+    units = _similarities.unit(_linkage.averages(features, first, share, len(sizes)))
+    temporal = _linkage.spanning_forest(units, _similarities.AllPairs(units))
     return _TwoSteps(threshold=threshold, first=first, temporal=temporal)
 
 
@@ -187,7 +187,7 @@ def _merged(tokens: VideoTokens, first: Tensor, second: Tensor) -> TokenPlan:
     count = int(second.max()) + 1
     group = torch.full_like(first, -1).index_copy(0, src, outer)
     part = torch.zeros_like(first, dtype=torch.float64).index_copy(0, src, share)
-    added = _linkage.nearest(features, _linkage.averages(features, group, part, count))[src]
+    added = _similarities.nearest(features, _linkage.averages(features, group, part, count))[src]
     each = torch.bincount(added, minlength=count).add(1).double().reciprocal()
     cells = torch.cat([outer, added]) * len(first) + src.repeat(2)
     weight = torch.cat([share * each[outer], each[added]])

@@ -3,7 +3,9 @@ import torch
 
 import framesift
 from framesift.errors import InvalidOptionError
-from framesift.strategies import _linkage
+from framesift.evaluation.sections._process import in_fresh_process
+from framesift.evaluation.sections.scissor import memory_run
+from framesift.strategies import _linkage, _similarities
 from framesift.strategies.base import create_strategy
 from framesift.strategies.scissor import Scissor
 from framesift.types.tokens import VideoTokens
@@ -103,8 +105,8 @@ def test_the_order_of_channels_changes_nothing(dtype):
 def test_rows_made_anew_give_the_plan_of_the_kept_matrix(monkeypatch):
     tokens = tokens_of(noise(12, 9))
     kept = create_strategy("scissor").plan(tokens, 30)
-    monkeypatch.setattr(_linkage, "STORED", 0)
-    monkeypatch.setattr(_linkage, "AT_ONCE", 500)
+    monkeypatch.setattr(_similarities, "STORED", 0)
+    monkeypatch.setattr(_similarities, "AT_ONCE", 500)
     assert same(create_strategy("scissor").plan(tokens, 30), kept)
 
 
@@ -138,3 +140,10 @@ def test_the_documented_thresholds_are_those_that_are_solved():
     assert solved == pytest.approx([0.9999, 0.9999, 0.9952, 0.9773], abs=5e-4)
     for threshold in solved:
         assert f"{threshold:.4f}" in (Scissor.__doc__ or "")
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_square_of_the_tokens():
+    run = in_fresh_process(memory_run, kind="random", frames=80, channels=64)
+    assert run.facts["tokens_in"] == 80 * 196
+    assert run.peak_bytes - run.start_bytes < 150e6
