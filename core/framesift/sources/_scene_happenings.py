@@ -15,9 +15,10 @@ from framesift.sources._scene_pixels import (
     cursor_pixels,
     shape_pixels,
 )
-from framesift.sources._scene_script import Event, Script, Window
+from framesift.sources._scene_script import Event, Script, Window, around
 
 DIRECTIONS = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
+CHANGES = ("turned {}", "moved", "appeared")
 ACTIONS = ("crosses the picture", "appears", "falls down", "rises up")
 SIGNS = (
     "ROOM IS FREE",
@@ -113,10 +114,8 @@ def quiz_shapes(script: Script, cells: Sequence[Point]) -> None:
     names = shape_names(rng, len(cells))
     for order, ((color, shape), cell) in enumerate(zip(names, cells, strict=True)):
         start = 0.8 * (order + rng.uniform(0.0, 0.5)) / len(cells)
-        pixels = shape_pixels(shape, color, 0.22 * script.unit_px)
         window = script.window(start, start + 0.2)
-        sprite = script.show(pixels, window, _within_cell(rng, cell))
-        told.append(script.tell_sprite("shape", sprite, color=color, shape=shape))
+        told.append(_show_shape(script, (color, shape), window, _within_cell(rng, cell)))
         script.ask(f"What color is the {shape}?", color, "color", told[-1])
     script.ask("How many different shapes appear in the video?", len(cells), "count", *told)
     ask_presence(script, names, told)
@@ -125,6 +124,31 @@ def quiz_shapes(script: Script, cells: Sequence[Point]) -> None:
     question = f"What happens first: {descriptions[0]}, or {descriptions[1]}?"
     answer = descriptions[0] if first < second else descriptions[1]
     script.ask(question, answer, "order", told[first], told[second])
+
+
+def change_shape(script: Script, cells: Sequence[Point], second: Window) -> None:
+    """Shows still shapes in all but the last cell; one of them is another from `second` on."""
+    rng = script.rng
+    names = shape_names(rng, len(cells) - 1)
+    whole, first = script.window(0, 1), (0.0, second[0])
+    (color, shape), place, elsewhere = names[0], *(_within_cell(rng, cells[i]) for i in (0, -1))
+    turned = rng.choice([other for other in COLORS if other not in dict(names)])
+    change = rng.choice(CHANGES).format(turned)
+    told = []
+    if change != "appeared":
+        told.append(_show_shape(script, (color, shape), first, place))
+        script.ask(f"What color is the {shape} at the beginning?", color, "color", told[0])
+    after = (turned, shape) if change.startswith("turned") else (color, shape)
+    told.append(_show_shape(script, after, second, elsewhere if change == "moved" else place))
+    for name, cell in zip(names[1:], cells[1:-1], strict=True):
+        told.append(_show_shape(script, name, whole, _within_cell(rng, cell)))
+    box = around([event["box"] for event in told if event["attributes"]["shape"] == shape])
+    near = (max(0.0, second[0] - 1.0), min(second[0] + 1.0, whole[1]))
+    event = script.tell("change", near, box, shape=shape, change=change)
+    script.ask("What changed in the video?", f"the {shape} {change}", "change", event)
+    script.ask("Which shape changed?", shape, "change", event)
+    script.ask("How many different shapes appear in the video?", len(names), "count", *told)
+    ask_presence(script, [*names, after], told)
 
 
 def move_cursor(script: Script, slides: Sequence[Event]) -> None:
@@ -195,6 +219,13 @@ def ask_next(script: Script, question: str, names: Sequence[str], told: Sequence
     place = script.rng.randrange(len(names) - 1)
     pair = told[place : place + 2]
     script.ask(question.format(names[place]), names[place + 1], "order", *pair)
+
+
+def _show_shape(script: Script, name: tuple[str, str], window: Window, place: Point) -> Event:
+    """Returns the event of a still shape."""
+    color, shape = name
+    sprite = script.show(shape_pixels(shape, color, 0.22 * script.unit_px), window, place)
+    return script.tell_sprite("shape", sprite, color=color, shape=shape)
 
 
 def _ask_order(script: Script, told: Sequence[Event]) -> None:

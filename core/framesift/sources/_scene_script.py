@@ -114,7 +114,7 @@ class Script:
                 "end_seconds": max(
                     (event["end_seconds"] for event in about), default=self.window(0, 1)[1]
                 ),
-                "box": _around(boxes),
+                "box": list(around(boxes)),
             }
         )
 
@@ -137,7 +137,7 @@ class Script:
         )
 
 
-def _around(boxes: Sequence[Sequence[float]]) -> list[float]:
+def around(boxes: Sequence[Sequence[float]]) -> Box:
     """Returns the box that holds all of the boxes."""
     x0, y0, x1, y1 = zip(*boxes, strict=True)
-    return [min(x0), min(y0), max(x1), max(y1)]
+    return min(x0), min(y0), max(x1), max(y1)

@@ -16,6 +16,7 @@ from framesift.sources._scene_happenings import (
     act,
     ask_next,
     ask_presence,
+    change_shape,
     flash_number,
     hang_signs,
     move_cursor,
@@ -155,6 +156,14 @@ def quiz(script: Script) -> None:
     quiz_shapes(script, cells[numbers:])
 
 
+def changes(script: Script) -> None:
+    """Writes still shapes in a still video, one of which changes about half-way."""
+    rng = script.rng
+    script.stage(rng.choice([texture, room])(script.seed(), script.size_px))
+    cells = rng.sample([(x / 3, y / 3) for x in range(3) for y in range(3)], rng.randint(3, 5))
+    change_shape(script, cells, script.window(rng.uniform(0.25, 0.75), 1))
+
+
 class Recipe(NamedTuple):
     """How a scene is written, and what it is like unless the query says otherwise."""
 
@@ -172,6 +181,7 @@ SCENES = {
     "events": Recipe(events, "Events one after another", 8.0, 1.0),
     "static": Recipe(static, "A room where nothing happens", 8.0, 3.0),
     "mixed": Recipe(mixed, "A quiet room where things happen", 30.0, 1.0),
+    "changes": Recipe(changes, "Still shapes, one of which changes", 12.0, 1.0),
     "quiz": Recipe(quiz, "Small things come and go in a still video", 16.0, 1.0),
 }
 

@@ -23,15 +23,18 @@ SIDE_PX = 128
 """Frames are kept at the size that the tiny model's vision tower takes, squashed to a square."""
 PER_SHARD = 250
 SHARES = {
-    "quiz": 0.36,
-    "shapes": 0.16,
-    "events": 0.16,
+    "quiz": 0.34,
+    "changes": 0.08,
+    "shapes": 0.13,
+    "events": 0.13,
     "number": 0.1,
     "cuts": 0.09,
     "mixed": 0.1,
     "static": 0.03,
 }
 """How often each scene is drawn. Slides are left out: their text is too small for the tower."""
+LONG = 0.15
+"""Share of clips that last up to 64 seconds."""
 SIZES_PX = ((320, 180), (320, 180), (448, 252), (640, 360), (320, 240))
 
 
@@ -60,7 +63,7 @@ def clip_address(seed: int) -> tuple[str, float]:
     rng = random.Random(f"clip-{seed}")
     scene = rng.choices(list(SHARES), list(SHARES.values()))[0]
     lowest, highest = {"mixed": (16, 24), "quiz": (10, 18), "cuts": (10, 16)}.get(scene, (8, 14))
-    seconds = rng.randint(lowest, highest)
+    seconds = rng.randint(lowest, 64 if rng.random() < LONG else highest)
     width, height = rng.choice(SIZES_PX)
     fps = rng.choice([f for f in (1.0, 1.0, 1.5, 2.0) if f * seconds <= max(18, seconds)])
     return (

@@ -10,106 +10,32 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from framesift.training._course_labels import COURSE, MEASURED, course_labels
+from framesift.training._cards import Cards
+from framesift.training._course_labels import COURSE, MEASURED
 from framesift.training._labels import NOTHING
 from framesift.training._paraphrases import beside_text, rephrased
+from framesift.training._seen import MOTION_FRAMES, OF_MOTION, SEEN_AT_ONCE, Seen
 
 UNASKED = -100
 MOST_QUESTIONS = 8
-GLIMPSE_FRAMES = 2
-MOTION_FRAMES = 4
-"""Frames of a glimpse of something that moves, spread over its time."""
 GLIMPSES = 0.25
 """Share of glimpses among the batches after the first ones."""
 MEDLEYS = 0.5
 """Share of glimpses that show several things, which a question must be told apart by."""
-SEEN_AT_ONCE = frozenset({"number", "text", "color", "place", "scene"})
-"""Kinds of question that one of the frames they are about answers."""
-OF_MOTION = frozenset({"direction", "action"})
-"""Kinds of question that a few frames of one thing answer."""
+CARDS = 0.15
+"""Share of batches that show nothing but numbers on cards."""
 BESIDE_TEXT = 0.1
 """Share of questions behind other text."""
-LONGEST_SLOTS = 56
+MOST_FRAMES = 192
+"""Frames of a batch; it holds fewer clips where they are long."""
+LONGEST_SLOTS = 64
 """A clip may be spread over as many frame slots, as if a longer video had lost the others."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Seen:
-    """A clip as the tower sees it, with its questions."""
-
-    features: Tensor
-    """Patch features `(T, N, D)`, half precision."""
-    times_seconds: Sequence[float]
-    questions: Sequence[dict[str, Any]]
-    events: Sequence[dict[str, Any]] = ()
-    course: dict[str, Tensor] = field(default_factory=dict)
-    """What is told of the patches by name of `COURSE` and `MEASURED`, as far as it is known."""
-
-    def glimpse(self, rng: random.Random) -> Seen:
-        """Returns a few frames that a question is about, with what can be asked about them."""
-        asked = rng.choice([q for q in self.questions if q["kind"] in SEEN_AT_ONCE | OF_MOTION])
-        kinds = OF_MOTION if asked["kind"] in OF_MOTION else SEEN_AT_ONCE
-        shown = _shown(asked, self.times_seconds)
-        if not shown:
-            return self
-        if kinds is OF_MOTION:
-            frames = sorted(rng.sample(shown, min(MOTION_FRAMES, len(shown))))
-        else:
-            first = rng.randrange(max(1, len(shown) - GLIMPSE_FRAMES + 1))
-            frames = shown[first : first + rng.randint(1, GLIMPSE_FRAMES)]
-        return Seen(
-            features=self.features[frames],
-            times_seconds=[self.times_seconds[i] for i in frames],
-            questions=[
-                q for q in self.questions if q["kind"] in kinds and _span(q) == _span(asked)
-            ],
-            course=_of_motion(self.events, [self.times_seconds[i] for i in frames])
-            | {name: self.course[name][frames] for name in self.course if name == "where"},
-        )
-
-    def medley(self, rng: random.Random) -> Seen:
-        """Returns one frame each of a few things seen at once, with what can be asked of them."""
-        spans = {
-            _span(q): _shown(q, self.times_seconds)
-            for q in self.questions
-            if q["kind"] in SEEN_AT_ONCE
-        }
-        shown = {span: frames for span, frames in spans.items() if frames}
-        if not shown:
-            return self
-        chosen = rng.sample(sorted(shown), rng.randint(1, min(MOTION_FRAMES, len(shown))))
-        frames = sorted({rng.choice(shown[span]) for span in chosen})
-        return Seen(
-            features=self.features[frames],
-            times_seconds=[self.times_seconds[i] for i in frames],
-            questions=[
-                q for q in self.questions if q["kind"] in SEEN_AT_ONCE and _span(q) in chosen
-            ],
-            course={name: self.course[name][frames] for name in self.course if name == "where"},
-        )
-
-
-def _span(question: dict[str, Any]) -> tuple[float, float]:
-    return question["start_seconds"], question["end_seconds"]
-
-
-def _shown(question: dict[str, Any], times_seconds: Sequence[float]) -> list[int]:
-    """Returns the frames that are shown in the question's time."""
-    start, end = _span(question)
-    return [i for i, time in enumerate(times_seconds) if start <= time < end]
-
-
-def _of_motion(
-    events: Sequence[dict[str, Any]], times_seconds: Sequence[float]
-) -> dict[str, Tensor]:
-    labels = course_labels(events, times_seconds)
-    return {name: torch.from_numpy(labels[name]) for name in ("motion", "shift")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,6 +84,7 @@ class Dialogs(torch.utils.data.IterableDataset[dict[str, Tensor]]):
         self.size = size
         self.seed = seed
         self.glimpses_first = glimpses_first
+        self.cards = Cards(clips)
         self.glimpsed = [
             clip
             for clip in clips
@@ -167,6 +94,10 @@ class Dialogs(torch.utils.data.IterableDataset[dict[str, Tensor]]):
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         rng = random.Random(self.seed)
         for number in itertools.count():
+            if self.cards.colors[1:] and rng.random() < CARDS:
+                few = [self.cards.medley(rng) for _ in range(2 * self.size)]
+                yield self.batch(few, Dropping(kind="none", stretched=rng.random() < 0.5), rng)
+                continue
             if number < self.glimpses_first or rng.random() < GLIMPSES:
                 look = Seen.medley if rng.random() < MEDLEYS else Seen.glimpse
                 few = [look(clip, rng) for clip in rng.sample(self.glimpsed, 2 * self.size)]
@@ -175,7 +106,8 @@ class Dialogs(torch.utils.data.IterableDataset[dict[str, Tensor]]):
                 continue
             start = rng.randrange(max(1, len(self.clips) - 8 * self.size + 1))
             near = self.clips[start : start + 8 * self.size]
-            yield self.batch(rng.sample(near, self.size), Dropping.drawn(rng), rng)
+            size = min(self.size, max(1, MOST_FRAMES // len(near[-1].features)))
+            yield self.batch(rng.sample(near, size), Dropping.drawn(rng), rng)
 
     def batch(
         self, clips: Sequence[Seen], dropping: Dropping, rng: random.Random

@@ -12,8 +12,9 @@ from torch.nn import functional
 
 from framesift.training._clips import Clip, Shard
 from framesift.training._course_labels import COURSE, MEASURED, course_labels
-from framesift.training._dialogs import UNASKED, Seen
+from framesift.training._dialogs import UNASKED
 from framesift.training._labels import NOTHING, frame_labels
+from framesift.training._seen import Seen
 from framesift.training._tower_stage import TowerTask
 
 FRAMES_AT_ONCE = 256

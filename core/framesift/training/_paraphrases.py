@@ -64,6 +64,21 @@ PARAPHRASES: dict[str, tuple[str, ...]] = {
         "What colour is the {shape}?",
         "Tell me the color of the {shape}.",
     ),
+    r"What color is the (?P<shape>\w+) at the beginning\?": (
+        "Which color does the {shape} have at the beginning?",
+        "What colour is the {shape} at first?",
+        "What is the color of the {shape} at the beginning?",
+    ),
+    r"What changed in the video\?": (
+        "What changed?",
+        "What is different at the end of the video?",
+        "What changes in the video?",
+    ),
+    r"Which shape changed\?": (
+        "Which shape changes?",
+        "Which of the shapes changed?",
+        "Which shape is different at the end?",
+    ),
     r"How many different shapes appear in the video\?": (
         "How many shapes are there?",
         "How many shapes appear?",

@@ -18,7 +18,7 @@ from framesift.training._paraphrases import phrasings
 PAD, IMAGE, USER, ASSISTANT, END = "<pad>", "<image>", "<|user|>", "<|assistant|>", "<|end|>"
 SPECIAL: Final = (PAD, IMAGE, USER, ASSISTANT, END)
 VOCABULARY: Final = 640
-CONTEXT_TOKENS: Final = 4096
+CONTEXT_TOKENS: Final = 8192
 WIDTH: Final = 192
 """Channels of both transformers. Weights start at a scale that fits it: at the usual 0.02 a model
 this narrow takes ten times as long to find out where in the video to look."""

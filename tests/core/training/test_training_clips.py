@@ -61,7 +61,7 @@ def test_addresses_are_of_every_scene_size_and_length():
     assert len({s.seconds for _, s, _ in parsed}) > 8
     for _, settings, fps in parsed:
         assert fps <= settings.fps
-        assert 8 <= fps * settings.seconds <= 24
+        assert 8 <= fps * settings.seconds <= 64
         assert settings.noise is None
 
 

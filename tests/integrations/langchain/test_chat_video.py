@@ -186,8 +186,8 @@ def test_a_block_that_no_vision_model_reads_is_named(chat):
 
 
 def test_a_conversation_that_is_too_long_is_told_as_langchain_tells_it(chat):
-    with pytest.raises(PromptTooLongError, match="exceed the 4096") as refused:
-        chat.invoke([asked("Why? " * 4000)])
+    with pytest.raises(PromptTooLongError, match="exceed the 8192") as refused:
+        chat.invoke([asked("Why? " * 8000)])
     assert isinstance(refused.value, ContextOverflowError)
     assert isinstance(refused.value, BudgetError)
 

@@ -1,0 +1,54 @@
+"""Frames of several clips after one another, with numbers to tell apart by the color of their card.
+
+Which of several numbers is asked for, a model learns late or never from whole clips: the digits of
+any card are a good guess there. Two cards and nothing else teach it in some hundred steps.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from framesift.training._paraphrases import pattern_of
+from framesift.training._seen import Seen
+
+ASKED = r"Which number is on the (?P<color>\w+) card\?"
+HOW_MANY = (2, 2, 2, 3, 4)
+"""Cards of one medley, by lot; with more of them at first, a model does not find out."""
+
+
+class Cards:
+    """The cards with numbers in some clips."""
+
+    def __init__(self, clips: Sequence[Seen]) -> None:
+        """Takes clips; those without a question about a colored card add nothing."""
+        self.found = [
+            (parts["color"], asked, clip, shown)
+            for clip in clips
+            for asked in clip.questions
+            for pattern, parts in [pattern_of(asked["question"])]
+            if pattern == ASKED and (shown := clip.shown(asked))
+        ]
+        self.colors = sorted({color for color, *_ in self.found})
+
+    def medley(self, rng: random.Random) -> Seen:
+        """Returns a frame each of a few cards of different colors, with what is asked of them."""
+        count = min(rng.choice(HOW_MANY), len(self.colors))
+        chosen: dict[str, tuple[dict[str, Any], Seen, int]] = {}
+        while len(chosen) < count:
+            color, asked, clip, shown = rng.choice(self.found)
+            chosen.setdefault(color, (asked, clip, rng.choice(shown)))
+        cards = list(chosen.values())
+        return Seen(
+            features=torch.stack([clip.features[frame] for _, clip, frame in cards]),
+            times_seconds=[float(place) for place in range(count)],
+            questions=[asked for asked, _, _ in cards],
+            course={
+                name: torch.stack([clip.course[name][frame] for _, clip, frame in cards])
+                for name in ("where",)
+                if all(name in clip.course for _, clip, _ in cards)
+            },
+        )

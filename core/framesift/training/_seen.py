@@ -1,0 +1,89 @@
+"""A clip as the vision tower sees it, and the parts of it that a question is about."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from framesift.training._course_labels import course_labels
+
+GLIMPSE_FRAMES = 2
+MOTION_FRAMES = 4
+"""Frames of a glimpse of something that moves, spread over its time."""
+SEEN_AT_ONCE = frozenset({"number", "text", "color", "place", "scene"})
+"""Kinds of question that one of the frames they are about answers."""
+OF_MOTION = frozenset({"direction", "action", "change"})
+"""Kinds of question that a few frames of one thing answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """A clip as the tower sees it, with its questions."""
+
+    features: Tensor
+    """Patch features `(T, N, D)`, half precision."""
+    times_seconds: Sequence[float]
+    questions: Sequence[dict[str, Any]]
+    events: Sequence[dict[str, Any]] = ()
+    course: dict[str, Tensor] = field(default_factory=dict)
+    """What is told of the patches by name of `COURSE` and `MEASURED`, as far as it is known."""
+
+    def shown(self, question: dict[str, Any]) -> list[int]:
+        """Returns the frames that are shown in the question's time."""
+        start, end = _span(question)
+        return [i for i, time in enumerate(self.times_seconds) if start <= time < end]
+
+    def glimpse(self, rng: random.Random) -> Seen:
+        """Returns a few frames that a question is about, with what can be asked about them."""
+        asked = rng.choice([q for q in self.questions if q["kind"] in SEEN_AT_ONCE | OF_MOTION])
+        kinds = OF_MOTION if asked["kind"] in OF_MOTION else SEEN_AT_ONCE
+        shown = self.shown(asked)
+        if not shown:
+            return self
+        if kinds is OF_MOTION:
+            frames = sorted(rng.sample(shown, min(MOTION_FRAMES, len(shown))))
+        else:
+            first = rng.randrange(max(1, len(shown) - GLIMPSE_FRAMES + 1))
+            frames = shown[first : first + rng.randint(1, GLIMPSE_FRAMES)]
+        return Seen(
+            features=self.features[frames],
+            times_seconds=[self.times_seconds[i] for i in frames],
+            questions=[
+                q for q in self.questions if q["kind"] in kinds and _span(q) == _span(asked)
+            ],
+            course=_of_motion(self.events, [self.times_seconds[i] for i in frames])
+            | {name: self.course[name][frames] for name in self.course if name == "where"},
+        )
+
+    def medley(self, rng: random.Random) -> Seen:
+        """Returns one frame each of a few things seen at once, with what can be asked of them."""
+        spans = {_span(q): self.shown(q) for q in self.questions if q["kind"] in SEEN_AT_ONCE}
+        shown = {span: frames for span, frames in spans.items() if frames}
+        if not shown:
+            return self
+        chosen = rng.sample(sorted(shown), rng.randint(1, min(MOTION_FRAMES, len(shown))))
+        frames = sorted({rng.choice(shown[span]) for span in chosen})
+        return Seen(
+            features=self.features[frames],
+            times_seconds=[self.times_seconds[i] for i in frames],
+            questions=[
+                q for q in self.questions if q["kind"] in SEEN_AT_ONCE and _span(q) in chosen
+            ],
+            course={name: self.course[name][frames] for name in self.course if name == "where"},
+        )
+
+
+def _span(question: dict[str, Any]) -> tuple[float, float]:
+    return question["start_seconds"], question["end_seconds"]
+
+
+def _of_motion(
+    events: Sequence[dict[str, Any]], times_seconds: Sequence[float]
+) -> dict[str, Tensor]:
+    labels = course_labels(events, times_seconds)
+    return {name: torch.from_numpy(labels[name]) for name in ("motion", "shift")}
