@@ -43,22 +43,22 @@ def versions() -> dict[str, str]:
     return found
 
 
-def commit(file: Path = Path(__file__)) -> str:
-    """Returns the commit of the repository that a file is part of; `'unknown'` where it is in none.
+def commit(folder: Path = Path(__file__).parents[1]) -> str:
+    """Returns the commit that a folder is checked out from; `'unknown'` where git has none of it.
 
-    Files that differ from that commit are told by `+changes` behind it.
+    Files in it that differ from that commit are told by `+changes` behind it.
     """
     try:
-        _git(file, "ls-files", "--error-unmatch", file.name)
-        head = _git(file, "rev-parse", "HEAD")
-        changed = _git(file, "status", "--porcelain", "--untracked-files=no")
+        _git(folder, "ls-files", "--error-unmatch", ".")
+        head = _git(folder, "rev-parse", "HEAD")
+        changed = _git(folder, "status", "--porcelain", "--untracked-files=no", ".")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return f"{head}+changes" if changed else head
 
 
-def _git(file: Path, *arguments: str) -> str:
-    command = ["git", "-C", str(file.parent), *arguments]
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 

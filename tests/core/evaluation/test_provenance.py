@@ -11,18 +11,21 @@ def git(folder, *arguments):
 
 
 def test_a_commit_is_told_with_whether_its_files_were_changed(tmp_path):
-    file = tmp_path / "code.py"
+    package, results = tmp_path / "package", tmp_path / "results.json"
+    package.mkdir()
+    file = package / "code.py"
     file.write_text("1")
+    results.write_text("old")
     git(tmp_path, "init")
-    assert commit(file) == "unknown"
+    assert commit(package) == "unknown"
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "-m", "first")
-    clean = commit(file)
+    clean = commit(package)
     assert len(clean) == 40
-    (tmp_path / "results.json").write_text("new")
-    assert commit(file) == clean
+    results.write_text("new")
+    assert commit(package) == clean
     file.write_text("2")
-    assert commit(file) == f"{clean}+changes"
+    assert commit(package) == f"{clean}+changes"
 
 
 def test_other_weights_have_another_fingerprint(tmp_path):
