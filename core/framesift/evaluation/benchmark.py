@@ -18,7 +18,7 @@ from typing import Final, Protocol
 import click
 
 from framesift.evaluation.plots import write_figure
-from framesift.evaluation.provenance import cpu_model, versions
+from framesift.evaluation.provenance import commit, cpu_model, versions
 from framesift.evaluation.sections import (
     attention,
     catalogue,
@@ -66,22 +66,45 @@ ORDER: Final[tuple[Section, ...]] = (
     scissor,
     server,
 )
+UNFINISHED: Final = "benchmark-unfinished.json"
 SECTIONS: Final = {part.__name__.rpartition(".")[2]: part.measure for part in ORDER}
 
 
-def run(names: list[str], effort: Effort, clips: Path | None = None) -> Json:
-    """Returns the results of the sections in `names`, with what they were measured on."""
-    return {
-        "made": datetime.now(UTC).date().isoformat(),
+def run(names: list[str], effort: Effort, clips: Path | None, *, unfinished: Path) -> Json:
+    """Returns the results of the sections in `names`, with what they were measured on.
+
+    Args:
+        names: names in `SECTIONS`.
+        effort: how much is measured.
+        clips: folder of more clips.
+        unfinished: file that keeps finished sections until all are; a run that was broken off goes
+            on after them, if it is of the same code on the same machine.
+    """
+    about = {
         "machine": {
             "cpu": cpu_model(),
             "cores": os.cpu_count(),
             "system": f"{platform.system()} {platform.machine()}",
         },
         "versions": versions(),
+        "commit": commit(),
         "quick": effort == QUICK,
-        "sections": {name: _timed(name, effort, clips) for name in names},
     }
+    done = _finished(unfinished, about)
+    for name in names:
+        if name not in done:
+            done[name] = _timed(name, effort, clips)
+            write_atomically(unfinished, json.dumps(about | {"sections": done}).encode())
+    unfinished.unlink(missing_ok=True)
+    made = datetime.now(UTC).date().isoformat()
+    return {"made": made, **about, "sections": {name: done[name] for name in names}}
+
+
+def _finished(path: Path, about: Json) -> Json:
+    """Returns the sections that an earlier run of the same kind has finished."""
+    earlier: Json = json.loads(path.read_text()) if path.is_file() else {}
+    sections: Json = earlier.pop("sections", {})
+    return sections if earlier == about else {}
 
 
 def _timed(name: str, effort: Effort, clips: Path | None) -> Json:
@@ -106,7 +129,8 @@ def _timed(name: str, effort: Effort, clips: Path | None) -> Json:
 def main(out: Path, only: str | None, clips: Path | None, quick: bool) -> None:
     """Measure speed and memory; a full run takes about an hour and leaves `benchmark.json`.
 
-    A run of some sections leaves `benchmark-SECTION.json`, and the results of full runs alone.
+    A run of some sections leaves `benchmark-SECTION.json`, and the results of full runs alone. One
+    that was broken off goes on after the last finished section.
     """
     names = [name.strip() for name in only.split(",")] if only else list(SECTIONS)
     if not only and clips is None:
@@ -120,7 +144,7 @@ def main(out: Path, only: str | None, clips: Path | None, quick: bool) -> None:
         require(package, extra="bench")
     logger.addHandler(logging.StreamHandler())
     logger.setLevel(logging.INFO)
-    results = run(names, QUICK if quick else FULL, clips)
+    results = run(names, QUICK if quick else FULL, clips, unfinished=out / UNFINISHED)
     stem = "-".join(["benchmark", *(names if only else [])])
     write_atomically(out / f"{stem}.json", f"{json.dumps(results, indent=1)}\n".encode())
     write_figure(out / f"{stem}.png", results)

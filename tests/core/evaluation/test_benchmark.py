@@ -21,7 +21,7 @@ from framesift.evaluation.sections import (
     planning,
     sampling,
 )
-from framesift.evaluation.sections._effort import Effort
+from framesift.evaluation.sections._effort import FULL, QUICK, Effort
 from framesift.evaluation.sections._process import Measured, MeasurementError, in_fresh_process
 
 
@@ -153,7 +153,7 @@ def test_the_command_writes_json_figure_and_table(sections, tmp_path, monkeypatc
     done = CliRunner().invoke(benchmark.main, ["--out", str(tmp_path), "--quick"])
     assert done.exit_code == 0, done.output
     results = json.loads((tmp_path / "benchmark.json").read_text())
-    assert results.keys() == {"made", "machine", "versions", "quick", "sections"}
+    assert results.keys() == {"made", "machine", "versions", "commit", "quick", "sections"}
     assert results["quick"] is True
     with Image.open(tmp_path / "benchmark.png") as figure:
         assert min(figure.size) > 800
@@ -167,6 +167,47 @@ def test_a_partial_run_leaves_the_full_results_alone(sections, tmp_path, monkeyp
         "benchmark-memory.json",
         "benchmark-memory.png",
     ]
+
+
+def test_a_run_that_was_broken_off_goes_on_after_its_finished_sections(tmp_path, monkeypatch):
+    begun = []
+
+    def section(name, breaks=()):
+        def measure(effort, clips):
+            begun.append(name)
+            if len(begun) in breaks:
+                raise KeyboardInterrupt
+            return {"question": name, "rows": []}
+
+        return measure
+
+    parts = {name: section(name, breaks=(2,)) for name in ("one", "two")}
+    monkeypatch.setattr(benchmark, "SECTIONS", parts)
+    unfinished = tmp_path / benchmark.UNFINISHED
+    with pytest.raises(KeyboardInterrupt):
+        benchmark.run(["one", "two"], QUICK, None, unfinished=unfinished)
+    assert unfinished.is_file()
+    results = benchmark.run(["one", "two"], QUICK, None, unfinished=unfinished)
+    assert begun == ["one", "two", "two"]
+    assert list(results["sections"]) == ["one", "two"]
+    assert not unfinished.exists()
+
+
+def test_sections_of_another_effort_are_measured_again(tmp_path, monkeypatch):
+    begun = []
+
+    def broken(effort, clips):
+        begun.append(effort)
+        if len(begun) == 2:
+            raise KeyboardInterrupt
+        return {"question": "?", "rows": []}
+
+    monkeypatch.setattr(benchmark, "SECTIONS", {"one": broken, "two": broken})
+    unfinished = tmp_path / benchmark.UNFINISHED
+    with pytest.raises(KeyboardInterrupt):
+        benchmark.run(["one", "two"], QUICK, None, unfinished=unfinished)
+    benchmark.run(["one", "two"], FULL, None, unfinished=unfinished)
+    assert begun == [QUICK, QUICK, FULL, FULL]
 
 
 def test_an_unknown_section_is_refused(tmp_path):

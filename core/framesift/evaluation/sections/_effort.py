@@ -11,15 +11,14 @@ class Effort:
     """How much is measured."""
 
     clip_seconds: int = 60
-    sampling_rounds: int = 5
+    sampling_rounds: int = 3
     planning_rounds: int = 3
     frames: tuple[int, ...] = (32, 128, 512)
     coverage_videos: int = 20
-    pointing_videos: int = 40
+    pointing_videos: int = 20
     evidence_keeps: tuple[float, ...] = (0.05, 0.1, 0.25, 0.5)
     server_seconds: float = 20.0
-    real_models: tuple[str, ...] | None = None
-    """All where it is None."""
+    real_models: tuple[str, ...] = ("llava", "llava-onevision", "internvl", "qwen2-5-vl")
     catalogue_rounds: int = 1
     cost_rounds: int = 1
     cost_keeps: tuple[float, ...] = (1.0, 0.5, 0.25, 0.1)
@@ -32,7 +31,7 @@ class Effort:
 
 FULL: Final = Effort()
 QUICK: Final = Effort(
-    sampling_rounds=3,
+    sampling_rounds=1,
     coverage_videos=3,
     pointing_videos=2,
     evidence_keeps=(0.25,),

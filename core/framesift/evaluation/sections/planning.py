@@ -25,6 +25,8 @@ CHANNELS: Final = 1024
 KEEP: Final = 0.25
 PEER: Final = "largest norms in plain torch"
 QUESTION: Final = "What is shown?"
+PLANNED: Final = ("uniform", "random", "attention", "temporal", "chain")
+"""Strategies that are timed at several lengths; the catalogue has all of them at one."""
 
 
 def plan_run(laps: Laps, *, strategy: str, frames: int, rounds: int) -> Json:
@@ -51,7 +53,7 @@ def share_run(laps: Laps, *, strategy: str, video: str, rounds: int) -> Json:
 
 
 def measure(effort: Effort, clips: Path | None) -> Json:
-    """Returns how long every strategy plans."""
+    """Returns how long strategies plan, beside the simplest rule and beside decoding."""
     from framesift.evaluation.sections._videos import numbered_clip
 
     video = numbered_clip(seconds=effort.clip_seconds, gop=250)
@@ -59,20 +61,18 @@ def measure(effort: Effort, clips: Path | None) -> Json:
 
 
 def results(
-    video: Path, *, frames: Sequence[int], rounds: int, names: Sequence[str] | None = None
+    video: Path, *, frames: Sequence[int], rounds: int, names: Sequence[str] = PLANNED
 ) -> Json:
-    """Returns the section of results about planning, for all strategies or those in `names`."""
-    from framesift.strategies import registry
-
+    """Returns the section of results about planning by the strategies in `names`."""
     rows: list[Json] = []
     failed: dict[str, str] = {}
-    for name in names or registry.names():
+    for name in names:
         for count in frames:
             try:
                 rows.append(_plan_row(name, count, rounds))
             except MeasurementError as error:
                 failed[f"{name} at {count} frames"] = str(error)
-    shares, unfit = _shares(video, names or registry.names(), rounds)
+    shares, unfit = _shares(video, names, rounds)
     return {
         "question": f"plan time at {KEEP:.0%} of T x {GRID[0] * GRID[1]} float32 tokens with "
         f"{CHANNELS} channels and random signals; peer: {PEER} (norm, topk, sort)",

@@ -58,7 +58,7 @@ def answer_run(laps: Laps, *, folder: str, keeps: Sequence[float] = KEEPS) -> Js
 
 def measure(effort: Effort, clips: Path | None) -> Json:
     """Returns what vision LLMs of real size take, one after the other."""
-    rows = [_row(name) for name in effort.real_models or MODELS]
+    rows = [_row(name) for name in effort.real_models]
     return {
         "question": f"peak memory and time of published widths with {DEPTH} LLM layers and random "
         f"weights in bfloat16, over {VIDEO}, on the CPU",

@@ -34,7 +34,7 @@ LOOP: Final = "union-find over sampled edges in Python, one threshold"
 DENSE_TOKENS: Final = 3136
 FRAMES: Final = 32
 """Of the video whose planning is timed."""
-LONG_FRAMES: Final = 512
+LONG_FRAMES: Final = 256
 """Of the video whose planning memory is measured."""
 LONG_CHANNELS: Final = 64
 
