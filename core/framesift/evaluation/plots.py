@@ -232,16 +232,19 @@ def _costs(axis: Any, found: Section) -> None:
         note = f"{share:.2f}x; prefill {times['prefill', keep]['times_peer']:.2f}x"
         axis.annotate(note, (left[place], place), (5, 0), textcoords="offset points", va="center")
     axis.set_yticks(range(len(keeps)), [f"keep {keep:g}" for keep in keeps])
-    axis.invert_yaxis()
+    axis.set_ylim(len(keeps), -0.6)
     axis.margins(x=0.35)
-    axis.legend(loc="lower right")
+    axis.legend(loc="lower right", ncols=len(COSTS))
     axis.set_title("Time to the first token of an answer")
     axis.set_xlabel(f"seconds; {found['model']}, random weights; x: of keep 1")
 
 
 def _catalogue(axis: Any, found: Section) -> None:
     rows = sorted(found["rows"], key=lambda row: row["seconds"])
-    _bars(axis, rows, [row["name"] for row in rows], "temporal")
+    colors = [OURS if row["name"] == "temporal" else PEER for row in rows]
+    axis.scatter([row["seconds"] for row in rows], range(len(rows)), color=colors)
+    axis.set_yticks(range(len(rows)), [row["name"] for row in rows])
+    axis.invert_yaxis()
     axis.set_xscale("log")
     axis.axvline(rows[0]["peer_seconds"], color=ACCENT, linewidth=1)
     axis.set_title("Planning a quarter of 128 x 196 tokens")
