@@ -66,7 +66,7 @@ PARAPHRASES: dict[str, tuple[str, ...]] = {
     ),
     r"What color is the (?P<shape>\w+) at the beginning\?": (
         "Which color does the {shape} have at the beginning?",
-        "What colour is the {shape} at first?",
+        "What colour is the {shape} at the beginning?",
         "What is the color of the {shape} at the beginning?",
     ),
     r"What changed in the video\?": (
