@@ -18,7 +18,7 @@ from typing import Final, Protocol
 import click
 
 from framesift.evaluation.plots import write_figure
-from framesift.evaluation.provenance import commit, cpu_model, versions
+from framesift.evaluation.provenance import CHANGED, commit, cpu_model, versions
 from framesift.evaluation.sections import (
     attention,
     catalogue,
@@ -78,7 +78,7 @@ def run(names: list[str], effort: Effort, clips: Path | None, *, unfinished: Pat
         effort: how much is measured.
         clips: folder of more clips.
         unfinished: file that keeps finished sections until all are; a run that was broken off goes
-            on after them, if it is of the same code on the same machine.
+            on after them, if it is of the same commit, without changes, on the same machine.
     """
     about = {
         "machine": {
@@ -104,7 +104,8 @@ def _finished(path: Path, about: Json) -> Json:
     """Returns the sections that an earlier run of the same kind has finished."""
     earlier: Json = json.loads(path.read_text()) if path.is_file() else {}
     sections: Json = earlier.pop("sections", {})
-    return sections if earlier == about else {}
+    same_code = not about["commit"].endswith(CHANGED)
+    return sections if same_code and earlier == about else {}
 
 
 def _timed(name: str, effort: Effort, clips: Path | None) -> Json:
@@ -127,7 +128,7 @@ def _timed(name: str, effort: Effort, clips: Path | None) -> Json:
 )
 @click.option("--quick", is_flag=True, help="Fewer rounds and smaller sizes.")
 def main(out: Path, only: str | None, clips: Path | None, quick: bool) -> None:
-    """Measure speed and memory; a full run takes about an hour and leaves `benchmark.json`.
+    """Measure speed and memory; a full run takes about half an hour and leaves `benchmark.json`.
 
     A run of some sections leaves `benchmark-SECTION.json`, and the results of full runs alone. One
     that was broken off goes on after the last finished section.

@@ -14,6 +14,7 @@ PACKAGES: Final = (
     "framesift", "av", "opencv-python-headless", "torch", "transformers", "numpy", "scenedetect",
     "decord", "torchcodec",
 )  # fmt: skip
+CHANGED: Final = "+changes"
 SAMPLES: Final = 256
 """How many places of a file its fingerprint is taken from."""
 SAMPLE_BYTES: Final = 2**16
@@ -54,7 +55,7 @@ def commit(folder: Path = Path(__file__).parents[1]) -> str:
         changed = _git(folder, "status", "--porcelain", "--untracked-files=no", ".")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return f"{head}+changes" if changed else head
+    return f"{head}{CHANGED}" if changed else head
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from framesift.decoders import registry as decoders
-from framesift.evaluation import benchmark, plots
+from framesift.evaluation import benchmark, plots, provenance
 from framesift.evaluation import sections as sections_folder
 from framesift.evaluation.sections import (
     _process,
@@ -169,7 +169,11 @@ def test_a_partial_run_leaves_the_full_results_alone(sections, tmp_path, monkeyp
     ]
 
 
-def test_a_run_that_was_broken_off_goes_on_after_its_finished_sections(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("changes", "again"), [("", []), (provenance.CHANGED, ["one"])])
+def test_a_run_that_was_broken_off_goes_on_if_the_code_is_known_to_be_the_same(
+    changes, again, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(benchmark, "commit", lambda: f"abc{changes}")
     begun = []
 
     def section(name, breaks=()):
@@ -188,12 +192,13 @@ def test_a_run_that_was_broken_off_goes_on_after_its_finished_sections(tmp_path,
         benchmark.run(["one", "two"], QUICK, None, unfinished=unfinished)
     assert unfinished.is_file()
     results = benchmark.run(["one", "two"], QUICK, None, unfinished=unfinished)
-    assert begun == ["one", "two", "two"]
+    assert begun == ["one", "two", *again, "two"]
     assert list(results["sections"]) == ["one", "two"]
     assert not unfinished.exists()
 
 
 def test_sections_of_another_effort_are_measured_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(benchmark, "commit", lambda: "abc")
     begun = []
 
     def broken(effort, clips):
