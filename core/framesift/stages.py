@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -89,15 +89,15 @@ class Stages:
     def open(self, video: Video, limits: FetchLimits) -> Iterator[LocalVideo]:
         """Gives the video as a file, and removes what was fetched; a `LocalVideo` stays open."""
         if isinstance(video, LocalVideo):
-            yield video
-            return
-        if isinstance(video, Image):
-            with picture_file(video) as local:
-                yield local
-            return
-        with self.timed("fetch"):
-            local = open_video(video, limits)
-        with local:
+            opened: AbstractContextManager[LocalVideo] = nullcontext(video)
+        elif isinstance(video, Image):
+            opened = picture_file(video)
+        else:
+            with self.timed("fetch"):
+                opened = open_video(video, limits)
+        with opened as local:
+            for line in local.warnings:
+                self.warn(line)
             yield local
 
     def frames(

@@ -4,6 +4,7 @@ import pytest
 from framesift.decoders.base import Decoder, FrameIndex
 from framesift.encoders import registry as encoders
 from framesift.selectors import registry as selectors
+from framesift.sources.base import FetchLimits
 from framesift.stages import Stages, file_of
 from framesift.types.frames import Frames
 from framesift.types.video import LocalVideo, VideoInfo
@@ -87,3 +88,12 @@ def test_an_open_video_stays_open(stages, tmp_path):
     with stages.open(video, None) as local:
         assert file_of(local) == path
     assert path.exists()
+
+
+def test_what_the_source_warned_of_belongs_to_the_run(stages, tmp_path):
+    path = tmp_path / "video"
+    path.touch()
+    video = LocalVideo(path=path, uri="video", warnings=("the subtitles were left out",))
+    with stages.open(video, FetchLimits()) as opened:
+        assert opened is video
+    assert stages.warnings == ["the subtitles were left out"]

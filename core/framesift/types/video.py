@@ -39,6 +39,8 @@ class LocalVideo:
     """Start and end of the part that is meant, the end may be infinite; None for all of it."""
     truth: dict[str, Any] = field(default_factory=dict)
     """JSON-safe ground truth of a synthetic video, empty for all others."""
+    warnings: tuple[str, ...] = ()
+    """What went wrong on the way without ending it; each run over the video repeats it."""
     temporary_folder: Path | None = None
     """A folder of our own that holds `path` and goes with this object."""
 
