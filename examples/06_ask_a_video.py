@@ -21,7 +21,7 @@ def main() -> None:
     sift = framesift.VideoCompressor(vlm=options.vlm, strategy="temporal", keep=0.25)
     with sift.open(options.video) as chat:
         for question in QUESTIONS:
-            answer = chat.ask(question, evidence="attention")
+            answer = chat.ask(question)
             place = answer.evidence[0]
             usage = answer.usage
             print(f"{question} {answer.text}")

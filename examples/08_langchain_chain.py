@@ -19,7 +19,7 @@ def main() -> None:
     typed = FetchLimits(allow_files=True)  # The address is yours, so it may be a file.
 
     # Pictures suit every chat model, hosted ones too; put yours in the place of this one.
-    chat = ChatFramesift(model=options.vlm, evidence="attention", limits=typed)
+    chat = ChatFramesift(model=options.vlm, limits=typed)
     prompt = ChatPromptTemplate.from_messages(
         [MessagesPlaceholder("video"), ("human", "{question}")]
     )

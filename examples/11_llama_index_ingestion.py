@@ -58,9 +58,7 @@ def main() -> None:
     start, end = facts["start_seconds"], facts["end_seconds"]
     print(f"{len(segments)} segments; the question leads to {facts['source']}, {start}-{end} s")
 
-    llm = FramesiftMultiModalLLM(
-        model=options.vlm, evidence="attention", limits=framesift.FetchLimits()
-    )
+    llm = FramesiftMultiModalLLM(model=options.vlm, limits=framesift.FetchLimits())
     source = facts["source"] if "://" in facts["source"] else Path(facts["source"]).as_uri()
     stretch = VideoBlock(url=f"{source}#t={start},{end}")
     asked = ChatMessage(role="user", blocks=[stretch, TextBlock(text=options.question)])

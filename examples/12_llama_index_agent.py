@@ -36,7 +36,7 @@ async def main() -> None:
     parser.add_argument("--question", default="What number flashes?")
     parser.add_argument("--vlm", default="tiny", help="A model that follows instructions.")
     options = parser.parse_args()
-    eyes = FramesiftMultiModalLLM(model=options.vlm, evidence="attention")
+    eyes = FramesiftMultiModalLLM(model=options.vlm)
 
     async def ask_video(video: str, question: str) -> str:
         """Answers a question about the video behind a link, with the times it rests on."""

@@ -47,9 +47,7 @@ def main() -> None:
     video = options.video
 
     with server(options.vlm) as base:
-        answer = post(
-            f"{base}/v1/ask", video=video, question=options.question, evidence="attention"
-        )
+        answer = post(f"{base}/v1/ask", video=video, question=options.question)
         times = [(part["start_seconds"], part["end_seconds"]) for part in answer["evidence"]]
         print(f"{answer['text']}  at {times} s")
 

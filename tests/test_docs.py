@@ -39,11 +39,13 @@ def test_readme_is_short_and_names_its_two_commands_first():
     assert "make test" in text[:2500]
 
 
-def test_readmes_first_command_prints_what_it_says():
+def test_readmes_first_command_is_that_of_make_demo_and_prints_what_it_says():
     lines = iter((ROOT / "README.md").read_text().splitlines())
     command = next(line for line in lines if line.startswith("    $ framesift ask"))
     shown = [line.removeprefix("    ") for line in takewhile(str.strip, lines)]
     printed = CliRunner().invoke(app, shlex.split(command)[2:]).stdout
+    makefile = (ROOT / "Makefile").read_text()
+    assert f"$(BIN)/{command.strip(' $')}\n" in makefile, "make demo runs another command"
     assert len(shown) == 3
     for line in shown:
         # The share of the weight may differ by a per cent between processors.

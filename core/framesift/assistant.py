@@ -68,7 +68,7 @@ class Assistant:
         messages: Sequence[Message],
         *,
         generation: Generation = GREEDY,
-        evidence: EvidenceKind | None = "similarity",
+        evidence: EvidenceKind | None = "auto",
         on_text: OnText | None = None,
     ) -> Answer:
         """Returns what the model says next.
@@ -94,7 +94,7 @@ class Assistant:
         messages: Sequence[Message],
         *,
         generation: Generation = GREEDY,
-        evidence: EvidenceKind | None = "similarity",
+        evidence: EvidenceKind | None = "auto",
     ) -> AnswerStream:
         """Returns the answer piece by piece; arguments and errors are those of `reply`."""
         runs = _checked(messages, evidence)
@@ -113,7 +113,7 @@ class Assistant:
         query: str,
         count: int = MOST_SEGMENTS,
         *,
-        evidence: EvidenceKind = "attention",
+        evidence: EvidenceKind = "auto",
         max_side_px: int | None = None,
     ) -> list[Moment]:
         """Returns what `VideoCompressor.find` does, as a conversation of its own.

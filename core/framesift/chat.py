@@ -71,7 +71,7 @@ class Chat:
         *,
         follow_up: bool = False,
         generation: Generation = GREEDY,
-        evidence: EvidenceKind | None = "similarity",
+        evidence: EvidenceKind | None = "auto",
         on_text: OnText | None = None,
     ) -> Answer:
         """Returns the answer to a question, with the stretches that it rests on.
@@ -98,7 +98,7 @@ class Chat:
         *,
         follow_up: bool = False,
         generation: Generation = GREEDY,
-        evidence: EvidenceKind | None = "similarity",
+        evidence: EvidenceKind | None = "auto",
     ) -> Iterator[str]:
         """Yields the answer piece by piece; `last` is the whole of it afterwards.
 
@@ -113,7 +113,7 @@ class Chat:
         query: str,
         count: int = MOST_SEGMENTS,
         *,
-        evidence: EvidenceKind = "attention",
+        evidence: EvidenceKind = "auto",
     ) -> list[Segment]:
         """Returns up to `count` stretches that a query points at, the strongest first.
 

@@ -12,22 +12,25 @@ from torch import Tensor
 from framesift.types.answer import Segment
 from framesift.types.compressed import CompressedVideo
 
-EvidenceKind = Literal["similarity", "attention"]
+Weighed = Literal["attention", "similarity"]
+"""What the weights of visual tokens are: the answer's attention, or likeness to the question."""
+EvidenceKind = Literal["auto", "attention", "similarity"]
+"""Which of them is asked for; `"auto"` is the attention where the model shows it."""
 
 MOST_SEGMENTS: Final = 3
 """Stretches that an answer names at most."""
 ROUNDING: Final = 1e-9
 """Relative error that sums of weights may have."""
-REASONS: Final[dict[EvidenceKind, str]] = {
-    "similarity": "similar to the question",
+REASONS: Final[dict[Weighed, str]] = {
     "attention": "attended to by the answer",
+    "similarity": "similar to the question",
 }
 
 
 def find_segments(
     videos: Sequence[CompressedVideo],
     weights: Tensor,
-    kind: EvidenceKind,
+    kind: Weighed,
     *,
     count: int = MOST_SEGMENTS,
 ) -> list[Segment]:

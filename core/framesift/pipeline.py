@@ -143,7 +143,7 @@ class VideoCompressor(Compression):
         question: str,
         *,
         generation: Generation = GREEDY,
-        evidence: EvidenceKind | None = "similarity",
+        evidence: EvidenceKind | None = "auto",
         positions: Positions = "auto",
         on_text: OnText | None = None,
     ) -> Answer:
@@ -173,7 +173,7 @@ class VideoCompressor(Compression):
         query: str,
         count: int = 3,
         *,
-        evidence: EvidenceKind = "attention",
+        evidence: EvidenceKind = "auto",
         max_side_px: int | None = None,
     ) -> list[Moment]:
         """Returns up to `count` stretches that a query points at, the strongest first.

@@ -11,8 +11,8 @@ from typing import Final, get_args
 import torch
 from torch import Tensor
 
-from framesift.errors import InvalidOptionError
-from framesift.evidence import MOST_SEGMENTS, EvidenceKind, find_segments
+from framesift.errors import InvalidOptionError, ModelError
+from framesift.evidence import MOST_SEGMENTS, EvidenceKind, Weighed, find_segments
 from framesift.generation import Completion, Generation, OnText, complete
 from framesift.types.answer import Answer, Segment, Usage
 from framesift.types.compressed import CompressedVideo
@@ -136,18 +136,28 @@ class Reader:
         kind: EvidenceKind | None,
         most: int,
     ) -> list[Segment]:
-        own = prompt.rows >= 0
-        if kind == "similarity":
-            words = word_embeddings(self.vlm.hf, self.vlm.tokenizer, turns[-1].text)
-            features = prompt.features[own.to(prompt.features.device)]
-            weights = question_weights(features, words, self._common_word)
-        elif kind == "attention":
-            received = self._cache.answer_attention(self.vlm.hf, prompt, len(said.ids))
-            weights = received[prompt.visual.cpu()][own]
-        else:
+        if kind is None:
             return []
         videos = [video for turn in turns for video in turn.videos]
-        return find_segments(videos, weights, kind, count=most)
+        weights, weighed = self._weights(turns[-1].text, prompt, said, kind)
+        return find_segments(videos, weights, weighed, count=most)
+
+    def _weights(
+        self, question: str, prompt: Prompt, said: Completion, kind: EvidenceKind
+    ) -> tuple[Tensor, Weighed]:
+        """Returns the weight of each kept token `(M,)`, and what it is."""
+        own = prompt.rows >= 0
+        if kind != "similarity":
+            try:
+                received = self._cache.answer_attention(self.vlm.hf, prompt, len(said.ids))
+                return received[prompt.visual.cpu()][own], "attention"
+            except ModelError:
+                # The answer is there already; only where it looked cannot be read.
+                if kind == "attention":
+                    raise
+        words = word_embeddings(self.vlm.hf, self.vlm.tokenizer, question)
+        features = prompt.features[own.to(prompt.features.device)]
+        return question_weights(features, words, self._common_word), "similarity"
 
 
 def check_question(question: str) -> None:
@@ -174,5 +184,5 @@ def check_evidence(evidence: str | None) -> None:
         InvalidOptionError: it is neither a kind of evidence nor None.
     """
     if evidence not in (*get_args(EvidenceKind), None):
-        kinds = " or ".join(map(repr, get_args(EvidenceKind)))
-        raise InvalidOptionError(f"evidence={evidence!r} must be {kinds}, or None for none")
+        kinds = ", ".join(map(repr, get_args(EvidenceKind)))
+        raise InvalidOptionError(f"evidence={evidence!r} must be one of {kinds}, or None for none")

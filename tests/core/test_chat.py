@@ -11,6 +11,7 @@ from framesift.errors import BudgetError, InvalidOptionError, ModelError
 from framesift.generation import Generation
 from framesift.types.plan import TokenPlan
 from framesift.types.video import VideoInfo
+from framesift.vlms import _answer_attention
 from framesift.vlms._load import load_vlm
 from framesift.vlms._prefix_cache import PrefixCache
 from framesift.vlms.base import VLM, Turn
@@ -195,6 +196,26 @@ def test_attention_restores_the_setting_after_an_error(llava, monkeypatch):
             chat.ask(QUESTION, generation=SHORT, evidence="attention")
         hook.remove()
         assert config._attn_implementation == before
+        assert chat.ask(QUESTION, generation=SHORT).text == expected.text
+
+
+def test_evidence_is_the_attention_of_the_answer_unless_asked_otherwise(llava):
+    with llava.chat() as chat:
+        found = chat.ask(QUESTION, generation=SHORT).evidence
+        assert found == chat.ask(QUESTION, generation=SHORT, evidence="attention").evidence
+        assert all(part.reason.startswith("attended to by the answer") for part in found)
+        by_words = chat.ask(QUESTION, generation=SHORT, evidence="similarity").evidence
+        assert all(part.reason.startswith("similar to the question") for part in by_words)
+
+
+def test_evidence_is_similarity_where_a_model_does_not_show_its_attention(llava, monkeypatch):
+    with llava.chat() as chat:
+        expected = chat.ask(QUESTION, generation=SHORT, evidence="similarity")
+        monkeypatch.setattr(_answer_attention._Received, "note", lambda *_: None)
+        answer = chat.ask(QUESTION, generation=SHORT)
+        assert (answer.text, answer.evidence) == (expected.text, expected.evidence)
+        with pytest.raises(ModelError, match="use evidence='similarity'"):
+            chat.ask(QUESTION, generation=SHORT, evidence="attention")
         assert chat.ask(QUESTION, generation=SHORT).text == expected.text
 
 

@@ -221,7 +221,7 @@ def test_the_second_question_takes_a_tenth_of_the_first(vlm, monkeypatch):
         ({}, {"question": "a\udcff"}, InvalidOptionError, r"holds '\\udcff'.*UTF-8"),
         ({}, {"video": []}, InvalidOptionError, "there is no video"),
         ({}, {"video": "no-such.mp4"}, SourceError, "no-such.mp4"),
-        ({}, {"evidence": "guess"}, InvalidOptionError, "'similarity' or 'attention'"),
+        ({}, {"evidence": "guess"}, InvalidOptionError, "one of 'auto', 'attention', 'similarity'"),
         ({"vlm": None}, {}, InvalidOptionError, "vlm='tiny'"),
         ({"encoder": "handcrafted"}, {}, InvalidOptionError, "leave encoder out"),
     ],

@@ -127,7 +127,7 @@ def ask(
         evidence=evidence,
         on_text=output.show_piece if stream else None,
     )
-    output.show_answer(answer, streamed=stream, as_json=as_json)
+    output.show_answer(answer, several=len(uris) > 1, streamed=stream, as_json=as_json)
 
 
 @app.command()

@@ -47,8 +47,9 @@ _ANSWER_OPTIONS: list[Option] = [
     click.option(
         "--evidence",
         type=click.Choice(get_args(EvidenceKind)),
-        default="similarity",
-        help="How the stretches that the answer rests on are found.",
+        default="auto",
+        help="How the stretches that the answer rests on are found: by attention, or by similarity "
+        "to the question where the model shows none.",
     ),
     click.option("--max-new-tokens", type=int, default=64, help="Longest answer."),
     click.option("--temperature", type=float, default=0.0, help="0 is greedy; above 0 draws."),

@@ -72,13 +72,12 @@ def show_piece(text: str) -> None:
     click.echo(text, nl=False)
 
 
-def show_answer(answer: Answer, *, streamed: bool, as_json: bool) -> None:
-    """Prints the answer, the stretches that it rests on, and what it took."""
+def show_answer(answer: Answer, *, several: bool, streamed: bool, as_json: bool) -> None:
+    """Prints the answer, the stretches that it rests on, of which video if `several`, and costs."""
     if as_json:
         _print_json(answer.model_dump(mode="json"))
         return
     click.echo("" if streamed else answer.text)
-    several = len({part.uri for part in answer.evidence}) > 1
     for part in answer.evidence:
         span = f"{part.start_seconds:.2f} - {part.end_seconds:.2f} s"
         place = "" if part.box is None else "  box {:.2f} {:.2f} {:.2f} {:.2f}".format(*part.box)

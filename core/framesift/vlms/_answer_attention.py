@@ -88,7 +88,11 @@ def answer_attention(model: Any, inputs: dict[str, Any], prompt_length: int) -> 
     finally:
         _reading.reset(token)
         config._attn_implementation = before
-    return received.total / max(1, received.layers)
+    if not received.layers:
+        raise ModelError(
+            "no layer of the LLM shows its attention; use evidence='similarity' with this model"
+        )
+    return received.total / received.layers
 
 
 def _listeners(module: Any) -> list[_Received]:

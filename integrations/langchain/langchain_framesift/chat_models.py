@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from typing import Any, Literal
+from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.exceptions import ContextOverflowError
@@ -24,6 +24,7 @@ from pydantic import Field
 
 from framesift import Answer, Generation
 from framesift.errors import BudgetError
+from framesift.evidence import EvidenceKind
 from framesift.tool_calls import instructions, may_be_call
 from langchain_framesift._conversation import conversation
 from langchain_framesift._settings import VideoSettings
@@ -68,7 +69,7 @@ class ChatFramesift(VideoSettings, BaseChatModel):
     """Makes draws repeatable."""
     stop: list[str] | None = None
     """An answer ends before the first of these; a call's own `stop` takes their place."""
-    evidence: Literal["similarity", "attention"] | None = "similarity"
+    evidence: EvidenceKind | None = "auto"
     """By which weights the stretches in `response_metadata["evidence"]` are found."""
 
     @property

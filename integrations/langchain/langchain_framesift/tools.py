@@ -20,6 +20,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from framesift import Keyframe, Message, VideoCompressor, handoff, open_video
 from framesift.errors import FramesiftError
+from framesift.evidence import EvidenceKind
 from langchain_framesift._blocks import content_id
 from langchain_framesift._settings import VideoSettings
 
@@ -149,7 +150,7 @@ class AskVideoTool(_VideoTool):
     args_schema: ArgsSchema | None = AskArguments
     model: str
     """A name, hub id or folder, as `framesift.load_vlm` takes it."""
-    evidence: Literal["similarity", "attention"] = "attention"
+    evidence: EvidenceKind = "auto"
     """By which weights the times that an answer rests on are found."""
 
     def _run(

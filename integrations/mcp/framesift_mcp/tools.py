@@ -114,7 +114,7 @@ class Tools:
 
         def work() -> CallToolResult:
             asked = Message(role="user", text=question, videos=(self._where(video),))
-            answer = self._assistant().reply([asked], evidence="attention")
+            answer = self._assistant().reply([asked])
             lines = [answer.text, *map(_span, answer.evidence)]
             return _result("\n".join(lines), [], answer)
 

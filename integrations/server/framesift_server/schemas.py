@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from framesift import CompressionReport, Keyframe
+from framesift.evidence import EvidenceKind
 
 Video = Annotated[
     str,
@@ -82,8 +83,10 @@ class AskRequest(_TokenRequest):
 
     kind: Literal["ask"] = "ask"
     question: str = Field(examples=["What number flashes?"])
-    evidence: Literal["similarity", "attention"] | None = Field(
-        "similarity", description="How the stretches that the answer rests on are found."
+    evidence: EvidenceKind | None = Field(
+        "auto",
+        description="How the stretches that the answer rests on are found: `auto` takes the "
+        "attention of the answer, or similarity to the question where the model shows none.",
     )
     max_new_tokens: int = Field(64, ge=1, le=1024, description="Longest answer.")
     temperature: float = Field(0.0, ge=0, le=10, description="0 is greedy; above 0 draws.")

@@ -42,7 +42,7 @@ def test_the_answer_comes_first_then_evidence_and_usage(ask):
     kinds = [line.split()[0] for line in rest.splitlines()[1:]]
     assert [kind for kind in kinds if kind != "evidence"] == ["tokens", "seconds", "cache"]
     assert "64 -> 16 visual (25.0% kept)" in out
-    assert "similar to the question" in out
+    assert "attended to by the answer" in out
 
 
 def test_json_is_the_answer_and_streaming_prints_the_same_words(ask):

@@ -397,6 +397,18 @@ def test_a_chat_that_was_opened_outside_is_refused_and_goes_on_outside(llava):
         assert chat.ask(QUESTION, evidence=None).text == before.text
 
 
+def test_evidence_within_is_similarity_since_later_layers_lack_columns(llava):
+    count, per_frame = llava.tokens.count, llava.tokens.tokens_per_frame
+    plan = TokenPlan.keep(torch.arange(count), num_in=count, tokens_per_frame=per_frame)
+    videos = [compressed(llava.tokens, plan)]
+    with llava.vlm.in_llm(layer=2, keep=0.25):
+        answer = Chat(llava.vlm, videos).ask(QUESTION)
+        with pytest.raises(ModelError, match="in_llm"):
+            Chat(llava.vlm, videos).ask(QUESTION, evidence="attention")
+    assert answer.evidence
+    assert all(part.reason.startswith("similar to the question") for part in answer.evidence)
+
+
 @pytest.mark.parametrize(
     ("name", "layer"), [("llava", 0), ("llava", DEPTH), ("llava", -1), ("qwen3-vl", 1)]
 )

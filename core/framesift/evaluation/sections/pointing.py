@@ -19,7 +19,7 @@ from framesift.evaluation.answers.question_sets import Asked, synthetic
 from framesift.evaluation.answers.statistics import DECIMALS, rounded
 from framesift.evaluation.sections._effort import Effort
 from framesift.evaluation.sections._process import Json
-from framesift.evidence import EvidenceKind
+from framesift.evidence import Weighed
 from framesift.generation import Generation
 from framesift.pipeline import VideoCompressor
 from framesift.sources.base import open_video
@@ -80,7 +80,7 @@ def _pointed(chat: Chat, asked: Asked) -> Iterator[tuple[Measure, bool, float]]:
     span, (x0, y0, x1, y1) = (asked.start_seconds, asked.end_seconds), asked.box
     if span[1] - span[0] > LARGEST * seconds:
         return
-    kinds: tuple[EvidenceKind, ...] = get_args(EvidenceKind)
+    kinds: tuple[Weighed, ...] = get_args(Weighed)
     for kind in kinds:
         first = chat.ask(asked.prompt, generation=SHORT, evidence=kind).evidence[0]
         found = first.start_seconds, first.end_seconds

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import closing
 from threading import Lock
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from llama_index.core.base.llms.types import (
     ChatMessage,
@@ -34,6 +34,7 @@ from framesift import (
     VideoCompressor,
     create_strategy,
 )
+from framesift.evidence import EvidenceKind
 from framesift.vlms.base import VLM
 from llama_index.llms.framesift._messages import conversation
 from llama_index.llms.framesift._tools import calls_in, instructions
@@ -74,7 +75,7 @@ class FramesiftMultiModalLLM(FunctionCallingLLM):
     """An answer ends before the first of these."""
     seed: int | None = None
     """Makes draws repeatable."""
-    evidence: Literal["similarity", "attention"] | None = "similarity"
+    evidence: EvidenceKind | None = "auto"
     """By which weights the stretches that an answer rests on are found."""
     context_window: int | None = Field(default=None, ge=1)
     """Most tokens of prompt and answer; None asks the model, and so loads it."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
-from typing import Literal
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from pydantic import Field, PrivateAttr, field_serializer
 
 from framesift import Frames, VideoCompressor
 from framesift.encoders import registry as encoders
+from framesift.evidence import EvidenceKind
 from framesift.selectors import registry as selectors
 from framesift.vlms.base import VLM
 
@@ -33,7 +33,7 @@ class FramesiftFramePostprocessor(BaseNodePostprocessor):
     """Judges pictures by the query: a name, a hub id, a folder or a loaded model."""
     keep: float = Field(default=0.25, gt=0, le=1)
     """Fraction of the tokens of each picture that the `vlm` reads."""
-    evidence: Literal["similarity", "attention"] = "attention"
+    evidence: EvidenceKind = "auto"
     """By which weights of the `vlm` pictures are found."""
     selector: str = "keyframes"
     """Picks pictures where there is no `vlm`."""
