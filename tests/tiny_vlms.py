@@ -105,6 +105,7 @@ def compressed(tokens: VideoTokens, plan: TokenPlan) -> CompressedVideo:
         positions=plan.mean(place),
         pts_seconds=plan.mean(seconds[frame][:, None]).flatten(),
         frame_seconds=seconds,
+        step_seconds=tokens.step_seconds,
         plan=plan,
         layers=(
             None

@@ -103,8 +103,9 @@ def token_file(video: CompressedVideo) -> bytes:
     """Returns what is left of a video as one safetensors file, to be sent to another process.
 
     Its tensors are `tokens` `(M, D)`, `positions` `(M, 3)`, `pts_seconds` `(M,)`, `frame_seconds`
-    `(T,)`, the plan's entries `plan.dst`, `plan.src` and `plan.weight` `(E,)`, and `layers`
-    `(M, Ld, D)` for models that take some in deeper layers too.
+    `(T,)`, the plan's entries `plan.dst`, `plan.src` and `plan.weight` `(E,)`, `layers`
+    `(M, Ld, D)` for models that take some in deeper layers too, and `step_seconds` `(T, S)` where
+    `S` frames make one time step.
     """
     return token_bytes(video)
 

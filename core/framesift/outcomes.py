@@ -54,6 +54,7 @@ def compressed(
         frame, patch = plan.src // tokens.tokens_per_frame, plan.src % tokens.tokens_per_frame
         place = torch.stack([frame, patch // tokens.grid[1], patch % tokens.grid[1]], dim=1)
         positions = plan.mean(place.float())
+        step_seconds = tokens.step_seconds
         pts_seconds = plan.mean(frame_seconds[frame][:, None]).flatten()
     if plan.num_out < min(asked["budget"], tokens.live_count):
         stages.warn(
@@ -84,6 +85,7 @@ def compressed(
         plan=plan,
         report=report,
         layers=layers,
+        step_seconds=None if step_seconds is None else step_seconds.double().cpu(),
     )
 
 

@@ -42,7 +42,8 @@ def token_bytes(video: CompressedVideo) -> bytes:
     """Returns a safetensors file: tokens, positions, times, and the plan that made them.
 
     Its tensors are `tokens` `(M, D)`, `positions` `(M, 3)`, `pts_seconds` `(M,)`, `frame_seconds`
-    `(T,)`, the entries `plan.dst`, `plan.src`, `plan.weight` `(E,)`, and `layers` where there are.
+    `(T,)`, the entries `plan.dst`, `plan.src`, `plan.weight` `(E,)`, and, where there
+    are, `layers` and the times of all frames of each time step, `step_seconds` `(T, S)`.
     """
     plan = video.plan
     tensors = {
@@ -56,6 +57,8 @@ def token_bytes(video: CompressedVideo) -> bytes:
     }
     if video.layers is not None:
         tensors["layers"] = video.layers
+    if video.step_seconds is not None:
+        tensors["step_seconds"] = video.step_seconds
     return save({name: value.cpu().contiguous() for name, value in tensors.items()})
 
 
@@ -89,4 +92,5 @@ def load_compressed(folder: Path) -> CompressedVideo:
         plan=plan,
         report=report,
         layers=tensors.get("layers"),
+        step_seconds=tensors.get("step_seconds"),
     )

@@ -95,8 +95,9 @@ class Gate:
             parts = [part for part in (self._tokens, new) if part is not None]
             pool = VideoTokens.gather(parts, sum(part.frame_count for part in parts))
             source = np.cumsum(differing) - (self._tokens is None)
-            seconds = torch.tensor(frames.pts_seconds[::step])
-            new = replace(pool.frames(source.tolist()), pts_seconds=seconds)
+            new = pool.frames(source.tolist())
+        times = torch.from_numpy(frames.step_seconds(step))
+        new = replace(new, pts_seconds=times[:, 0], step_seconds=times if step > 1 else None)
         self.steps_encoded += sum(differing)
         if self.similarity is not None:
             self._tokens = new.frames([-1])

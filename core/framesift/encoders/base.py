@@ -64,8 +64,9 @@ class Encoder(ABC):
     def encode(self, frames: Frames) -> VideoTokens:
         """Returns the tokens `(T, N, D)` of a window of at least one frame.
 
-        With `frames_per_step` above 1, `T` counts steps, each at the time of its first frame; the
-        last frame is repeated where it has no partner.
+        With `frames_per_step` above 1, `T` counts steps, each at the time of its first frame, with
+        those of all its frames in `step_seconds`; the last frame is repeated where it has no
+        partner.
         """
 
     def asked(self, tokens: VideoTokens, question: str) -> VideoTokens:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from framesift.types.clock import clock
 from framesift.types.plan import TokenPlan
+from framesift.types.tokens import check_step_seconds
 
 
 class CompressionReport(BaseModel):
@@ -64,11 +65,13 @@ class CompressedVideo:
     pts_seconds: Tensor
     """Mean time of each token, float64 `(M,)`, ascending."""
     frame_seconds: Tensor
-    """Times of the sampled frames, float64 `(T,)`."""
+    """Times of the sampled frames, float64 `(T,)`; of a step of several that of the first."""
     plan: TokenPlan
     report: CompressionReport
     layers: Tensor | None = None
     """What deeper LLM layers add to the tokens (DeepStack), `(M, Ld, D)`, else None."""
+    step_seconds: Tensor | None = None
+    """Times of all frames of each time step, float64 `(T, S)`, where `S` make one, else None."""
 
     def __post_init__(self) -> None:
         count = self.plan.num_out
@@ -79,6 +82,7 @@ class CompressedVideo:
             )
         if self.layers is not None and len(self.layers) != count:
             raise ValueError(f"layers {tuple(self.layers.shape)} must have the plan's {count} rows")
+        check_step_seconds(self.step_seconds, self.frame_seconds)
 
     def __repr__(self) -> str:
         report = self.report

@@ -55,6 +55,17 @@ class Frames:
             indices=self.indices[index],
         )
 
+    def step_seconds(self, step: int) -> npt.NDArray[np.float64]:
+        """Returns the times of the frames of each time step, `(ceil(T / step), step)`.
+
+        As encoders do with its picture, the last frame is repeated where the last step lacks some.
+
+        Args:
+            step: frames that make one time step.
+        """
+        repeated = self.pts_seconds[-1:].repeat(-len(self) % step)
+        return np.concatenate([self.pts_seconds, repeated]).reshape(-1, step)
+
     def __repr__(self) -> str:
         if not len(self):
             return "Frames(T=0)"

@@ -43,12 +43,14 @@ class VideoTokens:
     grid: tuple[int, int]
     """Patch grid `(h, w)` of one frame, in raster order."""
     pts_seconds: Tensor
-    """Frame times `(T,)`, ascending."""
+    """Frame times `(T,)`, ascending; of a step of several frames that of the first."""
     signals: Signals = field(default_factory=Signals)
     mask: Tensor | None = None
     """Tokens that still take part, bool `(T, N)`; None means all of them."""
     layers: Tensor | None = None
     """What deeper LLM layers add to the same tokens (DeepStack), `(T, N, Ld, D)`, else None."""
+    step_seconds: Tensor | None = None
+    """Times of all frames of each time step `(T, S)`, where `S` frames make one, else None."""
 
     def __post_init__(self) -> None:
         if self.features.ndim != 3 or not self.features.is_floating_point():
@@ -75,6 +77,7 @@ class VideoTokens:
                 f"pts_seconds must be finite and ascending, got {float(self.pts_seconds[place])} "
                 f"in frame {place} after {float(self.pts_seconds[max(0, place - 1)])}"
             )
+        check_step_seconds(self.step_seconds, self.pts_seconds)
         self._check_aligned()
 
     @property
@@ -145,6 +148,8 @@ class VideoTokens:
             columns = {"features": part.features, "pts_seconds": part.pts_seconds}
             if part.layers is not None:
                 columns["layers"] = part.layers
+            if part.step_seconds is not None:
+                columns["step_seconds"] = part.step_seconds
             for name, value in {**columns, **part.signals.present()}.items():
                 if name not in room:
                     room[name] = value.new_empty((total, *value.shape[1:]))
@@ -153,17 +158,25 @@ class VideoTokens:
             raise ValueError("parts must hold at least one frame, got none")
         columns = {name: value[:count] for name, value in room.items()}
         own = {name: columns.pop(name) for name in ("features", "pts_seconds")}
-        layers = columns.pop("layers", None)
-        return cls(**own, grid=grid, layers=layers, signals=Signals(**columns))
+        layers, step_seconds = (columns.pop(name, None) for name in ("layers", "step_seconds"))
+        return cls(
+            **own,
+            grid=grid,
+            layers=layers,
+            step_seconds=step_seconds,
+            signals=Signals(**columns),
+        )
 
     def frames(self, indices: Sequence[int]) -> VideoTokens:
         """Returns the tokens of the frames at `indices`, which must be ascending."""
         picked = torch.as_tensor(indices, dtype=torch.long, device=self.features.device)
+        place = picked.to(self.pts_seconds.device)
         present = self.signals.present()
         return replace(
             self,
             features=self.features[picked],
-            pts_seconds=self.pts_seconds[picked.to(self.pts_seconds.device)],
+            pts_seconds=self.pts_seconds[place],
+            step_seconds=None if self.step_seconds is None else self.step_seconds[place],
             signals=Signals(**{name: value[picked] for name, value in present.items()}),
             mask=None if self.mask is None else self.mask[picked],
             layers=None if self.layers is None else self.layers[picked],
@@ -194,3 +207,25 @@ class VideoTokens:
                 raise InvalidTokensError(
                     f"{name} is on {value.device}, features are on {self.features.device}"
                 )
+
+
+def check_step_seconds(step_seconds: Tensor | None, first_seconds: Tensor) -> None:
+    """Refuses times of frames that do not belong to the times of their steps.
+
+    Args:
+        step_seconds: of all frames of each step, `(T, S)`; None where a step is one frame.
+        first_seconds: of the first frame of each step, `(T,)`.
+
+    Raises:
+        InvalidTokensError: other steps, or times that descend.
+    """
+    if step_seconds is None:
+        return
+    first = step_seconds[:, :1].flatten().double()
+    if step_seconds.ndim != 2 or not torch.equal(first, first_seconds.double()):
+        raise InvalidTokensError(
+            f"step_seconds {tuple(step_seconds.shape)} must be (T, S) and begin each row with the "
+            f"time of its step, one of {len(first_seconds)}; leave them out where a step is a frame"
+        )
+    if not bool((step_seconds.flatten().diff() >= 0).all()):
+        raise InvalidTokensError("step_seconds must be finite and ascending, step by step")

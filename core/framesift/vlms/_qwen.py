@@ -7,8 +7,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Final, Literal, Self
 
 import torch
 from torch import Tensor
@@ -20,6 +19,9 @@ from framesift.types.compressed import CompressedVideo
 from framesift.types.video import VideoInfo
 from framesift.vlms._family import FamilyTower, FamilyVLM
 from framesift.vlms._layout import TEXT, Layout
+
+UNEVEN_SECONDS: Final = 2e-3
+"""By how much steps of one length may differ, for containers round times to milliseconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,23 +209,42 @@ def patchify(
 def frame_gap(video: CompressedVideo, frames_per_step: int) -> float:
     """Returns the mean seconds from one sampled frame to the next.
 
-    Rounded to microseconds, so that a container's clock cannot shift a position by rounding.
+    The family's processor reads nothing of their times but the mean rate. Rounded to microseconds,
+    so that a container's clock cannot shift a position by rounding.
+
+    Args:
+        video: whose frames are asked for.
+        frames_per_step: how many of them the model joins.
     """
-    seconds: list[float] = video.frame_seconds.tolist()
-    if len(seconds) == 1:
+    times = step_times(video, frames_per_step)
+    joined, repeated = times.shape[1], int((times[-1] == times[-1, -1]).sum()) - 1
+    gaps = times.numel() - repeated - 1
+    if not gaps:
         return 1 / video.report.fps
-    return round((seconds[-1] - seconds[0]) / (len(seconds) - 1) / frames_per_step, 6)
+    return round(float(times[-1, -1] - times[0, 0]) / gaps * joined / frames_per_step, 6)
 
 
-def step_middles(video: CompressedVideo) -> list[float]:
-    """Returns the seconds in the middle of the two frames of each time step.
+def step_middles(video: CompressedVideo, frames_per_step: int) -> list[float]:
+    """Returns the seconds half way between the first and the last frame of each time step."""
+    times = step_times(video, frames_per_step)
+    middles: list[float] = ((times[:, 0] + times[:, -1]) / 2).tolist()
+    return middles
 
-    A step knows the time of its first frame; its partner is taken to be half way to the next step.
-    The last one has a partner where the video goes on for that long.
+
+def step_times(video: CompressedVideo, frames_per_step: int) -> Tensor:
+    """Returns the times of the frames of each time step, `(T, S)`; the last may be repeated.
+
+    Tokens that were made elsewhere may know the first frame of each step only. If these are evenly
+    spaced, so are the frames between them; else each step has the one time that is known.
     """
-    first: list[float] = video.frame_seconds.tolist()
-    gaps = [(after - before) / 2 for before, after in pairwise(first)]
-    last = gaps[-1] if gaps else 1 / video.report.fps
-    end = first[0] + video.report.duration_seconds
-    gaps.append(last if first[-1] + last < end - 1e-3 else 0.0)
-    return [start + gap / 2 for start, gap in zip(first, gaps, strict=True)]
+    if video.step_seconds is not None:
+        return video.step_seconds
+    first = video.frame_seconds
+    gaps = first.diff()
+    if len(gaps) and float(gaps.max() - gaps.min()) > UNEVEN_SECONDS:
+        return first[:, None]
+    gap = float(gaps.mean()) / frames_per_step if len(gaps) else 1 / video.report.fps
+    times = first[:, None] + gap * torch.arange(frames_per_step)
+    last = times[-1] < float(first[0]) + video.report.duration_seconds - UNEVEN_SECONDS
+    times[-1, 1:] = times[-1, 1:].where(last[1:], times[-1, max(0, int(last.sum()) - 1)])
+    return times

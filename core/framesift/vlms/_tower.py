@@ -88,6 +88,7 @@ class Tower(Encoder):
             features=columns.pop("features"),
             grid=self.grid,
             pts_seconds=torch.tensor(frames.pts_seconds[::step]),
+            step_seconds=torch.from_numpy(frames.step_seconds(step)) if step > 1 else None,
             layers=columns.pop("layers", None),
             signals=Signals(edge_density=torch.from_numpy(density), **columns),
         )

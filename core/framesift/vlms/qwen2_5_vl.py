@@ -20,7 +20,7 @@ class Qwen25VL(QwenVLM):
     """Qwen2.5-VL: one run of tokens for a video, whose positions count its seconds.
 
     Frames have no text of their own, so none goes with them. Steps are taken to be as far apart as
-    they are on average, for the model knows one pace only.
+    the sampled frames are on average, for the model knows one pace only.
     """
 
     summary: ClassVar[str] = "Qwen2.5-VL; up to 768 tokens for two frames, 3-D positions by time"

@@ -41,6 +41,7 @@ class Qwen3VL(QwenVLM):
                 f"{self.model!r} takes features in deeper layers as well, which these tokens lack; "
                 "compress with its own encoder: VideoCompressor(encoder=vlm.encoder)"
             )
+        together = self.config.vision_config.temporal_patch_size
         start, end = (
             self.tokenizer.convert_ids_to_tokens(getattr(self.config, f"vision_{name}_token_id"))
             for name in ("start", "end")
@@ -52,6 +53,6 @@ class Qwen3VL(QwenVLM):
                     before=f"<{seconds:.1f} seconds>{start}",
                     after=end,
                 )
-                for step, seconds in enumerate(step_middles(video))
+                for step, seconds in enumerate(step_middles(video, together))
             ]
         ]

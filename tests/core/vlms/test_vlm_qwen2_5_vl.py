@@ -133,7 +133,8 @@ def video(vlm, frames, kept=None):
 
 def at(found, seconds, **report):
     seconds = torch.tensor(seconds, dtype=torch.float64)
-    return replace(found, frame_seconds=seconds, report=found.report.model_copy(update=report))
+    report = found.report.model_copy(update=report)
+    return replace(found, frame_seconds=seconds, step_seconds=None, report=report)
 
 
 @pytest.mark.parametrize(

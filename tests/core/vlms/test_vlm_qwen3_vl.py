@@ -58,14 +58,17 @@ def test_steps_without_tokens_lose_their_time_and_marks(vlm, encoder):
         ([7.0, 8.0], 2.0, 2.0, [7.25, 8.25]),
         ([0.0], 4.0, 0.5, [1.0]),
         ([0.0], 1.0, 1.0, [0.0]),
-        ([0.0, 2.0, 8.0], 12.0, 1.0, [0.5, 3.5, 9.5]),
+        ([0.0, 2.0, 8.0], 12.0, 1.0, [0.0, 2.0, 8.0]),
     ],
 )
-def test_a_step_is_called_by_the_middle_of_its_frames(encoder, seconds, duration, fps, middles):
+def test_where_only_first_frames_are_known_even_steps_are_filled(
+    encoder, seconds, duration, fps, middles
+):
     found = video(encoder, make_frames(2 * len(seconds), SIZE))
     report = found.report.model_copy(update={"duration_seconds": duration, "fps": fps})
     times = torch.tensor(seconds, dtype=torch.float64)
-    assert step_middles(replace(found, frame_seconds=times, report=report)) == middles
+    bare = replace(found, frame_seconds=times, step_seconds=None, report=report)
+    assert step_middles(bare, 2) == middles
 
 
 @pytest.mark.parametrize("count", [1, 5])
