@@ -66,7 +66,8 @@ def test_several_sources_are_named(ask, tmp_path):
     assert code == 0
     assert "32 -> 32 visual" in out
     found = [line for line in out.splitlines() if line.startswith("evidence")]
-    assert found and all(line.endswith(".png") for line in found)
+    assert found
+    assert all(line.endswith(".png") for line in found)
 
 
 def test_a_draw_is_repeatable(ask):
