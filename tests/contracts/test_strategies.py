@@ -74,6 +74,25 @@ def test_budget_is_met_exactly(strategy, shape):
     assert sizes == sorted(sizes)
 
 
+@pytest.mark.parametrize("shape", [(1, 13, 13), (2, 14, 14), (3, 1, 31), (3, 9, 1)], ids=str)
+def test_budgets_are_exact_and_repeatable_on_grids_of_models(strategy, shape):
+    check_budgets(strategy, make_tokens(*shape), (0.03, 0.1, 0.37, 0.9))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", [(1, 27, 27), (2, 27, 13), (5, 24, 24)], ids=str)
+def test_budgets_are_exact_and_repeatable_on_large_grids(strategy, shape):
+    check_budgets(strategy, make_tokens(*shape), (0.01, 0.25))
+
+
+def check_budgets(strategy, tokens, keeps):
+    for keep in keeps:
+        budget = Budget(keep=keep).tokens(tokens.count)
+        plan = strategy.plan(tokens, budget)
+        assert has_size(strategy, plan, budget)
+        assert same(plan, strategy.plan(tokens, budget))
+
+
 @pytest.mark.parametrize("more", [0, 5])
 @pytest.mark.parametrize("frames", [1, 2, 3, 8])
 def test_a_budget_for_all_tokens_changes_nothing(strategy, frames, more):

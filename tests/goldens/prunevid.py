@@ -1,6 +1,6 @@
 """PruneVid's stage before the LLM, one pair of frames at a time."""
 
-from itertools import combinations
+from itertools import combinations, groupby
 
 import numpy as np
 
@@ -16,28 +16,39 @@ def frame_segments(features, clusters):
 
 
 def refined(labels):
-    """Returns the runs that stay when each label keeps its longest one, of two frames at least."""
-    runs = []
-    for t, label in enumerate(labels):
-        if runs and runs[-1][0] == label:
-            runs[-1][1].append(t)
-        else:
-            runs.append((label, [t]))
-    stays = []
-    for label, run in runs:
-        lengths = [len(other) for name, other in runs if name == label]
-        first = next(other for name, other in runs if name == label and len(other) == max(lengths))
-        stays.append(run is first and len(run) > 1)
-    kept = [run for (_, run), stay in zip(runs, stays, strict=True) if stay]
+    """Returns the frames of each segment, once every frame has the label of a run that stays.
+
+    Of each label the longest runs stay, of two frames at least. A frame between two of them takes
+    the label of the longer one, as long as it has grown by then, and that of the left one on a tie.
+    """
+    runs = [[t for t, _ in run] for _, run in groupby(enumerate(labels), key=lambda pair: pair[1])]
+    longest = {
+        label: max(len(run) for run in runs if labels[run[0]] == label) for label in set(labels)
+    }
+    kept = [run for run in runs if len(run) == longest[labels[run[0]]] and len(run) > 1]
     if not kept:
         return [list(range(len(labels)))]
-    grown = [list(run) for run in kept]
-    for (_, run), stay in zip(runs, stays, strict=True):
-        if not stay:
-            before = [i for i, own in enumerate(kept) if own[0] < run[0]][-1:]
-            after = [i for i, own in enumerate(kept) if own[0] > run[0]][:1]
-            grown[max(before + after, key=lambda i: (len(kept[i]), -i))] += run
-    return [sorted(run) for run in grown]
+    given = [None] * len(labels)
+    for run in kept:
+        for t in run:
+            given[t] = labels[t]
+    for t, own in enumerate(given):
+        if own is None:
+            left = next((u for u in range(t - 1, -1, -1) if given[u] is not None), None)
+            right = next((u for u in range(t + 1, len(given)) if given[u] is not None), None)
+            sides = [u for u in (left, right) if u is not None]
+            given[t] = given[max(sides, key=lambda u: _length(given, u))]
+    return [[t for t, _ in run] for _, run in groupby(enumerate(given), key=lambda pair: pair[1])]
+
+
+def _length(given, place):
+    """Returns how long the run of equal labels around a place is."""
+    start = stop = place
+    while start > 0 and given[start - 1] == given[place]:
+        start -= 1
+    while stop + 1 < len(given) and given[stop + 1] == given[place]:
+        stop += 1
+    return stop - start + 1
 
 
 def groups(features, segments, threshold):
@@ -59,7 +70,7 @@ def groups(features, segments, threshold):
     return out
 
 
-def prunevid(found, counts, neighbors=5):
+def prunevid(found, counts, neighbors=7):
     """Returns the mean of each cluster with its inputs.
 
     Args:

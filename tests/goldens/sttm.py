@@ -5,7 +5,7 @@ import numpy as np
 from goldens.videos import cosine
 
 
-def sttm(features, grid, spatial, temporal):
+def sttm(features, grid, spatial, temporal, root_level=1):
     """Returns the outputs as sets of inputs.
 
     Args:
@@ -13,15 +13,19 @@ def sttm(features, grid, spatial, temporal):
         grid: rows and columns of patches.
         spatial: similarity of every quarter to its square, from which a square stays whole.
         temporal: similarity from which squares of neighbouring frames are joined.
+        root_level: levels that the largest squares lie below those that are two to a side.
     """
     height, width = grid
-    side = 1
-    while side < max(grid):
-        side *= 2
+    pyramid = _pyramid(height, width)
+    top = next(i for i, squares in enumerate(pyramid) if min(_sides(squares)) <= 2)
+    pyramid = pyramid[: max(0, top - root_level) + 1]
+    roots = pyramid.pop()
     nodes = []
     for frame, tokens in enumerate(features):
         picture = tokens.reshape(height, width, -1)
-        nodes += [(frame, box) for box in _squares(picture, (0, 0, side), spatial)]
+        nodes += [
+            (frame, part) for box in roots for part in _squares(picture, pyramid, box, spatial)
+        ]
     means = [_mean(features[frame].reshape(height, width, -1), box) for frame, box in nodes]
     groups = [{n} for n in range(len(nodes))]
     for a, (frame, box) in enumerate(nodes):
@@ -35,41 +39,54 @@ def sttm(features, grid, spatial, temporal):
         frozenset(
             nodes[n][0] * height * width + y * width + x
             for n in group
-            for y, x in _patches(nodes[n][1], height, width)
+            for y, x in _patches(nodes[n][1])
         )
         for group in groups
     }
 
 
-def _squares(picture, box, spatial):
-    """Returns the squares that a square ends up in."""
-    y, x, side = box
-    if side == 1:
-        return [box]
-    half = side // 2
-    quarters = [(y, x, half), (y, x + half, half), (y + half, x, half), (y + half, x + half, half)]
-    quarters = [q for q in quarters if _patches(q, *picture.shape[:2])]
+def _pyramid(height, width):
+    """Returns the boxes `(y0, x0, y1, x1)` of each level, from the patches to the whole picture."""
+    rows = [(y, y + 1) for y in range(height)]
+    columns = [(x, x + 1) for x in range(width)]
+    levels = []
+    while True:
+        levels.append([(a, c, b, d) for a, b in rows for c, d in columns])
+        if len(rows) == len(columns) == 1:
+            return levels
+        rows, columns = _paired(rows), _paired(columns)
+
+
+def _paired(spans):
+    """Returns neighbours in pairs, the first one alone where their number is odd."""
+    alone = len(spans) % 2
+    pairs = zip(spans[alone::2], spans[alone + 1 :: 2], strict=True)
+    return spans[:alone] + [(start, stop) for (start, _), (_, stop) in pairs]
+
+
+def _sides(boxes):
+    return len({box[0] for box in boxes}), len({box[1] for box in boxes})
+
+
+def _squares(picture, finer, box, spatial):
+    """Returns the squares that a square ends up in.
+
+    One that is its own and only quarter is like it and stays: so does the corner of an odd level.
+    """
+    quarters = [own for own in finer[-1] if _holds(box, own)] if finer else []
     whole = _mean(picture, box)
     if all(cosine(_mean(picture, q), whole) >= spatial for q in quarters):
         return [box]
-    return [square for q in quarters for square in _squares(picture, q, spatial)]
+    return [square for q in quarters for square in _squares(picture, finer[:-1], q, spatial)]
 
 
-def _patches(box, height, width):
-    y, x, side = box
-    return [
-        (row, column)
-        for row in range(y, min(y + side, height))
-        for column in range(x, min(x + side, width))
-    ]
+def _patches(box):
+    return [(row, column) for row in range(box[0], box[2]) for column in range(box[1], box[3])]
 
 
 def _mean(picture, box):
-    return np.mean([picture[at] for at in _patches(box, *picture.shape[:2])], axis=0)
+    return np.mean([picture[at] for at in _patches(box)], axis=0)
 
 
 def _holds(outer, inner):
-    return all(
-        start <= at and at + inner[2] <= start + outer[2]
-        for start, at in zip(outer[:2], inner[:2], strict=True)
-    )
+    return all(outer[i] <= inner[i] and inner[i + 2] <= outer[i + 2] for i in range(2))

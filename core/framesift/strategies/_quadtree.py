@@ -21,11 +21,13 @@ CHUNK: Final = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quadtree:
-    """The quadtrees of `T` frames, by levels of squares that are `2^k` patches wide.
+    """The quadtrees of `T` frames, by levels of squares that are up to `2^k` patches wide.
 
-    The squares of level 0 are the patches, that of the last level `K` is the frame. A square is
-    named by its upper left patch. It is the mean of its live patches; without any, it is as unlike
-    others as can be. Everything lies on the CPU.
+    Each level has half of the squares of the one below it to a side. Of an odd number the first
+    stays single and the others pair up, so that squares are aligned to the lower right: 7 columns
+    become `0 12 34 56`. The squares of level 0 are the patches, that of the last level `K` is the
+    frame. A square is named by its upper left patch. It is the mean of its live patches; without
+    any, it is as unlike others as can be. Everything lies on the CPU.
     """
 
     corner: Tensor
@@ -36,29 +38,39 @@ class Quadtree:
     over_time: Tensor
     """Similarity of the square of level `a` at each patch to that of level `b` in the next frame,
     int32 `(K + 1, K + 1, T - 1, N)`."""
+    top: int
+    """Level of the largest squares that are made, in [0, K]."""
+
+    @property
+    def deepest(self) -> int:
+        """The level `K` at which the whole frame is one square."""
+        return len(self.least)
 
     @classmethod
-    def of(cls, tokens: VideoTokens) -> Self:
-        """Returns the quadtrees of all frames."""
-        (height, width), patches = tokens.grid, torch.arange(tokens.tokens_per_frame)
-        rows, columns = patches // width, patches % width
-        levels = range((max(height, width) - 1).bit_length() + 1)
+    def of(cls, tokens: VideoTokens, root_level: int = 0) -> Self:
+        """Returns the quadtrees of all frames.
+
+        The largest squares are those of the level at which a side of the grid has come to two,
+        or of one that lies `root_level` levels below it.
+        """
+        sides = _sides(tokens.grid)
         # One frame more than a chunk holds, for the comparison of its last with the next.
         chunks = [slice(at, at + CHUNK + 1) for at in range(0, tokens.frame_count, CHUNK)]
         parts = [_similarities(tokens.features[at], tokens.live[at], tokens.grid) for at in chunks]
         return cls(
-            corner=torch.stack([(rows >> k << k) * width + (columns >> k << k) for k in levels]),
+            corner=_corners(tokens.grid),
             least=torch.cat([least[:, :CHUNK].cpu() for least, _ in parts], 1),
             over_time=torch.cat([alike.cpu() for _, alike in parts], 2),
+            top=max(0, sum(min(side) > 2 for side in sides) - root_level),
         )
 
     def levels(self, spatial: int) -> Tensor:
         """Returns the level of the square that each patch ends up in, `(T, N)`.
 
-        From the frame downwards, a square is split where its least alike quarter is below the
-        threshold.
+        From the largest squares downwards, a square is split where its least alike quarter is below
+        the threshold.
         """
-        return (self.least >= spatial).long().flip(0).cummax(0).values.sum(0)
+        return (self.least[: self.top] >= spatial).long().flip(0).cummax(0).values.sum(0)
 
     def squares(self, spatial: int) -> Tensor:
         """Returns the square of each patch at a spatial threshold, `(T, N)` in [0, T * N)."""
@@ -79,6 +91,11 @@ class Quadtree:
         order = torch.argsort(similarity.flip(0), descending=True, stable=True)
         order = len(order) - 1 - order[: int((similarity >= temporal).sum())]
         return square[:-1].flatten()[order], square[1:].flatten()[order]
+
+    def groups(self, spatial: int, temporal: float) -> Tensor:
+        """Returns what is joined at two thresholds, as the group of each patch, `(T * N,)`."""
+        square = self.squares(spatial).flatten()
+        return _ops.components(len(square), *self.joins(spatial, temporal))[square]
 
     def unsplit(self, low: int, high: int) -> tuple[Tensor, Tensor]:
         """Returns pairs of quarters and squares that a lower threshold does not split.
@@ -132,29 +149,52 @@ def _least_alike(child: _Level, parent: _Level) -> Tensor:
 
 def _pyramid(features: Tensor, live: Tensor, grid: tuple[int, int]) -> Iterator[_Level]:
     """Yields the squares of the patches, then those of twice the width, up to the whole frame."""
-    height, width = grid
-    patches = torch.arange(height * width, device=features.device)
-    rows, columns = patches // width, patches % width
     sums = (features.float() * live[..., None]).unflatten(1, grid)
     filled = live.float()[..., None].unflatten(1, grid)
-    while True:
+    patches = torch.arange(live.shape[1], device=features.device)
+    for of_patch in _squares_of_patches(grid):
+        square = of_patch.to(features.device)
         high, wide = sums.shape[1:3]
-        of_patch = rows * wide + columns
         yield _Level(
             sums=sums.flatten(1, 2),
             filled=filled.flatten(1) > 0,
-            of_patch=of_patch,
-            patch=torch.zeros_like(patches)[: high * wide].scatter(0, of_patch, patches),
+            of_patch=square,
+            patch=torch.zeros_like(patches)[: high * wide].scatter(0, square, patches),
         )
-        if high == wide == 1:
-            return
-        sums, filled, rows, columns = _halved(sums), _halved(filled), rows // 2, columns // 2
+        sums, filled = _halved(sums), _halved(filled)
+
+
+def _sides(grid: tuple[int, int]) -> list[tuple[int, int]]:
+    """Returns the rows and columns of squares of each level, from the patches to one square."""
+    sides = [grid]
+    while max(sides[-1]) > 1:
+        height, width = sides[-1]
+        sides.append((-(-height // 2), -(-width // 2)))
+    return sides
+
+
+def _squares_of_patches(grid: tuple[int, int]) -> Iterator[Tensor]:
+    """Yields of each level the square of each patch in raster order, int64 `(N,)`."""
+    patches = torch.arange(grid[0] * grid[1])
+    rows, columns = patches // grid[1], patches % grid[1]
+    for height, width in _sides(grid):
+        yield rows * width + columns
+        rows, columns = (rows + height % 2) // 2, (columns + width % 2) // 2
+
+
+def _corners(grid: tuple[int, int]) -> Tensor:
+    """Returns the first patch of the square of each patch at each level, int64 `(K + 1, N)`."""
+    patches = torch.arange(grid[0] * grid[1])
+    none = torch.full_like(patches, len(patches))
+    return torch.stack(
+        [none.scatter_reduce(0, own, patches, "amin")[own] for own in _squares_of_patches(grid)]
+    )
 
 
 def _halved(cells: Tensor) -> Tensor:
-    """Returns sums over squares of two by two cells of `(T, h, w, D)`, fewer at the border."""
+    """Returns sums over squares of two by two cells of `(T, h, w, D)`, fewer in odd firsts."""
     height, width = cells.shape[1:3]
-    even = torch.nn.functional.pad(cells, (0, 0, 0, width % 2, 0, height % 2))
+    even = torch.nn.functional.pad(cells, (0, 0, width % 2, 0, height % 2, 0))
     upper, lower = even[:, 0::2], even[:, 1::2]
     return upper[:, :, 0::2] + upper[:, :, 1::2] + lower[:, :, 0::2] + lower[:, :, 1::2]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
 
+import torch
+
 
 def shares(sizes: Sequence[int], total: int) -> list[int]:
     """Returns `total` split in proportion to `sizes`, each share its exact part rounded up or down.
@@ -17,3 +19,30 @@ def shares(sizes: Sequence[int], total: int) -> list[int]:
         return [0] * len(sizes)
     marks = ((2 * before * total + whole) // (2 * whole) for before in accumulate(sizes, initial=0))
     return [after - before for before, after in pairwise(marks)]
+
+
+def floors(sizes: Sequence[int], total: int) -> list[int]:
+    """Returns `total` split by one share: each size times the share, rounded down.
+
+    So equal sizes get equal counts. Where no share gives `total`, the highest below it does, and
+    one more goes to evenly spaced ones of the sizes that would be next: sizes 4, 4, 4 and total 7
+    are split 2, 3, 2.
+
+    Args:
+        sizes: at least 0 each.
+        total: at most their sum.
+    """
+    lengths = torch.tensor(sizes, dtype=torch.long)
+    owner = torch.arange(len(sizes)).repeat_interleave(lengths)
+    place = torch.arange(len(owner)) - (lengths.cumsum(0) - lengths)[owner] + 1
+    # A size `s` gets its `c`-th one from the share `c / s` on; equal fractions are equal floats.
+    share, order = (place.double() / lengths[owner]).sort(stable=True)
+    if total == len(owner):
+        return list(sizes)
+    last = share[total]
+    counts = torch.bincount(owner[order[share < last]], minlength=len(sizes))
+    following = owner[order[share == last]]
+    missing = total - int(counts.sum())
+    steps = ((2 * torch.arange(missing) + 1) * len(following)) // (2 * max(1, missing))
+    counts[following[steps]] += 1
+    return [int(count) for count in counts]

@@ -21,13 +21,18 @@ class EVS(ScoreStrategy):
     """Ranks a patch by its cosine distance to the one at its place in the frame before.
 
     The first frame ranks above all others. Every other token competes over the whole video, so a
-    frame in which nothing moves may keep none. Serving engines ship this method, with the pruning
-    rate `1 - keep`. A change that is slow enough is never seen: each step of it is small.
+    frame in which nothing moves may keep none. Serving engines ship this method: in vLLM by
+    `--video-pruning-rate` of `1 - keep` with `--video-pruning-method evs`. A change that is slow
+    enough is never seen: each step of it is small.
 
     Differences from the shipped method:
 
     - A budget below one frame holds; the original then keeps the first frame whole. It goes to
       evenly spaced tokens of that frame, not to its first rows.
+    - Distances are computed in float32 and rounded to 1e-6, so that equal tokens tie and the
+      earlier one is kept. An engine computes them in the dtype of its model: in bfloat16 they come
+      in coarse steps, more tokens tie, and a fifth of the tokens kept may be others. Without
+      rounding the order of equal tokens, as in a static video, is that of the last bits of sums.
     - Where tokens are masked, a patch is compared with the last live one of its place, and the
       first live one of a place counts as its first frame.
     """

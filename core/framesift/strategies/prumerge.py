@@ -33,6 +33,10 @@ class PruMerge(KeyedStrategy):
     - A frame that is kept whole stays as it is, so that keeping everything changes nothing.
     - Dropped tokens without any attention count alike in their sum, which would be a zero vector.
     - Any layer and any number of patches; there layer 23 and 576 patches are fixed.
+    - It compares keys of full width, all heads side by side, and takes attention as that of one
+      head over all channels. Encoders average keys and attention over heads, which is another
+      likeness and another ranking; tokens with `keys` and `attention` of that kind give its
+      result.
     """
 
     summary: ClassVar[str] = "outliers of attention with their neighbours, one sum of the rest"

@@ -13,7 +13,7 @@ from torch import Tensor
 from framesift.strategies import _bounds
 from framesift.strategies._dpc_knn import cluster
 from framesift.strategies._rows import Rows, averaged
-from framesift.strategies._shares import shares
+from framesift.strategies._shares import floors
 from framesift.strategies._static import NEVER, Segment, groups, stillest
 from framesift.strategies.base import Strategy
 from framesift.types.plan import TokenPlan
@@ -24,22 +24,23 @@ from framesift.types.tokens import VideoTokens
 class PruneVid(Strategy):
     """Merges what stands still in segments of like frames, then like tokens within them.
 
-    Clusters of frames (DPC-KNN on the frames' means) become segments: each cluster's longest run
-    of frames stays one, other frames join the longer of the segments beside them. A place whose
-    frames in a segment are alike on average becomes one token, their mean. Still tokens of a
-    segment and moving tokens of a frame are then clustered, and each cluster becomes its mean.
-    There the published number is half of them; the budget solves for another share, the same
-    everywhere. Where segments alone would undercut the budget, the least alike places are not
-    merged over time.
+    Clusters of frames (DPC-KNN on the frames' means) become segments: each cluster's longest runs
+    of frames stay, other frames join the longer of the segments beside them, and what lies beside
+    its like is one segment. A place whose frames in a segment are alike on average becomes one
+    token, their mean. Still tokens of a segment and moving tokens of a frame are then clustered,
+    and each cluster becomes its mean. Their number is one share of the tokens, rounded down; the
+    published share is a half, the budget solves for another. Where segments alone would undercut
+    the budget, the least alike places are not merged over time.
 
     Differences from the published method, of which this is the stage before the LLM:
 
     - The stage inside the LLM, which prunes by the question's attention, is not part of it.
+    - The number of tokens is the budget: where no share gives it, some of the groups that would
+      be next get one token more.
     - Groups of at most `whole` tokens stay whole only where the rest of the budget has a token for
       each other group.
     - A segment of one frame has no pair to compare. There it divides by zero and comes out as
       moving; here that is said outright.
-    - Where no cluster has two frames in a row, the video is one segment.
     - Clustering is without noise (`_dpc_knn`): a static video gives the same centres on each run.
     """
 
@@ -54,7 +55,7 @@ class PruneVid(Strategy):
     """Mean cosine similarity in [-1, 1] of a place's frames above which it stands still."""
     frame_neighbors: int = 7
     """Nearest frames, itself among them, by which a frame's density is measured."""
-    neighbors: int = 5
+    neighbors: int = 7
     """Nearest tokens, itself among them, by which a token's density is measured."""
     whole: int = 14
     """Most tokens of a group that is not clustered."""
@@ -106,23 +107,29 @@ class PruneVid(Strategy):
 
 
 def _refined(labels: Sequence[int]) -> list[tuple[int, int]]:
-    """Returns the segments that remain when every label keeps its longest run only."""
+    """Returns the segments that remain when every label keeps its longest runs only.
+
+    Runs of one frame never stay. Frames between two runs that stay go to the longer one, where the
+    left one counts with all that it has taken in, and wins ties: `aaabcccc` becomes `aaa|bcccc`,
+    `aabaacddd` becomes `aabaac|ddd`.
+    """
     runs, start = [], 0
     for label, members in groupby(labels):
         length = len(list(members))
         runs.append((label, start, length))
         start += length
-    longest: dict[int, tuple[int, int]] = {}
-    for label, start, length in runs:
-        if length > max(1, longest.get(label, (0, 0))[1]):
-            longest[label] = (start, length)
-    kept = sorted(longest.values())
+    longest: dict[int, int] = {}
+    for label, _, length in runs:
+        longest[label] = max(length, longest.get(label, 2))
+    kept = [run for run in runs if run[2] == longest[run[0]]]
     if not kept:
         return [(0, len(labels))]
-    starts = [0]
-    for (start, length), (after, length_after) in pairwise(kept):
-        starts.append(after if length >= length_after else start + length)
-    return list(zip(starts, [*starts[1:], len(labels)], strict=True))
+    spans, end = [0], kept[0][1] + kept[0][2]
+    for (label, _, _), (after, start, length) in pairwise(kept):
+        if after != label:
+            spans.append(start if end - spans[-1] >= length else end)
+        end = start + length
+    return list(zip(spans, [*spans[1:], len(labels)], strict=True))
 
 
 def _mean_pair(tokens: VideoTokens, start: int, stop: int) -> Tensor:
@@ -148,5 +155,5 @@ def _counts(sizes: Sequence[int], budget: int, whole: int) -> list[int]:
     large = [size - own for size, own in zip(sizes, small, strict=True)]
     if sum(small) + sum(size > 0 for size in large) > budget:
         small, large = [0] * len(sizes), list(sizes)
-    rest = shares(large, budget - sum(small))
+    rest = floors(large, budget - sum(small))
     return [own + share for own, share in zip(small, rest, strict=True)]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from framesift.errors import InvalidOptionError
-from framesift.strategies import _ops
+from framesift.strategies import _bounds, _ops
 from framesift.strategies._quadtree import ONE, Quadtree
 from framesift.strategies.base import Strategy
 from framesift.types.plan import TokenPlan
@@ -20,7 +20,8 @@ from framesift.types.tokens import VideoTokens
 class STTM(Strategy):
     """Cuts each frame into squares of like patches, and joins like squares over time.
 
-    A square of the quadtree is split where a quarter is less like it than the spatial threshold.
+    A square of the quadtree is split where a quarter is less like it than the spatial threshold;
+    one that is its own only quarter, in the upper left corner of an odd grid, is never split.
     Squares of neighbouring frames are joined where one holds the other and they are at least as
     alike as the temporal threshold; an output is the mean of all patches of what was joined. Both
     thresholds fall together until the budget is met: the temporal one lies `time_slack` times as
@@ -30,10 +31,15 @@ class STTM(Strategy):
 
     Differences from the published method:
 
-    - One budget in place of two thresholds.
-    - A square at the border of a grid that is no power of two is the mean of the patches it has.
+    - One budget in place of two thresholds. Where the largest squares that `root_level` allows
+      are more than the budget, larger ones are made, up to the whole frame.
+    - A square with fewer than four quarters, at the upper or left border of an odd grid, is treated
+      as any other. The original also compares it with the first square of the next finer level of
+      its frame, which lies elsewhere, and splits it where the two are unlike.
+    - Squares that are linked over time are one output. The original stops passing links on before
+      all of them agree, so that it keeps some linked squares apart.
     - Patches weigh the same, so that a large square outweighs a small one that it is joined with;
-      the original offers this as an option.
+      the original offers this as an option, and `weighted=false` gives the other one.
     - Tokens before the LLM are merged, not the states after its second layer.
     """
 
@@ -45,6 +51,11 @@ class STTM(Strategy):
     time_slack: float = 2.5
     """How much less alike squares may be over time than within a frame: (1 - temporal) over
     (1 - spatial) threshold, in [0.01, 100]. Published pairs are 0.8 with 0.5 and 0.85 with 0.65."""
+    root_level: int = 1
+    """How many levels the largest squares lie below those that are two to a side of the grid, at
+    least 0: with the published 1, a frame of 14 x 14 has 4 x 4 of them or more."""
+    weighted: bool = True
+    """Whether patches weigh the same in an output, or else the squares that were joined."""
 
     def __post_init__(self) -> None:
         if not 0.01 <= self.time_slack <= 100:
@@ -52,38 +63,43 @@ class STTM(Strategy):
                 f"time_slack={self.time_slack!r} must be within [0.01, 100]: (1 - temporal "
                 "threshold) / (1 - spatial threshold)"
             )
+        _bounds.check("levels below two squares to a side", low=0, root_level=self.root_level)
 
     def decide(self, tokens: VideoTokens, budget: int, question: str | None) -> TokenPlan:
         """Returns the plan whose rows are the joined squares."""
-        tree, live = Quadtree.of(tokens), tokens.live.flatten().cpu()
+        tree, live = Quadtree.of(tokens, self.root_level), tokens.live.flatten().cpu()
         low, high = min(-ONE, ONE - int(2 * ONE / self.time_slack) - 1), ONE + 1
-        group = self.groups(tree, high)
+        while tree.top < tree.deepest and _count(self.groups(tree, low), live) > budget:
+            tree = replace(tree, top=tree.top + 1)
+        spatial, group = high, self.groups(tree, high)
         while (count := _count(group, live)) != budget and high - low > 1:
-            middle = (low + high) // 2
-            group = self.groups(tree, middle)
+            spatial = (low + high) // 2
+            group = self.groups(tree, spatial)
             count = _count(group, live)
-            low, high = (middle, high) if count <= budget else (low, middle)
+            low, high = (spatial, high) if count <= budget else (low, spatial)
         if count != budget:
-            group = self._between(tree, low, high, live, budget)
-        return TokenPlan.merge(
-            torch.where(live, group, -1), tokens_per_frame=tokens.tokens_per_frame
-        )
+            spatial, group = high, self._between(tree, low, high, live, budget)
+        square = None if self.weighted else tree.squares(spatial).flatten()
+        return averaged(torch.where(live, group, -1), square, tokens.tokens_per_frame)
 
     def groups(self, tree: Quadtree, spatial: int) -> Tensor:
         """Returns the group of each patch at a spatial threshold in millionths, `(T * N,)`."""
-        square = tree.squares(spatial).flatten()
-        return _ops.components(len(square), *self._joins(tree, spatial))[square]
+        return tree.groups(spatial, self._temporal(spatial))
 
-    def _joins(self, tree: Quadtree, spatial: int) -> tuple[Tensor, Tensor]:
-        """Returns the joins over time that go with a spatial threshold."""
-        return tree.joins(spatial, ONE - self.time_slack * (ONE - spatial))
+    def _temporal(self, spatial: int) -> float:
+        """Returns the temporal threshold that goes with a spatial one, both in millionths."""
+        return ONE - self.time_slack * (ONE - spatial)
 
     def _between(self, tree: Quadtree, low: int, high: int, live: Tensor, budget: int) -> Tensor:
         """Returns exactly `budget` groups, between those of neighbouring thresholds.
 
         One join more makes at most one group less, so the number of joins is found by bisection.
         """
-        joins = [self._joins(tree, high), tree.unsplit(low, high), self._joins(tree, low)]
+        joins = [
+            tree.joins(high, self._temporal(high)),
+            tree.unsplit(low, high),
+            tree.joins(low, self._temporal(low)),
+        ]
         first, second = (torch.cat(column) for column in zip(*joins, strict=True))
         square = tree.squares(high).flatten()
         few, many = 0, len(first)
@@ -92,6 +108,30 @@ class STTM(Strategy):
             group = _ops.components(len(square), first[:middle], second[:middle])[square]
             few, many = (few, middle) if _count(group, live) <= budget else (middle, many)
         return _ops.components(len(square), first[:many], second[:many])[square]
+
+
+def averaged(group: Tensor, square: Tensor | None, tokens_per_frame: int) -> TokenPlan:
+    """Returns the plan of the means of groups: of their patches, or of their squares.
+
+    Args:
+        group: group of each patch, `(T * N,)`; negative drops the patch.
+        square: square of each patch where squares weigh the same, None where patches do.
+        tokens_per_frame: patches of a frame.
+    """
+    plan = TokenPlan.merge(group, tokens_per_frame=tokens_per_frame)
+    if square is None:
+        return plan
+    own, sizes = square[plan.src].unique(return_inverse=True, return_counts=True)[1:]
+    row = torch.empty_like(sizes).scatter(0, own, plan.dst)
+    share = (torch.bincount(row)[plan.dst] * sizes[own]).double().reciprocal()
+    return TokenPlan.from_entries(
+        dst=plan.dst,
+        src=plan.src,
+        weight=share,
+        num_in=plan.num_in,
+        num_out=plan.num_out,
+        tokens_per_frame=tokens_per_frame,
+    )
 
 
 def _count(group: Tensor, live: Tensor) -> int:

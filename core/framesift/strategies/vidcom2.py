@@ -32,7 +32,10 @@ class VidCom2(ScoreStrategy):
     - The number of tokens is the budget; the original's count follows from its rounding. The
       settlement is the one of serving engines that must know the count beforehand.
     - A budget below one token a frame holds.
-    - Distances are rounded to 1e-6, so that equal tokens tie, and the earlier one is kept.
+    - Distances are rounded to 1e-6, so that equal tokens tie, and the earlier one is kept. They are
+      those of float32. An engine computes them in the dtype of its model (vLLM:
+      `--video-pruning-method vidcom2`): in bfloat16 they come in coarse steps, more tokens tie, and
+      some of the tokens kept may be others.
     - With a single channel that one counts; half of it would be none.
     """
 

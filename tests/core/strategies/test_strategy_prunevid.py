@@ -19,11 +19,32 @@ def test_segments_are_refined_as_in_the_transcription(frames):
         assert _refined(labels) == expected
 
 
+@pytest.mark.parametrize(
+    ("labels", "lengths"),
+    [
+        ("aaabcccc", [3, 5]),
+        ("aaacbbb", [4, 3]),
+        ("aaabbbbbbbbbbbbaaa", [3, 12, 3]),
+        ("aabaacddd", [6, 3]),
+        ("xxaaybbbbzcccccc", [2, 2, 5, 7]),
+        ("abc", [3]),
+        ("a", [1]),
+    ],
+)
+def test_runs_grow_from_left_to_right(labels, lengths):
+    assert [stop - start for start, stop in _refined(labels)] == lengths
+
+
 def test_small_groups_stay_whole_only_where_the_budget_has_room():
     assert _counts([30, 10, 40], 45, 14) == [15, 10, 20]
     assert _counts([30, 10, 40], 12, 14) == [1, 10, 1]
-    assert _counts([30, 10, 40], 11, 14) == [4, 2, 5]
+    assert _counts([30, 10, 40], 11, 14) == [4, 1, 6]
     assert _counts([10, 14], 24, 14) == [10, 14]
+
+
+def test_groups_of_equal_size_get_equal_counts():
+    assert _counts([20, 36, 20, 36, 20], 66, 14) == [10, 18, 10, 18, 10]
+    assert _counts([36] * 16, 288, 14) == [18] * 16
 
 
 def test_the_most_alike_places_are_still_first_and_no_more_than_may_be_saved():

@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from framesift.errors import InvalidOptionError
+from framesift.strategies._quadtree import Quadtree
 from framesift.strategies.base import create_strategy
+from framesift.strategies.sttm import averaged
 from framesift.types.tokens import VideoTokens
 
 STTM = create_strategy("sttm")
@@ -30,6 +32,59 @@ def test_a_still_square_is_one_token_and_knows_its_patches_and_times():
     assert plan.is_pruning is False
     times = torch.arange(3.0).repeat_interleave(16)[:, None]
     assert plan.normalized().apply(times).flatten() == pytest.approx([1.0] * 10)
+
+
+@pytest.mark.parametrize("root_level", [0, 1])
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (1, 7), (5, 3), (9, 8), (13, 13)])
+def test_a_still_frame_has_no_larger_squares_than_the_root_level(rows, columns, root_level):
+    tree = Quadtree.of(tokens_of(torch.ones(1, rows * columns, 4), (rows, columns)), root_level)
+    sides = [(rows, columns)]
+    while min(sides[-1]) > 2:
+        sides.append(tuple(-(-side // 2) for side in sides[-1]))
+    height, width = sides[max(0, len(sides) - 1 - root_level)]
+    assert len(tree.squares(0).unique()) == height * width
+
+
+def test_squares_of_odd_sides_are_aligned_to_the_lower_right():
+    features = torch.eye(49)[torch.tensor([[0, 1, 1, 2, 2, 3, 3]] * 7)]
+    features[0, 0], features[1:, 0] = features[0, 1], torch.eye(49)[5:11]
+    tree = Quadtree.of(tokens_of(features.view(1, 49, 49), (7, 7)), root_level=0)
+    own = tree.corner[1].view(7, 7)
+    assert own[:, 0].tolist() == [0, 7, 7, 21, 21, 35, 35]
+    assert own[0].tolist() == [0, 1, 1, 3, 3, 5, 5]
+
+
+def test_a_budget_below_the_largest_squares_makes_larger_ones():
+    picture = torch.randn(1, 196, 8, generator=torch.Generator().manual_seed(4))
+    for budget in (1, 2, 3, 4, 9, 15, 16):
+        plan = STTM.plan(tokens_of(picture, (14, 14)), budget)
+        assert plan.num_out == budget
+        assert plan.used.all()
+
+
+def test_patches_weigh_the_same_or_squares_do():
+    group, square = torch.tensor([0, 0, 0, 0, 0, -1]), torch.tensor([0, 0, 0, 3, 4, 5])
+    assert averaged(group, None, 3).weight.tolist() == pytest.approx([1 / 5] * 5)
+    assert averaged(group, square, 3).weight.tolist() == pytest.approx([1 / 9] * 3 + [1 / 3] * 2)
+
+
+def test_weighted_decides_on_weights_only():
+    features = torch.randn(3, 49, 4, generator=torch.Generator().manual_seed(5)).cumsum(0)
+    tokens = tokens_of(features, (7, 7))
+    for budget in (2, 11, 40, 90):
+        patches, squares = (
+            create_strategy("sttm", weighted=w).plan(tokens, budget) for w in (True, False)
+        )
+        for plan in (patches, squares):
+            torch.testing.assert_close(
+                torch.zeros(budget).double().index_add(0, plan.dst, plan.weight),
+                torch.ones(budget).double(),
+            )
+        parts = [
+            {frozenset(plan.src[plan.dst == row].tolist()) for row in range(budget)}
+            for plan in (patches, squares)
+        ]
+        assert parts[0] == parts[1]
 
 
 @pytest.mark.parametrize("grid", [(1, 1), (1, 7), (5, 3), (9, 8)])
@@ -63,3 +118,8 @@ def test_of_equal_frames_the_earlier_ones_stay_fine():
 def test_the_slack_is_checked(slack):
     with pytest.raises(InvalidOptionError, match=r"within \[0.01, 100\]"):
         create_strategy("sttm", time_slack=slack)
+
+
+def test_the_root_level_is_checked():
+    with pytest.raises(InvalidOptionError, match="root_level=-1 must be at least 0"):
+        create_strategy("sttm:root_level=-1")
