@@ -9,6 +9,8 @@ PACKAGE = Path(__file__).parents[1] / "core" / "framesift"
 FILES = sorted(PACKAGE.rglob("*.py"))
 FLOORS = [
     "errors",
+    "temporary",
+    "termination",
     "types",
     "registry",
     "progress",

@@ -17,6 +17,7 @@ FramesiftError
 ├── InvalidTokensError           (ValueError)
 ├── MissingSignalError           (LookupError)
 ├── ModelError                   (RuntimeError)
+├── StorageError                 (OSError)
 └── MissingDependencyError       (ImportError)
 ```
 
@@ -86,6 +87,10 @@ class MissingSignalError(FramesiftError, LookupError):
 
 class ModelError(FramesiftError, RuntimeError):
     """A model folder is unsupported, incomplete or unsafe to load."""
+
+
+class StorageError(FramesiftError, OSError):
+    """A result could not be written to a disk, or read back from it."""
 
 
 class MissingDependencyError(FramesiftError, ImportError):

@@ -20,6 +20,7 @@ BUILTINS = {
     "InvalidTokensError": ValueError,
     "MissingSignalError": LookupError,
     "ModelError": RuntimeError,
+    "StorageError": OSError,
     "MissingDependencyError": ImportError,
 }
 

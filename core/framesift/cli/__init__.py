@@ -6,14 +6,30 @@ import sys
 
 
 def main() -> None:
-    """Runs the command line and exits with its code: 0, 2 for bad input, 130 when interrupted."""
+    """Runs the command line and exits with its code.
+
+    It is 0, 2 for bad input, 130 when interrupted, and 143 when told to end by SIGTERM.
+    """
+    from framesift.termination import Terminated, unwound_by_sigterm
+
+    with unwound_by_sigterm():
+        try:
+            code = _run()
+        except Terminated:
+            sys.stderr.write("framesift: terminated\n")
+            raise
+        sys.exit(code)
+
+
+def _run() -> int | None:
+    """Returns the exit code of the command that the arguments name."""
     import click
 
     from framesift.cli.commands import app
     from framesift.errors import FramesiftError
 
     try:
-        code = app(standalone_mode=False)
+        code: int | None = app(standalone_mode=False)
     except (KeyboardInterrupt, click.Abort):
         click.echo("framesift: interrupted", err=True)
         code = 130
@@ -24,7 +40,7 @@ def main() -> None:
         code = _complain(error.format_message())
     except (FramesiftError, OSError) as error:
         code = _complain(str(error))
-    sys.exit(code)
+    return code
 
 
 def _complain(reason: str) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import ClassVar, Final
 import numpy as np
 from PIL import Image, ImageOps
 
+from framesift import temporary
 from framesift.decoders._request import check_request
 from framesift.decoders.base import Decoder, FrameIndex
 from framesift.errors import CorruptVideoError
@@ -79,10 +79,10 @@ class WithStills(Decoder):
 
 def picture_file(image: Image.Image) -> LocalVideo:
     """Returns a picture as a file of its own, which goes when the video is closed."""
-    folder = Path(tempfile.mkdtemp(prefix="framesift-"))
-    path = folder / "picture.png"
-    _upright(image).save(path, compress_level=1)
-    return LocalVideo(path=path, uri="picture", temporary_folder=folder)
+    with temporary.kept_on_success() as folder:
+        path = folder / "picture.png"
+        _upright(image).save(path, compress_level=1)
+        return LocalVideo(path=path, uri="picture", temporary_folder=folder)
 
 
 def _is_still(path: Path) -> bool:

@@ -1,12 +1,8 @@
-"""Where downloads land: a private folder that only success keeps, and proof of what they are."""
+"""Proof of what a download is, once it has landed."""
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import av
@@ -14,17 +10,6 @@ from PIL import Image
 
 from framesift.errors import DownloadError, VideoTooLargeError
 from framesift.types.video import CONTAINERS, PICTURES
-
-
-@contextmanager
-def landing_folder() -> Iterator[Path]:
-    """Yields a new folder that only this user can read; any exception removes it."""
-    folder = Path(tempfile.mkdtemp(prefix="framesift-"))
-    try:
-        yield folder
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
 
 
 def landed(path: Path, uri: str) -> Path:

@@ -8,8 +8,9 @@ from base64 import b64decode
 from dataclasses import dataclass
 from typing import ClassVar
 
+from framesift import temporary
 from framesift.errors import UnsupportedSourceError, VideoTooLargeError
-from framesift.sources._landing import landed, landing_folder
+from framesift.sources._landing import landed
 from framesift.sources.base import FetchLimits, Source
 from framesift.types.video import LocalVideo
 
@@ -51,7 +52,7 @@ class Data(Source):
         shown = f"data:{kind};sha256={hashlib.sha256(content).hexdigest()[:16]}"
         if text_only:
             return LocalVideo(path=None, uri=shown)
-        with landing_folder() as folder:
+        with temporary.kept_on_success() as folder:
             path = folder / "video"
             path.write_bytes(content)
             return LocalVideo(path=landed(path, shown), uri=shown, temporary_folder=folder)

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final
 
+from framesift import temporary
 from framesift.errors import DownloadError
 from framesift.progress import progress_bar
 from framesift.sources._http_client import Client, Response
-from framesift.sources._landing import landed, landing_folder, not_a_video
+from framesift.sources._landing import landed, not_a_video
 from framesift.sources._links import checked_link, is_link, without_secrets
 from framesift.sources.base import FetchLimits, Source
 from framesift.types.video import LocalVideo
@@ -37,7 +38,7 @@ class Http(Source):
         shown = without_secrets(uri)
         if text_only:
             return LocalVideo(path=None, uri=shown)
-        with landing_folder() as folder, Client(limits) as client:
+        with temporary.kept_on_success() as folder, Client(limits) as client:
             path = folder / "video"
             response = client.send(uri)
             try:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import shutil
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -22,6 +20,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 from pydantic import ValidationError
 
+from framesift import temporary
 from framesift.errors import (
     DownloadError,
     InvalidOptionError,
@@ -75,13 +74,9 @@ class SyntheticSource(Source):
         scene = make_scene(name, settings)
         if text_only:
             return _local_video(scene, uri, folder=None)
-        folder = Path(tempfile.mkdtemp(prefix="framesift-"))
-        try:
+        with temporary.kept_on_success() as folder:
             _encode(scene, folder / FILE_NAME, uri, limits)
             return _local_video(scene, uri, folder=folder)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
 
 
 def parse_uri(uri: str) -> tuple[str, SceneSettings]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from framesift import temporary
 from framesift.errors import (
     DownloadError,
     InvalidOptionError,
@@ -16,7 +17,7 @@ from framesift.errors import (
 from framesift.progress import progress_bar
 from framesift.registry import require
 from framesift.sources._http_client import Client
-from framesift.sources._landing import landing_folder, require_video
+from framesift.sources._landing import require_video
 from framesift.sources._links import checked_link, without_secrets
 from framesift.sources._timed_text import FORMATS, parse_timed_text
 from framesift.sources._yt_dlp_errors import plain_error
@@ -63,7 +64,7 @@ class YtDlp(Source):
         checked_link(uri, limits)
         shown = without_secrets(uri)
         require("yt_dlp", extra="url")
-        with landing_folder() as folder, Client(limits) as client:
+        with temporary.kept_on_success() as folder, Client(limits) as client:
             with self.session(client, folder) as session:
                 info = _describe(session, uri)
                 _refuse(info, shown, limits)

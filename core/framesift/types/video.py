@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -10,6 +9,8 @@ from math import isinf
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
+
+from framesift import temporary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,7 @@ class LocalVideo:
     def close(self) -> None:
         """Removes the temporary folder, if there is one; safe to call twice."""
         if self.temporary_folder is not None:
-            shutil.rmtree(self.temporary_folder, ignore_errors=True)
+            temporary.remove(self.temporary_folder)
 
     def __enter__(self) -> Self:
         return self

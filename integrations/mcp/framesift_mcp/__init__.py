@@ -8,11 +8,16 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
+from framesift.termination import unwound_by_sigterm
 from framesift_mcp.server import create_server, security
 from framesift_mcp.tools import Tools
 
 __all__ = ["Tools", "create_server", "main", "security"]
+
+GRACE_SECONDS: Final = 2.0
+"""How long work may take to end; the thread that reads from the client never does by itself."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -23,15 +28,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     given = _parser().parse_args(arguments)
     server = create_server(Tools(given.vlm, keep=given.keep, folders=given.folder))
-    if not given.http:
-        server.run("stdio")
-        return
-    server.run(
-        "streamable-http",
-        host=given.host,
-        port=given.port,
-        transport_security=security(given.allow_host),
-    )
+    with unwound_by_sigterm(GRACE_SECONDS):
+        if given.http:
+            server.run(
+                "streamable-http",
+                host=given.host,
+                port=given.port,
+                transport_security=security(given.allow_host),
+            )
+        else:
+            server.run("stdio")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -24,10 +24,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from pydantic import ValidationError
     from pydantic_settings import CliApp
 
+    from framesift_server.ending import GRACE_SECONDS, serve
+
     try:
         settings = CliApp.run(Settings, None if arguments is None else list(arguments))
     except ValidationError as error:
         found = error.errors()[0]
         name = str(found["loc"][0]).replace("_", "-") if found["loc"] else "settings"
         raise SystemExit(f"framesift serve: --{name}: {found['msg']}") from None
-    uvicorn.run(create_app(settings), host=settings.host, port=settings.port)
+    config = uvicorn.Config(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    serve(config)

@@ -18,6 +18,7 @@ from framesift.errors import (
     FramesiftError,
     MissingDependencyError,
     SourceError,
+    StorageError,
     UnsupportedSourceError,
     VideoTooLargeError,
 )
@@ -32,6 +33,7 @@ STATUS: Final[Mapping[type[FramesiftError], HTTPStatus]] = {
     SourceError: HTTPStatus.FAILED_DEPENDENCY,
     DecodeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     MissingDependencyError: HTTPStatus.NOT_IMPLEMENTED,
+    StorageError: HTTPStatus.INSUFFICIENT_STORAGE,
     FramesiftError: HTTPStatus.UNPROCESSABLE_ENTITY,
 }
 """The status of an error is that of the first class here that it belongs to."""

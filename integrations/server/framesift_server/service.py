@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from pathlib import Path
 
 import anyio
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from starlette.requests import Request
 
-from framesift import Answer
+from framesift import Answer, temporary
 from framesift_server import work
 from framesift_server.connection import while_connected
 from framesift_server.jobs import Job, Jobs
@@ -50,8 +48,9 @@ class Service:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         """Gives uploads their folder and jobs their time; ends both."""
-        with tempfile.TemporaryDirectory(prefix="framesift-server-") as folder:
-            self.uploads = Uploads(Path(folder), keep=self.settings.max_uploads)
+        folder = temporary.new_folder()
+        try:
+            self.uploads = Uploads(folder, keep=self.settings.max_uploads)
             async with anyio.create_task_group() as group:
                 self.jobs = Jobs(
                     group,
@@ -61,6 +60,8 @@ class Service:
                 )
                 yield
                 group.cancel_scope.cancel()
+        finally:
+            temporary.remove(folder)
 
     async def answer(self, request: Request, asked: work.Request) -> work.Response:
         """Returns the response to a request, unless its client leaves before."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Lock
 from typing import BinaryIO, Final
 
-from framesift import LocalVideo
+from framesift import LocalVideo, temporary
 from framesift.errors import UnknownNameError
 from framesift.sources.base import split_part
 
@@ -28,8 +28,12 @@ class Uploads:
         """Returns the name under which `content` is opened again."""
         uri = f"{PREFIX}{secrets.token_hex(8)}"
         path = self._folder / uri.removeprefix(PREFIX)
-        with path.open("wb") as file:
-            shutil.copyfileobj(content, file)
+        try:
+            with temporary.storage_errors(), path.open("wb") as file:
+                shutil.copyfileobj(content, file)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
         with self._lock:
             self._paths[uri] = path
             too_many = list(self._paths)[: -self._keep]

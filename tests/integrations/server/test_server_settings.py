@@ -10,9 +10,11 @@ from framesift_server import Settings
 def served(monkeypatch):
     """Collects what would be served instead of serving it."""
     found = {}
-    monkeypatch.setattr(
-        "uvicorn.run", lambda app, **options: found.update(options, app=app.state.service.settings)
-    )
+
+    def serve(config):
+        found.update(host=config.host, port=config.port, app=config.app.state.service.settings)
+
+    monkeypatch.setattr("framesift_server.ending.serve", serve)
     return found
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
@@ -13,8 +12,13 @@ from llama_index.core.schema import Document
 from llama_index.core.utils import get_cache_dir
 from pydantic import Field, field_serializer, model_validator
 
-from framesift import FetchLimits, KeyframeShelf, LocalVideo, VideoCompressor
-from framesift.errors import FramesiftError, UnsupportedSourceError, VideoTooLargeError
+from framesift import FetchLimits, KeyframeShelf, LocalVideo, VideoCompressor, temporary
+from framesift.errors import (
+    FramesiftError,
+    SourceError,
+    UnsupportedSourceError,
+    VideoTooLargeError,
+)
 from llama_index.readers.framesift._documents import documents
 
 logger = logging.getLogger(__name__)
@@ -127,14 +131,14 @@ class FramesiftVideoReader(BasePydanticReader):
                 f"{path!r} holds {size} bytes, allowed are {self.limits.max_bytes}; give a smaller "
                 "video or raise max_bytes"
             )
-        folder = Path(tempfile.mkdtemp(prefix="framesift-"))
-        copy = folder / Path(path).name
-        try:
-            fs.get_file(path, str(copy))
-        except BaseException:
-            LocalVideo(path=None, uri=path, temporary_folder=folder).close()
-            raise
-        return LocalVideo(path=copy, uri=str(fs.unstrip_protocol(path)), temporary_folder=folder)
+        uri = str(fs.unstrip_protocol(path))
+        with temporary.kept_on_success() as folder:
+            copy = folder / (Path(path).name or "video")
+            try:
+                fs.get_file(path, str(copy))
+            except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
+                raise SourceError(f"{uri!r} cannot be read: {error}; give a video file") from error
+            return LocalVideo(path=copy, uri=uri, temporary_folder=folder)
 
     def _shelf(self) -> KeyframeShelf:
         return KeyframeShelf(

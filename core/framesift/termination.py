@@ -1,0 +1,83 @@
+"""An end by SIGTERM that cleans up as one by Ctrl-C does, for whoever owns the process."""
+
+from __future__ import annotations
+
+import _thread
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import current_thread, main_thread
+from types import FrameType
+from typing import Final
+
+from framesift import temporary
+
+EXIT_CODE: Final = 128 + signal.SIGTERM
+GRACE_SECONDS: Final = 5.0
+"""How long the work may take to unwind before the process ends without it."""
+
+
+class Terminated(SystemExit):
+    """Raised in the main thread where SIGTERM arrives; unwinds the work like Ctrl-C."""
+
+    def __init__(self) -> None:
+        super().__init__(EXIT_CODE)
+
+
+@contextmanager
+def unwound_by_sigterm(grace_seconds: float = GRACE_SECONDS) -> Iterator[None]:
+    """Lets SIGTERM raise `Terminated` within the block, so that whatever was begun is undone.
+
+    A thread that does not end in time, such as one that waits for input, is left behind: what this
+    process started is killed, its temporary folders go, and it exits with 143 all the same. Where
+    the signal is ignored it stays ignored.
+
+    Args:
+        grace_seconds: time to unwind.
+    """
+    if current_thread() is not main_thread() or signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:
+        yield
+        return
+
+    def unwind(_: int, __: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not tear the cleaning
+        end_within(grace_seconds)
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, unwind)
+    try:
+        yield
+    except Terminated:
+        raise  # the signal stays ignored to the end
+    except BaseException:
+        signal.signal(signal.SIGTERM, before)
+        raise
+    else:
+        signal.signal(signal.SIGTERM, before)
+
+
+def end_within(seconds: float, code: int = EXIT_CODE) -> None:
+    """Ends the process with `code` after `seconds`, unless it ends before."""
+
+    def end() -> None:
+        time.sleep(seconds)
+        for child in _children():
+            with suppress(OSError):
+                os.kill(child, signal.SIGKILL)
+        temporary.remove_all()
+        os._exit(code)
+
+    _thread.start_new_thread(end, ())
+
+
+def _children() -> list[int]:
+    """Returns the processes that this one started and that still run, where Linux lists them."""
+    listed = Path("/proc/self/task").glob("*/children")
+    found: list[int] = []
+    for path in listed:
+        with suppress(OSError):
+            found += map(int, path.read_text().split())
+    return found

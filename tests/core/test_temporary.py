@@ -1,0 +1,156 @@
+import errno
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import pytest
+
+from framesift import temporary
+from framesift.errors import StorageError
+from framesift.types.video import LocalVideo
+
+HOLD = """
+import sys, time
+from framesift import temporary
+(temporary.new_folder() / "video").write_text("half")
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def parent(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(temporary, "_swept", set())
+    return tmp_path
+
+
+@pytest.fixture
+def other(parent):
+    """Another process that holds a folder in `parent`."""
+    environment = {**os.environ, "TMPDIR": str(parent)}
+    with subprocess.Popen([sys.executable, "-c", HOLD], env=environment, stdout=-1) as process:
+        assert process.stdout.readline() == b"ready\n"
+        yield process
+        process.kill()
+
+
+def test_a_folder_of_a_living_process_stays_and_one_of_a_killed_process_is_swept(parent, other):
+    (theirs,) = parent.iterdir()
+    mine = temporary.new_folder()
+    assert theirs.is_dir(), "its process is alive"
+    assert temporary.sweep(parent) == []
+    other.kill()
+    other.wait()
+    assert temporary.sweep(parent) == [theirs]
+    assert list(parent.iterdir()) == [mine]
+    temporary.remove(mine)
+
+
+def test_the_first_folder_of_a_process_sweeps(parent, other):
+    other.kill()
+    other.wait()
+    mine = temporary.new_folder()
+    assert list(parent.iterdir()) == [mine]
+    temporary.remove(mine)
+    temporary.remove(mine)
+    assert list(parent.iterdir()) == []
+
+
+def test_what_is_not_ours_is_never_swept(parent):
+    (parent / "framesift-benchmark-1").mkdir()
+    (parent / "framesift-run-of-mine").mkdir()
+    (parent / "framesift-run-abcdefgh").write_text("a file")
+    (parent / "kept").mkdir()
+    (parent / "framesift-run-12345678").symlink_to(parent / "kept")
+    before = sorted(parent.iterdir())
+    assert temporary.sweep(parent) == []
+    assert sorted(parent.iterdir()) == before
+    assert temporary.sweep(parent / "missing") == []
+
+
+def test_a_folder_of_another_user_is_not_swept(parent, monkeypatch):
+    folder = parent / "framesift-run-abcdefgh"
+    folder.mkdir()
+    monkeypatch.setattr(os, "getuid", lambda: folder.stat().st_uid + 1)
+    assert temporary.sweep(parent) == []
+
+
+def test_a_forked_child_leaves_its_parents_folders_alone(parent):
+    mine = temporary.new_folder()
+    child = os.fork()
+    if child == 0:
+        temporary.remove_all()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert mine.is_dir()
+    temporary.remove_all()
+    assert not mine.exists()
+
+
+def test_only_success_keeps_a_folder(parent):
+    with temporary.kept_on_success() as folder:
+        pass
+    LocalVideo(path=None, uri="x", temporary_folder=folder).close()
+    with pytest.raises(KeyboardInterrupt), temporary.kept_on_success():
+        raise KeyboardInterrupt
+    assert list(parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("reason", [errno.ENOSPC, errno.EACCES, errno.EDQUOT])
+def test_a_full_disk_is_one_line_that_says_what_to_do(parent, reason):
+    with pytest.raises(StorageError, match=r"set TMPDIR") as caught, temporary.kept_on_success():
+        raise OSError(reason, os.strerror(reason))
+    assert caught.value.errno == reason
+    assert str(parent) not in str(caught.value)
+    assert list(parent.iterdir()) == []
+
+
+def test_what_a_listener_raises_is_left_alone(parent):
+    with pytest.raises(TimeoutError, match="nobody waits"), temporary.kept_on_success():
+        raise TimeoutError("nobody waits")
+
+
+def test_a_missing_folder_for_temporary_files_is_one_line(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(StorageError, match=r"No such file or directory.*set TMPDIR"):
+        temporary.new_folder()
+
+
+def test_sigterm_ends_a_command_with_143_and_leaves_nothing(tmp_path):
+    command = [sys.executable, "-m", "framesift", "compress", "synthetic://mixed?seconds=3000"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as process:
+        deadline = time.monotonic() + 60
+        while not any(tmp_path.iterdir()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert told.decode().splitlines()[-1] == "framesift: terminated"
+    assert list(tmp_path.iterdir()) == []
+
+
+STUCK = """
+import threading, time
+from framesift import temporary
+from framesift.termination import unwound_by_sigterm
+with unwound_by_sigterm(0.2):
+    temporary.new_folder()
+    thread = threading.Thread(target=time.sleep, args=(60,))
+    thread.start()
+    print("ready", flush=True)
+    thread.join()
+"""
+
+
+def test_a_thread_that_does_not_end_does_not_hold_up_the_end(tmp_path):
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen([sys.executable, "-c", STUCK], env=environment, stdout=-1) as process:
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 143
+    assert list(tmp_path.iterdir()) == []
