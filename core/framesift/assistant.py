@@ -20,6 +20,7 @@ from framesift.evidence import MOST_SEGMENTS, EvidenceKind
 from framesift.generation import Generation, OnText
 from framesift.pipeline import VideoCompressor
 from framesift.reader import GREEDY, Reader, check_evidence, check_question
+from framesift.run import Run
 from framesift.sources.base import open_video, split_part
 from framesift.sources.file import file_path
 from framesift.stages import Video
@@ -27,7 +28,7 @@ from framesift.streaming import AnswerStream
 from framesift.types.answer import Answer
 from framesift.types.compressed import CompressedVideo
 from framesift.types.moment import Moment
-from framesift.types.video import LocalVideo
+from framesift.types.video import LocalVideo, Warn
 from framesift.vlms._room import tower_memory_told
 from framesift.vlms.base import Turn
 
@@ -115,6 +116,7 @@ class Assistant:
         *,
         evidence: EvidenceKind = "auto",
         max_side_px: int | None = None,
+        warn: Warn | None = None,
     ) -> list[Moment]:
         """Returns what `VideoCompressor.find` does, as a conversation of its own.
 
@@ -130,7 +132,12 @@ class Assistant:
             with _lock_of(self._reader.vlm.hf):
                 turns = self._turns(asked, query, {video: local} if isinstance(video, str) else {})
                 answer = self._reader.answer(turns, GREEDY, evidence, None, Event(), most=count)
-            return self.compressor.pictured(local, answer.evidence, max_side_px=max_side_px)
+            run = Run(listener=warn)
+            for line in answer.warnings:
+                run.warn(line)
+            return self.compressor.pictured(
+                local, answer.evidence, max_side_px=max_side_px, warn=run.warn
+            )
 
     def _reply(
         self,

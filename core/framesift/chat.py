@@ -11,9 +11,11 @@ from framesift.errors import InvalidOptionError, ModelError
 from framesift.evidence import MOST_SEGMENTS, EvidenceKind
 from framesift.generation import Generation, OnText
 from framesift.reader import GREEDY, Reader, check_evidence, check_question
+from framesift.run import Run
 from framesift.streaming import AnswerStream
 from framesift.types.answer import Answer, Segment
 from framesift.types.compressed import CompressedVideo
+from framesift.types.video import Warn
 from framesift.vlms._room import Positions
 from framesift.vlms.base import VLM, Turn
 
@@ -114,6 +116,7 @@ class Chat:
         count: int = MOST_SEGMENTS,
         *,
         evidence: EvidenceKind = "auto",
+        warn: Warn | None = None,
     ) -> list[Segment]:
         """Returns up to `count` stretches that a query points at, the strongest first.
 
@@ -123,10 +126,15 @@ class Chat:
             query: a question, or words for what is looked for.
             count: most stretches, at least 1.
             evidence: by which weights they are found.
+            warn: told each warning of the answer; logged by default.
         """
         reader = self._check(query, evidence)
         turn = Turn(role="user", text=query, videos=self.videos)
-        return reader.answer([turn], GREEDY, evidence, None, Event(), most=count).evidence
+        answer = reader.answer([turn], GREEDY, evidence, None, Event(), most=count)
+        run = Run(listener=warn)
+        for line in answer.warnings:
+            run.warn(line)
+        return answer.evidence
 
     def close(self) -> None:
         """Frees the cache and cancels what is being streamed; safe to call twice."""

@@ -10,11 +10,12 @@ from framesift.decoders.base import FrameIndex
 from framesift.errors import InvalidOptionError
 from framesift.parts import Parts
 from framesift.registry import describe
+from framesift.run import Run
 from framesift.stages import Encoded, Stages, Video, file_of
 from framesift.types.budget import Budget
 from framesift.types.compressed import CompressedVideo
 from framesift.types.tokens import VideoTokens
-from framesift.types.video import LocalVideo
+from framesift.types.video import LocalVideo, Warn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,57 +45,77 @@ class EncodedVideo:
 class Compression(Parts):
     """A configuration that encodes videos and leaves the budgeted tokens of them."""
 
-    def compress(self, video: Video, question: str | None = None) -> CompressedVideo:
+    def compress(
+        self, video: Video, question: str | None = None, *, warn: Warn | None = None
+    ) -> CompressedVideo:
         """Returns exactly the budgeted tokens of a video, with their times, places and a report.
+
+        Args:
+            video: what to look at.
+            question: what the tokens should help to answer, for strategies that read it.
+            warn: told each thing that went wrong without ending the work, which the report lists
+                too; logged by default.
 
         Raises:
             InvalidOptionError: the strategy compares tokens with a question, and there is none.
             SourceError: the video cannot be fetched.
             DecodeError: the file cannot be decoded.
         """
-        self._check_asked(question)
-        return self.reduce(self.encode(video, question), question)
+        return self._compressed(Run(listener=warn), video, question)
 
-    def encode(self, video: Video, question: str | None = None) -> EncodedVideo:
+    def encode(
+        self, video: Video, question: str | None = None, *, warn: Warn | None = None
+    ) -> EncodedVideo:
         """Returns all tokens of a video, for `reduce` with several strategies or budgets.
 
         Args:
             video: what to look at.
             question: for a selector that reads it, where more frames than `max_frames` are sampled.
+            warn: told each thing that went wrong without ending the work; logged by default.
 
         Raises:
             SourceError: the video cannot be fetched.
             DecodeError: the file cannot be decoded.
         """
-        stages = Stages(decoder=self._decoder)
-        with stages.open(video, self.limits) as local:
-            with stages.timed("decode"):
-                index = self._decoder.index(file_of(local))
-            encoded = self._encoded(stages, local, index, question)
-        return EncodedVideo(
-            local=local,
-            index=index,
-            encoded=encoded,
-            seconds=stages.seconds,
-            warnings=stages.warnings,
-        )
+        return self._encode(Run(listener=warn), video, question)
 
-    def reduce(self, video: EncodedVideo, question: str | None = None) -> CompressedVideo:
+    def reduce(
+        self, video: EncodedVideo, question: str | None = None, *, warn: Warn | None = None
+    ) -> CompressedVideo:
         """Returns exactly the budgeted tokens of a video that this configuration's encoder read.
 
         Raises:
             InvalidOptionError: another encoder made the tokens, or the strategy compares them with
                 a question, and there is none.
         """
+        run = Run(listener=warn, seconds=dict(video.seconds), warnings=list(video.warnings))
+        return self._reduced(run, video, question)
+
+    def _compressed(self, run: Run, video: Video, question: str | None) -> CompressedVideo:
+        self._check_asked(question)
+        return self._reduced(run, self._encode(run, video, question), question)
+
+    def _encode(self, run: Run, video: Video, question: str | None) -> EncodedVideo:
+        stages = Stages(decoder=self._decoder, run=run)
+        with stages.open(video, self.limits) as local:
+            index = stages.index(file_of(local))
+            encoded = self._encoded(stages, local, index, question)
+        return EncodedVideo(
+            local=local,
+            index=index,
+            encoded=encoded,
+            seconds=run.seconds,
+            warnings=run.warnings,
+        )
+
+    def _reduced(self, run: Run, video: EncodedVideo, question: str | None) -> CompressedVideo:
         self._check_asked(question)
         if video.encoded.encoder != self._encoder:
             raise InvalidOptionError(
                 f"the tokens of {video.local.uri!r} are made by {video.encoded.encoder.spec!r}, "
                 f"not by {self._encoder.spec!r}; encode the video with this configuration"
             )
-        stages = Stages(
-            decoder=self._decoder, seconds=dict(video.seconds), warnings=list(video.warnings)
-        )
+        stages = Stages(decoder=self._decoder, run=run)
         encoded, index = video.encoded, video.index
         budget = Budget(keep=self.keep, max_tokens=self.max_tokens).tokens(encoded.tokens.count)
         plan = self._planned(stages, encoded.tokens, budget, question)

@@ -72,8 +72,8 @@ def compressed(
         frames_out=sum(count > 0 for count in per_frame),
         grid=tokens.grid,
         tokens_per_frame_kept=per_frame,
-        seconds=stages.seconds,
-        warnings=stages.warnings,
+        seconds=stages.run.seconds,
+        warnings=stages.run.warnings,
         versions={name: version(name) for name in ("framesift", "torch", "av")},
         **asked,
     )

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
-from framesift import outcomes
 from framesift.chat import Chat
 from framesift.compression import Compression
-from framesift.decoders._sampling import at_fps, at_times, covered
 from framesift.errors import BudgetError, InvalidOptionError
 from framesift.evidence import EvidenceKind
 from framesift.generation import Generation, OnText
+from framesift.pictures import Pictures
 from framesift.reader import GREEDY, check_question
-from framesift.stages import Stages, Video, file_of
+from framesift.run import Run
+from framesift.stages import Stages, Video
 from framesift.types.answer import Answer, Segment
 from framesift.types.compressed import Keyframe
 from framesift.types.frames import Frames
@@ -57,22 +57,7 @@ class VideoCompressor(Compression):
             SourceError: the video cannot be fetched.
             DecodeError: the file cannot be decoded.
         """
-        if count < 1:
-            raise BudgetError(f"count={count!r} must be at least 1 frame")
-        stages = Stages(decoder=self._decoder, listener=warn)
-        with stages.open(video, self.limits) as local:
-            path = file_of(local)
-            index = self._decoder.index(path)
-            sampled = at_fps(index, self.fps, local.part_seconds)
-            selected = stages.select(
-                path, index, sampled, selector=self._selector, count=count, question=question
-            )
-            if len(selected.indices) < count:
-                stages.warn(
-                    f"{count} keyframes were asked, all {len(selected.indices)} sampled frames "
-                    "are kept"
-                )
-            return outcomes.keyframes(stages, local, index, selected, max_side_px)
+        return self._pictures.keyframes(Run(listener=warn), video, count, question, max_side_px)
 
     def segments(
         self,
@@ -80,9 +65,10 @@ class VideoCompressor(Compression):
         question: str | None = None,
         *,
         count: int | None = None,
+        warn: Warn | None = None,
     ) -> list[Segment]:
         """Returns what `moments` does without pictures, by default one stretch per 15 seconds."""
-        return [part.segment for part in self.moments(video, question, count=count)]
+        return [part.segment for part in self.moments(video, question, count=count, warn=warn)]
 
     def moments(
         self,
@@ -92,6 +78,7 @@ class VideoCompressor(Compression):
         count: int | None = None,
         seconds_each: float = SECONDS_PER_SEGMENT,
         max_side_px: int | None = None,
+        warn: Warn | None = None,
     ) -> list[Moment]:
         """Returns stretches that cover the video, each with the picture that stands for it.
 
@@ -101,16 +88,13 @@ class VideoCompressor(Compression):
             count: number of stretches; None for as many as `seconds_each` gives.
             seconds_each: how much of the video one covers on average, where there is no `count`.
             max_side_px: longest side to scale pictures down to; None for the display size.
+            warn: told each thing that went wrong without ending the work; logged by default.
+
+        Raises:
+            BudgetError: `count` is below 1.
         """
-        if not seconds_each > 0:
-            raise InvalidOptionError(f"seconds_each={seconds_each!r} must be above 0 seconds")
-        with Stages(decoder=self._decoder).open(video, self.limits) as local:
-            info = self._decoder.index(file_of(local)).info
-            start, end = covered(info, local.part_seconds)
-            if count is None:
-                count = max(1, round((end - start) / seconds_each))
-            frames = self.keyframes(local, count, question, max_side_px=max_side_px)
-            return outcomes.covering(local, info, frames)
+        run = Run(listener=warn)
+        return self._pictures.moments(run, video, count, seconds_each, question, max_side_px)
 
     def frames(
         self,
@@ -118,6 +102,7 @@ class VideoCompressor(Compression):
         times_seconds: Sequence[float] | None = None,
         *,
         max_side_px: int | None = None,
+        warn: Warn | None = None,
     ) -> Frames:
         """Returns the sampled frames, or those shown at `times_seconds`, all held in memory.
 
@@ -125,17 +110,9 @@ class VideoCompressor(Compression):
             video: what to look at.
             times_seconds: ascending times; None samples at `fps`. A frame comes only once.
             max_side_px: longest side to scale down to; None for the display size.
+            warn: told each thing that went wrong without ending the work; logged by default.
         """
-        stages = Stages(decoder=self._decoder)
-        with stages.open(video, self.limits) as local:
-            path = file_of(local)
-            index = self._decoder.index(path)
-            if times_seconds is None:
-                wanted = at_fps(index, self.fps, local.part_seconds)
-            else:
-                wanted = sorted(set(at_times(index, times_seconds)))
-            size_px = None if max_side_px is None else outcomes.fitted(index.info, max_side_px)
-            return Frames.concatenate(list(stages.frames(path, wanted, size_px)))
+        return self._pictures.frames(Run(listener=warn), video, times_seconds, max_side_px)
 
     def ask(
         self,
@@ -146,6 +123,7 @@ class VideoCompressor(Compression):
         evidence: EvidenceKind | None = "auto",
         positions: Positions = "auto",
         on_text: OnText | None = None,
+        warn: Warn | None = None,
     ) -> Answer:
         """Returns the answer of `vlm` to a question about one or several videos or pictures.
 
@@ -156,6 +134,8 @@ class VideoCompressor(Compression):
             evidence: by which weights the stretches that it rests on are found; None for none.
             positions: as in `VLM.prompt`.
             on_text: told each piece of the answer as soon as it is certain.
+            warn: told each thing that goes wrong with a video without ending the work, which the
+                answer lists too; logged by default.
 
         Raises:
             InvalidOptionError: there is no `vlm`, no question, or no video.
@@ -164,7 +144,7 @@ class VideoCompressor(Compression):
             BudgetError: prompt and answer exceed the context; says how many tokens to keep.
         """
         check_question(question)
-        with self._chat(video, question, positions) as chat:
+        with self._chat(Run(listener=warn), video, question, positions) as chat:
             return chat.ask(question, generation=generation, evidence=evidence, on_text=on_text)
 
     def find(
@@ -175,6 +155,7 @@ class VideoCompressor(Compression):
         *,
         evidence: EvidenceKind = "auto",
         max_side_px: int | None = None,
+        warn: Warn | None = None,
     ) -> list[Moment]:
         """Returns up to `count` stretches that a query points at, the strongest first.
 
@@ -184,6 +165,7 @@ class VideoCompressor(Compression):
             count: most stretches; fewer come where the rest weighs less than an average frame.
             evidence: by which weights they are found, as in `ask`.
             max_side_px: longest side to scale pictures down to; None for the display size.
+            warn: told each thing that went wrong without ending the work; logged by default.
 
         Raises:
             BudgetError: `count` is below 1.
@@ -192,13 +174,19 @@ class VideoCompressor(Compression):
         if count < 1:
             raise BudgetError(f"count={count!r} must be at least 1 stretch")
         check_question(query)
-        with Stages(decoder=self._decoder).open(video, self.limits) as local:
-            with self._chat(local, query, "auto") as chat:
-                segments = chat.find(query, count, evidence=evidence)
-            return self.pictured(local, segments, max_side_px=max_side_px)
+        run = Run(listener=warn)
+        with Stages(decoder=self._decoder, run=run).open(video, self.limits) as local:
+            with self._chat(run, local, query, "auto") as chat:
+                segments = chat.find(query, count, evidence=evidence, warn=run.warn)
+            return self.pictured(local, segments, max_side_px=max_side_px, warn=run.warn)
 
     def pictured(
-        self, video: Video, segments: Sequence[Segment], *, max_side_px: int | None = None
+        self,
+        video: Video,
+        segments: Sequence[Segment],
+        *,
+        max_side_px: int | None = None,
+        warn: Warn | None = None,
     ) -> list[Moment]:
         """Returns stretches with their pictures; one whose frame is not readable is left out.
 
@@ -206,18 +194,24 @@ class VideoCompressor(Compression):
             video: what they are of.
             segments: such as the evidence of an answer, in the order to return them.
             max_side_px: longest side to scale pictures down to; None for the display size.
+            warn: told each thing that went wrong without ending the work; logged by default.
         """
-        stages = Stages(decoder=self._decoder)
-        with stages.open(video, self.limits) as local:
-            index = self._decoder.index(file_of(local))
-            return outcomes.moments(stages, local, index, segments, max_side_px)
+        return self._pictures.shown(Run(listener=warn), video, segments, max_side_px)
 
-    def open(self, video: Video | Sequence[Video], *, positions: Positions = "auto") -> Chat:
+    def open(
+        self,
+        video: Video | Sequence[Video],
+        *,
+        positions: Positions = "auto",
+        warn: Warn | None = None,
+    ) -> Chat:
         """Returns a chat about videos that are encoded and read once, for many questions.
 
         Args:
             video: what to look at; several share one prompt, each compressed by itself.
             positions: as in `VLM.prompt`.
+            warn: told each thing that goes wrong with a video without ending the work, which each
+                answer lists too; logged by default.
 
         Raises:
             InvalidOptionError: there is no `vlm`, no video, or the strategy reads the question.
@@ -228,7 +222,7 @@ class VideoCompressor(Compression):
                 f"strategy {self._strategy.spec!r} keeps other tokens for each question, so a "
                 "video cannot be read before one is asked; use ask, or another strategy"
             )
-        return self._chat(video, None, positions).read()
+        return self._chat(Run(listener=warn), video, None, positions).read()
 
     @property
     def answering_vlm(self) -> VLM:
@@ -249,12 +243,22 @@ class VideoCompressor(Compression):
         return self._vlm
 
     def _chat(
-        self, video: Video | Sequence[Video], question: str | None, positions: Positions
+        self,
+        run: Run,
+        video: Video | Sequence[Video],
+        question: str | None,
+        positions: Positions,
     ) -> Chat:
         vlm = self.answering_vlm
         start = perf_counter()
         videos = [video] if isinstance(video, Video) else video
         with tower_memory_told(vlm):
-            tokens = [self.compress(one, question) for one in videos]
+            tokens = [self._compressed(run.within(), one, question) for one in videos]
         seconds = perf_counter() - start
         return Chat(vlm, tokens, positions=positions, encode_seconds=seconds)
+
+    @property
+    def _pictures(self) -> Pictures:
+        return Pictures(
+            decoder=self._decoder, selector=self._selector, fps=self.fps, limits=self.limits
+        )

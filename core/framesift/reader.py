@@ -14,6 +14,7 @@ from torch import Tensor
 from framesift.errors import InvalidOptionError, ModelError
 from framesift.evidence import MOST_SEGMENTS, EvidenceKind, Weighed, find_segments
 from framesift.generation import Completion, Generation, OnText, complete
+from framesift.run import joined
 from framesift.types.answer import Answer, Segment, Usage
 from framesift.types.compressed import CompressedVideo
 from framesift.vlms._prefix_cache import PrefixCache
@@ -105,7 +106,7 @@ class Reader:
                 evidence = None
             segments = self._evidence(turns, prompt, said, evidence, most)
         return Answer(
-            text=said.text, evidence=segments, usage=usage, warnings=list(prompt.warnings)
+            text=said.text, evidence=segments, usage=usage, warnings=_warnings(turns, prompt)
         )
 
     @cached_property
@@ -158,6 +159,13 @@ class Reader:
         words = word_embeddings(self.vlm.hf, self.vlm.tokenizer, question)
         features = prompt.features[own.to(prompt.features.device)]
         return question_weights(features, words, self._common_word), "similarity"
+
+
+def _warnings(turns: Sequence[Turn], prompt: Prompt) -> list[str]:
+    """Returns what went wrong with the videos, whenever that was, and with their prompt."""
+    videos = [video.report for turn in turns for video in turn.videos]
+    told = joined([(report.uri, report.warnings) for report in videos])
+    return list(dict.fromkeys([*told, *prompt.warnings]))
 
 
 def check_question(question: str) -> None:

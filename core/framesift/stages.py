@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -20,13 +18,13 @@ from framesift.encoders._gate import Gate
 from framesift.encoders.base import Encoder
 from framesift.errors import UnsupportedSourceError
 from framesift.progress import progress_bar
+from framesift.run import Run
 from framesift.selectors.base import Selection, Selector
 from framesift.sources.base import FetchLimits, open_video
 from framesift.types.frames import Frames
 from framesift.types.tokens import VideoTokens
-from framesift.types.video import LocalVideo, Warn
+from framesift.types.video import LocalVideo
 
-logger = logging.getLogger(__name__)
 Item = TypeVar("Item")
 
 Video = str | Path | LocalVideo | Image
@@ -61,29 +59,20 @@ class Selected:
     """What the selector looked at, None where the times were enough."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stages:
-    """One run over one video: what each stage took and what went wrong on the way."""
+    """The steps of one run over one video, each of them timed, by one decoder."""
 
     decoder: Decoder
-    listener: Warn | None = None
-    """Told each warning; the log is, where there is none."""
-    seconds: dict[str, float] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
+    run: Run = field(default_factory=Run)
 
     def warn(self, line: str) -> None:
-        """Keeps a warning and tells the listener."""
-        self.warnings.append(line)
-        (self.listener or logger.warning)(line)
+        """Notes that something went wrong without ending the run."""
+        self.run.warn(line)
 
-    @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
+    def timed(self, stage: str) -> AbstractContextManager[None]:
         """Adds the seconds spent within to `stage`."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+        return self.run.timed(stage)
 
     @contextmanager
     def open(self, video: Video, limits: FetchLimits) -> Iterator[LocalVideo]:
@@ -99,6 +88,11 @@ class Stages:
             for line in local.warnings:
                 self.warn(line)
             yield local
+
+    def index(self, path: Path) -> FrameIndex:
+        """Returns the frames of a file, from its packets."""
+        with self.timed("decode"):
+            return self.decoder.index(path)
 
     def frames(
         self, path: Path, indices: Sequence[int], size_px: tuple[int, int] | None = None

@@ -3,6 +3,7 @@ import pytest
 
 from framesift.decoders.base import Decoder, FrameIndex
 from framesift.encoders import registry as encoders
+from framesift.run import Run
 from framesift.selectors import registry as selectors
 from framesift.sources.base import FetchLimits
 from framesift.stages import Stages, file_of
@@ -39,7 +40,7 @@ class Holes(Decoder):
 
 @pytest.fixture
 def stages():
-    return Stages(decoder=Holes(), listener=lambda line: None)
+    return Stages(decoder=Holes(), run=Run(listener=lambda line: None))
 
 
 def test_lost_frames_do_not_shift_the_others(stages, tmp_path):
@@ -48,8 +49,8 @@ def test_lost_frames_do_not_shift_the_others(stages, tmp_path):
     assert found.indices == [1, 2, 4]
     assert found.tokens.pts_seconds.tolist() == [1.0, 2.0, 4.0]
     assert found.frames([2, 4]).tokens.pts_seconds.tolist() == [2.0, 4.0]
-    assert stages.warnings == ["frame 3 is lost"]
-    assert set(stages.seconds) == {"decode", "encode"}
+    assert stages.run.warnings == ["frame 3 is lost"]
+    assert set(stages.run.seconds) == {"decode", "encode"}
 
 
 def test_a_selection_names_frames_that_could_be_decoded(stages, tmp_path):
@@ -78,7 +79,7 @@ def test_a_rule_that_needs_times_alone_decodes_nothing(stages, tmp_path):
     )
     assert chosen.indices == [25, 75]
     assert chosen.seen is None
-    assert stages.warnings == []
+    assert stages.run.warnings == []
 
 
 def test_an_open_video_stays_open(stages, tmp_path):
@@ -96,4 +97,4 @@ def test_what_the_source_warned_of_belongs_to_the_run(stages, tmp_path):
     video = LocalVideo(path=path, uri="video", warnings=("the subtitles were left out",))
     with stages.open(video, FetchLimits()) as opened:
         assert opened is video
-    assert stages.warnings == ["the subtitles were left out"]
+    assert stages.run.warnings == ["the subtitles were left out"]

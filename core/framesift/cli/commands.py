@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -36,7 +37,7 @@ def compress(
     sift: VideoCompressor, uri: str, question: str | None, out: Path | None, as_json: bool
 ) -> None:
     """Keep exactly the budgeted visual tokens; write tokens, plan and report to a folder."""
-    video = sift.compress(uri, question)
+    video = sift.compress(uri, question, warn=_listed)
     files = [] if out is None else save_compressed(video, out)
     output.show_report(video.report, files, as_json=as_json)
 
@@ -77,7 +78,9 @@ def segments(
     sift: VideoCompressor, uri: str, count: int | None, question: str | None, as_json: bool
 ) -> None:
     """Split the video into stretches with their text and the frame each one rests on."""
-    output.show_segments(uri, sift.segments(uri, question, count=count), as_json=as_json)
+    warnings: list[str] = []
+    found = sift.segments(uri, question, count=count, warn=warnings.append)
+    output.show_segments(uri, found, warnings, as_json=as_json)
 
 
 @app.command()
@@ -90,12 +93,15 @@ def segments(
 @options.with_token_options
 def report(sift: VideoCompressor, uri: str, out: Path, count: int, as_json: bool) -> None:
     """Show what is kept: one self-contained HTML page, and a PNG contact sheet beside it."""
+    notes: list[str] = []
     with open_video(uri, sift.limits) as local:
-        video = sift.compress(local)
-        frames = sift.keyframes(local, count)
+        video = sift.compress(local, warn=notes.append)
+        frames = sift.keyframes(local, count, warn=notes.append)
         shown = video.frame_seconds[:: -(-len(video.frame_seconds) // MOST_FRAMES)].tolist()
         times = sorted({*shown, *(frame.pts_seconds for frame in frames)})
-        pictures = sift.frames(local, times, max_side_px=FRAME_PX)
+        pictures = sift.frames(local, times, max_side_px=FRAME_PX, warn=notes.append)
+    noted = video.report.model_copy(update={"warnings": list(dict.fromkeys(notes))})
+    video = replace(video, report=noted)
     sheet = out.with_suffix(".png")
     write_report(out, video=video, frames=pictures, keyframes=frames, title=local.title)
     write_contact_sheet(sheet, video=video, frames=pictures, keyframes=frames)
@@ -126,6 +132,7 @@ def ask(
         generation=generation,
         evidence=evidence,
         on_text=output.show_piece if stream else None,
+        warn=_listed,
     )
     output.show_answer(answer, several=len(uris) > 1, streamed=stream, as_json=as_json)
 
@@ -156,6 +163,10 @@ def encoders(as_json: bool) -> None:
 def selectors(as_json: bool) -> None:
     """List the frame selectors and their options."""
     output.show_parts("selectors", as_json=as_json)
+
+
+def _listed(warning: str) -> None:
+    """Leaves a warning to the result, which lists it, so that it is not printed twice."""
 
 
 app.add_command(evaluating.app)

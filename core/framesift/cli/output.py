@@ -57,14 +57,18 @@ def show_keyframes(
     _print_notes(warnings, files)
 
 
-def show_segments(uri: str, segments: Sequence[Segment], *, as_json: bool) -> None:
+def show_segments(
+    uri: str, segments: Sequence[Segment], warnings: Sequence[str], *, as_json: bool
+) -> None:
     """Prints the span of each segment, its keyframe's time and its text."""
     if as_json:
-        _print_json({"uri": uri, "segments": [segment.model_dump() for segment in segments]})
+        found = [segment.model_dump() for segment in segments]
+        _print_json({"uri": uri, "segments": found, "warnings": warnings})
         return
     for part in segments:
         span = f"{part.start_seconds:9.2f} - {part.end_seconds:8.2f} s"
         click.echo(f"{span}  keyframe {part.keyframe_seconds:8.2f} s  {part.text}".rstrip())
+    _print_notes(warnings, [])
 
 
 def show_piece(text: str) -> None:

@@ -1,0 +1,117 @@
+"""What is taken of a video as pictures: keyframes, stretches with theirs, and frames by time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from framesift import outcomes
+from framesift.decoders._sampling import at_fps, at_times, covered
+from framesift.decoders.base import Decoder, FrameIndex
+from framesift.errors import BudgetError, InvalidOptionError
+from framesift.run import Run
+from framesift.selectors.base import Selector
+from framesift.sources.base import FetchLimits
+from framesift.stages import Stages, Video, file_of
+from framesift.types.answer import Segment
+from framesift.types.compressed import Keyframe
+from framesift.types.frames import Frames
+from framesift.types.moment import Moment
+from framesift.types.video import LocalVideo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pictures:
+    """Finds pictures by a selector among the frames that are sampled, or those at given times."""
+
+    decoder: Decoder
+    selector: Selector
+    fps: float
+    limits: FetchLimits
+
+    def keyframes(
+        self, run: Run, video: Video, count: int, question: str | None, max_side_px: int | None
+    ) -> list[Keyframe]:
+        """Returns the `count` frames that the selector picks, or all where there are fewer."""
+        if count < 1:
+            raise BudgetError(f"count={count!r} must be at least 1 frame")
+        stages = self._stages(run)
+        with stages.open(video, self.limits) as local:
+            index = stages.index(file_of(local))
+            frames = self._picked(stages, local, index, count, question, max_side_px)
+        if len(frames) < count:
+            run.warn(f"{count} keyframes were asked, all {len(frames)} sampled frames are kept")
+        return frames
+
+    def moments(
+        self,
+        run: Run,
+        video: Video,
+        count: int | None,
+        seconds_each: float,
+        question: str | None,
+        max_side_px: int | None,
+    ) -> list[Moment]:
+        """Returns `count` stretches that cover the video, or as many as `seconds_each` gives."""
+        if count is not None and count < 1:
+            raise BudgetError(f"count={count!r} must be at least 1 stretch")
+        if not seconds_each > 0:
+            raise InvalidOptionError(f"seconds_each={seconds_each!r} must be above 0 seconds")
+        stages = self._stages(run)
+        with stages.open(video, self.limits) as local:
+            index = stages.index(file_of(local))
+            start, end = covered(index.info, local.part_seconds)
+            most = max(1, round((end - start) / seconds_each)) if count is None else count
+            frames = self._picked(stages, local, index, most, question, max_side_px)
+            if count is not None and len(frames) < count:
+                run.warn(
+                    f"{count} stretches were asked, and there is one for each of the "
+                    f"{len(frames)} sampled frames"
+                )
+            return outcomes.covering(local, index.info, frames)
+
+    def frames(
+        self,
+        run: Run,
+        video: Video,
+        times_seconds: Sequence[float] | None,
+        max_side_px: int | None,
+    ) -> Frames:
+        """Returns the sampled frames, or those shown at `times_seconds`."""
+        stages = self._stages(run)
+        with stages.open(video, self.limits) as local:
+            path = file_of(local)
+            index = stages.index(path)
+            if times_seconds is None:
+                wanted = at_fps(index, self.fps, local.part_seconds)
+            else:
+                wanted = sorted(set(at_times(index, times_seconds)))
+            size_px = None if max_side_px is None else outcomes.fitted(index.info, max_side_px)
+            return Frames.concatenate(list(stages.frames(path, wanted, size_px)))
+
+    def shown(
+        self, run: Run, video: Video, segments: Sequence[Segment], max_side_px: int | None
+    ) -> list[Moment]:
+        """Returns stretches with their pictures; one whose frame is not readable is left out."""
+        stages = self._stages(run)
+        with stages.open(video, self.limits) as local:
+            index = stages.index(file_of(local))
+            return outcomes.moments(stages, local, index, segments, max_side_px)
+
+    def _stages(self, run: Run) -> Stages:
+        return Stages(decoder=self.decoder, run=run)
+
+    def _picked(
+        self,
+        stages: Stages,
+        local: LocalVideo,
+        index: FrameIndex,
+        count: int,
+        question: str | None,
+        max_side_px: int | None,
+    ) -> list[Keyframe]:
+        sampled = at_fps(index, self.fps, local.part_seconds)
+        selected = stages.select(
+            file_of(local), index, sampled, selector=self.selector, count=count, question=question
+        )
+        return outcomes.keyframes(stages, local, index, selected, max_side_px)
