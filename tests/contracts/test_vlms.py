@@ -18,10 +18,10 @@ from framesift.vlms import registry  # noqa: E402
 from framesift.vlms._load import load_vlm  # noqa: E402
 from framesift.vlms._prefix_cache import read_once  # noqa: E402
 from framesift.vlms.base import VLM, Prompt, Turn, collate  # noqa: E402
+from rounding import assert_near  # noqa: E402
 from tiny_vlms import TINY, compressed, make_frames  # noqa: E402
 
 QUESTION = "What is it?"
-EXACT, NEAR = {"rtol": 0, "atol": 1e-5}, {"rtol": 0, "atol": 1e-4}
 FRAMES = 6
 
 
@@ -123,7 +123,7 @@ def test_the_whole_video_is_the_ordinary_prompt(case):
 def test_the_whole_video_gives_the_ordinary_logits_and_tokens(case):
     inputs = case.prompt(case.whole).inputs()
     expected = case.logits(case.ordinary.inputs)
-    torch.testing.assert_close(case.logits(inputs), expected, **EXACT)
+    assert_near(case.logits(inputs), expected)
     assert expected.std() > 0.5
     assert torch.equal(case.generated(inputs), case.generated(case.ordinary.inputs))
 
@@ -135,7 +135,7 @@ def test_the_whole_video_is_what_the_familys_own_processor_makes(case):
     given = case.tiny.processed(case.folder, case.frames, QUESTION)
     inputs = case.prompt(case.whole).inputs()
     assert torch.equal(inputs["input_ids"], given["input_ids"])
-    torch.testing.assert_close(case.logits(inputs), case.logits(given), **EXACT)
+    assert_near(case.logits(inputs), case.logits(given))
     assert torch.equal(case.generated(inputs), case.generated(given))
 
 
@@ -165,7 +165,7 @@ def test_dropped_tokens_are_as_if_masked(case, empty):
     assert torch.equal(prompt.input_ids, inputs["input_ids"][0, left])
     assert torch.equal(prompt.position_ids, original_positions(case)[..., left])
     expected = case.logits(inputs)[:, left]
-    torch.testing.assert_close(case.logits(prompt.inputs()), expected, **NEAR)
+    assert_near(case.logits(prompt.inputs()), expected)
     assert torch.equal(case.generated(prompt.inputs()), case.generated(inputs))
     assert (expected[0, -1] - case.logits(case.ordinary.inputs)[0, -1]).abs().max() > 1e-2
 
@@ -175,7 +175,7 @@ def test_one_token_is_enough(case):
     inputs, left = masked(case, last)
     prompt = case.prompt(case.video(case.plan(last)))
     expected = case.logits(inputs)[:, left]
-    torch.testing.assert_close(case.logits(prompt.inputs()), expected, **NEAR)
+    assert_near(case.logits(prompt.inputs()), expected)
 
 
 def test_merged_tokens_hold_the_places_of_their_plan(case):
@@ -191,7 +191,7 @@ def test_merged_tokens_hold_the_places_of_their_plan(case):
         column = prompt.visual.nonzero().flatten()[prompt.rows == row]
         assert torch.equal(prompt.position_ids[..., column].squeeze(-1), expected)
         mean = case.tokens.features.flatten(0, 1)[sources].mean(0)
-        torch.testing.assert_close(prompt.features[prompt.rows == row][0], mean, **EXACT)
+        assert_near(prompt.features[prompt.rows == row][0], mean)
     assert torch.isfinite(case.logits(prompt.inputs())).all()
 
 
@@ -220,7 +220,7 @@ def test_a_left_padded_batch_is_its_prompts_one_by_one(case):
     logits = case.logits(batch)
     for place, prompt in enumerate(prompts):
         alone = case.logits(prompt.inputs())[0]
-        torch.testing.assert_close(logits[place, -len(alone) :], alone, **NEAR)
+        assert_near(logits[place, -len(alone) :], alone)
         assert torch.equal(together[place], case.generated(prompt.inputs())[0])
 
 
@@ -363,9 +363,9 @@ def test_windows_of_its_encoder_are_independent(case):
     for part in (slice(0, step), slice(step, 3 * step)):
         found = case.encoder.encode(case.frames[part])
         whole = case.tokens.frames(range(part.start // step, part.stop // step))
-        torch.testing.assert_close(found.features, whole.features, **EXACT)
+        assert_near(found.features, whole.features)
         for name, value in found.signals.present().items():
-            torch.testing.assert_close(value, getattr(whole.signals, name), **EXACT)
+            assert_near(value, getattr(whole.signals, name))
 
 
 def test_a_last_step_without_a_partner_repeats_its_frame(case):
@@ -376,7 +376,7 @@ def test_a_last_step_without_a_partner_repeats_its_frame(case):
     data = case.frames.data[[*range(step + 1), *[step] * (step - 1)]]
     times = np.arange(float(2 * step))
     even = case.encoder.encode(Frames(data=data, pts_seconds=times, indices=np.arange(2 * step)))
-    torch.testing.assert_close(odd.features, even.features, **EXACT)
+    assert_near(odd.features, even.features)
     assert odd.pts_seconds.tolist() == [0.0, float(step)]
 
 

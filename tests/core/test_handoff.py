@@ -23,6 +23,7 @@ from framesift.types.plan import TokenPlan  # noqa: E402
 from framesift.types.video import VideoInfo  # noqa: E402
 from framesift.vlms import registry  # noqa: E402
 from framesift.vlms.base import Turn  # noqa: E402
+from rounding import assert_near  # noqa: E402
 from tiny_vlms import TINY, compressed, make_frames  # noqa: E402
 
 QUESTION = "What is it?"
@@ -77,7 +78,7 @@ def sparse(token, per_frame):
 
 
 def close(found, expected):
-    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5 * float(expected.abs().max()))
+    assert_near(found, expected)
 
 
 @pytest.mark.parametrize("name", MATRICES)

@@ -16,6 +16,7 @@ from framesift.types.frames import Frames
 from framesift.types.video import LocalVideo, VideoInfo
 from framesift.vlms import _question
 from framesift.vlms._load import load_vlm
+from rounding import assert_near
 
 pytest.importorskip("transformers")
 NUMBER, COLOR = "What number flashes?", "What color is the card?"
@@ -151,10 +152,10 @@ def test_many_tokens_are_as_near_in_parts_as_at_once(monkeypatch):
     whole = _question.question_similarity(features, words, common)
     monkeypatch.setattr(_question, "ROWS", 7)
     parts = _question.question_similarity(features, words, common)
-    torch.testing.assert_close(parts, whole, rtol=0, atol=1e-6)
+    assert_near(parts, whole)
     centred = features.float() - features.float().mean(0)
     cosines = torch.cosine_similarity(centred[:, None], (words - common)[None], dim=-1)
-    torch.testing.assert_close(whole, cosines.mean(1), rtol=0, atol=1e-5)
+    assert_near(whole, cosines.mean(1))
 
 
 @pytest.mark.parametrize(

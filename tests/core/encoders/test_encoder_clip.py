@@ -9,6 +9,7 @@ import torch
 from framesift.encoders.clip import Clip
 from framesift.errors import InvalidOptionError, ModelError
 from framesift.types.frames import Frames
+from rounding import assert_near
 
 transformers = pytest.importorskip("transformers")
 
@@ -88,7 +89,7 @@ def test_attention_is_that_of_the_penultimate_layer_from_the_summary_token(folde
     frames = make_frames()
     expected = reference(model, frames, attention="eager").attentions[-2].mean(1)[:, 0, 1:]
     attention = Clip(model=str(folder)).encode(frames).signals.attention
-    torch.testing.assert_close(attention, expected, rtol=0, atol=1e-6)
+    assert_near(attention, expected)
     assert expected.std() > 1e-3
 
 
@@ -97,7 +98,7 @@ def test_attention_of_the_last_layer_leaves_features_and_keys_as_they_are(folder
     own = Clip(model=str(folder)).encode(frames)
     last = Clip(model=str(folder), attention_layer=-1).encode(frames)
     expected = reference(model, frames, attention="eager").attentions[-1].mean(1)[:, 0, 1:]
-    torch.testing.assert_close(last.signals.attention, expected, atol=1e-6, rtol=0)
+    assert_near(last.signals.attention, expected)
     assert torch.equal(last.features, own.features)
     assert torch.equal(last.signals.keys, own.signals.keys)
     assert not torch.allclose(last.signals.attention, own.signals.attention, atol=1e-4)
@@ -118,7 +119,7 @@ def test_keys_are_those_of_the_penultimate_layer_averaged_over_heads(folder, mod
     hook.remove()
     expected = seen[0][:, 1:].reshape(5, 16, 4, 8).mean(2)
     keys = Clip(model=str(folder)).encode(frames).signals.keys
-    torch.testing.assert_close(keys, expected, rtol=0, atol=1e-6)
+    assert_near(keys, expected)
 
 
 def test_whole_clip_model_gives_the_tokens_of_its_vision_tower(folder, tmp_path, model, capfd):
@@ -144,8 +145,8 @@ def test_batch_size_changes_nothing(folder, batch_size):
     frames = make_frames(5)
     whole = Clip(model=str(folder)).encode(frames)
     parts = Clip(model=str(folder), batch_size=batch_size).encode(frames)
-    torch.testing.assert_close(parts.features, whole.features, rtol=0, atol=1e-5)
-    torch.testing.assert_close(parts.signals.attention, whole.signals.attention, rtol=0, atol=1e-6)
+    assert_near(parts.features, whole.features)
+    assert_near(parts.signals.attention, whole.signals.attention)
 
 
 @pytest.mark.parametrize("name", ["float16", "bfloat16"])

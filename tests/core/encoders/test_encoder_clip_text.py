@@ -13,6 +13,7 @@ from framesift.encoders.clip import Clip
 from framesift.errors import MissingSignalError, ModelError
 from framesift.pipeline import VideoCompressor
 from framesift.types.frames import Frames
+from rounding import assert_near
 
 transformers = pytest.importorskip("transformers")
 
@@ -99,7 +100,7 @@ def test_similarity_is_the_cosine_of_projected_patches_and_text(clip, model, tok
     found = clip.asked(tokens, QUESTION).signals.question_similarity
     wanted = expected(model, tokenizer, tokens.features, QUESTION)
     assert clip.reads_question
-    torch.testing.assert_close(found, wanted, rtol=0, atol=2e-6)
+    assert_near(found, wanted)
     assert wanted.std() > 1e-2
 
 
@@ -118,7 +119,7 @@ def test_patches_in_parts_are_as_near_as_at_once(clip, monkeypatch):
     whole = clip.question_similarity(tokens, QUESTION)
     monkeypatch.setattr(_clip_text, "ROWS", 7)
     parts = clip.question_similarity(tokens, QUESTION)
-    torch.testing.assert_close(parts, whole, rtol=0, atol=1e-6)
+    assert_near(parts, whole)
 
 
 def test_one_frame_is_enough(clip):

@@ -8,6 +8,7 @@ import torch
 from framesift.encoders import _probe
 from framesift.encoders._probe import watch
 from framesift.errors import ModelError
+from rounding import assert_near
 
 transformers = pytest.importorskip("transformers")
 
@@ -140,7 +141,7 @@ def test_features_stay_those_of_sdpa_to_the_bit(tower):
     length = 32 if hasattr(tower, "blocks") else plain.shape[1]
     assert seen.attention.shape == (3, length)
     assert seen.keys.shape == (3, length, 8)
-    torch.testing.assert_close(seen.attention.sum(1), torch.ones(3), rtol=0, atol=1e-5)
+    assert_near(seen.attention.sum(1), torch.ones(3))
 
 
 @pytest.mark.parametrize("picture", PICTURES)
@@ -154,7 +155,7 @@ def test_attention_is_that_of_the_slow_way(towers, picture, number, summary):
     tower.set_attn_implementation("sdpa")
     with watch(layer_of(tower, number), summary) as seen:
         run(tower)
-    torch.testing.assert_close(seen.attention, expected, rtol=0, atol=1e-6)
+    assert_near(seen.attention, expected)
     assert expected.std() > 1e-3
 
 
@@ -176,7 +177,7 @@ def test_attention_of_qwen_is_that_of_its_slow_function(towers, patched, monkeyp
     with watch(module) as seen:
         run(tower)
     expected = torch.cat(weights).mean((1, 2))
-    torch.testing.assert_close(seen.attention, expected, rtol=0, atol=1e-6)
+    assert_near(seen.attention, expected)
     assert expected.std() > 1e-3
 
 
@@ -190,7 +191,7 @@ def test_patches_that_are_masked_get_no_attention(towers, picture):
     with watch(layer_of(tower)) as seen:
         watched = run_masked(tower).last_hidden_state
     assert torch.equal(watched, plain)
-    torch.testing.assert_close(seen.attention, expected, rtol=0, atol=1e-6)
+    assert_near(seen.attention, expected)
     assert seen.attention[1].view(4, 4)[:, 2:].abs().max() == 0
 
 
@@ -202,7 +203,7 @@ def test_queries_are_taken_in_parts_without_a_difference(towers, scores, monkeyp
     monkeypatch.setattr(_probe, "SCORES", scores)
     with watch(layer_of(tower)) as parts:
         run(tower)
-    torch.testing.assert_close(parts.attention, whole.attention, rtol=0, atol=1e-6)
+    assert_near(parts.attention, whole.attention)
 
 
 def test_keys_are_averaged_over_heads(towers):
@@ -212,7 +213,7 @@ def test_keys_are_averaged_over_heads(towers):
     with watch(module, 0) as seen:
         run(tower)
     hook.remove()
-    torch.testing.assert_close(seen.keys, outputs[0].reshape(3, 17, 4, 8).mean(2))
+    assert_near(seen.keys, outputs[0].reshape(3, 17, 4, 8).mean(2))
 
 
 def test_the_setting_comes_back_after_an_error(tower):

@@ -5,6 +5,7 @@ import torch
 from framesift.encoders.siglip import Siglip
 from framesift.errors import ModelError
 from framesift.types.frames import Frames
+from rounding import assert_near
 
 transformers = pytest.importorskip("transformers")
 
@@ -64,7 +65,7 @@ def test_attention_is_what_the_penultimate_layer_gives_each_patch_on_average(fol
     model.set_attn_implementation("eager")
     weights = reference(model, frames, output_attentions=True).attentions[-2]
     attention = Siglip(model=folder).encode(frames).signals.attention
-    torch.testing.assert_close(attention, weights.mean((1, 2)), rtol=0, atol=1e-6)
+    assert_near(attention, weights.mean((1, 2)))
     assert attention.std() > 1e-3
 
 
@@ -76,7 +77,7 @@ def test_keys_are_those_of_the_penultimate_layer_averaged_over_heads(folder, mod
     reference(model, frames)
     hook.remove()
     keys = Siglip(model=folder).encode(frames).signals.keys
-    torch.testing.assert_close(keys, seen[0].reshape(5, 16, 4, 8).mean(2), rtol=0, atol=1e-6)
+    assert_near(keys, seen[0].reshape(5, 16, 4, 8).mean(2))
 
 
 def test_whole_siglip_model_gives_the_tokens_of_its_vision_tower(tmp_path, folder, model, frames):

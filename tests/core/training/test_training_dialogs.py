@@ -12,6 +12,7 @@ from framesift.training._language_stage import AnswerTask
 from framesift.types.plan import TokenPlan
 from framesift.vlms.base import Turn
 from packed_dialogs import FACTS, dialogs_of, noise, row_of, seen
+from rounding import assert_near
 from tiny_vlms import compressed, make_frames
 
 PATCHES = 64
@@ -191,7 +192,7 @@ def test_a_packed_question_is_the_one_that_is_asked_outside_of_training(
             alone, _ = asked_alone(vlm, prompt, answer)
             start = kept + one.answer_start
             found = packed[number, start : start + len(answer)]
-            torch.testing.assert_close(found, alone, rtol=0, atol=1e-4)
+            assert_near(found, alone)
 
 
 def test_a_chat_is_a_plain_conversation(dialogs, clips, tokens, vlm, task, special):
@@ -211,9 +212,7 @@ def test_a_chat_is_a_plain_conversation(dialogs, clips, tokens, vlm, task, speci
         answer = row.text[last.answer_start : last.end]
         alone, _ = asked_alone(vlm, prompt, answer)
         start = kept + last.answer_start
-        torch.testing.assert_close(
-            packed[number, start : start + len(answer)], alone, rtol=0, atol=1e-4
-        )
+        assert_near(packed[number, start : start + len(answer)], alone)
 
 
 def test_the_loss_is_that_of_the_model_over_the_answer(clips, tokens, vlm, task, special):
@@ -229,7 +228,7 @@ def test_the_loss_is_that_of_the_model_over_the_answer(clips, tokens, vlm, task,
     with torch.no_grad():
         expected = vlm.hf(**inputs, labels=labels)
         found = task(**batch)
-    torch.testing.assert_close(found["loss"], expected.loss, rtol=0, atol=1e-4)
+    assert_near(found["loss"], expected.loss)
     guess = expected.logits[0, -len(row.text) - 1 : -1].argmax(-1)
     assert torch.equal(found["guess"][0, -len(row.text) + 1 :], guess[1:])
 

@@ -16,6 +16,7 @@ from framesift.types.video import VideoInfo  # noqa: E402
 from framesift.vlms import _in_llm, registry  # noqa: E402
 from framesift.vlms._layer_door import LayerView  # noqa: E402
 from framesift.vlms.base import Turn, collate  # noqa: E402
+from rounding import assert_near  # noqa: E402
 from tiny_vlms import TINY, compressed, make_frames  # noqa: E402
 
 DEPTH, NEW = 5, 12
@@ -98,7 +99,7 @@ def llava(cases):
 
 def close(found, expected):
     """Checks values to 1e-5 of the largest one."""
-    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5 * float(expected.abs().max()))
+    assert_near(found, expected)
 
 
 @contextmanager
@@ -185,9 +186,9 @@ def test_the_scores_are_the_attention_of_the_layer_before(case_and_layer):
     case.vlm.hf.set_attn_implementation("sdpa")
     hook.remove()
     expected = out.attentions[layer - 1].mean(1)[:, -1]
-    torch.testing.assert_close(door.scores, expected, rtol=0, atol=1e-5)
+    assert_near(door.scores, expected)
     (view,) = seen
-    torch.testing.assert_close(view.scores, expected[0, view.columns], rtol=0, atol=1e-5)
+    assert_near(view.scores, expected[0, view.columns])
     close(view.hidden, entering[0][0, view.columns])
     assert torch.equal(door.kept[0], view.columns[: len(door.kept[0])])
 

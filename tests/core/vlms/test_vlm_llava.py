@@ -15,6 +15,7 @@ from framesift.types.plan import TokenPlan  # noqa: E402
 from framesift.types.video import VideoInfo  # noqa: E402
 from framesift.vlms._load import load_vlm  # noqa: E402
 from framesift.vlms.base import Turn  # noqa: E402
+from rounding import assert_near  # noqa: E402
 from tiny_vlms import CLIP, LLAMA, SIGLIP, TINY, compressed, make_frames  # noqa: E402
 
 INFO = VideoInfo(
@@ -66,10 +67,8 @@ def test_attention_is_that_of_the_layer_that_gives_the_features(llava):
         out = tower(pixels, output_attentions=True, output_hidden_states=True)
     tower.set_attn_implementation("sdpa")
     expected = out.attentions[-2].mean(1)[:, 0, 1:]
-    torch.testing.assert_close(signals.attention, expected, rtol=0, atol=1e-6)
-    torch.testing.assert_close(
-        signals.pre_projector, out.hidden_states[-2][:, 1:], atol=1e-5, rtol=0
-    )
+    assert_near(signals.attention, expected)
+    assert_near(signals.pre_projector, out.hidden_states[-2][:, 1:])
     assert expected.std() > 1e-3
 
 
@@ -77,7 +76,7 @@ def test_projected_features_are_the_tokens(llava):
     tokens = llava.encoder.encode(make_frames(3, (32, 32)))
     with torch.no_grad():
         expected = llava.hf.model.multi_modal_projector(tokens.signals.pre_projector)
-    torch.testing.assert_close(tokens.features, expected, rtol=0, atol=1e-5)
+    assert_near(tokens.features, expected)
 
 
 def test_watching_leaves_the_model_as_it_was(llava):
@@ -90,7 +89,7 @@ def test_more_frames_than_a_batch_keep_their_order(llava):
     frames = make_frames(20, (32, 32))
     many = llava.encoder.encode(frames).features
     alone = replace(llava.encoder, batch_size=3).encode(frames[17:18]).features
-    torch.testing.assert_close(many[17:18], alone, rtol=0, atol=1e-5)
+    assert_near(many[17:18], alone)
 
 
 def test_a_frame_without_tokens_loses_its_line_break(llava):
@@ -207,7 +206,7 @@ def test_a_wide_video_is_cropped_and_not_squashed(llava, write_video, tmp_path):
     frames = sift.frames(path)
     video = sift.compress(path)
     expected = llava.encoder.encode(frames).features
-    torch.testing.assert_close(video.tokens, expected.flatten(0, 1), rtol=0, atol=1e-5)
+    assert_near(video.tokens, expected.flatten(0, 1))
     assert video.report.encoder == llava.spec
     assert frames.data.shape[1:3] == (64, 128)
 
@@ -226,7 +225,7 @@ def test_several_layers_of_a_tower_without_a_summary_are_joined(tmp_path):
     tokens = load_vlm(str(tmp_path)).encoder.encode(make_frames(3, (32, 32)))
     assert tokens.features.shape == (3, 16, 32)
     assert tokens.signals.pre_projector.shape == (3, 16, 64)
-    torch.testing.assert_close(tokens.signals.attention.sum(1), torch.ones(3), rtol=0, atol=1e-5)
+    assert_near(tokens.signals.attention.sum(1), torch.ones(3))
 
 
 def test_a_layer_may_be_counted_from_the_first_one(llava, copied):

@@ -14,6 +14,7 @@ from framesift.types.plan import TokenPlan  # noqa: E402
 from framesift.types.video import VideoInfo  # noqa: E402
 from framesift.vlms._load import load_vlm  # noqa: E402
 from framesift.vlms.base import Turn  # noqa: E402
+from rounding import assert_near  # noqa: E402
 from tiny_vlms import TINY, compressed, make_frames  # noqa: E402
 
 
@@ -64,10 +65,10 @@ def test_next_video_pools_what_its_projector_takes(next_video):
     with torch.no_grad():
         pooled = next_video.hf.model.vision_resampler(out.hidden_states[-2][:, 1:])
         projected = next_video.hf.model.multi_modal_projector(tokens.signals.pre_projector)
-    torch.testing.assert_close(tokens.signals.pre_projector, pooled, rtol=0, atol=1e-5)
-    torch.testing.assert_close(tokens.features, projected, rtol=0, atol=1e-5)
+    assert_near(tokens.signals.pre_projector, pooled)
+    assert_near(tokens.features, projected)
     attention = out.attentions[-2].mean(1)[:, 0, 1:].reshape(3, 2, 2, 2, 2).mean((2, 4))
-    torch.testing.assert_close(tokens.signals.attention, attention.flatten(1), rtol=0, atol=1e-6)
+    assert_near(tokens.signals.attention, attention.flatten(1))
 
 
 def test_onevision_pools_by_interpolation_after_it_projects(onevision):
@@ -79,11 +80,11 @@ def test_onevision_pools_by_interpolation_after_it_projects(onevision):
         pooled = onevision.hf.model.apply_pooling(out.hidden_states[-1])
         projected = onevision.hf.model.multi_modal_projector(out.hidden_states[-1])
         features = onevision.hf.model.apply_pooling(projected)
-    torch.testing.assert_close(tokens.signals.pre_projector, pooled, rtol=0, atol=1e-5)
-    torch.testing.assert_close(tokens.features, features, rtol=0, atol=1e-5)
+    assert_near(tokens.signals.pre_projector, pooled)
+    assert_near(tokens.features, features)
     received = out.attentions[-1].mean((1, 2))[..., None]
     expected = onevision.hf.model.apply_pooling(received)[..., 0]
-    torch.testing.assert_close(tokens.signals.attention, expected, rtol=0, atol=1e-6)
+    assert_near(tokens.signals.attention, expected)
 
 
 def test_a_newline_ends_every_video_of_onevision_and_no_plan_drops_it(onevision):
@@ -135,7 +136,7 @@ def test_settings_for_videos_go_before_those_for_images(vlm, size_px):
     assert pixels.dtype == torch.float32
     black = vlm.encoder.preparation.pixels(np.zeros((1, *size_px, 3), np.uint8))
     expected = -torch.tensor([0.4, 0.5, 0.6]) / torch.tensor([0.2, 0.3, 0.25])
-    torch.testing.assert_close(black.mean((0, 2, 3)), expected, rtol=0, atol=1e-5)
+    assert_near(black.mean((0, 2, 3)), expected)
 
 
 @pytest.mark.torchvision
@@ -146,7 +147,7 @@ def test_frames_are_prepared_as_the_familys_own_video_processor_does(vlm, size_p
     frames = make_frames(3, size_px)
     expected = processor(videos=[frames.data], return_tensors="pt")["pixel_values_videos"][0]
     found = vlm.encoder.preparation.pixels(frames.data)
-    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+    assert_near(found, expected)
 
 
 def test_settings_may_stand_in_those_of_a_whole_processor(vlm, copied):
@@ -154,7 +155,7 @@ def test_settings_may_stand_in_those_of_a_whole_processor(vlm, copied):
     (copied / "processor_config.json").write_text(json.dumps({"video_processor": settings}))
     black = load_vlm(str(copied)).encoder.preparation.pixels(np.zeros((1, 9, 9, 3), np.uint8))
     expected = -0.1 / torch.tensor([0.2, 0.3, 0.25])
-    torch.testing.assert_close(black.mean((0, 2, 3)), expected, rtol=0, atol=1e-5)
+    assert_near(black.mean((0, 2, 3)), expected)
 
 
 def test_sizes_that_the_checkpoint_leaves_out_are_the_familys(vlm, copied):

@@ -12,6 +12,7 @@ from framesift.evaluation.answers.model_card import measured
 from framesift.types.plan import TokenPlan
 from framesift.vlms.base import Turn
 from framesift.vlms.tiny import FOLDER
+from rounding import assert_near
 
 transformers = pytest.importorskip("transformers")
 MEGABYTES = 10
@@ -76,7 +77,7 @@ def test_whole_prompt_equals_the_processors(tiny):
     assert torch.equal(given["input_ids"][0], prompt.input_ids)
     with torch.no_grad():
         ordinary, ours = tiny.hf(**given).logits, tiny.hf(**prompt.inputs()).logits
-    torch.testing.assert_close(ours, ordinary, atol=1e-4, rtol=1e-4)
+    assert_near(ours, ordinary)
 
 
 def test_answer_is_lost_with_the_tokens_that_carry_it(tiny):
