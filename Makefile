@@ -11,8 +11,11 @@ LMMS_EVAL := lmms-eval==0.7.3 datasets==5.2.0 dill==0.4.1 evaluate==0.4.6 loguru
 	multiprocess==0.70.19 pandas==3.1.1 portalocker==4.4.2 pyarrow==26.0.1 pytz==2026.6 sacrebleu==2.6.0 \
 	tabulate==0.10.0
 
+# A process for each core, but no more than four: each imports torch, transformers and the frameworks.
+PARALLEL ?= -n logical --maxprocesses 4 --dist worksteal
+
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all test-processors test-lmms-eval lint format type bench table clean
+.PHONY: help install demo test test-all test-kernels test-processors test-lmms-eval lint format type bench table clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -32,7 +35,15 @@ demo: $(READY) ## Ask about a synthetic clip, and write the report page of anoth
 	$(BIN)/framesift report "$(URI)" --strategy temporal --keep 0.25 --out $(OUT)/demo/report.html
 
 test: $(READY) ## Run the tests, offline, without the slow ones
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -m "not slow" $(PARALLEL) $(ARGS)
+
+# Each kind of processor sums in another order; these kernels stand for those that are not at hand.
+test-kernels: $(READY) ## Run what depends on sums of floats under the kernels of other processors
+	@for kernels in ATEN_CPU_CAPABILITY=default ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=SSE41; do \
+		echo "== $$kernels"; \
+		env $$kernels $(BIN)/python -m pytest -q -m "not slow" $(PARALLEL) tests/contracts tests/goldens \
+			tests/core/encoders tests/core/strategies tests/core/vlms tests/core/test_chat.py $(ARGS) || exit 1; \
+	done
 
 # torchvision stays out of the environment, since nothing may need it but the models' own processors.
 test-processors: $(READY) ## Compare prompts with the models' own video processors, which need torchvision

@@ -8,6 +8,10 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
+# Tensors of tests are so small that threads over them only wait for each other, all the more where
+# tests run beside each other. It must be set before torch is imported, and reaches child processes.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import av
 import numpy as np
 import pytest

@@ -3,8 +3,6 @@
 import ast
 from pathlib import Path
 
-import pytest
-
 PACKAGE = Path(__file__).parents[1] / "core" / "framesift"
 FILES = sorted(PACKAGE.rglob("*.py"))
 FLOORS = [
@@ -65,39 +63,43 @@ def own_parts(path):
     return path.relative_to(PACKAGE).with_suffix("").parts
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_point_down(path):
-    here = own_parts(path)
-    if here == ("__init__",):
-        return
-    for module in imports_of(path):
-        there = module.split(".")[1:]
-        if not there or there == ["_version"]:
-            continue
-        assert floor_of(there[0]) <= floor_of(here[0]), f"{path} must not import {module}"
+def test_imports_point_down():
+    upwards = [
+        f"{path} must not import {module}"
+        for path in FILES
+        if (here := own_parts(path)) != ("__init__",)
+        for module in imports_of(path)
+        if (there := module.split(".")[1:]) and there != ["_version"]
+        if floor_of(there[0]) > floor_of(here[0])
+    ]
+    assert upwards == []
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_parts_of_a_folder_do_not_import_each_other(path):
-    here = own_parts(path)
-    if here[0] not in PLURALS or here[-1] == "__init__":
-        return
-    for module in imports_of(path):
-        there = module.split(".")[1:]
-        if there[:1] == [here[0]] and len(there) > 1:
-            shared = there[1] == "base" or there[1].startswith("_")
-            assert shared, f"{path} must not import its neighbour {module}"
+def test_parts_of_a_folder_do_not_import_each_other():
+    sideways = [
+        f"{path} must not import its neighbour {module}"
+        for path in FILES
+        if (here := own_parts(path))[0] in PLURALS and here[-1] != "__init__"
+        for module in imports_of(path)
+        if (there := module.split(".")[1:])[:1] == [here[0]] and len(there) > 1
+        if there[1] != "base" and not there[1].startswith("_")
+    ]
+    assert sideways == []
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_files_and_functions_are_short(path):
-    text = path.read_text()
-    assert text.count("\n") <= MOST_LINES
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            docstring = ast.get_docstring(node, clean=False) or ""
-            lines = node.end_lineno - node.lineno + 1 - (docstring.count("\n") + 1)
-            assert lines <= MOST_FUNCTION_LINES, f"{path}:{node.lineno} {node.name}: {lines} lines"
+def test_files_and_functions_are_short():
+    long = []
+    for path in FILES:
+        text = path.read_text()
+        if text.count("\n") > MOST_LINES:
+            long.append(f"{path}: {text.count(chr(10))} lines")
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                docstring = ast.get_docstring(node, clean=False) or ""
+                lines = node.end_lineno - node.lineno + 1 - (docstring.count("\n") + 1)
+                if lines > MOST_FUNCTION_LINES:
+                    long.append(f"{path}:{node.lineno} {node.name}: {lines} lines")
+    assert long == []
 
 
 def test_there_is_no_module_for_odds_and_ends():

@@ -7,7 +7,17 @@ import pytest
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("[0-9]*.py"))
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+SURFACES = "08"
+"""From here on an example is of a framework, which takes seconds to import alone."""
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=path.stem, marks=[pytest.mark.slow] * (path.stem >= SURFACES))
+        for path in EXAMPLES
+    ],
+)
 def test_example_runs_and_says_something(path, tmp_path):
     done = subprocess.run(
         [sys.executable, path], cwd=tmp_path, capture_output=True, text=True, timeout=120

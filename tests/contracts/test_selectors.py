@@ -1,5 +1,7 @@
 """Every frame selector, whatever its rule, keeps these promises."""
 
+from itertools import product
+
 import pytest
 import torch
 
@@ -33,14 +35,13 @@ def select(selector, tokens, count):
 
 
 @pytest.mark.parametrize("still", [False, True])
-@pytest.mark.parametrize("frames", [1, 2, 3, 10, 41])
-@pytest.mark.parametrize("count", [1, 2, 3, 9])
-def test_the_count_is_exact(selector, frames, count, still):
-    selection = select(selector, make_tokens(frames, still=still), count)
-    assert len(selection.indices) == min(count, frames)
-    assert set(selection.indices) <= set(range(frames))
-    assert all(selection.reasons)
-    assert all(torch.tensor(selection.scores).isfinite())
+def test_the_count_is_exact(selector, still):
+    for frames, count in product((1, 2, 3, 10, 41), (1, 2, 3, 9)):
+        selection = select(selector, make_tokens(frames, still=still), count)
+        assert len(selection.indices) == min(count, frames), (frames, count)
+        assert set(selection.indices) <= set(range(frames))
+        assert all(selection.reasons)
+        assert all(torch.tensor(selection.scores).isfinite())
 
 
 def test_a_count_above_the_frames_says_so(selector):

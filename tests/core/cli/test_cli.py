@@ -170,6 +170,8 @@ def test_interrupting_leaves_nothing(tmp_path):
     work = subprocess.Popen(
         [sys.executable, "-m", "framesift", "compress", "synthetic://mixed?seconds=600"],
         env=environment,
+        # A shell that starts tests in the background ignores SIGINT, which children inherit.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

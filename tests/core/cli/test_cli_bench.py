@@ -26,6 +26,7 @@ def run(monkeypatch, capsys):
 FEW = ("--split", "validation", "-s", "uniform", "-s", "temporal", "-k", "0.25", "-k", "0.1")
 
 
+@pytest.mark.slow
 def test_answers_are_logged_continued_compared_and_drawn(run, tmp_path):
     log, more = tmp_path / "answers.jsonl", tmp_path / "more.jsonl"
     code, out, _ = run("answers", "-o", log, "--videos", "1", *FEW)

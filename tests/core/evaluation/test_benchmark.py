@@ -61,6 +61,7 @@ def test_a_repeated_video_starts_over_without_a_gap(clip, tmp_path, monkeypatch)
     assert np.diff(times) == pytest.approx(1 / 30, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_sampling_sets_every_sampler_against_the_fastest_exact_peer(sections):
     found = sections["sampling"]
     rows = {row["name"]: row for row in found["rows"]}
@@ -71,12 +72,14 @@ def test_sampling_sets_every_sampler_against_the_fastest_exact_peer(sections):
     assert found["met"].keys() == {"framesift pyav", "framesift opencv"}
 
 
+@pytest.mark.slow
 def test_keyframes_are_full_size(sections):
     ours = sections["keyframes"]["rows"][0]
     assert (ours["pictures"], ours["size_px"]) == (2, [1280, 720])
     assert ("peer" in ours) != (keyframes.PEER in sections["keyframes"]["skipped"])
 
 
+@pytest.mark.slow
 def test_planning_reports_the_peer_and_the_share_of_decoding(sections):
     found = sections["planning"]
     assert found["failed"] == {}
@@ -84,6 +87,7 @@ def test_planning_reports_the_peer_and_the_share_of_decoding(sections):
     assert 0 < found["shares_of_decode"][0]["share_of_decode"] < 1
 
 
+@pytest.mark.slow
 def test_memory_of_a_video_against_itself_does_not_grow(sections):
     (row,) = sections["memory"]["rows"]
     assert row["peak_growth"] == pytest.approx(1, abs=0.1)
@@ -147,6 +151,7 @@ def test_a_failing_peer_is_skipped_by_name_and_a_failure_of_ours_is_raised():
         _process.interleaved(contestants, rounds=1, peers=[])
 
 
+@pytest.mark.slow
 def test_the_command_writes_json_figure_and_table(sections, tmp_path, monkeypatch):
     measured = {name: lambda *_, found=found: found for name, found in sections.items()}
     monkeypatch.setattr(benchmark, "SECTIONS", measured)
@@ -160,6 +165,7 @@ def test_the_command_writes_json_figure_and_table(sections, tmp_path, monkeypatc
     assert "framesift pyav" in done.output
 
 
+@pytest.mark.slow
 def test_a_partial_run_leaves_the_full_results_alone(sections, tmp_path, monkeypatch):
     monkeypatch.setitem(benchmark.SECTIONS, "memory", lambda *_: sections["memory"])
     CliRunner().invoke(benchmark.main, ["--out", str(tmp_path), "--only", "memory"])
