@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,15 +21,16 @@ from typing import Any, Final, Literal
 import torch
 from PIL import Image
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load, save
 from torch import Tensor
 
 from framesift.errors import InvalidOptionError, ModelError
-from framesift.storage import token_bytes, write_atomically
+from framesift.storage import token_bytes
 from framesift.types.compressed import CompressedVideo, Keyframe, jpeg_url
 from framesift.vlms._layout import frames_of_rows
 from framesift.vlms._prompt import check_channels
 from framesift.vlms.base import VLM, Prompt, Turn
+from framesift.writing import as_path, read_file, write_atomically
 
 GRIDS: Final = frozenset({"qwen2_5_vl", "qwen3_vl"})
 """Types of model whose pictures come with a patch grid, from which the engine counts positions."""
@@ -139,26 +141,48 @@ class ImageEmbeds:
             return {"image": self.pictures}
         return {"image": {"image_embeds": self.embeds, "image_grid_thw": self.grid_thw}}
 
-    def save(self, path: Path) -> Path:
-        """Returns `path`, a safetensors file that `load` reads back."""
+    def __post_init__(self) -> None:
+        rows, pictures = self.embeds.shape[:1], self.counts.shape
+        if self.embeds.ndim != 2 or self.counts.ndim != 1 or self.pts_seconds.shape != pictures:
+            raise ModelError(
+                f"embeds {tuple(self.embeds.shape)}, counts {tuple(pictures)} and pts_seconds "
+                f"{tuple(self.pts_seconds.shape)} must be (M, D), (I,) and (I,)"
+            )
+        if self.counts.dtype != torch.int64 or not bool((self.counts >= 1).all()):
+            raise ModelError("counts must be whole numbers of at least 1")
+        if (int(self.counts.sum()),) != tuple(rows):
+            raise ModelError(
+                f"counts add up to {int(self.counts.sum())}, embeds have {rows[0]} rows"
+            )
+        if self.grid_thw is not None and self.grid_thw.shape != (*pictures, 3):
+            raise ModelError(f"grid_thw {tuple(self.grid_thw.shape)} must be {(*pictures, 3)}")
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Returns `path`, a safetensors file that `load` reads back.
+
+        Raises:
+            StorageError: the place cannot be written to.
+        """
         tensors = {"embeds": self.embeds, "counts": self.counts, "pts_seconds": self.pts_seconds}
         if self.grid_thw is not None:
             tensors["grid_thw"] = self.grid_thw
         return write_atomically(path, save({k: v.contiguous() for k, v in tensors.items()}))
 
     @classmethod
-    def load(cls, path: Path) -> ImageEmbeds:
+    def load(cls, path: str | os.PathLike[str]) -> ImageEmbeds:
         """Returns what `save` wrote to `path`.
 
         Raises:
+            StorageError: there is no such file, or it cannot be read.
             ModelError: the file holds something else.
         """
+        content = read_file(path)
         try:
-            return cls(**load_file(path))
-        except (SafetensorError, TypeError) as error:
+            return cls(**load(content))
+        except (SafetensorError, ModelError, TypeError, ValueError, RuntimeError) as error:
             raise ModelError(
-                f"{path.name!r} does not hold image embeddings ({error}); pass a file that "
-                "ImageEmbeds.save wrote"
+                f"{as_path(path).name!r} does not hold image embeddings ({error}); pass a file "
+                "that ImageEmbeds.save wrote"
             ) from error
 
 

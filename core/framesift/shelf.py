@@ -18,10 +18,10 @@ from framesift.pipeline import SECONDS_PER_SEGMENT, VideoCompressor
 from framesift.registry import describe
 from framesift.selectors import registry as selectors
 from framesift.stages import Stages, Video, file_of
-from framesift.storage import write_atomically
 from framesift.types.answer import Segment
 from framesift.types.moment import Moment
 from framesift.types.video import LocalVideo, with_part
+from framesift.writing import write_atomically
 
 INDEX: Final = "segments.json"
 

@@ -1,41 +1,73 @@
-"""Results on disk: safetensors and JSON, each file whole or absent."""
+"""Results on disk: safetensors and JSON, of which one file says what belongs together.
+
+A folder is rewritten in three steps. The new tokens are written beside the old ones, under a name
+with their hash; `report.json`, which names that hash, is replaced; then the new tokens take the
+place of the old ones. So whenever a writer dies, `report.json` and the tokens that it names are
+there, of the run before or of the new one:
+
+    step     tokens.safetensors   tokens-NEW.safetensors   report.json names
+    before   old                  -                        old
+    1        old                  new                      old
+    2        old                  new                      new
+    3        new                  -                        new
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
+from contextlib import suppress
 from pathlib import Path
-from threading import get_ident
+from typing import Final
 
-from safetensors.torch import load_file, save
+from pydantic import Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 
+from framesift.errors import InvalidTokensError, StorageError
+from framesift.saved import restored
 from framesift.types.compressed import CompressedVideo, CompressionReport, Keyframe
-from framesift.types.plan import TokenPlan
+from framesift.writing import as_path, read_file, storing, write_atomically, writing_to
 
-TOKENS = "tokens.safetensors"
-REPORT = "report.json"
-
-
-def write_atomically(path: Path, content: bytes) -> Path:
-    """Returns `path` after moving a finished file there; missing folders are made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.{get_ident()}.part")
-    try:
-        part.write_bytes(content)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-    return path
+TOKENS: Final = "tokens.safetensors"
+REPORT: Final = "report.json"
+MOST_REPORT_BYTES: Final = 256 * 2**20
+"""Longest report that is read: one number for each frame stands in it."""
+_WAITING: Final = re.compile(r"tokens-[0-9a-f]{16}\.safetensors")
+_TRIES: Final = 8
+_HINT: Final = "give a folder that `framesift compress --out` or save_compressed wrote"
 
 
-def save_keyframe(frame: Keyframe, folder: Path, *, quality: int = 90) -> Path:
+class _Saved(CompressionReport):
+    """The report as it lies in a folder: with the hash of the tokens that it is about."""
+
+    tokens_sha256: str | None = Field(
+        default=None,
+        pattern="^[0-9a-f]{64}$",
+        description="Of the file with the tokens; None where an older version wrote the folder.",
+    )
+
+
+def save_keyframe(frame: Keyframe, folder: str | os.PathLike[str], *, quality: int = 90) -> Path:
     """Returns the JPEG file in `folder` that holds a keyframe, named by a hash of its content.
 
     Equal pictures are one file, so an index may point at it whatever is loaded again.
+
+    Raises:
+        StorageError: the folder cannot be written to.
     """
     content = frame.jpeg(quality=quality)
-    path = folder / f"{hashlib.sha256(content).hexdigest()[:32]}.jpg"
-    return path if path.is_file() else write_atomically(path, content)
+    path = as_path(folder, "folder") / f"{hashlib.sha256(content).hexdigest()[:32]}.jpg"
+    return path if holds(path, content) else write_atomically(path, content)
+
+
+def holds(path: Path, content: bytes) -> bool:
+    """Returns whether a file is there and whole: it has this content."""
+    try:
+        return path.stat().st_size == len(content) and path.read_bytes() == content
+    except OSError:
+        return False
 
 
 def token_bytes(video: CompressedVideo) -> bytes:
@@ -62,35 +94,104 @@ def token_bytes(video: CompressedVideo) -> bytes:
     return save({name: value.cpu().contiguous() for name, value in tensors.items()})
 
 
-def save_compressed(video: CompressedVideo, folder: Path) -> list[Path]:
-    """Returns the files that hold `video` in `folder`: `tokens.safetensors` and `report.json`."""
-    report = video.report.model_dump_json(indent=2)
-    return [
-        write_atomically(folder / TOKENS, token_bytes(video)),
-        write_atomically(folder / REPORT, report.encode()),
-    ]
+def save_compressed(video: CompressedVideo, folder: str | os.PathLike[str]) -> list[Path]:
+    """Returns the files that hold `video` in `folder`: `tokens.safetensors` and `report.json`.
+
+    A result that was there stays until the new one is whole; of two writers the last one wins.
+
+    Raises:
+        StorageError: the folder cannot be written to.
+    """
+    folder = as_path(folder, "folder")
+    content = token_bytes(video)
+    digest = hashlib.sha256(content).hexdigest()
+    saved = _Saved(**video.report.model_dump(), tokens_sha256=digest)
+    tokens, report = folder / TOKENS, folder / REPORT
+    with writing_to(folder):
+        _finish(folder)
+        waiting = write_atomically(_waiting(folder, digest), content)
+        write_atomically(report, saved.model_dump_json(indent=2).encode())
+        with storing(tokens):
+            waiting.replace(tokens)
+    return [tokens, report]
 
 
-def load_compressed(folder: Path) -> CompressedVideo:
-    """Returns what `save_compressed` wrote to `folder`."""
-    tensors = load_file(folder / TOKENS)
-    report = CompressionReport.model_validate_json((folder / REPORT).read_bytes())
-    height, width = report.grid
-    plan = TokenPlan(
-        dst=tensors["plan.dst"],
-        src=tensors["plan.src"],
-        weight=tensors["plan.weight"],
-        num_in=report.tokens_in,
-        num_out=report.tokens_out,
-        tokens_per_frame=height * width,
+def load_compressed(folder: str | os.PathLike[str]) -> CompressedVideo:
+    """Returns what `save_compressed` wrote to `folder`; nothing in the files is trusted.
+
+    Raises:
+        StorageError: there is no such result, or it cannot be read.
+        InvalidTokensError: a file is damaged, or tokens and report do not belong together.
+    """
+    folder = as_path(folder, "folder")
+    for _ in range(_TRIES):
+        saved = _report(folder)
+        content = _tokens(folder, saved)
+        if content is not None:
+            return _video(folder, saved, content)
+    raise InvalidTokensError(
+        f"{str(folder)!r} holds other tokens than those that its {REPORT} is about; compress the "
+        "video again into this folder"
     )
-    return CompressedVideo(
-        tokens=tensors["tokens"],
-        positions=tensors["positions"],
-        pts_seconds=tensors["pts_seconds"],
-        frame_seconds=tensors["frame_seconds"],
-        plan=plan,
-        report=report,
-        layers=tensors.get("layers"),
-        step_seconds=tensors.get("step_seconds"),
-    )
+
+
+def _finish(folder: Path) -> None:
+    """Ends what a writer that died had begun: its tokens take their place, or are removed."""
+    found = [path for path in folder.iterdir() if _WAITING.fullmatch(path.name)]
+    if not found:
+        return
+    try:
+        wanted = _report(folder).tokens_sha256
+    except (StorageError, InvalidTokensError):
+        wanted = None
+    for path in found:
+        with storing(path):
+            if wanted is not None and path == _waiting(folder, wanted):
+                path.replace(folder / TOKENS)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def _waiting(folder: Path, digest: str) -> Path:
+    """Returns where tokens wait until the report names them."""
+    return folder / f"tokens-{digest[:16]}.safetensors"
+
+
+def _report(folder: Path) -> _Saved:
+    content = read_file(folder / REPORT, most_bytes=MOST_REPORT_BYTES, hint=_HINT)
+    try:
+        return _Saved.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "it"
+        raise InvalidTokensError(
+            f"{str(folder / REPORT)!r} is no report of compressed tokens: {place}: {first['msg']}; "
+            "compress the video again"
+        ) from error
+
+
+def _tokens(folder: Path, saved: _Saved) -> bytes | None:
+    """Returns the tokens that the report is about, or None while they are being replaced."""
+    digest = saved.tokens_sha256
+    if digest is None:
+        return read_file(folder / TOKENS, hint=_HINT)
+    if not (folder / TOKENS).is_file() and not _waiting(folder, digest).is_file():
+        return read_file(folder / TOKENS, hint=_HINT)
+    for path in (folder / TOKENS, _waiting(folder, digest)):
+        with suppress(StorageError):  # its writer may have moved it just now
+            content = read_file(path)
+            if hashlib.sha256(content).hexdigest() == digest:
+                return content
+    return None
+
+
+def _video(folder: Path, saved: _Saved, content: bytes) -> CompressedVideo:
+    report = CompressionReport(**saved.model_dump(exclude={"tokens_sha256"}))
+    try:
+        return restored(load(content), report)
+    # What torch and safetensors raise on bytes of a stranger is theirs to choose.
+    except (SafetensorError, ValueError, TypeError, RuntimeError, LookupError) as error:
+        raise InvalidTokensError(
+            f"{str(folder / TOKENS)!r} does not hold what its report says: "
+            f"{' '.join(str(error).split())}; compress the video again"
+        ) from error

@@ -15,7 +15,8 @@ from framesift.evidence import EvidenceKind
 from framesift.generation import Generation
 from framesift.pipeline import VideoCompressor
 from framesift.sources.base import open_video
-from framesift.storage import save_compressed, write_atomically
+from framesift.storage import save_compressed
+from framesift.writing import write_atomically
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})

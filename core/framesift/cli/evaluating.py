@@ -20,9 +20,9 @@ from framesift.evaluation.benchmark import main
 from framesift.evaluation.curves.page import write_curves
 from framesift.evaluation.curves.plots import table_lines
 from framesift.progress import progress_bar
-from framesift.storage import write_atomically
 from framesift.vlms._load import load_vlm
 from framesift.vlms.base import VLM
+from framesift.writing import write_atomically
 
 SYNTHETIC, REAL = "synthetic", "real"
 FIGURES = "curves.json"

@@ -38,7 +38,7 @@ from framesift.evaluation.sections._effort import FULL, QUICK, Effort
 from framesift.evaluation.sections._process import Json, logger
 from framesift.evaluation.table import table_lines
 from framesift.registry import require
-from framesift.storage import write_atomically
+from framesift.writing import write_atomically
 
 
 class Section(Protocol):

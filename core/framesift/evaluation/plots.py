@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from framesift.registry import require
-from framesift.storage import write_atomically
+from framesift.writing import write_atomically
 
 INK, QUIET, LINE, PAPER = "#26323f", "#6b7785", "#dde2e8", "#fbfbf9"
 OURS, PEER, ACCENT = "#2f6f9f", "#b9c2cc", "#d98032"

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 
 from framesift.errors import InvalidOptionError
-from framesift.storage import write_atomically
 from framesift.training._clips import make_shards, read_shards
 from framesift.training._dialogs import Dialogs
 from framesift.training._fit import fit
@@ -19,6 +18,7 @@ from framesift.training._language_stage import AnswerTask, seen_clips
 from framesift.training._stills import make_stills, read_stills
 from framesift.training._tiny_parts import ASSISTANT, END, PAD, USER, new_model, new_processor
 from framesift.training._tower_stage import LabeledFrames, TowerTask, frames_of
+from framesift.writing import write_atomically
 
 CURVES = "training.json"
 RECIPE = "recipe.json"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,35 +15,40 @@ from framesift.types.clock import clock
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import check_step_seconds
 
+Side = Annotated[int, Field(ge=1)]
+
 
 class CompressionReport(BaseModel):
     """What was asked, what came out and what it took; JSON-safe."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     uri: str
-    duration_seconds: float = Field(description="From the first to the end of the last frame.")
-    tokens_in: int
-    tokens_out: int
+    duration_seconds: float = Field(
+        ge=0, description="From the first to the end of the last frame."
+    )
+    tokens_in: int = Field(ge=1)
+    tokens_out: int = Field(ge=1)
     frames_in: int = Field(
-        description="Time steps that were sampled: frames, or pairs where the encoder joins two."
+        ge=1,
+        description="Time steps that were sampled: frames, or pairs where the encoder joins two.",
     )
     frames_encoded: int = Field(
-        description="Time steps that were encoded; the others were like the last one encoded."
+        ge=0, description="Time steps that were encoded; the others were like the last one encoded."
     )
-    frames_out: int = Field(description="Time steps that still own at least one token.")
-    budget: int = Field(description="Tokens allowed: max(1, floor(keep * tokens_in + 0.5)).")
-    keep: float = Field(description="Fraction of tokens asked to be kept, in (0, 1].")
-    max_tokens: int | None = None
+    frames_out: int = Field(ge=1, description="Time steps that still own at least one token.")
+    budget: int = Field(ge=1, description="Tokens allowed: max(1, floor(keep * tokens_in + 0.5)).")
+    keep: float = Field(gt=0, le=1, description="Fraction of tokens asked to be kept, in (0, 1].")
+    max_tokens: int | None = Field(default=None, ge=1)
     strategy: str = Field(description="Spec string, options included.")
     encoder: str
     selector: str | None = None
     decoder: str
-    fps: float
+    fps: float = Field(gt=0)
     gate: float | None = Field(
         default=None, description="Similarity from which a frame was not encoded again."
     )
-    grid: tuple[int, int] = Field(description="Patch grid (h, w) of one frame.")
+    grid: tuple[Side, Side] = Field(description="Patch grid (h, w) of one frame.")
     region: tuple[float, float, float, float] = Field(
         default=(0.0, 0.0, 1.0, 1.0),
         description="Part (x0, y0, x1, y1) of the picture that the grid covers, relative.",

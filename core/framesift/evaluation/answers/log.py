@@ -11,7 +11,7 @@ from typing import Final, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from framesift.errors import InvalidOptionError
-from framesift.storage import write_atomically
+from framesift.writing import write_atomically
 
 T = TypeVar("T", bound=BaseModel)
 WHOLE: Final = "all tokens"

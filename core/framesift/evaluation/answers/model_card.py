@@ -14,8 +14,8 @@ from framesift.evaluation.answers.answering import BASELINES, Way, answer_all
 from framesift.evaluation.answers.log import WHOLE, AnswerLog, Run
 from framesift.evaluation.answers.question_sets import span, synthetic
 from framesift.evaluation.answers.statistics import OVERALL, shares
-from framesift.storage import write_atomically
 from framesift.vlms._load import load_vlm
+from framesift.writing import write_atomically
 
 Json = dict[str, Any]
 FIGURES: Final = "answers.json"

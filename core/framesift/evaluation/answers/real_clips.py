@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from framesift.errors import DownloadError, InvalidOptionError, UnsupportedSourceError
 from framesift.sources.base import FetchLimits, open_video
-from framesift.storage import write_atomically
+from framesift.writing import write_atomically
 
 QUESTIONS: Final = "real_clips.jsonl"
 CLIPS: Final = "real_clips.json"

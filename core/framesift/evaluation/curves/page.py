@@ -22,7 +22,7 @@ from framesift.evaluation.curves._numbers import (
     keyframe_points,
 )
 from framesift.evaluation.curves.plots import Picture, pictures
-from framesift.storage import write_atomically
+from framesift.writing import write_atomically
 
 PAGE: Final = "curves.html"
 CAVEATS: Final = {

@@ -26,7 +26,7 @@ from framesift.evaluation.curves._panels import (
     kinds_figure,
 )
 from framesift.registry import require
-from framesift.storage import write_atomically
+from framesift.writing import write_atomically
 
 DPI: Final = 130
 

@@ -13,9 +13,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from framesift.evaluation.report._figures import FrameFigure, frame_figures
 from framesift.evaluation.report._timeline import clock, moment_decimals
-from framesift.storage import write_atomically
 from framesift.types.compressed import CompressedVideo, Keyframe
 from framesift.types.frames import Frames
+from framesift.writing import write_atomically
 
 MOST_FRAMES: Final = 60
 WIDTH_PX: Final = 2000

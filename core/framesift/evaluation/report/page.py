@@ -12,9 +12,9 @@ from PIL import Image
 
 from framesift.evaluation.report._figures import frame_figures, shrunk
 from framesift.evaluation.report._timeline import clock, moment_decimals, timeline
-from framesift.storage import write_atomically
 from framesift.types.compressed import CompressedVideo, CompressionReport, Keyframe, jpeg_url
 from framesift.types.frames import Frames
+from framesift.writing import write_atomically
 
 MOST_FRAMES: Final = 120
 FRAME_PX: Final = 400
