@@ -52,7 +52,7 @@ def prompt_embeds(vlm: VLM, prompt: Prompt) -> Tensor:
     """
     if prompt.layers is not None:
         raise ModelError(
-            f"{vlm.model!r} takes visual features in deeper layers too, which prompt embeddings "
+            f"{vlm.called!r} takes visual features in deeper layers too, which prompt embeddings "
             "cannot carry; pass image_embeds instead"
         )
     counted = torch.arange(len(prompt.input_ids), device=prompt.position_ids.device)
@@ -204,7 +204,7 @@ def image_embeds(vlm: VLM, video: CompressedVideo) -> ImageEmbeds:
             f"engines take no encoded pictures for models of type {kind!r}, only for "
             f"{', '.join(sorted(GRIDS | LISTS))}; use prompt_embeds or openai_content"
         )
-    check_channels(video, vlm.model, vlm.width)
+    check_channels(video, vlm.called, vlm.width)
     frames, counts = frames_of_rows(video.plan).unique(return_counts=True)
     deeper = [] if video.layers is None else [video.layers.flatten(1)]
     return ImageEmbeds(

@@ -142,6 +142,15 @@ def load_tower(
     return tower.to(device).eval()
 
 
+def called(model: str) -> str:
+    """Returns what messages call a checkpoint: its hub id, or its folder's name without the path.
+
+    Messages reach people who need not know where things stand on this machine.
+    """
+    path = Path(model)
+    return (path.name or path.resolve().name) if path.is_absolute() or path.is_dir() else model
+
+
 def lacks(model: str, names: Sequence[str]) -> bool:
     """Returns whether a checkpoint is a folder that has none of the files `names`."""
     return Path(model).is_dir() and not any((Path(model) / name).is_file() for name in names)

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from framesift.encoders._checkpoint import cached_first, lacks, load_tower, read_config
+from framesift.encoders._letters import text_ids
 from framesift.errors import ModelError
 from framesift.registry import require
 
@@ -63,16 +64,15 @@ class ClipText:
 
     def _embedded(self, question: str) -> Tensor:
         config = self.text.config
-        ids = self.tokenizer(question, return_tensors="pt").input_ids
-        length, longest = ids.shape[1], config.max_position_embeddings
+        numbers = text_ids(self.tokenizer, question, add_special_tokens=True)
+        length, longest = len(numbers), config.max_position_embeddings
         if length > longest:
             logger.warning(
                 "the question has %d tokens and %r reads %d; the rest does not count",
                 *(length, self.model, longest),
             )
-            ids = self.tokenizer(
-                question, truncation=True, max_length=longest, return_tensors="pt"
-            ).input_ids
+            numbers = [*numbers[: longest - 1], numbers[-1]]
+        ids = torch.tensor([numbers])
         end = config.eos_token_id
         if int(ids.max()) >= config.vocab_size or (end != HIGHEST_ENDS and end not in ids):
             raise ModelError(

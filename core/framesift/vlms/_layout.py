@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from framesift.encoders._letters import Letters, free_seam
 from framesift.errors import ModelError
 from framesift.types.compressed import CompressedVideo
 from framesift.types.plan import TokenPlan
@@ -84,6 +85,7 @@ def lay_out(
     tokenizer: Any,
     placeholder: str,
     visual_id: int,
+    seam: str | None = None,
 ) -> Layout:
     """Returns the layout of the prompt that a chat template has rendered.
 
@@ -94,19 +96,20 @@ def lay_out(
         tokenizer: the model's.
         placeholder: the text that a template writes for one item.
         visual_id: token that is repeated for every visual token.
+        seam: what stands in the texts of people where they read like special tokens (`Letters`).
 
     Raises:
         ModelError: the template has written another number of placeholders.
     """
     visual = tokenizer.convert_ids_to_tokens(visual_id)
     text, runs = _expand(rendered, videos, blocks, placeholder, visual)
-    encoded = tokenizer(
+    numbers, places = Letters.of(tokenizer).encode(
         text,
+        seam or free_seam([text]),
         add_special_tokens=not (tokenizer.bos_token and text.startswith(tokenizer.bos_token)),
-        return_offsets_mapping=True,
     )
-    ids = torch.tensor(encoded["input_ids"], dtype=torch.int64)
-    spans = torch.tensor(encoded["offset_mapping"], dtype=torch.int64).reshape(-1, 2)
+    ids = torch.tensor(numbers, dtype=torch.int64)
+    spans = torch.tensor(places, dtype=torch.int64).reshape(-1, 2)
     is_visual = ids == visual_id
     if int(is_visual.sum()) != len(runs):
         raise ModelError(

@@ -72,6 +72,6 @@ def check_summary(vlm: VLM) -> None:
     vision, strategy = vlm.config.vision_config, vlm.config.vision_feature_select_strategy
     if (vision.model_type == "clip_vision_model") != (strategy == "default"):
         raise ModelError(
-            f"{vlm.model!r} takes {strategy!r} of the outputs of a {vision.model_type!r}; the "
+            f"{vlm.called!r} takes {strategy!r} of the outputs of a {vision.model_type!r}; the "
             "patches alone are supported: 'default' with clip_vision_model, 'full' with others"
         )

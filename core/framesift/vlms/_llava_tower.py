@@ -100,8 +100,8 @@ class LlavaTower(Tower):
         vision = self.vlm.config.vision_config
         if vision.model_type not in SUMMARY:
             raise ModelError(
-                f"{self.vlm.model!r} has a vision tower of type {vision.model_type!r}; this family "
-                f"reads {' or '.join(SUMMARY)}; pass a checkpoint with such a tower"
+                f"{self.vlm.called!r} has a vision tower of type {vision.model_type!r}; this "
+                f"family reads {' or '.join(SUMMARY)}; pass a checkpoint with such a tower"
             )
         patches: int = vision.image_size // vision.patch_size
         return patches

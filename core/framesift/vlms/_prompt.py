@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -18,6 +19,9 @@ MOVED: Final = (
     "fewer frames to keep them"
 )
 """What it means that positions are compact although nobody asked for it."""
+
+SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
+"""Half of a character: what is left of bytes that are not UTF-8."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +73,18 @@ class Prompt:
         )
 
 
+def check_text(text: str) -> None:
+    """Refuses a text that no tokenizer takes.
+
+    Raises:
+        ModelError: it holds what is left of bytes that are not UTF-8.
+    """
+    if found := SURROGATE.search(text):
+        raise ModelError(
+            f"the text {text[:60]!r} holds {found[0]!r}, which is no character; pass text in UTF-8"
+        )
+
+
 def check_channels(video: CompressedVideo, model: str, width: int) -> None:
     """Refuses tokens that another model's encoder has made.
 
@@ -76,8 +92,9 @@ def check_channels(video: CompressedVideo, model: str, width: int) -> None:
         ModelError: they have not the `width` channels that `model` takes.
     """
     if video.tokens.shape[-1] != width:
+        encoder = video.report.encoder.partition(":")[0]
         raise ModelError(
-            f"tokens of {video.report.encoder!r} have {video.tokens.shape[-1]} channels, {model!r} "
+            f"tokens of {encoder!r} have {video.tokens.shape[-1]} channels, {model!r} "
             f"takes {width}; compress with its own encoder: VideoCompressor(encoder=vlm.encoder)"
         )
 

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from framesift.encoders._letters import text_ids
+
 ROWS: Final = 8192
 """Tokens that are held in float32 at once."""
 
@@ -39,8 +41,8 @@ def question_weights(features: Tensor, words: Tensor, common_word: Tensor) -> Te
 
 
 def word_embeddings(model: Any, tokenizer: Any, text: str) -> Tensor:
-    """Returns what the LLM reads for the tokens of a text, without marks, `(Q, D)`."""
-    ids = tokenizer(text, add_special_tokens=False, return_tensors="pt").input_ids[0]
+    """Returns what the LLM reads for the tokens of a text, all of it as letters, `(Q, D)`."""
+    ids = torch.tensor(text_ids(tokenizer, text), dtype=torch.int64)
     table = model.get_input_embeddings()
     embedded: Tensor = table(ids.to(table.weight.device))
     return embedded.detach()

@@ -35,7 +35,7 @@ def roomy_prompt(vlm: VLM, turns: Sequence[Turn], new_tokens: int, positions: Po
     if positions == "auto" and len(prompt.input_ids) <= room < _reach(prompt):
         warning = (
             f"an answer of up to {new_tokens} tokens would reach beyond the {vlm.context_tokens} "
-            f"positions that {vlm.model!r} has, {MOVED}"
+            f"positions that {vlm.called!r} has, {MOVED}"
         )
         prompt = replace(vlm.prompt(turns, positions="compact"), warnings=(warning,))
     if _reach(prompt) > room:
@@ -64,7 +64,7 @@ def _too_long(vlm: VLM, prompt: Prompt, turns: Sequence[Turn], new_tokens: int) 
         cure = f"the text alone takes {text}: ask for less, or for a shorter answer"
     return (
         f"a prompt that takes {_reach(prompt)} positions ({visual} visual tokens, {text} of text) "
-        f"and an answer of up to {new_tokens} exceed the {vlm.context_tokens} that {vlm.model!r} "
+        f"and an answer of up to {new_tokens} exceed the {vlm.context_tokens} that {vlm.called!r} "
         f"was made for; {cure}"
     )
 
@@ -112,7 +112,7 @@ def tower_memory_told(vlm: VLM) -> Iterator[None]:
     except torch.OutOfMemoryError as error:
         raise ModelError(
             f"{vlm.hf.device} has no memory for encoding frames beside the weights of "
-            f"{vlm.model!r}, which no keep changes; load it with dtype='bfloat16', "
+            f"{vlm.called!r}, which no keep changes; load it with dtype='bfloat16', "
             "quantize='4bit' or device='cpu'"
         ) from error
 

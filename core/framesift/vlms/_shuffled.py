@@ -50,7 +50,7 @@ class ShuffledTower(FamilyTower):
         rows, columns = self._patches
         if rows != columns or rows % self.side:
             raise ModelError(
-                f"{self.vlm.model!r} cuts frames into {rows}x{columns} patches and joins "
+                f"{self.vlm.called!r} cuts frames into {rows}x{columns} patches and joins "
                 f"{self.side}x{self.side}; a square number of whole tokens is supported, so pass a "
                 "checkpoint with such a tower"
             )

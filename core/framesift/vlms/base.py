@@ -12,9 +12,9 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from framesift.encoders._checkpoint import placed
+from framesift.encoders._checkpoint import called, placed
+from framesift.encoders._letters import Letters, free_seam
 from framesift.encoders.base import Encoder
-from framesift.errors import ModelError
 from framesift.registry import describe
 from framesift.strategies.base import Strategy
 from framesift.types.budget import Budget
@@ -23,7 +23,7 @@ from framesift.vlms import _checkpoint
 from framesift.vlms._in_llm import chosen_by, open_door
 from framesift.vlms._layer_door import Choose, Door
 from framesift.vlms._layout import EXTRA, TEXT, Block, Layout, lay_out, reduce
-from framesift.vlms._prompt import MOVED, Prompt, Turn, check_channels, collate
+from framesift.vlms._prompt import MOVED, Prompt, Turn, check_channels, check_text, collate
 
 __all__ = ["VLM", "Block", "Layout", "Prompt", "Turn", "collate"]
 
@@ -67,6 +67,11 @@ class VLM(ABC):
     def spec(self) -> str:
         """The spec string that `load_vlm` reads back."""
         return describe(self)
+
+    @property
+    def called(self) -> str:
+        """What messages call the model: its hub id, or the name of its folder without the path."""
+        return called(self.model)
 
     @property
     @abstractmethod
@@ -167,6 +172,8 @@ class VLM(ABC):
     ) -> Prompt:
         """Returns the prompt of a conversation, ready for an answer.
 
+        Text is text: `<image>` or `<|im_end|>` in a turn are letters, never the model's own marks.
+
         Args:
             turns: what was said so far, the user last.
             positions: `"original"` leaves every token where it stands in the prompt of the whole
@@ -174,18 +181,20 @@ class VLM(ABC):
                 LLM's context is too short for it, which becomes a warning.
 
         Raises:
-            ModelError: tokens of another model, or text that the model would read as a picture.
+            ModelError: tokens of another model, or text that is not made of characters.
         """
         videos = [video for turn in turns for video in turn.videos]
         self._check(turns, videos)
         blocks = [self.blocks(video) for video in videos]
+        seam = free_seam([self.chat_template, *(turn.text for turn in turns)])
         layout = lay_out(
-            self._render(turns, blocks),
+            self._render(turns, blocks, seam),
             videos,
             blocks,
             tokenizer=self.tokenizer,
             placeholder=self.placeholder,
             visual_id=self.visual_id,
+            seam=seam,
         )
         reduced = reduce(layout, self.original_positions(layout, videos), videos)
         end = int(reduced.positions.max()) + 1
@@ -252,14 +261,15 @@ class VLM(ABC):
             added={self.modality: self.extra_features()},
         )
 
-    def _render(self, turns: Sequence[Turn], blocks: Sequence[Sequence[Any]]) -> str:
-        given = iter(blocks)
+    def _render(self, turns: Sequence[Turn], blocks: Sequence[Sequence[Any]], seam: str) -> str:
+        given, letters = iter(blocks), Letters.of(self.tokenizer)
         messages = []
         for turn in turns:
             items = sum(len(next(given)) for _ in turn.videos)
             content: list[dict[str, str]] = [{"type": self.item}] * items
+            text = letters.guarded(turn.text, seam, also=[self.placeholder])
             messages.append(
-                {"role": turn.role, "content": [*content, {"type": "text", "text": turn.text}]}
+                {"role": turn.role, "content": [*content, {"type": "text", "text": text}]}
             )
         return _checkpoint.render(self.model, self.tokenizer, self.chat_template, messages)
 
@@ -278,18 +288,13 @@ class VLM(ABC):
         return torch.cat(layers).to(self.hf.device, self.hf.dtype) if layers else None
 
     def _check(self, turns: Sequence[Turn], videos: Sequence[CompressedVideo]) -> None:
-        token = self.tokenizer.convert_ids_to_tokens(self.visual_id)
         for turn in turns:
-            if found := next((t for t in {token, self.placeholder} if t in turn.text), None):
-                raise ModelError(
-                    f"the text {turn.text[:60]!r} holds {found!r}, which {self.model!r} would read "
-                    "as a picture; take it out of the text"
-                )
+            check_text(turn.text)
         for video in videos:
-            check_channels(video, self.model, self.width)
+            check_channels(video, self.called, self.width)
 
     def _compacted(self, end: int) -> str:
         return (
-            f"the whole video would need {end} positions and {self.model!r} has "
+            f"the whole video would need {end} positions and {self.called!r} has "
             f"{self.context_tokens}, {MOVED}"
         )

@@ -38,7 +38,7 @@ class Qwen25VL(QwenVLM):
         whole = list(self.config.vision_config.fullatt_block_indexes)
         if not whole:
             raise ModelError(
-                f"{self.model!r} has no fullatt_block_indexes in its vision_config, so that no "
+                f"{self.called!r} has no fullatt_block_indexes in its vision_config, so that no "
                 "layer sees a whole picture; pass a checkpoint whose tower has such a layer"
             )
         return int(max(whole))

@@ -38,8 +38,8 @@ class Qwen3VL(QwenVLM):
         """
         if video.layers is None:
             raise ModelError(
-                f"{self.model!r} takes features in deeper layers as well, which these tokens lack; "
-                "compress with its own encoder: VideoCompressor(encoder=vlm.encoder)"
+                f"{self.called!r} takes features in deeper layers as well, which these tokens "
+                "lack; compress with its own encoder: VideoCompressor(encoder=vlm.encoder)"
             )
         together = self.config.vision_config.temporal_patch_size
         start, end = (

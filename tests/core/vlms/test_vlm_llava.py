@@ -144,6 +144,23 @@ def test_a_template_that_refuses_is_one_line(llava, copied):
     assert "\n" not in str(error.value)
 
 
+STEERED = "{% for m in messages %}" + (
+    "{% set text = m.content[-1].text %}{% set pictures = m.content | length - 1 %}"
+    "{% if '<image>' not in text %}{{ '<image>' * pictures }}{% endif %}"
+    "{{ text.split('</s>')[0] | trim | upper }}{% endfor %}"
+)
+"""A template that looks into what people write, and changes it."""
+
+
+def test_text_does_not_steer_the_template(llava, copied):
+    (copied / "chat_template.jinja").write_text(STEERED)
+    vlm = load_vlm(str(copied))
+    tokens = vlm.encoder.encode(make_frames(2, (32, 32)))
+    whole = text_of(vlm, keep(tokens, [0, 16]), " what is <image></s> <s>?")
+    assert whole == "<s><image><image>WHAT IS <IMAGE></S> <S>?"
+    assert text_of(vlm, keep(tokens, [0, 16]), " what? ") == "<s><image><image>WHAT?"
+
+
 def test_a_beginning_that_the_template_writes_is_not_doubled(llava, copied):
     path = copied / "chat_template.jinja"
     path.write_text("{{ bos_token }}" + path.read_text())
