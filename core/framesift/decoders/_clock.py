@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable
 from fractions import Fraction
 from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from av.container import InputContainer
+from av.stream import Stream
 from av.video.stream import VideoStream
-
-from framesift.decoders import _container
 
 Ticks = npt.NDArray[np.int64]
 
@@ -42,37 +40,37 @@ def counted_times(stream: VideoStream, stamps: list[Stamp]) -> Ticks:
     decode_times = [stamp.dts for stamp in stamps if stamp.dts is not None]
     if len(decode_times) == len(stamps):
         return np.sort(decode_times)
-    return np.arange(len(stamps)) * round(_frame_ticks(stream))
+    return np.arange(len(stamps)) * round(frame_ticks(stream))
 
 
-def container_start(container: InputContainer, first: Fraction) -> Fraction:
-    """Returns the seconds at which sound or video starts, at the latest `first`."""
+def container_start(streams: Iterable[Stream], first: Fraction) -> Fraction:
+    """Returns the seconds at which the first of `streams` starts, at the latest `first`."""
     starts = [
         stream.start_time * stream.time_base
-        for stream in (*container.streams.audio, *container.streams.video)
-        if stream.start_time is not None and stream.time_base and not _container.is_picture(stream)
+        for stream in streams
+        if stream.start_time is not None and stream.time_base
     ]
     return min([first, *starts])
 
 
-def last_duration(stream: VideoStream, stamps: list[Stamp], times: Ticks) -> float:
-    """Returns how many ticks the last frame is shown, from its packet or else its neighbours."""
+def last_duration(stream: VideoStream, stamps: list[Stamp], times: Ticks, fields: bool) -> float:
+    """Returns how many ticks the last frame lasts, from its packet or else its neighbours.
+
+    Where `fields` is set, packets may hold half a frame, and last half as long.
+    """
     durations = [stamp.duration for stamp in stamps if stamp.pts == times[-1] and stamp.duration]
-    typical = float(np.median(np.diff(times))) if len(times) > 1 else _frame_ticks(stream)
-    return durations[0] if durations else typical
+    typical = float(np.median(np.diff(times))) if len(times) > 1 else frame_ticks(stream)
+    return durations[0] if durations and not fields else typical
 
 
 def announced_end(stream: VideoStream) -> Fraction | None:
     """Returns the seconds at which the container says that the stream ends, if it does."""
-    if stream.duration is not None and stream.time_base:
-        return ((stream.start_time or 0) + stream.duration) * stream.time_base
-    tag = re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", ""))
-    if tag is None:
+    if stream.duration is None or not stream.time_base:
         return None
-    hours, minutes, seconds = map(Fraction, tag.groups())
-    return hours * 3600 + minutes * 60 + seconds
+    return ((stream.start_time or 0) + stream.duration) * stream.time_base
 
 
-def _frame_ticks(stream: VideoStream) -> float:
+def frame_ticks(stream: VideoStream) -> float:
+    """Returns how many ticks a frame lasts at the rate that the stream announces."""
     rate = stream.average_rate or stream.guessed_rate or FALLBACK_FPS
     return float(1 / (rate * (stream.time_base or 1)))

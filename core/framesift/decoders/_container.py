@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, cast
@@ -15,71 +15,113 @@ from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from framesift.decoders._boundary import check_pixels
 from framesift.errors import CorruptVideoError, NoVideoStreamError
-from framesift.types.video import CONTAINERS
+from framesift.types.video import CONTAINERS, MAX_PIXELS
 
 FORMATS: Final = (
     f"{CONTAINERS},h264,hevc,obu,ivf,m4v,mpegvideo,h263,vc1,mjpeg,dv,nut,rm,wtv,mp3,flac,wav,aac"
 )
 """Containers that hold their own frames, bare streams, and sound, to say that it is only sound."""
+PROGRAMS: Final = frozenset({"mpegts"})
+"""Containers whose streams may belong to several programs, each with its own clock."""
 SKIPPING_CODECS: Final = frozenset({"h264"})
 """Codecs whose unreferenced frames are truly unreferenced; in HEVC a higher layer may need them."""
 
 
 @contextmanager
-def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+def open_video(
+    path: Path, max_pixels: int = MAX_PIXELS
+) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Gives the open container and its main video stream.
 
     Only the file itself is read: a playlist in disguise can open neither links nor other files.
 
+    Args:
+        path: the file.
+        max_pixels: most pixels of a picture; libav, too, decodes none that has more.
+
     Raises:
         CorruptVideoError: the file is empty, not a video, or too damaged to open.
-        NoVideoStreamError: the file has no video stream.
+        NoVideoStreamError: the file has no video stream that can be decoded.
+        VideoTooLargeError: its pictures have more pixels.
     """
+    options = {
+        "format_whitelist": FORMATS,
+        "protocol_whitelist": "file",
+        "max_pixels": str(max_pixels),
+    }
     try:
-        container = av.open(
-            f"file:{path}", options={"format_whitelist": FORMATS, "protocol_whitelist": "file"}
-        )
+        container = av.open(f"file:{path}", options=options, metadata_errors="replace")
     except FFmpegError as error:
         raise CorruptVideoError(
             f"{path.name!r} ({path.stat().st_size} bytes) cannot be opened as video: "
             f"{error.strerror}; give a complete video file such as MP4, WebM, MKV or MOV"
         ) from error
     with container:
-        yield container, _main_stream(path, container)
+        stream = _main_stream(path, container)
+        codec = stream.codec_context
+        check_pixels(path, codec.width, codec.height, max_pixels)
+        codec.options = {**codec.options, "max_pixels": str(max_pixels)}
+        yield container, stream
 
 
-def packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
+def heard_with(container: InputContainer, stream: VideoStream) -> list[Stream]:
+    """Returns the sound that belongs to a video stream: all, or that of its own program."""
+    if container.format.name not in PROGRAMS:
+        return list(container.streams.audio)
+    sound = container.streams.best("audio", related=stream)
+    return [] if sound is None else [sound]
+
+
+def packets(container: InputContainer, *streams: Stream) -> Iterator[Packet[Stream]]:
     """Yields all packets up to the end, or to where the file breaks off, and a flush at last."""
     try:
-        yield from container.demux(stream)
+        yield from container.demux(*streams)
     except FFmpegError:
-        flush = cast("Packet[VideoStream]", Packet())
-        flush.stream = stream
+        flush = Packet()
+        flush.stream = streams[0]
         yield flush
 
 
 def frames(
-    container: InputContainer, stream: VideoStream, wanted: Set[int] | None = None
+    container: InputContainer,
+    stream: VideoStream,
+    *,
+    wanted: Set[int] | None = None,
+    times: Sequence[int | None] | None = None,
+    intact: Set[int] = frozenset(),
 ) -> Iterator[VideoFrame]:
     """Yields the frames that decode without error, in presentation order.
 
-    Where `wanted` names pts, other frames may be missing: those that no other frame refers to.
+    Args:
+        container: the open file.
+        stream: one of its streams.
+        wanted: pts of the frames that must come; others may be missing, those that no other frame
+            refers to. None for all.
+        times: what each packet from the start of the file gets for its own pts; None for those.
+        intact: pts of packets that are only called corrupt.
     """
     codec = stream.codec_context
-    for packet in packets(container, stream):
+    for number, packet in enumerate(packets(container, stream)):
+        if times is not None and number < len(times):
+            packet.pts = times[number]
         if wanted is not None and codec.name in SKIPPING_CODECS:
             is_wanted = packet.pts is None or packet.pts in wanted
             codec.skip_frame = "DEFAULT" if is_wanted else "NONREF"
-        yield from decode(packet)
+        yield from decode(packet, is_intact=packet.pts in intact)
 
 
-def decode(packet: Packet[VideoStream]) -> list[VideoFrame]:
-    """Returns the intact frames that `packet` completes, none where it is damaged."""
-    if packet.is_corrupt:
+def decode(packet: Packet[Stream], *, is_intact: bool = False) -> list[VideoFrame]:
+    """Returns the intact frames that `packet` completes, none where it is damaged.
+
+    A packet that is called corrupt is, unless the caller knows better by `is_intact`.
+    """
+    if packet.is_corrupt and not is_intact:
         return []
     try:
-        return [frame for frame in packet.decode() if not frame.is_corrupt]
+        frames = cast("list[VideoFrame]", packet.decode())
+        return [frame for frame in frames if not frame.is_corrupt]
     except FFmpegError:
         return []
 
@@ -90,6 +132,7 @@ def is_picture(stream: Stream) -> bool:
 
 
 def _main_stream(path: Path, container: InputContainer) -> VideoStream:
+    """Returns the stream that libav ranks best, or the best by size where it cannot be decoded."""
     streams = [stream for stream in container.streams.video if not is_picture(stream)]
     if not streams:
         kinds = {"a cover" if s.type == "video" else s.type for s in container.streams}
@@ -97,5 +140,21 @@ def _main_stream(path: Path, container: InputContainer) -> VideoStream:
             f"{path.name!r} holds {', '.join(sorted(kinds)) or 'no streams'}, which is no video; "
             "give a file with moving pictures"
         )
-    defaults = (stream for stream in streams if stream.disposition & Disposition.default)
-    return next(defaults, streams[0])
+    known = [stream for stream in streams if has_decoder(stream)]
+    if not known:
+        raise NoVideoStreamError(
+            f"{path.name!r} holds video in a codec that is not known here; convert it to H.264 "
+            "in an MP4 file"
+        )
+    best = container.streams.best("video")
+    return next((stream for stream in known if stream is best), None) or max(known, key=_rank)
+
+
+def has_decoder(stream: VideoStream) -> bool:
+    """Returns whether this build of libav knows the codec of a stream."""
+    return cast("object | None", stream.codec_context) is not None
+
+
+def _rank(stream: VideoStream) -> tuple[bool, int]:
+    is_default = bool(stream.disposition & Disposition.default)
+    return is_default, stream.codec_context.width * stream.codec_context.height

@@ -63,7 +63,8 @@ class FrameReader:
         self._stream = stream
         self._timeline = timeline
         self._runs = plan_runs(timeline.keys, positions)
-        self._wanted = None if timeline.counted else set(timeline.ticks[positions].tolist())
+        skips = not timeline.counted and not timeline.has_fields
+        self._wanted = set(timeline.ticks[positions].tolist()) if skips else None
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = min(os.cpu_count() or 1, MOST_THREADS)
 
@@ -71,7 +72,7 @@ class FrameReader:
         """Yields positions with their frames, without those that damage cost."""
         frames = self._decoded()
         for run in self._runs:
-            for key in run.keys:
+            for key in dict.fromkeys([*run.keys, 0] if run.keys else []):
                 if not self._jump(key):
                     break
                 decoded = self._decoded()
@@ -89,7 +90,13 @@ class FrameReader:
         return True
 
     def _decoded(self) -> Iterator[tuple[int, VideoFrame]]:
-        frames = _container.frames(self._container, self._stream, self._wanted)
+        frames = _container.frames(
+            self._container,
+            self._stream,
+            wanted=self._wanted,
+            times=self._timeline.mended,
+            intact=self._timeline.intact,
+        )
         for count, frame in enumerate(frames):
             position = self._timeline.position(count if self._timeline.counted else frame.pts)
             if position is not None:
@@ -99,10 +106,14 @@ class FrameReader:
 def pick(
     numbered: Iterator[tuple[int, Picture]], positions: Sequence[int]
 ) -> Iterator[tuple[int, Picture]]:
-    """Yields those at `positions`, and stops reading at the last of them."""
-    wanted, last = set(positions), max(positions, default=-1)
+    """Yields those at `positions`, in order and each once, and stops reading at the last of them.
+
+    A frame that comes after a later one, as times that overlap make it, is not shown any more.
+    """
+    wanted, last, latest = set(positions), max(positions, default=-1), -1
     for position, picture in numbered:
-        if position in wanted:
+        if position in wanted and position > latest:
+            latest = position
             yield position, picture
         if position >= last:
             return

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, NamedTuple, cast
+from typing import Final, cast
 
 import numpy as np
 import numpy.typing as npt
 from av.container import InputContainer
 from av.format import Flags
-from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from framesift.decoders import _clock, _container
-from framesift.decoders._clock import Stamp
+from framesift.decoders import _clock, _container, _declared
+from framesift.decoders._boundary import check_pixels
+from framesift.decoders._jumps import Jump
 from framesift.decoders._orientation import Orientation
+from framesift.decoders._scan import Scan, scan
 from framesift.decoders.base import FrameIndex
 from framesift.errors import CorruptVideoError
-from framesift.types.video import VideoInfo
+from framesift.types.video import MAX_PIXELS, VideoInfo
 
 GENERIC_INDEX: Final = int(cast(int, Flags.generic_index.value))
 """Set on formats that have no index of their own: a jump may lead nowhere."""
@@ -37,6 +38,13 @@ class Timeline:
     """What tells decoded frames apart `(F,)`: their pts, or a running count where `counted`."""
     counted: bool
     """Whether the container stores no presentation times (AVI, raw streams)."""
+    mended: list[int | None] | None
+    """The pts that each packet gets where the clock jumps, None where it does not."""
+    jumps: tuple[Jump, ...]
+    intact: frozenset[int]
+    """Pts of packets that are to be decoded though they are called corrupt."""
+    has_fields: bool
+    """Whether some packets hold a single field, of which nothing may be skipped."""
     keys: npt.NDArray[np.int64]
     """Positions of the frames that decoding can start from; empty where one cannot jump."""
     time_base: Fraction
@@ -45,8 +53,8 @@ class Timeline:
     orientation: Orientation
     is_first_stream: bool
     """Whether no other video or cover comes before the stream."""
-    is_cut: bool
-    """Whether the file breaks off before its announced end."""
+    last_seconds: float
+    """Where the last frame ends by itself, on the clock of the index."""
 
     def position(self, tick: int | None) -> int | None:
         """Returns the position of the frame that carries `tick`, None where none does."""
@@ -54,13 +62,7 @@ class Timeline:
         return found if found < len(self.ticks) and self.ticks[found] == tick else None
 
 
-class _Scan(NamedTuple):
-    stamps: list[Stamp]
-    first: VideoFrame
-    ends_corrupt: bool
-
-
-def read_timeline(path: Path) -> Timeline:
+def read_timeline(path: Path, max_pixels: int = MAX_PIXELS) -> Timeline:
     """Returns the timeline of the main video stream, read anew once the file changes.
 
     Time zero is where the container starts, so a stream that starts late keeps its distance to
@@ -69,74 +71,86 @@ def read_timeline(path: Path) -> Timeline:
     Raises:
         CorruptVideoError: the file cannot be opened, or not one frame decodes.
         NoVideoStreamError: the file has no video stream.
+        VideoTooLargeError: its pictures have more than `max_pixels`.
     """
     facts = path.stat()
-    return _read(path, facts.st_mtime_ns, facts.st_size)
+    return _read(path, facts.st_mtime_ns, facts.st_size, max_pixels)
 
 
 @lru_cache(maxsize=2)
-def _read(path: Path, modified_ns: int, size_bytes: int) -> Timeline:
-    with _container.open_video(path) as (container, stream):
-        scan = _scan(container, stream)
-        if scan is None:
+def _read(path: Path, modified_ns: int, size_bytes: int, max_pixels: int) -> Timeline:
+    with _container.open_video(path, max_pixels) as (container, stream):
+        found = scan(container, stream)
+        if found is None:
             raise CorruptVideoError(
                 f"{path.name!r} has a {stream.codec_context.name} stream, but not one frame of it "
                 "can be decoded; give an undamaged file"
             )
-        return _timeline(container, stream, scan)
+        timeline = _timeline(path, container, stream, found)
+    info = timeline.index.info
+    check_pixels(path, info.width_px, info.height_px, max_pixels)
+    return timeline
 
 
-def _scan(container: InputContainer, stream: VideoStream) -> _Scan | None:
-    stamps, first, ends_corrupt = [], None, False
-    for packet in _container.packets(container, stream):
-        if first is None:
-            first = next(iter(_container.decode(packet)), None)
-        if packet.size:
-            ends_corrupt = packet.is_corrupt
-        if packet.size and not packet.is_corrupt and not packet.is_discard:
-            duration = packet.duration or 0
-            stamps.append(Stamp(packet.pts, packet.dts, duration, packet.is_keyframe))
-    return _Scan(stamps, first, ends_corrupt) if first and stamps else None
-
-
-def _timeline(container: InputContainer, stream: VideoStream, scan: _Scan) -> Timeline:
-    counted = container.format.name == "avi" or any(s.pts is None for s in scan.stamps)
+def _timeline(path: Path, container: InputContainer, stream: VideoStream, found: Scan) -> Timeline:
     times = (
-        _clock.counted_times(stream, scan.stamps)
-        if counted
-        else _clock.stored_times(scan.stamps, scan.first.pts)
+        _clock.counted_times(stream, found.stamps)
+        if found.counted
+        else _clock.stored_times(found.stamps, found.first.pts)
     )
     base = stream.time_base or Fraction(1)
-    last_ticks = _clock.last_duration(stream, scan.stamps, times)
-    duration_seconds = (float(times[-1] - times[0]) + last_ticks) * float(base)
-    first_seconds = int(times[0]) * base
-    zero_ticks = float(_clock.container_start(container, first_seconds) / base)
+    last_ticks = _clock.last_duration(stream, found.stamps, times, found.has_fields)
+    streams = [stream, *_container.heard_with(container, stream)]
+    zero_ticks = float(_clock.container_start(streams, int(times[0]) * base) / base)
     pts_seconds = np.multiply(times - zero_ticks, float(base), dtype=np.float64)
-    announced_seconds = float((_clock.announced_end(stream) or first_seconds) - first_seconds)
-    can_jump = not counted and not container.format.flags & GENERIC_INDEX
-    keys = [stamp.pts for stamp in scan.stamps if stamp.is_key and stamp.pts is not None]
+    last_seconds = (float(times[-1]) - zero_ticks + last_ticks) * float(base)
+    zero_seconds = zero_ticks * float(base)
+    is_cut = _is_cut(path, container, stream, found, last_seconds + zero_seconds)
+    declared = None if is_cut else _declared.declared_seconds(path, container.format.name)
+    sound_seconds = (found.sound_end or 0.0) - zero_seconds
+    end_seconds = max(last_seconds, sound_seconds, declared or 0.0)
+    can_jump = not found.counted and not found.jumps
+    can_jump &= not container.format.flags & GENERIC_INDEX
+    keys = [stamp.pts for stamp in found.stamps if stamp.is_key and stamp.pts is not None]
+    index = _index(stream, found, pts_seconds, last_seconds)
+    length_seconds = end_seconds - float(pts_seconds[0])
+    info = replace(index.info, duration_seconds=length_seconds)
     return Timeline(
-        index=_index(stream, scan, pts_seconds, duration_seconds),
-        ticks=np.arange(len(times)) if counted else times,
-        counted=counted,
+        index=replace(index, info=info, is_cut=is_cut),
+        ticks=np.arange(len(times)) if found.counted else times,
+        counted=found.counted,
+        mended=found.mended if found.jumps else None,
+        jumps=tuple(found.jumps),
+        intact=found.intact,
+        has_fields=found.has_fields,
         keys=np.flatnonzero(np.isin(times, keys) & can_jump),
         time_base=base,
         start_tick=stream.start_time or 0,
-        orientation=Orientation.of(scan.first),
+        orientation=Orientation.of(found.first),
         is_first_stream=stream is container.streams.video[0],
-        is_cut=scan.ends_corrupt or announced_seconds - duration_seconds > CUT_SECONDS,
+        last_seconds=last_seconds,
     )
 
 
+def _is_cut(
+    path: Path, container: InputContainer, stream: VideoStream, found: Scan, end_seconds: float
+) -> bool:
+    """Returns whether the file breaks off: by its bytes, else by the end that it announces."""
+    breaks_off = _declared.breaks_off(path, container.format.name)
+    if found.ends_corrupt or breaks_off is not None:
+        return found.ends_corrupt or bool(breaks_off)
+    announced = _clock.announced_end(stream)
+    reached = max(end_seconds, found.sound_end or 0.0)
+    return announced is not None and float(announced) - reached > CUT_SECONDS
+
+
 def _index(
-    stream: VideoStream,
-    scan: _Scan,
-    pts_seconds: npt.NDArray[np.float64],
-    duration_seconds: float,
+    stream: VideoStream, found: Scan, pts_seconds: npt.NDArray[np.float64], last_seconds: float
 ) -> FrameIndex:
-    orientation = Orientation.of(scan.first)
-    width_px = max(1, round(scan.first.width * (stream.sample_aspect_ratio or 1)))
-    width_px, height_px = orientation.size(width_px, scan.first.height)
+    orientation = Orientation.of(found.first)
+    width_px = max(1, round(found.first.width * (stream.sample_aspect_ratio or 1)))
+    width_px, height_px = orientation.size(width_px, found.first.height)
+    duration_seconds = last_seconds - float(pts_seconds[0])
     info = VideoInfo(
         width_px=width_px,
         height_px=height_px,

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from framesift.decoders._timeline import Timeline
 from framesift.errors import CorruptVideoError
 from framesift.types.frames import Frames
 from framesift.types.video import Warn
+
+WINDOW_BYTES: Final = 2**28
+"""Most bytes of the pictures of one window, unless a single one has more."""
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +35,9 @@ def windows(
     Raises:
         CorruptVideoError: not one of the frames at `positions` came.
     """
-    missing = set(positions)
-    while len(frames := _gather(timeline, images, window)):
+    missing, info = set(positions), timeline.index.info
+    fitting = max(1, WINDOW_BYTES // (3 * info.width_px * info.height_px))
+    while len(frames := _gather(timeline, images, min(window, fitting))):
         missing.difference_update(frames.indices.tolist())
         yield frames
     if positions and len(missing) == len(positions):
@@ -42,6 +47,8 @@ def windows(
         )
     if damage := _damage(timeline, len(positions), missing):
         (warn or logger.warning)(f"{path.name!r} is damaged: {damage}")
+    if timeline.jumps:
+        (warn or logger.warning)(f"the clock of {path.name!r} {_jumps(timeline)}")
 
 
 def _gather(timeline: Timeline, images: Iterator[tuple[int, Image]], window: int) -> Frames:
@@ -60,14 +67,25 @@ def _gather(timeline: Timeline, images: Iterator[tuple[int, Image]], window: int
 
 
 def _damage(timeline: Timeline, asked: int, missing: set[int]) -> str:
-    pts_seconds, info = timeline.index.pts_seconds, timeline.index.info
+    pts_seconds = timeline.index.pts_seconds
     facts = []
     if missing:
         first_seconds = pts_seconds[min(missing)]
         facts.append(
             f"{len(missing)} of {asked} asked frames are lost, from {first_seconds:.2f} s on"
         )
-    if timeline.is_cut:
-        end_seconds = info.start_seconds + info.duration_seconds
-        facts.append(f"the file breaks off, no frames after {end_seconds:.2f} s")
+    if timeline.index.is_cut:
+        facts.append(f"the file breaks off, no frames after {timeline.last_seconds:.2f} s")
     return "; ".join(facts)
+
+
+def _jumps(timeline: Timeline) -> str:
+    """Returns how often the clock jumps, and where first and by how much."""
+    first, tick_seconds = timeline.jumps[0], float(timeline.time_base)
+    zero = float(timeline.ticks[0]) * tick_seconds - float(timeline.index.pts_seconds[0])
+    times = "once" if len(timeline.jumps) == 1 else f"{len(timeline.jumps)} times, first"
+    return (
+        f"jumps {times} at {first.at_ticks * tick_seconds - zero:.2f} s by "
+        f"{first.by_ticks * tick_seconds:+.2f} s, as in joined recordings; what comes after it "
+        "follows at once"
+    )

@@ -35,7 +35,7 @@ class OpencvDecoder(Decoder):
 
     def index(self, path: Path) -> FrameIndex:
         """Returns every frame of the stream; decodes one of them, for its shape and orientation."""
-        return read_timeline(path).index
+        return read_timeline(path, self.max_pixels).index
 
     def decode(
         self,
@@ -51,7 +51,7 @@ class OpencvDecoder(Decoder):
         Raises:
             DecodeError: the main video stream is not the first one of the file.
         """
-        timeline = read_timeline(path)
+        timeline = read_timeline(path, self.max_pixels)
         check_request(len(timeline.ticks), indices, size_px, window)
         images = _images(path, timeline, indices, size_px)
         return _windows.windows(path, timeline, images, indices, window, warn)
@@ -88,12 +88,13 @@ def _open(path: Path, timeline: Timeline) -> cv2.VideoCapture:
 
 def _grabbed(capture: cv2.VideoCapture, timeline: Timeline) -> Iterator[tuple[int, None]]:
     count, position = 0, -1
+    total, counts = len(timeline.ticks), timeline.counted or timeline.mended is not None
     for _ in range(2 * len(timeline.ticks)):  # a failed grab may be damage, not the end
         if not capture.grab():
             continue
         since_start = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 / float(timeline.time_base)
-        tick = count if timeline.counted else round(since_start) + timeline.start_tick
-        found = timeline.position(tick)
+        tick = round(since_start) + timeline.start_tick
+        found = timeline.position(tick) if not counts else count if count < total else None
         count += 1
         if found is not None:  # OpenCV gives time 0 to the last frame of an MPEG program stream
             position = max(found, position + 1)

@@ -31,7 +31,7 @@ class PyavDecoder(Decoder):
 
     def index(self, path: Path) -> FrameIndex:
         """Returns every frame of the stream; decodes one of them, for its shape and orientation."""
-        return read_timeline(path).index
+        return read_timeline(path, self.max_pixels).index
 
     def decode(
         self,
@@ -43,18 +43,22 @@ class PyavDecoder(Decoder):
         warn: Warn | None = None,
     ) -> Iterator[Frames]:
         """Yields the frames at `indices`, scaled while they are converted to RGB."""
-        timeline = read_timeline(path)
+        timeline = read_timeline(path, self.max_pixels)
         check_request(len(timeline.ticks), indices, size_px, window)
-        images = _images(path, timeline, indices, size_px)
+        images = _images(path, timeline, indices, size_px, self.max_pixels)
         return _windows.windows(path, timeline, images, indices, window, warn)
 
 
 def _images(
-    path: Path, timeline: Timeline, indices: Sequence[int], size_px: tuple[int, int] | None
+    path: Path,
+    timeline: Timeline,
+    indices: Sequence[int],
+    size_px: tuple[int, int] | None,
+    max_pixels: int,
 ) -> Iterator[tuple[int, Image]]:
     info = timeline.index.info
     height, width = timeline.orientation.size(*(size_px or (info.height_px, info.width_px)))
-    with _container.open_video(path) as (container, stream):
+    with _container.open_video(path, max_pixels) as (container, stream):
         for index, frame in FrameReader(container, stream, timeline, indices):
             yield index, timeline.orientation.apply(_rgb(frame, width, height))
 

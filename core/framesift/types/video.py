@@ -98,7 +98,8 @@ class VideoInfo:
     height_px: int
     """Display height: after pixel aspect and rotation."""
     duration_seconds: float
-    """From the first frame shown to the end of the last one."""
+    """From the first frame shown to the end of the last one, which stays until the sound ends and
+    until the container says that it ends."""
     start_seconds: float
     """Time of the first frame on the container's clock; above 0 where the stream starts late."""
     frame_count: int
@@ -110,8 +111,18 @@ class VideoInfo:
 CONTAINERS: Final = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,mpegts,mpeg,asf,ogg,gif,mxf"
 """Formats of libav that hold their own frames; a playlist would open further files and links."""
 
-PICTURES: Final = {"BMP": ".bmp", "JPEG": ".jpg", "PNG": ".png", "TIFF": ".tif", "WEBP": ".webp"}
-"""Still formats of Pillow that count as a video of one frame, with the ending of their files."""
+PICTURES: Final = {
+    "AVIF": ".avif",
+    "BMP": ".bmp",
+    "JPEG": ".jpg",
+    "PNG": ".png",
+    "TIFF": ".tif",
+    "WEBP": ".webp",
+}
+"""Formats that Pillow reads, as a still or moving, with the ending of their files."""
+
+MAX_PIXELS: Final = 2**26
+"""Most pixels of one picture, unless a decoder is given another limit: twice those of 8K."""
 
 Warn = Callable[[str], None]
 """Receives one line for each thing that went wrong without ending the work."""
