@@ -98,7 +98,7 @@ class Compression(Parts):
     def _encode(self, run: Run, video: Video, question: str | None) -> EncodedVideo:
         stages = Stages(decoder=self._decoder, run=run)
         with stages.open(video, self.limits) as local:
-            index = stages.index(file_of(local))
+            index = stages.index(local)
             encoded = self._encoded(stages, local, index, question)
         return EncodedVideo(
             local=local,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.metadata import version
 from itertools import pairwise
+from math import inf
 from typing import Any, Final
 
 import torch
@@ -117,10 +118,12 @@ def covering(local: LocalVideo, info: VideoInfo, frames: Sequence[Keyframe]) -> 
     middles = [(a.pts_seconds + b.pts_seconds) / 2 for a, b in pairwise(frames)]
     start, end = covered(info, local.part_seconds)
     bounds = pairwise([start, *middles, end])
+    is_whole = local.part_seconds is None
+    heard = pairwise([-inf if is_whole else start, *middles, inf if is_whole else end])
     colors = standing_out([frame.image for frame in frames])
     return [
-        Moment(segment=_segment(local, frame, begin, until, names), keyframe=frame)
-        for frame, (begin, until), names in zip(frames, bounds, colors, strict=True)
+        Moment(segment=_segment(local, frame, bound, spoken, names), keyframe=frame)
+        for frame, bound, spoken, names in zip(frames, bounds, heard, colors, strict=True)
     ]
 
 
@@ -188,10 +191,15 @@ def missing_line(strategy: Strategy, encoder: Encoder, missing: Sequence[str]) -
 
 
 def _segment(
-    local: LocalVideo, frame: Keyframe, start: float, end: float, colors: tuple[str, ...]
+    local: LocalVideo,
+    frame: Keyframe,
+    bound: tuple[float, float],
+    heard: tuple[float, float],
+    colors: tuple[str, ...],
 ) -> Segment:
-    """Returns the stretch from `start` to `end` seconds; a line belongs where its middle is."""
-    spoken = (t for t in local.subtitles if start <= (t.start_seconds + t.end_seconds) / 2 < end)
+    """Returns the stretch within `bound` seconds; a line belongs where its middle is `heard`."""
+    (start, end), (first, last) = bound, heard
+    spoken = (t for t in local.subtitles if first <= (t.start_seconds + t.end_seconds) / 2 < last)
     chapters = (c for c in local.chapters if c.start_seconds <= frame.pts_seconds < c.end_seconds)
     chapter = next(chapters, None)
     return Segment(

@@ -37,7 +37,7 @@ class Pictures:
             raise BudgetError(f"count={count!r} must be at least 1 frame")
         stages = self._stages(run)
         with stages.open(video, self.limits) as local:
-            index = stages.index(file_of(local))
+            index = stages.index(local)
             frames = self._picked(stages, local, index, count, question, max_side_px)
         if len(frames) < count:
             run.warn(f"{count} keyframes were asked, all {len(frames)} sampled frames are kept")
@@ -59,7 +59,7 @@ class Pictures:
             raise InvalidOptionError(f"seconds_each={seconds_each!r} must be above 0 seconds")
         stages = self._stages(run)
         with stages.open(video, self.limits) as local:
-            index = stages.index(file_of(local))
+            index = stages.index(local)
             start, end = covered(index.info, local.part_seconds)
             most = max(1, round((end - start) / seconds_each)) if count is None else count
             frames = self._picked(stages, local, index, most, question, max_side_px)
@@ -81,7 +81,7 @@ class Pictures:
         stages = self._stages(run)
         with stages.open(video, self.limits) as local:
             path = file_of(local)
-            index = stages.index(path)
+            index = stages.index(local)
             if times_seconds is None:
                 wanted = at_fps(index, self.fps, local.part_seconds)
             else:
@@ -95,7 +95,7 @@ class Pictures:
         """Returns stretches with their pictures; one whose frame is not readable is left out."""
         stages = self._stages(run)
         with stages.open(video, self.limits) as local:
-            index = stages.index(file_of(local))
+            index = stages.index(local)
             return outcomes.moments(stages, local, index, segments, max_side_px)
 
     def _stages(self, run: Run) -> Stages:

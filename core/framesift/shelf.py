@@ -119,7 +119,8 @@ class KeyframeShelf:
     def _meant(self, local: LocalVideo) -> str:
         """Returns 16 digits that stand for all that decides the segments but the file."""
         texts = [asdict(line) for line in (*local.chapters, *local.subtitles)]
-        meant = json.dumps([self.settings, local.title, texts, local.part_seconds])
+        facts = [local.title, local.duration_seconds, texts, local.part_seconds]
+        meant = json.dumps([self.settings, *facts])
         return hashlib.sha256(meant.encode()).hexdigest()[:16]
 
 

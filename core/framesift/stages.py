@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import torch
 from PIL.Image import Image
@@ -26,6 +26,9 @@ from framesift.types.tokens import VideoTokens
 from framesift.types.video import LocalVideo
 
 Item = TypeVar("Item")
+
+MOST_LINE_SECONDS: Final = 600.0
+"""Longest that a line of subtitles stays: the last one often claims to stay for ever."""
 
 Video = str | Path | LocalVideo | Image
 """A URI, a path, an opened video, or a picture, which is a video of one frame."""
@@ -89,10 +92,15 @@ class Stages:
                 self.warn(line)
             yield local
 
-    def index(self, path: Path) -> FrameIndex:
-        """Returns the frames of a file, from its packets."""
+    def index(self, local: LocalVideo) -> FrameIndex:
+        """Returns the frames of a video; the last stays until what its source knows of it ends."""
         with self.timed("decode"):
-            return self.decoder.index(path)
+            index = self.decoder.index(file_of(local))
+        spoken = [
+            min(line.end_seconds, line.start_seconds + MOST_LINE_SECONDS)
+            for line in local.subtitles
+        ]
+        return index.staying(max([local.duration_seconds or 0.0, *spoken]))
 
     def frames(
         self, path: Path, indices: Sequence[int], size_px: tuple[int, int] | None = None

@@ -37,6 +37,8 @@ def at_fps(
     start, end = covered(index.info, part_seconds)
     edges = np.append(pts, pts[0] + index.info.duration_seconds)
     gaps = np.diff(edges - pts[0])
+    if len(gaps) > 1:  # how much longer the last frame stays says nothing of the rate
+        gaps[-1] = min(gaps[-1], gaps[:-1].mean())
     is_steady = np.ptp(gaps) <= 2 * TOLERANCE_SECONDS
     if is_steady and 1 / fps <= gaps.mean() + TOLERANCE_SECONDS / len(gaps):
         if part_seconds is None:
