@@ -8,13 +8,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain, groupby
 from pathlib import Path
-from threading import Event, Lock
+from threading import Event
 from time import perf_counter
-from typing import Any, Final, Literal
-from weakref import WeakKeyDictionary
+from typing import Final, Literal
 
 from PIL.Image import Image
 
+from framesift.encoders._model_use import alone_with
 from framesift.errors import BudgetError, InvalidOptionError
 from framesift.evidence import MOST_SEGMENTS, EvidenceKind
 from framesift.generation import Generation, OnText
@@ -105,7 +105,7 @@ class Assistant:
 
     def compress(self, video: Video, question: str | None = None) -> CompressedVideo:
         """Returns `VideoCompressor.compress` of a video, when no other thread uses the model."""
-        with self._fetched(video) as local, _lock_of(self._reader.vlm.hf):
+        with self._fetched(video) as local, alone_with(self._reader.vlm.hf):
             return self._compressed(local, question, None)
 
     def find(
@@ -129,7 +129,7 @@ class Assistant:
         check_evidence(evidence)
         asked = [[Message(role="user", text=query, videos=(video,))]]
         with self._fetched(video) as local:
-            with _lock_of(self._reader.vlm.hf):
+            with alone_with(self._reader.vlm.hf):
                 turns = self._turns(asked, query, {video: local} if isinstance(video, str) else {})
                 answer = self._reader.answer(turns, GREEDY, evidence, None, Event(), most=count)
             run = Run(listener=warn)
@@ -155,7 +155,7 @@ class Assistant:
                     key = self._key(video, message.fps, question)
                     if isinstance(video, str) and key not in self._held and video not in fetched:
                         fetched[video] = opened.enter_context(self._fetched(video))
-            with _lock_of(self._reader.vlm.hf):
+            with alone_with(self._reader.vlm.hf, cancelled):
                 turns = self._turns(runs, question, fetched)
                 if not question.strip() or not any(turn.videos for turn in turns):
                     evidence = None
@@ -244,13 +244,3 @@ def _state(video: str | Path | LocalVideo, address: str) -> Hashable:
     except (OSError, RuntimeError, ValueError):
         return None
     return found and (found.st_mtime_ns, found.st_size)
-
-
-_locks: WeakKeyDictionary[Any, Lock] = WeakKeyDictionary()
-_locks_guard = Lock()
-
-
-def _lock_of(model: Any) -> Lock:
-    """Returns the lock of a model of transformers, the same for all who answer by it."""
-    with _locks_guard:
-        return _locks.setdefault(model, Lock())

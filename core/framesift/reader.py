@@ -11,6 +11,7 @@ from typing import Final, get_args
 import torch
 from torch import Tensor
 
+from framesift.encoders._model_use import alone_with
 from framesift.errors import InvalidOptionError, ModelError
 from framesift.evidence import MOST_SEGMENTS, EvidenceKind, Weighed, find_segments
 from framesift.generation import Completion, Generation, OnText, complete
@@ -31,7 +32,8 @@ class Reader:
     """Answers prompts of one vision LLM over one cache.
 
     Each prompt reuses the columns that it shares with what was read before, so its answer is the
-    one that a fresh prompt gives. One prompt at a time; it is not for threads to share.
+    one that a fresh prompt gives. One prompt at a time: threads that share a model, each with a
+    reader of its own, answer one after the other.
     """
 
     def __init__(self, vlm: VLM, *, positions: Positions = "auto") -> None:
@@ -62,9 +64,10 @@ class Reader:
         start = perf_counter()
         shown = [Turn(role="user", text="", videos=tuple(videos))]
         spare = GREEDY.max_new_tokens + QUESTION_TOKENS
-        prompt = roomy_prompt(self.vlm, shown, spare, self._positions)
-        with memory_told(self.vlm, prompt):
-            self._cache.read_videos(self.vlm.hf, prompt)
+        with alone_with(self.vlm.hf):
+            prompt = roomy_prompt(self.vlm, shown, spare, self._positions)
+            with memory_told(self.vlm, prompt):
+                self._cache.read_videos(self.vlm.hf, prompt)
         self.charge(read_seconds=perf_counter() - start)
 
     @torch.no_grad()
@@ -90,8 +93,21 @@ class Reader:
 
         Raises:
             BudgetError: prompt and answer do not fit into the LLM's context; says what would.
-            ModelError: the GPU's memory does not hold the prompt.
+            ModelError: the GPU's memory does not hold the prompt, or it was cancelled while another
+                answer used the model.
         """
+        with alone_with(self.vlm.hf, cancelled):
+            return self._answer(turns, generation, evidence, on_text, cancelled, most)
+
+    def _answer(
+        self,
+        turns: Sequence[Turn],
+        generation: Generation,
+        evidence: EvidenceKind | None,
+        on_text: OnText | None,
+        cancelled: Event,
+        most: int,
+    ) -> Answer:
         start, vlm, cache = perf_counter(), self.vlm, self._cache
         prompt = roomy_prompt(vlm, turns, generation.max_new_tokens, self._positions)
         with memory_told(vlm, prompt):

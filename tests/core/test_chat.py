@@ -405,7 +405,7 @@ def test_a_gpu_without_memory_says_what_would_fit(llava, monkeypatch):
     [
         ({"question": ""}, "question='' is empty"),
         ({"question": " \n"}, "is empty"),
-        ({"question": "Why?", "evidence": "rollout"}, "'similarity' or 'attention'"),
+        ({"question": "Why?", "evidence": "rollout"}, "'attention', 'similarity'"),
     ],
 )
 def test_wrong_questions_are_refused(llava, arguments, message):

@@ -1,14 +1,26 @@
-"""Listening to attention: what transformers' fast attention is called with, told beside it."""
+"""Listening to attention: what transformers' fast attention is called with, told beside it.
+
+There is one switch for all who listen. It is counted, so that a model has its own attention back
+when the last of them has gone; and each hears what runs in its own context only, so that threads
+which share a model do not hear one another.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, Protocol
+from threading import Lock
+from typing import Any, Final, Protocol
 
 from torch import Tensor
 
 from framesift.registry import require
+
+NAME: Final = "framesift"
+"""What the attention function is called among those of transformers."""
 
 
 class Listener(Protocol):
@@ -22,9 +34,67 @@ Listeners = Callable[[Any], Iterable[Listener]]
 """Gives those that listen to an attention module."""
 
 
+@dataclass(slots=True, eq=False)
+class _Switched:
+    """A configuration that names our attention function now."""
+
+    config: Any
+    before: str | None
+    """What it named when the first listener came."""
+    count: int = 0
+
+
+_lock: Final = Lock()
+_switched: Final[dict[int, _Switched]] = {}
+_listening: ContextVar[tuple[Listeners, ...]] = ContextVar("framesift_listening", default=())
+
+
+@contextmanager
+def listening(config: Any, listeners: Listeners) -> Iterator[None]:
+    """Tells listeners what the attention modules of `config` are called with in this context.
+
+    The modules compute by `sdpa` within, also where `config` names another function; it has its own
+    setting back when nobody listens any more.
+    """
+    _register()
+    token = _listening.set((*_listening.get(), listeners))
+    try:
+        _switch(config)
+        try:
+            yield
+        finally:
+            _switch_back(config)
+    finally:
+        _listening.reset(token)
+
+
+def own_attention(config: Any) -> str | None:
+    """Returns the attention function that `config` names while nobody listens."""
+    with _lock:
+        entry = _switched.get(id(config))
+        found: str | None = config._attn_implementation if entry is None else entry.before
+        return found
+
+
+def _switch(config: Any) -> None:
+    with _lock:
+        entry = _switched.setdefault(id(config), _Switched(config, config._attn_implementation))
+        entry.count += 1
+        config._attn_implementation = NAME
+
+
+def _switch_back(config: Any) -> None:
+    with _lock:
+        entry = _switched[id(config)]
+        entry.count -= 1
+        if not entry.count:
+            del _switched[id(config)]
+            config._attn_implementation = entry.before
+
+
 @cache
-def register(name: str, listeners: Listeners) -> None:
-    """Makes `sdpa` known to transformers under another name, as one that tells its listeners.
+def _register() -> None:
+    """Makes `sdpa` known to transformers under our name, as one that tells its listeners.
 
     This is the door that transformers keeps for attention functions: a model whose configuration
     names it computes what it did before, to the bit.
@@ -43,12 +113,13 @@ def register(name: str, listeners: Listeners) -> None:
         **options: Any,
     ) -> tuple[Tensor, None]:
         scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-        for listener in listeners(module):
-            listener.note(query, key, attention_mask, scale)
+        for listeners in _listening.get():
+            for listener in listeners(module):
+                listener.note(query, key, attention_mask, scale)
         result: tuple[Tensor, None] = sdpa(
             module, query, key, value, attention_mask, scaling=scaling, **options
         )
         return result
 
-    transformers.AttentionInterface.register(name, attend)
-    transformers.AttentionMaskInterface.register(name, masks.sdpa_mask)
+    transformers.AttentionInterface.register(NAME, attend)
+    transformers.AttentionMaskInterface.register(NAME, masks.sdpa_mask)

@@ -9,26 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, field
-from threading import Lock
 from typing import Any, Final
 
 import torch
 from torch import Tensor
 
-from framesift.encoders._attention_interface import register
+from framesift.encoders._attention_interface import listening
 from framesift.errors import ModelError
 
-NAME: Final = "framesift_watched"
-"""What the attention function is called among those of transformers."""
 SCORES: Final = 1 << 22
 """Attention weights of one picture that are held at once: 16 MB."""
-
-_watching: ContextVar[tuple[Seen, ...]] = ContextVar("watching", default=())
-_lock: Final = Lock()
-_settings: Final[dict[int, tuple[str | None, int]]] = {}
-"""Attention that each watched configuration had before, and how many watch it now."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -87,35 +78,9 @@ def watch(module: Any, summary: int | None = None) -> Iterator[Seen]:
         module: the attention module of one layer, such as `tower.encoder.layers[-2].self_attn`.
         summary: position of the token that sums up the picture (CLS), None where there is none.
     """
-    register(NAME, _listeners)
     seen = Seen(module=module, summary=summary)
-    token = _watching.set((*_watching.get(), seen))
-    try:
-        with _switched(module.config):
-            yield seen
-    finally:
-        _watching.reset(token)
-
-
-@contextmanager
-def _switched(config: Any) -> Iterator[None]:
-    with _lock:
-        before, watchers = _settings.get(id(config), (config._attn_implementation, 0))
-        _settings[id(config)] = before, watchers + 1
-        config._attn_implementation = NAME
-    try:
-        yield
-    finally:
-        with _lock:
-            before, watchers = _settings.pop(id(config))
-            if watchers > 1:
-                _settings[id(config)] = before, watchers - 1
-            else:
-                config._attn_implementation = before
-
-
-def _listeners(module: Any) -> list[Seen]:
-    return [seen for seen in _watching.get() if seen.module is module]
+    with listening(module.config, lambda other: [seen] if other is module else []):
+        yield seen
 
 
 def _weights(

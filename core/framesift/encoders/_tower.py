@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from framesift.encoders._checkpoint import load_tower, placed, read_config, read_normalization
 from framesift.encoders._edges import DETAIL_PX, edge_density
+from framesift.encoders._model_use import alone_with, loaded_once, state_of
 from framesift.encoders._probe import watch
 from framesift.encoders._resize import resized
 from framesift.encoders.base import Encoder
@@ -89,8 +90,10 @@ class VisionTransformer(Encoder):
         """Returns the tokens `(T, N, D)` on the CPU, in the dtype of the tower."""
         images = resized(frames.data, self._size_px)
         batches = np.array_split(images, range(self.batch_size, len(images), self.batch_size))
-        tower = _load(type(self), self.model, self._deepest, *placed(self.device, self.dtype))
-        seen = [tower.look(batch) for batch in batches]
+        where = placed(self.device, self.dtype)
+        tower = _load(type(self), self.model, state_of(self.model), self._deepest, *where)
+        with alone_with(tower.model):
+            seen = [tower.look(batch) for batch in batches]
         features, keys, attention = (torch.cat(parts) for parts in zip(*seen, strict=True))
         density = torch.from_numpy(edge_density(frames.data, self.grid))
         return VideoTokens(
@@ -113,7 +116,7 @@ class VisionTransformer(Encoder):
         return self.feature_layer if self.attention_layer is None else self.attention_layer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class _Tower:
     """A loaded tower that ends with the layer whose attention is given."""
 
@@ -169,6 +172,20 @@ def _read(kind: type[VisionTransformer], model: str, deepest: int) -> Any:
 
 @lru_cache(maxsize=2)
 def _load(
+    kind: type[VisionTransformer],
+    model: str,
+    state: Hashable,
+    deepest: int,
+    device: str,
+    dtype: torch.dtype,
+) -> _Tower:
+    """Returns the tower, which stays loaded while it is among the last two that were used."""
+    key = kind, state, deepest, device, dtype
+    tower: _Tower = loaded_once(key, lambda: _read_tower(kind, model, deepest, device, dtype))
+    return tower
+
+
+def _read_tower(
     kind: type[VisionTransformer], model: str, deepest: int, device: str, dtype: torch.dtype
 ) -> _Tower:
     config = _read(kind, model, deepest)

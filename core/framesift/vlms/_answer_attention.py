@@ -7,22 +7,17 @@ attention functions; the model has its own setting back afterwards.
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final
 
 import torch
 from torch import Tensor
 
-from framesift.encoders._attention_interface import register
+from framesift.encoders._attention_interface import listening
 from framesift.errors import ModelError
 
-NAME: Final = "framesift_answer"
-"""What the attention function is called among those of transformers."""
 SCORES: Final = 1 << 24
 """Attention weights that are held at once: 64 MB."""
-
-_reading: ContextVar[_Received | None] = ContextVar("reading", default=None)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -78,23 +73,11 @@ def answer_attention(model: Any, inputs: dict[str, Any], prompt_length: int) -> 
             and this token with the answer's tokens except for the last one.
         prompt_length: columns `L` of the prompt.
     """
-    register(NAME, _listeners)
-    config = model.get_decoder().config
-    before, config._attn_implementation = config._attn_implementation, NAME
     received = _Received(total=torch.zeros(prompt_length))
-    token = _reading.set(received)
-    try:
+    with listening(model.get_decoder().config, lambda _: [received]):
         model(**inputs, use_cache=True, logits_to_keep=1)
-    finally:
-        _reading.reset(token)
-        config._attn_implementation = before
     if not received.layers:
         raise ModelError(
             "no layer of the LLM shows its attention; use evidence='similarity' with this model"
         )
     return received.total / received.layers
-
-
-def _listeners(module: Any) -> list[_Received]:
-    received = _reading.get()
-    return [] if received is None else [received]

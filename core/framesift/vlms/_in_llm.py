@@ -9,16 +9,17 @@ ones behind it only those that stay, each at its original position.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from functools import partial
-from typing import Any, Final
-from weakref import WeakKeyDictionary
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from framesift.encoders._attention_interface import register
+from framesift.encoders._attention_interface import listening, own_attention
+from framesift.encoders._model_use import alone_with
 from framesift.errors import InvalidOptionError, ModelError
 from framesift.strategies import registry as strategies
 from framesift.strategies.base import Strategy, create_strategy
@@ -26,11 +27,8 @@ from framesift.types.budget import Budget
 from framesift.types.tokens import Signals, VideoTokens
 from framesift.vlms._layer_door import Choose, Door, LayerView
 
-NAME: Final = "framesift_in_llm"
-"""What the attention function is called among those of transformers."""
-
-_doors: Final[WeakKeyDictionary[Any, Door]] = WeakKeyDictionary()
-"""The open door of each attention module that is read."""
+_open: ContextVar[tuple[Door, ...]] = ContextVar("framesift_doors", default=())
+"""The doors that stand open for this context: other threads do not go through them."""
 
 
 def chosen_by(rule: str | Strategy | Choose) -> Choose:
@@ -81,12 +79,13 @@ def open_door(
 ) -> Iterator[Door]:
     """Gives the door that lets only some visual tokens into decoder layer `layer` of `model`.
 
-    The other arguments are fields of the door.
+    It stands open for this context alone: what other threads run on the model is whole. The other
+    arguments are fields of the door.
 
     Raises:
         InvalidOptionError: the LLM has no such layer, or none before it.
         ModelError: the LLM does not compute its attention by `sdpa` over the whole prompt, or
-            another door is open.
+            another door is open here.
     """
     llm = model.get_decoder()
     _check(model, llm, layer)
@@ -98,21 +97,43 @@ def open_door(
         placeholder=placeholder,
         added=added,
     )
-    register(NAME, _listeners)
+    watched = llm.layers[layer - 1].self_attn
+
+    def listeners(module: Any) -> list[Door]:
+        return [door] if module is watched else []
+
     with ExitStack() as stack:
         stack.callback(setattr, door, "cache", None)
-        hook = model.base_model.register_forward_pre_hook(door.arrive, with_kwargs=True)
-        stack.callback(hook.remove)
-        for index in range(layer, len(llm.layers)):
-            narrow = partial(door.narrow, first=index == layer)
-            hook = llm.layers[index].register_forward_pre_hook(narrow, with_kwargs=True)
+        stack.callback(_open.reset, _open.set((*_open.get(), door)))
+        # Hooks and setting change between the passes of others, never within one.
+        with alone_with(model):
+            stack.enter_context(_hooked(model, door))
+            stack.enter_context(listening(llm.config, listeners))
+        try:
+            yield door
+        finally:
+            with alone_with(model):
+                stack.close()
+
+
+@contextmanager
+def _hooked(model: Any, door: Door) -> Iterator[None]:
+    """Has the door called before the model and before each layer behind it, in its own context."""
+
+    def within(hook: Callable[..., Any]) -> Callable[..., Any]:
+        def call(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            return hook(module, args, kwargs) if door in _open.get() else None
+
+        return call
+
+    with ExitStack() as stack:
+        arrive = model.base_model.register_forward_pre_hook(within(door.arrive), with_kwargs=True)
+        stack.callback(arrive.remove)
+        for index in range(door.layer, len(door.layers)):
+            narrow = within(partial(door.narrow, first=index == door.layer))
+            hook = door.layers[index].register_forward_pre_hook(narrow, with_kwargs=True)
             stack.callback(hook.remove)
-        before, llm.config._attn_implementation = llm.config._attn_implementation, NAME
-        stack.callback(setattr, llm.config, "_attn_implementation", before)
-        watched = llm.layers[layer - 1].self_attn
-        _doors[watched] = door
-        stack.callback(_doors.pop, watched)
-        yield door
+        yield
 
 
 def _check(model: Any, llm: Any, layer: int) -> None:
@@ -124,15 +145,11 @@ def _check(model: Any, llm: Any, layer: int) -> None:
             f"{deep} of them take visual features of their own; choose a layer behind those"
         )
     config = llm.config
-    kind, layers = config._attn_implementation, getattr(config, "layer_types", None) or ()
-    if kind == NAME:
+    kind, layers = own_attention(config), getattr(config, "layer_types", None) or ()
+    if any(door.layers is llm.layers for door in _open.get()):
         raise ModelError("in_llm is open on this model already; leave it before opening another")
     if kind != "sdpa" or set(layers) - {"full_attention"}:
         raise ModelError(
             f"the LLM computes attention by {kind!r} with layers {sorted(set(layers))}; in_llm "
             "needs 'sdpa' over the whole prompt; load the model with it, or compress before it"
         )
-
-
-def _listeners(module: Any) -> list[Door]:
-    return [_doors[module]] if module in _doors else []

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from framesift.encoders._edges import edge_density
+from framesift.encoders._model_use import alone_with
 from framesift.encoders.base import Encoder
 from framesift.errors import InvalidOptionError
 from framesift.types.frames import Frames
@@ -79,7 +80,8 @@ class Tower(Encoder):
         parts = []
         for start in range(0, len(images), step * self.batch_size):
             pixels = self.pixels(images[start : start + step * self.batch_size])
-            found = self.look(pixels.to(hf.device, hf.dtype))
+            with alone_with(hf):
+                found = self.look(pixels.to(hf.device, hf.dtype))
             parts.append({name: value.cpu() for name, value in found.items()})
         columns = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
         density = edge_density(self.covered(images), self.grid)
@@ -102,7 +104,8 @@ class Tower(Encoder):
         Raises:
             InvalidOptionError: the model's tokenizer knows nothing of the question.
         """
-        words = word_embeddings(self.vlm.hf, self.vlm.tokenizer, question)
+        with alone_with(self.vlm.hf):
+            words = word_embeddings(self.vlm.hf, self.vlm.tokenizer, question)
         if not len(words):
             raise InvalidOptionError(
                 f"question={question!r} has no token that {self.vlm.spec!r} knows; ask in words "

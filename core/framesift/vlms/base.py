@@ -24,6 +24,7 @@ from framesift.vlms._in_llm import chosen_by, open_door
 from framesift.vlms._layer_door import Choose, Door
 from framesift.vlms._layout import EXTRA, TEXT, Block, Layout, lay_out, reduce
 from framesift.vlms._prompt import MOVED, Prompt, Turn, check_channels, check_text, collate
+from framesift.vlms._weights import shared_model
 
 __all__ = ["VLM", "Block", "Layout", "Prompt", "Turn", "collate"]
 
@@ -100,17 +101,12 @@ class VLM(ABC):
     def hf(self) -> Any:
         """The model of transformers, whole and in evaluation mode.
 
+        All who load the same weights in the same way share them while one of them holds them.
+
         Raises:
             ModelError: no such checkpoint, of another family, incomplete or unsafe to read.
         """
-        return _checkpoint.load_model(
-            self.model,
-            self.model_types,
-            device=self.device,
-            dtype=self.dtype,
-            quantize=self.quantize,
-            trust_remote_code=self.trust_remote_code,
-        )
+        return shared_model(self)
 
     @cached_property
     def tokenizer(self) -> Any:

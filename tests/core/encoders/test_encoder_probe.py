@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import pytest
 import torch
 
-from framesift.encoders import _probe
+from framesift.encoders import _attention_interface, _probe
 from framesift.encoders._probe import watch
 from framesift.errors import ModelError
 from rounding import assert_near
@@ -128,8 +128,8 @@ def setting_kept(tower, value="sdpa"):
     tower.set_attn_implementation(value)
     yield
     assert tower.config._attn_implementation == value
-    assert not _probe._settings
-    assert _probe._watching.get() == ()
+    assert not _attention_interface._switched
+    assert _attention_interface._listening.get() == ()
 
 
 def test_features_stay_those_of_sdpa_to_the_bit(tower):

@@ -132,7 +132,7 @@ def no_door_left(vlm):
     return (
         not any(module._forward_pre_hooks for module in hooked)
         and llm.config._attn_implementation == "sdpa"
-        and not _in_llm._doors
+        and not _in_llm._open.get()
     )
 
 

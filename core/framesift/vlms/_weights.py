@@ -1,0 +1,39 @@
+"""The weights of vision LLMs in memory: one copy for all who load them in the same way."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from framesift.encoders._checkpoint import placed
+from framesift.encoders._model_use import loaded_once, state_of
+from framesift.vlms import _checkpoint
+
+if TYPE_CHECKING:
+    from framesift.vlms.base import VLM
+
+
+def shared_model(vlm: VLM) -> Any:
+    """Returns the model of a checkpoint, once for all who ask for the same weights while one does.
+
+    A folder whose files have changed is loaded anew.
+
+    Raises:
+        ModelError: no such checkpoint, of another family, incomplete or unsafe to read.
+    """
+    _checkpoint.load_config(vlm.model, vlm.model_types, vlm.trust_remote_code)
+    where, computing = placed(vlm.device, vlm.dtype)
+    of_checkpoint = vlm.dtype == "auto" and torch.device(where).type != "cpu"
+    way = where, of_checkpoint or computing, vlm.quantize, vlm.trust_remote_code
+    load = partial(
+        _checkpoint.load_model,
+        vlm.model,
+        vlm.model_types,
+        device=vlm.device,
+        dtype=vlm.dtype,
+        quantize=vlm.quantize,
+        trust_remote_code=vlm.trust_remote_code,
+    )
+    return loaded_once((state_of(vlm.model), *way), load)
