@@ -100,12 +100,17 @@ def storage_errors() -> Iterator[None]:
     except OSError as error:
         if error.errno is None:  # raised by Python code, such as a listener that ends the work
             raise
-        told = StorageError(
-            f"the folder for temporary files cannot be used ({os.strerror(error.errno)}); make "
-            "room there, or set TMPDIR to a folder with room that may be written to"
-        )
-        told.errno = error.errno
-        raise told from error
+        raise storage_error(error.errno) from error
+
+
+def storage_error(errno: int) -> StorageError:
+    """Returns the error that says in one line why temporary files cannot be written."""
+    error = StorageError(
+        f"the folder for temporary files cannot be used ({os.strerror(errno)}); make room there, "
+        "or set TMPDIR to a folder with room that may be written to"
+    )
+    error.errno = errno
+    return error
 
 
 def sweep(parent: Path) -> list[Path]:

@@ -13,16 +13,18 @@ from dataclasses import dataclass
 from email.message import Message
 from http.cookiejar import CookieJar
 from typing import Final, Self
-from urllib.parse import urljoin
 
 import httpcore
 
-from framesift.errors import DownloadError, ForbiddenAddressError
+from framesift.errors import DownloadError, ForbiddenAddressError, FramesiftError
 from framesift.sources._connections import Allowance, JudgedBackend
-from framesift.sources._links import DEFAULT_PORTS, checked_link, without_secrets
+from framesift.sources._links import DEFAULT_PORTS, checked_link, redirected, without_secrets
 from framesift.sources.base import FetchLimits
 
+BROKEN: Final = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol)
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+MAX_DIGITS: Final = 18
+"""Of a length that a server claims; longer ones are no lengths, and no work for `int`."""
 USER_AGENT: Final = "framesift (+https://github.com/framesift/framesift)"
 
 
@@ -44,7 +46,7 @@ class Response:
     def length_bytes(self) -> int | None:
         """Size of the body as the server claims it."""
         text = self.headers.get("Content-Length", "")
-        return int(text) if text.isdecimal() else None
+        return int(text) if text.isdecimal() and len(text) <= MAX_DIGITS else None
 
 
 class Client:
@@ -86,7 +88,7 @@ class Client:
             if response.status not in REDIRECTS or location is None:
                 return self._checked(response, method)
             response.close()
-            uri, origin = urljoin(uri, location), uri
+            uri, origin = redirected(uri, location), uri
             headers = redirected_headers(origin, uri, headers, self.limits)
             if response.status == 303 or (response.status in (301, 302) and method == "POST"):
                 method, body = ("HEAD" if method == "HEAD" else "GET"), None
@@ -151,13 +153,16 @@ class Client:
     def _errors_of(self, uri: str) -> Iterator[None]:
         try:
             yield
+        except FramesiftError:
+            raise
         except httpcore.TimeoutException as error:
             message = self.allowance.timeout_message()
             raise DownloadError(f"{without_secrets(uri)!r}: {message}") from error
-        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol) as e:
+        except (*BROKEN, OSError, ValueError) as error:
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
             raise DownloadError(
-                f"{without_secrets(uri)!r} broke off: {e or type(e).__name__}; try again later"
-            ) from e
+                f"{without_secrets(uri)!r} broke off: {reason}; try again later"
+            ) from error
 
 
 def _wire(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Iterator
 from typing import Final
 
-from framesift.errors import DownloadError, SourceError, UnsupportedSourceError
+from framesift import temporary
+from framesift.errors import DownloadError, SourceError, StorageError, UnsupportedSourceError
 
 _REASONS: Final = (
     (
@@ -37,18 +39,27 @@ _REASONS: Final = (
     ),
 )
 _UNSUPPORTED: Final = re.compile(r"(?i)no suitable extractor|unsupported url")
-_NAMES: Final = re.compile(r"https?://\S+|\[[^\]]*\] [^:\s]+:")
+_NAMES: Final = re.compile(r"https?://\S+|\[[^\[\]]{0,100}\] [^:\s]{1,200}:")
 """Links and video ids, which may hold any word."""
-_NOISE: Final = re.compile(r"^(ERROR: )?(\[[^\]]*\] )?|; please report this issue.*|\n.*", re.S)
+_NOISE: Final = re.compile(
+    r"^(ERROR: )?(\[[^\[\]]{0,100}\] )?|; please report this issue.*|\n.*", re.S
+)
+MOST_TOLD: Final = 1000
+"""Letters that are read of one error; some hold the page that caused them."""
+FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
 
 
-def plain_error(error: BaseException, uri: str) -> SourceError:
+def plain_error(error: BaseException, uri: str) -> SourceError | StorageError:
     """Returns the error of ours that says what `error`, raised by yt-dlp over `uri`, means."""
     causes = list(_causes(error))
     for cause in causes:
-        if isinstance(cause, SourceError):
+        if isinstance(cause, SourceError | StorageError):
             return cause
-    told = _NAMES.sub("", " ".join(f"{type(cause).__name__} {cause}" for cause in causes))
+    for cause in causes:
+        if isinstance(cause, OSError) and cause.errno in FULL:
+            return temporary.storage_error(cause.errno)
+    told = " ".join(f"{type(cause).__name__} {str(cause)[:MOST_TOLD]}" for cause in causes[:8])
+    told = _NAMES.sub("", told)
     if _UNSUPPORTED.search(told):
         return UnsupportedSourceError(
             f"{uri!r} is not the page of a video; give the link of one video of the site"
@@ -56,9 +67,10 @@ def plain_error(error: BaseException, uri: str) -> SourceError:
     for pattern, meaning in _REASONS:
         if re.search(f"(?i){pattern}", told):
             return DownloadError(f"{uri!r} brought no video: {meaning}")
+    reason = _NOISE.sub("", str(error)[:MOST_TOLD])
     return DownloadError(
-        f"{uri!r} brought no video: {_NOISE.sub('', str(error))!r}; update yt-dlp, or download the "
-        "video yourself and give the file"
+        f"{uri!r} brought no video: {reason!r}; update yt-dlp, or download the video yourself and "
+        "give the file"
     )
 
 

@@ -6,8 +6,11 @@ extractor, which fetches any page, is never among them.
 
 from __future__ import annotations
 
+import math
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
+
+from framesift.sources._parts import seconds_of
 
 EXTRACTORS: Final[dict[str, tuple[str, ...]]] = {
     "youtube.com": ("youtube", "youtube:tab", "youtube:clip"),
@@ -38,20 +41,59 @@ EXTRACTORS: Final[dict[str, tuple[str, ...]]] = {
 }
 """Names of yt-dlp's extractors for the pages of a domain and its subdomains."""
 
+STARTS: Final[dict[str, tuple[str, ...]]] = {
+    "youtube.com": ("t", "start", "time_continue"),
+    "youtu.be": ("t", "start", "time_continue"),
+    "youtube-nocookie.com": ("start", "t"),
+    "loom.com": ("t",),
+    "vimeo.com": ("t",),
+    "dailymotion.com": ("start",),
+    "dai.ly": ("start",),
+    "ted.com": ("t",),
+    "twitch.tv": ("t",),
+    "facebook.com": ("t",),
+    "bilibili.com": ("t",),
+    "archive.org": ("start", "t"),
+    "wistia.com": ("wtime",),
+    "wistia.net": ("wtime",),
+    "streamable.com": ("t",),
+    "rumble.com": ("start", "t"),
+    "drive.google.com": ("t",),
+}
+"""Names of the second to play from in the query of a site's links, the strongest first. On other
+sites a `t` is something else, such as the mark of who shared the link."""
+
+MOST_LABELS: Final = max(name.count(".") for name in EXTRACTORS) + 1
 FILE_SUFFIXES: Final = (".mp4", ".m4v", ".webm", ".mkv", ".mov", ".avi")
 
 
 def is_known_page(uri: str) -> bool:
     """Returns whether `uri` is a page of a listed site, rather than a file that it serves."""
-    try:
-        parts = urlsplit(uri.strip())
-        host = (parts.hostname or "").rstrip(".")
-    except ValueError:
-        return False
-    if parts.scheme not in ("http", "https") or _is_file(parts.path, host):
-        return False
-    labels = host.split(".")
-    return any(".".join(labels[start:]) in EXTRACTORS for start in range(len(labels)))
+    site, path = _site(uri)
+    return site is not None and not (path.lower().endswith(FILE_SUFFIXES) and site != "dropbox.com")
+
+
+def split_start(uri: str) -> tuple[str, tuple[float, float] | None]:
+    """Returns a page's link without the time in its query, and the part that it means by it."""
+    site, _ = _site(uri)
+    address, _, rest = uri.partition("?")
+    query, mark, fragment = rest.partition("#")
+    names = STARTS.get(site or "", ())
+    start, end, kept = None, math.inf, []
+    for pair in query.split("&"):
+        key, _, text = pair.partition("=")
+        seconds = seconds_of(unquote(text))
+        if names and key == "end" and seconds is not None:
+            end = seconds
+        elif key not in names or seconds is None:
+            kept.append(pair)
+        elif start is None or key == names[0]:
+            start = seconds
+    part = start or 0.0, end
+    if start is None and end == math.inf:
+        return uri, None
+    bare = address + (f"?{'&'.join(kept)}" if kept else "") + mark + fragment
+    return bare, part if part[0] < end and part != (0.0, math.inf) else None
 
 
 def allowed_extractors() -> list[str]:
@@ -60,5 +102,16 @@ def allowed_extractors() -> list[str]:
     return [name.replace(".", r"\.") for name in dict.fromkeys(names)]
 
 
-def _is_file(path: str, host: str) -> bool:
-    return path.lower().endswith(FILE_SUFFIXES) and not host.endswith("dropbox.com")
+def _site(uri: str) -> tuple[str | None, str]:
+    """Returns the listed domain that an http(s) link leads to, if it does, and its path."""
+    if uri[:8].strip().lower()[:4] != "http":
+        return None, ""
+    try:
+        parts = urlsplit(uri.strip())
+        labels = (parts.hostname or "").rstrip(".").split(".")
+    except ValueError:
+        return None, ""
+    if parts.scheme not in ("http", "https"):
+        return None, ""
+    ends = (".".join(labels[-count:]) for count in range(1, min(len(labels), MOST_LABELS) + 1))
+    return next((end for end in ends if end in EXTRACTORS), None), parts.path

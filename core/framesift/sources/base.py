@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
-import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Final
 
-from framesift.errors import InvalidOptionError, UnsupportedSourceError
+from framesift.errors import UnsupportedSourceError
+from framesift.sources._parts import split_part as split_part
 from framesift.types.video import LocalVideo
 
-_PART: Final = re.compile(
-    r"#t=(?:npt:)?(?P<start>\d+(?:\.\d*)?)?(?:,(?P<end>\d+(?:\.\d*)?))?$", re.ASCII
-)
+MAX_ADDRESS: Final = 8192
+"""Longest path or link, in characters; a data: URI is held by its bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +65,15 @@ def open_video(
     """Returns the video behind `uri`, opened by the source that matches it.
 
     A text that ends in `#t=START,END`, in seconds, means that part of the video only (W3C Media
-    Fragments, https://www.w3.org/TR/media-frags/); either of the two may be left out.
+    Fragments, https://www.w3.org/TR/media-frags/); either of the two may be left out. So does the
+    time in a link of a site that plays from there, such as `?t=1m30s`. Links of listed sites need
+    no `https://`.
 
     Raises:
         InvalidOptionError: the part holds nothing.
         UnsupportedSourceError: no source matches.
         SourceError: the video cannot be brought; the subclass says why.
+        StorageError: there is no room for it.
     """
     from framesift.sources import registry
 
@@ -80,7 +81,7 @@ def open_video(
     if isinstance(uri, Path):
         uri, limits = str(uri), replace(limits, allow_files=True)
     else:
-        uri, part_seconds = split_part(uri)
+        uri, part_seconds = split_part(_address(uri, limits))
     parts: list[Source] = [registry.create(name) for name in registry.names()]
     matching = sorted((p for p in parts if p.matches(uri)), key=lambda part: -part.priority)
     if not matching:
@@ -89,24 +90,29 @@ def open_video(
             "page of a site that yt-dlp knows, or synthetic://NAME"
         )
     video = matching[0].open(uri, limits, text_only=text_only)
-    return replace(video, part_seconds=part_seconds)
+    return replace(video, part_seconds=part_seconds or video.part_seconds)
 
 
-def split_part(uri: str) -> tuple[str, tuple[float, float] | None]:
-    """Returns the address without its temporal fragment, and the part that this one means.
-
-    `framesift.types.video.with_part` joins them again.
+def _address(uri: object, limits: FetchLimits) -> str:
+    """Returns the text that was given as an address, a link with its scheme.
 
     Raises:
-        InvalidOptionError: the part holds nothing.
+        UnsupportedSourceError: it is no text, or longer than any address.
     """
-    found = _PART.search(uri)
-    if found is None or not (found["start"] or found["end"]):
-        return uri, None
-    start, end = float(found["start"] or 0), float(found["end"] or math.inf)
-    if start >= end:
-        raise InvalidOptionError(
-            f"{found[0]!r} leaves nothing of the video; give the seconds as #t=START,END with "
-            "START below END"
+    from framesift.sources._links import is_link, with_scheme
+
+    if not isinstance(uri, str) or not uri.strip():
+        raise UnsupportedSourceError(
+            f"{str(uri)[:80]!r} of type {type(uri).__name__} is no address of a video; give a "
+            "path or a link as text, or a pathlib.Path"
         )
-    return uri[: found.start()], (start, end)
+    if uri[:5].lower() == "data:":
+        return uri
+    if len(uri) > MAX_ADDRESS:
+        raise UnsupportedSourceError(
+            f"{uri[:80]!r}... has {len(uri)} characters; an address has at most {MAX_ADDRESS}; "
+            "give a path, a link, or the bytes as a data: URI"
+        )
+    if is_link(uri.strip()):
+        return uri.strip()
+    return with_scheme(uri, may_be_file=limits.allow_files)

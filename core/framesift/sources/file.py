@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import logging
+import os
 from dataclasses import dataclass
+from errno import ENAMETOOLONG
 from pathlib import Path
+from stat import S_ISREG
 from typing import ClassVar, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from framesift.errors import ForbiddenAddressError, SourceError, UnsupportedSourceError
-from framesift.sources._timed_text import parse_timed_text
+from framesift.sources._links import split_link
+from framesift.sources._timed_text import MAX_BYTES, parse_timed_text
 from framesift.sources.base import FetchLimits, Source
 from framesift.types.video import LocalVideo, TimedText
 
-logger = logging.getLogger(__name__)
-
-MAX_SIDECAR_BYTES: Final = 16 * 1024**2
+SIDECARS: Final = (".srt", ".vtt", ".ass", ".ssa", ".json3")
 
 
 @dataclass(frozen=True, kw_only=True)
 class File(Source):
     """Opens paths and file:// URIs where they lie; nothing is copied.
 
-    Subtitles come from `NAME.srt` or `NAME.vtt` beside the video.
+    Subtitles come from `NAME.srt`, or `.vtt`, `.ass`, `.ssa`, `.json3`, beside the video.
     """
 
     summary: ClassVar[str] = "paths and file:// URIs on this machine, with subtitles beside them"
@@ -44,45 +45,80 @@ class File(Source):
                 "http(s):// link, a Path object, or set FetchLimits(allow_files=True)"
             )
         path = _readable_file(file_path(uri), uri)
-        return LocalVideo(path=None if text_only else path, uri=uri, subtitles=_sidecar(path))
+        subtitles, warnings = _sidecar(path)
+        return LocalVideo(
+            path=None if text_only else path, uri=uri, subtitles=subtitles, warnings=warnings
+        )
 
 
 def file_path(uri: str) -> Path:
     """Returns the path that a text means, whether there is such a file or not.
 
     Raises:
-        UnsupportedSourceError: it is a file:// URI that names another host.
+        UnsupportedSourceError: it is a file:// URI that names another host, or none that is valid.
+        SourceError: it names the home folder of a user who is not there.
     """
     if not uri.lower().startswith("file:"):
-        return Path(uri).expanduser()
-    parts = urlsplit(uri)
+        try:
+            return Path(uri).expanduser()
+        except RuntimeError as error:
+            raise SourceError(
+                f"{uri[:200]!r} begins with the home folder of a user that this machine does not "
+                "have; give the whole path"
+            ) from error
+    parts = split_link(uri)
     if parts.netloc.lower() not in ("", "localhost"):
         raise UnsupportedSourceError(
-            f"{uri!r} names the host {parts.netloc!r}; a file:// URI must be on this machine; "
-            "write file:///PATH"
+            f"{uri[:200]!r} names the host {parts.netloc[:80]!r}; a file:// URI must be on this "
+            "machine; write file:///PATH"
         )
     return Path(unquote(parts.path))
 
 
+def is_folder(uri: str) -> bool:
+    """Returns whether a text names a folder of this machine; what cannot be one is none."""
+    try:
+        return file_path(uri).is_dir()
+    except (OSError, ValueError):
+        return False
+
+
 def _readable_file(path: Path, uri: str) -> Path:
     try:
-        found = path.stat() if path.exists() else None
+        found = path.stat()
+        readable = os.access(path, os.R_OK)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise SourceError(f"{uri[:200]!r} does not exist; give the path of a video file") from error
     except (OSError, ValueError) as error:
-        raise SourceError(f"{uri[:200]!r} cannot be read: {error}; give a video file") from error
-    if found is None:
-        raise SourceError(f"{uri!r} does not exist; give the path of a video file")
-    if not path.is_file():
-        raise SourceError(f"{uri!r} is not a regular file; give the path of a video file")
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SourceError(
+            f"{uri[:200]!r} cannot be read: {reason}; give the path of a video file"
+        ) from error
+    if not S_ISREG(found.st_mode):
+        raise SourceError(f"{uri[:200]!r} is not a regular file; give the path of a video file")
     if found.st_size == 0:
-        raise SourceError(f"{uri!r} is empty; give a video file")
+        raise SourceError(f"{uri[:200]!r} is empty; give a video file")
+    if not readable:
+        raise SourceError(
+            f"{uri[:200]!r} cannot be read: Permission denied; give this user the right to read it"
+        )
     return path
 
 
-def _sidecar(path: Path) -> tuple[TimedText, ...]:
-    for beside in (path.with_suffix(".srt"), path.with_suffix(".vtt")):
-        if beside.is_file() and beside.stat().st_size <= MAX_SIDECAR_BYTES:
-            try:
-                return parse_timed_text(beside.read_text(encoding="utf-8", errors="replace"))
-            except (OSError, ValueError) as error:
-                logger.warning("the subtitles in %r were left out: %s", str(beside), error)
-    return ()
+def _sidecar(path: Path) -> tuple[tuple[TimedText, ...], tuple[str, ...]]:
+    """Returns the subtitles beside a video, and a warning for each file that had to be left out."""
+    warnings: list[str] = []
+    for ending in SIDECARS:
+        beside = path.with_suffix(ending)
+        try:
+            if not beside.is_file():
+                continue
+            if beside.stat().st_size > MAX_BYTES:
+                raise ValueError(f"they hold more than {MAX_BYTES} bytes")
+            return parse_timed_text(beside.read_bytes()), tuple(warnings)
+        except (OSError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno == ENAMETOOLONG:
+                continue  # there cannot be such a file
+            reason = getattr(error, "strerror", None) or str(error)
+            warnings.append(f"the subtitles in {beside.name!r} were left out: {reason}")
+    return (), tuple(warnings)

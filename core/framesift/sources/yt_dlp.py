@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar
 
 from framesift import temporary
 from framesift.errors import (
@@ -16,22 +15,19 @@ from framesift.errors import (
 )
 from framesift.progress import progress_bar
 from framesift.registry import require
+from framesift.sources import _yt_dlp_page as page
 from framesift.sources._http_client import Client
 from framesift.sources._landing import require_video
 from framesift.sources._links import checked_link, without_secrets
-from framesift.sources._timed_text import FORMATS, parse_timed_text
+from framesift.sources._timed_text import MAX_BYTES, parse_timed_text
 from framesift.sources._yt_dlp_errors import plain_error
-from framesift.sources._yt_dlp_sites import is_known_page
+from framesift.sources._yt_dlp_page import Info
+from framesift.sources._yt_dlp_sites import is_known_page, split_start
 from framesift.sources.base import FetchLimits, Source
 from framesift.types.video import LocalVideo, TimedText
 
 if TYPE_CHECKING:
     from framesift.sources._yt_dlp_session import Session
-
-logger = logging.getLogger(__name__)
-
-Info = dict[str, Any]
-LIVE: Final = ("is_live", "is_upcoming", "post_live")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +57,7 @@ class YtDlp(Source):
 
     def open(self, uri: str, limits: FetchLimits, *, text_only: bool = False) -> LocalVideo:
         """Returns the video of the page with its title, chapters and subtitles."""
+        uri, part_seconds = split_start(uri)
         checked_link(uri, limits)
         shown = without_secrets(uri)
         require("yt_dlp", extra="url")
@@ -68,15 +65,17 @@ class YtDlp(Source):
             with self.session(client, folder) as session:
                 info = _describe(session, uri)
                 _refuse(info, shown, limits)
-                subtitles = self._subtitles(info, client, needed=text_only)
+                subtitles, warnings = self._subtitles(info, client, needed=text_only)
                 path = None if text_only else _download(session, info, uri)
             video = LocalVideo(
                 path=path,
                 uri=shown,
-                title=info.get("title"),
-                duration_seconds=info.get("duration"),
-                chapters=_chapters(info),
+                title=page.title(info),
+                duration_seconds=page.duration_seconds(info),
+                chapters=page.chapters(info),
                 subtitles=subtitles,
+                part_seconds=part_seconds or page.part(info),
+                warnings=warnings,
                 temporary_folder=folder,
             )
         if text_only:
@@ -89,17 +88,19 @@ class YtDlp(Source):
 
         return Session(client, folder, max_height_px=self.max_height_px)
 
-    def _subtitles(self, info: Info, client: Client, *, needed: bool) -> tuple[TimedText, ...]:
-        track = _best_track(info, self.language)
+    def _subtitles(
+        self, info: Info, client: Client, *, needed: bool
+    ) -> tuple[tuple[TimedText, ...], tuple[str, ...]]:
+        """Returns the subtitles, and the warning that they had to be left out."""
+        track = page.best_track(info, self.language)
         if track is None:
-            return ()
+            return (), ()
         try:
-            return parse_timed_text(track.get("data") or _text(client, track["url"]))
-        except (DownloadError, ValueError) as error:
+            return parse_timed_text(track.get("data") or _body(client, track["url"])), ()
+        except (DownloadError, UnsupportedSourceError, ValueError) as error:
             if needed:
                 raise DownloadError(f"the subtitles could not be read: {error}") from error
-            logger.warning("the subtitles were left out: %s", error)
-            return ()
+            return (), (f"the subtitles were left out: {error}",)
 
 
 def _describe(session: Session, uri: str) -> Info:
@@ -121,22 +122,22 @@ def _describe(session: Session, uri: str) -> Info:
 
 def _refuse(info: Info, shown: str, limits: FetchLimits) -> None:
     """Raises where the page itself says that the video is live, too long or too large."""
-    if info.get("is_live") or info.get("live_status") in LIVE:
+    if page.is_live(info):
         raise DownloadError(
             f"{shown!r} is a live or upcoming stream; only finished videos are opened; give it "
             "again when the recording is there"
         )
-    duration_seconds = info.get("duration") or 0
+    duration_seconds = page.number(info.get("duration")) or 0.0
     if duration_seconds > limits.max_duration_seconds:
         raise VideoTooLargeError(
             f"{shown!r} lasts {duration_seconds:g} s; allowed are {limits.max_duration_seconds:g} "
             "s; give a shorter video or raise max_duration_seconds"
         )
-    size_bytes = info.get("filesize") or 0
+    size_bytes = page.number(info.get("filesize")) or 0.0
     if size_bytes > limits.max_bytes:
         raise VideoTooLargeError(
-            f"{shown!r} has {size_bytes} bytes; max_bytes={limits.max_bytes!r} are allowed; give a "
-            "smaller video or raise the limit"
+            f"{shown!r} has {size_bytes:.0f} bytes; max_bytes={limits.max_bytes!r} are allowed; "
+            "give a smaller video or raise the limit"
         )
 
 
@@ -147,7 +148,7 @@ def _download(session: Session, info: Info, uri: str) -> Path:
             lambda told: bar.update(told.get("downloaded_bytes", bar.done) - bar.done)
         )
         try:
-            done = session.process_ie_result(info, download=True)
+            done = session.process_ie_result(page.whole(info), download=True)
         except Exception as error:
             raise plain_error(error, shown) from error
     found = [entry.get("filepath") for entry in done.get("requested_downloads", ())]
@@ -158,36 +159,16 @@ def _download(session: Session, info: Info, uri: str) -> Path:
     return path
 
 
-def _chapters(info: Info) -> tuple[TimedText, ...]:
-    return tuple(
-        TimedText(
-            start_seconds=chapter["start_time"],
-            end_seconds=chapter["end_time"],
-            text=chapter.get("title") or "",
-        )
-        for chapter in info.get("chapters") or ()
-    )
-
-
-def _best_track(info: Info, language: str) -> Info | None:
-    """Returns the subtitles by people, else the automatic captions, in the best readable format."""
-    for kind in ("subtitles", "automatic_captions"):
-        by_language: dict[str, list[Info]] = info.get(kind) or {}
-        for name in sorted(by_language, key=lambda name: (name != language, name)):
-            if name != language and not name.startswith(f"{language}-"):
-                continue
-            readable = [track for track in by_language[name] if track.get("ext") in FORMATS]
-            if readable:
-                return min(readable, key=lambda track: FORMATS.index(track["ext"]))
-    return None
-
-
-def _text(client: Client, uri: str) -> str:
+def _body(client: Client, uri: str) -> bytes:
     response = client.send(uri)
+    body = bytearray()
     try:
-        body = b"".join(response.chunks)
+        for chunk in response.chunks:
+            body += chunk
+            if len(body) > MAX_BYTES:
+                raise DownloadError(f"they are larger than {MAX_BYTES} bytes")
     finally:
         response.close()
     if response.status != 200:
         raise DownloadError(f"{without_secrets(uri)!r} answered with status {response.status}")
-    return body.decode("utf-8", errors="replace")
+    return bytes(body)

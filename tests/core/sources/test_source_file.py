@@ -70,8 +70,10 @@ def test_subtitles_beside_the_video_are_read(tmp_path, clip, name, text):
     assert (text_only.path, text_only.subtitles) == (None, spoken)
 
 
-def test_broken_subtitles_leave_a_warning_and_the_video(tmp_path, clip, caplog):
+def test_broken_subtitles_leave_a_warning_and_the_video(tmp_path, clip):
     (tmp_path / "talk.mp4").write_bytes(clip)
     (tmp_path / "talk.srt").write_text("no cue at all")
-    assert File().open(str(tmp_path / "talk.mp4"), LIMITS).subtitles == ()
-    assert "talk.srt" in caplog.text
+    video = File().open(str(tmp_path / "talk.mp4"), LIMITS)
+    assert video.subtitles == ()
+    assert len(video.warnings) == 1
+    assert "talk.srt" in video.warnings[0]

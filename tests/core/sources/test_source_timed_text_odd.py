@@ -1,0 +1,178 @@
+"""Subtitle files as people and strangers make them."""
+
+import json
+
+import pytest
+
+from framesift.sources._timed_text import MAX_BYTES, parse_timed_text
+from framesift.sources.base import FetchLimits
+from framesift.sources.file import File
+
+
+def told(text):
+    return [(cue.start_seconds, cue.end_seconds, cue.text) for cue in parse_timed_text(text)]
+
+
+def srt(*texts):
+    return "\n\n".join(
+        f"{number}\n00:00:{number:02d},000 --> 00:00:{number:02d},500\n{text}"
+        for number, text in enumerate(texts, 1)
+    )
+
+
+def words(*texts):
+    return [text for _, _, text in told(srt(*texts))]
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("if x < 3 and y > 2", "if x < 3 and y > 2"),
+        ("if a < b and c > d", "if a < b and c > d"),
+        ("a<b and c>d", "a<b and c>d"),
+        ("vector<int> v; <T>", "vector<int> v; <T>"),
+        ("<i>x</i> < <b>3</b>", "x < 3"),
+        ('<font color="#ff0000">red</font> <u>line</u>', "red line"),
+        ("{\\an8}{\\i1}up{\\i0} {braces}", "up {braces}"),
+        ("&lt;b&gt; &amp; &#233; &nbsp;x &unknown;", "<b> & é x &unknown;"),
+        ("What does the <image> tag do?", "What does the <image> tag do?"),
+        ("at 00:00:01,000 to 00:00:02,000", "at 00:00:01,000 to 00:00:02,000"),
+        ("one --> two", "one --> two"),
+        ("The number:\n42", "The number: 42"),
+        ("42", "42"),
+        ("first\n \nsecond", "first second"),
+        ("&#" + "9" * 5000 + ";x", "&#" + "9" * 5000 + ";x"),
+        ("C:\\Nord", "C:\\ Nord"),
+    ],
+)
+def test_what_is_no_styling_is_text(written, shown):
+    assert words(written, "next") == [shown, "next"]
+    assert words(written) == [shown]
+
+
+def test_webvtt_has_more_tags_and_notes_are_no_text():
+    text = (
+        "WEBVTT\n\nSTYLE\n::cue { color: red }\n\n00:01.000 --> 00:02.000 line:0\n"
+        "<v Roger Bingham>We are <c.loud>in</c> <00:00:01.500>New York\n\nNOTE not spoken\nnor this"
+        "\n\nan id\n00:03.000 --> 00:04.000\n\nstray\n\n00:05.000 --> 00:06.000\n2 < 3"
+    )
+    assert told(text) == [(1.0, 2.0, "We are in New York"), (5.0, 6.0, "2 < 3")]
+
+
+def test_rolling_captions_with_two_times_in_a_line_are_no_cues():
+    text = (
+        "WEBVTT\n\n00:00.000 --> 00:02.000\nso<00:00:00.500><c> to</c><00:00:00.900><c> day</c>\n"
+    )
+    assert told(text) == [(0.0, 2.0, "so to day")]
+
+
+def test_ass_gives_its_dialogue():
+    text = (
+        "[Script Info]\n; x\n\n[V4+ Styles]\nStyle: Default,Arial,wrong\n\n[Events]\n"
+        "Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n"
+        "Dialogue: 0,0:00:01.00,0:00:02.50,Default,,0,0,0,,{\\i1}Hi{\\i0}, you\\N2 < 3,\\h5\n"
+        "Comment: 0,0:00:01.00,0:00:02.50,Default,,0,0,0,,no\n"
+        "Dialogue: 0,soon,0:00:02.50,Default,,0,0,0,,no\n"
+        "Dialogue: 0,0:00:05.00,0:00:06.00,Default,,0,0,0,,{\\p1}m 0 0 l 9 9{\\p0}\n"
+    )
+    assert told(text) == [(1.0, 2.5, "Hi, you 2 < 3, 5")]
+
+
+@pytest.mark.parametrize(
+    ("times", "seconds"),
+    [
+        ("00:00:03,000 --> 00:00:01,000", (3.0, 3.0)),
+        ("-00:00:03,000 --> 00:00:01,000", (0.0, 1.0)),
+        ("00:03,5 --> 00:04", (3.5, 4.0)),
+        ("0:00:03.123456 --> 0:00:04.9 X1:5", (3.123, 4.9)),
+    ],
+)
+def test_times_lie_on_the_time_line(times, seconds):
+    assert told(f"1\n{times}\nx\n") == [(*seconds, "x")]
+
+
+def test_cues_far_beyond_any_video_are_left_out():
+    text = "1\n00:00:01,000 --> 00:00:02,000\nx\n\n2\n9999:00:00,000 --> 9999:00:01,000\ny\n"
+    assert told(text) == [(1.0, 2.0, "x")]
+
+
+def test_overlapping_cues_both_stay():
+    text = "1\n00:00:02,000 --> 00:00:09,000\nB\n\n2\n00:00:01,000 --> 00:00:04,000\nA\n"
+    assert told(text) == [(1.0, 4.0, "A"), (2.0, 9.0, "B")]
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"]
+)
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_encodings_and_line_ends_are_seen(encoding, newline):
+    content = srt("Café – naïve", "zwei").replace("\n", newline).encode(encoding)
+    assert [text for _, _, text in told(content)] == ["Café – naïve", "zwei"]
+
+
+def event(**fields):
+    return {"segs": [{"utf8": "hi"}], "tStartMs": 1000, "dDurationMs": 500} | fields
+
+
+@pytest.mark.parametrize(
+    ("odd", "seconds"),
+    [
+        ({"tStartMs": "1000"}, (1.0, 1.5)),
+        ({"tStartMs": None}, None),
+        ({"tStartMs": float("nan")}, None),
+        ({"tStartMs": float("inf")}, None),
+        ({"tStartMs": [1]}, None),
+        ({"tStartMs": True}, None),
+        ({"tStartMs": -2000}, (0.0, 0.0)),
+        ({"tStartMs": 10**300}, None),
+        ({"dDurationMs": None}, (1.0, 1.0)),
+        ({"dDurationMs": -3000}, (1.0, 1.0)),
+        ({"dDurationMs": "x"}, (1.0, 1.0)),
+        ({"segs": None}, None),
+        ({"segs": {"utf8": "hi"}}, None),
+        ({"segs": [None, 1, [], {"utf8": 3}, {"utf8": "hi"}]}, (1.0, 1.5)),
+    ],
+)
+def test_an_odd_event_of_json3_costs_no_other(odd, seconds):
+    last = event(segs=[{"utf8": "last"}], tStartMs=9000)
+    found = told(json.dumps({"events": [None, 1, "x", [], event(**odd), last]}))
+    expected = [] if seconds is None else [(*seconds, "hi")]
+    assert found == [*expected, (9.0, 9.5, "last")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "{}",
+        "null",
+        '{"events": null}',
+        '{"events": {"a": 1}}',
+        '{"events":' + "[" * 100_000,
+        '{"events": [{"tStartMs": ' + "9" * 5000 + "}]}",
+        "{",
+        "\0" * 100,
+        "\ufeff",
+        "-->" * 1000,
+    ],
+)
+def test_a_bad_file_costs_a_warning_and_never_the_video(tmp_path, clip, text):
+    with pytest.raises(ValueError):  # noqa: PT011
+        parse_timed_text(text)
+    (tmp_path / "talk.mp4").write_bytes(clip)
+    (tmp_path / "talk.json3").write_text(text)
+    (tmp_path / "talk.srt").write_bytes(text.encode("utf-16"))
+    (tmp_path / "talk.vtt").write_text("WEBVTT\n\n00:01.000 --> 00:02.000\nGood\n")
+    video = File().open(str(tmp_path / "talk.mp4"), FetchLimits())
+    assert [cue.text for cue in video.subtitles] == ["Good"]
+    assert len(video.warnings) == 1
+    assert "'talk.srt' were left out" in video.warnings[0]
+
+
+def test_a_huge_file_is_not_read(tmp_path, clip):
+    (tmp_path / "talk.mp4").write_bytes(clip)
+    with (tmp_path / "talk.srt").open("wb") as file:
+        file.truncate(MAX_BYTES + 1)
+    video = File().open(str(tmp_path / "talk.mp4"), FetchLimits())
+    assert video.subtitles == ()
+    assert f"more than {MAX_BYTES} bytes" in video.warnings[0]
