@@ -51,6 +51,19 @@ def load_vlm(
     return vlm
 
 
+def limitation_of(name: str, *, instead: str) -> str | None:
+    """Returns what a registered model cannot answer about, before anything is loaded.
+
+    Args:
+        name: a name, spec, hub id or folder, as `load_vlm` takes it; the latter two have no limits
+            that framesift knows of.
+        instead: as in `VLM.limitation`.
+    """
+    if name.partition(":")[0].strip() not in registry.names():
+        return None
+    return registry.create(name).limitation(instead=instead)
+
+
 def _family(model: str) -> str:
     """Returns the registered name of the family that a checkpoint belongs to."""
     if "/" not in model and not Path(model).is_dir():

@@ -21,6 +21,7 @@ from framesift.types.budget import Budget
 from framesift.types.compressed import CompressedVideo
 from framesift.vlms import _checkpoint
 from framesift.vlms._in_llm import chosen_by, open_door
+from framesift.vlms._knowledge import Knowledge
 from framesift.vlms._layer_door import Choose, Door
 from framesift.vlms._layout import EXTRA, TEXT, Block, Layout, lay_out, reduce
 from framesift.vlms._prompt import MOVED, Prompt, Turn, check_channels, check_text, collate
@@ -30,7 +31,7 @@ __all__ = ["VLM", "Block", "Layout", "Prompt", "Turn", "collate"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class VLM(ABC):
+class VLM(Knowledge, ABC):
     """A vision LLM of transformers; the instance is the configuration, weights load on first use.
 
     A family declares facts about itself and writes `encoder` and `blocks`. The

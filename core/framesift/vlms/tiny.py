@@ -17,11 +17,13 @@ class Tiny(FramesAsImages):
     """A LLaVA model of four million parameters, trained on `synthetic://` videos and questions.
 
     The default of demos, tests and benchmarks: it loads in about a second and answers offline. It
-    has never seen real footage; what it says about a real video means nothing.
+    has never seen real footage; what it says about a real video means nothing, as each such answer
+    says.
     """
 
     summary: ClassVar[str] = "4 M parameters, embedded; knows synthetic:// videos only"
     model_types: ClassVar[frozenset[str]] = frozenset({"llava"})
+    trained_on: ClassVar[str | None] = "synthetic://"
 
     model: str = str(FOLDER)
     """Folder of the model; another one that `framesift train tiny-vlm` made will do."""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -27,7 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: of the command line, the process's own by default.
     """
     given = _parser().parse_args(arguments)
-    server = create_server(Tools(given.vlm, keep=given.keep, folders=given.folder))
+    tools = Tools(given.vlm, keep=given.keep, folders=given.folder)
+    server = create_server(tools)
+    if tools.limit:
+        logging.getLogger(__name__).warning("framesift-mcp: %s", tools.limit)
     with unwound_by_sigterm(GRACE_SECONDS):
         if given.http:
             server.run(
@@ -42,7 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="framesift-mcp", description="Video for agents over MCP.")
-    parser.add_argument("--vlm", default="tiny", help="what answers: a name, a hub id or a folder")
+    parser.add_argument(
+        "--vlm",
+        help="what answers: a name, a hub id or a folder (default: a toy for synthetic:// videos)",
+    )
     parser.add_argument(
         "--keep", default=0.25, type=float, help="share of the visual tokens that answers rest on"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Final
 
@@ -26,9 +27,15 @@ INSTRUCTIONS: Final = (
 def create_server(tools: Tools | None = None) -> MCPServer:
     """Returns a server with the three tools, to be run over any transport."""
     tools = tools or Tools()
-    server = MCPServer("framesift", version=framesift.__version__, instructions=INSTRUCTIONS)
-    for tool in (tools.compress_video, tools.ask_video, tools.find_in_video):
-        server.add_tool(tool, annotations=READS)
+    # Said before an agent tries, since each try costs it a turn.
+    limit = "" if tools.limit is None else f" Limited now: {tools.limit}."
+    server = MCPServer(
+        "framesift", version=framesift.__version__, instructions=f"{INSTRUCTIONS}{limit}"
+    )
+    server.add_tool(tools.compress_video, annotations=READS)
+    for tool in (tools.ask_video, tools.find_in_video):
+        described = f"{inspect.getdoc(tool)}{limit}"
+        server.add_tool(tool, description=described, annotations=READS)
     return server
 
 

@@ -28,8 +28,10 @@ from framesift import (
     on_progress,
     open_video,
 )
-from framesift.errors import FramesiftError
+from framesift.errors import FramesiftError, InvalidOptionError
 from framesift.sources.base import split_part
+from framesift.vlms._knowledge import REAL_MODEL
+from framesift.vlms._load import limitation_of
 from framesift_mcp.results import Compression, Moments
 
 EDGE_PX: Final = 768
@@ -37,6 +39,12 @@ EDGE_PX: Final = 768
 QUALITY: Final = 80
 WORDS: Final = r"\S"
 """A question must hold something."""
+TOY: Final = "tiny"
+"""What answers where no model is named."""
+INSTEAD: Final = (
+    f"start this server with --vlm {REAL_MODEL} for real footage, whose keyframes compress_video "
+    "shows already"
+)
 STEP_SECONDS: Final = 0.2
 """Progress is told no more often than this."""
 
@@ -62,16 +70,19 @@ class Tools:
     """The tools of one server, which share a model; one works at a time."""
 
     def __init__(
-        self, vlm: str = "tiny", *, keep: float = 0.25, folders: Sequence[Path] = ()
+        self, vlm: str | None = None, *, keep: float = 0.25, folders: Sequence[Path] = ()
     ) -> None:
         """Takes what answers.
 
         Args:
-            vlm: a name, a hub id or a folder; loaded when it is first needed.
+            vlm: a name, a hub id or a folder; loaded when it is first needed. None for the embedded
+                toy, which then refuses questions about videos that are not synthetic.
             keep: share of the visual tokens that questions are answered from.
             folders: whose files may be opened, besides links.
         """
-        self._name, self._keep = vlm, keep
+        self._name, self._keep = vlm or TOY, keep
+        self.limit = None if vlm else limitation_of(TOY, instead=INSTEAD)
+        """What cannot be asked since no model was named; None where one was."""
         self._folders = tuple(folder.expanduser().resolve() for folder in folders)
         self._loading, self._loaded = Lock(), list[Assistant]()
         self._limiter: CapacityLimiter | None = None
@@ -114,8 +125,9 @@ class Tools:
 
         def work() -> CallToolResult:
             asked = Message(role="user", text=question, videos=(self._where(video),))
-            answer = self._assistant().reply([asked])
-            lines = [answer.text, *map(_span, answer.evidence)]
+            answer = self._asked(video).reply([asked])
+            warnings = [f"Warning: {line}" for line in answer.warnings]
+            lines = [*warnings, answer.text, *map(_span, answer.evidence)]
             return _result("\n".join(lines), [], answer)
 
         return await self._run(ctx, work)
@@ -130,7 +142,7 @@ class Tools:
         """Find the moments of a video that a query is about, with an image of each."""
 
         def work() -> CallToolResult:
-            found = self._assistant().find(self._where(video), query, images, max_side_px=EDGE_PX)
+            found = self._asked(video).find(self._where(video), query, images, max_side_px=EDGE_PX)
             shown = [b for part in found for b in _shown(_span(part.segment), part.keyframe)]
             moments = Moments(moments=[part.segment for part in found])
             return _result(f"{len(found)} moments for {query!r}:", shown, moments)
@@ -143,6 +155,18 @@ class Tools:
                 sift = VideoCompressor(vlm=self._name, keep=self._keep, limits=UNTRUSTED)
                 self._loaded.append(Assistant(sift))
             return self._loaded[0]
+
+    def _asked(self, video: str) -> Assistant:
+        """Returns what answers about a video.
+
+        Raises:
+            InvalidOptionError: no model was named, and the video is not synthetic.
+        """
+        assistant = self._assistant()
+        vlm = assistant.compressor.answering_vlm
+        if self.limit and (line := vlm.limitation([video], instead=INSTEAD)):
+            raise InvalidOptionError(line)
+        return assistant
 
     def _where(self, video: str) -> str | LocalVideo:
         """Returns a file of an allowed folder opened, which the core trusts; else the text."""

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 from framesift_server.app import create_app
@@ -32,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         found = error.errors()[0]
         name = str(found["loc"][0]).replace("_", "-") if found["loc"] else "settings"
         raise SystemExit(f"framesift serve: --{name}: {found['msg']}") from None
+    if line := settings.model_limit:
+        logging.getLogger(__name__).warning("framesift serve: %s", line)
     config = uvicorn.Config(
         create_app(settings),
         host=settings.host,

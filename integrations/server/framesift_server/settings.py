@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from framesift.vlms._knowledge import REAL_MODEL
+from framesift.vlms._load import limitation_of
+
+INSTEAD: Final = f"start the server with --models {REAL_MODEL} for real footage"
 
 
 def _names(given: Any) -> Any:
@@ -40,7 +45,8 @@ class Settings(BaseSettings):
     models: Names = Field(
         ("tiny",),
         description="Vision LLMs that may be asked for, by name, hub id or folder, separated by "
-        "commas; the first is the default. Each is loaded when it is first needed.",
+        "commas; the first is the default. Each is loaded when it is first needed. Where none is "
+        "named, /v1/ask is for synthetic:// videos only.",
     )
     encoders: Names = Field(
         ("handcrafted",), description="Encoders that may be asked for instead, as spec strings."
@@ -60,3 +66,8 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(2**20, ge=1024, description="Largest JSON body of a request.")
     max_upload_bytes: int = Field(512 * 2**20, ge=1024, description="Largest upload.")
     max_uploads: int = Field(16, ge=1, description="Uploads that are kept; then the oldest goes.")
+
+    @property
+    def model_limit(self) -> str | None:
+        """What cannot be asked since the operator named no model; None where one is named."""
+        return None if "models" in self.model_fields_set else limitation_of("tiny", instead=INSTEAD)

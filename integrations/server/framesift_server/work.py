@@ -34,7 +34,7 @@ from framesift_server.schemas import (
     KeyframesResponse,
     Picture,
 )
-from framesift_server.settings import Settings
+from framesift_server.settings import INSTEAD, Settings
 
 Request = CompressRequest | KeyframesRequest | AskRequest
 Response = CompressResponse | KeyframesResponse | Answer
@@ -73,6 +73,8 @@ class Work:
             asked: what to do.
             upload: the video, where the request names one that was uploaded.
         """
+        if isinstance(asked, AskRequest):
+            self._check_knowledge(asked)
         with upload or open_video(asked.video, self._limits) as video:
             match asked:
                 case CompressRequest():
@@ -81,6 +83,18 @@ class Work:
                     return self._keyframes(asked, video)
                 case AskRequest():
                     return self._ask(asked, video)
+
+    def _check_knowledge(self, asked: AskRequest) -> None:
+        """Refuses a question that a server without a model for real footage cannot answer.
+
+        Raises:
+            InvalidOptionError: the operator named no model, and the video is not synthetic.
+        """
+        if "models" in self._settings.model_fields_set:
+            return
+        vlm = self._vlm(self.worker(asked))
+        if line := vlm.limitation([asked.video], instead=INSTEAD):
+            raise InvalidOptionError(line)
 
     def _compress(self, asked: CompressRequest, video: LocalVideo) -> CompressResponse:
         if "prompt_embeds" in asked.outputs and (asked.question is None or asked.encoder):

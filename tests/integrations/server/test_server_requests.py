@@ -76,7 +76,8 @@ def test_keyframes_are_small_jpegs_at_the_times_of_python(client, sift):
     assert given["warnings"] == []
 
 
-def test_an_upload_is_asked_about_until_it_is_removed(client, tmp_path):
+def test_an_upload_is_asked_about_until_it_is_removed(serve, tmp_path):
+    client = serve(models=("tiny",))
     with framesift.open_video(CLIP) as local:
         content = local.path.read_bytes()
     response = client.post("/v1/uploads", files={"file": ("talk.mp4", content)})
@@ -86,11 +87,29 @@ def test_an_upload_is_asked_about_until_it_is_removed(client, tmp_path):
     by_upload = client.post("/v1/ask", json={"video": video, "question": QUESTION}).json()
     by_link = client.post("/v1/ask", json={"video": CLIP, "question": QUESTION}).json()
     assert by_upload["text"] == by_link["text"]
+    assert "trained on synthetic:// videos only" in by_upload["warnings"][0]
+    assert by_link["warnings"] == []
     assert {part["uri"] for part in by_upload["evidence"]} == {video}
     assert client.delete(f"/v1/uploads/{video}").status_code == 204
     gone = client.post("/v1/ask", json={"video": video, "question": QUESTION})
     assert gone.status_code == 422
     assert "no upload" in gone.json()["detail"]
+
+
+def test_without_a_named_model_only_synthetic_videos_are_asked_about(client, caplog):
+    with framesift.open_video(CLIP) as local:
+        sent = client.post("/v1/uploads", files={"file": ("a.mp4", local.path.read_bytes())})
+    video = sent.json()["video"]
+    for address in (video, "https://example.org/talk.mp4"):
+        asked = {"video": address, "question": "Who is speaking?"}
+        refused = client.post("/v1/ask", json=asked)
+        assert refused.status_code == 422
+        line = refused.json()["detail"]
+        assert "start the server with --models llava-hf/" in line
+        assert address in line
+    assert client.post("/v1/ask", json={"video": CLIP, "question": QUESTION}).status_code == 200
+    for path in ("compress", "keyframes"):
+        assert client.post(f"/v1/{path}", json={"video": video}).status_code == 200
 
 
 def test_a_part_of_an_upload_is_meant_as_a_part_of_a_link_is(client):

@@ -1,0 +1,46 @@
+"""Which videos a model can answer about at all, as far as its family knows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Final
+
+REAL_MODEL: Final = "llava-hf/llava-onevision-qwen2-0.5b-ov-hf"
+"""A small model for real footage, for messages that name one."""
+INSTEAD: Final = f"pass another model, such as {REAL_MODEL} (vlm=, model= or --vlm)"
+SHOWN: Final = 80
+"""Letters of an address that a message shows."""
+
+
+class Knowledge:
+    """What a family of models was trained on."""
+
+    trained_on: ClassVar[str | None] = None
+    """What the addresses of the only videos that it was trained on begin with; None for any."""
+
+    def limitation(
+        self, addresses: Sequence[str] | None = None, *, instead: str = INSTEAD
+    ) -> str | None:
+        """Returns in one line why answers about these videos mean nothing; None where they may.
+
+        Args:
+            addresses: of all videos that are asked about, empty where the question stands alone;
+                None for what holds whatever is asked.
+            instead: what to do, in the words of the surface that says so.
+        """
+        known = self.trained_on
+        if known is None:
+            return None
+        line = f"{_name(self)!r} was trained on {known} videos only"
+        if addresses is not None:
+            others = [address for address in addresses if not address.lower().startswith(known)]
+            if addresses and not others:
+                return None
+            what = repr(others[0][:SHOWN]) if others else "text without a video"
+            line += f", so its answer about {what} means nothing"
+        return f"{line}; {instead}"
+
+
+def _name(model: Knowledge) -> str:
+    """Returns the registered name of a family, which is that of its file."""
+    return type(model).__module__.rpartition(".")[2].replace("_", "-")
