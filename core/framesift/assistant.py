@@ -19,7 +19,7 @@ from framesift.errors import BudgetError, InvalidOptionError
 from framesift.evidence import MOST_SEGMENTS, EvidenceKind
 from framesift.generation import Generation, OnText
 from framesift.pipeline import VideoCompressor
-from framesift.reader import GREEDY, Reader, check_evidence, check_question
+from framesift.reader import GREEDY, Reader, check_evidence, check_question, limitation
 from framesift.run import Run
 from framesift.sources.base import open_video, split_part
 from framesift.sources.file import file_path
@@ -63,6 +63,8 @@ class Assistant:
         self.compressor: Final = compressor
         self._reader: Final = Reader(compressor.answering_vlm)
         self._held: dict[Hashable, CompressedVideo] = {}
+        self._noted: str | None = None
+        """The last limit of the model that was logged."""
 
     def reply(
         self,
@@ -159,6 +161,10 @@ class Assistant:
                 turns = self._turns(runs, question, fetched)
                 if not question.strip() or not any(turn.videos for turn in turns):
                     evidence = None
+                limit, before = limitation(self._reader.vlm, turns), self._noted
+                if limit and limit != before:
+                    Run().warn(limit)
+                self._noted = limit
                 return self._reader.answer(turns, generation, evidence, on_text, cancelled)
 
     @contextmanager

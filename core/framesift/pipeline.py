@@ -255,6 +255,8 @@ class VideoCompressor(Compression):
         with tower_memory_told(vlm):
             tokens = [self._compressed(run.within(), one, question) for one in videos]
         seconds = perf_counter() - start
+        if limit := vlm.limitation([one.report.uri for one in tokens]):
+            run.warn(limit)
         return Chat(vlm, tokens, positions=positions, encode_seconds=seconds)
 
     @property

@@ -122,7 +122,7 @@ class Reader:
                 evidence = None
             segments = self._evidence(turns, prompt, said, evidence, most)
         return Answer(
-            text=said.text, evidence=segments, usage=usage, warnings=_warnings(turns, prompt)
+            text=said.text, evidence=segments, usage=usage, warnings=_warnings(vlm, turns, prompt)
         )
 
     @cached_property
@@ -177,11 +177,17 @@ class Reader:
         return question_weights(features, words, self._common_word), "similarity"
 
 
-def _warnings(turns: Sequence[Turn], prompt: Prompt) -> list[str]:
-    """Returns what went wrong with the videos, whenever that was, and with their prompt."""
+def limitation(vlm: VLM, turns: Sequence[Turn]) -> str | None:
+    """Returns why an answer to these turns means nothing; None where it may mean something."""
+    return vlm.limitation([video.report.uri for turn in turns for video in turn.videos])
+
+
+def _warnings(vlm: VLM, turns: Sequence[Turn], prompt: Prompt) -> list[str]:
+    """Returns what the model cannot do, and what went wrong with the videos and their prompt."""
+    limit = limitation(vlm, turns)
     videos = [video.report for turn in turns for video in turn.videos]
     told = joined([(report.uri, report.warnings) for report in videos])
-    return list(dict.fromkeys([*told, *prompt.warnings]))
+    return list(dict.fromkeys([*([limit] if limit else []), *told, *prompt.warnings]))
 
 
 def check_question(question: str) -> None:

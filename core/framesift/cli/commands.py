@@ -127,15 +127,21 @@ def ask(
     """Answer QUESTION about one or several videos or pictures, and say where the answer lies."""
     if stream and as_json:
         raise click.UsageError("--stream and --json exclude each other; leave one out")
+    told: list[str] = []
+
+    def warn(line: str) -> None:
+        told.append(line)
+        output.show_warning(line)
+
     answer = sift.ask(
         uris,
         question,
         generation=generation,
         evidence=evidence,
         on_text=output.show_piece if stream else None,
-        warn=_listed,
+        warn=warn,
     )
-    output.show_answer(answer, several=len(uris) > 1, streamed=stream, as_json=as_json)
+    output.show_answer(answer, told, several=len(uris) > 1, streamed=stream, as_json=as_json)
 
 
 @app.command()

@@ -76,8 +76,23 @@ def show_piece(text: str) -> None:
     click.echo(text, nl=False)
 
 
-def show_answer(answer: Answer, *, several: bool, streamed: bool, as_json: bool) -> None:
-    """Prints the answer, the stretches that it rests on, of which video if `several`, and costs."""
+def show_warning(line: str) -> None:
+    """Prints a warning at once."""
+    click.echo(f"warning   {line}", err=True)
+
+
+def show_answer(
+    answer: Answer, told: Sequence[str], *, several: bool, streamed: bool, as_json: bool
+) -> None:
+    """Prints the answer, the stretches that it rests on, and what it took.
+
+    Args:
+        answer: what was said.
+        told: its warnings that were printed already.
+        several: whether stretches name their video.
+        streamed: whether the words were printed already.
+        as_json: whether to print one JSON object instead.
+    """
     if as_json:
         _print_json(answer.model_dump(mode="json"))
         return
@@ -99,7 +114,9 @@ def show_answer(answer: Answer, *, several: bool, streamed: bool, as_json: bool)
         f"decode {usage.decode_seconds:.2f}"
     )
     click.echo(f"cache     {usage.kv_cache_bytes / 2**20:.2f} MiB of keys and values")
-    _print_notes(answer.warnings, [])
+    # Of several videos, those of the answer name their video before the line.
+    rest = [line for line in answer.warnings if not line.endswith(tuple(told))]
+    _print_notes(rest, [])
 
 
 def show_parts(plural: str, *, as_json: bool) -> None:
@@ -125,6 +142,6 @@ def _print_json(value: dict[str, Any]) -> None:
 
 def _print_notes(warnings: Sequence[str], files: Sequence[Path]) -> None:
     for warning in warnings:
-        click.echo(f"warning   {warning}", err=True)
+        show_warning(warning)
     for file in files:
         click.echo(f"wrote     {file}")

@@ -8,7 +8,7 @@ error message, so that the agent can try something else.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -167,13 +167,14 @@ class AskVideoTool(_VideoTool):
         times = ", ".join(
             f"{part.start_seconds:.1f}-{part.end_seconds:.1f} s" for part in answer.evidence
         )
-        return [_text(f"{answer.text}\n(seen at {times})")], answer.model_dump(mode="json")
+        content = [*_warned(answer.warnings), _text(f"{answer.text}\n(seen at {times})")]
+        return content, answer.model_dump(mode="json")
 
 
 class FindInVideoTool(_VideoTool):
     """Finds the moments of a video that a query points at, by a vision LLM on this machine.
 
-    The artifact holds the metadata of the `moments`.
+    The artifact holds the metadata of the `moments`, and `warnings`.
     """
 
     name: str = "find_in_video"
@@ -192,9 +193,10 @@ class FindInVideoTool(_VideoTool):
         count: int = 3,
         run_manager: CallbackManagerForToolRun | None = None,
     ) -> tuple[Blocks, dict[str, Any]]:
+        notes: list[str] = []
         with _told():
             moments = self.assistant(self.model).find(
-                video, query, count, max_side_px=self.max_side_px
+                video, query, count, max_side_px=self.max_side_px, warn=notes.append
             )
         captions = [
             f"{m.segment.start_seconds:.1f}-{m.segment.end_seconds:.1f} s, frame at "
@@ -203,10 +205,11 @@ class FindInVideoTool(_VideoTool):
         ]
         frames = [moment.keyframe for moment in moments]
         content = [
+            *_warned(notes),
             _text(f"Moments that match {query!r}, the best first:"),
             *self.pictures(list(zip(captions, frames, strict=True))),
         ]
-        return content, {"moments": [moment.metadata() for moment in moments]}
+        return content, {"moments": [moment.metadata() for moment in moments], "warnings": notes}
 
 
 class VideoToolkit(VideoToolSettings, BaseToolkit):
@@ -223,6 +226,11 @@ class VideoToolkit(VideoToolSettings, BaseToolkit):
 
 def _text(text: str) -> dict[str, Any]:
     return {"type": "text", "text": text}
+
+
+def _warned(warnings: Sequence[str]) -> Blocks:
+    """Returns warnings as an agent reads them, before what they are about."""
+    return [_text(f"Warning: {line}") for line in warnings]
 
 
 @contextmanager

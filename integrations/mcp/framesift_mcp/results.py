@@ -41,3 +41,4 @@ class Moments(BaseModel):
     """Where in a video something was found."""
 
     moments: list[Segment] = Field(description="The strongest first, in the order of the images.")
+    warnings: list[str] = Field(default_factory=list)

@@ -126,8 +126,7 @@ class Tools:
         def work() -> CallToolResult:
             asked = Message(role="user", text=question, videos=(self._where(video),))
             answer = self._asked(video).reply([asked])
-            warnings = [f"Warning: {line}" for line in answer.warnings]
-            lines = [*warnings, answer.text, *map(_span, answer.evidence)]
+            lines = [*_warned(answer.warnings), answer.text, *map(_span, answer.evidence)]
             return _result("\n".join(lines), [], answer)
 
         return await self._run(ctx, work)
@@ -142,10 +141,14 @@ class Tools:
         """Find the moments of a video that a query is about, with an image of each."""
 
         def work() -> CallToolResult:
-            found = self._asked(video).find(self._where(video), query, images, max_side_px=EDGE_PX)
+            notes: list[str] = []
+            found = self._asked(video).find(
+                self._where(video), query, images, max_side_px=EDGE_PX, warn=notes.append
+            )
             shown = [b for part in found for b in _shown(_span(part.segment), part.keyframe)]
-            moments = Moments(moments=[part.segment for part in found])
-            return _result(f"{len(found)} moments for {query!r}:", shown, moments)
+            moments = Moments(moments=[part.segment for part in found], warnings=notes)
+            lines = [*_warned(notes), f"{len(found)} moments for {query!r}:"]
+            return _result("\n".join(lines), shown, moments)
 
         return await self._run(ctx, work)
 
@@ -214,6 +217,11 @@ def _result(line: str, shown: list[ContentBlock], facts: BaseModel) -> CallToolR
 def _shown(line: str, frame: Keyframe) -> list[ContentBlock]:
     image = Image(data=frame.jpeg(quality=QUALITY), format="jpeg")
     return [TextContent(type="text", text=line), image.to_image_content()]
+
+
+def _warned(warnings: Sequence[str]) -> list[str]:
+    """Returns warnings as an agent reads them, before what they are about."""
+    return [f"Warning: {line}" for line in warnings]
 
 
 def _span(part: Segment) -> str:

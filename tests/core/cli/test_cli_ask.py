@@ -103,3 +103,20 @@ def test_an_unknown_model_names_what_there_is(ask):
     code, _, err = ask(CLIP, "What?", vlm="no-such-model")
     assert code == 2
     assert "llava" in err
+
+
+@pytest.mark.parametrize("options", [(), ("--json",), ("--stream",)])
+def test_the_toy_says_once_on_stderr_that_it_knows_no_real_footage(ask, tmp_path, options):
+    path = tmp_path / "talk.png"
+    Image.new("RGB", (64, 48)).save(path)
+    given = (path, "What color is the car?", "--max-new-tokens", "2", *options)
+    code, out, err = ask(*given, vlm="tiny")
+    assert code == 0
+    assert err.startswith("warning   'tiny' was trained on synthetic:// videos only")
+    assert err.count("synthetic://") == err.count("\n") == 1
+    assert "--vlm" in err
+    assert "llava-hf/" in err
+    if "--json" in options:
+        assert json.loads(out)["warnings"][0] in err
+    _, _, err = ask(CLIP, "What is it?", "--max-new-tokens", "2", *options, vlm="tiny")
+    assert err == ""

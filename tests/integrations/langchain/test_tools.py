@@ -127,6 +127,19 @@ def test_bad_input_is_told_in_one_line(tools, name, arguments, said):
     assert "\n" not in message.content
 
 
+def test_the_toy_says_before_its_words_that_it_knows_no_real_footage(tmp_path):
+    with framesift.open_video(CLIP) as local:
+        (tmp_path / "talk.mp4").write_bytes(local.path.read_bytes())
+    trusting = framesift.FetchLimits()
+    for tool in VideoToolkit(model="tiny", limits=trusting).get_tools()[1:]:
+        words = {"question": "Who is speaking?", "query": "Who is speaking?"}
+        given = {name: value for name, value in words.items() if name in tool.args}
+        message = called(tool, video=str(tmp_path / "talk.mp4"), **given)
+        warning = message.artifact["warnings"][0]
+        assert "trained on synthetic:// videos only" in warning
+        assert message.content[0]["text"] == f"Warning: {warning}"
+
+
 def test_a_model_that_does_not_exist_names_those_that_do():
     ask = VideoToolkit(model="tinny").get_tools()[1]
     message = called(ask, video=CLIP, question=QUESTION)

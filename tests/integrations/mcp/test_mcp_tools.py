@@ -133,6 +133,32 @@ def test_a_model_that_does_not_exist_names_those_that_do(call):
     assert "tiny" in result.content[0].text
 
 
+@pytest.mark.parametrize("tool", ["ask_video", "find_in_video"])
+def test_without_a_named_model_questions_are_for_synthetic_videos_only(call, tool, tmp_path):
+    with framesift.open_video(CLIP) as local:
+        path = Path(shutil.copy(local.path, tmp_path / "talk.mp4"))
+    words = {"ask_video": "question", "find_in_video": "query"}[tool]
+    given = {"video": str(path), words: "Who is speaking?"}
+    refused = call(tool, of=Tools(folders=[tmp_path]), **given)
+    assert refused.is_error
+    assert "start this server with --vlm llava-hf/" in refused.content[0].text
+    named = call(tool, of=Tools("tiny", folders=[tmp_path]), **given)
+    warning = named.structured_content["warnings"][0]
+    assert "trained on synthetic:// videos only" in warning
+    assert named.content[0].text.startswith(f"Warning: {warning}\n")
+
+
+def test_what_a_server_without_a_named_model_cannot_do_is_said_before_it_is_tried(connected):
+    async def work(tools):
+        async with connected(tools) as client:
+            listed = (await client.list_tools()).tools
+            return {tool.name: "--vlm" in tool.description for tool in listed}
+
+    limited = {"compress_video": False, "ask_video": True, "find_in_video": True}
+    assert anyio.run(work, Tools()) == limited
+    assert not any(anyio.run(work, Tools("tiny")).values())
+
+
 def test_files_are_opened_from_allowed_folders_only(call, tmp_path):
     inside, outside = tmp_path / "videos", tmp_path / "private"
     with framesift.open_video("synthetic://number?seed=3&seconds=2") as local:
@@ -154,7 +180,7 @@ def test_files_are_opened_from_allowed_folders_only(call, tmp_path):
 def test_a_part_of_a_file_is_another_video(call, tmp_path):
     with framesift.open_video(CLIP) as local:
         path = Path(shutil.copy(local.path, tmp_path / "clip.mp4"))
-    allowed, sift = Tools(folders=[tmp_path]), VideoCompressor(vlm="tiny")
+    allowed, sift = Tools("tiny", folders=[tmp_path]), VideoCompressor(vlm="tiny")
     for video in (str(path), f"{path}#t=0,2", f"file://{path}#t=3"):
         expected = sift.ask(video, QUESTION, evidence="attention")
         asked = call("ask_video", of=allowed, video=video, question=QUESTION).structured_content
