@@ -86,9 +86,9 @@ def test_an_assistant_lists_them_for_a_video_that_it_read_before(sift, local):
 
 
 def test_of_several_videos_it_is_said_which_one(sift, local):
-    other = replace(local, uri="other", warnings=())
+    other = replace(local, uri="synthetic://other", warnings=())
     answer = sift.ask([local, other], QUESTION)
-    names = [f"{local.uri}: {FETCHED}", f"{local.uri}: {LOST}", f"other: {LOST}"]
+    names = [f"{local.uri}: {FETCHED}", f"{local.uri}: {LOST}", f"synthetic://other: {LOST}"]
     assert answer.warnings == names
 
 
