@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
+from framesift.decoders._clock import Stamp
+
 FORWARD_SECONDS: Final = 10
 """A clock that runs ahead by more than this has jumped, where the format says that clocks may."""
 ERROR_SECONDS: Final = 30 * 3600
@@ -25,57 +27,69 @@ class Jump:
 
 
 class Mender:
-    """Moves packets, in decode order, so that each follows the one before.
+    """Moves packets, in decode order, so that each part of a stream follows the one before.
 
-    The rule and its thresholds are those of ffmpeg, which compares each decoding time with the end
-    of the packet before it. What is added to the times of a packet is the sum of all jumps before
-    it, taken off.
+    Where the format stores decoding times, the rule and its thresholds are those of ffmpeg, which
+    compares each with the end of the packet before it. In any format, a keyframe that would be
+    shown before a frame ahead of it begins a new part, which is shown when the one before has
+    ended. What is added to the times of a packet is the sum of all jumps before it, taken off.
     """
 
-    def __init__(self, tick_seconds: Fraction, forward_seconds: int = FORWARD_SECONDS) -> None:
+    def __init__(self, tick_seconds: Fraction, *, may_jump: bool) -> None:
         """Takes the clock.
 
         Args:
             tick_seconds: length of one tick.
-            forward_seconds: a clock that runs ahead by more has jumped.
+            may_jump: whether the format stores decoding times, which may jump.
         """
         self.jumps: list[Jump] = []
         self.offset = 0
         """Ticks to add to the times of the latest packet."""
+        self._may_jump = may_jump
         self._tick_seconds = float(tick_seconds)
-        self._forward = int(forward_seconds / tick_seconds)
+        self._forward = int((FORWARD_SECONDS if may_jump else ERROR_SECONDS) / tick_seconds)
         self._backward = int(BACKWARD_SECONDS / tick_seconds)
-        self._latest: int | None = None
-        self._following = 0
+        self._decoded: int | None = None
+        self._decoded_until = 0
+        self._shown: int | None = None
+        self._shown_until = 0
 
-    def move(
-        self,
-        pts: int | None,
-        dts: int | None,
-        duration: int,
-        sound_seconds: float | None = None,
-    ) -> int:
+    def move(self, packet: Stamp, sound_seconds: float | None = None) -> int:
         """Returns what is to be added to the times of the next packet.
 
         Args:
-            pts: its presentation time, if it has one.
-            dts: its decoding time, None where it has none and so follows the one before.
-            duration: how long it lasts, in ticks.
+            packet: its own times; a decoding time that is missing follows the one before.
             sound_seconds: time up to which the sound ran on without a jump of its own; None where
                 it jumped or there is none. A picture that stands while sound goes on is no jump.
         """
-        mended = self._following if dts is None else dts + self.offset
-        if dts is not None and self._latest is not None:
-            by_ticks = mended - self._following
-            if mended + self._backward < self._latest or (
-                abs(by_ticks) > self._forward and not self._runs_on(dts, sound_seconds)
-            ):
-                self.offset -= by_ticks
-                mended = self._following
-                shown = (dts if pts is None else pts) + self.offset
-                self.jumps.append(Jump(at_ticks=shown, by_ticks=by_ticks))
-        self._latest, self._following = mended, mended + duration
+        dts, pts, duration = packet.dts, packet.pts, packet.duration
+        if self._jumps(packet, sound_seconds):
+            before = self.offset
+            if self._may_jump and dts is not None:
+                self.offset = self._decoded_until - dts
+            if pts is not None and (not self._may_jump or pts + self.offset < self._shown_until):
+                self.offset = self._shown_until - pts
+            shown = self._decoded_until if pts is None else pts + self.offset
+            self.jumps.append(Jump(at_ticks=shown, by_ticks=before - self.offset))
+        self._decoded = self._decoded_until if dts is None else dts + self.offset
+        self._decoded_until = self._decoded + duration
+        if pts is not None and (self._shown is None or pts + self.offset > self._shown):
+            self._shown = pts + self.offset
+            self._shown_until = self._shown + duration
         return self.offset
+
+    def _jumps(self, packet: Stamp, sound_seconds: float | None) -> bool:
+        if packet.is_key and packet.pts is not None and self._shown is not None:
+            shown_early = self._shown - packet.pts - self.offset
+            if 2 * shown_early > packet.duration:
+                return True
+        if packet.dts is None or self._decoded is None:
+            return False
+        mended = packet.dts + self.offset
+        if self._may_jump and mended + self._backward < self._decoded:
+            return True
+        ahead = abs(mended - self._decoded_until)
+        return ahead > self._forward and not self._runs_on(packet.dts, sound_seconds)
 
     def _runs_on(self, dts: int, sound_seconds: float | None) -> bool:
         if sound_seconds is None:

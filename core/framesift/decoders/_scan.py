@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, cast
@@ -16,7 +17,7 @@ from av.video.stream import VideoStream
 from framesift.decoders import _clock, _container
 from framesift.decoders._clock import Stamp
 from framesift.decoders._fields import FieldPairs
-from framesift.decoders._jumps import ERROR_SECONDS, FORWARD_SECONDS, Jump, Mender
+from framesift.decoders._jumps import FORWARD_SECONDS, Jump, Mender
 
 DISCONTINUOUS: Final = int(cast(int, Flags.ts_discont.value))
 """Set on formats whose clock may jump, such as MPEG-TS, in which joined parts keep their own."""
@@ -82,9 +83,10 @@ class _Sound:
         seconds, duration = packet.dts * self.tick_seconds, packet.duration or 0
         jumped = self.latest is not None and abs(seconds - self.latest) > FORWARD_SECONDS
         self.latest = None if jumped else seconds
-        offset = self.mender.move(packet.pts, packet.dts, duration) if self.mender else 0
+        stamp = Stamp(packet.pts, packet.dts, duration, packet.is_keyframe)
+        offset = self.mender.move(stamp) if self.mender else 0
         end = (packet.dts if packet.pts is None else packet.pts) + duration + offset
-        self.end = max(end * self.tick_seconds, self.end or 0.0)
+        self.end = max(end * self.tick_seconds, -math.inf if self.end is None else self.end)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -118,7 +120,8 @@ class _Pictures:
             if self.mender is not None:
                 heard = max((s.latest for s in sounds if s.latest is not None), default=None)
                 duration = packet.duration or self.frame_ticks
-                offset = self.mender.move(packet.pts, packet.dts, duration, heard)
+                own = Stamp(packet.pts, packet.dts, duration, packet.is_keyframe)
+                offset = self.mender.move(own, heard)
             if self.pairs is not None:
                 starts = self.pairs.starts_frame(memoryview(packet), packet.is_keyframe)
         pts = packet.pts + offset if starts and packet.pts is not None else None
@@ -166,7 +169,7 @@ def _mender(container: InputContainer, stream: Stream) -> Mender | None:
     if container.format.name in AUTHORITATIVE or not stream.time_base:
         return None
     may_jump = bool(container.format.flags & DISCONTINUOUS)
-    return Mender(stream.time_base, forward_seconds=FORWARD_SECONDS if may_jump else ERROR_SECONDS)
+    return Mender(stream.time_base, may_jump=may_jump)
 
 
 def _is_counted(container: InputContainer, stamps: list[Stamp]) -> bool:

@@ -18,7 +18,7 @@ from framesift.decoders import _clock, _container, _declared
 from framesift.decoders._boundary import check_pixels
 from framesift.decoders._jumps import Jump
 from framesift.decoders._orientation import Orientation
-from framesift.decoders._scan import Scan, scan
+from framesift.decoders._scan import DISCONTINUOUS, Scan, scan
 from framesift.decoders.base import FrameIndex
 from framesift.errors import CorruptVideoError
 from framesift.types.video import MAX_PIXELS, VideoInfo
@@ -107,8 +107,10 @@ def _timeline(path: Path, container: InputContainer, stream: VideoStream, found:
     zero_seconds = zero_ticks * float(base)
     is_cut = _is_cut(path, container, stream, found, last_seconds + zero_seconds)
     declared = None if is_cut else _declared.declared_seconds(path, container.format.name)
-    sound_seconds = (found.sound_end or 0.0) - zero_seconds
-    end_seconds = max(last_seconds, sound_seconds, declared or 0.0)
+    ends = [last_seconds, declared or 0.0]
+    if found.sound_end is not None:
+        ends.append(found.sound_end - zero_seconds)
+    end_seconds = max(ends)
     can_jump = not found.counted and not found.jumps
     can_jump &= not container.format.flags & GENERIC_INDEX
     keys = [stamp.pts for stamp in found.stamps if stamp.is_key and stamp.pts is not None]
@@ -139,8 +141,10 @@ def _is_cut(
     breaks_off = _declared.breaks_off(path, container.format.name)
     if found.ends_corrupt or breaks_off is not None:
         return found.ends_corrupt or bool(breaks_off)
+    if container.format.flags & DISCONTINUOUS:  # libav guesses their ends from their last packets
+        return False
     announced = _clock.announced_end(stream)
-    reached = max(end_seconds, found.sound_end or 0.0)
+    reached = max(end_seconds, found.sound_end or end_seconds)
     return announced is not None and float(announced) - reached > CUT_SECONDS
 
 

@@ -4,7 +4,13 @@ from PIL import Image
 
 from framesift.decoders._still import WithStills, picture_file
 from framesift.decoders.pyav import PyavDecoder
-from framesift.errors import CorruptVideoError, InvalidOptionError
+from framesift.errors import (
+    CorruptVideoError,
+    InvalidOptionError,
+    SourceError,
+    VideoTooLargeError,
+)
+from framesift.types.frames import Frames
 
 DECODER = WithStills(videos=PyavDecoder())
 
@@ -88,13 +94,85 @@ def test_a_cut_picture_is_refused(tmp_path):
         list(DECODER.decode(path, [0]))
 
 
-@pytest.mark.parametrize("largest", [300, 900])
-def test_a_picture_of_too_many_pixels_is_refused(tmp_path, monkeypatch, largest):
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif", ".avif", ".bmp"])
+def test_a_picture_of_too_many_pixels_is_refused_from_its_header(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    picture().save(path)
+    small = WithStills(videos=PyavDecoder(max_pixels=40 * 24 - 1))
+    for read in (small.index, lambda path: list(small.decode(path, [0]))):
+        with pytest.raises(VideoTooLargeError, match=r"40 x 24 pixels, allowed are 959"):
+            read(path)
+    assert WithStills(videos=PyavDecoder(max_pixels=40 * 24)).index(path).info.width_px == 40
+
+
+def test_the_limit_can_be_raised_above_that_of_pillow(tmp_path, monkeypatch):
     path = tmp_path / "a.png"
     picture().save(path)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", largest)
-    with pytest.raises(CorruptVideoError, match=r"a\.png"):
-        DECODER.index(path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    (frames,) = DECODER.decode(path, [0])
+    assert frames.data.shape == (1, 24, 40, 3)
+
+
+COLORS = [(250, 10, 10), (10, 250, 10), (10, 10, 250), (250, 250, 10)]
+DURATIONS_MS = [100, 2000, 40, 500]
+
+
+@pytest.mark.parametrize("options", [{}, {"loop": 3}, {"disposal": 1}, {"default_image": True}])
+@pytest.mark.parametrize("name", ["a.png", "a.webp", "no-suffix"])
+def test_an_animation_is_a_video(tmp_path, name, options):
+    path = tmp_path / name
+    first, *others = [Image.new("RGB", (32, 24), color) for color in COLORS]
+    kind = "WEBP" if name.endswith("webp") else "PNG"
+    has_cover = kind == "PNG" and "default_image" in options
+    if has_cover:
+        others, first = [first, *others], Image.new("RGB", (32, 24), "white")
+    how = {"duration": DURATIONS_MS, "save_all": True, "append_images": others}
+    first.save(path, format=kind, lossless=True, **how, **options)
+
+    index = DECODER.index(path)
+    everything = Frames.concatenate(list(DECODER.decode(path, range(4))))
+    picked = Frames.concatenate(list(DECODER.decode(path, [1, 3])))
+
+    assert index.pts_seconds.tolist() == pytest.approx([0, 0.1, 2.1, 2.14])
+    assert index.info.duration_seconds == pytest.approx(2.64)
+    assert everything.data[:, 12, 16].tolist() == [list(color) for color in COLORS]
+    assert picked.data[:, 12, 16].tolist() == [list(COLORS[1]), list(COLORS[3])]
+    assert picked.pts_seconds.tolist() == index.pts_seconds[[1, 3]].tolist()
+
+
+def test_an_animation_of_one_picture_is_a_still(tmp_path):
+    path = tmp_path / "a.webp"
+    picture().save(path, save_all=True)
+    assert DECODER.index(path).info.frame_count == 1
+
+
+def test_the_first_of_several_pages_is_taken_and_that_is_said(tmp_path):
+    path, warnings = tmp_path / "fax.tif", []
+    picture().save(path, save_all=True, append_images=[Image.new("RGB", (40, 24))])
+    (frames,) = DECODER.decode(path, [0], warn=warnings.append)
+    assert np.array_equal(frames.data[0], np.asarray(picture()))
+    assert warnings == ["'fax.tif' holds several pictures; the first one is taken"]
+
+
+@pytest.mark.parametrize("name", ["picture", "picture.mp4", "picture.gif"])
+def test_content_makes_a_picture_and_not_the_name(tmp_path, name):
+    path = tmp_path / name
+    picture().save(path, format="JPEG")
+    assert DECODER.index(path).info.codec == "jpeg"
+    assert DECODER.spec(path) == "pillow"
+
+
+@pytest.mark.parametrize("name", ["clip.png", "clip.jpg", "clip"])
+def test_content_makes_a_video_and_not_the_name(tmp_path, write_video, numbers_in, name):
+    path = write_video(tmp_path / "a.mp4", 5).rename(tmp_path / name)
+    assert DECODER.index(path).info.frame_count == 5
+    (frames,) = DECODER.decode(path, [0, 4])
+    assert numbers_in(frames.data) == [0, 4]
+
+
+def test_a_file_that_is_gone_is_one_line(tmp_path):
+    with pytest.raises(SourceError, match=r"'gone.png' cannot be read"):
+        DECODER.index(tmp_path / "gone.png")
 
 
 def test_a_second_frame_is_out_of_range(tmp_path):
