@@ -15,6 +15,7 @@ from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from framesift.decoders import _declared
 from framesift.decoders._boundary import check_pixels
 from framesift.errors import CorruptVideoError, NoVideoStreamError
 from framesift.types.video import CONTAINERS, MAX_PIXELS
@@ -46,6 +47,8 @@ def open_video(
         NoVideoStreamError: the file has no video stream that can be decoded.
         VideoTooLargeError: its pictures have more pixels.
     """
+    if size_px := _declared.gif_size(path):  # libav makes room for all of it to look inside
+        check_pixels(path, *size_px, max_pixels)
     options = {
         "format_whitelist": FORMATS,
         "protocol_whitelist": "file",
@@ -90,7 +93,7 @@ def frames(
     *,
     wanted: Set[int] | None = None,
     times: Sequence[int | None] | None = None,
-    intact: Set[int] = frozenset(),
+    intact: Set[int | None] = frozenset(),
 ) -> Iterator[VideoFrame]:
     """Yields the frames that decode without error, in presentation order.
 

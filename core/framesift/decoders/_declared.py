@@ -54,6 +54,15 @@ def declared_seconds(path: Path, format_name: str) -> float | None:
     return None
 
 
+def gif_size(path: Path) -> tuple[int, int] | None:
+    """Returns width and height of a GIF in pixels, None for other files."""
+    with path.open("rb") as file:
+        head = file.read(10)
+    if len(head) < 10 or head[:6] not in (b"GIF87a", b"GIF89a"):
+        return None
+    return struct.unpack("<HH", head[6:])
+
+
 def _mp4_end(file: BinaryIO, size: int) -> int:
     """Returns where the last box of media ends; what else stands behind it may be anything."""
     place = end = 0

@@ -38,8 +38,9 @@ class Scan:
     """The mended pts of each packet, None for what begins no frame."""
     first: VideoFrame
     jumps: list[Jump]
-    intact: frozenset[int]
-    """Pts of packets that are called corrupt, but only because another part begins after them."""
+    intact: frozenset[int | None]
+    """Pts of packets that are called corrupt, but only because another part begins after them; None
+    where second fields, which have no pts of their own, are decoded in any case."""
     ends_corrupt: bool
     has_fields: bool
     counted: bool
@@ -151,14 +152,15 @@ class _Pictures:
     def found(self, counted: bool, sound_end: float | None) -> Scan | None:
         if self.first is None or not self.stamps:
             return None
+        has_fields = self.pairs is not None and self.pairs.found > 0
         return Scan(
             stamps=self.stamps,
             mended=self.mended,
             first=self.first,
             jumps=self.mender.jumps if self.mender else [],
-            intact=frozenset(self.intact),
+            intact=frozenset({*self.intact, None} if has_fields else self.intact),
             ends_corrupt=self.ends_corrupt,
-            has_fields=self.pairs is not None and self.pairs.found > 0,
+            has_fields=has_fields,
             counted=counted,
             sound_end=sound_end,
         )

@@ -41,7 +41,7 @@ class Timeline:
     mended: list[int | None] | None
     """The pts that each packet gets where the clock jumps, None where it does not."""
     jumps: tuple[Jump, ...]
-    intact: frozenset[int]
+    intact: frozenset[int | None]
     """Pts of packets that are to be decoded though they are called corrupt."""
     has_fields: bool
     """Whether some packets hold a single field, of which nothing may be skipped."""
