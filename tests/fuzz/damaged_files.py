@@ -1,7 +1,7 @@
 """Reads damaged files by every decoder, in a process of its own; prints what it found as JSON.
 
-Run as `python damaged_files.py FOLDER SEED COUNT`: FOLDER holds good files; each is damaged in COUNT
-ways, and is left as it was.
+Run as `python damaged_files.py FOLDER SEED COUNT`: FOLDER holds good files; each is damaged in
+COUNT ways, and is left as it was.
 """
 
 from __future__ import annotations
