@@ -7,6 +7,7 @@ import hashlib
 from base64 import b64decode
 from dataclasses import dataclass
 from typing import ClassVar
+from urllib.parse import unquote
 
 from framesift import temporary
 from framesift.errors import UnsupportedSourceError, VideoTooLargeError
@@ -59,7 +60,9 @@ class Data(Source):
 
 
 def _decoded(body: str, kind: str) -> bytes:
-    """Returns the bytes of base64 text, which may be broken into lines."""
+    """Returns the bytes of base64 text, which may be broken into lines and escaped by `%`."""
+    if "%" in body:
+        body = unquote(body)
     try:
         content = b64decode("".join(body.split()), validate=True)
     except (binascii.Error, ValueError) as error:

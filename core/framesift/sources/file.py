@@ -56,16 +56,12 @@ def file_path(uri: str) -> Path:
 
     Raises:
         UnsupportedSourceError: it is a file:// URI that names another host, or none that is valid.
-        SourceError: it names the home folder of a user who is not there.
     """
     if not uri.lower().startswith("file:"):
         try:
             return Path(uri).expanduser()
-        except RuntimeError as error:
-            raise SourceError(
-                f"{uri[:200]!r} begins with the home folder of a user that this machine does not "
-                "have; give the whole path"
-            ) from error
+        except (RuntimeError, ValueError):
+            return Path(uri)  # there is no such user, so `~name` can only be a name
     parts = split_link(uri)
     if parts.netloc.lower() not in ("", "localhost"):
         raise UnsupportedSourceError(

@@ -68,7 +68,7 @@ class SyntheticSource(Source):
         name, settings = parse_uri(uri)
         if settings.seconds > limits.max_duration_seconds:
             raise VideoTooLargeError(
-                f"{uri!r} lasts {settings.seconds:g} s, allowed are "
+                f"{uri[:200]!r} lasts {settings.seconds:g} s, allowed are "
                 f"{limits.max_duration_seconds:g} s; lower seconds or raise max_duration_seconds"
             )
         scene = make_scene(name, settings)
@@ -89,8 +89,8 @@ def parse_uri(uri: str) -> tuple[str, SceneSettings]:
     name, _, query = uri[len(PREFIX) :].partition("?")
     if name not in SCENES:
         raise UnsupportedSourceError(
-            f"unknown scene {name!r} in {uri!r}; {_closest(name, SCENES)}choose one of: "
-            f"{', '.join(SCENES)}"
+            f"unknown scene {name[:80]!r} in {uri[:200]!r}; {_closest(name[:80], SCENES)}"
+            f"choose one of: {', '.join(SCENES)}"
         )
     options = _options(uri, query)
     try:
@@ -98,7 +98,9 @@ def parse_uri(uri: str) -> tuple[str, SceneSettings]:
     except ValidationError as error:
         problem = error.errors()[0]
         given = "&".join(f"{key}={options[str(key)]}" for key in problem["loc"]) or query
-        raise InvalidOptionError(f"{uri!r}: {given!r} does not fit: {problem['msg']}") from error
+        raise InvalidOptionError(
+            f"{uri[:200]!r}: {given[:200]!r} does not fit: {problem['msg']}"
+        ) from error
 
 
 def _options(uri: str, query: str) -> dict[str, str]:
@@ -107,11 +109,11 @@ def _options(uri: str, query: str) -> dict[str, str]:
     for key, count in Counter(key for key, _ in pairs).items():
         if key not in known:
             raise InvalidOptionError(
-                f"{uri!r} has an unknown option {key!r}; {_closest(key, known)}the options are: "
-                f"{', '.join(known)}"
+                f"{uri[:200]!r} has an unknown option {key[:80]!r}; {_closest(key[:80], known)}"
+                f"the options are: {', '.join(known)}"
             )
         if count > 1:
-            raise InvalidOptionError(f"{uri!r} sets {key!r} {count} times; set it once")
+            raise InvalidOptionError(f"{uri[:200]!r} sets {key!r} {count} times; set it once")
     return dict(pairs)
 
 

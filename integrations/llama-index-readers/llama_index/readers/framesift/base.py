@@ -19,6 +19,7 @@ from framesift.errors import (
     UnsupportedSourceError,
     VideoTooLargeError,
 )
+from framesift.sources.file import file_path, is_folder
 from llama_index.readers.framesift._documents import documents
 
 logger = logging.getLogger(__name__)
@@ -112,7 +113,7 @@ class FramesiftVideoReader(BasePydanticReader):
         elif not self._is_folder(source):
             yield source
         else:
-            inside = Path(source).expanduser().rglob("*")
+            inside = file_path(str(source)).rglob("*")
             files = sorted(path for path in inside if path.suffix.lower() in VIDEO_SUFFIXES)
             if not files:
                 raise UnsupportedSourceError(
@@ -122,7 +123,7 @@ class FramesiftVideoReader(BasePydanticReader):
 
     def _is_folder(self, source: Source) -> bool:
         may_look = isinstance(source, Path) or (self.limits.allow_files and "://" not in source)
-        return may_look and Path(source).expanduser().is_dir()
+        return may_look and is_folder(str(source))
 
     def _fetched(self, path: str, fs: Any) -> LocalVideo:
         size = fs.size(path)
