@@ -146,7 +146,7 @@ def test_a_failing_peer_is_skipped_by_name_and_a_failure_of_ours_is_raised():
     contestants = {"ours": sound, "peer": broken}
     runs, skipped = _process.interleaved(contestants, rounds=2, peers=["peer"])
     assert (len(runs["ours"]), list(runs)) == (2, ["ours"])
-    assert skipped == {"peer": "failed with FileNotFoundError"}
+    assert skipped == {"peer": "failed with framesift.errors.SourceError"}
     with pytest.raises(MeasurementError):
         _process.interleaved(contestants, rounds=1, peers=[])
 

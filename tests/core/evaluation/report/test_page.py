@@ -1,3 +1,5 @@
+import errno
+import os
 import re
 import shutil
 import subprocess
@@ -9,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from framesift.errors import StorageError
 from framesift.evaluation.report.page import MOST_FRAMES, write_report
 from framesift.types.plan import TokenPlan
 
@@ -167,13 +170,11 @@ def test_a_failure_leaves_the_old_page_and_nothing_else(tmp_path, sifted, monkey
     with pytest.raises(ValueError, match="at least one picture"):
         write_report(path, video=video, frames=frames[:0], keyframes=keys)
 
-    def full_disk(self, content):
-        with self.open("wb") as file:
-            file.write(content[:100])
-        raise OSError("disk full")
+    def full_disk(_):
+        raise OSError(errno.ENOSPC, "disk full")
 
-    monkeypatch.setattr(Path, "write_bytes", full_disk)
-    with pytest.raises(OSError, match="disk full"):
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(StorageError, match="disk full"):
         write_report(path, video=video, frames=frames, keyframes=keys)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
