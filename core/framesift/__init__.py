@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from framesift.compression import EncodedVideo
     from framesift.generation import Generation
     from framesift.pipeline import VideoCompressor
-    from framesift.progress import Progress, on_progress
+    from framesift.progress import Progress, on_progress, time_limit
     from framesift.shelf import KeyframeShelf, Shelved
     from framesift.sources.base import FetchLimits, open_video
     from framesift.storage import save_keyframe
@@ -69,6 +69,7 @@ _HOMES = {
     "create_strategy": "framesift.strategies.base",
     "load_vlm": "framesift.vlms._load",
     "on_progress": "framesift.progress",
+    "time_limit": "framesift.progress",
     "open_video": "framesift.sources.base",
     "save_keyframe": "framesift.storage",
 }
@@ -115,6 +116,7 @@ __all__ = [
     "selectors",
     "sources",
     "strategies",
+    "time_limit",
     "vlms",
 ]
 

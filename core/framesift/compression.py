@@ -141,6 +141,7 @@ class Compression(Parts):
         self, stages: Stages, local: LocalVideo, index: FrameIndex, question: str | None
     ) -> Encoded:
         path, sampled = file_of(local), at_fps(index, self.fps, local.part_seconds)
+        self._check_time(index.info, min(len(sampled), self.max_frames or len(sampled)))
         if self.max_frames is None or len(sampled) <= self.max_frames:
             return stages.encode(path, index, sampled, self._encoder, gate=self.gate)
         selected = stages.select(

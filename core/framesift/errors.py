@@ -18,6 +18,8 @@ FramesiftError
 ├── MissingSignalError           (LookupError)
 ├── ModelError                   (RuntimeError)
 ├── StorageError                 (OSError)
+├── TimeLimitError               (TimeoutError)
+│   └── PlanTooLongError
 └── MissingDependencyError       (ImportError)
 ```
 
@@ -91,6 +93,14 @@ class ModelError(FramesiftError, RuntimeError):
 
 class StorageError(FramesiftError, OSError):
     """A result could not be written to a disk, or read back from it."""
+
+
+class TimeLimitError(FramesiftError, TimeoutError):
+    """The work took longer than `time_limit` allows."""
+
+
+class PlanTooLongError(TimeLimitError):
+    """A plan was not begun, since it would surely take longer than `time_limit` allows."""
 
 
 class MissingDependencyError(FramesiftError, ImportError):

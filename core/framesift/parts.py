@@ -23,9 +23,12 @@ from framesift.strategies.base import Strategy, create_strategy
 from framesift.types.budget import Budget
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens
+from framesift.types.video import VideoInfo
 from framesift.vlms._load import load_vlm
 from framesift.vlms.base import VLM
 
+FEWEST_CHANNELS: Final = 16
+"""Channels that tokens have at least, where the encoder does not say how many."""
 ASKED: Final = "question_similarity"
 """The signal that depends on the question, and is found only where a strategy needs it."""
 
@@ -93,6 +96,18 @@ class Parts:
                 "there is none; pass question=, or take another strategy"
             )
         check_question(question)
+
+    def _check_time(self, info: VideoInfo, count: int) -> None:
+        """Refuses before decoding what could not be planned within a time limit.
+
+        Raises:
+            PlanTooLongError: the plan for `count` frames surely takes longer than is left.
+        """
+        encoder = self._encoder.fitted(info)
+        frames, (height, width) = -(-count // encoder.frames_per_step), encoder.grid
+        budget = Budget(keep=self.keep, max_tokens=self.max_tokens).tokens(frames * height * width)
+        channels = encoder.channels or FEWEST_CHANNELS
+        self._strategy.check_time(frames, height * width, channels, budget)
 
     def _planned(
         self, stages: Stages, tokens: VideoTokens, budget: int, question: str | None

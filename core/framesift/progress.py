@@ -1,15 +1,20 @@
-"""Progress of long work: a bar on a terminal, and a listener for whoever serves somebody else."""
+"""Progress of long work: a bar on a terminal, a listener for servers, and a time limit."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from tqdm import tqdm
+
+from framesift.errors import InvalidOptionError, TimeLimitError
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +34,16 @@ class Progress:
 OnProgress = Callable[[Progress], object]
 """Is told each step of the work; what it raises ends the work."""
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Limit:
+    """When the work must have ended, on the monotonic clock, and how long it had."""
+
+    seconds: float
+    end: float
+
+
+_limit: ContextVar[_Limit | None] = ContextVar("framesift_time_limit", default=None)
 _listener: ContextVar[OnProgress | None] = ContextVar("framesift_progress", default=None)
 
 
@@ -38,7 +53,7 @@ def on_progress(listener: OnProgress) -> Iterator[None]:
 
     What it raises goes through the work and ends it, after whatever was fetched is removed. So a
     server stops the work of a client that has left: between two windows of frames, two pieces of a
-    download, two tokens of an answer.
+    download, two steps of a plan, two tokens of an answer.
     """
     token = _listener.set(listener)
     try:
@@ -47,11 +62,60 @@ def on_progress(listener: OnProgress) -> Iterator[None]:
         _listener.reset(token)
 
 
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Ends what runs within the block, in this thread, once `seconds` have passed.
+
+    The work ends at its next step, as a listener of `on_progress` would end it, and a plan that
+    would surely take longer than what is left is not begun. Of several limits the nearest holds.
+
+    Args:
+        seconds: time that the block may take, above 0.
+
+    Raises:
+        TimeLimitError: from within the block; it is a `TimeoutError` too.
+    """
+    if not seconds > 0:
+        raise InvalidOptionError(
+            f"seconds={seconds!r} must be above 0: the time that the work may take"
+        )
+    limit, outer = _Limit(seconds=seconds, end=time.monotonic() + seconds), _limit.get()
+    token = _limit.set(limit if outer is None or limit.end < outer.end else outer)
+    try:
+        yield
+    finally:
+        _limit.reset(token)
+
+
+def seconds_left() -> float | None:
+    """Returns how long the work may still take, at least 0; None without a time limit."""
+    limit = _limit.get()
+    return None if limit is None else max(0.0, limit.end - time.monotonic())
+
+
 def tell(stage: str, done: float, total: float | None, unit: str = "frame") -> None:
-    """Tells the listener how far a stage has come, where there is a listener."""
+    """Tells the listener how far a stage has come, where there is one, and keeps the time limit.
+
+    Raises:
+        TimeLimitError: the time is over.
+    """
+    limit = _limit.get()
+    if limit is not None and time.monotonic() > limit.end:
+        raise TimeLimitError(
+            f"the work was stopped at {stage!r} after its limit of {limit.seconds:.3g} s; allow "
+            "more time, sample fewer frames or take a faster strategy"
+        )
     listener = _listener.get()
     if listener is not None:
         listener(Progress(stage=stage, done=done, total=total, unit=unit))
+
+
+def stoppable(items: Iterable[Item], stage: str = "plan") -> Iterator[Item]:
+    """Yields `items`, and tells before each that it is a step of `stage`, so that loops can end."""
+    total = len(items) if isinstance(items, Sized) else None
+    for done, item in enumerate(items):
+        tell(stage, done, total, "step")
+        yield item
 
 
 class ProgressBar:

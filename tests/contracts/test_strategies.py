@@ -1,12 +1,22 @@
 """Every strategy, whatever its method, keeps these promises."""
 
+import time
+from contextlib import suppress
 from dataclasses import replace
+from itertools import pairwise
 from typing import get_args
 
 import pytest
 import torch
 
-from framesift.errors import BudgetError, InvalidTokensError, MissingSignalError
+from framesift.errors import (
+    BudgetError,
+    InvalidTokensError,
+    MissingSignalError,
+    PlanTooLongError,
+    TimeLimitError,
+)
+from framesift.progress import on_progress, time_limit
 from framesift.strategies import registry
 from framesift.strategies.base import Place, create_strategy
 from framesift.types.budget import Budget
@@ -210,6 +220,55 @@ def test_an_output_says_the_times_that_it_was_merged_from(strategy):
             assert abs(float(found[row] - mean)) < 1e-9
         assert plan.is_pruning or strategy.is_merging
     assert plan.is_pruning != strategy.is_merging
+
+
+def test_what_a_listener_raises_ends_a_plan_at_any_step(strategy):
+    tokens, told = make_tokens(6), []
+    with on_progress(told.append):
+        strategy.plan(tokens, 30)
+    assert {step.stage for step in told} == {"plan"}
+
+    def refuse(_):
+        told.append(None)
+        if len(told) == last:
+            raise KeyboardInterrupt
+
+    for last in {1, len(told) // 2, len(told)} - {0}:
+        told.clear()
+        with pytest.raises(KeyboardInterrupt), on_progress(refuse):
+            strategy.plan(tokens, 30)
+        assert len(told) == last
+
+
+def test_no_step_of_a_plan_is_long(strategy):
+    check_longest_step(strategy, make_tokens(24, 14, 14, 64), 2.0)
+
+
+@pytest.mark.slow
+def test_a_time_limit_stops_a_plan_of_many_tokens(strategy):
+    tokens, start = make_tokens(64, 27, 27, 256), time.perf_counter()
+    with suppress(TimeLimitError), time_limit(2.0):
+        strategy.plan(tokens, tokens.count // 4)
+    assert time.perf_counter() - start < 8.0
+
+
+def check_longest_step(strategy, tokens, most_seconds):
+    """Asserts that a listener is heard in good time, so that it can end the work."""
+    times = [time.perf_counter()]
+    with on_progress(lambda _: times.append(time.perf_counter())):
+        strategy.plan(tokens, tokens.count // 4)
+    times.append(time.perf_counter())
+    assert max(after - before for before, after in pairwise(times)) < most_seconds
+
+
+def test_a_plan_that_surely_takes_too_long_is_refused_with_the_figure(strategy):
+    frames = 10**7
+    with time_limit(1.0), pytest.raises(PlanTooLongError, match=r"at least \d+ s here for a plan"):
+        strategy.check_time(frames, 729, 1024, frames)
+    strategy.check_time(frames, 729, 1024, frames)
+    tokens = make_tokens()
+    with time_limit(60.0):
+        assert has_size(strategy, strategy.plan(tokens, 5), 5)
 
 
 def test_missing_signals_are_named(strategy):

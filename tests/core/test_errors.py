@@ -21,6 +21,7 @@ BUILTINS = {
     "MissingSignalError": LookupError,
     "ModelError": RuntimeError,
     "StorageError": OSError,
+    "TimeLimitError": TimeoutError,
     "MissingDependencyError": ImportError,
 }
 

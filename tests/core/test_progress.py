@@ -1,11 +1,22 @@
 import io
+import time
 from contextlib import suppress
 
 import pytest
 
+from framesift.errors import InvalidOptionError, PlanTooLongError, TimeLimitError
 from framesift.generation import Generation
 from framesift.pipeline import VideoCompressor
-from framesift.progress import Progress, on_progress, progress_bar, tell
+from framesift.progress import (
+    Progress,
+    on_progress,
+    progress_bar,
+    seconds_left,
+    stoppable,
+    tell,
+    time_limit,
+)
+from framesift.vlms._load import load_vlm
 
 
 class Terminal(io.StringIO):
@@ -51,6 +62,9 @@ def test_an_inner_listener_hides_the_outer_one_only_while_it_lasts():
 
 @pytest.mark.parametrize("stage", ["draw", "encode", "answer"])
 def test_what_a_listener_raises_ends_the_work_and_leaves_no_file(stage, monkeypatch, tmp_path):
+    # Loaded before, as torch makes a folder of its own for good when transformers is imported.
+    vlm = load_vlm("tiny")
+    assert vlm.hf is not None
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     told = []
 
@@ -59,7 +73,7 @@ def test_what_a_listener_raises_ends_the_work_and_leaves_no_file(stage, monkeypa
         if progress.stage == stage and progress.done:
             raise TimeoutError(stage)
 
-    sift = VideoCompressor(vlm="tiny", fps=0.5)
+    sift = VideoCompressor(vlm=vlm, fps=0.5)
     with pytest.raises(TimeoutError, match=stage), on_progress(refuse):
         sift.ask(
             "synthetic://number?seed=3&seconds=4",
@@ -68,3 +82,53 @@ def test_what_a_listener_raises_ends_the_work_and_leaves_no_file(stage, monkeypa
         )
     assert told[-1].stage == stage
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_time_limit_ends_the_work_at_its_next_step():
+    told = []
+    with time_limit(0.01), on_progress(told.append):
+        tell("encode", 0, None)
+        time.sleep(0.02)
+        with pytest.raises(TimeLimitError, match=r"at 'encode' after its limit of 0\.01 s"):
+            tell("encode", 1, None)
+    tell("encode", 2, None)
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize(("outer", "inner"), [(0.01, 60.0), (60.0, 0.01)])
+def test_the_nearest_of_several_limits_holds(outer, inner):
+    with time_limit(outer), time_limit(inner):
+        assert seconds_left() <= 0.01
+        time.sleep(0.02)
+        assert seconds_left() == 0
+        with pytest.raises(TimeLimitError):
+            tell("plan", 0, None)
+    assert seconds_left() is None
+
+
+@pytest.mark.parametrize("seconds", [0, -1.0, float("nan")])
+def test_a_limit_is_above_zero(seconds):
+    with pytest.raises(InvalidOptionError, match="above 0"), time_limit(seconds):
+        pass
+
+
+def test_steps_of_a_loop_are_told_before_they_are_done():
+    told = []
+    with on_progress(lambda progress: told.append((progress.done, progress.total))):
+        for place, _ in enumerate(stoppable("abc")):
+            assert len(told) == place + 1
+        assert list(stoppable(iter("a"))) == ["a"]
+    assert told == [(0, 3), (1, 3), (2, 3), (0, None)]
+
+
+def test_a_plan_that_cannot_end_in_time_is_refused_before_anything_is_decoded(monkeypatch):
+    monkeypatch.setattr("framesift.strategies.base.MULTIPLICATIONS_PER_SECOND", 1e3)
+    stages, words = set(), r"at least \d+ s here for a plan of 1568 tokens"
+    sift = VideoCompressor(strategy="scissor")
+    with (
+        time_limit(60),
+        on_progress(lambda progress: stages.add(progress.stage)),
+        pytest.raises(PlanTooLongError, match=words),
+    ):
+        sift.compress("synthetic://number?seed=3")
+    assert "encode" not in stages

@@ -81,6 +81,11 @@ class VisionTransformer(Encoder):
         return self._size_px[0] // patch_px[0], self._size_px[1] // patch_px[1]
 
     @property
+    def channels(self) -> int:
+        """Channels `D` of the tokens, read from the configuration."""
+        return int(self._config.hidden_size)
+
+    @property
     def input_px(self) -> tuple[int, int]:
         """Frame size `(H, W)`: a multiple of the tower's that shows the strokes of text."""
         height, width = (side * -(-DETAIL_PX // side) for side in self._size_px)

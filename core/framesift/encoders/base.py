@@ -40,6 +40,11 @@ class Encoder(ABC):
         """Largest frame size `(H, W)` worth decoding; `encode` takes frames of any size."""
 
     @property
+    def channels(self) -> int | None:
+        """Channels `D` of the tokens, None where only encoding tells."""
+        return None
+
+    @property
     def frames_per_step(self) -> int:
         """How many sampled frames make one time step of the tokens."""
         return 1

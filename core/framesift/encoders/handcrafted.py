@@ -63,6 +63,11 @@ class Handcrafted(Encoder):
         return self.grid_size, self.grid_size
 
     @property
+    def channels(self) -> int:
+        """Channels `D` of the tokens: 32."""
+        return 32
+
+    @property
     def input_px(self) -> tuple[int, int]:
         """Frame size `(H, W)`: what the description needs, or the strokes of text."""
         side = max(self.grid_size * self.patch_px, DETAIL_PX)

@@ -21,6 +21,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from framesift.progress import stoppable
 from framesift.strategies._pairwise import resolution, squared_distances
 
 BLOCK = 1024
@@ -51,7 +52,10 @@ def cluster(points: Tensor, count: int, neighbors: int) -> Clusters:
     chosen = centers(points, count, neighbors)
     step = resolution(points)
     label = torch.cat(
-        [squared_distances(part, points[chosen], step).argmin(1) for part in points.split(BLOCK)]
+        [
+            squared_distances(part, points[chosen], step).argmin(1)
+            for part in stoppable(points.split(BLOCK))
+        ]
     )
     label[chosen] = torch.arange(count, device=label.device)
     return Clusters(chosen, label)
@@ -73,13 +77,16 @@ def centers(points: Tensor, count: int, neighbors: int) -> Tensor:
 
     nearest = min(neighbors, len(points))
     spread = torch.cat(
-        [to_all(part).topk(nearest, largest=False).values.sum(1) for part in range(len(parts))]
+        [
+            to_all(part).topk(nearest, largest=False).values.sum(1)
+            for part in stoppable(range(len(parts)))
+        ]
     )
     order = torch.argsort(spread, stable=True)
     rank = torch.empty_like(order)
     rank[order] = torch.arange(len(order), device=order.device)
     gaps, farthest = [], []
-    for part, own in enumerate(rank.split(BLOCK)):
+    for part, own in enumerate(stoppable(rank.split(BLOCK))):
         gaps.append(to_all(part).masked_fill(rank >= own[:, None], torch.inf).amin(1))
         farthest.append(to_all(part).amax())
     gap = torch.cat(gaps)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from framesift.errors import InvalidOptionError, InvalidTokensError
+from framesift.progress import stoppable
 from framesift.strategies.base import Signal, Strategy
 from framesift.types.tokens import VideoTokens
 
@@ -60,6 +61,6 @@ class ImportanceStrategy(Strategy):
 def _length_shares(tokens: VideoTokens) -> Tensor:
     """Returns each token's share of the lengths of its frame, rounded to 1e-9, `(T, N)`."""
     lengths = torch.stack(
-        [torch.linalg.vector_norm(frame.double(), dim=1) for frame in tokens.features]
+        [torch.linalg.vector_norm(frame.double(), dim=1) for frame in stoppable(tokens.features)]
     ).masked_fill(~tokens.live, 0)
     return (lengths / lengths.sum(1, keepdim=True).clamp_min(1e-300)).mul(1e9).round().div(1e9)

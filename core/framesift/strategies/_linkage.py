@@ -15,6 +15,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from framesift.progress import stoppable
 from framesift.strategies import _ops
 
 CHANNELS_AT_ONCE = 64
@@ -99,7 +100,7 @@ def averages(values: Tensor, group: Tensor, weight: Tensor, count: int) -> Tenso
     lengths = torch.bincount(group[order], minlength=count)
     share = weight[order, None].float()
     out = torch.empty(count, values.shape[1], device=values.device)
-    for start in range(0, values.shape[1], CHANNELS_AT_ONCE):
+    for start in stoppable(range(0, values.shape[1], CHANNELS_AT_ONCE)):
         channels = slice(start, start + CHANNELS_AT_ONCE)
         part = values[:, channels][order].float().mul_(share)
         out[:, channels] = torch.segment_reduce(part, "sum", lengths=lengths, axis=0)
@@ -131,7 +132,7 @@ def _renewed(rows: Rows, group: Tensor, value: Tensor, other: Tensor) -> tuple[T
     its group already has need not be looked at; the most promising one of a group goes first.
     """
     value, other = value.clone(), other.clone()
-    for turn in itertools.count():
+    for turn in stoppable(itertools.count()):
         inside = group[other] == group
         bound = _highest(group, value, ~inside)[group]
         stale = (inside & (value >= bound) & (value > -torch.inf)).nonzero().flatten()
@@ -193,7 +194,7 @@ def _highest(group: Tensor, value: Tensor, among: Tensor) -> Tensor:
 def _cosine(units: Tensor, low: Tensor, high: Tensor) -> Tensor:
     """Returns the cosine of pairs in double precision, rounded to 1e-7, `(E,)`."""
     parts = [low.new_zeros(0, dtype=torch.float64)]
-    for start in range(0, len(low), 256):
+    for start in stoppable(range(0, len(low), 256)):
         a, b = (units[ends[start : start + 256]].double() for ends in (low, high))
         parts.append(torch.linalg.vecdot(a, b))
     return torch.cat(parts).mul(1e7).round().div(1e7).clamp(-1.0, 1.0)

@@ -10,6 +10,7 @@ from typing import Final, Self
 import torch
 from torch import Tensor
 
+from framesift.progress import stoppable
 from framesift.strategies import _ops
 from framesift.types.tokens import VideoTokens
 
@@ -56,7 +57,10 @@ class Quadtree:
         sides = _sides(tokens.grid)
         # One frame more than a chunk holds, for the comparison of its last with the next.
         chunks = [slice(at, at + CHUNK + 1) for at in range(0, tokens.frame_count, CHUNK)]
-        parts = [_similarities(tokens.features[at], tokens.live[at], tokens.grid) for at in chunks]
+        parts = [
+            _similarities(tokens.features[at], tokens.live[at], tokens.grid)
+            for at in stoppable(chunks)
+        ]
         return cls(
             corner=_corners(tokens.grid),
             least=torch.cat([least[:, :CHUNK].cpu() for least, _ in parts], 1),
@@ -133,7 +137,10 @@ def _similarities(features: Tensor, live: Tensor, grid: tuple[int, int]) -> tupl
     """Returns `least` and `over_time` of frames, from their features `(T, N, D)`."""
     levels = list(_pyramid(features, live, grid))
     over_time = torch.stack(
-        [torch.stack([_next_frame(first, second) for second in levels]) for first in levels]
+        [
+            torch.stack([_next_frame(first, second) for second in stoppable(levels)])
+            for first in levels
+        ]
     )
     least = [_least_alike(child, parent) for child, parent in itertools.pairwise(levels)]
     return torch.stack(least) if least else over_time.new_empty(0, *live.shape), over_time
@@ -152,7 +159,7 @@ def _pyramid(features: Tensor, live: Tensor, grid: tuple[int, int]) -> Iterator[
     sums = (features.float() * live[..., None]).unflatten(1, grid)
     filled = live.float()[..., None].unflatten(1, grid)
     patches = torch.arange(live.shape[1], device=features.device)
-    for of_patch in _squares_of_patches(grid):
+    for of_patch in stoppable(_squares_of_patches(grid)):
         square = of_patch.to(features.device)
         high, wide = sums.shape[1:3]
         yield _Level(

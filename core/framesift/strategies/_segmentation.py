@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from framesift.progress import stoppable
 from framesift.strategies._static import NEVER, Segment, stillest
 
 
@@ -52,7 +53,7 @@ def best_lengths(same: Tensor, window: int) -> tuple[int, list[int]]:
     saved = torch.zeros(total + 1, dtype=torch.int64)
     length = torch.ones(total + 1, dtype=torch.int64)
     run = torch.zeros(same.shape[1], dtype=torch.int64)
-    for stop in range(2, total + 1):
+    for stop in stoppable(range(2, total + 1)):
         run = (run + 1) * same[stop - 2]
         saved[stop] = saved[stop - 1]
         longest = min(window, int(run.max()) + 1)

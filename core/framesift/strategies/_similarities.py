@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from framesift.progress import stoppable
+
 ROUNDING = 12.0
 """Adding and taking away 12 rounds a float32 cosine to 2^-20, so that equal pairs tie."""
 AT_ONCE = 2**22
@@ -21,7 +23,7 @@ def unit(values: Tensor) -> Tensor:
     """
     channels = values.shape[1]
     out = torch.zeros(len(values), channels + 1, device=values.device)
-    for room, part in zip(out.split(256), values.split(256), strict=True):
+    for room, part in stoppable(zip(out.split(256), values.split(256), strict=True)):
         wide = part.double()
         length = torch.linalg.vector_norm(wide, dim=-1, keepdim=True)
         room[:, :channels] = wide / length.clamp_min(1e-300)
@@ -35,7 +37,7 @@ def nearest(values: Tensor, targets: Tensor) -> Tensor:
     highest = torch.empty(len(values), device=values.device)
     found = torch.empty(len(values), dtype=torch.long, device=values.device)
     block = torch.empty(min(at_once, len(values)), len(targets), device=values.device)
-    for start in range(0, len(values), at_once):
+    for start in stoppable(range(0, len(values), at_once)):
         part = slice(start, start + at_once)
         queries = unit(values[part])
         similarity = torch.mm(queries, units.T, out=block[: len(queries)])
@@ -70,7 +72,7 @@ class AllPairs:
             return value, column
         value, column = rows.new_empty(len(rows), dtype=torch.float32), torch.empty_like(rows)
         own = None if group is None else group.int()
-        for start in range(0, len(rows), self._at_once):
+        for start in stoppable(range(0, len(rows), self._at_once)):
             part = slice(start, start + self._at_once)
             torch.max(self._block(rows[part], own), 1, out=(value[part], column[part]))
         return value, column
@@ -89,7 +91,7 @@ class AllPairs:
     def _whole(self) -> Tensor:
         """Returns the matrix, its upper triangle copied from the lower one."""
         matrix = torch.empty(self.nodes, self.nodes, device=self._units.device)
-        for start in range(0, self.nodes, ROWS_AT_ONCE):
+        for start in stoppable(range(0, self.nodes, ROWS_AT_ONCE)):
             end = min(start + ROWS_AT_ONCE, self.nodes)
             stretch = matrix[start:end, :end]
             _rounded(torch.mm(self._units[start:end], self._units[:end].T, out=stretch))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from framesift.progress import stoppable
 from framesift.strategies import _ops
 from framesift.strategies._rows import Rows
 from framesift.types.tokens import VideoTokens
@@ -39,7 +40,7 @@ class Group:
         """Returns the mean over the group's frames of each place, float64 `(n, D)`."""
         places = self.places.to(tokens.features.device)
         total = tokens.features[self.start, places].double()
-        for frame in tokens.features[self.start + 1 : self.stop]:
+        for frame in stoppable(tokens.features[self.start + 1 : self.stop]):
             total = total + frame[places]
         return total / (self.stop - self.start)
 
@@ -99,7 +100,7 @@ def to_next(tokens: VideoTokens) -> Tensor:
     It is on the CPU, and `NEVER` where one of the two takes no part.
     """
     pairs = zip(tokens.features[:-1], tokens.features[1:], strict=True)
-    alike = [_ops.similarity(a.double(), b.double()) for a, b in pairs]
+    alike = [_ops.similarity(a.double(), b.double()) for a, b in stoppable(pairs)]
     if not alike:
         return torch.zeros(0, tokens.tokens_per_frame, dtype=torch.float64)
     both = tokens.live[1:] & tokens.live[:-1]

@@ -30,6 +30,10 @@ class Wrapper(Strategy):
         """The strategy within."""
         return create_strategy(self.strategy)
 
+    def least_multiplications(self, frames: int, patches: int, channels: int, budget: int) -> float:
+        """Returns those of the strategy within."""
+        return self.inner.least_multiplications(frames, patches, channels, budget)
+
     @property
     def required_signals(self) -> frozenset[str]:
         """Signals that this strategy or the one within needs."""

@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from framesift.errors import BudgetError, MissingSignalError
+from framesift.errors import BudgetError, MissingSignalError, PlanTooLongError
+from framesift.progress import seconds_left, tell
 from framesift.registry import describe, split_spec
 from framesift.strategies import _ops, registry
 from framesift.types.plan import TokenPlan
@@ -19,6 +20,8 @@ Signal = Literal[
     "attention", "keys", "edge_density", "question_similarity", "pre_projector", "llm_attention"
 ]
 Place = Literal["tokens before the LLM", "inside the LLM"]
+MULTIPLICATIONS_PER_SECOND = 5e10
+"""What one thread of a fast processor manages at most, so that only hopeless plans are refused."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +80,7 @@ class Strategy(ABC):
             BudgetError: `budget` is below 1.
             MissingSignalError: `tokens` lack a signal that this strategy needs.
             InvalidTokensError: a feature is NaN or infinite, or the mask leaves no token.
+            TimeLimitError: `time_limit` is over, or would be before the plan is made.
         """
         if budget < 1:
             raise BudgetError(f"budget={budget!r} must be at least 1 token")
@@ -92,8 +96,39 @@ class Strategy(ABC):
                 f"{', '.join(present) or 'no signals'}; use {giver}"
             )
         tokens.check_finite()
+        budget = min(budget, tokens.live_count)
+        tell("plan", 0, None, "step")
+        if tokens.features.device.type == "cpu":
+            frames, _, channels = tokens.features.shape
+            self.check_time(frames, -(-tokens.live_count // frames), channels, budget)
         with torch.no_grad():
-            return self.decide(tokens, min(budget, tokens.live_count), question)
+            return self.decide(tokens, budget, question)
+
+    def least_multiplications(self, frames: int, patches: int, channels: int, budget: int) -> float:
+        """Returns about how many multiplications a plan takes at least, by its `cost`.
+
+        A strategy whose time grows faster than the number of tokens overrides this, so that a time
+        limit refuses what cannot be done within it.
+        """
+        return 20.0 * frames * patches * channels
+
+    def check_time(self, frames: int, patches: int, channels: int, budget: int) -> None:
+        """Makes sure that a plan on the CPU can end within the time limit, if there is one.
+
+        Raises:
+            PlanTooLongError: it surely takes longer.
+        """
+        if (left := seconds_left()) is None:
+            return
+        work = self.least_multiplications(frames, patches, channels, budget)
+        least_seconds = work / MULTIPLICATIONS_PER_SECOND / torch.get_num_threads()
+        if least_seconds > left:
+            raise PlanTooLongError(
+                f"strategy {self.spec!r} needs at least {least_seconds:.0f} s here for a plan of "
+                f"{frames * patches} tokens ({work:.1e} multiplications), and {left:.0f} s of the "
+                "time limit are left; sample fewer frames, allow more time or take a faster "
+                "strategy such as 'temporal'"
+            )
 
     @abstractmethod
     def decide(self, tokens: VideoTokens, budget: int, question: str | None) -> TokenPlan:

@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from framesift.progress import stoppable
 from framesift.strategies.base import ScoreStrategy, Signal
 from framesift.types.tokens import VideoTokens
 
@@ -43,6 +44,11 @@ class CDPruner(ScoreStrategy):
     reads_question: ClassVar[bool] = True
     cost: ClassVar[str] = "O(T N^2 (D + N))"
 
+    def least_multiplications(self, frames: int, patches: int, channels: int, budget: int) -> float:
+        """Returns those of the kernels, and of the choices, counted for the memory they read."""
+        chosen = min(patches, budget)
+        return frames * patches * (2.0 * patches * channels + 10.0 * chosen**2)
+
     def score(self, tokens: VideoTokens, budget: int) -> Tensor:
         """Returns the negated place of each token in the order of choice, `(T, N)`."""
         assert tokens.signals.question_similarity is not None
@@ -50,7 +56,7 @@ class CDPruner(ScoreStrategy):
         weight = _relevance(tokens.signals.question_similarity.double(), live).square()
         at_once = max(1, CHUNK_BYTES // (16 * patches * patches))
         found = [
-            _greedy(_kernel(features), *rest, steps=min(patches, budget))
+            _greedy(_kernel(features), *rest, count=min(patches, budget))
             for features, *rest in zip(
                 tokens.features.split(at_once),
                 weight.split(at_once),
@@ -84,14 +90,14 @@ def _kernel(features: Tensor) -> Tensor:
     return rounded.clamp(-1.0, 1.0)
 
 
-def _greedy(kernel: Tensor, weight: Tensor, live: Tensor, *, steps: int) -> tuple[Tensor, Tensor]:
+def _greedy(kernel: Tensor, weight: Tensor, live: Tensor, *, count: int) -> tuple[Tensor, Tensor]:
     """Returns for each token the process that chose it and its gain then, both `(T, N)`.
 
     Args:
         kernel: cosines of the tokens of a frame `(T, N, N)`.
         weight: squared relevance `(T, N)`.
         live: tokens that may be chosen `(T, N)`.
-        steps: most choices in a frame; a token not reached has a process beyond all others.
+        count: most choices in a frame; a token not reached has a process beyond all others.
     """
     frames, patches = weight.shape
     at = torch.arange(frames, device=weight.device)
@@ -99,8 +105,8 @@ def _greedy(kernel: Tensor, weight: Tensor, live: Tensor, *, steps: int) -> tupl
     gains = torch.zeros_like(weight)
     current = torch.zeros_like(at)
     open_, residual = live.clone(), torch.ones_like(weight)
-    factor = torch.zeros(frames, steps, patches, dtype=weight.dtype, device=weight.device)
-    for step in range(steps):
+    factor = torch.zeros(frames, count, patches, dtype=weight.dtype, device=weight.device)
+    for step in stoppable(range(count)):
         spent = ~(open_ & (residual > DEPENDENT)).any(1)
         residual[spent], factor[spent] = 1.0, 0.0
         current = current + spent

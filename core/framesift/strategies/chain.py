@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from framesift.errors import InvalidOptionError
+from framesift.progress import stoppable
 from framesift.registry import split_spec
 from framesift.strategies import registry
 from framesift.strategies.base import Strategy
@@ -60,10 +61,14 @@ class Chain(Strategy):
         """Whether any of the stages merges."""
         return any(part.is_merging for part in self.parts)
 
+    def least_multiplications(self, frames: int, patches: int, channels: int, budget: int) -> float:
+        """Returns those of the first stage, which sees all tokens."""
+        return self.parts[0].least_multiplications(frames, patches, channels, budget)
+
     def decide(self, tokens: VideoTokens, budget: int, question: str | None) -> TokenPlan:
         """Returns the composition of the stages' plans."""
         total, plan = int(tokens.live.sum()), None
-        for number, part in enumerate(self.parts, start=1):
+        for number, part in enumerate(stoppable(self.parts), start=1):
             share = (budget / total) ** (number / len(self.parts))
             allowed = budget if number == len(self.parts) else max(budget, round(total * share))
             stage = part.plan(

@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from framesift.progress import stoppable
 from framesift.strategies import _ops
 from framesift.strategies.base import ScoreStrategy
 from framesift.types.tokens import VideoTokens
@@ -69,7 +70,7 @@ def _to_earlier(tokens: VideoTokens) -> Tensor:
     This is `(T, N)`, and the first frame has nothing to be compared with.
     """
     rows = [torch.full_like(tokens.features[0, :, 0], -2.0, dtype=torch.float32)]
-    for index in range(1, tokens.frame_count):
+    for index in stoppable(range(1, tokens.frame_count)):
         earlier = index & (index - 1)
         current, before = tokens.features[index].float(), tokens.features[earlier].float()
         alike = _ops.similarity(current, before)

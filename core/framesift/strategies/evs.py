@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from framesift.progress import stoppable
 from framesift.strategies import _ops
 from framesift.strategies.base import ScoreStrategy
 from framesift.types.tokens import VideoTokens
@@ -54,7 +55,7 @@ def _to_last(tokens: VideoTokens) -> Tensor:
     last = tokens.features[0].float()
     last_length = torch.linalg.vector_norm(last, dim=-1)
     rows = [torch.ones_like(last_length)]
-    for index, frame in enumerate(tokens.features[1:], start=1):
+    for index, frame in enumerate(stoppable(tokens.features[1:]), start=1):
         current = frame.float()
         length = torch.linalg.vector_norm(current, dim=-1)
         rows.append(_ops.cosine(current, last, length, last_length))

@@ -10,6 +10,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from framesift.progress import stoppable
 from framesift.strategies import _bounds, _ops
 from framesift.strategies._dpc_knn import centers
 from framesift.strategies._importance import ImportanceStrategy
@@ -78,7 +79,7 @@ class FastVid(ImportanceStrategy):
         attention, rows = self.measure(tokens), Rows(tokens)
         sizes = tokens.live.sum(1).tolist()
         budgets = shares(sizes, budget)
-        for start, stop in pairwise([0, *self._cuts(tokens), tokens.frame_count]):
+        for start, stop in stoppable(pairwise([0, *self._cuts(tokens), tokens.frame_count])):
             salient, context = _divided(
                 sizes[start:stop], budgets[start:stop], self.context, self.step
             )
@@ -99,7 +100,7 @@ class FastVid(ImportanceStrategy):
         means = torch.stack(
             [
                 frame.double().where(alive[:, None], 0).mean(0)
-                for frame, alive in zip(tokens.features, tokens.live, strict=True)
+                for frame, alive in stoppable(zip(tokens.features, tokens.live, strict=True))
             ]
         )
         alike = _ops.similarity(means[:-1], means[1:])
@@ -122,7 +123,7 @@ class FastVid(ImportanceStrategy):
         patches = rows.tokens.tokens_per_frame
         anchors = [frame for frame, count in enumerate(context) if count]
         chosen = []
-        for frame in anchors:
+        for frame in stoppable(anchors):
             places = others[frame].nonzero().flatten()
             own = centers(features[frame, places], context[frame], self.neighbors)
             chosen.append(frame * patches + places[own])
@@ -183,7 +184,7 @@ def _nearest(
     own_frame = torch.tensor(anchors, device=first.device)
     is_center = torch.zeros_like(others).flatten().index_fill_(0, center, True).view_as(others)
     rows, sources = [], []
-    for frame, (vector, mask) in enumerate(zip(features, others, strict=True)):
+    for frame, (vector, mask) in enumerate(stoppable(zip(features, others, strict=True))):
         places = mask.nonzero().flatten()
         alike = torch.nn.functional.pad(cosines(vector[places], vectors), (0, 1), value=NEVER)
         best = first[:-1] + alike[:, columns].argmax(2)

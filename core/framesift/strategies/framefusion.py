@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from framesift.errors import InvalidOptionError
+from framesift.progress import tell
 from framesift.strategies import _ops
 from framesift.strategies.base import Strategy
 from framesift.types.plan import TokenPlan
@@ -63,6 +64,7 @@ class FrameFusion(Strategy):
         weight = torch.ones(len(source), dtype=torch.float64, device=source.device)
         met = len(means) == budget
         while not met:
+            tell("plan", tokens.live_count - len(means), tokens.live_count - budget, "token")
             similarity = _to_previous(means, places)
             mergeable = similarity >= self.threshold
             count, excess = int(mergeable.sum()), len(means) - budget

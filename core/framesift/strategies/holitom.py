@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from framesift.progress import stoppable
 from framesift.strategies import _bounds, _ops
 from framesift.strategies._dpc_knn import cluster
 from framesift.strategies._importance import ImportanceStrategy
@@ -76,7 +77,7 @@ class HoliTom(ImportanceStrategy):
         found = groups(segments, tokens.live.cpu())
         counts = shares([len(group.places) for group in found], budget)
         rows = Rows(tokens)
-        for group, count in zip(found, counts, strict=True):
+        for group, count in stoppable(zip(found, counts, strict=True)):
             if not count:
                 continue
             every = torch.arange(len(group.places), device=attention.device)

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import torch
 
+from framesift.progress import stoppable
 from framesift.strategies import _ops
 from framesift.strategies._wrapper import Wrapper
 from framesift.types.plan import TokenPlan
@@ -30,7 +31,7 @@ class PerFrameFloor(Wrapper):
         filled = tokens.live.any(1).cpu()
         frames, kept = filled.nonzero().flatten(), torch.zeros_like(tokens.live)
         if budget < len(frames):
-            for frame in frames[_ops.evenly(len(frames), budget)].tolist():
+            for frame in stoppable(frames[_ops.evenly(len(frames), budget)].tolist()):
                 kept[frame, self._token(tokens, frame, question)] = True
             return _ops.keep_mask(tokens, kept)
         while True:
@@ -38,7 +39,7 @@ class PerFrameFloor(Wrapper):
             empty = filled & (plan.frame_counts() == 0)
             if not bool(empty.any()):
                 return plan
-            for frame in empty.nonzero().flatten().tolist():
+            for frame in stoppable(empty.nonzero().flatten().tolist()):
                 kept[frame, self._token(tokens, frame, question)] = True
 
     def _token(self, tokens: VideoTokens, frame: int, question: str | None) -> int:

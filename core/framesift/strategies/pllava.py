@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_max_pool3d
 
 from framesift.errors import InvalidOptionError
+from framesift.progress import stoppable
 from framesift.strategies.base import Strategy
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens
@@ -56,7 +57,9 @@ class PLLaVA(Strategy):
         live = tokens.live.cpu().view(tokens.frame_count, height, width)
         steps = min(tokens.frame_count, self.frames or tokens.frame_count)
         layouts = _layouts(steps, height, width)
-        return _pooled(live, next(each for each in layouts if _filled(live, each) <= budget))
+        return _pooled(
+            live, next(each for each in stoppable(layouts) if _filled(live, each) <= budget)
+        )
 
 
 def _layouts(steps: int, height: int, width: int) -> Iterator[Layout]:

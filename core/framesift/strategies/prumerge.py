@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from framesift.progress import stoppable
 from framesift.strategies import _bounds, _ops
 from framesift.strategies._keyed import KeyedStrategy
 from framesift.strategies._pairwise import cosines
@@ -59,7 +60,7 @@ class PruMerge(KeyedStrategy):
         attention, metric = self.measure(tokens), self.metric_of(tokens)
         kept, has_sums = self._kept(tokens, attention, budget)
         rows = Rows(tokens)
-        for frame, (chosen, live) in enumerate(zip(kept, tokens.live, strict=True)):
+        for frame, (chosen, live) in enumerate(stoppable(zip(kept, tokens.live, strict=True))):
             start = frame * tokens.tokens_per_frame
             own, dropped = chosen.nonzero().flatten(), (live & ~chosen).nonzero().flatten()
             if not len(dropped):

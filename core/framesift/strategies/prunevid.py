@@ -10,6 +10,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from framesift.progress import stoppable
 from framesift.strategies import _bounds
 from framesift.strategies._dpc_knn import cluster
 from framesift.strategies._rows import Rows, averaged
@@ -86,7 +87,7 @@ class PruneVid(Strategy):
         )
         rows = Rows(tokens)
         counts = _counts([len(group.places) for group in found], budget, self.whole)
-        for group, count in zip(found, counts, strict=True):
+        for group, count in stoppable(zip(found, counts, strict=True)):
             if count:
                 label = cluster(group.points(tokens), count, self.neighbors).label
                 every = torch.arange(len(label), device=label.device)
@@ -99,7 +100,7 @@ class PruneVid(Strategy):
         means = torch.stack(
             [
                 frame.double().where(alive, 0).sum(0) / alive.sum().clamp_min(1)
-                for frame, alive in zip(tokens.features, live, strict=True)
+                for frame, alive in stoppable(zip(tokens.features, live, strict=True))
             ]
         )
         count = max(1, int(len(means) * self.segments))
@@ -139,7 +140,7 @@ def _mean_pair(tokens: VideoTokens, start: int, stop: int) -> Tensor:
     """
     total = torch.zeros_like(tokens.features[0], dtype=torch.float64)
     empty = torch.zeros_like(total[:, 0])
-    for frame in tokens.features[start:stop]:
+    for frame in stoppable(tokens.features[start:stop]):
         length = torch.linalg.vector_norm(frame.double(), dim=1)
         total += frame / length.clamp_min(1e-30)[:, None]
         empty += length == 0

@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from framesift.progress import stoppable
 from framesift.strategies import _bounds, _linkage, _ops, _similarities
 from framesift.strategies._linkage import Forest
 from framesift.strategies.base import Strategy
@@ -80,6 +81,14 @@ class Scissor(Strategy):
         second = step.temporal.groups(step.count - budget).unique(return_inverse=True)[1]
         return _merged(tokens, step.first, second)
 
+    def least_multiplications(self, frames: int, patches: int, channels: int, budget: int) -> float:
+        """Returns those of two looks at the pairs of what the first step leaves."""
+        # The first step leaves about sqrt(budget T N) tokens; one look takes a triangle of pairs,
+        # where they are kept, else several rounds of all of them.
+        left = budget * frames * patches
+        rounds = 0.5 if left <= _similarities.STORED else 4.0
+        return channels * (2 * rounds * left + frames * patches**2)
+
     @torch.no_grad()
     def two_step_count(self, tokens: VideoTokens, threshold: float) -> int:
         """Returns how many tokens the published method leaves at a threshold."""
@@ -121,7 +130,7 @@ def _spatial_forest(tokens: VideoTokens) -> Forest:
     frames, patches = tokens.features.shape[:2]
     at_once = max(1, _similarities.AT_ONCE // patches**2)
     parts = []
-    for start in range(0, frames, at_once):
+    for start in stoppable(range(0, frames, at_once)):
         features = tokens.features[start : start + at_once]
         units = _similarities.unit(features.flatten(0, 1))
         within = _similarities.WithinFrames(

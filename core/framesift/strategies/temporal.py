@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from framesift.errors import InvalidOptionError
+from framesift.progress import stoppable
 from framesift.strategies import _ops
 from framesift.strategies.base import ScoreStrategy
 from framesift.types.tokens import VideoTokens
@@ -56,7 +57,7 @@ class Temporal(ScoreStrategy):
         live = tokens.live
         firsts = live & (live.cumsum(0) == 1)
         begin = tokens.features[:1] if tokens.mask is None else tokens.features
-        at_first = torch.stack([_ops.similarity_to_mean(frame) for frame in begin])
+        at_first = torch.stack([_ops.similarity_to_mean(frame) for frame in stoppable(begin)])
         if self.threshold is None:
             fits = firsts.sum() < budget
             threshold = _solve(tokens, firsts, fits, budget)
@@ -99,7 +100,7 @@ def _likely(tokens: VideoTokens, budget: int) -> Tensor:
     """Returns ascending thresholds `(AT_ONCE,)` around the one that neighbouring frames suggest."""
     features, live = tokens.features, tokens.live
     rows = [torch.full_like(features[0, :, 0], -1.0, dtype=torch.float32)]
-    for before, after in itertools.pairwise(features):
+    for before, after in stoppable(itertools.pairwise(features)):
         rows.append(_ops.similarity(after.float(), before.float()))
     ordered = torch.stack(rows).masked_fill(~live, 1.0).flatten().sort().values
     # Plain indices and factors, as a tensor made of a list would wait for the device.
@@ -117,7 +118,7 @@ def _scan(
     """
     last = tokens.features[0].float().expand(len(thresholds), -1, -1)
     last_length = torch.linalg.vector_norm(last[0], dim=-1)
-    for frame, live, first in zip(tokens.features, tokens.live, firsts, strict=True):
+    for frame, live, first in stoppable(zip(tokens.features, tokens.live, firsts, strict=True)):
         current = frame.float()
         length = torch.linalg.vector_norm(current, dim=-1)
         similarity = _ops.cosine(current, last, length, last_length)

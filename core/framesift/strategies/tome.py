@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from framesift.errors import InvalidOptionError
+from framesift.progress import stoppable, tell
 from framesift.strategies._pairwise import cosines
 from framesift.strategies.base import Strategy
 from framesift.types.plan import TokenPlan
@@ -58,6 +59,11 @@ class ToMe(Strategy):
         """Signals that this instance needs, options included."""
         return frozenset({"keys"} if self.metric == "keys" else ())
 
+    def least_multiplications(self, frames: int, patches: int, channels: int, budget: int) -> float:
+        """Returns those of the first round, half of each run against the other, at double width."""
+        run = min(frames, self.frames) * patches
+        return 2.0 * frames * patches * run / 4 * channels
+
     def decide(self, tokens: VideoTokens, budget: int, question: str | None) -> TokenPlan:
         """Returns the plan of `budget` means."""
         metric = tokens.signals.keys if self.metric == "keys" else tokens.features
@@ -66,7 +72,7 @@ class ToMe(Strategy):
         runs = min(-(-tokens.frame_count // self.frames), budget)
         group = torch.full((tokens.count,), -1, dtype=torch.long, device=points.device)
         made = 0
-        for run, share in enumerate(torch.arange(budget).tensor_split(runs)):
+        for run, share in enumerate(stoppable(torch.arange(budget).tensor_split(runs))):
             places = live.tensor_split(runs)[run]
             group[places] = made + _matched(points[places], len(share))
             made += len(share)
@@ -77,6 +83,7 @@ def _matched(points: Tensor, count: int) -> Tensor:
     """Returns the group of each of the `points` `(n, D)` once `count` groups are left, `(n,)`."""
     group = torch.arange(len(points), device=points.device)
     while (left := int(group.max()) + 1) > count:
+        tell("plan", len(points) - left, len(points) - count, "token")
         means = _means(points, group, left)
         best, partner = _nearest(means[::2], means[1::2])
         merged = torch.argsort(best, descending=True, stable=True)
@@ -97,5 +104,5 @@ def _means(points: Tensor, group: Tensor, count: int) -> Tensor:
 def _nearest(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """Returns the largest cosine of each row of `a` to one of `b`, and the first that has it."""
     blocks = a.split(max(1, AT_ONCE // len(b)))
-    found = [cosines(block, b).max(1) for block in blocks]
+    found = [cosines(block, b).max(1) for block in stoppable(blocks)]
     return torch.cat([each.values for each in found]), torch.cat([each.indices for each in found])

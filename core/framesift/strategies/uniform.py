@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import torch
 
+from framesift.progress import stoppable
 from framesift.strategies import _ops
 from framesift.strategies.base import Strategy
 from framesift.types.plan import TokenPlan
@@ -29,7 +30,7 @@ class Uniform(Strategy):
         live = tokens.live.cpu()
         per_frame = live.sum(1)
         filled = per_frame.nonzero().flatten()
-        for count in range(-(-budget // tokens.tokens_per_frame), len(filled) + 1):
+        for count in stoppable(range(-(-budget // tokens.tokens_per_frame), len(filled) + 1)):
             chosen = filled[_ops.evenly(len(filled), count)]
             if int(per_frame[chosen].sum()) >= budget:
                 break

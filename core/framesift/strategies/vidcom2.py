@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from framesift.progress import stoppable
 from framesift.strategies.base import ScoreStrategy
 from framesift.types.tokens import VideoTokens
 
@@ -70,14 +71,14 @@ def _commonness(tokens: VideoTokens) -> tuple[Tensor, Tensor]:
     """Returns how like the video's and how like the frame's mean tokens are, float64 `(T, N)`."""
     calm = _calm_channels(tokens)
     lengths, frame_sums = [], []
-    for frame, live in zip(tokens.features, tokens.live, strict=True):
+    for frame, live in stoppable(zip(tokens.features, tokens.live, strict=True)):
         wide = frame.float() * calm
         lengths.append(torch.linalg.vector_norm(wide, dim=1))
         frame_sums.append((live / lengths[-1].clamp_min(1e-12)) @ wide)
     counts = tokens.live.sum(1)
     centre = torch.stack(frame_sums).sum(0) / counts.sum()
     columns = []
-    for index, frame in enumerate(tokens.features):
+    for index, frame in enumerate(stoppable(tokens.features)):
         own = frame_sums[index] / counts[index].clamp_min(1)
         columns.append(_distances(frame.float(), lengths[index], torch.stack([centre, own])))
     near = torch.stack(columns)
@@ -98,7 +99,7 @@ def _calm_channels(tokens: VideoTokens) -> Tensor:
     # Values are summed from near their mean, where squares lose nothing to rounding.
     start = tokens.features[0].float().mean(0)
     sums = torch.zeros(2, len(start), dtype=torch.float64, device=start.device)
-    for frame, live in zip(tokens.features, tokens.live.float(), strict=True):
+    for frame, live in stoppable(zip(tokens.features, tokens.live.float(), strict=True)):
         apart = frame.float() - start
         sums += torch.stack([live @ apart, live @ apart.square_()])
     mean, squares = sums / tokens.live.sum()

@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from framesift.progress import stoppable
 from framesift.strategies import _bounds, _ops
 from framesift.strategies._keyed import KeyedStrategy
 from framesift.strategies._pairwise import cosines
@@ -53,7 +54,7 @@ class VisionZip(KeyedStrategy):
         attention, metric = self.measure(tokens), self.metric_of(tokens)
         rows = Rows(tokens)
         counts = shares(tokens.live.sum(1).tolist(), budget)
-        for frame, count in enumerate(counts):
+        for frame, count in enumerate(stoppable(counts)):
             if not count:
                 continue
             contextual = int(self.contextual * count + 0.5)

@@ -49,6 +49,11 @@ class Tower(Encoder):
         return self.vlm.spec
 
     @property
+    def channels(self) -> int:
+        """Channels `D` of the tokens: the width of the LLM."""
+        return self.vlm.width
+
+    @property
     def reads_question(self) -> bool:
         """Whether `asked` can fill `question_similarity`: the LLM's embeddings are words too."""
         return True

@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: of the command line, the process's own by default.
     """
     given = _parser().parse_args(arguments)
-    tools = Tools(given.vlm, keep=given.keep, folders=given.folder)
+    tools = Tools(given.vlm, keep=given.keep, folders=given.folder, max_seconds=given.max_seconds)
     server = create_server(tools)
     if tools.limit:
         logging.getLogger(__name__).warning("framesift-mcp: %s", tools.limit)
@@ -52,6 +52,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--keep", default=0.25, type=float, help="share of the visual tokens that answers rest on"
+    )
+    parser.add_argument(
+        "--max-seconds", default=3600.0, type=float, help="longest time of one call"
     )
     parser.add_argument(
         "--folder",

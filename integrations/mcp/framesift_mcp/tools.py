@@ -27,6 +27,7 @@ from framesift import (
     VideoCompressor,
     on_progress,
     open_video,
+    time_limit,
 )
 from framesift.errors import FramesiftError, InvalidOptionError
 from framesift.sources.base import split_part
@@ -70,7 +71,12 @@ class Tools:
     """The tools of one server, which share a model; one works at a time."""
 
     def __init__(
-        self, vlm: str | None = None, *, keep: float = 0.25, folders: Sequence[Path] = ()
+        self,
+        vlm: str | None = None,
+        *,
+        keep: float = 0.25,
+        folders: Sequence[Path] = (),
+        max_seconds: float = 3600.0,
     ) -> None:
         """Takes what answers.
 
@@ -79,8 +85,9 @@ class Tools:
                 toy, which then refuses questions about videos that are not synthetic.
             keep: share of the visual tokens that questions are answered from.
             folders: whose files may be opened, besides links.
+            max_seconds: longest time of one call, plans that would take longer refused.
         """
-        self._name, self._keep = vlm or TOY, keep
+        self._name, self._keep, self._max_seconds = vlm or TOY, keep, max_seconds
         self.limit = None if vlm else limitation_of(TOY, instead=INSTEAD)
         """What cannot be asked since no model was named; None where one was."""
         self._folders = tuple(folder.expanduser().resolve() for folder in folders)
@@ -197,7 +204,7 @@ class Tools:
                 from_thread.run(ctx.report_progress, steps, None, line)
 
         def watched() -> Result:
-            with on_progress(step):
+            with on_progress(step), time_limit(self._max_seconds):
                 return work()
 
         self._limiter = self._limiter or CapacityLimiter(1)

@@ -17,6 +17,7 @@ from framesift.errors import (
     ForbiddenAddressError,
     FramesiftError,
     MissingDependencyError,
+    PlanTooLongError,
     SourceError,
     StorageError,
     UnsupportedSourceError,
@@ -56,6 +57,9 @@ class ModelUnavailableError(Exception):
 def problem_of(error: Exception) -> Problem:
     """Returns what a client is told about an error; an unexpected one is logged, not told."""
     match error:
+        case TimeoutError() if not isinstance(error, PlanTooLongError):
+            line = "the work took longer than this server allows; post it to /v1/jobs"
+            return _problem(HTTPStatus.GATEWAY_TIMEOUT, line)
         case FramesiftError():
             status = next(status for kind, status in STATUS.items() if isinstance(error, kind))
             return _problem(status, _one_line(error), type(error).__name__)
@@ -67,9 +71,6 @@ def problem_of(error: Exception) -> Problem:
             return _problem(HTTPStatus.TOO_MANY_REQUESTS, str(error))
         case ModelUnavailableError():
             return _problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
-        case TimeoutError():
-            line = "the work took longer than this server allows; post it to /v1/jobs"
-            return _problem(HTTPStatus.GATEWAY_TIMEOUT, line)
     logger.error("a request failed", exc_info=error)
     return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed; its log says why")
 

@@ -7,14 +7,16 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Final, TypeVar
 
-from anyio import CapacityLimiter, from_thread, to_thread
+from anyio import CapacityLimiter, current_effective_deadline, current_time, from_thread, to_thread
 
-from framesift import Progress, on_progress
+from framesift import Progress, on_progress, time_limit
 from framesift_server.problems import ServerBusyError
 
 Result = TypeVar("Result")
+TICK_SECONDS: Final = 1e-3
+"""Least time limit of work whose deadline came while it waited."""
 
 
 class Workers:
@@ -60,6 +62,8 @@ class Workers:
             work: runs in a thread.
             report: told each step of the work, in the thread.
         """
+        # The event loop keeps the caller's deadline on its own clock; plans hold it too.
+        end = time.monotonic() + current_effective_deadline() - current_time()
         limiter = self._limiters.setdefault(model, CapacityLimiter(1))
 
         def step(progress: Progress) -> None:
@@ -68,13 +72,13 @@ class Workers:
                 report(progress)
 
         def watched() -> Result:
-            start = time.perf_counter()
+            start = time.monotonic()
             try:
-                with on_progress(step):
+                with on_progress(step), time_limit(max(end - start, TICK_SECONDS)):
                     from_thread.check_cancelled()
                     return work()
             finally:
-                took = time.perf_counter() - start
+                took = time.monotonic() - start
                 self._seconds[model] += (took - self._seconds[model]) / 4
 
         return await to_thread.run_sync(watched, limiter=limiter)

@@ -222,3 +222,13 @@ def test_a_call_that_is_given_up_stops_the_work(connected):
                 return await client.call_tool("compress_video", short)
 
     assert not anyio.run(work).is_error
+
+
+def test_a_call_ends_at_its_limit_plans_included(call, monkeypatch):
+    found = call("compress_video", of=Tools(max_seconds=0.01), video=CLIP)
+    assert found.is_error
+    assert "after its limit of 0.01 s" in found.content[0].text
+    monkeypatch.setattr("framesift.strategies.base.MULTIPLICATIONS_PER_SECOND", 1e3)
+    found = call("compress_video", video=CLIP, strategy="scissor")
+    assert found.is_error
+    assert "'scissor' needs at least" in found.content[0].text

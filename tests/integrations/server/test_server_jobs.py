@@ -38,7 +38,7 @@ def asked(client):
 def test_a_job_tells_its_stages_and_ends_with_the_direct_answer(client, asked):
     told = events(client, asked)
     stages = [data["stage"] for _, name, data in told if name == "progress"]
-    assert list(dict.fromkeys(stages))[-2:] == ["encode", "answer"]
+    assert list(dict.fromkeys(stages))[-3:] == ["encode", "plan", "answer"]
     assert told[-1][1] == "done"
     job = client.get(asked).json()
     direct = client.post("/v1/ask", json={"video": CLIP, "question": QUESTION}).json()

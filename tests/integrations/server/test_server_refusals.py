@@ -98,6 +98,15 @@ def test_a_full_line_says_when_to_come_again(serve):
     assert narrow.get("/health").json()["working"]["handcrafted"] == 0
 
 
+def test_a_plan_that_would_pass_the_limit_is_refused_with_the_figure(client, monkeypatch):
+    monkeypatch.setattr("framesift.strategies.base.MULTIPLICATIONS_PER_SECOND", 1e3)
+    asked = {"video": CLIP, "encoder": "handcrafted", "strategy": "scissor"}
+    response = client.post("/v1/compress", json=asked)
+    assert response.status_code == 422
+    assert response.json()["error"] == "PlanTooLongError"
+    assert "'scissor' needs at least" in response.json()["detail"]
+
+
 def test_a_request_ends_at_its_limit(serve):
     hasty = serve(max_seconds=0.5)
     start = time.monotonic()
