@@ -16,6 +16,7 @@ from framesift.errors import InvalidOptionError
 from framesift.progress import tell
 from framesift.registry import require
 from framesift.types.answer import FinishReason
+from framesift.types.options import check_options
 
 OnText = Callable[[str], object]
 """Is told each piece of an answer as soon as it is certain."""
@@ -39,6 +40,7 @@ class Generation:
     """Makes a draw repeatable; torch's own random state is neither read nor moved."""
 
     def __post_init__(self) -> None:
+        check_options(self)
         if self.max_new_tokens < 1:
             raise InvalidOptionError(f"max_new_tokens={self.max_new_tokens!r} must be at least 1")
         if not (math.isfinite(self.temperature) and self.temperature >= 0):
@@ -49,7 +51,7 @@ class Generation:
             raise InvalidOptionError(f"top_p={self.top_p!r} must be above 0 and at most 1")
         if self.top_k is not None and self.top_k < 1:
             raise InvalidOptionError(f"top_k={self.top_k!r} must be at least 1 token")
-        if not isinstance(self.stop, tuple) or not all(stop and str(stop) for stop in self.stop):
+        if not all(self.stop):
             raise InvalidOptionError(
                 f"stop={self.stop!r} must be a tuple of strings, none of them empty"
             )

@@ -21,6 +21,7 @@ from framesift.sources.base import FetchLimits
 from framesift.stages import Stages
 from framesift.strategies.base import Strategy, create_strategy
 from framesift.types.budget import Budget
+from framesift.types.options import check_options, number
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens
 from framesift.types.video import VideoInfo
@@ -31,6 +32,10 @@ FEWEST_CHANNELS: Final = 16
 """Channels that tokens have at least, where the encoder does not say how many."""
 ASKED: Final = "question_similarity"
 """The signal that depends on the question, and is found only where a strategy needs it."""
+
+SLOWEST_FPS: Final = 1e-9
+FASTEST_FPS: Final = 1e6
+"""Beyond these a rate is a mistake: one frame in 30 years, or more than any camera takes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +70,10 @@ class Parts:
     """What a download may cost and where it may go."""
 
     def __post_init__(self) -> None:
+        errors = dict.fromkeys(("keep", "max_tokens", "max_frames"), BudgetError)
+        check_options(self, errors)
         Budget(keep=self.keep, max_tokens=self.max_tokens)
+        number("fps", self.fps, low=SLOWEST_FPS, high=FASTEST_FPS, unit="frames per second")
         if self.max_frames is not None and self.max_frames < 1:
             raise BudgetError(f"max_frames={self.max_frames!r} must be at least 1")
         check_gate(self.gate)

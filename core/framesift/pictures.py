@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from framesift import outcomes
-from framesift.decoders._sampling import at_fps, at_times, covered
+from framesift.decoders._sampling import ascending, at_fps, at_times, covered
 from framesift.decoders.base import Decoder, FrameIndex
-from framesift.errors import BudgetError, InvalidOptionError
+from framesift.errors import BudgetError
 from framesift.run import Run
 from framesift.selectors.base import Selector
 from framesift.sources.base import FetchLimits
@@ -17,7 +18,12 @@ from framesift.types.answer import Segment
 from framesift.types.compressed import Keyframe
 from framesift.types.frames import Frames
 from framesift.types.moment import Moment
+from framesift.types.options import number, side_px, whole
 from framesift.types.video import LocalVideo
+
+SHORTEST_SECONDS: Final = 1e-3
+LONGEST_SECONDS: Final = 1e9
+"""How much of a video one stretch may cover on average."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +39,8 @@ class Pictures:
         self, run: Run, video: Video, count: int, question: str | None, max_side_px: int | None
     ) -> list[Keyframe]:
         """Returns the `count` frames that the selector picks, or all where there are fewer."""
-        if count < 1:
-            raise BudgetError(f"count={count!r} must be at least 1 frame")
+        count = whole("count", count, "frame", error=BudgetError)
+        max_side_px = side_px(max_side_px)
         stages = self._stages(run)
         with stages.open(video, self.limits) as local:
             index = stages.index(local)
@@ -53,10 +59,11 @@ class Pictures:
         max_side_px: int | None,
     ) -> list[Moment]:
         """Returns `count` stretches that cover the video, or as many as `seconds_each` gives."""
-        if count is not None and count < 1:
-            raise BudgetError(f"count={count!r} must be at least 1 stretch")
-        if not seconds_each > 0:
-            raise InvalidOptionError(f"seconds_each={seconds_each!r} must be above 0 seconds")
+        count = None if count is None else whole("count", count, "stretch", error=BudgetError)
+        seconds_each = number(
+            "seconds_each", seconds_each, low=SHORTEST_SECONDS, high=LONGEST_SECONDS, unit="seconds"
+        )
+        max_side_px = side_px(max_side_px)
         stages = self._stages(run)
         with stages.open(video, self.limits) as local:
             index = stages.index(local)
@@ -78,6 +85,9 @@ class Pictures:
         max_side_px: int | None,
     ) -> Frames:
         """Returns the sampled frames, or those shown at `times_seconds`."""
+        max_side_px = side_px(max_side_px)
+        if times_seconds is not None:
+            times_seconds = ascending(times_seconds)
         stages = self._stages(run)
         with stages.open(video, self.limits) as local:
             path = file_of(local)
@@ -93,6 +103,7 @@ class Pictures:
         self, run: Run, video: Video, segments: Sequence[Segment], max_side_px: int | None
     ) -> list[Moment]:
         """Returns stretches with their pictures; one whose frame is not readable is left out."""
+        max_side_px = side_px(max_side_px)
         stages = self._stages(run)
         with stages.open(video, self.limits) as local:
             index = stages.index(local)

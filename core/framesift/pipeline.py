@@ -19,6 +19,7 @@ from framesift.types.answer import Answer, Segment
 from framesift.types.compressed import Keyframe
 from framesift.types.frames import Frames
 from framesift.types.moment import Moment
+from framesift.types.options import side_px, whole
 from framesift.types.video import Warn
 from framesift.vlms._room import Positions, tower_memory_told
 from framesift.vlms.base import VLM
@@ -171,8 +172,8 @@ class VideoCompressor(Compression):
             BudgetError: `count` is below 1.
             InvalidOptionError: there is no `vlm`, or no query.
         """
-        if count < 1:
-            raise BudgetError(f"count={count!r} must be at least 1 stretch")
+        count = whole("count", count, "stretch", error=BudgetError)
+        max_side_px = side_px(max_side_px)
         check_question(query)
         run = Run(listener=warn)
         with Stages(decoder=self._decoder, run=run).open(video, self.limits) as local:

@@ -18,6 +18,7 @@ from framesift.generation import Completion, Generation, OnText, complete
 from framesift.run import joined
 from framesift.types.answer import Answer, Segment, Usage
 from framesift.types.compressed import CompressedVideo
+from framesift.types.options import shown
 from framesift.vlms._prefix_cache import PrefixCache
 from framesift.vlms._question import common_word, question_weights, word_embeddings
 from framesift.vlms._room import Positions, memory_told, roomy_prompt
@@ -196,6 +197,8 @@ def check_question(question: str) -> None:
     Raises:
         InvalidOptionError: the question is empty, or no text.
     """
+    if not isinstance(question, str):
+        raise InvalidOptionError(f"question={shown(question)} must be text; ask something")
     if not question.strip():
         raise InvalidOptionError(f"question={question!r} is empty; ask something")
     try:
@@ -213,6 +216,8 @@ def check_evidence(evidence: str | None) -> None:
     Raises:
         InvalidOptionError: it is neither a kind of evidence nor None.
     """
-    if evidence not in (*get_args(EvidenceKind), None):
+    if evidence is not None and evidence not in list(get_args(EvidenceKind)):
         kinds = ", ".join(map(repr, get_args(EvidenceKind)))
-        raise InvalidOptionError(f"evidence={evidence!r} must be one of {kinds}, or None for none")
+        raise InvalidOptionError(
+            f"evidence={shown(evidence)} must be one of {kinds}, or None for none"
+        )

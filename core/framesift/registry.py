@@ -24,6 +24,8 @@ from framesift.errors import (
     MissingDependencyError,
     UnknownNameError,
 )
+from framesift.types.options import shown
+from framesift.types.spec import bracketed, one_deeper, parse_options
 
 Part = TypeVar("Part")
 
@@ -85,22 +87,31 @@ class Registry(Generic[Part]):
             InvalidOptionError: no such option, or a value of the wrong type or range.
         """
         if not isinstance(spec, str):
-            return spec
+            if isinstance(spec, self._base()):
+                return spec
+            raise InvalidOptionError(
+                f"{self.kind}={shown(spec)} must be the name of one, such as {self.names()[0]!r}, "
+                f"a spec string or a {self._base().__name__}"
+            )
+        with one_deeper(spec):
+            return self._created(spec, options)
+
+    def _created(self, spec: str, options: dict[str, Any]) -> Part:
         name, _, text = spec.strip().partition(":")
         part = self.get(name.strip())
-        given: dict[str, Any] = {**_parse_options(spec, text), **options}
+        written = parse_options(spec, text)
         known = {field.name: field for field in part_options(part)}
-        for key in given:
+        for key in (*written, *options):
             if key not in known:
                 raise InvalidOptionError(self._no_option(name, key, known))
         hints = get_type_hints(part)
-        values = {key: _coerce(spec, key, value, hints[key]) for key, value in given.items()}
+        values = {key: _coerce(spec, key, value, hints[key]) for key, value in written.items()}
         try:
-            return part(**values)
+            return part(**{**values, **options})
         except FramesiftError:
             raise
         except (TypeError, ValueError) as error:
-            raise InvalidOptionError(f"{spec!r}: {error}") from error
+            raise InvalidOptionError(f"{shown(spec)}: {error}") from error
 
     def facts(self) -> list[dict[str, Any]]:
         """Returns what every part says of itself, options and their defaults included."""
@@ -133,7 +144,7 @@ class Registry(Generic[Part]):
         names = self.names()
         close = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
         hint = f"did you mean {close[0]!r}? " if close else ""
-        return f"unknown {self.kind} {name!r}; {hint}choose one of: {', '.join(names)}"
+        return f"unknown {self.kind} {shown(name)}; {hint}choose one of: {', '.join(names)}"
 
     def _no_option(self, name: str, key: str, known: dict[str, Field[Any]]) -> str:
         close = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
@@ -180,31 +191,8 @@ def describe(part: Any) -> str:
         for option in part_options(type(part))
         if getattr(part, option.name) != option_default(option)
     }
-    options = ",".join(f"{key}={_bracketed(value)}" for key, value in changed.items())
+    options = ",".join(f"{key}={bracketed(value)}" for key, value in changed.items())
     return f"{name}:{options}" if options else name
-
-
-def split_spec(text: str, separator: str) -> list[str]:
-    """Returns the parts of a spec string between separators that stand outside of brackets.
-
-    A bracket counts where it opens a value, after `=`, or lies within one that does, so that
-    `"[1] talk.bin"` is an ordinary value.
-
-    Raises:
-        InvalidOptionError: a value's bracket is not closed.
-    """
-    parts, start, depth = [], 0, 0
-    for place, letter in enumerate(text):
-        if letter == "[" and (depth or text[:place].rstrip().endswith("=")):
-            depth += 1
-        elif letter == "]" and depth:
-            depth -= 1
-        elif letter == separator and not depth:
-            parts.append(text[start:place])
-            start = place + 1
-    if depth:
-        raise InvalidOptionError(f"{text!r}: a value's '[' is not closed; end it with ']'")
-    return [*parts, text[start:]]
 
 
 def _facts(part: Any) -> dict[str, Any]:
@@ -221,25 +209,6 @@ def _facts(part: Any) -> dict[str, Any]:
     return facts
 
 
-def _bracketed(value: Any) -> Any:
-    """Returns an option's value as it stands in a spec string."""
-    nested = isinstance(value, str) and (any(mark in value for mark in ",|") or value[:1] == "[")
-    return f"[{value}]" if nested else value
-
-
-def _parse_options(spec: str, text: str) -> dict[str, str]:
-    pairs = [pair.strip() for pair in split_spec(text, ",") if pair.strip()]
-    options = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals:
-            raise InvalidOptionError(f"{spec!r}: {pair!r} must be written as option=value")
-        value = value.strip()
-        bracketed = value.startswith("[") and value.endswith("]")
-        options[key.strip()] = value[1:-1].strip() if bracketed else value
-    return options
-
-
 def _coerce(spec: str, key: str, value: Any, hint: Any) -> Any:
     if isinstance(value, str) and value.lower() == "none":
         value = None
@@ -248,5 +217,5 @@ def _coerce(spec: str, key: str, value: Any, hint: Any) -> Any:
     except ValidationError as error:
         problem = error.errors()[0]["msg"]
         raise InvalidOptionError(
-            f"{spec!r}: option {key}={value!r} does not fit: {problem}"
+            f"{shown(spec)}: option {key}={shown(value)} does not fit: {problem}"
         ) from error

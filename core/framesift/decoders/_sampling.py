@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
 
 from framesift.decoders.base import FrameIndex
 from framesift.errors import InvalidOptionError
+from framesift.types.options import shown
 from framesift.types.video import VideoInfo
 
 TOLERANCE_SECONDS: Final = 1e-3
@@ -77,12 +79,28 @@ def at_times(index: FrameIndex, times_seconds: Sequence[float]) -> list[int]:
     Raises:
         InvalidOptionError: a time is negative or not a number, or the times descend.
     """
-    times = np.asarray(times_seconds, dtype=np.float64)
-    if not np.all(np.isfinite(times)) or np.any(times < 0) or np.any(np.diff(times) < 0):
-        raise InvalidOptionError(
-            f"times_seconds={list(times_seconds)!r} must be numbers from 0 up in ascending order; "
-            "sort them and drop what is not a time"
-        )
-    shown = np.searchsorted(index.pts_seconds - TOLERANCE_SECONDS, times, side="right") - 1
-    kept: list[int] = np.maximum(shown, 0).tolist()
+    times = np.asarray(ascending(times_seconds))
+    places = np.searchsorted(index.pts_seconds - TOLERANCE_SECONDS, times, side="right") - 1
+    kept: list[int] = np.maximum(places, 0).tolist()
     return kept
+
+
+def ascending(times_seconds: Sequence[float]) -> list[float]:
+    """Returns times of frames as Python's own numbers.
+
+    Raises:
+        InvalidOptionError: there is none, one is negative or not a number, or they descend.
+    """
+    try:
+        times = np.asarray(times_seconds)
+        right = times.ndim == 1 and times.dtype.kind in "iuf"
+        if right and np.isfinite(times).all() and (times >= 0).all():
+            listed: list[float] = times.astype(np.float64).tolist()
+            if all(one <= other for one, other in pairwise(listed)):
+                return listed
+    except (TypeError, ValueError):  # not one row of numbers
+        pass
+    raise InvalidOptionError(
+        f"times_seconds={shown(times_seconds)} must be numbers from 0 up in ascending order; "
+        "sort them and drop what is not a time"
+    )

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from framesift.decoders._boundary import reading
 from framesift.errors import InvalidOptionError
 from framesift.types.frames import Frames
+from framesift.types.options import Options
 from framesift.types.video import MAX_PIXELS, VideoInfo, Warn
 
 logger = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ class FrameIndex:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Decoder(ABC):
+class Decoder(Options, ABC):
     """Reads frames in bounded memory, whatever the length of the video.
 
     Whatever else a decoder raises on the bytes of a file leaves `index` and `decode` as one of the

@@ -11,12 +11,13 @@ from torch import Tensor
 from framesift.errors import MissingSignalError
 from framesift.registry import describe
 from framesift.types.frames import Frames
+from framesift.types.options import Options
 from framesift.types.tokens import VideoTokens
 from framesift.types.video import VideoInfo
 
 
 @dataclass(frozen=True, kw_only=True)
-class Encoder(ABC):
+class Encoder(Options, ABC):
     """Turns a window of frames into tokens; windows are independent of one another."""
 
     summary: ClassVar[str]

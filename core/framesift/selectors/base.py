@@ -9,6 +9,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from framesift.errors import BudgetError
+from framesift.types.options import Options
 from framesift.types.tokens import VideoTokens
 
 
@@ -31,7 +32,7 @@ class Selection:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Selector(ABC):
+class Selector(Options, ABC):
     """A rule that picks exactly `count` of the sampled frames; ties go to the earlier frame."""
 
     summary: ClassVar[str]

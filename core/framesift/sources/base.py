@@ -9,6 +9,7 @@ from typing import ClassVar, Final
 
 from framesift.errors import UnsupportedSourceError
 from framesift.sources._parts import split_part as split_part
+from framesift.types.options import Options
 from framesift.types.video import LocalVideo
 
 MAX_ADDRESS: Final = 8192
@@ -38,7 +39,7 @@ class FetchLimits:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source(ABC):
+class Source(Options, ABC):
     """A kind of address that videos come from."""
 
     summary: ClassVar[str]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 from framesift.strategies.base import Strategy, create_strategy
@@ -23,9 +24,9 @@ class Wrapper(Strategy):
     """Spec string of the strategy within."""
 
     def __post_init__(self) -> None:
-        create_strategy(self.strategy)
+        _ = self.inner
 
-    @property
+    @cached_property
     def inner(self) -> Strategy:
         """The strategy within."""
         return create_strategy(self.strategy)

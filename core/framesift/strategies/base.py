@@ -11,9 +11,11 @@ from torch import Tensor
 
 from framesift.errors import BudgetError, MissingSignalError, PlanTooLongError
 from framesift.progress import seconds_left, tell
-from framesift.registry import describe, split_spec
+from framesift.registry import describe
 from framesift.strategies import _ops, registry
+from framesift.types.options import Options
 from framesift.types.plan import TokenPlan
+from framesift.types.spec import split_spec
 from framesift.types.tokens import VideoTokens
 
 Signal = Literal[
@@ -25,7 +27,7 @@ MULTIPLICATIONS_PER_SECOND = 5e10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Strategy(ABC):
+class Strategy(Options, ABC):
     """A way to decide which tokens survive; the instance is the configuration.
 
     A subclass declares facts about itself and writes `decide`. It must keep exactly `budget` of the

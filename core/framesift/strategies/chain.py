@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar
 
 import torch
@@ -10,10 +11,10 @@ from torch import Tensor
 
 from framesift.errors import InvalidOptionError
 from framesift.progress import stoppable
-from framesift.registry import split_spec
 from framesift.strategies import registry
 from framesift.strategies.base import Strategy
 from framesift.types.plan import TokenPlan
+from framesift.types.spec import split_spec
 from framesift.types.tokens import VideoTokens
 
 
@@ -36,7 +37,7 @@ class Chain(Strategy):
         if any(isinstance(stage, Chain) for stage in self.parts):
             raise InvalidOptionError(f"stages={self.stages!r} must not hold another chain")
 
-    @property
+    @cached_property
     def parts(self) -> list[Strategy]:
         """The strategies of the stages, in order."""
         return [registry.create(spec) for spec in split_spec(self.stages, "|")]

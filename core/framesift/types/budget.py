@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from framesift.errors import BudgetError
+from framesift.types.options import check_options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +19,8 @@ class Budget:
     """Largest number of tokens kept, at least 1; None for no limit."""
 
     def __post_init__(self) -> None:
-        if math.isnan(self.keep) or not 0 < self.keep <= 1:
+        check_options(self, {"keep": BudgetError, "max_tokens": BudgetError})
+        if not 0 < self.keep <= 1:
             raise BudgetError(
                 f"keep={self.keep!r} must be above 0 and at most 1: the fraction of tokens kept"
             )

@@ -19,6 +19,7 @@ from framesift.registry import describe
 from framesift.strategies.base import Strategy
 from framesift.types.budget import Budget
 from framesift.types.compressed import CompressedVideo
+from framesift.types.options import Options
 from framesift.vlms import _checkpoint
 from framesift.vlms._in_llm import chosen_by, open_door
 from framesift.vlms._knowledge import Knowledge
@@ -31,7 +32,7 @@ __all__ = ["VLM", "Block", "Layout", "Prompt", "Turn", "collate"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class VLM(Knowledge, ABC):
+class VLM(Knowledge, Options, ABC):
     """A vision LLM of transformers; the instance is the configuration, weights load on first use.
 
     A family declares facts about itself and writes `encoder` and `blocks`. The prompt is the one
