@@ -28,6 +28,7 @@ from framesift.streaming import AnswerStream
 from framesift.types.answer import Answer
 from framesift.types.compressed import CompressedVideo
 from framesift.types.moment import Moment
+from framesift.types.options import check_options, whole
 from framesift.types.video import LocalVideo, Warn
 from framesift.vlms._room import tower_memory_told
 from framesift.vlms.base import Turn
@@ -42,6 +43,9 @@ class Message:
     videos: tuple[Video, ...] = ()
     fps: float | None = None
     """Frames sampled per second of its videos; None for as many as the compressor says."""
+
+    def __post_init__(self) -> None:
+        check_options(self)
 
 
 class Assistant:
@@ -125,8 +129,7 @@ class Assistant:
         A video that the last conversation was about is opened for its pictures only, neither
         encoded nor read again. Arguments and errors are those of `VideoCompressor.find`.
         """
-        if count < 1:
-            raise BudgetError(f"count={count!r} must be at least 1 stretch")
+        count = whole("count", count, "stretch", error=BudgetError)
         check_question(query)
         check_evidence(evidence)
         asked = [[Message(role="user", text=query, videos=(video,))]]

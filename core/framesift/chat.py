@@ -7,7 +7,7 @@ from threading import Event
 from types import TracebackType
 from typing import Final, Self
 
-from framesift.errors import InvalidOptionError, ModelError
+from framesift.errors import BudgetError, InvalidOptionError, ModelError
 from framesift.evidence import MOST_SEGMENTS, EvidenceKind
 from framesift.generation import Generation, OnText
 from framesift.reader import GREEDY, Reader, check_evidence, check_question
@@ -15,6 +15,7 @@ from framesift.run import Run
 from framesift.streaming import AnswerStream
 from framesift.types.answer import Answer, Segment
 from framesift.types.compressed import CompressedVideo
+from framesift.types.options import whole
 from framesift.types.video import Warn
 from framesift.vlms._room import Positions
 from framesift.vlms.base import VLM, Turn
@@ -128,6 +129,7 @@ class Chat:
             evidence: by which weights they are found.
             warn: told each warning of the answer; logged by default.
         """
+        count = whole("count", count, "stretch", error=BudgetError)
         reader = self._check(query, evidence)
         turn = Turn(role="user", text=query, videos=self.videos)
         answer = reader.answer([turn], GREEDY, evidence, None, Event(), most=count)

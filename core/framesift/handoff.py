@@ -27,6 +27,7 @@ from torch import Tensor
 from framesift.errors import InvalidOptionError, ModelError
 from framesift.storage import token_bytes
 from framesift.types.compressed import CompressedVideo, Keyframe, jpeg_url
+from framesift.types.options import shown, side_px
 from framesift.vlms._layout import frames_of_rows
 from framesift.vlms._prompt import check_channels
 from framesift.vlms.base import VLM, Prompt, Turn
@@ -238,16 +239,12 @@ def openai_content(
     Raises:
         InvalidOptionError: no keyframe, no question, or a value out of range.
     """
-    if not keyframes or not question.strip():
+    if not isinstance(question, str) or not keyframes or not question.strip():
         raise InvalidOptionError(
-            f"got {len(keyframes)} keyframes and the question {question!r}; pass at least one "
+            f"got {len(keyframes)} keyframes and the question {shown(question)}; pass at least one "
             "keyframe and a question"
         )
-    if (max_side_px is not None and max_side_px < 1) or not 1 <= quality <= 95:
-        raise InvalidOptionError(
-            f"max_side_px={max_side_px!r} must be at least 1 or None, and quality={quality!r} from "
-            "1 to 95"
-        )
+    max_side_px = side_px(max_side_px)
     content: list[dict[str, Any]] = []
     for frame in keyframes:
         url = jpeg_url(_smaller(frame.image, max_side_px), quality=quality)

@@ -38,6 +38,9 @@ class Reader:
     """
 
     def __init__(self, vlm: VLM, *, positions: Positions = "auto") -> None:
+        if positions not in list(get_args(Positions)):
+            kinds = ", ".join(map(repr, get_args(Positions)))
+            raise InvalidOptionError(f"positions={shown(positions)} must be one of {kinds}")
         self.vlm: Final = vlm
         self.unpaid_seconds = 0.0, 0.0
         """Encoding and reading that no answer has accounted for yet."""
@@ -97,6 +100,10 @@ class Reader:
             ModelError: the GPU's memory does not hold the prompt, or it was cancelled while another
                 answer used the model.
         """
+        if not isinstance(generation, Generation):
+            raise InvalidOptionError(
+                f"generation={shown(generation)} must be a Generation, such as Generation(seed=0)"
+            )
         with alone_with(self.vlm.hf, cancelled):
             return self._answer(turns, generation, evidence, on_text, cancelled, most)
 

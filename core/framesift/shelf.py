@@ -20,8 +20,9 @@ from framesift.selectors import registry as selectors
 from framesift.stages import Stages, Video, file_of
 from framesift.types.answer import Segment
 from framesift.types.moment import Moment
+from framesift.types.options import check_finite, check_options
 from framesift.types.video import LocalVideo, with_part
-from framesift.writing import write_atomically
+from framesift.writing import as_path, write_atomically
 
 INDEX: Final = "segments.json"
 
@@ -60,6 +61,7 @@ class KeyframeShelf:
     """
 
     folder: Path
+    """May be given as text."""
     compressor: VideoCompressor
     """Finds the segments."""
     seconds_each: float = SECONDS_PER_SEGMENT
@@ -68,6 +70,9 @@ class KeyframeShelf:
     """Longest side of a picture; smaller frames keep their size."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "folder", as_path(self.folder, "folder"))
+        check_options(self)
+        check_finite(self)
         if not self.seconds_each > 0 or self.max_side_px < 1:
             raise InvalidOptionError(
                 f"seconds_each={self.seconds_each!r} must be above 0 seconds and "

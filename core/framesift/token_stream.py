@@ -12,6 +12,7 @@ from torch import Tensor
 from framesift.errors import BudgetError, InvalidTokensError
 from framesift.strategies import _ops
 from framesift.strategies.temporal import Temporal
+from framesift.types.options import number, whole
 
 WINDOW_SECONDS: Final = 60.0
 
@@ -54,9 +55,11 @@ class StreamingCompressor:
             BudgetError: `tokens_per_minute` is below 1.
         """
         Temporal(threshold=threshold)
-        if tokens_per_minute is not None and tokens_per_minute < 1:
-            raise BudgetError(f"tokens_per_minute={tokens_per_minute!r} must be at least 1 token")
-        self.threshold = threshold
+        if tokens_per_minute is not None:
+            tokens_per_minute = whole(
+                "tokens_per_minute", tokens_per_minute, "token", error=BudgetError
+            )
+        self.threshold = number("threshold", threshold, low=-1, high=1)
         self.tokens_per_minute = tokens_per_minute
         self.frames_in = 0
         """Frames that were pushed."""

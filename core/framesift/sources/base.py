@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Final
 
-from framesift.errors import UnsupportedSourceError
+from framesift.errors import InvalidOptionError, UnsupportedSourceError
 from framesift.sources._parts import split_part as split_part
-from framesift.types.options import Options
+from framesift.types.options import Options, check_options, shown
 from framesift.types.video import LocalVideo
 
 MAX_ADDRESS: Final = 8192
@@ -36,6 +36,17 @@ class FetchLimits:
     allow_files: bool = True
     """Whether text may name a file of this machine; switch it off for text from strangers. A
     `Path` object, which no stranger can send, always may."""
+
+    def __post_init__(self) -> None:
+        check_options(self)
+        for name in ("max_bytes", "max_duration_seconds", "total_seconds", "idle_seconds"):
+            if not getattr(self, name) >= 0:
+                raise InvalidOptionError(f"{name}={getattr(self, name)!r} must be at least 0")
+        if self.max_redirects < 0 or not all(0 <= port < 2**16 for port in self.ports):
+            raise InvalidOptionError(
+                f"max_redirects={self.max_redirects!r} must be at least 0, and ports="
+                f"{shown(self.ports)} from 0 to 65535"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

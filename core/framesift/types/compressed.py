@@ -11,7 +11,9 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from framesift.errors import InvalidOptionError
 from framesift.types.clock import clock
+from framesift.types.options import whole
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import check_step_seconds
 
@@ -133,7 +135,13 @@ class Keyframe:
 
 
 def jpeg(image: Image.Image, *, quality: int) -> bytes:
-    """Returns an RGB image as the bytes of a JPEG file."""
+    """Returns an RGB image as the bytes of a JPEG file.
+
+    Raises:
+        InvalidOptionError: `quality` is not a whole number from 1 to 95.
+    """
+    if whole("quality", quality) > 95:
+        raise InvalidOptionError(f"quality={quality!r} must be from 1 to 95")
     buffer = io.BytesIO()
     image.save(buffer, format="JPEG", quality=quality)
     return buffer.getvalue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +13,7 @@ from framesift.vlms.base import VLM
 
 
 def load_vlm(
-    name: str | VLM,
+    name: str | os.PathLike[str] | VLM,
     *,
     device: str | None = None,
     dtype: Literal["auto", "float32", "float16", "bfloat16"] | None = None,
@@ -41,6 +42,8 @@ def load_vlm(
         "quantize": quantize,
         "trust_remote_code": trust_remote_code or None,
     }
+    if isinstance(name, os.PathLike):
+        name = os.fspath(name)
     given = {key: value for key, value in options.items() if value is not None}
     if not isinstance(name, str) or name.partition(":")[0].strip() in registry.names():
         vlm = registry.create(name, **given)

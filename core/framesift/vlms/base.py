@@ -36,9 +36,9 @@ class VLM(Knowledge, Options, ABC):
     """A vision LLM of transformers; the instance is the configuration, weights load on first use.
 
     A family declares facts about itself and writes `encoder` and `blocks`. The prompt is the one
-    that its own chat template and processor would make of the whole video, without the columns of
-    dropped tokens; the rest hold their positions. Visual tokens go in by `mm_encoder_outputs`, the
-    door that every vision LLM of transformers has, so that no model code is copied or changed.
+    that its own chat template and processor would make of the whole video; the columns of dropped
+    tokens are then taken out, and the rest hold their positions. Visual tokens go in by
+    `mm_encoder_outputs`, the door of every vision LLM of transformers: no model code is changed.
     """
 
     summary: ClassVar[str]
