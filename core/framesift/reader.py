@@ -25,6 +25,8 @@ from framesift.vlms._room import Positions, memory_told, roomy_prompt
 from framesift.vlms.base import VLM, Prompt, Turn
 
 GREEDY: Final = Generation()
+MAX_QUESTION: Final = 100_000
+"""Longest question in characters; more than the context of most models holds."""
 QUESTION_TOKENS: Final = 64
 """Room that is left for a question where videos are read before one is asked."""
 
@@ -202,10 +204,15 @@ def check_question(question: str) -> None:
     """Refuses what nobody can answer.
 
     Raises:
-        InvalidOptionError: the question is empty, or no text.
+        InvalidOptionError: the question is empty, no text, or longer than any that is answered.
     """
     if not isinstance(question, str):
         raise InvalidOptionError(f"question={shown(question)} must be text; ask something")
+    if len(question) > MAX_QUESTION:
+        raise InvalidOptionError(
+            f"the question {question[:60]!r}... has {len(question)} characters; it may have at "
+            f"most {MAX_QUESTION}; ask less at once"
+        )
     if not question.strip():
         raise InvalidOptionError(f"question={question!r} is empty; ask something")
     try:
