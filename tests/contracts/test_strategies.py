@@ -8,6 +8,7 @@ from typing import get_args
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from framesift.errors import (
     BudgetError,
@@ -303,6 +304,26 @@ def test_spec_round_trip_and_class_facts(strategy):
     assert strategy.summary
     assert len(strategy.summary) < 80
     assert strategy.paper is None or strategy.paper.startswith("https://")
+
+
+class DividesAsCuda(TorchDispatchMode):
+    """Multiplies by the reciprocal where a tensor is divided by a plain number."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func in (torch.ops.aten.div.Tensor, torch.ops.aten.div_.Tensor):
+            values, by = args
+            if values.is_floating_point() and not isinstance(by, torch.Tensor):
+                product = values * (1.0 / by)
+                return values.copy_(product) if func is torch.ops.aten.div_.Tensor else product
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_plan_does_not_rest_on_how_a_device_divides(strategy, seed):
+    tokens = make_tokens(16, seed=seed)
+    plan = strategy.plan(tokens, 60)
+    with DividesAsCuda():
+        assert same(plan, strategy.plan(tokens, 60))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from framesift.errors import InvalidOptionError, InvalidTokensError
 from framesift.progress import stoppable
+from framesift.strategies import _ops
 from framesift.strategies.base import Signal, Strategy
 from framesift.types.tokens import VideoTokens
 
@@ -63,4 +64,4 @@ def _length_shares(tokens: VideoTokens) -> Tensor:
     lengths = torch.stack(
         [torch.linalg.vector_norm(frame.double(), dim=1) for frame in stoppable(tokens.features)]
     ).masked_fill(~tokens.live, 0)
-    return (lengths / lengths.sum(1, keepdim=True).clamp_min(1e-300)).mul(1e9).round().div(1e9)
+    return _ops.rounded(lengths / lengths.sum(1, keepdim=True).clamp_min(1e-300), 1e9)

@@ -197,4 +197,4 @@ def _cosine(units: Tensor, low: Tensor, high: Tensor) -> Tensor:
     for start in stoppable(range(0, len(low), 256)):
         a, b = (units[ends[start : start + 256]].double() for ends in (low, high))
         parts.append(torch.linalg.vecdot(a, b))
-    return torch.cat(parts).mul(1e7).round().div(1e7).clamp(-1.0, 1.0)
+    return _ops.rounded(torch.cat(parts), 1e7).clamp(-1.0, 1.0)

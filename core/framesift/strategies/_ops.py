@@ -79,6 +79,19 @@ def components(count: int, first: Tensor, second: Tensor) -> Tensor:
             label = root
 
 
+def divided(values: Tensor, by: float) -> Tensor:
+    """Returns `values / by` to the last bit on every device.
+
+    CUDA multiplies by the reciprocal of a plain number, which is a bit off; not so by a tensor.
+    """
+    return values / values.new_full((), by)
+
+
+def rounded(values: Tensor, parts: float = 1e6) -> Tensor:
+    """Returns `values` to the nearest `1 / parts`, the same number on every device."""
+    return divided(values.mul(parts).round(), parts)
+
+
 def similarity(a: Tensor, b: Tensor) -> Tensor:
     """Returns the cosine of the last dimensions, rounded to 1e-6 so that equal tokens tie at 1.
 
@@ -91,7 +104,7 @@ def cosine(a: Tensor, b: Tensor, length_a: Tensor, length_b: Tensor) -> Tensor:
     """Returns `similarity` where the lengths of the vectors are known."""
     value: Tensor = torch.linalg.vecdot(a, b) / (length_a * length_b).clamp_min(1e-30)
     alike = (length_a == 0) & (length_b == 0)
-    return value.masked_fill(alike, 1.0).mul(1e6).round().div(1e6).clamp(-1.0, 1.0)
+    return rounded(value.masked_fill(alike, 1.0)).clamp(-1.0, 1.0)
 
 
 def similarity_to_mean(frame: Tensor) -> Tensor:

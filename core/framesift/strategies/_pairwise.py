@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from framesift.strategies import _ops
+
 RESOLUTION = 1e-7
 """Distances are told apart down to this share of the mean squared length of the points."""
 
@@ -19,7 +21,7 @@ def cosines(a: Tensor, b: Tensor) -> Tensor:
     alike = (lengths[0] == 0)[:, None] & (lengths[1] == 0)
     units = a / lengths[0].clamp_min(1e-30)[:, None], b / lengths[1].clamp_min(1e-30)[:, None]
     value: Tensor = (units[0] @ units[1].T).masked_fill(alike, 1.0)
-    return value.mul(1e6).round().div(1e6).clamp(-1.0, 1.0)
+    return _ops.rounded(value).clamp(-1.0, 1.0)
 
 
 def resolution(points: Tensor) -> Tensor:

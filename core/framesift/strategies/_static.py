@@ -42,7 +42,7 @@ class Group:
         total = tokens.features[self.start, places].double()
         for frame in stoppable(tokens.features[self.start + 1 : self.stop]):
             total = total + frame[places]
-        return total / (self.stop - self.start)
+        return _ops.divided(total, self.stop - self.start)
 
     def add_to(self, rows: Rows, row: Tensor, chosen: Tensor, weight: Tensor, count: int) -> None:
         """Adds `count` rows made of the places that are `chosen`.
@@ -57,7 +57,7 @@ class Group:
         patches = rows.tokens.tokens_per_frame
         frames = torch.arange(self.start, self.stop, device=chosen.device)[:, None]
         source = frames * patches + self.places.to(chosen.device)[chosen]
-        rows.add(row, source, weight / len(frames), count=count)
+        rows.add(row, source, _ops.divided(weight, len(frames)), count=count)
 
 
 def groups(segments: Sequence[Segment], live: Tensor) -> list[Group]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from framesift.progress import stoppable
+from framesift.strategies import _ops
 from framesift.strategies.base import ScoreStrategy, Signal
 from framesift.types.tokens import VideoTokens
 
@@ -86,8 +87,7 @@ def _kernel(features: Tensor) -> Tensor:
     unit = wide / length.clamp_min(1e-30)
     empty = (length == 0).double()
     cosine = unit @ unit.transpose(1, 2) + empty @ empty.transpose(1, 2)
-    rounded: Tensor = cosine.mul(1e6).round().div(1e6)
-    return rounded.clamp(-1.0, 1.0)
+    return _ops.rounded(cosine).clamp(-1.0, 1.0)
 
 
 def _greedy(kernel: Tensor, weight: Tensor, live: Tensor, *, count: int) -> tuple[Tensor, Tensor]:
@@ -112,7 +112,7 @@ def _greedy(kernel: Tensor, weight: Tensor, live: Tensor, *, count: int) -> tupl
         current = current + spent
         free = open_ & (residual > DEPENDENT)
         # Rounded, so that duplicates tie instead of falling to the last bit of a product.
-        gain = (weight * residual).mul(1e9).round().div(1e9).masked_fill(~free, -1.0)
+        gain = _ops.rounded(weight * residual, 1e9).masked_fill(~free, -1.0)
         best = gain.argmax(1)
         chosen = free[at, best]
         row = kernel[at, best] - torch.einsum(

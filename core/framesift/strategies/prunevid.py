@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from framesift.progress import stoppable
-from framesift.strategies import _bounds
+from framesift.strategies import _bounds, _ops
 from framesift.strategies._dpc_knn import cluster
 from framesift.strategies._rows import Rows, averaged
 from framesift.strategies._shares import floors
@@ -146,7 +146,7 @@ def _mean_pair(tokens: VideoTokens, start: int, stop: int) -> Tensor:
         empty += length == 0
     count = stop - start
     pairs = total.square().sum(1) - (count - empty) + empty * (empty - 1)
-    mean = pairs.div(max(1, count * (count - 1))).mul(1e6).round().div(1e6)
+    mean = _ops.rounded(_ops.divided(pairs, max(1, count * (count - 1))))
     return mean.masked_fill(~tokens.live[start:stop].all(0) | (count < 2), NEVER)
 
 

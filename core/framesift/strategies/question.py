@@ -59,4 +59,5 @@ def _ranks(values: Tensor, live: Tensor) -> Tensor:
     """Returns the share of live tokens of lower value, float64 `(T, N)`."""
     values = values.double().nan_to_num(nan=-torch.inf)
     ascending = values[live].sort().values
-    return torch.searchsorted(ascending, values.contiguous()).double() / len(ascending)
+    below = torch.searchsorted(ascending, values.contiguous()).double()
+    return _ops.divided(below, len(ascending))

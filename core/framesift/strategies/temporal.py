@@ -79,7 +79,7 @@ def _solve(tokens: VideoTokens, firsts: Tensor, fits: Tensor, budget: int) -> Te
     """
     device, done = firsts.device, ~fits
     low, high = torch.full((), -1.0, device=device), torch.full((), 1.0, device=device)
-    parts = torch.arange(1, AT_ONCE + 1, device=device) / (AT_ONCE + 1)
+    parts = _ops.divided(torch.arange(1.0, AT_ONCE + 1, device=device), AT_ONCE + 1)
     thresholds = _likely(tokens, budget)
     for _ in range(ROUNDS):
         if device.type == "cpu" and bool(done):

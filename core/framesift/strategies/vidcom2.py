@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from framesift.progress import stoppable
+from framesift.strategies import _ops
 from framesift.strategies.base import ScoreStrategy
 from framesift.types.tokens import VideoTokens
 
@@ -91,7 +92,7 @@ def _distances(frame: Tensor, lengths: Tensor, centres: Tensor) -> Tensor:
     """Returns squared distances of unit tokens to two centres, rounded to 1e-6, `(2, N)`."""
     along = (centres @ frame.T) / lengths.clamp_min(1e-12)
     value = (lengths > 0).double() + centres.double().square().sum(1, keepdim=True) - 2 * along
-    return value.clamp_min(0).mul(1e6).round().div(1e6)
+    return _ops.rounded(value.clamp_min(0))
 
 
 def _calm_channels(tokens: VideoTokens) -> Tensor:
