@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from framesift.progress import Progress, on_progress, time_limit
     from framesift.shelf import KeyframeShelf, Shelved
     from framesift.sources.base import FetchLimits, open_video
-    from framesift.storage import save_keyframe
+    from framesift.storage import load_compressed, save_compressed, save_keyframe
     from framesift.strategies.base import create_strategy
     from framesift.streaming import AnswerStream
     from framesift.token_stream import StreamedTokens, StreamingCompressor
@@ -67,10 +67,12 @@ _HOMES = {
     "VideoCompressor": "framesift.pipeline",
     "VideoTokens": "framesift.types.tokens",
     "create_strategy": "framesift.strategies.base",
+    "load_compressed": "framesift.storage",
     "load_vlm": "framesift.vlms._load",
     "on_progress": "framesift.progress",
     "time_limit": "framesift.progress",
     "open_video": "framesift.sources.base",
+    "save_compressed": "framesift.storage",
     "save_keyframe": "framesift.storage",
 }
 _PACKAGES = {"decoders", "encoders", "errors", "selectors", "sources", "strategies", "vlms"}
@@ -109,9 +111,11 @@ __all__ = [
     "decoders",
     "encoders",
     "errors",
+    "load_compressed",
     "load_vlm",
     "on_progress",
     "open_video",
+    "save_compressed",
     "save_keyframe",
     "selectors",
     "sources",

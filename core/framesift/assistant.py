@@ -210,6 +210,8 @@ class Assistant:
         return compressed
 
     def _compressed(self, video: Video, question: str | None, fps: float | None) -> CompressedVideo:
+        if isinstance(video, CompressedVideo):
+            return video
         compressor = self.compressor if fps is None else replace(self.compressor, fps=fps)
         with tower_memory_told(self._reader.vlm):
             return compressor.compress(video, question)
@@ -237,6 +239,9 @@ def _identity(video: Video) -> Hashable:
     """Returns what two equal videos share: address, part, file and its state, or pixels."""
     if isinstance(video, Image):
         return video.mode, video.size, hashlib.sha256(video.tobytes()).hexdigest()
+    if isinstance(video, CompressedVideo):
+        # Only the very same one; it is held as long as this is its key, so no other has the number.
+        return "compressed", id(video)
     if isinstance(video, LocalVideo):
         address, part_seconds = video.uri, video.part_seconds
     else:

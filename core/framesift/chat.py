@@ -33,7 +33,7 @@ class Chat:
     def __init__(
         self,
         vlm: VLM,
-        videos: Sequence[CompressedVideo],
+        videos: CompressedVideo | Sequence[CompressedVideo],
         *,
         positions: Positions = "auto",
         encode_seconds: float = 0.0,
@@ -42,14 +42,15 @@ class Chat:
 
         Args:
             vlm: what answers; the videos' tokens must come from its own encoder.
-            videos: at least one, in the order in which the prompt shows them.
+            videos: one or several, in the order in which the prompt shows them.
             positions: as in `VLM.prompt`; `"auto"` leaves room for the answer besides.
             encode_seconds: what the tokens took, for the usage of the first answer.
         """
+        videos = (videos,) if isinstance(videos, CompressedVideo) else tuple(videos)
         if not videos:
             raise InvalidOptionError("there is no video to ask about; give at least one")
         self.vlm: Final = vlm
-        self.videos: Final = tuple(videos)
+        self.videos: Final = videos
         self.last: Answer | None = None
         """The last answer, also one that was streamed or cancelled."""
         self._turns: tuple[Turn, ...] = ()

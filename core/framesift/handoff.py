@@ -29,7 +29,7 @@ from framesift.storage import token_bytes
 from framesift.types.compressed import CompressedVideo, Keyframe, jpeg_url
 from framesift.types.options import shown, side_px
 from framesift.vlms._layout import frames_of_rows
-from framesift.vlms._prompt import check_channels
+from framesift.vlms._origin import check_origin
 from framesift.vlms.base import VLM, Prompt, Turn
 from framesift.writing import as_path, read_file, write_atomically
 
@@ -205,7 +205,7 @@ def image_embeds(vlm: VLM, video: CompressedVideo) -> ImageEmbeds:
             f"engines take no encoded pictures for models of type {kind!r}, only for "
             f"{', '.join(sorted(GRIDS | LISTS))}; use prompt_embeds or openai_content"
         )
-    check_channels(video, vlm.called, vlm.width)
+    check_origin(video, vlm)
     frames, counts = frames_of_rows(video.plan).unique(return_counts=True)
     deeper = [] if video.layers is None else [video.layers.flatten(1)]
     return ImageEmbeds(

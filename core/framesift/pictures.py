@@ -9,18 +9,20 @@ from typing import Final
 from framesift import outcomes
 from framesift.decoders._sampling import ascending, at_fps, at_times, covered
 from framesift.decoders.base import Decoder, FrameIndex
-from framesift.errors import BudgetError
+from framesift.errors import BudgetError, DecodeError, SourceError
 from framesift.run import Run
 from framesift.selectors.base import Selector
 from framesift.sources.base import FetchLimits
 from framesift.stages import Stages, Video, file_of
 from framesift.types.answer import Segment
-from framesift.types.compressed import Keyframe
+from framesift.types.compressed import CompressedVideo, Keyframe
 from framesift.types.frames import Frames
 from framesift.types.moment import Moment
 from framesift.types.options import number, side_px, whole
 from framesift.types.video import LocalVideo
 
+SAME_SECONDS: Final = 0.05
+"""By how much the length of a file may differ from what a report says of it."""
 SHORTEST_SECONDS: Final = 1e-3
 LONGEST_SECONDS: Final = 1e9
 """How much of a video one stretch may cover on average."""
@@ -102,12 +104,23 @@ class Pictures:
     def shown(
         self, run: Run, video: Video, segments: Sequence[Segment], max_side_px: int | None
     ) -> list[Moment]:
-        """Returns stretches with their pictures; one whose frame is not readable is left out."""
+        """Returns stretches with their pictures; one whose frame is not readable is left out.
+
+        Those of a compressed video whose file is gone, or is another one now, have no pictures.
+        """
         max_side_px = side_px(max_side_px)
         stages = self._stages(run)
-        with stages.open(video, self.limits) as local:
-            index = stages.index(local)
-            return outcomes.moments(stages, local, index, segments, max_side_px)
+        try:
+            with stages.open(video, self.limits) as local:
+                index = stages.index(local)
+                if isinstance(video, CompressedVideo):
+                    _check_same(video, index)
+                return outcomes.moments(stages, local, index, segments, max_side_px)
+        except (SourceError, DecodeError) as error:
+            if not isinstance(video, CompressedVideo):
+                raise
+            run.warn(f"pictures were left out, since their video cannot be opened: {error}")
+            return [Moment(segment=part, keyframe=None) for part in segments]
 
     def _stages(self, run: Run) -> Stages:
         return Stages(decoder=self.decoder, run=run)
@@ -126,3 +139,17 @@ class Pictures:
             file_of(local), index, sampled, selector=self.selector, count=count, question=question
         )
         return outcomes.keyframes(stages, local, index, selected, max_side_px)
+
+
+def _check_same(video: CompressedVideo, index: FrameIndex) -> None:
+    """Refuses a file that has taken the place of the one that was compressed.
+
+    Raises:
+        SourceError: it has another length.
+    """
+    before, now = video.report.duration_seconds, index.info.duration_seconds
+    if abs(before - now) > SAME_SECONDS:
+        raise SourceError(
+            f"{video.report.uri[:200]!r} had {before:.2f} s when it was compressed and has "
+            f"{now:.2f} s now; compress it again"
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -16,7 +17,7 @@ from framesift.reader import GREEDY, check_question
 from framesift.run import Run
 from framesift.stages import Stages, Video
 from framesift.types.answer import Answer, Segment
-from framesift.types.compressed import Keyframe
+from framesift.types.compressed import CompressedVideo, Keyframe
 from framesift.types.frames import Frames
 from framesift.types.moment import Moment
 from framesift.types.options import side_px, whole
@@ -129,7 +130,8 @@ class VideoCompressor(Compression):
         """Returns the answer of `vlm` to a question about one or several videos or pictures.
 
         Args:
-            video: what to look at; several share one prompt, each compressed by itself.
+            video: what to look at; several share one prompt, each compressed by itself unless it
+                is already.
             question: about what they show.
             generation: how the answer is chosen.
             evidence: by which weights the stretches that it rests on are found; None for none.
@@ -176,10 +178,13 @@ class VideoCompressor(Compression):
         max_side_px = side_px(max_side_px)
         check_question(query)
         run = Run(listener=warn)
-        with Stages(decoder=self._decoder, run=run).open(video, self.limits) as local:
-            with self._chat(run, local, query, "auto") as chat:
+        with ExitStack() as opened:
+            if not isinstance(video, CompressedVideo):
+                stages = Stages(decoder=self._decoder, run=run)
+                video = opened.enter_context(stages.open(video, self.limits))
+            with self._chat(run, video, query, "auto") as chat:
                 segments = chat.find(query, count, evidence=evidence, warn=run.warn)
-            return self.pictured(local, segments, max_side_px=max_side_px, warn=run.warn)
+            return self.pictured(video, segments, max_side_px=max_side_px, warn=run.warn)
 
     def pictured(
         self,
@@ -209,7 +214,8 @@ class VideoCompressor(Compression):
         """Returns a chat about videos that are encoded and read once, for many questions.
 
         Args:
-            video: what to look at; several share one prompt, each compressed by itself.
+            video: what to look at; several share one prompt, each compressed by itself unless it
+                is already.
             positions: as in `VLM.prompt`.
             warn: told each thing that goes wrong with a video without ending the work, which each
                 answer lists too; logged by default.
@@ -218,12 +224,14 @@ class VideoCompressor(Compression):
             InvalidOptionError: there is no `vlm`, no video, or the strategy reads the question.
             BudgetError: the visual tokens exceed the context; says how many to keep.
         """
-        if self.reads_question:
+        videos = [video] if isinstance(video, Video) else list(video)
+        new = [one for one in videos if not isinstance(one, CompressedVideo)]
+        if new and self.reads_question:
             raise InvalidOptionError(
                 f"strategy {self._strategy.spec!r} keeps other tokens for each question, so a "
                 "video cannot be read before one is asked; use ask, or another strategy"
             )
-        return self._chat(Run(listener=warn), video, None, positions).read()
+        return self._chat(Run(listener=warn), videos, None, positions).read()
 
     @property
     def answering_vlm(self) -> VLM:
@@ -254,7 +262,12 @@ class VideoCompressor(Compression):
         start = perf_counter()
         videos = [video] if isinstance(video, Video) else video
         with tower_memory_told(vlm):
-            tokens = [self._compressed(run.within(), one, question) for one in videos]
+            tokens = [
+                one
+                if isinstance(one, CompressedVideo)
+                else self._compressed(run.within(), one, question)
+                for one in videos
+            ]
         seconds = perf_counter() - start
         if limit := vlm.limitation([one.report.uri for one in tokens]):
             run.warn(limit)

@@ -17,7 +17,7 @@ from framesift.evidence import MOST_SEGMENTS, EvidenceKind, Weighed, find_segmen
 from framesift.generation import Completion, Generation, OnText, complete
 from framesift.run import joined
 from framesift.types.answer import Answer, Segment, Usage
-from framesift.types.compressed import CompressedVideo
+from framesift.types.compressed import CompressedVideo, CompressionReport
 from framesift.types.options import shown
 from framesift.vlms._prefix_cache import PrefixCache
 from framesift.vlms._question import common_word, question_weights, word_embeddings
@@ -196,8 +196,20 @@ def _warnings(vlm: VLM, turns: Sequence[Turn], prompt: Prompt) -> list[str]:
     """Returns what the model cannot do, and what went wrong with the videos and their prompt."""
     limit = limitation(vlm, turns)
     videos = [video.report for turn in turns for video in turn.videos]
-    told = joined([(report.uri, report.warnings) for report in videos])
+    question = turns[-1].text
+    told = joined([(report.uri, _notes(report, question)) for report in videos])
     return list(dict.fromkeys([*([limit] if limit else []), *told, *prompt.warnings]))
+
+
+def _notes(report: CompressionReport, question: str) -> list[str]:
+    """Returns what is to be known of a video's tokens by who asks a question about them."""
+    if report.question in (None, question):
+        return report.warnings
+    return [
+        *report.warnings,
+        f"the tokens were chosen for another question, {report.question[:200]!r}; compress the "
+        "video for this one, or by a strategy that reads no question",
+    ]
 
 
 def check_question(question: str) -> None:

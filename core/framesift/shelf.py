@@ -151,6 +151,7 @@ def _save(place: Path, moments: Sequence[Moment]) -> list[tuple[Segment, Path]]:
     """Returns the segments with the files that now hold their pictures."""
     kept = []
     for moment in moments:
+        assert moment.keyframe is not None, "what covers a video that is open has pictures"
         image = place / f"{round(moment.keyframe.pts_seconds * 1000):09d}.jpg"
         kept.append((moment.segment, write_atomically(image, moment.keyframe.jpeg())))
     entries = [_Entry(segment=segment, image=image.name) for segment, image in kept]

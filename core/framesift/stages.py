@@ -21,6 +21,7 @@ from framesift.progress import progress_bar
 from framesift.run import Run
 from framesift.selectors.base import Selection, Selector
 from framesift.sources.base import FetchLimits, open_video
+from framesift.types.compressed import CompressedVideo
 from framesift.types.frames import Frames
 from framesift.types.tokens import VideoTokens
 from framesift.types.video import LocalVideo
@@ -30,8 +31,9 @@ Item = TypeVar("Item")
 MOST_LINE_SECONDS: Final = 600.0
 """Longest that a line of subtitles stays: the last one often claims to stay for ever."""
 
-Video = str | Path | LocalVideo | Image
-"""A URI, a path, an opened video, or a picture, which is a video of one frame."""
+Video = str | Path | LocalVideo | Image | CompressedVideo
+"""A URI, a path, an opened video, a picture, which is a video of one frame, or a compressed video,
+whose tokens are asked about, and whose file is opened again where its pictures are wanted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +87,9 @@ class Stages:
         elif isinstance(video, Image):
             opened = picture_file(video)
         else:
+            address = video.address if isinstance(video, CompressedVideo) else video
             with self.timed("fetch"):
-                opened = open_video(video, limits)
+                opened = open_video(address, limits)
         with opened as local:
             for line in local.warnings:
                 self.warn(line)

@@ -15,6 +15,7 @@ from framesift.evidence import EvidenceKind
 from framesift.generation import Generation
 from framesift.pipeline import VideoCompressor
 from framesift.sources.base import open_video
+from framesift.stages import Video
 from framesift.storage import save_compressed
 from framesift.writing import write_atomically
 
@@ -117,14 +118,18 @@ def report(sift: VideoCompressor, uri: str, out: Path, count: int, as_json: bool
 @options.with_answer_options
 def ask(
     sift: VideoCompressor,
-    uris: tuple[str, ...],
+    uris: list[Video],
     question: str,
     evidence: EvidenceKind,
     generation: Generation,
     stream: bool,
     as_json: bool,
 ) -> None:
-    """Answer QUESTION about one or several videos or pictures, and say where the answer lies."""
+    """Answer QUESTION about one or several videos or pictures, and say where the answer lies.
+
+    A URI may be a folder that `compress --vlm MODEL --out` wrote: it is neither decoded nor encoded
+    again, and the same model answers.
+    """
     if stream and as_json:
         raise click.UsageError("--stream and --json exclude each other; leave one out")
     told: list[str] = []

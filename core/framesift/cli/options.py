@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 import click
 
+from framesift.cli import saved
 from framesift.evidence import EvidenceKind
 from framesift.generation import Generation
 from framesift.pipeline import VideoCompressor
@@ -42,8 +43,15 @@ _TOKEN_OPTIONS: list[Option] = [
 _ENCODER = click.option(
     "-e", "--encoder", show_default="handcrafted", help="See `framesift encoders`."
 )
+_TOWER = click.option(
+    "--vlm", help="Vision LLM whose own tower makes the tokens, so that it can be asked later."
+)
 _ANSWER_OPTIONS: list[Option] = [
-    click.option("--vlm", default="tiny", help="What answers: a name, a hub id or a folder."),
+    click.option(
+        "--vlm",
+        show_default="tiny, or what made the tokens of a folder",
+        help="What answers: a name, a hub id or a folder.",
+    ),
     click.option(
         "--evidence",
         type=click.Choice(get_args(EvidenceKind)),
@@ -57,6 +65,8 @@ _ANSWER_OPTIONS: list[Option] = [
     click.option("--stop", multiple=True, help="End the answer before this text; may be repeated."),
 ]
 
+ANSWERS: Final = "tiny"
+"""What answers where nothing else is named."""
 uri = click.argument("uri")
 """A file, a link to a video or its page, or synthetic://NAME."""
 uris = click.argument("uris", metavar="URI...", nargs=-1, required=True)
@@ -74,11 +84,14 @@ def with_frame_options(command: Command) -> Command:
 
 def with_token_options(command: Command) -> Command:
     """Gives a command its `sift`, made from the options that concern frames and tokens."""
-    return _with_compressor(command, [*_TOKEN_OPTIONS, _ENCODER, *_FRAME_OPTIONS])
+    return _with_compressor(command, [*_TOKEN_OPTIONS, _ENCODER, _TOWER, *_FRAME_OPTIONS])
 
 
 def with_answer_options(command: Command) -> Command:
-    """Gives a command its `sift` with a vision LLM, and its `generation`."""
+    """Gives a command its `sift` with a vision LLM, and its `generation`.
+
+    Those of its addresses that are folders of compressed tokens come as what they hold.
+    """
 
     @functools.wraps(command)
     def run(
@@ -93,7 +106,16 @@ def with_answer_options(command: Command) -> Command:
         )
         command(generation=generation, **given)
 
-    return _with_compressor(run, [*_ANSWER_OPTIONS, *_TOKEN_OPTIONS, *_FRAME_OPTIONS])
+    making = _with_compressor(run, [])
+
+    @functools.wraps(command)
+    def opening(vlm: str | None, **given: Any) -> None:
+        several = "uris" in given
+        videos = [saved.opened(uri) for uri in (given["uris"] if several else [given["uri"]])]
+        given |= {"uris": videos} if several else {"uri": videos[0]}
+        making(vlm=saved.answering(vlm, videos) or ANSWERS, **given)
+
+    return _with_options(opening, [*_ANSWER_OPTIONS, *_TOKEN_OPTIONS, *_FRAME_OPTIONS])
 
 
 def _with_compressor(command: Command, options: list[Option]) -> Command:
@@ -116,7 +138,11 @@ def _with_compressor(command: Command, options: list[Option]) -> Command:
         )
         command(sift=sift, **given)
 
-    wrapped: Command = run
+    return _with_options(run, options)
+
+
+def _with_options(command: Command, options: list[Option]) -> Command:
+    wrapped = command
     for option in reversed(options):
         wrapped = option(wrapped)
     return wrapped

@@ -51,6 +51,11 @@ class Encoder(Options, ABC):
         return 1
 
     @property
+    def weights(self) -> str | None:
+        """Fingerprint of the vision LLM that reads the tokens, None where none does."""
+        return None
+
+    @property
     def reads_question(self) -> bool:
         """Whether `asked` can fill the signal `question_similarity`."""
         return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from framesift.types.clock import clock
 from framesift.types.options import whole
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import check_step_seconds
+from framesift.types.video import with_part
 
 Side = Annotated[int, Field(ge=1)]
 
@@ -26,6 +28,9 @@ class CompressionReport(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     uri: str
+    part_seconds: tuple[float, float | None] | None = Field(
+        default=None, description="Start and end of the part that is meant; no end up to the last."
+    )
     duration_seconds: float = Field(
         ge=0, description="From the first to the end of the last frame."
     )
@@ -44,6 +49,13 @@ class CompressionReport(BaseModel):
     max_tokens: int | None = Field(default=None, ge=1)
     strategy: str = Field(description="Spec string, options included.")
     encoder: str
+    weights: str | None = Field(
+        default=None,
+        description="Fingerprint of the checkpoint, where `encoder` is the tower of a vision LLM.",
+    )
+    question: str | None = Field(
+        default=None, description="What the tokens were chosen for, where the strategy reads it."
+    )
     selector: str | None = None
     decoder: str
     fps: float = Field(gt=0)
@@ -90,6 +102,15 @@ class CompressedVideo:
         if self.layers is not None and len(self.layers) != count:
             raise ValueError(f"layers {tuple(self.layers.shape)} must have the plan's {count} rows")
         check_step_seconds(self.step_seconds, self.frame_seconds)
+
+    @property
+    def address(self) -> str:
+        """Where it came from, ending in `#t=START,END` where a part of it is meant."""
+        report = self.report
+        if report.part_seconds is None:
+            return report.uri
+        start, end = report.part_seconds
+        return with_part(report.uri, (start, math.inf if end is None else end))
 
     def __repr__(self) -> str:
         report = self.report

@@ -15,8 +15,8 @@ class Moment:
 
     segment: Segment
     """From when to when, what is said there, and why it was kept."""
-    keyframe: Keyframe
-    """The frame that was picked of the stretch."""
+    keyframe: Keyframe | None
+    """The frame that stands for it; None where a compressed video's file is out of reach."""
 
     def metadata(self) -> dict[str, Any]:
         """Returns everything but the pixels, JSON-safe."""

@@ -85,18 +85,9 @@ def check_text(text: str) -> None:
         )
 
 
-def check_channels(video: CompressedVideo, model: str, width: int) -> None:
-    """Refuses tokens that another model's encoder has made.
-
-    Raises:
-        ModelError: they have not the `width` channels that `model` takes.
-    """
-    if video.tokens.shape[-1] != width:
-        encoder = video.report.encoder.partition(":")[0]
-        raise ModelError(
-            f"tokens of {encoder!r} have {video.tokens.shape[-1]} channels, {model!r} "
-            f"takes {width}; compress with its own encoder: VideoCompressor(encoder=vlm.encoder)"
-        )
+def compacted(end: int, model: str, context_tokens: int) -> str:
+    """Returns the warning that a prompt of `end` positions exceeds what a model was made for."""
+    return f"the whole video would need {end} positions and {model!r} has {context_tokens}, {MOVED}"
 
 
 def collate(prompts: Sequence[Prompt], pad_token_id: int) -> dict[str, Any]:

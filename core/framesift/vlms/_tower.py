@@ -54,6 +54,11 @@ class Tower(Encoder):
         return self.vlm.width
 
     @property
+    def weights(self) -> str:
+        """Fingerprint of the checkpoint that the tower belongs to."""
+        return self.vlm.weights
+
+    @property
     def reads_question(self) -> bool:
         """Whether `asked` can fill `question_similarity`: the LLM's embeddings are words too."""
         return True

@@ -25,7 +25,8 @@ from framesift.vlms._in_llm import chosen_by, open_door
 from framesift.vlms._knowledge import Knowledge
 from framesift.vlms._layer_door import Choose, Door
 from framesift.vlms._layout import EXTRA, TEXT, Block, Layout, lay_out, reduce
-from framesift.vlms._prompt import MOVED, Prompt, Turn, check_channels, check_text, collate
+from framesift.vlms._origin import check_origin, fingerprint
+from framesift.vlms._prompt import Prompt, Turn, check_text, collate, compacted
 from framesift.vlms._weights import shared_model
 
 __all__ = ["VLM", "Block", "Layout", "Prompt", "Turn", "collate"]
@@ -97,6 +98,11 @@ class VLM(Knowledge, Options, ABC):
 
         Most families have one item for the whole video; frames as images are one item each.
         """
+
+    @cached_property
+    def weights(self) -> str:
+        """Digits that tell the checkpoint from others, also of the same name."""
+        return fingerprint(self.model)
 
     @cached_property
     def hf(self) -> Any:
@@ -198,7 +204,8 @@ class VLM(Knowledge, Options, ABC):
         warnings: tuple[str, ...] = ()
         if positions == "auto":
             positions = "original" if end <= self.context_tokens else "compact"
-            warnings = () if positions == "original" else (self._compacted(end),)
+            if positions == "compact":
+                warnings = (compacted(end, self.called, self.context_tokens),)
         if positions == "compact":
             place = torch.arange(len(reduced.ids)).expand_as(reduced.positions).contiguous()
         else:
@@ -288,10 +295,4 @@ class VLM(Knowledge, Options, ABC):
         for turn in turns:
             check_text(turn.text)
         for video in videos:
-            check_channels(video, self.called, self.width)
-
-    def _compacted(self, end: int) -> str:
-        return (
-            f"the whole video would need {end} positions and {self.called!r} has "
-            f"{self.context_tokens}, {MOVED}"
-        )
+            check_origin(video, self)

@@ -69,6 +69,7 @@ class VideoLoader(BaseLoader):
 
     def _document(self, video: str, moment: Moment) -> Document:
         segment = moment.segment
+        assert moment.keyframe is not None, "what covers a video that is open has pictures"
         part = f"{video}#t={segment.start_seconds:.3f},{segment.end_seconds:.3f}"
         return Document(
             id=str(uuid5(NAMESPACE_URL, part)),

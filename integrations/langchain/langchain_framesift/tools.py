@@ -21,6 +21,7 @@ from pydantic import BaseModel, Field, ValidationError
 from framesift import Keyframe, Message, VideoCompressor, handoff, open_video
 from framesift.errors import FramesiftError
 from framesift.evidence import EvidenceKind
+from framesift.types.clock import clock
 from langchain_framesift._blocks import content_id
 from langchain_framesift._settings import VideoSettings
 
@@ -59,12 +60,12 @@ class VideoToolSettings(VideoSettings):
     max_side_px: int = Field(default=512, ge=16)
     """Longest side of a picture."""
 
-    def pictures(self, frames: list[tuple[str, Keyframe]]) -> Blocks:
+    def pictures(self, frames: Sequence[tuple[str, Keyframe | None]]) -> Blocks:
         """Returns each frame as its caption and a JPEG; captions alone beyond `max_images`."""
         blocks: Blocks = []
         for number, (caption, frame) in enumerate(frames):
             blocks.append(_text(caption))
-            if number < self.max_images:
+            if frame is not None and number < self.max_images:
                 jpeg = frame.jpeg(quality=85)
                 image = create_image_block(
                     base64=b64encode(jpeg).decode(), mime_type="image/jpeg", id=content_id(jpeg)
@@ -200,7 +201,7 @@ class FindInVideoTool(_VideoTool):
             )
         captions = [
             f"{m.segment.start_seconds:.1f}-{m.segment.end_seconds:.1f} s, frame at "
-            f"{m.keyframe.clock} ({m.segment.reason})"
+            f"{clock(m.segment.keyframe_seconds)} ({m.segment.reason})"
             for m in moments
         ]
         frames = [moment.keyframe for moment in moments]

@@ -221,7 +221,9 @@ def _result(line: str, shown: list[ContentBlock], facts: BaseModel) -> CallToolR
     )
 
 
-def _shown(line: str, frame: Keyframe) -> list[ContentBlock]:
+def _shown(line: str, frame: Keyframe | None) -> list[ContentBlock]:
+    if frame is None:
+        return [TextContent(type="text", text=line)]
     image = Image(data=frame.jpeg(quality=QUALITY), format="jpeg")
     return [TextContent(type="text", text=line), image.to_image_content()]
 
