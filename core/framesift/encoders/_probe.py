@@ -28,12 +28,14 @@ class Seen:
 
     module: Any
     summary: int | None
+    joined: bool = False
+    """Whether all heads count as one over all channels, instead of their average."""
     _attention: list[Tensor] = field(default_factory=list)
     _keys: list[Tensor] = field(default_factory=list)
 
     @property
     def attention(self) -> Tensor:
-        """Attention `(T, L)` that each token gets, float32, averaged over heads; rows sum to 1.
+        """Attention `(T, L)` that each token gets, float32; rows sum to 1.
 
         It comes from the summary token, or from all tokens on average where there is none.
         """
@@ -41,12 +43,15 @@ class Seen:
 
     @property
     def keys(self) -> Tensor:
-        """Keys `(T, L, Dk)` averaged over heads, as the layer compares them: rotated if it does."""
+        """Keys `(T, L, Dk)` as the layer compares them, rotated if it does: averaged or joined."""
         return self._joined(self._keys)
 
     @torch.no_grad()
     def note(self, query: Tensor, key: Tensor, mask: Tensor | None, scale: float) -> None:
         """Keeps what one call of the layer attends to; queries and keys are `(B, heads, L, Dk)`."""
+        if self.joined:
+            query, key = (each.transpose(1, 2).flatten(2)[:, None] for each in (query, key))
+            mask, scale = None if mask is None else mask[:, :1], query.shape[-1] ** -0.5
         if mask is not None:
             mask = mask.expand(len(query), -1, -1, -1)
         rows = [
@@ -68,7 +73,7 @@ class Seen:
 
 
 @contextmanager
-def watch(module: Any, summary: int | None = None) -> Iterator[Seen]:
+def watch(module: Any, summary: int | None = None, *, joined: bool = False) -> Iterator[Seen]:
     """Gives what the attention `module` of a vision tower does in the forward passes within.
 
     The tower computes its attention by `sdpa` meanwhile, also where it was loaded with another, and
@@ -77,8 +82,9 @@ def watch(module: Any, summary: int | None = None) -> Iterator[Seen]:
     Args:
         module: the attention module of one layer, such as `tower.encoder.layers[-2].self_attn`.
         summary: position of the token that sums up the picture (CLS), None where there is none.
+        joined: whether all heads count as one over all channels, instead of their average.
     """
-    seen = Seen(module=module, summary=summary)
+    seen = Seen(module=module, summary=summary, joined=joined)
     with listening(module.config, lambda other: [seen] if other is module else []):
         yield seen
 

@@ -63,6 +63,9 @@ class VisionTransformer(Encoder):
     """Frames that go through the tower at once."""
     attention_layer: int | None = None
     """Layer whose attention is given, counted from the end; None for that of the features."""
+    heads: Literal["averaged", "joined"] = "averaged"
+    """How heads count in attention and keys: `averaged`, or `joined` to one over all channels, as
+    PruMerge compares them; keys are as wide as features then, and those of `attention_layer`."""
 
     def __post_init__(self) -> None:
         if self.attention_layer is not None and not self.feature_layer <= self.attention_layer < 0:
@@ -98,7 +101,7 @@ class VisionTransformer(Encoder):
         where = placed(self.device, self.dtype)
         tower = _load(type(self), self.model, state_of(self.model), self._deepest, *where)
         with alone_with(tower.model):
-            seen = [tower.look(batch) for batch in batches]
+            seen = [tower.look(batch, joined=self.heads == "joined") for batch in batches]
         features, keys, attention = (torch.cat(parts) for parts in zip(*seen, strict=True))
         density = torch.from_numpy(edge_density(frames.data, self.grid))
         return VideoTokens(
@@ -139,14 +142,21 @@ class _Tower:
     std: Tensor
 
     @torch.no_grad()
-    def look(self, images: npt.NDArray[np.uint8]) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns features `(T, N, D)`, keys `(T, N, Dk)` and attention `(T, N)` on the CPU."""
+    def look(
+        self, images: npt.NDArray[np.uint8], *, joined: bool = False
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns features `(T, N, D)`, keys `(T, N, Dk)` and attention `(T, N)` on the CPU.
+
+        With `joined` heads, attention and keys are those of one head over all channels.
+        """
         pixels = torch.tensor(images, device=self.mean.device).permute(0, 3, 1, 2)
         normal = ((pixels / 255 - self.mean) / self.std).to(self.model.dtype)
         same = self.last_attention is self.feature_attention
         with (
-            watch(self.feature_attention, self.summary_token) as seen,
-            nullcontext(seen) if same else watch(self.last_attention, self.summary_token) as last,
+            watch(self.feature_attention, self.summary_token, joined=joined) as seen,
+            nullcontext(seen)
+            if same
+            else watch(self.last_attention, self.summary_token, joined=joined) as last,
         ):
             if self.normed:
                 features = self.model(pixel_values=normal).last_hidden_state
@@ -155,7 +165,7 @@ class _Tower:
                 found = self.model(pixel_values=normal, output_hidden_states=kept)
                 features = found.hidden_states[self.feature_layer]
         first = 0 if self.summary_token is None else self.summary_token + 1
-        everything = features, seen.keys, last.attention
+        everything = features, (last if joined else seen).keys, last.attention
         features, keys, attention = (rows[:, first:].cpu() for rows in everything)
         return features, keys, attention
 

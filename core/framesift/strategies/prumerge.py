@@ -35,9 +35,9 @@ class PruMerge(KeyedStrategy):
     - Dropped tokens without any attention count alike in their sum, which would be a zero vector.
     - Any layer and any number of patches; there layer 23 and 576 patches are fixed.
     - It compares keys of full width, all heads side by side, and takes attention as that of one
-      head over all channels. Encoders average keys and attention over heads, which is another
-      likeness and another ranking; tokens with `keys` and `attention` of that kind give its
-      result.
+      head over all channels, both of the last layer. Encoders average both over heads, which is
+      another likeness and another ranking. With `"clip:heads=joined,attention_layer=-1"` they are
+      the published ones; the towers of vision LLMs do not offer this, since it is wide.
     """
 
     summary: ClassVar[str] = "outliers of attention with their neighbours, one sum of the rest"

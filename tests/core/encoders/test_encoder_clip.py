@@ -104,6 +104,21 @@ def test_attention_of_the_last_layer_leaves_features_and_keys_as_they_are(folder
     assert not torch.allclose(last.signals.attention, own.signals.attention, atol=1e-4)
 
 
+@pytest.mark.parametrize("layer", [-1, -2])
+def test_joined_heads_are_one_head_over_all_channels(folder, model, layer):
+    frames = make_frames()
+    found = Clip(model=str(folder), attention_layer=layer, heads="joined").encode(frames)
+    block = model.encoder.layers[layer]
+    with torch.no_grad():
+        before = reference(model, frames, attention="sdpa").hidden_states[layer - 1]
+        normal = block.layer_norm1(before)
+        queries, keys = block.self_attn.q_proj(normal), block.self_attn.k_proj(normal)
+    scores = queries[:, :1] @ keys.transpose(1, 2) / queries.shape[-1] ** 0.5
+    assert_near(found.signals.attention, scores.softmax(-1)[:, 0, 1:])
+    assert_near(found.signals.keys, keys[:, 1:])
+    assert torch.equal(found.features, Clip(model=str(folder)).encode(frames).features)
+
+
 @pytest.mark.parametrize("layer", [0, -3])
 def test_attention_before_the_features_or_behind_the_tower_is_refused(layer):
     with pytest.raises(InvalidOptionError, match="must be from -2"):
