@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from framesift.errors import BudgetError
+from framesift.progress import on_progress
 from framesift.registry import describe
 from framesift.selectors import registry
 from framesift.types.tokens import VideoTokens
@@ -72,3 +73,13 @@ def test_zero_features_and_half_precision(selector):
 def test_spec_round_trip_and_class_facts(selector):
     assert registry.create(describe(selector)) == selector
     assert selector.summary
+
+
+def test_what_a_listener_raises_ends_a_selection_that_compares(selector):
+    def refuse(progress):
+        assert progress.stage == "select"
+        raise KeyboardInterrupt
+
+    if selector.encoder is not None:
+        with pytest.raises(KeyboardInterrupt), on_progress(refuse):
+            select(selector, make_tokens(600), 9)

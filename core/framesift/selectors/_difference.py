@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from framesift.progress import stoppable
+
 SAME = 0.35
 """Cosine distance of a patch up to which noise and compression alone explain it."""
 CHANGED = 0.95
@@ -24,7 +26,7 @@ def changed_share(first: Tensor, second: Tensor) -> Tensor:
     patches = first.shape[1]
     together = max(1, MOST_PAIRS // (len(first) * len(second)))
     total = torch.zeros(len(first), len(second), device=first.device)
-    for start in range(0, patches, together):
+    for start in stoppable(range(0, patches, together), "select"):
         some = slice(start, start + together)
         left, right = (_unit(frames[:, some]).transpose(0, 1) for frames in (first, second))
         total += _changed(left @ right.transpose(1, 2)).sum(0)
@@ -34,7 +36,7 @@ def changed_share(first: Tensor, second: Tensor) -> Tensor:
 def changed_since_previous(features: Tensor) -> Tensor:
     """Returns the share of patches that differ from the frame before, `(T,)`; 0 for the first."""
     shares = [torch.zeros(1, device=features.device)]
-    for start in range(1, len(features), FRAMES_AT_ONCE):
+    for start in stoppable(range(1, len(features), FRAMES_AT_ONCE), "select"):
         now = _unit(features[start : start + FRAMES_AT_ONCE])
         before = _unit(features[start - 1 : start - 1 + len(now)])
         shares.append(_changed((now * before).sum(-1)).mean(1))

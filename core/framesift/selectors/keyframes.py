@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from framesift.errors import InvalidOptionError
+from framesift.progress import stoppable
 from framesift.selectors import _difference
 from framesift.selectors.base import Selection, Selector
 from framesift.types.tokens import VideoTokens
@@ -89,7 +90,7 @@ def _greedy_cover(alike: Tensor, weight: Tensor, count: int) -> tuple[list[int],
     covered = torch.zeros(len(alike))
     picked: list[int] = []
     gains: list[float] = []
-    for _ in range(count):
+    for _ in stoppable(range(count), "select"):
         gain = ((alike - covered).clamp_min(0) * weight).sum(1) / weight.sum()
         gain[picked] = -1.0
         best = int(torch.argmax(gain))
