@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -121,7 +122,7 @@ def _duration(file: BinaryIO, size: int) -> float | None:
             scale = int.from_bytes(content, "big")
         elif kind == DURATION and length in (4, 8):
             duration = struct.unpack(">f" if length == 4 else ">d", content)[0]
-    return None if duration is None else duration * scale / 1e9
+    return None if duration is None or not math.isfinite(duration) else duration * scale / 1e9
 
 
 def _element(file: BinaryIO) -> tuple[int | None, int | None]:

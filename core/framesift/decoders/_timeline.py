@@ -107,18 +107,17 @@ def _timeline(path: Path, container: InputContainer, stream: VideoStream, found:
     zero_seconds = zero_ticks * float(base)
     is_cut = _is_cut(path, container, stream, found, last_seconds + zero_seconds)
     declared = None if is_cut else _declared.declared_seconds(path, container.format.name)
-    ends = [last_seconds, declared or 0.0]
+    ends = [last_seconds, declared or last_seconds]
     if found.sound_end is not None:
         ends.append(found.sound_end - zero_seconds)
-    end_seconds = max(ends)
     can_jump = not found.counted and not found.jumps
     can_jump &= not container.format.flags & GENERIC_INDEX
     keys = [stamp.pts for stamp in found.stamps if stamp.is_key and stamp.pts is not None]
     index = _index(stream, found, pts_seconds, last_seconds)
-    length_seconds = end_seconds - float(pts_seconds[0])
-    info = replace(index.info, duration_seconds=length_seconds)
+    if not is_cut:
+        index = index.staying(max(ends))
     return Timeline(
-        index=replace(index, info=info, is_cut=is_cut),
+        index=replace(index, is_cut=is_cut),
         ticks=np.arange(len(times)) if found.counted else times,
         counted=found.counted,
         mended=found.mended if found.jumps else None,

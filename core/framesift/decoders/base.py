@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +20,9 @@ from framesift.types.options import Options
 from framesift.types.video import MAX_PIXELS, VideoInfo, Warn
 
 logger = logging.getLogger(__name__)
+
+MOST_STAY_SECONDS: Final = 86_400.0
+"""Longest that a last picture is believed to stay, whatever a file or a site says."""
 
 Index = Callable[["Decoder", Path], "FrameIndex"]
 Decode = Callable[..., Iterator[Frames]]
@@ -41,8 +43,9 @@ class FrameIndex:
 
         What comes after the end of a file that breaks off is not known, so that one keeps its end.
         """
-        length_seconds = until_seconds - self.info.start_seconds
-        if self.is_cut or not self.info.duration_seconds < length_seconds < math.inf:
+        longest_seconds = float(self.pts_seconds[-1]) + MOST_STAY_SECONDS
+        length_seconds = min(until_seconds, longest_seconds) - self.info.start_seconds
+        if self.is_cut or not self.info.duration_seconds < length_seconds:
             return self
         return replace(self, info=replace(self.info, duration_seconds=length_seconds))
 
