@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
 
@@ -24,7 +24,7 @@ from framesift.types.budget import Budget
 from framesift.types.options import check_options, number
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens
-from framesift.types.video import VideoInfo
+from framesift.types.video import MAX_PIXELS, VideoInfo
 from framesift.vlms._load import load_vlm
 from framesift.vlms.base import VLM
 
@@ -151,4 +151,7 @@ class Parts:
 
     @cached_property
     def _decoder(self) -> WithStills:
-        return WithStills(videos=decoders.create(self.decoder))
+        decoder, max_pixels = decoders.create(self.decoder), self.limits.max_pixels
+        if decoder.max_pixels is None and max_pixels != MAX_PIXELS:
+            decoder = replace(decoder, max_pixels=max_pixels)
+        return WithStills(videos=decoder)

@@ -85,7 +85,7 @@ class Stages:
         if isinstance(video, LocalVideo):
             opened: AbstractContextManager[LocalVideo] = nullcontext(video)
         elif isinstance(video, Image):
-            opened = picture_file(video)
+            opened = picture_file(video, limits.max_pixels)
         else:
             address = video.address if isinstance(video, CompressedVideo) else video
             with self.timed("fetch"):

@@ -26,6 +26,12 @@ _FRAME_OPTIONS: list[Option] = [
     click.option(
         "--max-bytes", type=int, default=FetchLimits().max_bytes, help="Largest download."
     ),
+    click.option(
+        "--max-pixels",
+        type=click.IntRange(min=1),
+        default=FetchLimits().max_pixels,
+        help="Largest picture of a video.",
+    ),
     click.option("--allow-private", is_flag=True, help="Fetch from private addresses too."),
 ]
 _TOKEN_OPTIONS: list[Option] = [
@@ -122,6 +128,7 @@ def _with_compressor(command: Command, options: list[Option]) -> Command:
     @functools.wraps(command)
     def run(
         max_bytes: int,
+        max_pixels: int,
         allow_private: bool,
         protect_edges: float | None = None,
         strategy: str = "temporal",
@@ -133,7 +140,9 @@ def _with_compressor(command: Command, options: list[Option]) -> Command:
         fields = VideoCompressor.__dataclass_fields__.keys() & given.keys()
         sift = VideoCompressor(
             strategy=part,
-            limits=FetchLimits(max_bytes=max_bytes, allow_private=allow_private),
+            limits=FetchLimits(
+                max_bytes=max_bytes, max_pixels=max_pixels, allow_private=allow_private
+            ),
             **{name: given.pop(name) for name in fields},
         )
         command(sift=sift, **given)

@@ -38,17 +38,16 @@ def reading(path: Path) -> Iterator[None]:
         ) from error
 
 
-def check_pixels(path: Path, width_px: int, height_px: int, max_pixels: int) -> None:
-    """Returns where a picture of this size may be decoded.
+def check_pixels(name: str, width_px: int, height_px: int, max_pixels: int) -> None:
+    """Returns where the pictures of the file called `name` may be decoded.
 
     Raises:
-        VideoTooLargeError: it has more pixels than `max_pixels`.
+        VideoTooLargeError: they have more pixels than `max_pixels`.
     """
     if width_px * height_px > max_pixels:
         raise VideoTooLargeError(
-            f"{path.name!r} announces pictures of {width_px} x {height_px} pixels, allowed are "
-            f"{max_pixels} in all; scale it down, or raise the limit with the option max_pixels of "
-            "the decoder, such as decoder='pyav:max_pixels=200000000'"
+            f"{name!r} announces pictures of {width_px} x {height_px} pixels, allowed are "
+            f"{max_pixels} in all; scale it down, or raise max_pixels"
         )
 
 

@@ -48,7 +48,7 @@ def open_video(
         VideoTooLargeError: its pictures have more pixels.
     """
     if size_px := _declared.gif_size(path):  # libav makes room for all of it to look inside
-        check_pixels(path, *size_px, max_pixels)
+        check_pixels(path.name, *size_px, max_pixels)
     options = {
         "format_whitelist": FORMATS,
         "protocol_whitelist": "file",
@@ -64,7 +64,7 @@ def open_video(
     with container:
         stream = _main_stream(path, container)
         codec = stream.codec_context
-        check_pixels(path, codec.width, codec.height, max_pixels)
+        check_pixels(path.name, codec.width, codec.height, max_pixels)
         codec.options = {**codec.options, "max_pixels": str(max_pixels)}
         yield container, stream
 

@@ -20,7 +20,8 @@ from framesift.decoders.base import Decoder, FrameIndex
 from framesift.errors import CorruptVideoError, FramesiftError
 from framesift.registry import describe
 from framesift.types.frames import Frames
-from framesift.types.video import PICTURES, LocalVideo, VideoInfo, Warn
+from framesift.types.picture import PICTURES, opened, picture_kind
+from framesift.types.video import MAX_PIXELS, LocalVideo, VideoInfo, Warn
 
 ORIENTATION: Final = 0x0112
 SIDEWAYS: Final = (5, 6, 7, 8)
@@ -102,12 +103,11 @@ class WithStills(Decoder):
         """
         try:
             with path.open("rb") as file:
-                kind = _kind(file.read(16))
+                kind = picture_kind(file.read(16))
                 assert kind is not None
                 seconds = shown_seconds(file, kind)
-                file.seek(0)
-                with Image.OPEN[kind][0](file, path.name) as image:
-                    check_pixels(path, *image.size, self.videos.max_pixels)
+                with opened(file, kind) as image:
+                    check_pixels(path.name, *image.size, self.videos.most_pixels)
                     yield _Picture(image=image, kind=kind, seconds=seconds)
         except FramesiftError:
             raise
@@ -152,8 +152,13 @@ class _Picture:
         return True
 
 
-def picture_file(image: Image.Image) -> LocalVideo:
-    """Returns a picture as a file of its own, which goes when the video is closed."""
+def picture_file(image: Image.Image, max_pixels: int = MAX_PIXELS) -> LocalVideo:
+    """Returns a picture as a file of its own, which goes when the video is closed.
+
+    Raises:
+        VideoTooLargeError: it has more than `max_pixels`; it may not be decoded yet.
+    """
+    check_pixels("picture", *image.size, max_pixels)
     folder = Path(tempfile.mkdtemp(prefix="framesift-"))
     path = folder / "picture.png"
     _upright(image).save(path, compress_level=1)
@@ -162,20 +167,7 @@ def picture_file(image: Image.Image) -> LocalVideo:
 
 def _is_picture(path: Path) -> bool:
     with path.open("rb") as file:
-        return _kind(file.read(16)) is not None
-
-
-def _kind(head: bytes) -> str | None:
-    """Returns the format of a picture from its first 16 bytes, None for what is no picture.
-
-    `PIL.Image.open` has a limit of pixels of its own, which only a global variable raises, so its
-    readers are asked one by one.
-    """
-    Image.init()
-    if head[4:8] == b"ftyp" and head[8:12] != b"avif":
-        return None
-    readers = ((kind, Image.OPEN[kind][1]) for kind in PICTURES if kind in Image.OPEN)
-    return next((kind for kind, accepts in readers if accepts and accepts(head) is True), None)
+        return picture_kind(file.read(16)) is not None
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -88,7 +88,7 @@ def _read(path: Path, modified_ns: int, size_bytes: int, max_pixels: int) -> Tim
             )
         timeline = _timeline(path, container, stream, found)
     info = timeline.index.info
-    check_pixels(path, info.width_px, info.height_px, max_pixels)
+    check_pixels(path.name, info.width_px, info.height_px, max_pixels)
     return timeline
 
 

@@ -61,8 +61,9 @@ class Decoder(Options, ABC):
     summary: ClassVar[str]
     """One line for tables and listings."""
 
-    max_pixels: int = MAX_PIXELS
-    """Most pixels of a picture; a larger one is refused before it is decoded."""
+    max_pixels: int | None = None
+    """Most pixels of a picture; a larger one is refused before it is decoded. None for what the
+    limits of whoever uses the decoder say."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Puts the one boundary for errors around what a subclass defines."""
@@ -73,10 +74,13 @@ class Decoder(Options, ABC):
             cls.decode = _bounded_decode(cls.decode)  # type: ignore[method-assign]
 
     def __post_init__(self) -> None:
-        if not isinstance(self.max_pixels, int) or self.max_pixels < 1:
-            raise InvalidOptionError(
-                f"max_pixels={self.max_pixels!r} must be a whole number of at least 1 pixel"
-            )
+        if self.max_pixels is not None and not self.max_pixels >= 1:
+            raise InvalidOptionError(f"max_pixels={self.max_pixels!r} must be at least 1 pixel")
+
+    @property
+    def most_pixels(self) -> int:
+        """The limit that holds."""
+        return MAX_PIXELS if self.max_pixels is None else self.max_pixels
 
     @abstractmethod
     def index(self, path: Path) -> FrameIndex:
@@ -85,7 +89,7 @@ class Decoder(Options, ABC):
         Raises:
             CorruptVideoError: the file is empty, not a video, or too damaged to read.
             NoVideoStreamError: the file has no video stream.
-            VideoTooLargeError: its pictures have more than `max_pixels`.
+            VideoTooLargeError: its pictures have more pixels than are allowed.
             SourceError: the file cannot be read at all.
         """
 

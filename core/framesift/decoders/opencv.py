@@ -35,7 +35,7 @@ class OpencvDecoder(Decoder):
 
     def index(self, path: Path) -> FrameIndex:
         """Returns every frame of the stream; decodes one of them, for its shape and orientation."""
-        return read_timeline(path, self.max_pixels).index
+        return read_timeline(path, self.most_pixels).index
 
     def decode(
         self,
@@ -51,7 +51,7 @@ class OpencvDecoder(Decoder):
         Raises:
             DecodeError: the main video stream is not the first one of the file.
         """
-        timeline = read_timeline(path, self.max_pixels)
+        timeline = read_timeline(path, self.most_pixels)
         check_request(len(timeline.ticks), indices, size_px, window)
         images = _images(path, timeline, indices, size_px)
         return _windows.windows(path, timeline, images, indices, window, warn)

@@ -31,7 +31,7 @@ class PyavDecoder(Decoder):
 
     def index(self, path: Path) -> FrameIndex:
         """Returns every frame of the stream; decodes one of them, for its shape and orientation."""
-        return read_timeline(path, self.max_pixels).index
+        return read_timeline(path, self.most_pixels).index
 
     def decode(
         self,
@@ -43,9 +43,9 @@ class PyavDecoder(Decoder):
         warn: Warn | None = None,
     ) -> Iterator[Frames]:
         """Yields the frames at `indices`, scaled while they are converted to RGB."""
-        timeline = read_timeline(path, self.max_pixels)
+        timeline = read_timeline(path, self.most_pixels)
         check_request(len(timeline.ticks), indices, size_px, window)
-        images = _images(path, timeline, indices, size_px, self.max_pixels)
+        images = _images(path, timeline, indices, size_px, self.most_pixels)
         return _windows.windows(path, timeline, images, indices, window, warn)
 
 

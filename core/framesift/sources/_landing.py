@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import av
-from PIL import Image
 
-from framesift.errors import DownloadError, VideoTooLargeError
-from framesift.types.video import CONTAINERS, PICTURES
+from framesift.errors import DownloadError
+from framesift.types.picture import PICTURES, opened, picture_kind
+from framesift.types.video import CONTAINERS
 
 
 def landed(path: Path, uri: str) -> Path:
@@ -17,21 +16,24 @@ def landed(path: Path, uri: str) -> Path:
 
     Raises:
         DownloadError: it is neither.
-        VideoTooLargeError: it is a picture of more pixels than are safe to decode.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=tuple(PICTURES)) as picture:
-                kind = "JPEG" if picture.format == "MPO" else str(picture.format)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise VideoTooLargeError(
-            f"{uri!r} is a picture of more pixels than are safe to decode; scale it down"
-        ) from error
-    except (OSError, ValueError, SyntaxError):
+    kind = _picture_kind(path)
+    if kind is None:
         require_video(path, uri)
         return path
     return path.rename(path.with_suffix(PICTURES[kind]))
+
+
+def _picture_kind(path: Path) -> str | None:
+    """Returns the format of the picture at `path`, None for a broken header or something else."""
+    with path.open("rb") as file:
+        kind = picture_kind(file.read(16))
+        try:
+            if kind is not None:
+                opened(file, kind).close()
+        except Exception:  # Pillow's readers raise whatever comes up
+            return None
+    return kind
 
 
 def require_video(path: Path, uri: str) -> None:
@@ -43,7 +45,11 @@ def require_video(path: Path, uri: str) -> None:
     try:
         with av.open(
             str(path),
-            options={"format_whitelist": CONTAINERS, "protocol_whitelist": "file"},
+            options={
+                "format_whitelist": CONTAINERS,
+                "protocol_whitelist": "file",
+                "max_pixels": "1",  # only streams are counted here, so that none is decoded
+            },
             metadata_errors="replace",
         ) as container:
             moving = [s for s in container.streams.video if not _is_cover(s)]

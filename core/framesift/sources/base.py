@@ -10,7 +10,7 @@ from typing import ClassVar, Final
 from framesift.errors import InvalidOptionError, UnsupportedSourceError
 from framesift.sources._parts import split_part as split_part
 from framesift.types.options import Options, check_options, shown
-from framesift.types.video import LocalVideo
+from framesift.types.video import MAX_PIXELS, LocalVideo
 
 MAX_ADDRESS: Final = 8192
 """Longest path or link, in characters; a data: URI is held by its bytes."""
@@ -18,12 +18,15 @@ MAX_ADDRESS: Final = 8192
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchLimits:
-    """What a download may cost and where it may go; safe by default for URLs from strangers."""
+    """What a video may cost and where it may come from; safe by default for URLs from strangers."""
 
     max_bytes: int = 2 * 1024**3
     """Largest download, held while streaming, whatever the server claims."""
     max_duration_seconds: float = 4 * 3600.0
     """Longest video that a site may announce."""
+    max_pixels: int = MAX_PIXELS
+    """Most pixels of a picture, in files of this machine as well: a decoder refuses larger ones
+    from the header."""
     total_seconds: float = 1800.0
     """Longest time for the whole download."""
     idle_seconds: float = 20.0
@@ -39,7 +42,14 @@ class FetchLimits:
 
     def __post_init__(self) -> None:
         check_options(self)
-        for name in ("max_bytes", "max_duration_seconds", "total_seconds", "idle_seconds"):
+        floors = (
+            "max_bytes",
+            "max_duration_seconds",
+            "max_pixels",
+            "total_seconds",
+            "idle_seconds",
+        )
+        for name in floors:
             if not getattr(self, name) >= 0:
                 raise InvalidOptionError(f"{name}={getattr(self, name)!r} must be at least 0")
         if self.max_redirects < 0 or not all(0 <= port < 2**16 for port in self.ports):

@@ -111,16 +111,6 @@ class VideoInfo:
 CONTAINERS: Final = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,mpegts,mpeg,asf,ogg,gif,mxf"
 """Formats of libav that hold their own frames; a playlist would open further files and links."""
 
-PICTURES: Final = {
-    "AVIF": ".avif",
-    "BMP": ".bmp",
-    "JPEG": ".jpg",
-    "PNG": ".png",
-    "TIFF": ".tif",
-    "WEBP": ".webp",
-}
-"""Formats that Pillow reads, as a still or moving, with the ending of their files."""
-
 MAX_PIXELS: Final = 2**26
 """Most pixels of one picture, unless a decoder is given another limit: twice those of 8K."""
 

@@ -63,6 +63,7 @@ class Settings(BaseSettings):
     )
     max_frames: int = Field(256, ge=1, description="Frames encoded of one video at most.")
     max_fetch_bytes: int = Field(512 * 2**20, ge=1, description="Largest video fetched by link.")
+    max_pixels: int = Field(2**26, ge=1, description="Largest picture of a video, in pixels.")
     max_body_bytes: int = Field(2**20, ge=1024, description="Largest JSON body of a request.")
     max_upload_bytes: int = Field(512 * 2**20, ge=1024, description="Largest upload.")
     max_uploads: int = Field(16, ge=1, description="Uploads that are kept; then the oldest goes.")

@@ -181,7 +181,11 @@ class Work:
 
     @property
     def _limits(self) -> FetchLimits:
-        return FetchLimits(max_bytes=self._settings.max_fetch_bytes, allow_files=False)
+        return FetchLimits(
+            max_bytes=self._settings.max_fetch_bytes,
+            max_pixels=self._settings.max_pixels,
+            allow_files=False,
+        )
 
 
 def _served(kind: str, name: str, served: Sequence[str]) -> str:
