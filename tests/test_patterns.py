@@ -24,7 +24,11 @@ from framesift.sources._yt_dlp_errors import plain_error
 from framesift.sources._yt_dlp_sites import is_known_page, split_start
 from framesift.sources.base import FetchLimits, open_video
 from framesift.sources.file import file_path
+from framesift.strategies.base import create_strategy
 from framesift.tool_calls import parse
+from framesift_mcp import Tools
+from langchain_framesift._blocks import media_of
+from llama_index.readers.framesift import FramesiftVideoReader
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = [ROOT / "core" / "framesift", *sorted((ROOT / "integrations").iterdir())]
@@ -187,6 +191,14 @@ READERS = {
     "json3": (parse_timed_text, '{"events": ['),
     "json3_text": (parse_timed_text, '{"events": [{"segs": [{"utf8": "'),
     "question": (check_question, ""),
+    "spec": (create_strategy, "temporal:"),
+    "spec_in_brackets": (create_strategy, "protect-edges:strategy=["),
+    "spec_name": (create_strategy, ""),
+    "mcp": (lambda text: Tools(folders=[Path.cwd()])._where(text), ""),
+    "mcp_data": (lambda text: Tools(folders=[Path.cwd()])._where(text), "data:video/mp4;base64,"),
+    "langchain": (lambda text: media_of({"type": "file", "url": text}), ""),
+    "langchain_video": (lambda text: media_of({"type": "video", "url": text, "start": 1}), "a#t="),
+    "llama_index": (FramesiftVideoReader()._is_folder, ""),
 }
 
 

@@ -7,7 +7,8 @@ costs a title or a chapter, not the video.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from framesift.sources._timed_text import FORMATS
@@ -78,6 +79,20 @@ def chapters(info: Info) -> tuple[TimedText, ...]:
         text = str(chapter.get("title") or "")[:1000]
         found.append(TimedText(start_seconds=start, end_seconds=end, text=text))
     return tuple(found)
+
+
+def within(lines: Sequence[TimedText], info: Info, longest_seconds: float) -> tuple[TimedText, ...]:
+    """Returns the subtitles that begin before the video ends, however long they claim to be.
+
+    The last picture of a video stays as long as its subtitles do, so they must not make it longer
+    than its page says, or than any video may be.
+    """
+    until = duration_seconds(info) or longest_seconds
+    return tuple(
+        replace(line, end_seconds=min(line.end_seconds, until))
+        for line in lines
+        if line.start_seconds < until
+    )
 
 
 def best_track(info: Info, language: str) -> Mapping[str, Any] | None:

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from framesift.errors import ForbiddenAddressError, SourceError, UnsupportedSourceError
 from framesift.sources._links import split_link
 from framesift.sources._timed_text import MAX_BYTES, parse_timed_text
-from framesift.sources.base import FetchLimits, Source
+from framesift.sources.base import MAX_ADDRESS, FetchLimits, Source
 from framesift.types.video import LocalVideo, TimedText
 
 SIDECARS: Final = (".srt", ".vtt", ".ass", ".ssa", ".json3")
@@ -55,8 +55,13 @@ def file_path(uri: str) -> Path:
     """Returns the path that a text means, whether there is such a file or not.
 
     Raises:
-        UnsupportedSourceError: it is a file:// URI that names another host, or none that is valid.
+        UnsupportedSourceError: it is longer than any path, or a file:// URI that names another host
+            or is not valid.
     """
+    if len(uri) > MAX_ADDRESS:
+        raise UnsupportedSourceError(
+            f"{uri[:80]!r}... has {len(uri)} characters; a path has at most {MAX_ADDRESS}"
+        )
     if not uri.lower().startswith("file:"):
         try:
             return Path(uri).expanduser()

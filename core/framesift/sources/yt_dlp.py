@@ -73,7 +73,7 @@ class YtDlp(Source):
                 title=page.title(info),
                 duration_seconds=page.duration_seconds(info),
                 chapters=page.chapters(info),
-                subtitles=subtitles,
+                subtitles=page.within(subtitles, info, limits.max_duration_seconds),
                 part_seconds=part_seconds or page.part(info),
                 warnings=warnings,
                 temporary_folder=folder,

@@ -25,7 +25,7 @@ from typing import Any, Final, Literal
 
 from framesift import FetchLimits
 from framesift.errors import InvalidOptionError, UnsupportedSourceError
-from framesift.sources.base import split_part
+from framesift.sources.base import MAX_ADDRESS, split_part
 from framesift.types.video import with_part
 
 Block = Mapping[str, Any]
@@ -148,9 +148,17 @@ def _mime_type(facts: Mapping[str, Any]) -> str | None:
             continue
         if given[:5].lower() == "data:":
             return given[5:100].partition(",")[0].partition(";")[0]
-        if key not in _BYTES and (guessed := mimetypes.guess_type(_PATH_END.split(given)[0])[0]):
+        if key not in _BYTES and (guessed := _type_of_name(given)):
             return guessed
     return None
+
+
+def _type_of_name(address: str) -> str | None:
+    """Returns the type that the ending of an address tells; one that cannot be read tells none."""
+    try:
+        return mimetypes.guess_type(_PATH_END.split(address[:MAX_ADDRESS], maxsplit=1)[0])[0]
+    except ValueError:
+        return None
 
 
 def _uri(kind: Kind, facts: Mapping[str, Any]) -> str:

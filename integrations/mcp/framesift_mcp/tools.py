@@ -31,6 +31,8 @@ from framesift import (
 )
 from framesift.errors import FramesiftError, InvalidOptionError
 from framesift.sources.base import split_part
+from framesift.sources.file import file_path
+from framesift.sources.yt_dlp import YtDlp
 from framesift.vlms._knowledge import REAL_MODEL
 from framesift.vlms._load import limitation_of
 from framesift_mcp.results import Compression, Moments
@@ -182,10 +184,12 @@ class Tools:
         """Returns a file of an allowed folder opened, which the core trusts; else the text."""
         address, part_seconds = split_part(video)
         try:
-            path = Path(address.removeprefix("file://")).expanduser().resolve()
+            path = file_path(address).resolve()
+            inside = any(map(path.is_relative_to, self._folders))
+            # A page such as `youtu.be/ID` is a path too, and within the folder that one works in.
+            if not inside or (not path.exists() and YtDlp().matches(f"https://{address}")):
+                return video
         except (OSError, RuntimeError, ValueError):
-            return video
-        if not any(map(path.is_relative_to, self._folders)):
             return video
         return replace(open_video(path), part_seconds=part_seconds)
 

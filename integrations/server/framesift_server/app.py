@@ -45,6 +45,7 @@ PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
         424: "The video could not be fetched.",
         429: "The line is full; `Retry-After` says when to come again.",
         504: "The work took too long; post it as a job.",
+        507: "The server's disk is full.",
     }.items()
 }
 router = APIRouter(responses=PROBLEMS, dependencies=[Depends(HTTPBearer(auto_error=False))])

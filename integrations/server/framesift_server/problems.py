@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -71,6 +72,9 @@ def problem_of(error: Exception) -> Problem:
             return _problem(HTTPStatus.TOO_MANY_REQUESTS, str(error))
         case ModelUnavailableError():
             return _problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT | errno.EFBIG):
+            line = "the disk of this server is full; come again later"
+            return _problem(HTTPStatus.INSUFFICIENT_STORAGE, line)
     logger.error("a request failed", exc_info=error)
     return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed; its log says why")
 

@@ -1,3 +1,4 @@
+import errno
 import gc
 import json
 from dataclasses import dataclass, replace
@@ -8,9 +9,11 @@ import pytest
 from framesift.errors import (
     DownloadError,
     ForbiddenAddressError,
+    StorageError,
     UnsupportedSourceError,
     VideoTooLargeError,
 )
+from framesift.sources import _yt_dlp_page as page
 from framesift.sources.base import FetchLimits
 from framesift.sources.yt_dlp import YtDlp
 from framesift.types.video import TimedText
@@ -295,3 +298,75 @@ def test_an_interrupt_leaves_no_folder(watch, landing):
 
     with pytest.raises(KeyboardInterrupt):
         watch(interrupt)
+
+
+ODD = [None, "x", -1, float("nan"), float("inf"), 10**400, True, [], {}, [None], {"en": None}]
+
+
+@pytest.mark.parametrize("field", ["title", "duration", "chapters", "subtitles", "start_time"])
+@pytest.mark.parametrize("value", ODD, ids=lambda value: ascii(value)[:20])
+def test_a_page_that_says_odd_things_still_brings_its_video(site, clip, watch, field, value):
+    def info(*_):
+        return formats(site, clip) | {field: value}
+
+    try:
+        video = watch(info)
+    except DownloadError:
+        return  # yt-dlp itself gives this page up
+    with video:
+        assert video.path.read_bytes() == clip
+        assert video.duration_seconds is None or video.duration_seconds >= 0
+        assert video.chapters == ()
+        assert video.part_seconds is None
+
+
+def test_what_is_said_is_read_alone():
+    odd = [None, 1, {}, {"start_time": "x"}, {"start_time": 5, "end_time": 3}]
+    good = {"start_time": 0, "end_time": 2, "title": 7}
+    info = {"chapters": [*odd, good], "title": ["x"], "duration": "9"}
+    assert page.chapters(info) == (TimedText(start_seconds=0.0, end_seconds=2.0, text="7"),)
+    assert (page.title(info), page.duration_seconds(info)) == (None, None)
+    assert page.title({"title": "two\nlines"}) == "two lines"
+    tracks = [None, 1, {"ext": "vtt"}, {"ext": ["vtt"], "url": "x"}, {"ext": "srt", "url": 5}]
+    assert page.best_track({"subtitles": {"en": tracks, 5: []}}, "en") is None
+    assert page.best_track({"subtitles": [1], "automatic_captions": {"en": 5}}, "en") is None
+
+
+def test_a_clip_is_the_part_of_its_video(site, clip, watch):
+    told = formats(site, clip, duration=60, section_start=0.2, section_end=0.6)
+    with watch(told) as video:
+        assert video.path.read_bytes() == clip
+        assert video.part_seconds == (0.2, 0.6)
+        assert video.duration_seconds is None, "that of the clip is not that of the video"
+
+
+def test_a_page_that_begins_later_means_that_part(site, clip, watch):
+    with watch(formats(site, clip, start_time=0.4)) as video:
+        assert video.part_seconds == (0.4, float("inf"))
+
+
+def test_subtitles_do_not_make_a_video_longer(site, clip, watch):
+    text = b"WEBVTT\n\n00:00.000 --> 90:00:00.000\nHello\n\n80:00:00.000 --> 80:00:01.000\nLater\n"
+    tracks = {"en": [{"url": site.serve("/en.vtt", text), "ext": "vtt"}]}
+    with watch(formats(site, clip, subtitles=tracks, duration=1)) as video:
+        assert video.subtitles == HELLO
+    with watch(formats(site, clip, subtitles=tracks)) as video:
+        assert [cue.end_seconds for cue in video.subtitles] == [FetchLimits().max_duration_seconds]
+
+
+def test_a_bad_subtitle_file_costs_a_warning(site, clip, watch):
+    for number, body in enumerate((b'{"events": [[[', b"[]", b"\xff\xfe\0", b"x" * 100)):
+        url = site.serve(f"/{number}.json3", body)
+        tracks = {"en": [{"url": url, "ext": "json3"}]}
+        with watch(formats(site, clip, subtitles=tracks)) as video:
+            assert video.subtitles == ()
+            assert "subtitles were left out" in video.warnings[0]
+
+
+def test_a_full_disk_is_no_fault_of_the_site(site, clip, watch, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("yt_dlp.downloader.common.FileDownloader.sanitize_open", full)
+    with pytest.raises(StorageError, match="No space left"):
+        watch(formats(site, clip))
