@@ -50,6 +50,7 @@ USED = {
     },
     "framesift/storage.py": {"_WAITING": "fullmatch"},
     "framesift/temporary.py": {"_OURS": "fullmatch"},
+    "framesift/vlms/_origin.py": {"_MODEL": "search"},
     "framesift/vlms/_prompt.py": {"SURROGATE": "search"},
     "framesift/writing.py": {"_PART": "fullmatch"},
     "langchain_framesift/_blocks.py": {"_PATH_END": "split"},
