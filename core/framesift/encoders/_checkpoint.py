@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
 import torch
-from safetensors import SafetensorError
 
+from framesift.encoders._checkpoint_files import called, shards
+from framesift.encoders._checkpoint_reading import (
+    cached_first,
+    check_cached,
+    folder_of,
+    in_one_line,
+    lacks,
+)
+from framesift.encoders._pixel_settings import check_pixel_settings
 from framesift.errors import InvalidOptionError, ModelError
 from framesift.registry import require
 
@@ -24,14 +30,10 @@ SETTINGS: Final = ("preprocessor_config.json", "processor_config.json")
 WITHIN: Final = {r"^(?:model\.)?vision_tower\.": ""}
 """Names of weights in a model that holds a tower, and what they are in the tower."""
 
-WANTED: Final = (
-    "pass a local folder with config.json, preprocessor_config.json and model.safetensors, or a "
-    "hub id within reach"
-)
-"""What can be done where a checkpoint is not there."""
-
-REACH_SECONDS: Final = 5.0
-"""How long the hub may take to answer at all, before files are asked for."""
+MOST_WEIGHTS_PER_BYTE: Final = 2
+"""Weights of 4 bits are the smallest there are."""
+SPARE_WEIGHTS: Final = 1 << 22
+"""Weights that a checkpoint may leave out, such as a head that is not needed."""
 
 
 def read_config(model: str, allowed: frozenset[str]) -> dict[str, Any]:
@@ -48,8 +50,8 @@ def read_config(model: str, allowed: frozenset[str]) -> dict[str, Any]:
     config: dict[str, Any] = cached_first(read, model)[0]
     if config.get("model_type") not in allowed:
         raise ModelError(
-            f"{model!r} is a model of type {config.get('model_type')!r}; this encoder reads "
-            f"{' or '.join(sorted(allowed))}; pass the folder or hub id of such a model"
+            f"{called(model)!r} is a model of type {config.get('model_type')!r}; this encoder "
+            f"reads {' or '.join(sorted(allowed))}; pass the folder or hub id of such a model"
         )
     return config
 
@@ -75,12 +77,13 @@ def read_normalization(model: str, usual: str) -> tuple[list[float], list[float]
         return getattr(images, f"{usual}_MEAN"), getattr(images, f"{usual}_STD")
     mixin = require("transformers.image_processing_base", extra="hf").ImageProcessingMixin
     given = cached_first(mixin.get_image_processor_dict, model)[0]
+    check_pixel_settings(model, given)
     try:
         return given["image_mean"], given["image_std"]
     except KeyError as error:
         raise ModelError(
-            f"{model!r} has a preprocessor_config.json without {error}; it must give image_mean "
-            "and image_std; add them"
+            f"{called(model)!r} has a preprocessor_config.json without {error}; it must give "
+            "image_mean and image_std; add them"
         ) from error
 
 
@@ -121,12 +124,19 @@ def load_tower(
     Raises:
         ModelError: no such checkpoint, no safetensors in it, or not every weight.
     """
-    read = getattr(require("transformers", extra="hf"), architecture).from_pretrained
+    kind = getattr(require("transformers", extra="hf"), architecture)
+    check_cached(model, trusted=False)
+    check_size(model, lambda: kind(config))
     # Without ignore_mismatched_sizes, a wrong size ends in an error that does not name the weight.
-    options = {"use_safetensors": True, "ignore_mismatched_sizes": True, "dtype": dtype}
+    options: dict[str, Any] = {
+        "use_safetensors": True,
+        "ignore_mismatched_sizes": True,
+        "dtype": dtype,
+        "attn_implementation": "sdpa",
+    }
     with quiet():
         tower, loaded = cached_first(
-            read,
+            kind.from_pretrained,
             model,
             config=config,
             output_loading_info=True,
@@ -136,97 +146,37 @@ def load_tower(
     unfit = sorted([*loaded["missing_keys"], *(name for name, *_ in loaded["mismatched_keys"])])
     if unfit:
         raise ModelError(
-            f"{model!r} has {len(unfit)} weights missing or of another size, such as {unfit[0]!r}; "
-            f"its config.json asks for them in a {architecture}; pass a complete checkpoint"
+            f"{called(model)!r} has {len(unfit)} weights missing or of another size, such as "
+            f"{unfit[0]!r}; its config.json asks for them in a {architecture}; pass a complete "
+            "checkpoint"
         )
     return tower.to(device).eval()
 
 
-def called(model: str) -> str:
-    """Returns what messages call a checkpoint: its hub id, or its folder's name without the path.
+def check_size(model: str, build: Callable[[], Any]) -> None:
+    """Refuses a configuration that asks for far more weights than the checkpoint holds.
 
-    Messages reach people who need not know where things stand on this machine.
-    """
-    path = Path(model)
-    return (path.name or path.resolve().name) if path.is_absolute() or path.is_dir() else model
+    Without it, what is missing would be made up in memory before it is found to be missing.
 
-
-def lacks(model: str, names: Sequence[str]) -> bool:
-    """Returns whether a checkpoint is a folder that has none of the files `names`."""
-    return Path(model).is_dir() and not any((Path(model) / name).is_file() for name in names)
-
-
-def cached_first(read: Callable[..., Any], model: str, **options: Any) -> Any:
-    """Returns what `read` gives, from this machine where it is there, else from the hub.
+    Args:
+        model: local folder or hub id.
+        build: makes the model; called where its weights take no memory.
 
     Raises:
-        ModelError: there is no such checkpoint, or it cannot be read.
+        ModelError: it does.
     """
-    with _in_one_line(model):
-        try:
-            return read(model, local_files_only=True, **options)
-        except OSError:
-            if not Path(model).is_dir():
-                reach_hub(model)
-            with _hub_in_silence():
-                return read(model, **options)
-
-
-@cache
-def reach_hub(model: str) -> None:
-    """Asks the hub about a checkpoint once, since reading a file tries again for half a minute.
-
-    Raises:
-        ModelError: there is no such folder and no network, or the name cannot be a hub id.
-    """
-    hub = require("huggingface_hub", extra="hf")
-    try:
-        where = hub.hf_hub_url(model, "config.json")
-    except ValueError as error:
-        raise ModelError(
-            f"{model!r} is no folder on this machine, and no hub id, which is NAME or OWNER/NAME; "
-            f"{WANTED}"
-        ) from error
-    try:
-        hub.get_hf_file_metadata(where, timeout=REACH_SECONDS)
-    except hub.errors.HfHubHTTPError:
-        # It answers: what it refuses is told by whoever reads the checkpoint.
+    folder = folder_of(model)
+    files = [] if folder is None else [folder / name for name in shards(model, folder)]
+    if not files or not all(path.is_file() for path in files):
         return
-    except (hub.errors.HTTPError, hub.errors.OfflineModeIsEnabled) as error:
+    held = sum(path.stat().st_size for path in files)
+    with in_one_line(model), torch.device("meta"):
+        asked = sum(weight.numel() for weight in build().parameters())
+    if asked > MOST_WEIGHTS_PER_BYTE * held + SPARE_WEIGHTS:
         raise ModelError(
-            f"{model!r} is no folder and not whole in this machine's cache, and the hub is out of "
-            f"reach ({_first_line(error)}); {WANTED}"
-        ) from error
-
-
-@contextmanager
-def _in_one_line(model: str) -> Iterator[None]:
-    unfit = require("huggingface_hub", extra="hf").errors.StrictDataclassError
-    try:
-        yield
-    except ModelError:
-        raise
-    except (OSError, ValueError, RuntimeError, SafetensorError, unfit) as error:
-        cause = error.__cause__ if isinstance(error, unfit) else None
-        raise ModelError(
-            f"cannot load {model!r} ({_first_line(cause or error)}); {WANTED}"
-        ) from error
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-
-
-@contextmanager
-def _hub_in_silence() -> Iterator[None]:
-    """Hides the hub's lines about each try, since the last one ends in an error of one line."""
-    hub = logging.getLogger("huggingface_hub")
-    level = hub.level
-    hub.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        hub.setLevel(level)
+            f"config.json of {called(model)!r} asks for {asked} weights, and its files have "
+            f"{held} bytes; pass a checkpoint whose files belong together"
+        )
 
 
 @contextmanager

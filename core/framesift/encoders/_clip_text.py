@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from framesift.encoders._checkpoint import cached_first, lacks, load_tower, read_config
+from framesift.encoders._checkpoint import load_tower, read_config
+from framesift.encoders._checkpoint_files import called
+from framesift.encoders._checkpoint_reading import cached_first, lacks
 from framesift.encoders._letters import text_ids
 from framesift.errors import ModelError
 from framesift.registry import require
@@ -76,9 +78,9 @@ class ClipText:
         end = config.eos_token_id
         if int(ids.max()) >= config.vocab_size or (end != HIGHEST_ENDS and end not in ids):
             raise ModelError(
-                f"{self.model!r} has a vocabulary of {config.vocab_size} with the end of a text at "
-                f"{end}, and its tokenizer numbers a question {ids[0].tolist()}; pass a checkpoint "
-                "whose files belong together"
+                f"{called(self.model)!r} has a vocabulary of {config.vocab_size} with the end of a "
+                f"text at {end}, and its tokenizer numbers a question {ids[0].tolist()}; pass a "
+                "checkpoint whose files belong together"
             )
         found = self.text(input_ids=ids.to(self.text_projection.weight.device))
         embedded: Tensor = self.text_projection(found.pooler_output)
@@ -103,7 +105,9 @@ def load_text(model: str, device: str, dtype: torch.dtype) -> ClipText:
     """
     transformers = require("transformers", extra="hf")
     config = cached_first(transformers.CLIPConfig.from_pretrained, model)
-    tokenizer = cached_first(transformers.AutoTokenizer.from_pretrained, model)
+    tokenizer = cached_first(
+        transformers.AutoTokenizer.from_pretrained, model, trust_remote_code=False
+    )
     whole = load_tower(model, "CLIPModel", config=config, device="cpu", dtype=dtype)
     vision = whole.vision_model
     return ClipText(

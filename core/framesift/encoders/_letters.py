@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
+from framesift.encoders._checkpoint_reading import in_one_line
 from framesift.errors import ModelError
 from framesift.registry import require
 
@@ -81,15 +82,19 @@ class Letters:
             text: what a template has made of guarded texts.
             seam: as in `guarded`.
             add_special_tokens: whether the tokenizer adds what begins and ends every text.
+
+        Raises:
+            ModelError: the tokenizer is damaged.
         """
-        if seam not in text:
-            found = self._tokenizer(
-                text, add_special_tokens=add_special_tokens, return_offsets_mapping=True
-            )
-            ids, spans = list(found["input_ids"]), [*map(tuple, found["offset_mapping"])]
-            if self._literal(text, ids, spans):
-                return ids, spans
-        return self._copy.encode(text, seam, add_special_tokens=add_special_tokens)
+        with in_one_line(self._tokenizer.name_or_path):
+            if seam not in text:
+                found = self._tokenizer(
+                    text, add_special_tokens=add_special_tokens, return_offsets_mapping=True
+                )
+                ids, spans = list(found["input_ids"]), [*map(tuple, found["offset_mapping"])]
+                if self._literal(text, ids, spans):
+                    return ids, spans
+            return self._copy.encode(text, seam, add_special_tokens=add_special_tokens)
 
     def _literal(self, text: str, ids: Sequence[int], spans: Spans) -> bool:
         """Whether each special token stands where its very name does.

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 
 from framesift.encoders._checkpoint import load_tower, placed, read_config, read_normalization
+from framesift.encoders._checkpoint_files import called
+from framesift.encoders._checkpoint_reading import in_one_line
 from framesift.encoders._edges import DETAIL_PX, edge_density
 from framesift.encoders._model_use import alone_with, loaded_once, state_of
 from framesift.encoders._probe import watch
@@ -174,12 +176,14 @@ def _read(kind: type[VisionTransformer], model: str, deepest: int) -> Any:
     """Returns the configuration of the tower, up to its layer `deepest`."""
     given = read_config(model, kind.model_types)
     config_class = getattr(require("transformers", extra="hf"), f"{kind.architecture}Config")
-    config = config_class(**{**given.get("vision_config", given), **kind.options})
+    with in_one_line(model):
+        config = config_class(**{**given.get("vision_config", given), **kind.options})
+        _ = pair(config.image_size), pair(config.patch_size)
     layers = config.num_hidden_layers + deepest + 1
     if config.num_hidden_layers + kind.feature_layer < 0:
         raise ModelError(
-            f"{model!r} has {config.num_hidden_layers} layers; the features are those of layer "
-            f"{kind.feature_layer}; pass a tower with {-kind.feature_layer} layers or more"
+            f"{called(model)!r} has {config.num_hidden_layers} layers; the features are those of "
+            f"layer {kind.feature_layer}; pass a tower with {-kind.feature_layer} layers or more"
         )
     config.num_hidden_layers = layers
     return config

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from functools import partial
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 
-from framesift.encoders._checkpoint import (
-    SETTINGS,
+from framesift.encoders._checkpoint import SETTINGS, check_size, placed, quiet
+from framesift.encoders._checkpoint_files import called, read_object
+from framesift.encoders._checkpoint_reading import (
     cached_first,
+    cached_path,
+    in_one_line,
     lacks,
-    placed,
-    quiet,
     reach_hub,
 )
+from framesift.encoders._pixel_settings import check_pixel_settings
 from framesift.errors import InvalidOptionError, MissingDependencyError, ModelError
 from framesift.registry import require
+from framesift.vlms._generation_settings import plain_settings
 
-TEMPLATES: Final = ("chat_template.jinja", "chat_template.json", "processor_config.json")
-"""Files that may hold the chat template of a processor, which goes before the tokenizer's."""
 TOKENIZERS: Final = ("tokenizer.json", "tokenizer.model", "vocab.json")
 """Files of which a tokenizer needs at least one."""
 PICKLES: Final = ("*.bin", "*.pt", "*.pth", "*.ckpt")
@@ -35,20 +34,22 @@ GROUP: Final = 32
 """Weights that share a scale where they have 4 bits."""
 LISTED: Final = 8
 """Special tokens that a message names at most."""
+NUMBERS: Final = ("hidden_size", "vocab_size", "max_position_embeddings", "num_hidden_layers")
+"""What every LLM says of itself."""
 QUANTIZERS: Final = {"cuda": "bitsandbytes", "cpu": "torchao"}
 
 
-def model_type(model: str) -> str:
+def model_type(model: str, trust_remote_code: bool = False) -> str:
     """Returns which family the config.json of a checkpoint names.
 
     Raises:
         ModelError: no such checkpoint, or it does not say.
     """
     read = require("transformers", extra="hf").PreTrainedConfig.get_config_dict
-    name: str | None = cached_first(read, model)[0].get("model_type")
-    if name is None:
+    name = cached_first(read, model, trusted=trust_remote_code)[0].get("model_type")
+    if not isinstance(name, str):
         raise ModelError(
-            f"{model!r} has no config.json that names a model_type; pass the folder that "
+            f"{called(model)!r} has no config.json that names a model_type; pass the folder that "
             "save_pretrained wrote, or a hub id"
         )
     return name
@@ -60,13 +61,22 @@ def load_config(model: str, allowed: frozenset[str], trust_remote_code: bool) ->
     Raises:
         ModelError: no such checkpoint, or one of another family.
     """
-    if (found := model_type(model)) not in allowed:
+    if (found := model_type(model, trust_remote_code)) not in allowed:
         raise ModelError(
-            f"{model!r} is a model of type {found!r}; this family reads "
-            f"{' or '.join(sorted(allowed))}; let framesift.load_vlm({model!r}) pick the family"
+            f"{called(model)!r} is a model of type {found!r}; this family reads "
+            f"{' or '.join(sorted(allowed))}; let framesift.load_vlm pick the family"
         )
     read = require("transformers", extra="hf").AutoConfig.from_pretrained
-    return cached_first(read, model, trust_remote_code=trust_remote_code)
+    trust = {"trusted": trust_remote_code, "trust_remote_code": trust_remote_code}
+    config = cached_first(read, model, **trust)
+    text = config.get_text_config()
+    for name in NUMBERS:
+        if type(number := getattr(text, name, None)) is not int or number < 1:
+            raise ModelError(
+                f"config.json of {called(model)!r} gives its LLM {name}={number!r}, which must be "
+                "a whole number above 0; take the file that came with the model"
+            )
+    return config
 
 
 def load_model(
@@ -84,8 +94,15 @@ def load_model(
         ModelError: no such checkpoint, of another family, pickled, or not every weight.
         MissingDependencyError: the package that quantizes is not installed.
     """
-    load_config(model, allowed, trust_remote_code)
+    config = load_config(model, allowed, trust_remote_code)
     _refuse_pickles(model)
+    kind = require("transformers", extra="hf").AutoModelForImageTextToText
+    check_size(
+        model,
+        lambda: kind.from_config(
+            deepcopy(config), attn_implementation="sdpa", trust_remote_code=trust_remote_code
+        ),
+    )
     where, computing = placed(device, dtype)
     on_gpu = torch.device(where).type != "cpu"
     options: dict[str, Any] = {
@@ -102,15 +119,18 @@ def load_model(
             "quantization_config": quantization(quantize, torch.device(where).type),
             "device_map": {"": where},
         }
-    read = require("transformers", extra="hf").AutoModelForImageTextToText.from_pretrained
     with quiet():
-        loaded, info = cached_first(read, model, **options)
+        loaded, info = cached_first(
+            kind.from_pretrained, model, trusted=trust_remote_code, **options
+        )
     unfit = sorted([*info["missing_keys"], *(name for name, *_ in info["mismatched_keys"])])
     if unfit:
         raise ModelError(
-            f"{model!r} has {len(unfit)} weights missing or of another size, such as {unfit[0]!r}; "
-            "its config.json asks for them; pass a complete checkpoint"
+            f"{called(model)!r} has {len(unfit)} weights missing or of another size, such as "
+            f"{unfit[0]!r}; its config.json asks for them; pass a complete checkpoint"
         )
+    rows = config.get_text_config().vocab_size
+    loaded.generation_config = plain_settings(loaded.generation_config, rows)
     return (loaded if quantize is not None else loaded.to(where)).eval()
 
 
@@ -123,14 +143,15 @@ def load_tokenizer(model: str, trust_remote_code: bool) -> Any:
     read = require("transformers", extra="hf").AutoTokenizer.from_pretrained
     if lacks(model, TOKENIZERS):
         raise ModelError(
-            f"{model!r} has no tokenizer; add tokenizer.json and tokenizer_config.json of the "
-            "model to its folder"
+            f"{called(model)!r} has no tokenizer; add tokenizer.json and tokenizer_config.json of "
+            "the model to its folder"
         )
-    tokenizer = cached_first(read, model, trust_remote_code=trust_remote_code)
+    trust = {"trusted": trust_remote_code, "trust_remote_code": trust_remote_code}
+    tokenizer = cached_first(read, model, **trust)
     if not tokenizer.is_fast:
         raise ModelError(
-            f"{model!r} has a tokenizer without tokenizer.json, which does not say where its "
-            "tokens stand in a text; pass a checkpoint with tokenizer.json"
+            f"{called(model)!r} has a tokenizer without tokenizer.json, which does not say where "
+            "its tokens stand in a text; pass a checkpoint with tokenizer.json"
         )
     return tokenizer
 
@@ -142,18 +163,21 @@ def check_vocabulary(model: str, config: Any, tokenizer: Any, visual_id: int) ->
         ModelError: the tokenizer lacks it, or the model has no row for it.
     """
     rows = config.get_text_config().vocab_size
-    if max(visual_id + 1, len(tokenizer)) > rows:
+    with in_one_line(model):
+        count = max(len(tokenizer), max(tokenizer.get_vocab().values(), default=0) + 1)
+    if type(visual_id) is not int or max(visual_id + 1, count) > rows:
         raise ModelError(
-            f"{model!r} has a vocabulary of {rows}, its tokenizer {len(tokenizer)} tokens and its "
-            f"visual token the number {visual_id}; pass a checkpoint whose files belong together"
+            f"{called(model)!r} has a vocabulary of {rows}, its tokenizer {count} tokens "
+            f"and its visual token the number {visual_id}; pass a checkpoint whose files belong "
+            "together"
         )
     added = tokenizer.added_tokens_decoder
     if visual_id not in added:
         some = ", ".join(f"{number} {token}" for number, token in list(added.items())[:LISTED])
         raise ModelError(
-            f"{model!r} names {visual_id} as its visual token, and its tokenizer has no special "
-            f"token of that number (it has {some or 'none'}); pass a checkpoint with the tokenizer "
-            "that belongs to it"
+            f"{called(model)!r} names {visual_id} as its visual token, and its tokenizer has no "
+            f"special token of that number (it has {some or 'none'}); pass a checkpoint with the "
+            "tokenizer that belongs to it"
         )
 
 
@@ -165,11 +189,14 @@ def load_image_processor(model: str, trust_remote_code: bool) -> Any:
     """
     if lacks(model, SETTINGS):
         raise ModelError(
-            f"{model!r} has no {' and no '.join(SETTINGS)}, so that nobody knows how its pictures "
-            "are prepared; add the processor files of the model to its folder"
+            f"{called(model)!r} has no {' and no '.join(SETTINGS)}, so that nobody knows how its "
+            "pictures are prepared; add the processor files of the model to its folder"
         )
     read = require("transformers", extra="hf").AutoImageProcessor.from_pretrained
-    return cached_first(read, model, backend="pil", trust_remote_code=trust_remote_code)
+    trust = {"trusted": trust_remote_code, "trust_remote_code": trust_remote_code}
+    processor = cached_first(read, model, backend="pil", **trust)
+    check_pixel_settings(model, processor.to_dict())
+    return processor
 
 
 def load_json(model: str, name: str) -> dict[str, Any]:
@@ -178,71 +205,20 @@ def load_json(model: str, name: str) -> dict[str, Any]:
     Raises:
         ModelError: the file is damaged.
     """
-    try:
-        found: dict[str, Any] = json.loads(_read(model, name) or "{}")
-    except ValueError as error:
-        raise ModelError(
-            f"{name} of {model!r} is not JSON ({error}); take the file that came with the model"
-        ) from error
-    return found
+    path = find(model, name)
+    return {} if path is None else read_object(model, path)
 
 
-def load_chat_template(model: str, tokenizer: Any) -> str:
-    """Returns the chat template of a checkpoint, the processor's before the tokenizer's.
-
-    Raises:
-        ModelError: it has none.
-    """
-    for name in TEMPLATES:
-        if name.endswith(".jinja"):
-            template = _read(model, name)
-        else:
-            template = load_json(model, name).get("chat_template")
-        if template:
-            return template
-    own = tokenizer.chat_template
-    if not own:
-        raise ModelError(
-            f"{model!r} has no chat template, so that nobody knows where its pictures stand; add "
-            "chat_template.jinja or pass an instruction-tuned checkpoint"
-        )
-    return str(own["default"] if isinstance(own, Mapping) else own)
-
-
-def render(model: str, tokenizer: Any, template: str, messages: Sequence[dict[str, Any]]) -> str:
-    """Returns the text of a conversation, up to where the answer starts.
-
-    Raises:
-        ModelError: the template refuses the conversation.
-    """
-    errors = require("jinja2", extra="hf").exceptions
-    try:
-        text: str = tokenizer.apply_chat_template(
-            messages, chat_template=template, tokenize=False, add_generation_prompt=True
-        )
-    except (errors.TemplateError, TypeError) as error:
-        reason = str(error).splitlines()[0].rstrip(".")
-        raise ModelError(
-            f"the chat template of {model!r} does not take this conversation ({reason}); let the "
-            "user speak first and last, in turn with the assistant, or correct the template"
-        ) from error
-    return text
-
-
-def _read(model: str, name: str) -> str | None:
-    find = partial(
-        require("transformers.utils", extra="hf").cached_file,
-        _raise_exceptions_for_missing_entries=False,
-        _raise_exceptions_for_connection_errors=False,
-    )
-    path = find(model, name, local_files_only=True)
+def find(model: str, name: str) -> Path | None:
+    """Returns a file of a checkpoint, None where it has none or the hub is out of reach."""
+    path = cached_path(model, name, local_files_only=True)
     if path is None and not Path(model).is_dir():
         try:
             reach_hub(model)
         except ModelError:
             return None
-        path = find(model, name)
-    return None if path is None else Path(path).read_text(encoding="utf-8")
+        path = cached_path(model, name)
+    return path
 
 
 def _refuse_pickles(model: str) -> None:
@@ -252,8 +228,8 @@ def _refuse_pickles(model: str) -> None:
     pickles = sorted(path.name for pattern in PICKLES for path in folder.glob(pattern))
     if pickles:
         raise ModelError(
-            f"{model!r} holds pickled weights only ({pickles[0]}), which can run any code when "
-            "they are read; save the model again with safe_serialization, as model.safetensors"
+            f"{called(model)!r} holds pickled weights only ({pickles[0]}), which can run any code "
+            "when they are read; save the model again with safe_serialization, as model.safetensors"
         )
 
 

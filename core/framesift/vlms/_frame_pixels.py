@@ -12,6 +12,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from framesift.encoders._checkpoint_files import called
+from framesift.encoders._pixel_settings import check_pixel_settings
 from framesift.errors import ModelError
 from framesift.vlms._checkpoint import load_json
 
@@ -52,12 +54,13 @@ class FramePixels:
         """
         for name, key in SETTINGS:
             found = load_json(model, name)
-            settings = found if key is None else found.get(key, {})
-            if {"image_mean", "image_std"} <= settings.keys():
+            settings = found if key is None else found.get(key)
+            if isinstance(settings, dict) and {"image_mean", "image_std"} <= settings.keys():
+                check_pixel_settings(model, settings)
                 return cls(settings=settings, resample=settings.get("resample", resample))
         raise ModelError(
-            f"{model!r} does not give image_mean and image_std in preprocessor_config.json or "
-            "processor_config.json; add the preprocessor files that belong to the checkpoint"
+            f"{called(model)!r} does not give image_mean and image_std in preprocessor_config.json "
+            "or processor_config.json; add the preprocessor files that belong to the checkpoint"
         )
 
     def pixels(self, images: npt.NDArray[np.uint8], sizes_px: Sequence[tuple[int, int]]) -> Tensor:

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import Literal
 
+from framesift.encoders._checkpoint_files import called
+from framesift.encoders._checkpoint_reading import in_one_line
 from framesift.errors import ModelError, UnknownNameError
 from framesift.vlms import registry
 from framesift.vlms._checkpoint import model_type
@@ -48,9 +50,10 @@ def load_vlm(
     if not isinstance(name, str) or name.partition(":")[0].strip() in registry.names():
         vlm = registry.create(name, **given)
     else:
-        vlm = registry.create(_family(name), model=name, **given)
-    _ = vlm.tokenizer, vlm.chat_template, vlm.image_processor
-    _ = vlm.encoder.grid, vlm.encoder.input_px, vlm.hf
+        vlm = registry.create(_family(name, trust_remote_code), model=name, **given)
+    with in_one_line(vlm.model):
+        _ = vlm.tokenizer, vlm.chat_template, vlm.image_processor
+        _ = vlm.encoder.grid, vlm.encoder.input_px, vlm.hf
     return vlm
 
 
@@ -67,7 +70,7 @@ def limitation_of(name: str, *, instead: str) -> str | None:
     return registry.create(name).limitation(instead=instead)
 
 
-def _family(model: str) -> str:
+def _family(model: str, trust_remote_code: bool) -> str:
     """Returns the registered name of the family that a checkpoint belongs to."""
     if "/" not in model and not Path(model).is_dir():
         raise UnknownNameError(
@@ -78,10 +81,10 @@ def _family(model: str) -> str:
     families: dict[str, str] = {
         kind: name for name in reversed(registry.names()) for kind in registry.get(name).model_types
     }
-    found = model_type(model)
+    found = model_type(model, trust_remote_code)
     if found not in families:
         raise ModelError(
-            f"{model!r} is a model of type {found!r}; supported are "
+            f"{called(model)!r} is a model of type {found!r}; supported are "
             f"{', '.join(sorted(families))}; pass a checkpoint of one of these"
         )
     return families[found]

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from framesift.encoders import registry as encoders
-from framesift.encoders._checkpoint import called
+from framesift.encoders._checkpoint_files import called
+from framesift.encoders._checkpoint_reading import folder_of
 from framesift.errors import ModelError
-from framesift.registry import require
 from framesift.types.compressed import CompressedVideo, CompressionReport
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def fingerprint(model: str) -> str:
         model: local folder, or a hub id whose files are on this machine.
     """
     digest = hashlib.sha256()
-    folder = Path(model) if Path(model).is_dir() else _cached(model)
+    folder = folder_of(model)
     if folder is None:
         digest.update(model.encode(errors="surrogatepass"))
         return digest.hexdigest()[:16]
@@ -108,17 +107,3 @@ def _lasting(settings: Any) -> Any:
     if not isinstance(settings, dict):
         return settings
     return {key: _lasting(value) for key, value in settings.items() if key not in IGNORED}
-
-
-def _cached(model: str) -> Path | None:
-    """Returns the folder of this machine's cache that holds a checkpoint of the hub."""
-    find = partial(
-        require("transformers.utils", extra="hf").cached_file,
-        _raise_exceptions_for_missing_entries=False,
-        _raise_exceptions_for_connection_errors=False,
-    )
-    try:
-        path = find(model, "config.json", local_files_only=True)
-    except (OSError, ValueError):
-        return None
-    return None if path is None else Path(path).parent

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from framesift.encoders._checkpoint_files import called
 from framesift.errors import ModelError
 from framesift.vlms._frame_pixels import FramePixels
 
@@ -138,8 +139,8 @@ class VideoPreparation(Preparation):
         height, width = geometry.resized(1 << 10, 1 << 10)
         if geometry.crop_px is not None and (height, width) < geometry.crop_px:
             raise ModelError(
-                f"{model!r} cuts {geometry.crop_px} pixels out of frames of {(height, width)}; its "
-                "crop_size must be at most its size; correct the preprocessor files"
+                f"{called(model)!r} cuts {geometry.crop_px} pixels out of frames of {(height, width)}; "
+                "its crop_size must be at most its size; correct the preprocessor files"
             )
         return cls(geometry=geometry, frames=frames)
 

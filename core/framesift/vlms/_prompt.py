@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -71,6 +71,25 @@ class Prompt:
             f"Prompt(L={len(self.input_ids)}, visual tokens {self.visual_tokens_before} -> "
             f"{len(self.features)}, {self.positions} positions)"
         )
+
+
+def as_messages(
+    turns: Sequence[Turn], items: Sequence[int], kind: str, write: Callable[[str], str]
+) -> list[dict[str, Any]]:
+    """Returns a conversation as chat templates take it.
+
+    Args:
+        turns: what was said so far.
+        items: of how many items each video is made, in order.
+        kind: what a template is told that each item is, `"image"` or `"video"`.
+        write: makes of each text what the template sees of it.
+    """
+    given, messages = iter(items), []
+    for turn in turns:
+        shown: list[dict[str, str]] = [{"type": kind}] * sum(next(given) for _ in turn.videos)
+        text = {"type": "text", "text": write(turn.text)}
+        messages.append({"role": turn.role, "content": [*shown, text]})
+    return messages
 
 
 def check_text(text: str) -> None:

@@ -6,13 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from framesift.encoders._checkpoint import called, placed
+from framesift.encoders._checkpoint import placed
+from framesift.encoders._checkpoint_files import called
 from framesift.encoders._letters import Letters, free_seam
 from framesift.encoders.base import Encoder
 from framesift.registry import describe
@@ -21,12 +22,13 @@ from framesift.types.budget import Budget
 from framesift.types.compressed import CompressedVideo
 from framesift.types.options import Options
 from framesift.vlms import _checkpoint
+from framesift.vlms._chat_template import load_chat_template, render
 from framesift.vlms._in_llm import chosen_by, open_door
 from framesift.vlms._knowledge import Knowledge
 from framesift.vlms._layer_door import Choose, Door
 from framesift.vlms._layout import EXTRA, TEXT, Block, Layout, lay_out, reduce
 from framesift.vlms._origin import check_origin, fingerprint
-from framesift.vlms._prompt import Prompt, Turn, check_text, collate, compacted
+from framesift.vlms._prompt import Prompt, Turn, as_messages, check_text, collate, compacted
 from framesift.vlms._weights import shared_model
 
 __all__ = ["VLM", "Block", "Layout", "Prompt", "Turn", "collate"]
@@ -61,7 +63,7 @@ class VLM(Knowledge, Options, ABC):
     """Weights of the LLM in fewer bits: by bitsandbytes on a GPU, by torchao on a CPU, where 4 bits
     take the memory of 8."""
     trust_remote_code: bool = False
-    """Whether Python code that comes with the checkpoint may run on this machine."""
+    """Whether code that the checkpoint brings or names may run, and its template without bounds."""
 
     def __post_init__(self) -> None:
         placed(self.device, self.dtype)
@@ -142,7 +144,7 @@ class VLM(Knowledge, Options, ABC):
         Raises:
             ModelError: the checkpoint has none.
         """
-        return _checkpoint.load_chat_template(self.model, self.tokenizer)
+        return load_chat_template(self.model, self.tokenizer)
 
     @cached_property
     def config(self) -> Any:
@@ -266,16 +268,14 @@ class VLM(Knowledge, Options, ABC):
         )
 
     def _render(self, turns: Sequence[Turn], blocks: Sequence[Sequence[Any]], seam: str) -> str:
-        given, letters = iter(blocks), Letters.of(self.tokenizer)
-        messages = []
-        for turn in turns:
-            items = sum(len(next(given)) for _ in turn.videos)
-            content: list[dict[str, str]] = [{"type": self.item}] * items
-            text = letters.guarded(turn.text, seam, also=[self.placeholder])
-            messages.append(
-                {"role": turn.role, "content": [*content, {"type": "text", "text": text}]}
-            )
-        return _checkpoint.render(self.model, self.tokenizer, self.chat_template, messages)
+        write = partial(Letters.of(self.tokenizer).guarded, seam=seam, also=[self.placeholder])
+        return render(
+            self.called,
+            self.tokenizer,
+            self.chat_template,
+            as_messages(turns, [*map(len, blocks)], self.item, write),
+            trust_remote_code=self.trust_remote_code,
+        )
 
     def _features(self, videos: Sequence[CompressedVideo], rows: Tensor) -> Tensor:
         like: Tensor = self.hf.get_input_embeddings().weight

@@ -9,7 +9,7 @@ transformers = pytest.importorskip("transformers")
 from huggingface_hub.errors import HTTPError  # noqa: E402
 
 import framesift  # noqa: E402
-from framesift.encoders._checkpoint import reach_hub  # noqa: E402
+from framesift.encoders._checkpoint_reading import reach_hub  # noqa: E402
 from framesift.errors import (  # noqa: E402
     InvalidOptionError,
     MissingDependencyError,

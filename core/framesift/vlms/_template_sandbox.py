@@ -1,0 +1,283 @@
+"""Chat templates in a box: no code but their own, no more steps and no more text than they need."""
+
+from __future__ import annotations
+
+import json
+import operator
+from collections.abc import Callable
+from datetime import datetime
+from functools import lru_cache, wraps
+from typing import Any, Final
+
+from jinja2 import nodes, pass_context
+from jinja2.exceptions import SecurityError, TemplateError
+from jinja2.ext import Extension, LoopControlExtension
+from jinja2.runtime import LoopContext, Macro, Undefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment, safe_range
+from jinja2.utils import Cycler, Joiner, Namespace
+from jinja2.visitor import NodeTransformer
+
+from framesift.vlms._template_limits import (
+    FILTERS,
+    METHODS,
+    Meter,
+    TemplateLimitError,
+    added,
+    collected,
+    dumping,
+    power,
+    remainder,
+    running,
+    times,
+    weighed,
+)
+
+LONGEST: Final = 256 << 10
+"""Letters of a template."""
+LONGEST_DATE: Final = 100
+HANDED_DOWN: Final = {"_loop_vars", "_block_vars"}
+OPERATIONS: Final[dict[str, Callable[[Any, Any], Any]]] = {
+    "+": added,
+    "*": times,
+    "**": power,
+    "%": remainder,
+    "-": operator.sub,
+    "/": operator.truediv,
+    "//": operator.floordiv,
+}
+REFUSED: Final = (
+    *(nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends, nodes.Block),
+    nodes.CallBlock,
+)
+"""What is for pages of several templates."""
+
+
+def run_template(template: str, values: dict[str, Any]) -> str:
+    """Returns what a chat template makes of `values`, as transformers renders it.
+
+    Raises:
+        TemplateError: the template is no template, or refuses the values.
+        TemplateLimitError: it does what templates need not, or too much of it.
+    """
+    if len(template) > LONGEST:
+        raise TemplateLimitError(f"it has {len(template)} letters; at most {LONGEST} are run")
+    token = running.set(Meter.of(values))
+    try:
+        text: str = _compiled(template).render(values)
+        return text
+    finally:
+        running.reset(token)
+
+
+@lru_cache(maxsize=16)
+def _compiled(template: str) -> Any:
+    return _Box().from_string(template)
+
+
+class _Box(ImmutableSandboxedEnvironment):
+    """An environment as that of transformers in which each operation is counted."""
+
+    intercepted_binops = frozenset(OPERATIONS)
+
+    def __init__(self) -> None:
+        super().__init__(
+            trim_blocks=True,
+            lstrip_blocks=True,
+            extensions=[_Generation, LoopControlExtension],
+            finalize=_text_of,
+            # What is computed while a template is compiled would go uncounted.
+            optimized=False,
+        )
+        known: dict[str, Any] = {**self.filters, "tojson": _json_of}
+        tests: dict[str, Any] = self.tests
+        self.filters = {name: _counted(known[name], check) for name, check in FILTERS.items()}
+        self.tests = {name: _counted(test, None) for name, test in tests.items()}
+        self.globals = {
+            "range": safe_range,
+            "dict": dict,
+            "namespace": _Names,
+            "cycler": Cycler,
+            "joiner": Joiner,
+            "raise_exception": _refuse,
+            "strftime_now": _now,
+        }
+        self.callable = [*self.globals.values()]
+        self.macro_sizes: dict[str, int] = {}
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        tree = super()._parse(source, name, filename)
+        found: nodes.Template = _Counting(self).visit(tree)
+        return found
+
+    def concat(self, pieces: Any) -> str:
+        """Returns pieces of text as one."""
+        meter, found = running.get(), []
+        for piece in pieces:
+            meter.spend(1, len(piece))
+            found.append(piece)
+        return "".join(found)
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        """Returns what an operator makes of two values."""
+        return weighed(OPERATIONS[operator](left, right))
+
+    def call(__self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805
+        """Returns what a function gives that templates may call."""
+        if __obj in (__self.weighed, __self.walked, __self.joined):
+            return __obj(*args)
+        # What jinja itself hands down: the variables of the loops and blocks around.
+        weighed([args, {key: kwargs[key] for key in kwargs.keys() - HANDED_DOWN}])
+        __self._check_call(__obj, args)
+        return weighed(super().call(__context, __obj, *args, **kwargs))
+
+    def _check_call(self, function: Any, args: tuple[Any, ...]) -> None:
+        owner, name = getattr(function, "__self__", None), getattr(function, "__name__", "")
+        if isinstance(function, Macro):
+            running.get().spend(self.macro_sizes.get(function.name, 1))
+        elif isinstance(owner, str | dict | list | tuple):
+            kind = next(kind for kind in METHODS if isinstance(owner, kind))
+            method = METHODS[kind].get(name)
+            if method is None:
+                raise SecurityError(f"it calls {kind.__name__}.{name}, which is not run")
+            weighed(owner)
+            if method.check is not None:
+                method.check(owner, *args)
+        elif not (
+            any(function is known for known in self.callable)
+            or isinstance(function, Joiner | Undefined)
+            or isinstance(owner, LoopContext | Cycler)
+        ):
+            raise SecurityError(f"it calls {name or type(function).__name__!r}, which is not run")
+
+    def weighed(self, value: Any) -> Any:
+        """Returns a value, counted."""
+        return weighed(value)
+
+    def walked(self, values: Any, size: int) -> Any:
+        """Returns what a loop goes over, with what its rounds take counted."""
+        if not hasattr(values, "__len__"):
+            return collected(values, size)
+        running.get().spend(len(values) * size)
+        return values
+
+    def joined(self, *values: Any) -> str:
+        """Returns the text of values, one behind the other."""
+        return self.concat(map(_plain, values))
+
+
+class _Counting(NodeTransformer):
+    """Has a template count what it does."""
+
+    def __init__(self, box: _Box) -> None:
+        self._box: Final = box
+
+    def visit(self, node: nodes.Node, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(node, REFUSED):
+            raise TemplateLimitError(f"it uses {type(node).__name__.lower()}, which is not run")
+        size = sum(1 for _ in node.find_all(nodes.Node)) if _repeats(node) else 0
+        node = self.generic_visit(node, *args, **kwargs)
+        if isinstance(node, nodes.For):
+            if node.recursive:
+                raise TemplateLimitError("it uses a recursive loop, which is not run")
+            node.iter = self._call("walked", node.iter, nodes.Const(size))
+        elif isinstance(node, nodes.Macro):
+            self._box.macro_sizes[node.name] = max(size, self._box.macro_sizes.get(node.name, 0))
+        elif isinstance(node, nodes.Compare):
+            node.expr = self._call("weighed", node.expr)
+            for operand in node.ops:
+                operand.expr = self._call("weighed", operand.expr)
+        elif isinstance(node, nodes.Concat):
+            return self._call("joined", *node.nodes)
+        elif _makes(node):
+            return self._call("weighed", node)
+        return node
+
+    def _call(self, name: str, *args: Any) -> nodes.Call:
+        call = nodes.Call(nodes.EnvironmentAttribute(name), list(args), [], None, None)
+        call.set_environment(self._box)
+        return call
+
+
+def _repeats(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.For | nodes.Macro)
+
+
+def _makes(node: nodes.Node) -> bool:
+    """Whether a node makes a list, a table or a part of one."""
+    if isinstance(node, nodes.Getitem):
+        return isinstance(node.arg, nodes.Slice)
+    if isinstance(node, nodes.Tuple):
+        return node.ctx == "load"
+    return isinstance(node, nodes.List | nodes.Dict)
+
+
+class _Generation(Extension):
+    """The tag around what the assistant says, which changes nothing in the text."""
+
+    tags = {"generation"}  # noqa: RUF012
+
+    def parse(self, parser: Any) -> nodes.Node:
+        line = next(parser.stream).lineno
+        body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+        return nodes.Scope(body).set_lineno(line)
+
+
+class _Names(Namespace):
+    """Variables that outlive a loop."""
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if name.startswith("_"):
+            raise SecurityError(f"it sets {name[:40]!r}; names do not start with an underscore")
+        super().__setitem__(name, value)
+
+
+def _counted(function: Callable[..., Any], check: Callable[..., None] | None) -> Any:
+    """Returns a filter or test of jinja that counts what it is given and what it gives."""
+    extra = 1 if hasattr(function, "jinja_pass_arg") else 0
+
+    @wraps(function)
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        weighed([args[extra:], kwargs])
+        if check is not None:
+            check(*args[extra:], **kwargs)
+        return weighed(function(*args, **kwargs))
+
+    return counted
+
+
+@pass_context
+def _text_of(_: Any, value: Any) -> str:
+    return _plain(value)
+
+
+def _plain(value: Any) -> str:
+    if not isinstance(value, str):
+        weighed(value)
+    return str(value)
+
+
+def _json_of(
+    value: Any,
+    ensure_ascii: bool = False,
+    indent: int | None = None,
+    separators: Any = None,
+    sort_keys: bool = False,
+) -> str:
+    dumping(value, indent=indent, separators=separators)
+    return json.dumps(
+        value,
+        ensure_ascii=ensure_ascii,
+        indent=indent,
+        separators=separators,
+        sort_keys=sort_keys,
+    )
+
+
+def _refuse(message: object) -> None:
+    raise TemplateError(str(message)[:LONGEST_DATE])
+
+
+def _now(pattern: str) -> str:
+    if len(pattern) > LONGEST_DATE:
+        raise TemplateLimitError("it writes the date by a pattern of more than 100 letters")
+    return datetime.now().strftime(pattern)
