@@ -139,7 +139,7 @@ class VideoPreparation(Preparation):
         height, width = geometry.resized(1 << 10, 1 << 10)
         if geometry.crop_px is not None and (height, width) < geometry.crop_px:
             raise ModelError(
-                f"{called(model)!r} cuts {geometry.crop_px} pixels out of frames of {(height, width)}; "
+                f"{called(model)!r} cuts {geometry.crop_px} pixels out of {(height, width)}; "
                 "its crop_size must be at most its size; correct the preprocessor files"
             )
         return cls(geometry=geometry, frames=frames)
