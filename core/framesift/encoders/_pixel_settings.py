@@ -30,7 +30,7 @@ def check_pixel_settings(model: str, settings: Mapping[str, Any]) -> None:
     """
     for name in COLORS:
         if (given := settings.get(name)) is not None and not _is_color(given, name):
-            _refuse(model, name, given, "three numbers, none of them 0 in image_std")
+            _refuse(model, name, given, "one number or three, none of them 0 in image_std")
     scale = settings.get("rescale_factor")
     if scale is not None and not (_is_number(scale) and 0 < scale <= 1e4):
         _refuse(model, "rescale_factor", scale, "a number above 0")
@@ -59,7 +59,7 @@ def _check_size(model: str, name: str, given: Any) -> None:
 
 def _is_color(given: Any, name: str) -> bool:
     numbers = list(given) if isinstance(given, list | tuple) else []
-    if len(numbers) != 3 or not all(map(_is_number, numbers)):
+    if len(numbers) not in (1, 3) or not all(map(_is_number, numbers)):
         return False
     return name != "image_std" or all(abs(number) > 1e-6 for number in numbers)
 
