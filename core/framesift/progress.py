@@ -22,13 +22,13 @@ class Progress:
     """How far one stage of the work has come."""
 
     stage: str
-    """What is going on, in one word, such as `"download"`, `"encode"` or `"answer"`."""
+    """What is going on, in one word, such as `"download"`, `"encode"`, `"plan"` or `"answer"`."""
     done: float
     """Units finished."""
     total: float | None
     """Units there are, None where nobody knows."""
     unit: str
-    """`"frame"`, `"token"`, or `"B"` for bytes."""
+    """`"frame"`, `"token"`, `"step"` of a loop, or `"B"` for bytes."""
 
 
 OnProgress = Callable[[Progress], object]

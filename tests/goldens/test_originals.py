@@ -198,6 +198,15 @@ def test_sttm_gives_the_same_squares_at_the_thresholds(case):
     assert sizes.sort().values.tolist() == sorted(case["sizes"].tolist())
 
 
+@each("sttm", "exact")
+def test_sttm_solves_a_budget_for_the_thresholds_of_the_original(case):
+    slack = (1 - case["temporal_threshold"]) / (1 - case["spatial_threshold"])
+    options = {"root_level": case["root_level"], "weighted": case["weighted"]}
+    plan = create_strategy("sttm", time_slack=slack, **options).plan(case.tokens, case["count"])
+    assert plan.num_out == case["count"]
+    assert share_of_rows(plan, case) == 1
+
+
 @each("sttm", "quirk", "differs")
 def test_sttm_without_the_quirks_makes_the_same_squares_but_fewer(case):
     plan = squares_at(case)

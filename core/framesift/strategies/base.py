@@ -32,6 +32,8 @@ class Strategy(Options, ABC):
 
     A subclass declares facts about itself and writes `decide`. It must keep exactly `budget` of the
     live tokens, choose the earlier token on ties, and use neither global random state nor noise.
+    Loops over frames, blocks or rounds run through `progress.stoppable`, so that a listener or a
+    time limit can end them.
     One whose outputs form a layout (`structural`) gives the largest layout that fits instead.
     """
 

@@ -49,8 +49,8 @@ class STTM(Strategy):
     merges: ClassVar[bool] = True
 
     time_slack: float = 2.5
-    """How much less alike squares may be over time than within a frame: (1 - temporal) over
-    (1 - spatial) threshold, in [0.01, 100]. Published pairs are 0.8 with 0.5 and 0.85 with 0.65."""
+    """How much less alike squares may be over time than within a frame: (1 - temporal) over (1 -
+    spatial) threshold, in [0.001, 1000]. Published pairs are 0.8 with 0.5 and 0.85 with 0.65."""
     root_level: int = 1
     """How many levels the largest squares lie below those that are two to a side of the grid, at
     least 0: with the published 1, a frame of 14 x 14 has 4 x 4 of them or more."""
@@ -58,9 +58,9 @@ class STTM(Strategy):
     """Whether patches weigh the same in an output, or else the squares that were joined."""
 
     def __post_init__(self) -> None:
-        if not 0.01 <= self.time_slack <= 100:
+        if not 0.001 <= self.time_slack <= 1000:
             raise InvalidOptionError(
-                f"time_slack={self.time_slack!r} must be within [0.01, 100]: (1 - temporal "
+                f"time_slack={self.time_slack!r} must be within [0.001, 1000]: (1 - temporal "
                 "threshold) / (1 - spatial threshold)"
             )
         _bounds.check("levels below two squares to a side", low=0, root_level=self.root_level)

@@ -116,7 +116,7 @@ def test_of_equal_frames_the_earlier_ones_stay_fine():
 
 @pytest.mark.parametrize("slack", [0.0, -1.0, 1e9, float("nan")])
 def test_the_slack_is_checked(slack):
-    with pytest.raises(InvalidOptionError, match=r"within \[0.01, 100\]"):
+    with pytest.raises(InvalidOptionError, match=r"within \[0.001, 1000\]"):
         create_strategy("sttm", time_slack=slack)
 
 
