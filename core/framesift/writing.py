@@ -9,10 +9,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import get_ident
-from typing import Any, Final
+from threading import Lock, get_ident
+from typing import Any, ClassVar, Final
+from weakref import WeakValueDictionary, finalize
 
-from framesift.errors import InvalidOptionError, StorageError
+from framesift.errors import FramesiftError, InvalidOptionError, StorageError
 
 if sys.platform != "win32":  # There files are whole too; the last writer of a folder wins.
     import fcntl
@@ -146,7 +147,7 @@ def storing(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except StorageError:
+    except FramesiftError:
         raise
     except (OSError, ValueError) as error:  # ValueError: a name that no file system takes
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
@@ -177,6 +178,42 @@ def writing_to(folder: Path) -> Iterator[None]:
     finally:
         if handle is not None:
             os.close(handle)
+
+
+class FileLock:
+    """Keeps other processes from writing to a file, as long as somebody here holds it.
+
+    It is the lock of the file itself, so that no other file is left behind, and a process that dies
+    releases it. Whoever asks for it again within this process gets the same one.
+    """
+
+    _ours: ClassVar[WeakValueDictionary[Path, FileLock]] = WeakValueDictionary()
+    _guard: ClassVar[Lock] = Lock()
+
+    def __init__(self, handle: int) -> None:
+        finalize(self, os.close, handle)
+
+    @classmethod
+    def of(cls, path: Path) -> FileLock:
+        """Returns the lock of a file, which is made, empty, where there is none.
+
+        Raises:
+            StorageError: another process holds it, or the file cannot be written to.
+        """
+        with storing(path), cls._guard:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            place = path.resolve()
+            if (ours := cls._ours.get(place)) is not None:
+                return ours
+            handle = os.open(place, os.O_RDWR | os.O_CREAT, 0o666)
+            if not locked(handle, seconds=0):
+                os.close(handle)
+                raise StorageError(
+                    f"another process is writing to {str(path)!r}; wait for it to end, or give "
+                    "another file"
+                )
+            ours = cls._ours[place] = cls(handle)
+            return ours
 
 
 def locked(handle: int, seconds: float) -> bool:

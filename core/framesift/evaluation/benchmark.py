@@ -11,6 +11,7 @@ import logging
 import os
 import platform
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Protocol
@@ -38,7 +39,7 @@ from framesift.evaluation.sections._effort import FULL, QUICK, Effort
 from framesift.evaluation.sections._process import Json, logger
 from framesift.evaluation.table import table_lines
 from framesift.registry import require
-from framesift.writing import write_atomically
+from framesift.writing import write_atomically, writing_to
 
 
 class Section(Protocol):
@@ -70,7 +71,14 @@ UNFINISHED: Final = "benchmark-unfinished.json"
 SECTIONS: Final = {part.__name__.rpartition(".")[2]: part.measure for part in ORDER}
 
 
-def run(names: list[str], effort: Effort, clips: Path | None, *, unfinished: Path) -> Json:
+def run(
+    names: list[str],
+    effort: Effort,
+    clips: Path | None,
+    *,
+    unfinished: Path,
+    save: Callable[[Json], object] = lambda results: None,
+) -> Json:
     """Returns the results of the sections in `names`, with what they were measured on.
 
     Args:
@@ -79,6 +87,7 @@ def run(names: list[str], effort: Effort, clips: Path | None, *, unfinished: Pat
         clips: folder of more clips.
         unfinished: file that keeps finished sections until all are; a run that was broken off goes
             on after them, if it is of the same commit, without changes, on the same machine.
+        save: is given the results before that file goes, so that they are always in one.
     """
     about = {
         "machine": {
@@ -95,14 +104,19 @@ def run(names: list[str], effort: Effort, clips: Path | None, *, unfinished: Pat
         if name not in done:
             done[name] = _timed(name, effort, clips)
             write_atomically(unfinished, json.dumps(about | {"sections": done}).encode())
-    unfinished.unlink(missing_ok=True)
     made = datetime.now(UTC).date().isoformat()
-    return {"made": made, **about, "sections": {name: done[name] for name in names}}
+    results = {"made": made, **about, "sections": {name: done[name] for name in names}}
+    save(results)
+    unfinished.unlink(missing_ok=True)
+    return results
 
 
 def _finished(path: Path, about: Json) -> Json:
     """Returns the sections that an earlier run of the same kind has finished."""
-    earlier: Json = json.loads(path.read_text()) if path.is_file() else {}
+    try:
+        earlier: Json = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
     sections: Json = earlier.pop("sections", {})
     same_code = not about["commit"].endswith(CHANGED)
     return sections if same_code and earlier == about else {}
@@ -145,10 +159,15 @@ def main(out: Path, only: str | None, clips: Path | None, quick: bool) -> None:
         require(package, extra="bench")
     logger.addHandler(logging.StreamHandler())
     logger.setLevel(logging.INFO)
-    results = run(names, QUICK if quick else FULL, clips, unfinished=out / UNFINISHED)
     stem = "-".join(["benchmark", *(names if only else [])])
-    write_atomically(out / f"{stem}.json", f"{json.dumps(results, indent=1)}\n".encode())
-    write_figure(out / f"{stem}.png", results)
+
+    def save(results: Json) -> None:
+        write_figure(out / f"{stem}.png", results)
+        write_atomically(out / f"{stem}.json", f"{json.dumps(results, indent=1)}\n".encode())
+
+    effort = QUICK if quick else FULL
+    with writing_to(out):
+        results = run(names, effort, clips, unfinished=out / UNFINISHED, save=save)
     click.echo("\n".join(table_lines(results)))
 
 

@@ -17,8 +17,6 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final, Literal, Union, get_args, get_origin
 
-import numpy as np
-
 from framesift.errors import FramesiftError, InvalidOptionError
 
 Error = type[FramesiftError]
@@ -192,7 +190,8 @@ def _tuple(hints: tuple[Any, ...], value: Any) -> Any:
 
 
 def _scalar(kind: type, value: Any) -> Any:
-    is_truth = isinstance(value, bool | np.bool_)
+    # Named, not imported: numpy's own truth values are no `bool`, and this module stays light.
+    is_truth = isinstance(value, bool) or type(value).__name__ in ("bool", "bool_")
     fitted: Any = _MISFIT
     if kind is bool:
         fitted = bool(value) if is_truth else _MISFIT

@@ -109,7 +109,7 @@ def _whole_object(text: str) -> dict[str, Any] | None:
 
 
 def _lines(path: Path, text: str) -> Iterator[tuple[str, Key, tuple[float, ...]]]:
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         where = f"{str(path)!r} line {number}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Final, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from framesift.errors import InvalidOptionError
-from framesift.writing import write_atomically
+from framesift.writing import FileLock, as_path, read_file, storing
 
 T = TypeVar("T", bound=BaseModel)
 WHOLE: Final = "all tokens"
@@ -66,64 +68,117 @@ class Answered(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class AnswerLog:
-    """A log that was read, or one that answers are added to."""
+    """A log that was read, or one that answers are added to.
+
+    Who opens a log to go on with holds its file until the log is dropped or the process ends, so
+    that two runs cannot both answer what is left.
+    """
 
     run: Run
     answers: list[Answered] = field(default_factory=list)
+    lock: FileLock | None = field(default=None, compare=False, repr=False)
+    """Keeps other processes from writing to the file."""
 
     @classmethod
-    def opened(cls, path: Path, run: Run) -> Self:
+    def opened(cls, path: str | os.PathLike[str], run: Run) -> Self:
         """Returns the log in a file to go on with; a new one where there is no file.
 
         Raises:
             InvalidOptionError: the file is of a run with other settings.
+            StorageError: another process writes to it, or it cannot be written to.
         """
-        found = cls.read(path) if path.exists() else cls(run=run)
-        names = run.settings.keys() | found.run.settings.keys()
-        ours, theirs = run.settings, found.run.settings
-        if other := [name for name in sorted(names) if ours.get(name) != theirs.get(name)]:
-            given = ", ".join(
-                f"{name}={ours.get(name)!r} and not {theirs.get(name)!r}" for name in other
-            )
-            raise InvalidOptionError(
-                f"{str(path)!r} holds a run of other settings, as now {given}; give another file, "
-                "or remove this one"
-            )
-        # What was cut off when the run broke off must not stay in the middle.
-        lines = [model.model_dump_json() for model in (found.run, *found.answers)]
-        write_atomically(path, "".join(f"{line}\n" for line in lines).encode())
-        return found
+        path = as_path(path)
+        lock = FileLock.of(path)
+        begin = _line(run)
+        with storing(path):
+            content = path.read_bytes()
+            if begin.startswith(content):  # new, or broken off in its first line
+                path.write_bytes(begin)
+                return cls(run=run, lock=lock)
+            found = cls.read(path)
+            _check_settings(path, run.settings, found.run.settings)
+            # What was cut off when the run broke off must not stay in the middle.
+            whole = b"".join(map(_line, (found.run, *found.answers)))
+            if whole != content:
+                with path.open("r+b") as file:
+                    shorter = _whole_part(content)
+                    file.seek(len(shorter))
+                    file.write(b"" if shorter.endswith(b"\n") else b"\n")
+                    file.truncate()
+        return cls(run=found.run, answers=found.answers, lock=lock)
 
-    def add(self, path: Path, answers: Sequence[Answered]) -> None:
-        """Writes answers to the end of the log and of its file."""
-        with path.open("a") as file:
-            file.writelines(f"{answer.model_dump_json()}\n" for answer in answers)
+    def add(self, path: str | os.PathLike[str], answers: Sequence[Answered]) -> None:
+        """Writes answers to the end of the log and of its file, all or none of them.
+
+        Raises:
+            StorageError: the file cannot be written to.
+        """
+        path = as_path(path)
+        with storing(path), path.open("r+b", buffering=0) as file:
+            end = file.seek(0, os.SEEK_END)
+            content = b"".join(map(_line, answers))
+            try:
+                if file.write(content) != len(content):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(end)
+                raise
         self.answers.extend(answers)
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def read(cls, path: str | os.PathLike[str]) -> Self:
         """Returns the log in a file.
 
         A last line that was cut off when a run was broken off is left out.
 
         Raises:
             InvalidOptionError: a line is no answer; names the line and the field.
+            StorageError: there is no such file.
         """
-        lines = path.read_text().splitlines()
+        path = as_path(path)
+        lines = json_lines(_whole_part(read_file(path, hint="give a log of answers")))
         if not lines:
             raise InvalidOptionError(
                 f"{str(path)!r} is empty; it must begin with a line about the run"
             )
         run = _parsed(Run, lines[0], path, 1)
-        answers = []
-        for number, line in enumerate(lines[1:], start=2):
-            if number == len(lines) and not _is_whole(line):
-                break
-            answers.append(_parsed(Answered, line, path, number))
-        return cls(run=run, answers=answers)
+        numbered = enumerate(lines[1:], start=2)
+        return cls(run=run, answers=[_parsed(Answered, line, path, n) for n, line in numbered])
 
 
-def _is_whole(line: str) -> bool:
+def json_lines(content: bytes) -> list[bytes]:
+    """Returns the lines of a JSON-lines file, which end at line feeds and nowhere else.
+
+    Answers hold U+2028 and U+0085 as they come, which `str.splitlines` takes for ends of lines.
+    """
+    lines = content.split(b"\n")
+    return lines if lines[-1].strip() else lines[:-1]
+
+
+def _line(model: BaseModel) -> bytes:
+    return f"{model.model_dump_json()}\n".encode()
+
+
+def _whole_part(content: bytes) -> bytes:
+    """Returns a log without a last line that was cut off; the first line always stays."""
+    start = content.rstrip(b"\n").rfind(b"\n") + 1
+    return content if not start or _is_whole(content[start:]) else content[:start]
+
+
+def _check_settings(path: Path, ours: dict[str, str], theirs: dict[str, str]) -> None:
+    names = sorted(ours.keys() | theirs.keys())
+    if other := [name for name in names if ours.get(name) != theirs.get(name)]:
+        given = ", ".join(
+            f"{name}={ours.get(name)!r} and not {theirs.get(name)!r}" for name in other
+        )
+        raise InvalidOptionError(
+            f"{str(path)!r} holds a run of other settings, as now {given}; give another file, or "
+            "remove this one"
+        )
+
+
+def _is_whole(line: bytes) -> bool:
     try:
         json.loads(line)
     except ValueError:
@@ -131,7 +186,7 @@ def _is_whole(line: str) -> bool:
     return True
 
 
-def _parsed(kind: type[T], line: str, path: Path, number: int) -> T:
+def _parsed(kind: type[T], line: bytes, path: Path, number: int) -> T:
     try:
         return kind.model_validate_json(line)
     except ValidationError as error:

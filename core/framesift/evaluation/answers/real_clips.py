@@ -16,8 +16,9 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from framesift.errors import DownloadError, InvalidOptionError, UnsupportedSourceError
+from framesift.evaluation.answers.log import json_lines
 from framesift.sources.base import FetchLimits, open_video
-from framesift.writing import write_atomically
+from framesift.writing import read_file, write_atomically
 
 QUESTIONS: Final = "real_clips.jsonl"
 CLIPS: Final = "real_clips.json"
@@ -84,9 +85,9 @@ def read_questions(path: Path | None = None) -> list[RealQuestion]:
     Raises:
         InvalidOptionError: a line is no question; names the line and the field.
     """
-    text = _own(QUESTIONS) if path is None else path.read_text()
+    content = _own(QUESTIONS).encode() if path is None else read_file(path)
     found = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(json_lines(content), start=1):
         try:
             found.append(RealQuestion.model_validate_json(line))
         except ValidationError as error:
