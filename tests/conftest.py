@@ -77,6 +77,7 @@ def _write_video(
     path: Path,
     count: int = 30,
     *,
+    first: int = 0,
     fps: int = 25,
     times: Sequence[Fraction] = (),
     size: tuple[int, int] = (64, 128),
@@ -87,7 +88,7 @@ def _write_video(
     codec_options: dict[str, str] | None = None,
     container_options: dict[str, str] | None = None,
 ) -> Path:
-    """Returns `path`, where frame `n` shows number `n` at `times[n]`, else at `n / fps`."""
+    """Returns `path`, where frame `n` shows number `first + n` at `times[n]`, else at `n / fps`."""
     tick = Fraction(1, fps * 1000)
     with av.open(str(path), "w", options=container_options or {}) as container:
         stream = container.add_stream(codec, rate=fps, options=codec_options or {})
@@ -98,7 +99,7 @@ def _write_video(
         if audio_seconds:
             _mux_tone(container, audio_seconds)
         for number in range(count):
-            frame = av.VideoFrame.from_ndarray(_picture(number, size), format="rgb24")
+            frame = av.VideoFrame.from_ndarray(_picture(first + number, size), format="rgb24")
             frame.time_base = tick
             frame.pts = int((times[number] if times else Fraction(number, fps)) / tick)
             container.mux(stream.encode(frame.reformat(format=pix_fmt)))

@@ -84,12 +84,18 @@ def _read(path: Path, modified_ns: int, size_bytes: int, max_pixels: int) -> Tim
         if found is None:
             raise CorruptVideoError(
                 f"{path.name!r} has a {stream.codec_context.name} stream, but not one frame of it "
-                "can be decoded; give an undamaged file"
+                f"can be decoded{_or_large(stream, max_pixels)}; give an undamaged file"
             )
         timeline = _timeline(path, container, stream, found)
     info = timeline.index.info
     check_pixels(path.name, info.width_px, info.height_px, max_pixels)
     return timeline
+
+
+def _or_large(stream: VideoStream, max_pixels: int) -> str:
+    """Returns what may be the case, too, where only frames say how large they are."""
+    known = stream.codec_context.width
+    return "" if known else f", or its pictures have more than {max_pixels} pixels"
 
 
 def _timeline(path: Path, container: InputContainer, stream: VideoStream, found: Scan) -> Timeline:
