@@ -9,19 +9,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from framesift._version import __version__
 from framesift.decoders import registry as decoders
 from framesift.errors import InvalidOptionError
 from framesift.pipeline import SECONDS_PER_SEGMENT, VideoCompressor
 from framesift.registry import describe
+from framesift.run import Run
 from framesift.selectors import registry as selectors
 from framesift.stages import Stages, Video, file_of
 from framesift.types.answer import Segment
 from framesift.types.moment import Moment
 from framesift.types.options import check_finite, check_options
-from framesift.types.video import LocalVideo, with_part
+from framesift.types.video import LocalVideo, Warn, with_part
 from framesift.writing import as_path, write_atomically
 
 INDEX: Final = "segments.json"
@@ -42,6 +43,8 @@ class Shelved:
     """What the segments were made with, for a reader."""
     segments: tuple[tuple[Segment, Path], ...]
     """Stretches that cover the video, each with the JPEG of its keyframe."""
+    warnings: tuple[str, ...] = ()
+    """What went wrong without ending the work, now or when the pictures were made."""
 
     @property
     def address(self) -> str:
@@ -89,14 +92,19 @@ class KeyframeShelf:
             f"seconds_each={self.seconds_each:g} max_side_px={self.max_side_px}"
         )
 
-    def read(self, video: Video) -> Shelved:
+    def read(self, video: Video, *, warn: Warn | None = None) -> Shelved:
         """Returns the segments of a video; one that lies here already is hashed, not decoded.
+
+        Args:
+            video: what to look at.
+            warn: told each thing that went wrong without ending the work; logged by default.
 
         Raises:
             SourceError: the video cannot be fetched.
             DecodeError: the file cannot be decoded.
         """
-        stages = Stages(decoder=decoders.create(self.compressor.decoder))
+        run = Run(listener=warn)
+        stages = Stages(decoder=decoders.create(self.compressor.decoder), run=run)
         with stages.open(video, self.compressor.limits) as local:
             path = file_of(local)
             with path.open("rb") as file:
@@ -104,10 +112,16 @@ class KeyframeShelf:
             place = self.folder / content[:32] / self._meant(local)
             kept = _load(place)
             if kept is None:
+                notes: list[str] = []
                 moments = self.compressor.moments(
-                    local, seconds_each=self.seconds_each, max_side_px=self.max_side_px
+                    local,
+                    seconds_each=self.seconds_each,
+                    max_side_px=self.max_side_px,
+                    warn=notes.append,
                 )
-                kept = _save(place, moments)
+                kept = _save(place, moments, [line for line in notes if line not in run.warnings])
+            for line in kept.warnings:
+                run.warn(line)
             is_file = local.temporary_folder is None
             source = str(path.resolve()) if is_file else local.uri
         return Shelved(
@@ -117,8 +131,13 @@ class KeyframeShelf:
             part_seconds=local.part_seconds,
             settings=self.settings,
             segments=tuple(
-                (segment.model_copy(update={"uri": local.uri}), image) for segment, image in kept
+                (
+                    entry.segment.model_copy(update={"uri": local.uri}),
+                    place / Path(entry.image).name,
+                )
+                for entry in kept.segments
             ),
+            warnings=tuple(run.warnings),
         )
 
     def _meant(self, local: LocalVideo) -> str:
@@ -132,28 +151,37 @@ class KeyframeShelf:
 class _Entry(BaseModel):
     segment: Segment
     image: str
+    """Name of its picture, which lies beside the index."""
 
 
-_ENTRIES: Final = TypeAdapter(list[_Entry])
+class _Kept(BaseModel):
+    segments: list[_Entry]
+    warnings: list[str] = []
+    """What went wrong when the pictures were made."""
 
 
-def _load(place: Path) -> list[tuple[Segment, Path]] | None:
+def _load(place: Path) -> _Kept | None:
     """Returns what `_save` wrote, or None where that is missing or no longer whole."""
     try:
-        entries = _ENTRIES.validate_json((place / INDEX).read_bytes())
+        kept = _Kept.model_validate_json((place / INDEX).read_bytes())
     except (OSError, ValidationError):
         return None
-    kept = [(entry.segment, place / Path(entry.image).name) for entry in entries]
-    return kept if kept and all(image.is_file() for _, image in kept) else None
+    whole = all(_is_whole(place / Path(entry.image).name) for entry in kept.segments)
+    return kept if kept.segments and whole else None
 
 
-def _save(place: Path, moments: Sequence[Moment]) -> list[tuple[Segment, Path]]:
+def _is_whole(image: Path) -> bool:
+    return image.is_file() and image.stat().st_size > 0
+
+
+def _save(place: Path, moments: Sequence[Moment], warnings: Sequence[str]) -> _Kept:
     """Returns the segments with the files that now hold their pictures."""
-    kept = []
+    entries = []
     for moment in moments:
         assert moment.keyframe is not None, "what covers a video that is open has pictures"
-        image = place / f"{round(moment.keyframe.pts_seconds * 1000):09d}.jpg"
-        kept.append((moment.segment, write_atomically(image, moment.keyframe.jpeg())))
-    entries = [_Entry(segment=segment, image=image.name) for segment, image in kept]
-    write_atomically(place / INDEX, _ENTRIES.dump_json(entries, indent=2))
+        name = f"{round(moment.keyframe.pts_seconds * 1000):09d}.jpg"
+        write_atomically(place / name, moment.keyframe.jpeg())
+        entries.append(_Entry(segment=moment.segment, image=name))
+    kept = _Kept(segments=entries, warnings=list(warnings))
+    write_atomically(place / INDEX, kept.model_dump_json(indent=2).encode())
     return kept

@@ -120,9 +120,15 @@ class VideoCompressor(RunnableSerializable[VideoInput, VideoPrompt | dict[str, A
 
     def _keyframes(self, video: LocalVideo, question: str | None, fps: float) -> VideoPrompt:
         sift = framesift.VideoCompressor(selector=self.selector, fps=fps)
-        frames = sift.keyframes(video, self.count, question, max_side_px=self.max_side_px)
+        notes: list[str] = []
+        frames = sift.keyframes(
+            video, self.count, question, max_side_px=self.max_side_px, warn=notes.append
+        )
         return VideoPrompt(
-            uri=video.uri, question=question, pictures=[Picture.of(frame) for frame in frames]
+            uri=video.uri,
+            question=question,
+            pictures=[Picture.of(frame) for frame in frames],
+            warnings=notes,
         )
 
     def _tokens(self, video: LocalVideo, question: str | None, fps: float) -> VideoPrompt:
@@ -140,6 +146,7 @@ class VideoCompressor(RunnableSerializable[VideoInput, VideoPrompt | dict[str, A
             prompt_embeds=embeds,
             tokens_before=compressed.report.tokens_in,
             tokens_after=compressed.report.tokens_out,
+            warnings=compressed.report.warnings,
         )
 
 

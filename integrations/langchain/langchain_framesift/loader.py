@@ -62,12 +62,17 @@ class VideoLoader(BaseLoader):
         """
         for video in self._videos:
             with open_video(video, self._sift.limits) as local:
+                notes: list[str] = []
                 moments = self._sift.moments(
-                    local, seconds_each=self._seconds_each, max_side_px=self._max_side_px
+                    local,
+                    seconds_each=self._seconds_each,
+                    max_side_px=self._max_side_px,
+                    warn=notes.append,
                 )
-            yield from (self._document(local.address, moment) for moment in moments)
+            noted = {"warnings": "\n".join(notes)} if notes else {}
+            yield from (self._document(local.address, moment, noted) for moment in moments)
 
-    def _document(self, video: str, moment: Moment) -> Document:
+    def _document(self, video: str, moment: Moment, noted: dict[str, str]) -> Document:
         segment = moment.segment
         assert moment.keyframe is not None, "what covers a video that is open has pictures"
         part = f"{video}#t={segment.start_seconds:.3f},{segment.end_seconds:.3f}"
@@ -83,5 +88,6 @@ class VideoLoader(BaseLoader):
                 "start_timestamp": segment.clock,
                 "keyframe_seconds": segment.keyframe_seconds,
                 "keyframe_path": str(save_keyframe(moment.keyframe, self._folder)),
+                **noted,
             },
         )

@@ -127,12 +127,17 @@ class CompressVideoTool(_VideoTool):
             f"{report.frames_in} frames looked at. {report.tokens_in} visual tokens were reduced "
             f"to {report.tokens_out} by {report.strategy}. Keyframes with their times:"
         )
-        content = [_text(shown), *self.pictures([(f"[{f.clock}] {f.reason}", f) for f in frames])]
+        warnings = list(dict.fromkeys([*report.warnings, *notes]))
+        content = [
+            *_warned(warnings),
+            _text(shown),
+            *self.pictures([(f"[{f.clock}] {f.reason}", f) for f in frames]),
+        ]
         return content, {
             "report": report.model_dump(mode="json"),
             "keyframes": [frame.metadata() for frame in frames],
             "tokens": handoff.token_file(compressed),
-            "warnings": [*report.warnings, *notes],
+            "warnings": warnings,
         }
 
 

@@ -58,6 +58,8 @@ class VideoPrompt(PromptValue):
     """Visual tokens of the whole video, where tokens were compressed."""
     tokens_after: int | None = None
     """Visual tokens that are left."""
+    warnings: list[str] = Field(default_factory=list)
+    """What went wrong with the video without ending the work."""
     type: Literal["VideoPrompt"] = "VideoPrompt"
 
     @classmethod

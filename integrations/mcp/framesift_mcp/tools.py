@@ -113,14 +113,17 @@ class Tools:
             sift = replace(base, vlm=base.answering_vlm, keep=compression_ratio, strategy=strategy)
             where = self._where(video)
             with where if isinstance(where, LocalVideo) else open_video(where, UNTRUSTED) as local:
-                report = sift.compress(local).report
-                frames = sift.keyframes(local, images, max_side_px=EDGE_PX)
+                notes: list[str] = []
+                report = sift.compress(local, warn=notes.append).report
+                frames = sift.keyframes(local, images, max_side_px=EDGE_PX, warn=notes.append)
+            noted = report.model_copy(update={"warnings": list(dict.fromkeys(notes))})
             line = (
                 f"{report.duration_seconds:.1f} s of video, {report.tokens_in} visual tokens "
                 f"compressed to {report.tokens_out}; {len(frames)} keyframes:"
             )
             shown = [b for f in frames for b in _shown(f"{f.pts_seconds:.2f} s: {f.reason}", f)]
-            return _result(line, shown, Compression.of(report, frames))
+            lines = [*_warned(noted.warnings), line]
+            return _result("\n".join(lines), shown, Compression.of(noted, frames))
 
         return await self._run(ctx, work)
 

@@ -103,7 +103,8 @@ class Work:
                 "need a question and the tower of a model; give a question and leave encoder out"
             )
         sift = self._compressor(asked, encoder=asked.encoder)
-        found = sift.compress(video, asked.question)
+        notes: list[str] = []
+        found = sift.compress(video, asked.question, warn=notes.append)
         features, embeds, pictures = None, None, None
         if "features" in asked.outputs:
             features = Features(
@@ -115,14 +116,18 @@ class Work:
             embeds = self._prompt_embeds(self.worker(asked), found, str(asked.question))
         if "keyframes" in asked.outputs:
             frames = sift.keyframes(
-                video, asked.count, asked.question, max_side_px=asked.max_edge_px
+                video,
+                asked.count,
+                asked.question,
+                max_side_px=asked.max_edge_px,
+                warn=notes.append,
             )
             pictures = list(map(Picture.of, frames))
         return CompressResponse(
             positions=found.positions.tolist(),
             pts_seconds=found.pts_seconds.tolist(),
             sources=found.plan.sources.tolist(),
-            report=found.report,
+            report=found.report.model_copy(update={"warnings": list(dict.fromkeys(notes))}),
             features=features,
             prompt_embeds=embeds,
             keyframes=pictures,

@@ -39,6 +39,7 @@ def documents(video: Shelved, extra_info: dict[str, Any]) -> list[Document]:
         "content_sha256": video.content_sha256,
         "compressor": video.settings,
         "segments": len(video.segments),
+        **({"warnings": "\n".join(video.warnings)} if video.warnings else {}),
     }
     parts = [
         _segment(
