@@ -137,7 +137,7 @@ def in_one_line(model: str) -> Iterator[None]:
     Raises:
         ModelError: something went wrong within.
     """
-    unfit = require("huggingface_hub", extra="hf").errors.StrictDataclassError
+    unfit = require("huggingface_hub.errors", extra="hf").StrictDataclassError
     try:
         yield
     except (FramesiftError, torch.OutOfMemoryError):
