@@ -74,10 +74,12 @@ def end_within(seconds: float, code: int = EXIT_CODE) -> None:
 
 
 def _children() -> list[int]:
-    """Returns the processes that this one started and that still run, where Linux lists them."""
-    listed = Path("/proc/self/task").glob("*/children")
-    found: list[int] = []
-    for path in listed:
-        with suppress(OSError):
-            found += map(int, path.read_text().split())
+    """Returns the processes that this one started and that still run, where there is `/proc`."""
+    found, own = [], str(os.getpid())
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError, IndexError):
+            # The name stands in brackets and may hold anything; then state and parent follow.
+            parent = path.read_text(errors="replace").rpartition(")")[2].split()[1]
+            if parent == own:
+                found.append(int(path.parent.name))
     return found

@@ -5,11 +5,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from framesift import temporary
 from framesift.errors import StorageError
+from framesift.termination import unwound_by_sigterm
 from framesift.types.video import LocalVideo
 
 HOLD = """
@@ -135,22 +138,52 @@ def test_sigterm_ends_a_command_with_143_and_leaves_nothing(tmp_path):
 
 
 STUCK = """
-import threading, time
+import subprocess, sys, threading
 from framesift import temporary
 from framesift.termination import unwound_by_sigterm
 with unwound_by_sigterm(0.2):
     temporary.new_folder()
-    thread = threading.Thread(target=time.sleep, args=(60,))
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], stdout=-1)
+    thread = threading.Thread(target=child.communicate)
     thread.start()
-    print("ready", flush=True)
+    print(child.pid, flush=True)
     thread.join()
 """
+
+
+def is_running(process_id):
+    try:
+        return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def test_a_thread_that_does_not_end_does_not_hold_up_the_end(tmp_path):
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     with subprocess.Popen([sys.executable, "-c", STUCK], env=environment, stdout=-1) as process:
-        assert process.stdout.readline() == b"ready\n"
+        child = int(process.stdout.readline())
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=20) == 143
     assert list(tmp_path.iterdir()) == []
+    deadline = time.monotonic() + 5
+    while is_running(child) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not is_running(child), "what the process had started ends with it"
+
+
+def test_an_ignored_signal_stays_ignored():
+    program = (
+        "import os, signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "from framesift.termination import unwound_by_sigterm\n"
+        "with unwound_by_sigterm(): os.kill(os.getpid(), signal.SIGTERM)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 0
+
+
+def test_afterwards_the_signal_does_what_it_did():
+    before = signal.getsignal(signal.SIGTERM)
+    with unwound_by_sigterm():
+        assert signal.getsignal(signal.SIGTERM) is not before
+    assert signal.getsignal(signal.SIGTERM) is before
+    with ThreadPoolExecutor(1) as pool, unwound_by_sigterm():
+        pool.submit(unwound_by_sigterm().__enter__).result()
