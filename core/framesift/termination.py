@@ -31,9 +31,9 @@ class Terminated(SystemExit):
 def unwound_by_sigterm(grace_seconds: float = GRACE_SECONDS) -> Iterator[None]:
     """Lets SIGTERM raise `Terminated` within the block, so that whatever was begun is undone.
 
-    A thread that does not end in time, such as one that waits for input, is left behind: what this
-    process started is killed, its temporary folders go, and it exits with 143 all the same. Where
-    the signal is ignored it stays ignored.
+    A thread that does not end in time, such as one that waits for input, is left behind: the
+    process exits with 143 all the same. Its temporary folders go, and what it started and has not
+    ended is killed. Where the signal is ignored it stays ignored.
 
     Args:
         grace_seconds: time to unwind.
@@ -51,6 +51,7 @@ def unwound_by_sigterm(grace_seconds: float = GRACE_SECONDS) -> Iterator[None]:
     try:
         yield
     except Terminated:
+        _kill_children()
         raise  # the signal stays ignored to the end
     except BaseException:
         signal.signal(signal.SIGTERM, before)
@@ -64,13 +65,17 @@ def end_within(seconds: float, code: int = EXIT_CODE) -> None:
 
     def end() -> None:
         time.sleep(seconds)
-        for child in _children():
-            with suppress(OSError):
-                os.kill(child, signal.SIGKILL)
+        _kill_children()
         temporary.remove_all()
         os._exit(code)
 
     _thread.start_new_thread(end, ())
+
+
+def _kill_children() -> None:
+    for child in _children():
+        with suppress(OSError):
+            os.kill(child, signal.SIGKILL)
 
 
 def _children() -> list[int]:
