@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from framesift.encoders._contrast import contrast
 from framesift.encoders._edges import DETAIL_PX, edge_density
 from framesift.encoders._resize import resized
 from framesift.encoders.base import Encoder
@@ -43,7 +44,7 @@ class Handcrafted(Encoder):
     """
 
     summary: ClassVar[str] = "colour, structure and edges of patches, no weights"
-    gives: ClassVar[frozenset[str]] = frozenset({"edge_density"})
+    gives: ClassVar[frozenset[str]] = frozenset({"edge_density", "contrast"})
 
     grid_size: int = 14
     """Patches per side: 14 gives 196 tokens per frame."""
@@ -77,14 +78,19 @@ class Handcrafted(Encoder):
         """Returns the tokens `(T, N, 32)`, float16."""
         side = self.grid_size * self.patch_px
         images = resized(frames.data, (side, side))
-        described = np.stack([_describe(_cells(image, self.grid_size)) for image in images])
+        cells = [_cells(image, self.grid_size) for image in images]
+        described = np.stack([_describe(each) for each in cells])
+        away = np.stack([contrast(each[..., :3]) for each in cells])
         phase = described @ _directions(described.shape[-1])
         waves = np.concatenate([np.cos(phase), np.sin(phase)], axis=-1) / np.sqrt(WAVES)
         return VideoTokens(
             features=torch.from_numpy(waves.astype(np.float16)),
             grid=self.grid,
             pts_seconds=torch.tensor(frames.pts_seconds),
-            signals=Signals(edge_density=torch.from_numpy(edge_density(frames.data, self.grid))),
+            signals=Signals(
+                edge_density=torch.from_numpy(edge_density(frames.data, self.grid)),
+                contrast=torch.from_numpy(away),
+            ),
         )
 
 

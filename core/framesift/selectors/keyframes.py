@@ -11,17 +11,28 @@ from torch import Tensor
 from framesift.errors import InvalidOptionError
 from framesift.progress import stoppable
 from framesift.selectors import _difference
+from framesift.selectors._blank import REASON, clarity, content_and_blank
 from framesift.selectors.base import Selection, Selector
+from framesift.types.clock import span
 from framesift.types.tokens import VideoTokens
 
 CANDIDATES = 512
 """Most frames that are compared with one another, whatever the length of the video."""
+MOST_SORTED = 2**22
+"""Most of their differences that are sorted to see how large they usually are."""
 CONTRAST = 0.1
 """What makes a frame distinct, as a share of how much frames of the video differ at most."""
 LEAST = 0.001
 """Share of the picture below which a change is never distinct: a fifth of one of 196 patches."""
 NEIGHBOUR = 0.5
 """How far a picked frame stands for its direct neighbours in time, whatever they show."""
+UNSEEN = 0.5
+"""Weight of content that is in no picked frame at all, beside what is distinct or apart in time."""
+SAME_SCENE = 0.25
+"""Share of the picture by which frames of one scene differ, such as those of a speaker."""
+COMMON = 2 / 3
+"""Power of the number of frames of one scene by which each of them weighs less: a page that is
+shown for two seconds is worth a keyframe beside an hour of the same speaker."""
 SPREAD = 1e-3
 """Weight of closeness in time that spreads frames over a stretch that looks the same."""
 
@@ -32,14 +43,16 @@ class Keyframes(Selector):
 
     A frame stands for another as far as their pictures agree, and for its neighbours in time. The
     greedy choice takes, one by one, the frame that adds most to what is covered over all moments
-    (facility location). Content that comes back is covered once; a short event is worth a frame of
-    its own if nothing else looks like it; a video that changes all the time is spread evenly.
+    (facility location), where moments that look like many others weigh less. Content that comes
+    back is covered once; a short event is worth a frame of its own if nothing else looks like it; a
+    video that changes all the time is spread evenly. Frames within a fade add less, and blank ones
+    are taken when no other is left.
     """
 
     summary: ClassVar[str] = "distinct content covered under an exact count"
     encoder: ClassVar[str | None] = "handcrafted"
 
-    distinct: float = 0.008
+    distinct: float = 0.016
     """Share of the picture whose change surely makes a frame a distinct one; less is enough in a
     video whose frames differ little."""
 
@@ -54,22 +67,51 @@ class Keyframes(Selector):
     ) -> Selection:
         """Returns the `count` frames that cover most."""
         assert tokens is not None
-        starts = _run_starts(tokens.features, max(CANDIDATES, 2 * count))
-        lengths = torch.diff(starts, append=torch.tensor([len(pts_seconds)]))
-        middles = starts + (lengths - 1) // 2
+        content, blank = content_and_blank(tokens)
+        left = count - len(content)
+        choices = [self._cover(pts_seconds, tokens, content, min(count, len(content)))]
+        if left > 0:
+            rest = self._cover(pts_seconds, tokens, blank, left)
+            choices.append([(index, 0.0, REASON) for index, _, _ in rest])
+        indices, scores, reasons = zip(*sorted(c for some in choices for c in some), strict=True)
+        return Selection(indices=indices, scores=scores, reasons=reasons)
+
+    def _cover(
+        self, pts_seconds: Tensor, tokens: VideoTokens, among: Tensor, count: int
+    ) -> list[tuple[int, float, str]]:
+        """Returns place, score and reason of the `count` of some frames that cover most of them."""
+        if not count:
+            return []
+        starts = _run_starts(tokens.features[among], max(CANDIDATES, 2 * count))
+        lengths = torch.diff(starts, append=torch.tensor([len(among)]))
+        middles = among[starts + (lengths - 1) // 2]
         features, times = tokens.features[middles], pts_seconds[middles].cpu().float()
         share = _difference.changed_share(features, features).cpu()
-        scale = (CONTRAST * share.quantile(0.9)).clamp(LEAST, self.distinct)
+        cover = self._covers(share, times, 4 * count / _span(pts_seconds))
+        common = _same_scene(share) @ lengths.float()
+        clear = clarity(tokens, middles)
+        weight = lengths * clear * common**-COMMON
+        picked, gains = _greedy_cover(cover * clear[:, None], weight, count)
+        owner = torch.full((len(pts_seconds),), -1)
+        owner[among] = cover[picked].argmax(0).repeat_interleave(lengths)
+        unlike = share[picked][:, picked].fill_diagonal_(torch.inf).amin(1).tolist()
+        return [
+            (index, gain, _reason(owner, pts_seconds, index, place, unlike[place]))
+            for place, (index, gain) in enumerate(zip(middles[picked].tolist(), gains, strict=True))
+        ]
+
+    def _covers(self, share: Tensor, times: Tensor, per_second: float) -> Tensor:
+        """Returns how far each frame stands for each other one, `(A, A)`."""
+        some = share.flatten()[:: 1 + share.numel() // MOST_SORTED]
+        scale = (CONTRAST * some.quantile(0.9)).clamp(LEAST, self.distinct)
         alike = torch.exp(-(share / scale).square())
-        near = torch.exp(-(times[:, None] - times).abs() * 4 * count / _span(pts_seconds))
-        cover = torch.maximum(alike, NEIGHBOUR * near) + SPREAD * near
-        picked, gains = _greedy_cover(cover, lengths.float(), count)
-        order = sorted(range(count), key=picked.__getitem__)
-        return Selection(
-            indices=tuple(int(middles[picked[i]]) for i in order),
-            scores=tuple(gains[i] for i in order),
-            reasons=_reasons(share, cover, lengths, times, [picked[i] for i in order]),
-        )
+        near = torch.exp(-(times[:, None] - times).abs() * per_second)
+        whole = torch.maximum(alike, NEIGHBOUR * near) + UNSEEN * _same_scene(share)
+        return whole / (1 + UNSEEN) + SPREAD * near
+
+
+def _same_scene(share: Tensor) -> Tensor:
+    return torch.exp(-(share / SAME_SCENE).square())
 
 
 def _span(pts_seconds: Tensor) -> float:
@@ -100,21 +142,24 @@ def _greedy_cover(alike: Tensor, weight: Tensor, count: int) -> tuple[list[int],
     return picked, gains
 
 
-def _reasons(
-    share: Tensor, cover: Tensor, lengths: Tensor, times: Tensor, picked: list[int]
-) -> tuple[str, ...]:
-    """Returns a line for each picked frame: what it stands for and how it differs."""
-    owner = cover[picked].argmax(0)
-    lines = []
-    for place, row in enumerate(picked):
-        owned = (owner == place).nonzero().flatten()
-        frames = int(lengths[owned].sum())
-        span = f"{float(times[owned].min()):.1f}-{float(times[owned].max()):.1f} s"
-        line = f"stands for {frames} sampled frames, {span}" if frames > 1 else "stands alone"
-        others = [other for other in picked if other != row]
-        if others:
-            line += (
-                f"; {float(share[row, others].min()):.1%} of the picture is in no other keyframe"
-            )
-        lines.append(line)
-    return tuple(lines)
+def _reason(owner: Tensor, pts_seconds: Tensor, index: int, place: int, unlike: float) -> str:
+    """Returns what a frame stands for around itself, and how it differs from the other keyframes.
+
+    Args:
+        owner: place among the keyframes of the one that stands for each sampled frame, `(T,)`.
+        pts_seconds: times of the sampled frames `(T,)`.
+        index: the sampled frame.
+        place: its place among the keyframes.
+        unlike: share of its picture that no other keyframe has; infinite without others.
+    """
+    others = (owner != place).nonzero().flatten()
+    first = int(others[others < index].amax()) + 1 if bool((others < index).any()) else 0
+    behind = others[others > index]
+    last = (int(behind.amin()) if len(behind) else len(owner)) - 1
+    line = "stands alone"
+    if last > first:
+        stretch = span(float(pts_seconds[first]), float(pts_seconds[last]))
+        line = f"stands for {last - first + 1} sampled frames, {stretch}"
+    if unlike == float("inf"):
+        return line
+    return f"{line}; {unlike:.1%} of the picture is in no other keyframe"

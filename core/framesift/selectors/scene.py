@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar
@@ -10,7 +11,9 @@ import torch
 from torch import Tensor
 
 from framesift.selectors import _difference
+from framesift.selectors._blank import REASON, content_and_blank
 from framesift.selectors.base import Selection, Selector
+from framesift.types.clock import span
 from framesift.types.tokens import VideoTokens
 
 
@@ -20,6 +23,7 @@ class Scene(Selector):
 
     A cut is where most of the picture differs from the sampled frame before. The rule suits edited
     footage; where content comes back or changes little by little, `keyframes` covers more of it.
+    Blank frames are no part of a scene, and are taken when no other is left.
     """
 
     summary: ClassVar[str] = "the middle frame of each scene between the strongest cuts"
@@ -30,19 +34,30 @@ class Scene(Selector):
     ) -> Selection:
         """Returns the middle frames of the `count` scenes."""
         assert tokens is not None
-        change = _difference.changed_since_previous(tokens.features).cpu()
-        strongest = torch.argsort(change[1:], descending=True, stable=True)[: count - 1] + 1
-        bounds = [0, *sorted(strongest.tolist()), len(change)]
-        scenes = list(pairwise(bounds))
-        return Selection(
-            indices=tuple((first + last) // 2 for first, last in scenes),
-            scores=tuple(float(change[first]) for first, _ in scenes),
-            reasons=tuple(_reason(pts_seconds, change, *scene) for scene in scenes),
-        )
+        content, blank = content_and_blank(tokens)
+        scenes = _scenes(tokens.features[content], pts_seconds[content], min(count, len(content)))
+        found = [(int(content[place]), score, reason) for place, score, reason in scenes]
+        left = count - len(content)
+        if left > 0:
+            evenly = (2 * torch.arange(left) + 1) * len(blank) // (2 * left)
+            found += [(index, 0.0, REASON) for index in blank[evenly].tolist()]
+        indices, scores, reasons = zip(*sorted(found), strict=True)
+        return Selection(indices=indices, scores=scores, reasons=reasons)
+
+
+def _scenes(features: Tensor, pts_seconds: Tensor, count: int) -> Iterator[tuple[int, float, str]]:
+    """Yields place, score and reason of the middle frame of each of `count` scenes."""
+    if not count:
+        return
+    change = _difference.changed_since_previous(features).cpu()
+    strongest = torch.argsort(change[1:], descending=True, stable=True)[: count - 1] + 1
+    for first, last in pairwise([0, *sorted(strongest.tolist()), len(change)]):
+        reason = _reason(pts_seconds, change, first, last)
+        yield (first + last) // 2, float(change[first]), reason
 
 
 def _reason(pts_seconds: Tensor, change: Tensor, first: int, last: int) -> str:
-    span = f"{float(pts_seconds[first]):.1f}-{float(pts_seconds[last - 1]):.1f} s"
+    stretch = span(float(pts_seconds[first]), float(pts_seconds[last - 1]))
     if first == 0:
-        return f"middle of the first scene, {span}"
-    return f"middle of the scene {span}, where {float(change[first]):.0%} of the picture changed"
+        return f"middle of the first scene, {stretch}"
+    return f"middle of the scene {stretch}, where {float(change[first]):.0%} of the picture changed"

@@ -21,6 +21,9 @@ class Signals:
     """Attention keys averaged over heads, `(T, N, Dk)`."""
     edge_density: Tensor | None = None
     """Share of fine strokes in each patch in [0, 1], `(T, N)`; high on text and UI."""
+    contrast: Tensor | None = None
+    """How far each patch departs from the colour of most of its frame in [0, 1], `(T, N)`; about 0
+    all over a blank frame."""
     question_similarity: Tensor | None = None
     """Similarity of each patch to the question, `(T, N)`."""
     pre_projector: Tensor | None = None
