@@ -14,7 +14,11 @@ LEVELS: Final = 6.5
 STROKES: Final = 0.01
 """Share of strokes in a patch from which it holds a character or two."""
 CLEAR: Final = 0.6
-"""Contrast of a frame that is not faint, as a share of what a quarter of the frames exceed."""
+"""Contrast of a frame that is not faint, as a share of that to which a fade leads."""
+RISE: Final = 1.05
+"""Factor by which contrast rises at least from frame to frame of a fade."""
+WHOLE: Final = 0.2
+"""Mean contrast of a picture that is seen all over, as a share of its largest."""
 REASON: Final = "blank, as nothing else is left"
 
 
@@ -33,15 +37,33 @@ def content_and_blank(tokens: VideoTokens) -> tuple[Tensor, Tensor]:
     return (~blank).nonzero().flatten(), blank.nonzero().flatten()
 
 
-def clarity(tokens: VideoTokens, among: Tensor) -> Tensor:
-    """Returns how clearly some frames are seen in (0, 1], `(A,)`; less than 1 within a fade.
+def clarity(tokens: VideoTokens) -> Tensor:
+    """Returns how clearly each frame is seen in (0, 1], `(T,)`; less than 1 in the dark of a fade.
 
-    Args:
-        tokens: of all frames.
-        among: the frames that are compared with one another, `(A,)`.
+    A fade is a run beside a blank frame in which the contrast of the whole picture rises from frame
+    to frame. A small title on a plain ground has as little contrast, but in few places.
     """
+    clear = torch.ones(tokens.frame_count)
     contrast = tokens.signals.contrast
     if contrast is None:
-        return torch.ones(len(among))
-    departs = contrast[among.to(contrast.device)].amax(1).float().cpu().clamp_min(1e-3)
-    return (departs / (CLEAR * departs.quantile(0.75))).clamp_max(1)
+        return clear
+    _, blank = content_and_blank(tokens)
+    most, mean = (values.float().cpu() for values in (contrast.amax(1), contrast.mean(1)))
+    for step in (1, -1):
+        for start in blank.tolist():
+            run = _rising(most.tolist(), start, step)
+            peak = float(most[run[-1]])
+            for frame in run[1:]:
+                if float(mean[frame]) > WHOLE * float(most[frame]):
+                    clear[frame] = min(1.0, float(most[frame]) / (CLEAR * peak))
+    return clear
+
+
+def _rising(most: list[float], start: int, step: int) -> list[int]:
+    """Returns the frames from a blank one on, as long as contrast rises in one direction."""
+    run = [start]
+    while 0 <= run[-1] + step < len(most) and most[run[-1] + step] > RISE * most[run[-1]]:
+        run.append(run[-1] + step)
+        if most[run[-1]] <= LEVELS / 255:
+            return [start]
+    return run

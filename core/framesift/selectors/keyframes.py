@@ -26,13 +26,11 @@ LEAST = 0.001
 """Share of the picture below which a change is never distinct: a fifth of one of 196 patches."""
 NEIGHBOUR = 0.5
 """How far a picked frame stands for its direct neighbours in time, whatever they show."""
-UNSEEN = 0.5
-"""Weight of content that is in no picked frame at all, beside what is distinct or apart in time."""
 SAME_SCENE = 0.25
 """Share of the picture by which frames of one scene differ, such as those of a speaker."""
-COMMON = 2 / 3
-"""Power of the number of frames of one scene by which each of them weighs less: a page that is
-shown for two seconds is worth a keyframe beside an hour of the same speaker."""
+SCENE_FRAMES = 8
+"""Frames that a scene weighs at most, so that a page of two seconds is worth a keyframe beside an
+hour of the same speaker."""
 SPREAD = 1e-3
 """Weight of closeness in time that spreads frames over a stretch that looks the same."""
 
@@ -43,7 +41,7 @@ class Keyframes(Selector):
 
     A frame stands for another as far as their pictures agree, and for its neighbours in time. The
     greedy choice takes, one by one, the frame that adds most to what is covered over all moments
-    (facility location), where moments that look like many others weigh less. Content that comes
+    (facility location), where a long scene weighs no more than a short one. Content that comes
     back is covered once; a short event is worth a frame of its own if nothing else looks like it; a
     video that changes all the time is spread evenly. Frames within a fade add less, and blank ones
     are taken when no other is left.
@@ -52,7 +50,7 @@ class Keyframes(Selector):
     summary: ClassVar[str] = "distinct content covered under an exact count"
     encoder: ClassVar[str | None] = "handcrafted"
 
-    distinct: float = 0.016
+    distinct: float = 0.012
     """Share of the picture whose change surely makes a frame a distinct one; less is enough in a
     video whose frames differ little."""
 
@@ -87,27 +85,23 @@ class Keyframes(Selector):
         middles = among[starts + (lengths - 1) // 2]
         features, times = tokens.features[middles], pts_seconds[middles].cpu().float()
         share = _difference.changed_share(features, features).cpu()
-        cover = self._covers(share, times, 4 * count / _span(pts_seconds))
-        common = _same_scene(share) @ lengths.float()
-        clear = clarity(tokens, middles)
-        weight = lengths * clear * common**-COMMON
+        some = share.flatten()[:: 1 + share.numel() // MOST_SORTED]
+        alike = (CONTRAST * some.quantile(0.9)).clamp(LEAST, self.distinct)
+        near = torch.exp(-(times[:, None] - times).abs() * 4 * count / _span(pts_seconds))
+        cover = torch.exp(-(share / alike).pow(4)).maximum(NEIGHBOUR * near) + SPREAD * near
+        common = (_same_scene(share) @ lengths.float()).clamp_min(SCENE_FRAMES)
+        clear = clarity(tokens)[middles]
+        weight = lengths * clear / common
         picked, gains = _greedy_cover(cover * clear[:, None], weight, count)
+        owned = cover[picked].argmax(0)
+        picked = [_central(row, owned.tolist(), (share[row] <= alike).tolist()) for row in picked]
         owner = torch.full((len(pts_seconds),), -1)
-        owner[among] = cover[picked].argmax(0).repeat_interleave(lengths)
+        owner[among] = owned.repeat_interleave(lengths)
         unlike = share[picked][:, picked].fill_diagonal_(torch.inf).amin(1).tolist()
         return [
             (index, gain, _reason(owner, pts_seconds, index, place, unlike[place]))
             for place, (index, gain) in enumerate(zip(middles[picked].tolist(), gains, strict=True))
         ]
-
-    def _covers(self, share: Tensor, times: Tensor, per_second: float) -> Tensor:
-        """Returns how far each frame stands for each other one, `(A, A)`."""
-        some = share.flatten()[:: 1 + share.numel() // MOST_SORTED]
-        scale = (CONTRAST * some.quantile(0.9)).clamp(LEAST, self.distinct)
-        alike = torch.exp(-(share / scale).square())
-        near = torch.exp(-(times[:, None] - times).abs() * per_second)
-        whole = torch.maximum(alike, NEIGHBOUR * near) + UNSEEN * _same_scene(share)
-        return whole / (1 + UNSEEN) + SPREAD * near
 
 
 def _same_scene(share: Tensor) -> Tensor:
@@ -140,6 +134,21 @@ def _greedy_cover(alike: Tensor, weight: Tensor, count: int) -> tuple[list[int],
         gains.append(float(gain[best]))
         covered = torch.maximum(covered, alike[best])
     return picked, gains
+
+
+def _central(row: int, owner: list[int], alike: list[bool]) -> int:
+    """Returns `row`, or one like it where it is at an edge of what it stands for, beside a cut."""
+    first = last = row
+    while first > 0 and owner[first - 1] == owner[row]:
+        first -= 1
+    while last + 1 < len(owner) and owner[last + 1] == owner[row]:
+        last += 1
+    if first < row < last:
+        return row
+    return min(
+        (other for other in range(first, last + 1) if alike[other]),
+        key=lambda other: (abs(2 * other - first - last), other),
+    )
 
 
 def _reason(owner: Tensor, pts_seconds: Tensor, index: int, place: int, unlike: float) -> str:
