@@ -59,6 +59,7 @@ JUMPS = {
     "overlap-of-two-frames": ((10, 11.52), ".ts", GROUPS, "once at 1.60 s by"),
     "no-b-frames": ((10, 10), ".ts", NO_B_FRAMES, "once at 1.60 s by -1.60 s"),
     "hevc": ((10, 10), ".ts", HEVC, "once at 1.60 s by"),
+    "with-sound-forward": ((0, 3600), ".ts", {**GROUPS, "audio_seconds": 1.6}, "once at"),
     "with-sound": ((0, 0), ".ts", {**GROUPS, "audio_seconds": 1.6}, "once at 1.66 s by"),
     "matroska": ((0, 0), ".mkv", GROUPS, "once at 1.60 s by -1.60 s"),
 }

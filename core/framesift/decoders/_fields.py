@@ -47,6 +47,8 @@ class FieldPairs:
     _sequences: dict[int, _Sequence] = field(default_factory=dict)
     _sequence_of: dict[int, int] = field(default_factory=dict)
     """Sequence parameter set of each picture parameter set."""
+    _frames_only: bool = False
+    """Whether all sequences so far hold whole frames."""
     _open: _Picture | None = None
     """A first field that waits for its second."""
 
@@ -60,10 +62,12 @@ class FieldPairs:
             for unit in _units(data, 0):
                 self._learn(unit)
 
-    def starts_frame(self, data: memoryview, is_key: bool) -> bool:
+    def may_skip(self, is_key: bool) -> bool:
+        """Returns whether the next packet surely holds a frame: new rules come with keyframes."""
+        return self._frames_only and not is_key
+
+    def starts_frame(self, data: memoryview) -> bool:
         """Returns whether the next packet holds the first field of a frame, or a whole one."""
-        if not is_key and self._frames_only:
-            return True
         pictures = 0
         starts = False
         for unit in _units(bytes(data), self._length_bytes):
@@ -76,10 +80,6 @@ class FieldPairs:
         if pictures and not starts:
             self.found += 1
         return starts or not pictures
-
-    @property
-    def _frames_only(self) -> bool:
-        return bool(self._sequences) and all(s.frames_only for s in self._sequences.values())
 
     def _begins(self, picture: _Picture) -> bool:
         first = self._open
@@ -98,6 +98,7 @@ class FieldPairs:
             if unit[0] & 31 == SPS:
                 number, sequence = _sequence(_Bits(unit[1 : SPS_BYTES + 1]))
                 self._sequences[number] = sequence
+                self._frames_only = all(known.frames_only for known in self._sequences.values())
             elif unit[0] & 31 == PPS:
                 bits = _Bits(unit[1 : HEADER_BYTES + 1])
                 self._sequence_of[bits.unsigned()] = bits.unsigned()

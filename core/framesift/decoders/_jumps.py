@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
@@ -24,6 +25,10 @@ class Jump:
     """When the first frame behind it is shown, on the mended clock."""
     by_ticks: int
     """How much later than expected its own clock puts it; below 0 where it falls back."""
+
+
+def no_sound() -> None:
+    """Returns that no sound is heard."""
 
 
 class Mender:
@@ -54,16 +59,16 @@ class Mender:
         self._shown: int | None = None
         self._shown_until = 0
 
-    def move(self, packet: Stamp, sound_seconds: float | None = None) -> int:
+    def move(self, packet: Stamp, heard_seconds: Callable[[], float | None] = no_sound) -> int:
         """Returns what is to be added to the times of the next packet.
 
         Args:
             packet: its own times; a decoding time that is missing follows the one before.
-            sound_seconds: time up to which the sound ran on without a jump of its own; None where
+            heard_seconds: returns up to when the sound ran on without a jump of its own, None where
                 it jumped or there is none. A picture that stands while sound goes on is no jump.
         """
         dts, pts, duration = packet.dts, packet.pts, packet.duration
-        if self._jumps(packet, sound_seconds):
+        if self._jumps(packet, heard_seconds):
             before = self.offset
             if self._may_jump and dts is not None:
                 self.offset = self._decoded_until - dts
@@ -78,7 +83,7 @@ class Mender:
             self._shown_until = self._shown + duration
         return self.offset
 
-    def _jumps(self, packet: Stamp, sound_seconds: float | None) -> bool:
+    def _jumps(self, packet: Stamp, heard_seconds: Callable[[], float | None]) -> bool:
         if packet.is_key and packet.pts is not None and self._shown is not None:
             shown_early = self._shown - packet.pts - self.offset
             if 2 * shown_early > packet.duration:
@@ -89,7 +94,7 @@ class Mender:
         if self._may_jump and mended + self._backward < self._decoded:
             return True
         ahead = abs(mended - self._decoded_until)
-        return ahead > self._forward and not self._runs_on(packet.dts, sound_seconds)
+        return ahead > self._forward and not self._runs_on(packet.dts, heard_seconds())
 
     def _runs_on(self, dts: int, sound_seconds: float | None) -> bool:
         if sound_seconds is None:

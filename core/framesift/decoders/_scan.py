@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, cast
 
@@ -51,52 +49,53 @@ class Scan:
 
 def scan(container: InputContainer, stream: VideoStream) -> Scan | None:
     """Returns what the packets say, None where not one frame can be decoded."""
-    pictures = _Pictures.of(container, stream)
     heard = _container.heard_with(container, stream)
-    sounds = {sound.index: _Sound.of(container, sound) for sound in heard}
+    sounds = {sound.index: _Sound(float(sound.time_base or 1)) for sound in heard}
+    pictures = _Pictures.of(container, stream, list(sounds.values()))
     for packet in _container.packets(container, stream, *heard):
-        if packet.stream_index in sounds:
-            sounds[packet.stream_index].take(packet)
+        sound = sounds.get(packet.stream_index)
+        if sound is None:
+            pictures.take(packet)
         else:
-            pictures.take(packet, sounds.values())
-    ends = [sound.end for sound in sounds.values() if sound.end is not None]
-    return pictures.found(_is_counted(container, pictures.stamps), max(ends, default=None))
+            sound.take(packet)
+    return pictures.found(_is_counted(container, pictures.stamps))
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class _Sound:
-    """How far a stream of sound reaches."""
+    """How far a stream of sound reaches, on its own clock."""
 
     tick_seconds: float
-    mender: Mender | None
-    end: float | None = None
-    """Seconds on the mended clock."""
-    latest: float | None = None
-    """Seconds of the last packet on its own clock; None after a jump, until the next picture."""
+    latest: int | None = None
+    """Decoding time of its last packet, in ticks; None before the first."""
+    end: int | None = None
+    """When its last packet ends, in ticks."""
+    jumped: bool = False
+    """Whether its clock jumped since the last picture."""
 
-    @classmethod
-    def of(cls, container: InputContainer, stream: Stream) -> _Sound:
-        return cls(tick_seconds=float(stream.time_base or 1), mender=_mender(container, stream))
+    @property
+    def latest_seconds(self) -> float:
+        return (self.latest or 0) * self.tick_seconds
 
     def take(self, packet: Packet[Stream]) -> None:
-        if packet.dts is None or not packet.size:
+        dts, pts = packet.dts, packet.pts
+        if dts is None or not packet.size:
             return
-        seconds, duration = packet.dts * self.tick_seconds, packet.duration or 0
-        jumped = self.latest is not None and abs(seconds - self.latest) > FORWARD_SECONDS
-        self.latest = None if jumped else seconds
-        stamp = Stamp(packet.pts, packet.dts, duration, packet.is_keyframe)
-        offset = self.mender.move(stamp) if self.mender else 0
-        end = (packet.dts if packet.pts is None else packet.pts) + duration + offset
-        self.end = max(end * self.tick_seconds, -math.inf if self.end is None else self.end)
+        if self.latest is not None and abs(dts - self.latest) * self.tick_seconds > FORWARD_SECONDS:
+            self.jumped = True
+        self.latest = dts
+        self.end = (dts if pts is None else pts) + (packet.duration or 0)
 
 
 @dataclass(slots=True, kw_only=True)
 class _Pictures:
     """The packets of the pictures so far."""
 
+    tick_seconds: float
     frame_ticks: int
     mender: Mender | None
     pairs: FieldPairs | None
+    sounds: list[_Sound]
     stamps: list[Stamp] = field(default_factory=list)
     mended: list[int | None] = field(default_factory=list)
     suspects: list[tuple[int, Stamp]] = field(default_factory=list)
@@ -106,34 +105,53 @@ class _Pictures:
     ends_corrupt: bool = False
 
     @classmethod
-    def of(cls, container: InputContainer, stream: VideoStream) -> _Pictures:
+    def of(cls, container: InputContainer, stream: VideoStream, sounds: list[_Sound]) -> _Pictures:
         codec = stream.codec_context
         return cls(
+            sounds=sounds,
+            tick_seconds=float(stream.time_base or 1),
             frame_ticks=round(_clock.frame_ticks(stream)),
             mender=_mender(container, stream),
             pairs=FieldPairs(codec.extradata or b"") if codec.name == "h264" else None,
         )
 
-    def take(self, packet: Packet[Stream], sounds: Iterable[_Sound]) -> None:
+    def take(self, packet: Packet[Stream]) -> None:
         starts, offset = True, 0
+        own = Stamp(packet.pts, packet.dts, packet.duration or 0, packet.is_keyframe)
         if packet.size:
             self.ends_corrupt = packet.is_corrupt
             if self.mender is not None:
-                heard = max((s.latest for s in sounds if s.latest is not None), default=None)
-                duration = packet.duration or self.frame_ticks
-                own = Stamp(packet.pts, packet.dts, duration, packet.is_keyframe)
-                offset = self.mender.move(own, heard)
-            if self.pairs is not None:
-                starts = self.pairs.starts_frame(memoryview(packet), packet.is_keyframe)
-        pts = packet.pts + offset if starts and packet.pts is not None else None
-        dts = None if packet.dts is None else packet.dts + offset
-        self.mended.append(pts)
+                lasting = own if own.duration else own._replace(duration=self.frame_ticks)
+                offset = self.mender.move(lasting, self._heard_seconds)
+            if self.pairs is not None and not self.pairs.may_skip(own.is_key):
+                starts = self.pairs.starts_frame(memoryview(packet))
+        if offset:
+            own = own._replace(
+                pts=None if own.pts is None else own.pts + offset,
+                dts=None if own.dts is None else own.dts + offset,
+            )
+        self.mended.append(own.pts if starts else None)
         if packet.size and starts and not packet.is_discard:
-            self._keep(Stamp(pts, dts, packet.duration or 0, packet.is_keyframe), packet)
+            self._keep(own, packet)
         if self.first is None:
             if offset:
-                packet.pts = pts
+                packet.pts = own.pts
             self.first = next(iter(_container.decode(packet)), None)
+        for sound in self.sounds:
+            sound.jumped = False
+
+    def _heard_seconds(self) -> float | None:
+        """Returns up to when sound ran on since the last picture; None where it jumped, too."""
+        running = [s for s in self.sounds if s.latest is not None and not s.jumped]
+        return max((s.latest_seconds for s in running), default=None)
+
+    def _sound_end(self) -> float | None:
+        """Returns the seconds at which the last sound ends, on the mended clock of the pictures."""
+        offset_seconds = (self.mender.offset if self.mender else 0) * self.tick_seconds
+        return max(
+            (s.end * s.tick_seconds + offset_seconds for s in self.sounds if s.end is not None),
+            default=None,
+        )
 
     def _keep(self, stamp: Stamp, packet: Packet[Stream]) -> None:
         """Adds the stamp of a packet that is intact, or that turns out to be with this one."""
@@ -149,7 +167,7 @@ class _Pictures:
             self.suspects.clear()
         self.stamps.append(stamp)
 
-    def found(self, counted: bool, sound_end: float | None) -> Scan | None:
+    def found(self, counted: bool) -> Scan | None:
         if self.first is None or not self.stamps:
             return None
         has_fields = self.pairs is not None and self.pairs.found > 0
@@ -162,7 +180,7 @@ class _Pictures:
             ends_corrupt=self.ends_corrupt,
             has_fields=has_fields,
             counted=counted,
-            sound_end=sound_end,
+            sound_end=self._sound_end(),
         )
 
 

@@ -17,7 +17,7 @@ from framesift.decoders._boundary import check_pixels
 from framesift.decoders._moving import shown_seconds
 from framesift.decoders._request import check_request
 from framesift.decoders.base import Decoder, FrameIndex
-from framesift.errors import CorruptVideoError, FramesiftError
+from framesift.errors import CorruptVideoError, FramesiftError, VideoTooLargeError
 from framesift.registry import describe
 from framesift.types.frames import Frames
 from framesift.types.picture import PICTURES, opened, picture_kind
@@ -111,6 +111,10 @@ class WithStills(Decoder):
                     yield _Picture(image=image, kind=kind, seconds=seconds)
         except FramesiftError:
             raise
+        except Image.DecompressionBombError as error:  # some of Pillow's readers have its limit
+            raise VideoTooLargeError(
+                f"{path.name!r} holds more pixels than Pillow reads; scale it down"
+            ) from error
         except Exception as error:
             if isinstance(error, MemoryError) or not path.is_file():
                 raise

@@ -113,6 +113,14 @@ def test_the_limit_can_be_raised_above_that_of_pillow(tmp_path, monkeypatch):
     assert frames.data.shape == (1, 24, 40, 3)
 
 
+def test_a_size_that_pillow_itself_refuses_is_one_line(tmp_path, monkeypatch):
+    path = tmp_path / "a.webp"
+    picture().save(path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(VideoTooLargeError, match=r"'a.webp' holds more pixels than Pillow reads"):
+        DECODER.index(path)
+
+
 COLORS = [(250, 10, 10), (10, 250, 10), (10, 10, 250), (250, 250, 10)]
 DURATIONS_MS = [100, 2000, 40, 500]
 
