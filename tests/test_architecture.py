@@ -27,6 +27,7 @@ FLOORS = [
     "tool_calls",
     "streaming",
     "reader",
+    "search",
     "chat",
     "stages",
     "outcomes",

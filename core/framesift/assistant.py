@@ -21,6 +21,7 @@ from framesift.generation import Generation, OnText
 from framesift.pipeline import VideoCompressor
 from framesift.reader import GREEDY, Reader, check_evidence, check_question, limitation
 from framesift.run import Run
+from framesift.search import Search
 from framesift.sources.base import open_video, split_part
 from framesift.sources.file import file_path
 from framesift.stages import Video
@@ -66,6 +67,7 @@ class Assistant:
         """
         self.compressor: Final = compressor
         self._reader: Final = Reader(compressor.answering_vlm)
+        self._search: Final = Search(self._reader)
         self._held: dict[Hashable, CompressedVideo] = {}
         self._noted: str | None = None
         """The last limit of the model that was logged."""
@@ -136,7 +138,7 @@ class Assistant:
         with self._fetched(video) as local:
             with alone_with(self._reader.vlm.hf):
                 turns = self._turns(asked, query, {video: local} if isinstance(video, str) else {})
-                answer = self._reader.answer(turns, GREEDY, evidence, None, Event(), most=count)
+                answer = self._search.find(turns[0].videos, query, evidence, count)
             run = Run(listener=warn)
             for line in answer.warnings:
                 run.warn(line)

@@ -12,6 +12,7 @@ from framesift.evidence import MOST_SEGMENTS, EvidenceKind
 from framesift.generation import Generation, OnText
 from framesift.reader import GREEDY, Reader, check_evidence, check_question
 from framesift.run import Run
+from framesift.search import Search
 from framesift.streaming import AnswerStream
 from framesift.types.answer import Answer, Segment
 from framesift.types.compressed import CompressedVideo
@@ -57,6 +58,7 @@ class Chat:
         self._reader: Reader | None = Reader(vlm, positions=positions)
         self._reader.charge(encode_seconds=encode_seconds)
         self._streaming: AnswerStream | None = None
+        self._search: Search | None = None
 
     def read(self) -> Self:
         """Returns the chat after the LLM has read the videos, so that no question waits for it.
@@ -122,7 +124,8 @@ class Chat:
     ) -> list[Segment]:
         """Returns up to `count` stretches that a query points at, the strongest first.
 
-        They are those that the answer to the query rests on; the conversation stays as it was.
+        There is none where nothing is like the query (see `framesift.search`), which a warning
+        says. The conversation stays as it was.
 
         Args:
             query: a question, or words for what is looked for.
@@ -132,8 +135,8 @@ class Chat:
         """
         count = whole("count", count, "stretch", error=BudgetError)
         reader = self._check(query, evidence)
-        turn = Turn(role="user", text=query, videos=self.videos)
-        answer = reader.answer([turn], GREEDY, evidence, None, Event(), most=count)
+        self._search = self._search or Search(reader)
+        answer = self._search.find(self.videos, query, evidence, count)
         run = Run(listener=warn)
         for line in answer.warnings:
             run.warn(line)
@@ -142,7 +145,7 @@ class Chat:
     def close(self) -> None:
         """Frees the cache and cancels what is being streamed; safe to call twice."""
         self._cancel()
-        self._reader = None
+        self._reader = self._search = None
 
     def __enter__(self) -> Self:
         return self

@@ -43,12 +43,12 @@ def find_segments(
 
     Args:
         videos: what the prompt held, in its order.
-        weights: of the kept tokens of all videos, at least 0, `(M,)`; all equal where they sum
-            to 0.
+        weights: of the kept tokens of all videos, `(M,)`; below 0 counts as 0, and all as equal
+            where nothing is above.
         kind: what the weights are, for the reason.
         count: most stretches.
     """
-    weights = weights.double().cpu()
+    weights = weights.double().cpu().clamp(min=0)
     weights = weights if float(weights.sum()) > 0 else torch.ones_like(weights)
     parts = (weights / weights.sum()).split([video.plan.num_out for video in videos])
     maps = [_Map.of(video, part) for video, part in zip(videos, parts, strict=True)]

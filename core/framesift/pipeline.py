@@ -162,6 +162,9 @@ class VideoCompressor(Compression):
     ) -> list[Moment]:
         """Returns up to `count` stretches that a query points at, the strongest first.
 
+        There is none where nothing in the video is like the query (see `framesift.search`), which a
+        warning says.
+
         Args:
             video: what to look at.
             query: a question, or words for what is looked for.

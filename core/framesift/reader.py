@@ -16,11 +16,11 @@ from framesift.errors import InvalidOptionError, ModelError
 from framesift.evidence import MOST_SEGMENTS, EvidenceKind, Weighed, find_segments
 from framesift.generation import Completion, Generation, OnText, complete
 from framesift.run import joined
-from framesift.types.answer import Answer, Segment, Usage
+from framesift.types.answer import Answer, Usage
 from framesift.types.compressed import CompressedVideo, CompressionReport
 from framesift.types.options import shown
 from framesift.vlms._prefix_cache import PrefixCache
-from framesift.vlms._question import common_word, question_weights, word_embeddings
+from framesift.vlms._question import common_word, question_similarity, word_embeddings
 from framesift.vlms._room import Positions, memory_told, roomy_prompt
 from framesift.vlms.base import VLM, Prompt, Turn
 
@@ -107,7 +107,25 @@ class Reader:
                 f"generation={shown(generation)} must be a Generation, such as Generation(seed=0)"
             )
         with alone_with(self.vlm.hf, cancelled):
-            return self._answer(turns, generation, evidence, on_text, cancelled, most)
+            answer, found = self._answer(turns, generation, evidence, on_text, cancelled)
+        if found is None:
+            return answer
+        videos = [video for turn in turns for video in turn.videos]
+        return answer.model_copy(update={"evidence": find_segments(videos, *found, count=most)})
+
+    @torch.no_grad()
+    def weighed(
+        self, turns: Sequence[Turn], generation: Generation, kind: EvidenceKind, *, words: str
+    ) -> tuple[Answer, Tensor, Weighed]:
+        """Returns an answer without evidence, the weight of each kept token, and what it is.
+
+        Arguments and errors are those of `answer`; similarity is that to `words`.
+        """
+        cancelled = Event()
+        with alone_with(self.vlm.hf, cancelled):
+            answer, found = self._answer(turns, generation, kind, None, cancelled, words=words)
+        assert found is not None
+        return answer, *found
 
     def _answer(
         self,
@@ -116,8 +134,10 @@ class Reader:
         evidence: EvidenceKind | None,
         on_text: OnText | None,
         cancelled: Event,
-        most: int,
-    ) -> Answer:
+        *,
+        words: str | None = None,
+    ) -> tuple[Answer, tuple[Tensor, Weighed] | None]:
+        """Returns an answer without evidence, and the weights that evidence is made of."""
         start, vlm, cache = perf_counter(), self.vlm, self._cache
         prompt = roomy_prompt(vlm, turns, generation.max_new_tokens, self._positions)
         with memory_told(vlm, prompt):
@@ -130,10 +150,10 @@ class Reader:
             usage = self._usage(prompt, said, held)
             if said.finish_reason == "cancelled":
                 evidence = None
-            segments = self._evidence(turns, prompt, said, evidence, most)
-        return Answer(
-            text=said.text, evidence=segments, usage=usage, warnings=_warnings(vlm, turns, prompt)
-        )
+            asked = turns[-1].text if words is None else words
+            found = evidence and self._weights(asked, prompt, said, evidence)
+        warnings = _warnings(vlm, turns, prompt)
+        return Answer(text=said.text, usage=usage, warnings=warnings), found
 
     @cached_property
     def _common_word(self) -> Tensor:
@@ -155,24 +175,10 @@ class Reader:
             positions=prompt.positions,
         )
 
-    def _evidence(
-        self,
-        turns: Sequence[Turn],
-        prompt: Prompt,
-        said: Completion,
-        kind: EvidenceKind | None,
-        most: int,
-    ) -> list[Segment]:
-        if kind is None:
-            return []
-        videos = [video for turn in turns for video in turn.videos]
-        weights, weighed = self._weights(turns[-1].text, prompt, said, kind)
-        return find_segments(videos, weights, weighed, count=most)
-
     def _weights(
         self, question: str, prompt: Prompt, said: Completion, kind: EvidenceKind
     ) -> tuple[Tensor, Weighed]:
-        """Returns the weight of each kept token `(M,)`, and what it is."""
+        """Returns the weight of each kept token `(M,)`, below 0 where unlike, and what it is."""
         own = prompt.rows >= 0
         if kind != "similarity":
             try:
@@ -184,7 +190,7 @@ class Reader:
                     raise
         words = word_embeddings(self.vlm.hf, self.vlm.tokenizer, question)
         features = prompt.features[own.to(prompt.features.device)]
-        return question_weights(features, words, self._common_word), "similarity"
+        return question_similarity(features, words, self._common_word), "similarity"
 
 
 def limitation(vlm: VLM, turns: Sequence[Turn]) -> str | None:

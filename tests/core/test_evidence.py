@@ -6,7 +6,7 @@ import torch
 from framesift.evidence import find_segments
 from framesift.types.compressed import CompressedVideo, CompressionReport
 from framesift.types.plan import TokenPlan
-from framesift.vlms._question import question_weights
+from framesift.vlms._question import question_similarity
 
 PATCHES = 16
 """Of a grid of 4 x 4."""
@@ -137,14 +137,15 @@ def test_a_token_like_the_question_weighs_most():
     common = torch.full((32,), 5.0)
     features = torch.randn(20, 32, generator=generator) + 9.0
     features[11] = 9.0 + words.mean(0) * 4
-    weights = question_weights(features, words + common, common)
+    weights = question_similarity(features, words + common, common)
     assert int(weights.argmax()) == 11
-    assert float(weights.min()) >= 0
+    (found,) = find_segments([video(everything(1))], weights[:PATCHES], "similarity")
+    assert found.score == 1
     assert weights.dtype == torch.float32
 
 
 def test_a_single_token_has_nothing_to_differ_from():
-    weights = question_weights(torch.ones(1, 8), torch.randn(2, 8), torch.zeros(8))
+    weights = question_similarity(torch.ones(1, 8), torch.randn(2, 8), torch.zeros(8))
     (found,) = find_segments(
         [video(TokenPlan.keep(torch.tensor([6]), num_in=32, tokens_per_frame=PATCHES))],
         weights,

@@ -17,6 +17,7 @@ from framesift.pipeline import VideoCompressor
 from framesift.sources.base import open_video
 from framesift.stages import Video
 from framesift.storage import save_compressed
+from framesift.types.compressed import CompressedVideo
 from framesift.writing import write_atomically
 
 
@@ -147,6 +148,37 @@ def ask(
         warn=warn,
     )
     output.show_answer(answer, told, several=len(uris) > 1, streamed=stream, as_json=as_json)
+
+
+@app.command()
+@options.uri
+@click.argument("query")
+@click.option("-n", "--count", type=click.IntRange(min=1), default=3, help="Most moments.")
+@options.as_json
+@options.with_search_options
+def find(
+    sift: VideoCompressor,
+    uri: str | CompressedVideo,
+    query: str,
+    count: int,
+    evidence: EvidenceKind,
+    as_json: bool,
+) -> None:
+    """Find where in the video something is: QUERY is a question, or words for it.
+
+    URI may be a folder of `compress --vlm MODEL --out`, as for `ask`.
+    """
+    notes: list[str] = []
+    if isinstance(uri, CompressedVideo):
+        # No picture is shown, so what the tokens were made of need not be there any more.
+        with sift.open(uri) as chat:
+            found = chat.find(query, count, evidence=evidence, warn=notes.append)
+        address = uri.report.uri
+    else:
+        with open_video(uri, sift.limits) as local:
+            moments = sift.find(local, query, count, evidence=evidence, warn=notes.append)
+        found, address = [moment.segment for moment in moments], local.uri
+    output.show_found(address, query, found, notes, as_json=as_json)
 
 
 @app.command()

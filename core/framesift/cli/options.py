@@ -52,7 +52,7 @@ _ENCODER = click.option(
 _TOWER = click.option(
     "--vlm", help="Vision LLM whose own tower makes the tokens, so that it can be asked later."
 )
-_ANSWER_OPTIONS: list[Option] = [
+_SEARCH_OPTIONS: list[Option] = [
     click.option(
         "--vlm",
         show_default="tiny, or what made the tokens of a folder",
@@ -65,6 +65,9 @@ _ANSWER_OPTIONS: list[Option] = [
         help="How the stretches that the answer rests on are found: by attention, or by similarity "
         "to the question where the model shows none.",
     ),
+]
+_ANSWER_OPTIONS: list[Option] = [
+    *_SEARCH_OPTIONS,
     click.option("--max-new-tokens", type=int, default=64, help="Longest answer."),
     click.option("--temperature", type=float, default=0.0, help="0 is greedy; above 0 draws."),
     click.option("--seed", type=int, help="Makes a draw repeatable."),
@@ -93,11 +96,16 @@ def with_token_options(command: Command) -> Command:
     return _with_compressor(command, [*_TOKEN_OPTIONS, _ENCODER, _TOWER, *_FRAME_OPTIONS])
 
 
-def with_answer_options(command: Command) -> Command:
-    """Gives a command its `sift` with a vision LLM, and its `generation`.
+def with_search_options(command: Command) -> Command:
+    """Gives a command its `sift` with a vision LLM, and how stretches are found.
 
     Those of its addresses that are folders of compressed tokens come as what they hold.
     """
+    return _with_model(command, _SEARCH_OPTIONS)
+
+
+def with_answer_options(command: Command) -> Command:
+    """Gives a command what `with_search_options` does, and its `generation`."""
 
     @functools.wraps(command)
     def run(
@@ -112,7 +120,11 @@ def with_answer_options(command: Command) -> Command:
         )
         command(generation=generation, **given)
 
-    making = _with_compressor(run, [])
+    return _with_model(run, _ANSWER_OPTIONS)
+
+
+def _with_model(command: Command, options: list[Option]) -> Command:
+    making = _with_compressor(command, [])
 
     @functools.wraps(command)
     def opening(vlm: str | None, **given: Any) -> None:
@@ -121,7 +133,7 @@ def with_answer_options(command: Command) -> Command:
         given |= {"uris": videos} if several else {"uri": videos[0]}
         making(vlm=saved.answering(vlm, videos) or ANSWERS, **given)
 
-    return _with_options(opening, [*_ANSWER_OPTIONS, *_TOKEN_OPTIONS, *_FRAME_OPTIONS])
+    return _with_options(opening, [*options, *_TOKEN_OPTIONS, *_FRAME_OPTIONS])
 
 
 def _with_compressor(command: Command, options: list[Option]) -> Command:

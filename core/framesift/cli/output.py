@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from framesift.registry import Registry
+from framesift.search import nothing_like
 from framesift.types.answer import Answer, Segment
 from framesift.types.compressed import CompressionReport, Keyframe
 
@@ -98,10 +99,8 @@ def show_answer(
         return
     click.echo("" if streamed else answer.text)
     for part in answer.evidence:
-        span = f"{part.start_seconds:.2f} - {part.end_seconds:.2f} s"
-        place = "" if part.box is None else "  box {:.2f} {:.2f} {:.2f} {:.2f}".format(*part.box)
         source = f"  {part.uri}" if several else ""
-        click.echo(f"evidence  {span}{place}  {part.reason}{source}")
+        click.echo(f"evidence  {_stretch(part)}{source}")
     usage = answer.usage
     kept = usage.visual_tokens_after / usage.visual_tokens_before
     click.echo(
@@ -119,6 +118,22 @@ def show_answer(
     _print_notes(rest, [])
 
 
+def show_found(
+    uri: str, query: str, found: Sequence[Segment], warnings: Sequence[str], *, as_json: bool
+) -> None:
+    """Prints the stretches that a query points at, or that nothing is like it."""
+    if as_json:
+        moments = [part.model_dump(mode="json") for part in found]
+        _print_json({"uri": uri, "query": query, "moments": moments, "warnings": warnings})
+        return
+    nothing = nothing_like([uri], query)
+    for part in found:
+        click.echo(f"found     {_stretch(part)}")
+    if nothing in warnings:
+        click.echo(nothing)
+    _print_notes([line for line in warnings if line != nothing], [])
+
+
 def show_parts(plural: str, *, as_json: bool) -> None:
     """Prints the parts of a registry with their facts and options."""
     registry: Registry[Any] = importlib.import_module(f"framesift.{plural}").registry
@@ -134,6 +149,13 @@ def show_parts(plural: str, *, as_json: bool) -> None:
         click.echo(f"{row['name']:<14}{row['summary']}")
         for line in [*facts, *([f"options: {', '.join(options)}"] if options else [])]:
             click.echo(f"{'':<14}{line}")
+
+
+def _stretch(part: Segment) -> str:
+    """Returns from when to when, where in the picture, and why."""
+    span = f"{part.start_seconds:.2f} - {part.end_seconds:.2f} s"
+    place = "" if part.box is None else "  box {:.2f} {:.2f} {:.2f} {:.2f}".format(*part.box)
+    return f"{span}{place}  {part.reason}"
 
 
 def _print_json(value: dict[str, Any]) -> None:

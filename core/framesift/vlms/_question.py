@@ -35,11 +35,6 @@ def question_similarity(features: Tensor, words: Tensor, common_word: Tensor) ->
     return torch.cat([normalize(rows, dim=-1) @ question for rows in centred])
 
 
-def question_weights(features: Tensor, words: Tensor, common_word: Tensor) -> Tensor:
-    """Returns `question_similarity` as weights, where below 0 counts as 0, float32 `(M,)`."""
-    return question_similarity(features, words, common_word).clamp(min=0)
-
-
 def word_embeddings(model: Any, tokenizer: Any, text: str) -> Tensor:
     """Returns what the LLM reads for the tokens of a text, all of it as letters, `(Q, D)`."""
     ids = torch.tensor(text_ids(tokenizer, text), dtype=torch.int64)

@@ -27,6 +27,7 @@ from langchain_framesift._settings import VideoSettings
 
 Blocks = list[dict[str, Any]]
 
+NOTHING = "No moment matches; look for something else, or in other words."
 VIDEO = "Link to a video file, or to a page of a video site such as YouTube or Loom."
 
 
@@ -212,7 +213,7 @@ class FindInVideoTool(_VideoTool):
         frames = [moment.keyframe for moment in moments]
         content = [
             *_warned(notes),
-            _text(f"Moments that match {query!r}, the best first:"),
+            _text(f"Moments that match {query!r}, the best first:" if moments else NOTHING),
             *self.pictures(list(zip(captions, frames, strict=True))),
         ]
         return content, {"moments": [moment.metadata() for moment in moments], "warnings": notes}

@@ -48,6 +48,7 @@ INSTEAD: Final = (
     f"start this server with --vlm {REAL_MODEL} for real footage, whose keyframes compress_video "
     "shows already"
 )
+NOTHING: Final = "No moment matches; look for something else, or in other words."
 STEP_SECONDS: Final = 0.2
 """Progress is told no more often than this."""
 
@@ -159,7 +160,7 @@ class Tools:
             )
             shown = [b for part in found for b in _shown(_span(part.segment), part.keyframe)]
             moments = Moments(moments=[part.segment for part in found], warnings=notes)
-            lines = [*_warned(notes), f"{len(found)} moments for {query!r}:"]
+            lines = [*_warned(notes), f"{len(found)} moments for {query!r}:" if found else NOTHING]
             return _result("\n".join(lines), shown, moments)
 
         return await self._run(ctx, work)

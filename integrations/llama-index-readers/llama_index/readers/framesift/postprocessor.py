@@ -23,8 +23,8 @@ from framesift.vlms.base import VLM
 class FramesiftFramePostprocessor(BaseNodePostprocessor):
     """Keeps at most `max_frames` of the retrieved pictures, and every node that has none.
 
-    With a `vlm`, those stay that its answer to the query rests on, fewer where few do. Without one,
-    `selector` decides; it is given the query, but of those that come with framesift none reads it:
+    With a `vlm`, those stay that it finds the query in, fewer where few are like it. Without one,
+    or where it finds none, `selector` decides; it is given the query, but of those that come with framesift none reads it:
     `"keyframes"` keeps pictures that differ, so that near copies take no place in a prompt.
     """
 
@@ -72,7 +72,9 @@ class FramesiftFramePostprocessor(BaseNodePostprocessor):
             with self._asking.open(pictures) as chat:
                 found = chat.find(query, self.max_frames, evidence=self.evidence)
         wanted = {segment.uri for segment in found}
-        return {place for place, picture in enumerate(pictures) if str(picture) in wanted}
+        shown = {place for place, picture in enumerate(pictures) if str(picture) in wanted}
+        # Retrieval has its reasons where the model sees nothing of the query.
+        return shown or self._selected(pictures, query)
 
     def _selected(self, pictures: Sequence[Path], query: str) -> set[int]:
         """Returns the places of the pictures that the selector picks."""
