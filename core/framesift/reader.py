@@ -119,7 +119,8 @@ class Reader:
     ) -> tuple[Answer, Tensor, Weighed]:
         """Returns an answer without evidence, the weight of each kept token, and what it is.
 
-        Arguments and errors are those of `answer`; similarity is that to `words`.
+        Arguments and errors are those of `answer`; similarity is that to `words`, which the user
+        gave, whatever of them is asked.
         """
         cancelled = Event()
         with alone_with(self.vlm.hf, cancelled):
@@ -150,9 +151,9 @@ class Reader:
             usage = self._usage(prompt, said, held)
             if said.finish_reason == "cancelled":
                 evidence = None
-            asked = turns[-1].text if words is None else words
-            found = evidence and self._weights(asked, prompt, said, evidence)
-        warnings = _warnings(vlm, turns, prompt)
+            words = turns[-1].text if words is None else words
+            found = evidence and self._weights(words, prompt, said, evidence)
+        warnings = _warnings(vlm, turns, words, prompt)
         return Answer(text=said.text, usage=usage, warnings=warnings), found
 
     @cached_property
@@ -198,11 +199,10 @@ def limitation(vlm: VLM, turns: Sequence[Turn]) -> str | None:
     return vlm.limitation([video.report.uri for turn in turns for video in turn.videos])
 
 
-def _warnings(vlm: VLM, turns: Sequence[Turn], prompt: Prompt) -> list[str]:
+def _warnings(vlm: VLM, turns: Sequence[Turn], question: str, prompt: Prompt) -> list[str]:
     """Returns what the model cannot do, and what went wrong with the videos and their prompt."""
     limit = limitation(vlm, turns)
     videos = [video.report for turn in turns for video in turn.videos]
-    question = turns[-1].text
     told = joined([(report.uri, _notes(report, question)) for report in videos])
     return list(dict.fromkeys([*([limit] if limit else []), *told, *prompt.warnings]))
 

@@ -2,9 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 
+from framesift.assistant import Assistant
 from framesift.errors import BudgetError, InvalidOptionError
+from framesift.evaluation.sections import finding
 from framesift.pipeline import VideoCompressor
+from framesift.search import LEAST, as_question, standing_out
 from framesift.sources.base import open_video
 
 CLIP = "synthetic://number?seed=3"
@@ -32,7 +37,7 @@ def test_the_first_moment_is_where_it_happens(sift, clip):
 
 
 def test_moments_are_the_evidence_of_the_answer(sift, clip):
-    for evidence in ("attention", "similarity"):
+    for evidence in ("auto", "attention", "similarity"):
         found = sift.find(clip, QUERY, evidence=evidence)
         answer = sift.ask(clip, QUERY, evidence=evidence)
         assert [part.segment for part in found] == answer.evidence
@@ -52,6 +57,63 @@ def test_at_most_as_many_come_as_were_asked(sift, clip):
     assert scores == sorted(scores, reverse=True)
     assert len(sift.find(clip, QUERY, 1, evidence="similarity")) == 1
     assert len(every) > 1
+
+
+def test_nothing_is_returned_and_said_where_nothing_is_like_the_query(sift, clip):
+    for evidence, query in (("attention", "a red star"), ("similarity", "a bicycle on the road")):
+        notes = []
+        assert sift.find(clip, query, evidence=evidence, warn=notes.append) == []
+        assert notes == [f"nothing in {CLIP!r} is like {query!r}"]
+        with sift.open(clip) as chat:
+            assert chat.find(query, evidence=evidence) == []
+            assert chat.find(QUERY, evidence=evidence) != []
+            assert chat.find(query, evidence=evidence) == []
+            assert chat.ask(QUERY).text == "44"
+        helper = Assistant(sift)
+        assert helper.find(clip, query, evidence=evidence, warn=notes.append) == []
+        assert notes[0] == notes[1]
+
+
+@pytest.mark.parametrize("video", ["synthetic://static?seconds=1", "synthetic://static?seconds=6"])
+def test_a_video_in_which_nothing_happens_has_nothing(sift, video):
+    assert sift.find(video, QUERY) == []
+
+
+@pytest.mark.parametrize("level", [0, 90, 255])
+def test_a_plain_picture_has_nothing(sift, level):
+    assert sift.find(Image.new("RGB", (64, 48), (level,) * 3), QUERY) == []
+
+
+def test_words_become_a_question_and_questions_stay():
+    assert as_question("a red star") == "Is this in the video: a red star?"
+    for question in (QUERY, "Where? ", "\u54ea\u91cc\uff1f", "\u0623\u064a\u0646\u061f"):
+        assert as_question(question) == question
+
+
+def test_no_weights_at_all_stand_out_from_nothing():
+    none, even = torch.zeros(12), torch.ones(12)
+    for kind in LEAST:
+        for weights in (none, even):
+            for neutral in (none, even):
+                assert standing_out(weights, neutral, kind, 3) < LEAST[kind]
+        assert standing_out(torch.ones(1), torch.ones(1), kind, 1) < LEAST[kind]
+    spread = torch.linspace(-1, 1, 12)
+    assert standing_out(spread, spread, "similarity", 3) == pytest.approx(1)
+    one = torch.eye(12)[5]
+    assert standing_out(one, even, "attention", 3) > LEAST["attention"]
+    assert standing_out(one, one, "attention", 3) > LEAST["attention"]
+
+
+@pytest.mark.slow
+def test_what_is_there_is_found_more_often_than_what_is_not():
+    rows = finding.results("test", 12)["rows"]
+    share = {(row["video"], row["name"]): row["share"] for row in rows}
+    assert share["present", "attention"] >= 0.8
+    assert share["absent", "attention"] <= 0.4
+    assert share["foreign", "attention"] <= 0.5
+    assert share["right time", "attention"] >= 0.6
+    assert share["present", "similarity"] >= 0.8
+    assert share["foreign", "similarity"] <= 0.4
 
 
 def test_bad_input_is_refused_before_anything_is_fetched(sift):

@@ -121,17 +121,17 @@ def show_answer(
 def show_found(
     uri: str, query: str, found: Sequence[Segment], warnings: Sequence[str], *, as_json: bool
 ) -> None:
-    """Prints the stretches that a query points at, or that nothing is like it."""
+    """Prints the stretches that a query points at, or that nothing is like it; notes on stderr."""
+    nothing = nothing_like([uri], query)
+    _print_notes([line for line in warnings if line != nothing], [])
     if as_json:
         moments = [part.model_dump(mode="json") for part in found]
         _print_json({"uri": uri, "query": query, "moments": moments, "warnings": warnings})
         return
-    nothing = nothing_like([uri], query)
     for part in found:
         click.echo(f"found     {_stretch(part)}")
     if nothing in warnings:
         click.echo(nothing)
-    _print_notes([line for line in warnings if line != nothing], [])
 
 
 def show_parts(plural: str, *, as_json: bool) -> None:

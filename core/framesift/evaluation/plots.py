@@ -152,6 +152,13 @@ def _pointing(axis: Any, found: Section) -> None:
     axis.set_xlabel("per cent, 95 % interval; the embedded tiny model")
 
 
+def _finding(axis: Any, found: Section) -> None:
+    rows = found["rows"]
+    _shares(axis, rows, [f"{row['name']}  ·  {row['video']}" for row in rows], "attention")
+    axis.set_title("Queries for which something is found")
+    axis.set_xlabel("per cent, 95 % interval; the embedded tiny model")
+
+
 def _shares(axis: Any, rows: list[dict[str, Any]], labels: list[str], mine: str) -> None:
     """Draws a share per row with its interval, the first row on top; ours in colour."""
     shares = [100 * row["share"] for row in rows]
@@ -277,6 +284,7 @@ PANELS: Final[dict[str, Callable[[Any, Section], None]]] = {
     "attention": _attention,
     "real_size": _real_size,
     "pointing": _pointing,
+    "finding": _finding,
     "evidence": _evidence,
     "costs": _costs,
     "catalogue": _catalogue,

@@ -19,6 +19,20 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture
+def find(monkeypatch, capsys):
+    """Runs `framesift find` in this process; returns exit code, stdout and stderr."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["framesift", "find", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        captured = capsys.readouterr()
+        return stopped.value.code or 0, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
 def ask(monkeypatch, capsys, folder):
     """Runs `framesift ask` in this process; returns exit code, stdout and stderr."""
 
@@ -120,3 +134,49 @@ def test_the_toy_says_once_on_stderr_that_it_knows_no_real_footage(ask, tmp_path
         assert json.loads(out)["warnings"][0] in err
     _, _, err = ask(CLIP, "What is it?", "--max-new-tokens", "2", *options, vlm="tiny")
     assert err == ""
+
+
+NUMBER = "synthetic://number?seed=3"
+
+
+def test_found_is_printed_as_evidence_is(find):
+    code, out, err = find(NUMBER, "What number flashes?", "--count", "1")
+    assert (code, err) == (0, "")
+    assert out.startswith("found     3.00 - 4.00 s  box 0.62 0.25 1.00 0.62  attended to")
+    assert out.count("\n") == 1
+    _, out, _ = find(NUMBER, "What number flashes?", "--json")
+    found = json.loads(out)
+    assert (found["uri"], found["query"]) == (NUMBER, "What number flashes?")
+    assert (found["moments"][0]["start_seconds"], found["warnings"]) == (3.0, [])
+
+
+def test_nothing_found_is_a_line_and_no_error(find):
+    line = f"nothing in {NUMBER!r} is like 'a red star'"
+    assert find(NUMBER, "a red star") == (0, f"{line}\n", "")
+    code, out, err = find(NUMBER, "a red star", "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out) == {
+        "uri": NUMBER,
+        "query": "a red star",
+        "moments": [],
+        "warnings": [line],
+    }
+
+
+@pytest.mark.parametrize("given", [(NUMBER, " "), (NUMBER, "x", "--count", "0"), ("no.mp4", "x")])
+def test_what_cannot_be_looked_for_is_one_line_and_exit_code_two(find, given):
+    code, out, err = find(*given)
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_the_toy_says_on_stderr_that_what_it_finds_in_real_footage_means_nothing(
+    find, tmp_path, options
+):
+    Image.new("RGB", (64, 48)).save(tmp_path / "talk.png")
+    code, out, err = find(tmp_path / "talk.png", "a dog", *options)
+    assert code == 0
+    assert "talk.png" in out
+    assert err.startswith("warning   'tiny' was trained on synthetic:// videos only")
+    assert err.count("\n") == 1

@@ -98,6 +98,14 @@ def test_moments_come_with_times_and_frames(tools):
     assert f"{first.start_seconds:.1f}-{first.end_seconds:.1f} s" in message.content[1]["text"]
 
 
+def test_nothing_found_is_said_in_words(tools):
+    message = called(tools["find_in_video"], video=CLIP, query="a red star")
+    line = f"nothing in {CLIP!r} is like 'a red star'"
+    assert message.artifact == {"moments": [], "warnings": [line]}
+    assert message.content[0]["text"] == f"Warning: {line}"
+    assert "No moment matches" in message.content[1]["text"]
+
+
 def test_artifacts_survive_a_checkpoint(tools):
     written = JsonPlusSerializer()
     arguments = {"question": QUESTION, "query": QUESTION}

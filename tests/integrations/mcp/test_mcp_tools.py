@@ -92,6 +92,15 @@ def test_found_moments_are_those_of_python_with_a_picture_each(call, sift):
     assert len(pictures(result)) == len(found)
 
 
+def test_nothing_found_is_said_in_words(call):
+    result = call("find_in_video", video=CLIP, query="a red star")
+    line = f"nothing in {CLIP!r} is like 'a red star'"
+    assert not result.is_error
+    assert result.structured_content == {"moments": [], "warnings": [line]}
+    assert result.content[0].text.startswith(f"Warning: {line}\nNo moment matches")
+    assert not pictures(result)
+
+
 def test_compression_shows_few_small_pictures_and_counts(call, sift):
     wide = "synthetic://number?seed=3&width=1024&height=576&seconds=3"
     result = call("compress_video", video=wide, compression_ratio=0.5, images=2)

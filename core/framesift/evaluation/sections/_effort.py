@@ -16,6 +16,7 @@ class Effort:
     frames: tuple[int, ...] = (32, 128, 512)
     coverage_videos: int = 20
     pointing_videos: int = 20
+    finding_videos: int = 60
     evidence_keeps: tuple[float, ...] = (0.05, 0.1, 0.25, 0.5)
     server_seconds: float = 20.0
     real_models: tuple[str, ...] = ("llava", "llava-onevision", "internvl", "qwen2-5-vl")
@@ -34,6 +35,7 @@ QUICK: Final = Effort(
     sampling_rounds=1,
     coverage_videos=3,
     pointing_videos=2,
+    finding_videos=2,
     evidence_keeps=(0.25,),
     server_seconds=5.0,
     real_models=("llava",),
