@@ -52,6 +52,8 @@ RANGES: Final = (
 )
 """Largest number that a configuration may give under a name, far above what models have."""
 POSITIVE: Final = ("image_size", "patch_size", "hidden_size", "vocab_size", "temporal_patch_size")
+MOST_GROWTH: Final = 64
+"""Letters that a tokenizer makes of one by replacing."""
 MOST_PATCHES: Final = 1 << 16
 """Patches of one picture."""
 
@@ -80,6 +82,8 @@ def check_files(model: str, folder: Path, *, trusted: bool) -> None:
     for name in (*SMALL, *TOKENIZERS):
         if (folder / name).is_file():
             _ = read_object(model, folder / name)
+    if (folder / TOKENIZERS[0]).is_file():
+        _check_growth(model, read_object(model, folder / TOKENIZERS[0]))
     if (folder / ADAPTER).is_file():
         raise ModelError(
             f"{called(model)!r} is an adapter ({ADAPTER}), which stands on another checkpoint; "
@@ -152,6 +156,26 @@ def shards(model: str, folder: Path) -> list[str]:
             "came with the model"
         )
     return sorted(set(names))
+
+
+def _check_growth(model: str, tokenizer: dict[str, Any]) -> None:
+    """Refuses a tokenizer that writes more for a text than tokenizers do: replacements multiply."""
+    for part in ("normalizer", "decoder"):
+        growth = 1.0
+        for _, step, depth in _settings({part: tokenizer.get(part)}):
+            if depth > DEEPEST:
+                growth = MOST_GROWTH + 1
+            elif isinstance(step, dict) and isinstance(content := step.get("content"), str):
+                pattern = step.get("pattern")
+                plain = pattern.get("String") if isinstance(pattern, dict) else None
+                growth *= max(
+                    1.0, len(content) / max(1, len(plain) if isinstance(plain, str) else 1)
+                )
+        if growth > MOST_GROWTH:
+            raise ModelError(
+                f"tokenizer.json of {called(model)!r} makes up to {growth:.3g} letters of one "
+                f"({part}), at most {MOST_GROWTH} are read; take the file that came with the model"
+            )
 
 
 def _check_config(model: str, config: dict[str, Any], trusted: bool) -> None:

@@ -131,8 +131,12 @@ def reach_hub(model: str) -> None:
 
 
 @contextmanager
-def in_one_line(model: str) -> Iterator[None]:
+def in_one_line(model: str, doing: str = "load") -> Iterator[None]:
     """Makes a `ModelError` of whatever the files of a checkpoint lead to.
+
+    Args:
+        model: local folder or hub id.
+        doing: what is done with it, for the message.
 
     Raises:
         ModelError: something went wrong within.
@@ -149,7 +153,7 @@ def in_one_line(model: str) -> Iterator[None]:
         cause = error.__cause__ if isinstance(error, unfit) else None
         reason = _first_line(cause or error).replace(str(Path(model).resolve()), called(model))
         raise ModelError(
-            f"cannot load {called(model)!r} ({reason.replace(model, called(model))}); {WANTED}"
+            f"cannot {doing} {called(model)!r} ({reason.replace(model, called(model))}); {WANTED}"
         ) from error
 
 

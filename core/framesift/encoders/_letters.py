@@ -86,7 +86,7 @@ class Letters:
         Raises:
             ModelError: the tokenizer is damaged.
         """
-        with in_one_line(self._tokenizer.name_or_path):
+        with in_one_line(self._tokenizer.name_or_path, doing="read text by"):
             if seam not in text:
                 found = self._tokenizer(
                     text, add_special_tokens=add_special_tokens, return_offsets_mapping=True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -76,7 +76,7 @@ running: Final[ContextVar[Meter]] = ContextVar("running")
 
 def weighed(value: Any) -> Any:
     """Returns a value, counted; what is made while it is asked for is made now."""
-    if not isinstance(value, str | list | tuple | dict) and hasattr(value, "__next__"):
+    if isinstance(value, Iterator):
         value = collected(value)
     running.get().weigh(value)
     return value

@@ -32,8 +32,10 @@ from framesift.vlms._template_limits import (
     weighed,
 )
 
-LONGEST: Final = 256 << 10
+LONGEST: Final = 128 << 10
 """Letters of a template."""
+MOST_NODES: Final = 12_000
+"""Parts of a template, since compiling some takes the square of their number."""
 LONGEST_DATE: Final = 100
 HANDED_DOWN: Final = {"_loop_vars", "_block_vars"}
 OPERATIONS: Final[dict[str, Callable[[Any, Any], Any]]] = {
@@ -106,6 +108,8 @@ class _Box(ImmutableSandboxedEnvironment):
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree = super()._parse(source, name, filename)
+        if (count := sum(1 for _ in tree.find_all(nodes.Node))) > MOST_NODES:
+            raise TemplateLimitError(f"it has {count} parts; at most {MOST_NODES} are run")
         found: nodes.Template = _Counting(self).visit(tree)
         return found
 

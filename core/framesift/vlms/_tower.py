@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from framesift.encoders._checkpoint_reading import in_one_line
 from framesift.encoders._edges import edge_density
 from framesift.encoders._model_use import alone_with
 from framesift.encoders.base import Encoder
@@ -90,7 +91,7 @@ class Tower(Encoder):
         parts = []
         for start in range(0, len(images), step * self.batch_size):
             pixels = self.pixels(images[start : start + step * self.batch_size])
-            with alone_with(hf):
+            with alone_with(hf), in_one_line(self.vlm.model, doing="run"):
                 found = self.look(pixels.to(hf.device, hf.dtype))
             parts.append({name: value.cpu() for name, value in found.items()})
         columns = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}

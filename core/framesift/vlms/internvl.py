@@ -75,8 +75,8 @@ class InternVL(FamilyVLM):
 
     def blocks(self, video: CompressedVideo) -> list[list[Block]]:
         """Returns one item with a block for each frame."""
-        start = getattr(self.tokenizer, "start_image_token", "<img>")
-        end = getattr(self.tokenizer, "end_image_token", "</img>")
+        start = str(getattr(self.tokenizer, "start_image_token", "<img>"))
+        end = str(getattr(self.tokenizer, "end_image_token", "</img>"))
         frames = video.plan.num_in // video.plan.tokens_per_frame
         return [
             [

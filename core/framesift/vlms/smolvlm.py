@@ -129,8 +129,8 @@ class SmolVLM(FamilyVLM):
 
     def blocks(self, video: CompressedVideo) -> list[list[Block]]:
         """Returns one item with a block for each frame, or an item for each image."""
-        mark = getattr(self.tokenizer, "fake_image_token", "<fake_token_around_image>")
-        start = mark + getattr(self.tokenizer, "global_image_token", "<global-img>")
+        mark = str(getattr(self.tokenizer, "fake_image_token", "<fake_token_around_image>"))
+        start = mark + str(getattr(self.tokenizer, "global_image_token", "<global-img>"))
         seconds = [int(second + 1e-6) for second in video.frame_seconds.tolist()]
         if self.item == "image":
             return [

@@ -13,7 +13,7 @@ from framesift.encoders.clip import Clip  # noqa: E402
 from framesift.errors import ModelError  # noqa: E402
 from framesift.vlms._load import load_vlm  # noqa: E402
 from framesift.vlms.base import Turn  # noqa: E402
-from tiny_vlms import TINY  # noqa: E402
+from tiny_vlms import TINY, make_frames  # noqa: E402
 
 SHAPES = {
     "list": b"[]",
@@ -355,9 +355,44 @@ def test_a_tower_alone_is_checked_as_well(tmp_path, path, value):
     transformers.CLIPImageProcessorPil().save_pretrained(tmp_path / "clip")
     edited(tmp_path / "clip", path, value)
     encoder = Clip(model=str(tmp_path / "clip"), device="cpu")
-    from tiny_vlms import make_frames
-
     with pytest.raises(ModelError) as error:
         encoder.encode(make_frames(1, (64, 64)))
     assert "\n" not in str(error.value)
     assert str(tmp_path) not in str(error.value)
+
+
+def test_a_tokenizer_whose_replacements_multiply_is_refused(copied):
+    doubled = {"type": "Replace", "pattern": {"String": "a"}, "content": "aa"}
+    settings = json.loads((copied / "tokenizer.json").read_text())
+    settings["normalizer"] = {"type": "Sequence", "normalizers": [doubled] * 30}
+    (copied / "tokenizer.json").write_text(json.dumps(settings))
+    assert "letters of one" in refused(copied)
+
+
+def test_a_pattern_that_a_tokenizer_gives_up_on_is_one_line(copied):
+    settings = json.loads((copied / "tokenizer.json").read_text())
+    settings["pre_tokenizer"]["pattern"] = {"Regex": "(a+)+$"}
+    (copied / "tokenizer.json").write_text(json.dumps(settings))
+    vlm = load_vlm(str(copied))
+    with pytest.raises(ModelError, match="cannot read text") as error:
+        vlm.prompt([Turn(role="user", text="a" * 200 + "!")])
+    assert "\n" not in str(error.value)
+
+
+def test_a_checkpoint_in_the_cache_of_the_hub_is_checked_as_well(copied, tmp_path, monkeypatch):
+    cached = tmp_path / "hub" / "models--org--cached"
+    (cached / "refs").mkdir(parents=True)
+    (cached / "refs" / "main").write_text("abc")
+    edited(copied, ["text_config", "_attn_implementation"], "org/kernel")
+    shutil.copytree(copied, cached / "snapshots" / "abc")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    with pytest.raises(ModelError, match="code from elsewhere"):
+        load_vlm("org/cached")
+
+
+def test_a_tower_that_cannot_run_as_it_is_told_is_one_line(copied):
+    vlm = load_vlm(str(edited(copied, ["vision_feature_layer"], -2)))
+    vlm.config.vision_feature_layer = 99
+    with pytest.raises(ModelError, match="cannot run") as error:
+        vlm.encoder.encode(make_frames(1, (32, 32)))
+    assert "\n" not in str(error.value)
