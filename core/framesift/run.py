@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from framesift.types.text import printable
 from framesift.types.video import Warn
 
 logger = logging.getLogger(__name__)
@@ -28,7 +29,10 @@ class Run:
         """Keeps a warning and tells the listener, unless it is known already."""
         if line not in self.warnings:
             self.warnings.append(line)
-            (self.listener or logger.warning)(line)
+            if self.listener is None:
+                logger.warning("%s", printable(line))
+            else:
+                self.listener(line)
 
     def within(self) -> Run:
         """Returns a run for one of several videos: a clock of its own, notes that come here too."""

@@ -19,6 +19,7 @@ from framesift.registry import describe
 from framesift.run import Run
 from framesift.selectors import registry as selectors
 from framesift.stages import Stages, Video, file_of
+from framesift.storage import holds
 from framesift.types.answer import Segment
 from framesift.types.moment import Moment
 from framesift.types.options import check_finite, check_options
@@ -152,6 +153,8 @@ class _Entry(BaseModel):
     segment: Segment
     image: str
     """Name of its picture, which lies beside the index."""
+    sha256: str
+    """Of the picture, in hexadecimal digits: one that is cut off or empty is made again."""
 
 
 class _Kept(BaseModel):
@@ -166,12 +169,15 @@ def _load(place: Path) -> _Kept | None:
         kept = _Kept.model_validate_json((place / INDEX).read_bytes())
     except (OSError, ValidationError):
         return None
-    whole = all(_is_whole(place / Path(entry.image).name) for entry in kept.segments)
+    whole = all(_is_whole(place / Path(each.image).name, each.sha256) for each in kept.segments)
     return kept if kept.segments and whole else None
 
 
-def _is_whole(image: Path) -> bool:
-    return image.is_file() and image.stat().st_size > 0
+def _is_whole(image: Path, sha256: str) -> bool:
+    try:
+        return hashlib.sha256(image.read_bytes()).hexdigest() == sha256
+    except OSError:
+        return False
 
 
 def _save(place: Path, moments: Sequence[Moment], warnings: Sequence[str]) -> _Kept:
@@ -180,8 +186,11 @@ def _save(place: Path, moments: Sequence[Moment], warnings: Sequence[str]) -> _K
     for moment in moments:
         assert moment.keyframe is not None, "what covers a video that is open has pictures"
         name = f"{round(moment.keyframe.pts_seconds * 1000):09d}.jpg"
-        write_atomically(place / name, moment.keyframe.jpeg())
-        entries.append(_Entry(segment=moment.segment, image=name))
+        content = moment.keyframe.jpeg()
+        if not holds(place / name, content):
+            write_atomically(place / name, content)
+        digest = hashlib.sha256(content).hexdigest()
+        entries.append(_Entry(segment=moment.segment, image=name, sha256=digest))
     kept = _Kept(segments=entries, warnings=list(warnings))
     write_atomically(place / INDEX, kept.model_dump_json(indent=2).encode())
     return kept

@@ -15,8 +15,10 @@ there, of the run before or of the new one:
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -32,9 +34,11 @@ from framesift.writing import as_path, read_file, storing, write_atomically, wri
 
 TOKENS: Final = "tokens.safetensors"
 REPORT: Final = "report.json"
+KEYFRAMES: Final = "keyframes.json"
 MOST_REPORT_BYTES: Final = 256 * 2**20
 """Longest report that is read: one number for each frame stands in it."""
 _WAITING: Final = re.compile(r"tokens-[0-9a-f]{16}\.safetensors")
+_KEYFRAME: Final = re.compile(r"keyframe-\d{5,}\.\d\ds(-[0-9a-f]{8})?\.jpg", re.ASCII)
 _TRIES: Final = 8
 _HINT: Final = "give a folder that `framesift compress --out` or save_compressed wrote"
 
@@ -60,6 +64,32 @@ def save_keyframe(frame: Keyframe, folder: str | os.PathLike[str], *, quality: i
     content = frame.jpeg(quality=quality)
     path = as_path(folder, "folder") / f"{hashlib.sha256(content).hexdigest()[:32]}.jpg"
     return path if holds(path, content) else write_atomically(path, content)
+
+
+def save_keyframes(frames: Sequence[Keyframe], folder: str | os.PathLike[str]) -> list[Path]:
+    """Returns the JPEG files in `folder` that hold keyframes, named by time and content.
+
+    `keyframes.json`, which is written last, lists them; then those of an earlier call are removed,
+    so that a folder holds the keyframes of one call.
+
+    Raises:
+        StorageError: the folder cannot be written to.
+    """
+    folder = as_path(folder, "folder")
+    entries, files = [], []
+    with writing_to(folder):
+        for frame in frames:
+            content = frame.jpeg()
+            digest = hashlib.sha256(content).hexdigest()
+            path = folder / f"keyframe-{frame.pts_seconds:08.2f}s-{digest[:8]}.jpg"
+            files.append(path if holds(path, content) else write_atomically(path, content))
+            entries.append({"file": path.name, "sha256": digest, **frame.metadata()})
+        write_atomically(folder / KEYFRAMES, f"{json.dumps(entries, indent=2)}\n".encode())
+        with storing(folder):
+            for path in folder.iterdir():
+                if _KEYFRAME.fullmatch(path.name) and path not in files:
+                    path.unlink(missing_ok=True)
+    return files
 
 
 def holds(path: Path, content: bytes) -> bool:

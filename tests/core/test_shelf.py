@@ -86,6 +86,20 @@ def test_a_damaged_shelf_is_mended(shelf, talk, index):
     assert path.is_file()
 
 
+def test_a_picture_that_is_not_whole_is_made_again(shelf, talk):
+    ((segment, path),) = shelf.read(talk).segments
+    content = path.read_bytes()
+    for damaged in (b"", content[:-100], bytes(len(content))):
+        path.write_bytes(damaged)
+        assert shelf.read(talk).segments == ((segment, path),)
+        assert path.read_bytes() == content
+
+
+def test_a_shelf_may_be_named_by_text(shelf, talk):
+    named = KeyframeShelf(folder=str(shelf.folder), compressor=shelf.compressor)
+    assert named.read(talk).segments[0][1].is_relative_to(shelf.folder)
+
+
 def test_an_index_cannot_point_out_of_its_folder(shelf, talk):
     ((_, path),) = shelf.read(talk).segments
     index = path.parent / "segments.json"

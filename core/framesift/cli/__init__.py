@@ -44,7 +44,7 @@ def _run() -> int | None:
 
 
 def _complain(reason: str) -> int:
-    import click
+    from framesift.cli import terminal
 
-    click.echo(f"framesift: {' '.join(reason.split())}", err=True)
+    terminal.line(f"framesift: {' '.join(reason.split())}", err=True)
     return 2

@@ -16,9 +16,8 @@ from framesift.generation import Generation
 from framesift.pipeline import VideoCompressor
 from framesift.sources.base import open_video
 from framesift.stages import Video
-from framesift.storage import save_compressed
+from framesift.storage import save_compressed, save_keyframes
 from framesift.types.compressed import CompressedVideo
-from framesift.writing import write_atomically
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -60,14 +59,13 @@ def keyframes(
     out: Path | None,
     as_json: bool,
 ) -> None:
-    """Pick exactly COUNT frames that cover the distinct content; write them as JPEG."""
+    """Pick exactly COUNT frames that cover the distinct content; write them as JPEG.
+
+    A folder holds the keyframes of one run: those of an earlier one are replaced.
+    """
     warnings: list[str] = []
     frames = sift.keyframes(uri, count, question, warn=warnings.append)
-    files = []
-    if out is not None:
-        for frame in frames:
-            path = out / f"keyframe-{frame.pts_seconds:08.2f}s.jpg"
-            files.append(write_atomically(path, frame.jpeg()))
+    files = [] if out is None else save_keyframes(frames, out)
     output.show_keyframes(uri, count, frames, warnings, files, as_json=as_json)
 
 
@@ -89,13 +87,23 @@ def segments(
 @app.command()
 @options.uri
 @click.option(
-    "-o", "--out", type=click.Path(path_type=Path), default="framesift-report.html", help="Page."
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default="framesift-report.html",
+    help="Page.",
 )
 @options.count
 @options.as_json
 @options.with_token_options
 def report(sift: VideoCompressor, uri: str, out: Path, count: int, as_json: bool) -> None:
     """Show what is kept: one self-contained HTML page, and a PNG contact sheet beside it."""
+    sheet = out.with_suffix(".png")
+    if sheet.name.lower() == out.name.lower():
+        raise click.UsageError(
+            f"--out {str(out)!r} is the name of the contact sheet beside the page; give the page "
+            f"another, such as {out.with_suffix('.html').name}"
+        )
     notes: list[str] = []
     with open_video(uri, sift.limits) as local:
         video = sift.compress(local, warn=notes.append)
@@ -105,9 +113,8 @@ def report(sift: VideoCompressor, uri: str, out: Path, count: int, as_json: bool
         pictures = sift.frames(local, times, max_side_px=FRAME_PX, warn=notes.append)
     noted = video.report.model_copy(update={"warnings": list(dict.fromkeys(notes))})
     video = replace(video, report=noted)
-    sheet = out.with_suffix(".png")
-    write_report(out, video=video, frames=pictures, keyframes=frames, title=local.title)
     write_contact_sheet(sheet, video=video, frames=pictures, keyframes=frames)
+    write_report(out, video=video, frames=pictures, keyframes=frames, title=local.title)
     output.show_report(video.report, [out, sheet], as_json=as_json)
 
 

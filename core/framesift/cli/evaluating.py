@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import click
 
-from framesift.cli import options
+from framesift.cli import options, terminal
 from framesift.errors import InvalidOptionError
 from framesift.evaluation import provenance
 from framesift.evaluation.answers import answering, question_sets
@@ -88,10 +88,10 @@ def answers(
     with progress_bar("answers", total=count, unit="video") as bar:
         for _ in answering.answer_all(model, asked, chosen, log, out):
             bar.update(1)
-    click.echo("\n".join([*table_lines(log), "", *verdict(log)]))
+    terminal.echo("\n".join([*table_lines(log), "", *verdict(log)]))
     for name, reason in left_out.items():
-        click.echo(f"left out  {name}: {reason}")
-    click.echo(f"wrote     {out}")
+        terminal.line(f"left out  {name}: {reason}")
+    terminal.line(f"wrote     {out}")
 
 
 @app.command("compare")
@@ -104,7 +104,7 @@ def compared(one: Path, other: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([row.as_row() for row in rows]))
     else:
-        click.echo("\n".join(compare_lines(rows)))
+        terminal.echo("\n".join(compare_lines(rows)))
 
 
 @app.command("curves")
@@ -121,11 +121,21 @@ def curves(log: Path, out: Path, results: tuple[Path, ...]) -> None:
     found = AnswerLog.read(log)
     sections: dict[str, Any] = {}
     for path in results:
-        sections |= json.loads(path.read_text())["sections"]
+        sections |= _sections(path)
     written = write_curves(out, found, sections=sections)
     written.append(write_atomically(out / FIGURES, json.dumps(summary(found), indent=1).encode()))
     for path in written:
-        click.echo(f"wrote     {path}")
+        terminal.line(f"wrote     {path}")
+
+
+def _sections(path: Path) -> dict[str, Any]:
+    try:
+        sections = json.loads(path.read_bytes())["sections"]
+    except (OSError, ValueError, LookupError, TypeError):
+        sections = None
+    if not isinstance(sections, dict):
+        raise InvalidOptionError(f"{str(path)!r} is no benchmark.json; it must hold sections")
+    return sections
 
 
 def _clips(folder: Path | None, questions: Path | None, *, fetch: bool) -> Path:

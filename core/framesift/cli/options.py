@@ -82,7 +82,12 @@ uris = click.argument("uris", metavar="URI...", nargs=-1, required=True)
 """Several of them, or pictures."""
 question = click.option("-q", "--question", help="What is to be answered.")
 count = click.option("-n", "--count", type=int, default=8, help="Number of keyframes.")
-folder = click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder to write to.")
+folder = click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder to write to.",
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object only.")
 
 

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import click
-
+from framesift.cli import terminal
 from framesift.registry import Registry
 from framesift.search import nothing_like
 from framesift.types.answer import Answer, Segment
@@ -22,19 +21,19 @@ def show_report(report: CompressionReport, files: Sequence[Path], *, as_json: bo
         _print_json({**report.model_dump(mode="json"), "files": files})
         return
     kept = report.tokens_out / report.tokens_in
-    click.echo(f"{report.uri}  ({report.duration_seconds:.1f} s)")
-    click.echo(f"tokens    {report.tokens_in:,} -> {report.tokens_out:,}  ({kept:.1%} kept)")
-    click.echo(
+    terminal.line(f"{report.uri}  ({report.duration_seconds:.1f} s)")
+    terminal.line(f"tokens    {report.tokens_in:,} -> {report.tokens_out:,}  ({kept:.1%} kept)")
+    terminal.line(
         f"frames    {report.frames_in:,} -> {report.frames_out:,}  ({report.fps:g} per second)"
     )
     if saved := report.frames_in - report.frames_encoded:
-        click.echo(
+        terminal.line(
             f"encoded   {report.frames_encoded:,} of {report.frames_in:,} frames  ({saved:,} "
             f"were like the last encoded one, {saved / report.frames_in:.0%} of encoding saved)"
         )
-    click.echo(f"strategy  {report.strategy}  on  {report.encoder}")
+    terminal.line(f"strategy  {report.strategy}  on  {report.encoder}")
     stages = "  ".join(f"{name} {seconds:.2f}" for name, seconds in report.seconds.items())
-    click.echo(f"seconds   {stages}")
+    terminal.line(f"seconds   {stages}")
     _print_notes(report.warnings, files)
 
 
@@ -54,7 +53,7 @@ def show_keyframes(
         _print_json({**counts, "keyframes": found, "warnings": warnings, "files": files})
         return
     for frame in frames:
-        click.echo(f"{frame.pts_seconds:9.2f} s  {frame.score:.3f}  {frame.reason}")
+        terminal.line(f"{frame.pts_seconds:9.2f} s  {frame.score:.3f}  {frame.reason}")
     _print_notes(warnings, files)
 
 
@@ -68,18 +67,18 @@ def show_segments(
         return
     for part in segments:
         span = f"{part.start_seconds:9.2f} - {part.end_seconds:8.2f} s"
-        click.echo(f"{span}  keyframe {part.keyframe_seconds:8.2f} s  {part.text}".rstrip())
+        terminal.line(f"{span}  keyframe {part.keyframe_seconds:8.2f} s  {part.text}".rstrip())
     _print_notes(warnings, [])
 
 
 def show_piece(text: str) -> None:
     """Prints a piece of an answer at once."""
-    click.echo(text, nl=False)
+    terminal.echo(text, nl=False)
 
 
 def show_warning(line: str) -> None:
     """Prints a warning at once."""
-    click.echo(f"warning   {line}", err=True)
+    terminal.line(f"warning   {line}", err=True)
 
 
 def show_answer(
@@ -97,22 +96,22 @@ def show_answer(
     if as_json:
         _print_json(answer.model_dump(mode="json"))
         return
-    click.echo("" if streamed else answer.text)
+    terminal.echo("" if streamed else answer.text)
     for part in answer.evidence:
         source = f"  {part.uri}" if several else ""
-        click.echo(f"evidence  {_stretch(part)}{source}")
+        terminal.line(f"evidence  {_stretch(part)}{source}")
     usage = answer.usage
     kept = usage.visual_tokens_after / usage.visual_tokens_before
-    click.echo(
+    terminal.line(
         f"tokens    {usage.visual_tokens_before:,} -> {usage.visual_tokens_after:,} visual "
         f"({kept:.1%} kept), prompt {usage.prompt_tokens:,}, answer {usage.answer_tokens:,} "
         f"({usage.finish_reason.replace('_', ' ')})"
     )
-    click.echo(
+    terminal.line(
         f"seconds   encode {usage.encode_seconds:.2f}  prefill {usage.prefill_seconds:.2f}  "
         f"decode {usage.decode_seconds:.2f}"
     )
-    click.echo(f"cache     {usage.kv_cache_bytes / 2**20:.2f} MiB of keys and values")
+    terminal.line(f"cache     {usage.kv_cache_bytes / 2**20:.2f} MiB of keys and values")
     # Of several videos, those of the answer name their video before the line.
     rest = [line for line in answer.warnings if not line.endswith(tuple(told))]
     _print_notes(rest, [])
@@ -129,9 +128,9 @@ def show_found(
         _print_json({"uri": uri, "query": query, "moments": moments, "warnings": warnings})
         return
     for part in found:
-        click.echo(f"found     {_stretch(part)}")
+        terminal.line(f"found     {_stretch(part)}")
     if nothing in warnings:
-        click.echo(nothing)
+        terminal.line(nothing)
 
 
 def show_parts(plural: str, *, as_json: bool) -> None:
@@ -146,9 +145,9 @@ def show_parts(plural: str, *, as_json: bool) -> None:
         if "output" in row:
             facts.append(f"{row['applies_to']}, {row['output']}, {row['cost']}")
         options = [f"{key}={value}" for key, value in row["options"].items()]
-        click.echo(f"{row['name']:<14}{row['summary']}")
+        terminal.line(f"{row['name']:<14}{row['summary']}")
         for line in [*facts, *([f"options: {', '.join(options)}"] if options else [])]:
-            click.echo(f"{'':<14}{line}")
+            terminal.line(f"{'':<14}{line}")
 
 
 def _stretch(part: Segment) -> str:
@@ -159,11 +158,11 @@ def _stretch(part: Segment) -> str:
 
 
 def _print_json(value: dict[str, Any]) -> None:
-    click.echo(json.dumps(value, default=str))
+    terminal.line(json.dumps(value, default=str))
 
 
 def _print_notes(warnings: Sequence[str], files: Sequence[Path]) -> None:
     for warning in warnings:
         show_warning(warning)
     for file in files:
-        click.echo(f"wrote     {file}")
+        terminal.line(f"wrote     {file}")

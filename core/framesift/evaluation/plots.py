@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
 from framesift.registry import require
@@ -43,7 +43,7 @@ STYLE: Final = {
 Section = dict[str, Any]
 
 
-def write_figure(path: Path, results: dict[str, Any]) -> None:
+def write_figure(path: str | os.PathLike[str], results: dict[str, Any]) -> None:
     """Writes a PNG of the sections in `results` to `path`, whole or not at all.
 
     Raises:

@@ -46,6 +46,9 @@ class LocalVideo:
     """A folder of our own that holds `path` and goes with this object."""
 
     def __post_init__(self) -> None:
+        given: Any = self.path
+        if isinstance(given, str):
+            object.__setattr__(self, "path", Path(given))
         if self.path is not None and not self.path.is_file():
             raise ValueError(f"path must be a file, got {str(self.path)!r}")
 

@@ -5,12 +5,12 @@ Each question carries its evidence: when and where its answer is seen.
 
 from __future__ import annotations
 
+import os
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
-from pathlib import Path
 from typing import Any, Final, Literal
 
 from framesift.errors import InvalidOptionError
@@ -101,7 +101,9 @@ def address(seed: int, rng: random.Random) -> str:
     return f"synthetic://{scene}?seconds={seconds}&seed={seed}&fps=4{background}"
 
 
-def real(clips: Path, questions: Path | None = None) -> Iterator[AskedVideo]:
+def real(
+    clips: str | os.PathLike[str], questions: str | os.PathLike[str] | None = None
+) -> Iterator[AskedVideo]:
     """Yields the real clips in a folder with their multiple-choice questions.
 
     Args:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -18,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from framesift.errors import DownloadError, InvalidOptionError, UnsupportedSourceError
 from framesift.evaluation.answers.log import json_lines
 from framesift.sources.base import FetchLimits, open_video
-from framesift.writing import read_file, write_atomically
+from framesift.writing import as_path, read_file, write_atomically
 
 QUESTIONS: Final = "real_clips.jsonl"
 CLIPS: Final = "real_clips.json"
@@ -79,7 +80,7 @@ class RealClip(BaseModel):
     licence: str
 
 
-def read_questions(path: Path | None = None) -> list[RealQuestion]:
+def read_questions(path: str | os.PathLike[str] | None = None) -> list[RealQuestion]:
     """Returns the questions of a JSON-lines file; the twenty that come along by default.
 
     Raises:
@@ -106,13 +107,13 @@ def known_clips() -> dict[str, RealClip]:
     return {clip.name: clip for clip in clips}
 
 
-def checked_clips(folder: Path, names: Sequence[str]) -> dict[str, Path]:
+def checked_clips(folder: str | os.PathLike[str], names: Sequence[str]) -> dict[str, Path]:
     """Returns the files of clips in a folder, each with the checksum it should have.
 
     Raises:
         UnsupportedSourceError: a clip is missing or another file; says where it is found.
     """
-    paths = {}
+    folder, paths = as_path(folder, "folder"), {}
     for name in dict.fromkeys(names):
         path, clip = folder / name, known_clips().get(name)
         if not path.is_file():
@@ -127,12 +128,13 @@ def checked_clips(folder: Path, names: Sequence[str]) -> dict[str, Path]:
     return paths
 
 
-def fetch_clips(folder: Path, names: Sequence[str]) -> None:
+def fetch_clips(folder: str | os.PathLike[str], names: Sequence[str]) -> None:
     """Downloads the clips that a folder lacks.
 
     Raises:
         DownloadError: what came is not the clip.
     """
+    folder = as_path(folder, "folder")
     for name in dict.fromkeys(names):
         clip = known_clips().get(name)
         if clip is None or (folder / name).is_file():

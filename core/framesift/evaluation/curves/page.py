@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from framesift.evaluation.curves._numbers import (
     keyframe_points,
 )
 from framesift.evaluation.curves.plots import Picture, pictures
-from framesift.writing import write_atomically
+from framesift.writing import as_path, write_atomically
 
 PAGE: Final = "curves.html"
 CAVEATS: Final = {
@@ -54,7 +55,9 @@ class Table:
     rows: Sequence[tuple[str, Sequence[Cell | None]]]
 
 
-def write_curves(folder: Path, log: AnswerLog, *, sections: Json | None = None) -> list[Path]:
+def write_curves(
+    folder: str | os.PathLike[str], log: AnswerLog, *, sections: Json | None = None
+) -> list[Path]:
     """Returns the files written to `folder`: a PNG and an SVG of each figure, and one page.
 
     Equal logs give equal bytes.
@@ -68,6 +71,7 @@ def write_curves(folder: Path, log: AnswerLog, *, sections: Json | None = None) 
         InvalidOptionError: the log has no answers of a strategy, or too few to compare.
         MissingDependencyError: matplotlib is not installed.
     """
+    folder = as_path(folder, "folder")
     numbers, sections = Numbers(log), sections or {}
     drawn = pictures(numbers, sections)
     paths = [path for picture in drawn for path in picture.save(folder)]

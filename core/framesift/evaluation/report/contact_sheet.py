@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from PIL import Image, ImageDraw, ImageFont
@@ -32,7 +32,11 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 def write_contact_sheet(
-    path: Path, *, video: CompressedVideo, frames: Frames, keyframes: Sequence[Keyframe]
+    path: str | os.PathLike[str],
+    *,
+    video: CompressedVideo,
+    frames: Frames,
+    keyframes: Sequence[Keyframe],
 ) -> None:
     """Writes the picture of what was kept to `path`, whole or not at all.
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -23,7 +24,7 @@ KEYFRAME_PX: Final = 640
 
 
 def write_report(
-    path: Path,
+    path: str | os.PathLike[str],
     *,
     video: CompressedVideo,
     frames: Frames,
