@@ -7,6 +7,7 @@ from contextvars import copy_context
 from queue import SimpleQueue
 from threading import Event, Thread, current_thread
 
+from framesift.encoders._model_use import is_user
 from framesift.generation import OnText
 from framesift.types.answer import Answer
 
@@ -33,7 +34,11 @@ class AnswerStream(Iterator[str]):
     def __next__(self) -> str:
         if self._ended:
             raise StopIteration
-        if self._worker is None:
+        if self._worker is None and is_user():
+            # Another thread would wait for what this one holds, as within `on_text`.
+            self._worker = current_thread()
+            self._work.run()
+        elif self._worker is None:
             # The worker tells progress to the listener of whoever reads. It does not know the
             # stream, which may go before it.
             run = copy_context().run

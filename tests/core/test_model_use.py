@@ -16,9 +16,10 @@ from framesift.chat import Chat
 from framesift.encoders import registry as encoders
 from framesift.encoders._attention_interface import listening, own_attention
 from framesift.encoders._model_use import alone_with, loaded_once
-from framesift.errors import ModelError
+from framesift.errors import ModelError, TimeLimitError
 from framesift.generation import Generation
 from framesift.pipeline import VideoCompressor
+from framesift.progress import time_limit
 from framesift.vlms import _checkpoint
 from framesift.vlms._load import load_vlm
 from framesift.vlms.base import Turn
@@ -27,7 +28,15 @@ from framesift.vlms.tiny import FOLDER
 SOON = 60.0
 QUESTION = "What number flashes?"
 LONG = Generation(max_new_tokens=300, temperature=1e4, seed=1)
-WAYS = ["whole", "fastv at 1", "fastv at 2", "streamed", "encoded", "by similarity"]
+WAYS = [
+    "fastv streamed at 2",
+    "whole",
+    "fastv at 1",
+    "fastv at 2",
+    "streamed",
+    "encoded",
+    "by similarity",
+]
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +69,9 @@ def answered(vlm, video, way):
     door = nullcontext() if layer is None else vlm.in_llm("fastv", layer=layer, keep=0.3)
     evidence = {"by similarity": "similarity"}.get(way, "attention" if layer is None else None)
     with door as opened, Chat(vlm, [video]) as chat:
-        if way == "streamed":
+        if "streamed" in way:
             text = "".join(chat.stream(QUESTION, evidence=evidence))
-            return text, chat.last.evidence
+            return text, chat.last.evidence, opened and [each.tolist() for each in opened.kept]
         answer = chat.ask(QUESTION, evidence=evidence)
         kept = [] if opened is None else [columns.tolist() for columns in opened.kept]
         return answer.text, answer.evidence, kept
@@ -167,6 +176,30 @@ def test_who_waits_for_a_model_goes_when_he_is_cancelled(vlm):
             pass
         with pytest.raises(ModelError, match="cancelled"):
             pool.submit(wait).result(SOON)
+
+
+def test_a_time_limit_holds_for_who_waits_for_a_model(vlm, videos):
+    def ask():
+        with time_limit(0.2), Chat(vlm, [videos[0]]) as chat:
+            chat.ask(QUESTION)
+
+    with alone_with(vlm.hf), ThreadPoolExecutor(1) as pool, pytest.raises(TimeLimitError):
+        pool.submit(ask).result(SOON)
+
+
+def test_a_stream_within_the_pieces_of_another_answer_comes_to_its_end(vlm, videos):
+    inner = []
+
+    def on_text(piece):
+        if not inner:
+            with Chat(vlm, [videos[1]]) as other:
+                inner.append("".join(other.stream(QUESTION)))
+
+    with Chat(vlm, videos) as chat, ThreadPoolExecutor(1) as pool:
+        alone = chat.ask(QUESTION).text
+        assert pool.submit(chat.ask, QUESTION, on_text=on_text).result(SOON).text == alone
+    with Chat(vlm, [videos[1]]) as other:
+        assert inner == [other.ask(QUESTION).text]
 
 
 def test_an_error_in_an_answer_frees_the_model(vlm, videos):

@@ -73,9 +73,9 @@ class CompressionReport(BaseModel):
     versions: dict[str, str] = Field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CompressedVideo:
-    """The visual tokens that survive, with their times, places and origin."""
+    """The visual tokens that survive, with their times, places and origin; equal to itself only."""
 
     tokens: Tensor
     """Surviving features `(M, D)`, in time order."""

@@ -115,7 +115,9 @@ class VLM(Knowledge, Options, ABC):
         Raises:
             ModelError: no such checkpoint, of another family, incomplete or unsafe to read.
         """
-        return shared_model(self)
+        model = shared_model(self)
+        _ = self.weights  # of the files that were read, not of later ones
+        return model
 
     @cached_property
     def tokenizer(self) -> Any:
@@ -244,9 +246,9 @@ class VLM(Knowledge, Options, ABC):
     ) -> AbstractContextManager[Door]:
         """Gives a door in the LLM that lets only some visual tokens into its later layers.
 
-        Within, `hf.forward` and `hf.generate` drop the others at `layer`; a prompt starts with an
-        empty cache. It works on top of a compressed prompt, and saves nothing before `layer`.
-        Tokens that the family itself adds always stay.
+        Within, in this thread, `hf.forward` and `hf.generate` drop the others at `layer`; a prompt
+        starts with an empty cache. It works on top of a compressed prompt, and saves nothing before
+        `layer`. Tokens that the family itself adds always stay.
 
         Args:
             choose: which tokens stay: a strategy for the inside of an LLM, or a function.
