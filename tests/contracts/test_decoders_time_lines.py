@@ -61,6 +61,7 @@ JUMPS = {
     "hevc": ((10, 10), ".ts", HEVC, "once at 1.60 s by"),
     "with-sound-forward": ((0, 3600), ".ts", {**GROUPS, "audio_seconds": 1.6}, "once at"),
     "with-sound": ((0, 0), ".ts", {**GROUPS, "audio_seconds": 1.6}, "once at 1.66 s by"),
+    "webm": ((0, 0), ".webm", {"codec": "libvpx"}, "once at 1.60 s by -1.60 s"),
     "matroska": ((0, 0), ".mkv", GROUPS, "once at 1.60 s by -1.60 s"),
 }
 
@@ -78,7 +79,7 @@ def test_joined_parts_follow_one_another(decoder, tmp_path, write_video, numbers
     np.testing.assert_allclose(since_first, np.arange(count) / 25, atol=2e-3)
     (line,) = warnings
     assert told in line
-    assert "joined.ts" in line or "joined.mkv" in line
+    assert f"'joined{suffix}'" in line
 
 
 @pytest.mark.parametrize("kind", ["same-clock", "several", "matroska"])
@@ -88,6 +89,28 @@ def test_frames_behind_a_jump_are_found_again(decoder, tmp_path, write_video, nu
     for picks in ([38, 41], [79], [0, 39, 40, 79], [45]):
         frames, _ = read(decoder, path, picks)
         assert numbers_in(frames.data) == frames.indices.tolist() == picks
+
+
+def test_joined_fragments_follow_one_another(decoder, tmp_path, write_video, numbers_in):
+    how = {"container_options": {"movflags": "frag_keyframe+empty_moov+default_base_moof"}}
+    path = parts_of(tmp_path, write_video, (0, 0), ".mp4", **how, **NO_B_FRAMES)
+    frames, warnings = read(decoder, path)
+    numbers = numbers_in(frames.data)
+    assert numbers == sorted(set(numbers))
+    assert numbers[:40] + numbers[-36:] == [*range(40), *range(44, 80)]  # libav drops the joint
+    np.testing.assert_allclose(np.diff(frames.pts_seconds), 0.04, atol=2e-3)
+    assert ["jumps once" in line for line in warnings] == [True]
+
+
+def test_a_part_that_begins_between_keyframes_goes_on(tmp_path, write_video, numbers_in):
+    first, second = (write_video(tmp_path / f"{n}.ts", 40, first=40 * n, **GROUPS) for n in (0, 1))
+    content = second.read_bytes()
+    second.write_bytes(content[len(content) // 3 // 188 * 188 :])
+    frames, warnings = read(PyavDecoder(), joined(tmp_path / "a.ts", [first, second]))
+    numbers = numbers_in(frames.data)
+    assert numbers[:40] == list(range(40))
+    assert numbers[-15:] == list(range(65, 80))
+    assert sum("jumps once" in line for line in warnings) == 1
 
 
 def test_parts_with_and_without_b_frames_do_not_overlap(tmp_path, write_video, numbers_in):

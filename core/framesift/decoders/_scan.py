@@ -19,11 +19,11 @@ from framesift.decoders._jumps import FORWARD_SECONDS, Jump, Mender
 
 DISCONTINUOUS: Final = int(cast(int, Flags.ts_discont.value))
 """Set on formats whose clock may jump, such as MPEG-TS, in which joined parts keep their own."""
-AUTHORITATIVE: Final = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "avi", "gif"})
-"""Formats whose header lays out all times, or that have none: nothing in them can jump."""
+COUNTED: Final = frozenset({"avi", "gif"})
+"""Formats that count frames or delays: nothing in them can jump."""
 PACKETS_BEFORE_PART: Final = 2
 """Where parts of MPEG-TS are joined, packet counters start again, for which libav calls one of the
-last packets before it corrupt; a loss within a part is not followed by a keyframe that soon."""
+last packets before it corrupt; a loss within a part is not followed by a new part that soon."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -103,6 +103,7 @@ class _Pictures:
     intact: set[int] = field(default_factory=set)
     first: VideoFrame | None = None
     ends_corrupt: bool = False
+    jump_count: int = 0
 
     @classmethod
     def of(cls, container: InputContainer, stream: VideoStream, sounds: list[_Sound]) -> _Pictures:
@@ -120,7 +121,7 @@ class _Pictures:
         own = Stamp(packet.pts, packet.dts, packet.duration or 0, packet.is_keyframe)
         if packet.size:
             self.ends_corrupt = packet.is_corrupt
-            if self.mender is not None:
+            if self.mender is not None and not packet.is_discard:
                 lasting = own if own.duration else own._replace(duration=self.frame_ticks)
                 offset = self.mender.move(lasting, self._heard_seconds)
             if self.pairs is not None and not self.pairs.may_skip(own.is_key):
@@ -159,12 +160,14 @@ class _Pictures:
         if packet.is_corrupt:
             self.suspects.append((number, stamp))
             return
-        if packet.is_keyframe:
+        jump_count = len(self.mender.jumps) if self.mender else 0
+        if packet.is_keyframe or jump_count > self.jump_count:
             for suspect, its_stamp in self.suspects:
                 if number - suspect <= PACKETS_BEFORE_PART and its_stamp.pts is not None:
                     self.stamps.append(its_stamp)
                     self.intact.add(its_stamp.pts)
             self.suspects.clear()
+        self.jump_count = jump_count
         self.stamps.append(stamp)
 
     def found(self, counted: bool) -> Scan | None:
@@ -186,7 +189,7 @@ class _Pictures:
 
 def _mender(container: InputContainer, stream: Stream) -> Mender | None:
     """Returns what follows the clock of a stream, None where the format has no room for jumps."""
-    if container.format.name in AUTHORITATIVE or not stream.time_base:
+    if container.format.name in COUNTED or not stream.time_base:
         return None
     may_jump = bool(container.format.flags & DISCONTINUOUS)
     return Mender(stream.time_base, may_jump=may_jump)
