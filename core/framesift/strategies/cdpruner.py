@@ -17,6 +17,8 @@ DEPENDENT = 1e-4
 """Squared part of a unit vector outside the span of the chosen ones, below which it adds nothing;
 kernels are rounded to 1e-6, so less than that is noise."""
 CHUNK_BYTES = 2**25
+FIRST_LOOK = 1.25
+"""Choices made in each frame at first, as a multiple of its even share of the budget."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,30 +49,54 @@ class CDPruner(ScoreStrategy):
 
     def least_multiplications(self, frames: int, patches: int, channels: int, budget: int) -> float:
         """Returns those of the kernels, and of the choices, counted for the memory they read."""
-        chosen = min(patches, budget)
+        chosen = min(patches, budget / frames)
         return frames * patches * (2.0 * patches * channels + 10.0 * chosen**2)
 
     def score(self, tokens: VideoTokens, budget: int) -> Tensor:
-        """Returns the negated place of each token in the order of choice, `(T, N)`."""
+        """Returns the negated place of each token in the order of choice, `(T, N)`.
+
+        Tokens that are surely not among the first `budget` come last, in no order of their own.
+        """
         assert tokens.signals.question_similarity is not None
         live, patches = tokens.live, tokens.tokens_per_frame
         weight = _relevance(tokens.signals.question_similarity.double(), live).square()
         at_once = max(1, CHUNK_BYTES // (16 * patches * patches))
-        found = [
-            _greedy(_kernel(features), *rest, count=min(patches, budget))
-            for features, *rest in zip(
-                tokens.features.split(at_once),
-                weight.split(at_once),
-                live.split(at_once),
-                strict=True,
-            )
-        ]
-        process, gain = (torch.cat(column).flatten() for column in zip(*found, strict=True))
-        order = torch.argsort(gain, descending=True, stable=True)
-        order = order[torch.argsort(process[order], stable=True)]
+        process, gain = torch.full_like(weight, patches + 1.0), torch.zeros_like(weight)
+        going, most = live.any(1), min(patches, budget)
+        count = min(most, int(FIRST_LOOK * budget / len(live)) + 1)
+        while True:
+            for some in going.nonzero().flatten().split(at_once):
+                kernel = _kernel(tokens.features[some])
+                process[some], gain[some] = _greedy(kernel, weight[some], live[some], count=count)
+            order = _first_chosen(process, gain)
+            if count == most:
+                break
+            going = _may_go_on(process, gain, order[min(budget, len(order)) - 1])
+            going &= (process <= patches).sum(1) < live.sum(1)
+            if not bool(going.any()):
+                break
+            count = min(most, 2 * count)
         places = torch.empty_like(order)
         places[order] = torch.arange(len(order), device=order.device)
         return -places.view_as(live).double()
+
+
+def _first_chosen(process: Tensor, gain: Tensor) -> Tensor:
+    """Returns all tokens in the order of choice, `(T * N,)`: by process, then by gain."""
+    order = torch.argsort(gain.flatten(), descending=True, stable=True)
+    return order[torch.argsort(process.flatten()[order], stable=True)]
+
+
+def _may_go_on(process: Tensor, gain: Tensor, last: Tensor) -> Tensor:
+    """Returns the frames whose next choice may come before the token `last`, bool `(T,)`.
+
+    Within a process gains only fall, so the last choice of a frame bounds those that follow it.
+    """
+    chosen = process <= process.shape[1]
+    own = process.where(chosen, -1.0).amax(1)
+    least = gain.where(process == own[:, None], torch.inf).amin(1)
+    bound, value = process.flatten()[last], gain.flatten()[last]
+    return (own < bound) | ((own == bound) & (least >= value))
 
 
 def _relevance(similarity: Tensor, live: Tensor) -> Tensor:

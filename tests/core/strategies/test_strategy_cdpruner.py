@@ -1,8 +1,10 @@
 from dataclasses import replace
 
+import pytest
 import torch
 
 from framesift.strategies.base import create_strategy
+from framesift.strategies.cdpruner import _first_chosen, _greedy, _kernel, _relevance
 from framesift.types.tokens import Signals, VideoTokens
 
 CDPRUNER = create_strategy("cdpruner")
@@ -45,6 +47,27 @@ def test_more_tokens_than_channels_are_ranked_without_noise():
     shuffled = replace(tokens, features=features[..., [3, 0, 4, 1, 2]])
     for budget in (8, 25, 60):
         assert CDPRUNER.plan(tokens, budget).src.equal(CDPRUNER.plan(shuffled, budget).src)
+
+
+@pytest.mark.parametrize("channels", [3, 32])
+@pytest.mark.parametrize("spread", [0.05, 1.0])
+def test_stopping_early_chooses_what_going_on_to_the_end_does(channels, spread):
+    generator = torch.Generator().manual_seed(6)
+    features = torch.randn(7, 30, channels, generator=generator)
+    features[2, 10:], features[5] = features[2, :1], 0
+    level = torch.rand(7, 1, generator=generator)
+    similarity = level + spread * torch.rand(7, 30, generator=generator)
+    tokens = tokens_of(features, similarity)
+    mask = torch.rand(7, 30, generator=generator) < 0.7
+    for video in (tokens, replace(tokens, mask=mask)):
+        live = video.live
+        weight = _relevance(similarity.double(), live).square()
+        process, gain = _greedy(_kernel(features), weight, live, count=30)
+        order = _first_chosen(process, gain)
+        order = order[live.flatten()[order]]
+        for budget in (1, 2, 9, 40, 90, int(live.sum())):
+            expected = sorted(order[:budget].tolist())
+            assert CDPRUNER.plan(video, budget).src.tolist() == expected
 
 
 def test_the_question_can_do_without_a_scale():
