@@ -161,12 +161,13 @@ def _model(name: str) -> framesift.vlms.base.VLM:
 
 def _teller(config: RunnableConfig) -> Callable[[Progress], None]:
     """Returns what tells the callbacks of `config` of progress, a few times a second."""
-    due = 0.0
+    due, stage = 0.0, ""
 
     def tell(progress: Progress) -> None:
-        nonlocal due
-        if progress.done in (0, progress.total) or monotonic() >= due:
-            due = monotonic() + SECONDS_BETWEEN_EVENTS
+        nonlocal due, stage
+        new, ends = progress.stage != stage, progress.done == progress.total
+        if new or ends or monotonic() >= due:
+            due, stage = monotonic() + SECONDS_BETWEEN_EVENTS, progress.stage
             dispatch_custom_event(PROGRESS, asdict(progress), config=config)
 
     return tell
