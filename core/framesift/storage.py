@@ -29,6 +29,7 @@ from safetensors.torch import load, save
 
 from framesift.errors import InvalidTokensError, StorageError
 from framesift.saved import restored
+from framesift.types.clock import cut
 from framesift.types.compressed import CompressedVideo, CompressionReport, Keyframe
 from framesift.writing import as_path, read_file, storing, write_atomically, writing_to
 
@@ -81,7 +82,7 @@ def save_keyframes(frames: Sequence[Keyframe], folder: str | os.PathLike[str]) -
         for frame in frames:
             content = frame.jpeg()
             digest = hashlib.sha256(content).hexdigest()
-            path = folder / f"keyframe-{frame.pts_seconds:08.2f}s-{digest[:8]}.jpg"
+            path = folder / f"keyframe-{cut(frame.pts_seconds, 2):08.2f}s-{digest[:8]}.jpg"
             files.append(path if holds(path, content) else write_atomically(path, content))
             entries.append({"file": path.name, "sha256": digest, **frame.metadata()})
         write_atomically(folder / KEYFRAMES, f"{json.dumps(entries, indent=2)}\n".encode())

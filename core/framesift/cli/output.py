@@ -12,6 +12,7 @@ from framesift.cli import terminal
 from framesift.registry import Registry
 from framesift.search import nothing_like
 from framesift.types.answer import Answer, Segment
+from framesift.types.clock import cut
 from framesift.types.compressed import CompressionReport, Keyframe
 
 
@@ -21,7 +22,7 @@ def show_report(report: CompressionReport, files: Sequence[Path], *, as_json: bo
         _print_json({**report.model_dump(mode="json"), "files": files})
         return
     kept = report.tokens_out / report.tokens_in
-    terminal.line(f"{report.uri}  ({report.duration_seconds:.1f} s)")
+    terminal.line(f"{report.uri}  ({cut(report.duration_seconds, 1):.1f} s)")
     terminal.line(f"tokens    {report.tokens_in:,} -> {report.tokens_out:,}  ({kept:.1%} kept)")
     terminal.line(
         f"frames    {report.frames_in:,} -> {report.frames_out:,}  ({report.fps:g} per second)"
@@ -53,7 +54,7 @@ def show_keyframes(
         _print_json({**counts, "keyframes": found, "warnings": warnings, "files": files})
         return
     for frame in frames:
-        terminal.line(f"{frame.pts_seconds:9.2f} s  {frame.score:.3f}  {frame.reason}")
+        terminal.line(f"{cut(frame.pts_seconds, 2):9.2f} s  {frame.score:.3f}  {frame.reason}")
     _print_notes(warnings, files)
 
 
@@ -66,8 +67,12 @@ def show_segments(
         _print_json({"uri": uri, "segments": found, "warnings": warnings})
         return
     for part in segments:
-        span = f"{part.start_seconds:9.2f} - {part.end_seconds:8.2f} s"
-        terminal.line(f"{span}  keyframe {part.keyframe_seconds:8.2f} s  {part.text}".rstrip())
+        start, end, shown = (
+            cut(seconds, 2)
+            for seconds in (part.start_seconds, part.end_seconds, part.keyframe_seconds)
+        )
+        span = f"{start:9.2f} - {end:8.2f} s"
+        terminal.line(f"{span}  keyframe {shown:8.2f} s  {part.text}".rstrip())
     _print_notes(warnings, [])
 
 
@@ -152,7 +157,7 @@ def show_parts(plural: str, *, as_json: bool) -> None:
 
 def _stretch(part: Segment) -> str:
     """Returns from when to when, where in the picture, and why."""
-    span = f"{part.start_seconds:.2f} - {part.end_seconds:.2f} s"
+    span = f"{cut(part.start_seconds, 2):.2f} - {cut(part.end_seconds, 2):.2f} s"
     place = "" if part.box is None else "  box {:.2f} {:.2f} {:.2f} {:.2f}".format(*part.box)
     return f"{span}{place}  {part.reason}"
 

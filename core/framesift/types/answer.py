@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from framesift.types.clock import clock
+from framesift.types.clock import clock, whole_seconds
 
 _T_SITES: Final = frozenset({"youtube.com", "m.youtube.com", "youtu.be", "loom.com"})
 """Hosts whose pages start a video at the second that the query names."""
@@ -67,7 +67,7 @@ class Segment(BaseModel):
         if (parts.hostname or "").removeprefix("www.") not in _T_SITES:
             return f"{self.uri}#t={self.start_seconds:.10g},{self.end_seconds:.10g}"
         query = [(key, value) for key, value in parse_qsl(parts.query) if key != "t"]
-        query.append(("t", f"{int(self.start_seconds)}s"))
+        query.append(("t", f"{whole_seconds(self.start_seconds)}s"))
         return urlunsplit(parts._replace(query=urlencode(query), fragment=""))
 
 

@@ -21,7 +21,7 @@ from pydantic import BaseModel, Field, ValidationError
 from framesift import Keyframe, Message, VideoCompressor, handoff, open_video
 from framesift.errors import FramesiftError
 from framesift.evidence import EvidenceKind
-from framesift.types.clock import clock
+from framesift.types.clock import clock, cut, span
 from langchain_framesift._blocks import content_id
 from langchain_framesift._settings import VideoSettings
 
@@ -124,7 +124,7 @@ class CompressVideoTool(_VideoTool):
             )
         report = compressed.report
         shown = (
-            f"{local.title or report.uri}: {report.duration_seconds:.1f} s of video, "
+            f"{local.title or report.uri}: {cut(report.duration_seconds, 1):.1f} s of video, "
             f"{report.frames_in} frames looked at. {report.tokens_in} visual tokens were reduced "
             f"to {report.tokens_out} by {report.strategy}. Keyframes with their times:"
         )
@@ -171,9 +171,7 @@ class AskVideoTool(_VideoTool):
             if not question.strip():
                 raise ToolException("the question is empty; ask something about the video")
             answer = self.assistant(self.model).reply([asked], evidence=self.evidence)
-        times = ", ".join(
-            f"{part.start_seconds:.1f}-{part.end_seconds:.1f} s" for part in answer.evidence
-        )
+        times = ", ".join(span(part.start_seconds, part.end_seconds) for part in answer.evidence)
         content = [*_warned(answer.warnings), _text(f"{answer.text}\n(seen at {times})")]
         return content, answer.model_dump(mode="json")
 
@@ -206,7 +204,7 @@ class FindInVideoTool(_VideoTool):
                 video, query, count, max_side_px=self.max_side_px, warn=notes.append
             )
         captions = [
-            f"{m.segment.start_seconds:.1f}-{m.segment.end_seconds:.1f} s, frame at "
+            f"{span(m.segment.start_seconds, m.segment.end_seconds)}, frame at "
             f"{clock(m.segment.keyframe_seconds)} ({m.segment.reason})"
             for m in moments
         ]

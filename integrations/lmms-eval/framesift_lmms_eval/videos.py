@@ -11,6 +11,7 @@ from PIL import Image
 
 from framesift import LocalVideo, open_video
 from framesift.errors import InvalidOptionError
+from framesift.types.clock import cut
 
 Message = Mapping[str, Any]
 """A message of the harness: `role`, and `content` as a list of items with a `type`."""
@@ -99,7 +100,7 @@ def _items(frames: SelectedFrames, frames_as: FramesAs) -> list[dict[str, Any]]:
         item
         for image, seconds in zip(frames.images, frames.seconds, strict=True)
         for item in (
-            {"type": "text", "text": f"[{seconds:.1f} s]"},
+            {"type": "text", "text": f"[{cut(seconds, 1):.1f} s]"},
             {"type": "image", "url": image},
         )
     ]

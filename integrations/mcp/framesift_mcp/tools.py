@@ -33,6 +33,7 @@ from framesift.errors import FramesiftError, InvalidOptionError
 from framesift.sources.base import split_part
 from framesift.sources.file import file_path
 from framesift.sources.yt_dlp import YtDlp
+from framesift.types.clock import cut
 from framesift.vlms._knowledge import REAL_MODEL
 from framesift.vlms._load import limitation_of
 from framesift_mcp.results import Compression, Moments
@@ -118,11 +119,14 @@ class Tools:
                 report = sift.compress(local, warn=notes.append).report
                 frames = sift.keyframes(local, images, max_side_px=EDGE_PX, warn=notes.append)
             noted = report.model_copy(update={"warnings": list(dict.fromkeys(notes))})
+            length = cut(report.duration_seconds, 1)
             line = (
-                f"{report.duration_seconds:.1f} s of video, {report.tokens_in} visual tokens "
+                f"{length:.1f} s of video, {report.tokens_in} visual tokens "
                 f"compressed to {report.tokens_out}; {len(frames)} keyframes:"
             )
-            shown = [b for f in frames for b in _shown(f"{f.pts_seconds:.2f} s: {f.reason}", f)]
+            shown = [
+                b for f in frames for b in _shown(f"{cut(f.pts_seconds, 2):.2f} s: {f.reason}", f)
+            ]
             lines = [*_warned(noted.warnings), line]
             return _result("\n".join(lines), shown, Compression.of(noted, frames))
 
@@ -242,4 +246,5 @@ def _warned(warnings: Sequence[str]) -> list[str]:
 
 
 def _span(part: Segment) -> str:
-    return f"{part.start_seconds:.2f} - {part.end_seconds:.2f} s: {part.reason}"
+    start, end = cut(part.start_seconds, 2), cut(part.end_seconds, 2)
+    return f"{start:.2f} - {end:.2f} s: {part.reason}"

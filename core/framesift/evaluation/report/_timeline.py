@@ -9,7 +9,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from framesift.types.clock import clock
 from framesift.types.compressed import CompressedVideo
+
+__all__ = ["Bar", "Timeline", "clock", "moment_decimals", "timeline"]
 
 STEPS_SECONDS: Final = (
     *(0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30),
@@ -77,15 +80,6 @@ def timeline(video: CompressedVideo) -> Timeline:
         levels=_levels(max(bar.per_second for bar in bars)),
         mean_per_second=video.plan.num_out / (end - start),
     )
-
-
-def clock(seconds: float, decimals: int = 0) -> str:
-    """Returns a time as mm:ss, with hours where there are any, such as `"1:02:03"`."""
-    unit = 10**decimals
-    whole, part = divmod(round(seconds * unit), unit)
-    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
-    text = f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes:02d}:{rest:02d}"
-    return f"{text}.{part:0{decimals}d}" if decimals else text
 
 
 def moment_decimals(video: CompressedVideo) -> int:

@@ -3,24 +3,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from framesift.evaluation.report._timeline import MOST_BARS, clock, moment_decimals, timeline
+from framesift.evaluation.report._timeline import MOST_BARS, moment_decimals, timeline
+from framesift.types.clock import clock
 from framesift.types.plan import TokenPlan
-
-
-@pytest.mark.parametrize(
-    ("seconds", "decimals", "text"),
-    [
-        (0, 0, "00:00"),
-        (59.96, 0, "01:00"),
-        (59.96, 1, "01:00.0"),
-        (192.34, 1, "03:12.3"),
-        (3599.4, 0, "59:59"),
-        (3600, 0, "1:00:00"),
-        (7384.55, 2, "2:03:04.55"),
-    ],
-)
-def test_clock(seconds, decimals, text):
-    assert clock(seconds, decimals) == text
 
 
 def test_one_bar_a_second_in_a_short_video(sifted):
