@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from importlib.metadata import version
 from itertools import pairwise
@@ -23,7 +24,7 @@ from framesift.types.answer import Segment
 from framesift.types.compressed import CompressedVideo, CompressionReport, Keyframe
 from framesift.types.moment import Moment
 from framesift.types.plan import TokenPlan
-from framesift.types.video import LocalVideo, VideoInfo
+from framesift.types.video import LocalVideo, TimedText, VideoInfo
 
 ROUNDED_SECONDS: Final = 5e-4
 """By how much the times of segments, which have three decimals, may be early."""
@@ -120,12 +121,24 @@ def covering(local: LocalVideo, info: VideoInfo, frames: Sequence[Keyframe]) -> 
     start, end = covered(info, local.part_seconds)
     bounds = pairwise([start, *middles, end])
     is_whole = local.part_seconds is None
-    heard = pairwise([-inf if is_whole else start, *middles, inf if is_whole else end])
+    texts = _said(
+        local.subtitles, [-inf if is_whole else start, *middles, inf if is_whole else end]
+    )
     colors = standing_out([frame.image for frame in frames])
     return [
-        Moment(segment=_segment(local, frame, bound, spoken, names), keyframe=frame)
-        for frame, bound, spoken, names in zip(frames, bounds, heard, colors, strict=True)
+        Moment(segment=_segment(local, frame, bound, text, names), keyframe=frame)
+        for frame, bound, text, names in zip(frames, bounds, texts, colors, strict=True)
     ]
+
+
+def _said(lines: Sequence[TimedText], edges: Sequence[float]) -> list[str]:
+    """Returns what is said between each two edges; a line belongs where its middle is."""
+    texts: list[list[str]] = [[] for _ in edges[1:]]
+    for line in lines:
+        place = bisect_right(edges, (line.start_seconds + line.end_seconds) / 2) - 1
+        if 0 <= place < len(texts):
+            texts[place].append(line.text)
+    return [" ".join(text) for text in texts]
 
 
 def moments(
@@ -203,12 +216,11 @@ def _segment(
     local: LocalVideo,
     frame: Keyframe,
     bound: tuple[float, float],
-    heard: tuple[float, float],
+    text: str,
     colors: tuple[str, ...],
 ) -> Segment:
-    """Returns the stretch within `bound` seconds; a line belongs where its middle is `heard`."""
-    (start, end), (first, last) = bound, heard
-    spoken = (t for t in local.subtitles if first <= (t.start_seconds + t.end_seconds) / 2 < last)
+    """Returns the stretch within `bound` seconds."""
+    start, end = bound
     chapters = (c for c in local.chapters if c.start_seconds <= frame.pts_seconds < c.end_seconds)
     chapter = next(chapters, None)
     return Segment(
@@ -216,7 +228,7 @@ def _segment(
         start_seconds=round(start, 3),
         end_seconds=round(end, 3),
         keyframe_seconds=round(frame.pts_seconds, 3),
-        text=" ".join(line.text for line in spoken),
+        text=text,
         reason=frame.reason,
         title=local.title if chapter is None else chapter.text,
         colors=colors,

@@ -24,8 +24,9 @@ def json3_cues(text: str) -> Iterator[tuple[float, float, list[str]]]:
     """
     try:
         told = json.loads(text)
-    except RecursionError as error:
-        raise ValueError("JSON that is nested too deep") from error
+    except (RecursionError, ValueError) as error:
+        reason = str(error).partition(";")[0] or "nested too deep"
+        raise ValueError(f"they are not valid JSON: {reason[:80]}") from error
     events = told.get("events") if isinstance(told, dict) else None
     timed = list(_timed(events[:MAX_EVENTS] if isinstance(events, list) else []))
     starts = [start for start, _, _ in timed]
