@@ -34,6 +34,11 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = [ROOT / "core" / "framesift", *sorted((ROOT / "integrations").iterdir())]
 
 USED = {
+    "framesift/encoders/_checkpoint_files.py": {
+        "SHARD": "fullmatch",
+        "ATTENTION": "fullmatch",
+        "RANGES": "fullmatch",
+    },
     "framesift/encoders/_letters.py": {"MARKUP": "fullmatch", "BYTE": "fullmatch"},
     "framesift/sources/_links.py": {"_USERINFO": "sub", "_PAIRS": "split"},
     "framesift/sources/_markup.py": {"_TAGS": "sub", "_ENTITY": "sub"},
@@ -48,10 +53,11 @@ USED = {
         "_NAMES": "sub",
         "_NOISE": "sub",
     },
-    "framesift/storage.py": {"_WAITING": "fullmatch"},
+    "framesift/storage.py": {"_WAITING": "fullmatch", "_KEYFRAME": "fullmatch"},
     "framesift/temporary.py": {"_OURS": "fullmatch"},
     "framesift/vlms/_origin.py": {"_MODEL": "search"},
     "framesift/vlms/_prompt.py": {"SURROGATE": "search"},
+    "framesift/vlms/_template_limits.py": {"PLAIN_FORMAT": "fullmatch"},
     "framesift/writing.py": {"_PART": "fullmatch"},
     "langchain_framesift/_blocks.py": {"_PATH_END": "split"},
 }
@@ -121,13 +127,21 @@ def test_every_pattern_is_entered():
     assert inline == INLINE
 
 
+def within(found):
+    """Yields the patterns in what a name is bound to: one, or several in a mapping or pairs."""
+    if isinstance(found, re.Pattern):
+        yield found
+    elif isinstance(found, dict | tuple):
+        for one in found.values() if isinstance(found, dict) else found:
+            yield from within(one)
+
+
 def patterns():
     for name, used in USED.items():
         module = name.removesuffix(".py").replace("/", ".")
         for bound, method in used.items():
             found = getattr(importlib.import_module(module), bound)
-            for pattern in found.values() if isinstance(found, dict) else [found]:
-                assert isinstance(pattern, re.Pattern)
+            for pattern in within(found):
                 yield pytest.param(pattern, method, id=f"{name}-{bound}-{pattern.pattern[:20]}")
 
 
