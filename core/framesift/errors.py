@@ -44,7 +44,7 @@ class DownloadError(SourceError):
 
 
 class VideoTooLargeError(SourceError):
-    """A video exceeds the byte or duration cap."""
+    """A video exceeds the cap of bytes, seconds or pixels."""
 
 
 class ForbiddenAddressError(SourceError, PermissionError):

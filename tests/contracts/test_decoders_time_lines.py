@@ -243,6 +243,18 @@ def test_a_file_that_lacks_its_end_is_cut(tmp_path, write_video, name):
     assert index.staying(100).info == index.info
 
 
+def test_lengths_that_were_left_open_are_no_damage(tmp_path, write_video):
+    avi = write_video(tmp_path / "a.avi", 10)
+    avi.write_bytes(b"RIFF" + b"\xff" * 4 + avi.read_bytes()[8:])
+    mp4 = write_video(tmp_path / "a.mp4", 10, container_options={"movflags": "faststart"})
+    content = bytearray(mp4.read_bytes())
+    struct.pack_into(">I", content, content.index(b"mdat") - 4, 0)  # up to the end of the file
+    mp4.write_bytes(content)
+    for path in (avi, mp4):
+        frames, warnings = read(PyavDecoder(), path)
+        assert (len(frames), warnings) == (10, [])
+
+
 @pytest.mark.parametrize(("big", "default"), [(0, None), (1, None), (0, 1), (1, 0)])
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_the_best_stream_is_that_of_libav(tmp_path, suffix, big, default):

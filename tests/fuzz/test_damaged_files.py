@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from field_coded import write_fields
+
 READER = Path(__file__).with_name("damaged_files.py")
 VIDEOS: dict[str, dict] = {
     "a.mp4": {"audio_seconds": 1.5},
@@ -32,6 +34,8 @@ def good_files(tmp_path_factory: pytest.TempPathFactory, write_video: Callable[.
     folder = tmp_path_factory.mktemp("good")
     for name, how in VIDEOS.items():
         write_video(folder / name, 30, size=(32, 64), **how)
+    write_fields(folder / "fields.ts", range(12))
+    write_fields(folder / "fields.mp4", range(12))
     pictures = [Image.effect_noise((48, 32), 40 + 10 * n).convert("RGB") for n in range(4)]
     for name in ("a.gif", "a.png", "a.webp", "a.tif"):
         pictures[0].save(folder / name, save_all=True, append_images=pictures[1:], duration=70)

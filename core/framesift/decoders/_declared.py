@@ -10,6 +10,8 @@ from typing import BinaryIO, Final
 MATROSKA: Final = b"\x1a\x45\xdf\xa3"
 SEGMENT, INFO, CLUSTER = 0x18538067, 0x1549A966, 0x1F43B675
 TIMESTAMP_SCALE, DURATION = 0x2AD7B1, 0x4489
+LEFT_OPEN: Final = 0xFFFFFFFF
+"""Length of a RIFF part that was written to where nothing could be filled in later."""
 MOST_ELEMENTS: Final = 10_000
 """Most parts of a file that are looked at, which is no bound to any real one."""
 
@@ -90,7 +92,10 @@ def _riff_end(file: BinaryIO, size: int) -> int:
         head = file.read(8)
         if len(head) < 8 or head[:4] != b"RIFF" or place >= size:
             break
-        place += 8 + struct.unpack("<I", head[4:])[0]
+        length = struct.unpack("<I", head[4:])[0]
+        if length == LEFT_OPEN:
+            break
+        place += 8 + length
         end, place = place, place + place % 2
     return end
 

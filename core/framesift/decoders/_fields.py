@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final, NamedTuple
 
 SLICES: Final = frozenset({1, 2, 5})
@@ -15,6 +16,8 @@ SPS, PPS = 7, 8
 HEADER_BYTES: Final = 64
 """More than any slice header needs up to the field flags."""
 SPS_BYTES: Final = 1024
+MOST_UNITS: Final = 4096
+"""Units of a packet that are looked at, far more than any real one has."""
 FIDELITY_PROFILES: Final = frozenset({44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244})
 """Profiles whose parameter sets name a chroma format and scaling matrices."""
 
@@ -70,7 +73,7 @@ class FieldPairs:
         """Returns whether the next packet holds the first field of a frame, or a whole one."""
         pictures = 0
         starts = False
-        for unit in _units(bytes(data), self._length_bytes):
+        for unit in islice(_units(bytes(data), self._length_bytes), MOST_UNITS):
             kind = unit[0] & 31
             if kind in (SPS, PPS):
                 self._learn(unit)

@@ -127,6 +127,8 @@ def test_places_that_cannot_be_written_to_are_refused_before_the_work(
         ("--gate", "nan"),
         ("--max-frames", "-1"),
         ("--max-bytes", "-1"),
+        ("--max-pixels", "0"),
+        ("--max-pixels", "200"),  # the clip has more
         ("--protect-edges", "nan"),
         ("--strategy", "protect-edges:strategy=[" * 300),
         ("--strategy", "protect-edges:strategy=" * 300 + "temporal"),

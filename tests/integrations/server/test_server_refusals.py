@@ -70,6 +70,14 @@ def test_an_upload_has_a_limit_of_its_own(serve):
     assert [response.status_code for response in posted] == [201, 413]
 
 
+def test_pictures_have_a_limit_of_pixels(serve):
+    asked = {"video": "synthetic://mixed?seconds=2"}
+    response = serve(max_pixels=1000).post("/v1/compress", json=asked)
+    assert response.status_code == 413
+    assert "allowed are 1000 in all" in response.json()["detail"]
+    assert serve().post("/v1/compress", json=asked).status_code == 200
+
+
 def test_a_key_opens_everything_but_health(serve):
     locked = serve(api_key="a-secret")
     assert locked.get("/health").status_code == 200
