@@ -81,7 +81,7 @@ class Quadtree:
         own = self.corner.gather(0, self.levels(spatial))
         return own + torch.arange(len(own))[:, None] * own.shape[1]
 
-    def joins(self, spatial: int, temporal: float) -> tuple[Tensor, Tensor]:
+    def joins(self, spatial: int, temporal: int) -> tuple[Tensor, Tensor]:
         """Returns pairs of overlapping squares of neighbouring frames, the most alike first.
 
         Args:
@@ -96,7 +96,7 @@ class Quadtree:
         order = len(order) - 1 - order[: int((similarity >= temporal).sum())]
         return square[:-1].flatten()[order], square[1:].flatten()[order]
 
-    def groups(self, spatial: int, temporal: float) -> Tensor:
+    def groups(self, spatial: int, temporal: int) -> Tensor:
         """Returns what is joined at two thresholds, as the group of each patch, `(T * N,)`."""
         square = self.squares(spatial).flatten()
         return _ops.components(len(square), *self.joins(spatial, temporal))[square]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -86,9 +87,11 @@ class STTM(Strategy):
         """Returns the group of each patch at a spatial threshold in millionths, `(T * N,)`."""
         return tree.groups(spatial, self._temporal(spatial))
 
-    def _temporal(self, spatial: int) -> float:
+    def _temporal(self, spatial: int) -> int:
         """Returns the temporal threshold that goes with a spatial one, both in millionths."""
-        return ONE - self.time_slack * (ONE - spatial)
+        # Similarities are whole, so the next whole number above is the same threshold. Rounded
+        # first, as a product such as 7 / 3 * 150,000 is a little off.
+        return math.ceil(round(ONE - self.time_slack * (ONE - spatial), 3))
 
     def _between(self, tree: Quadtree, low: int, high: int, live: Tensor, budget: int) -> Tensor:
         """Returns exactly `budget` groups, between those of neighbouring thresholds.

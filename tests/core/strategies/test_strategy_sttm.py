@@ -114,6 +114,14 @@ def test_of_equal_frames_the_earlier_ones_stay_fine():
     assert single.sum() > 16
 
 
+@pytest.mark.parametrize("slack", [0.001, 0.02, 7 / 3, 1000.0])
+def test_every_budget_is_met_at_any_slack(slack):
+    picture = torch.randn(1, 25, 6, generator=torch.Generator().manual_seed(3))
+    tokens = tokens_of(picture.repeat(3, 1, 1), (5, 5))
+    for budget in (1, 2, 20, 37, 74, 75):
+        assert create_strategy("sttm", time_slack=slack).plan(tokens, budget).num_out == budget
+
+
 @pytest.mark.parametrize("slack", [0.0, -1.0, 1e9, float("nan")])
 def test_the_slack_is_checked(slack):
     with pytest.raises(InvalidOptionError, match=r"within \[0.001, 1000\]"):
