@@ -44,6 +44,21 @@ def as_path(path: str | os.PathLike[str], name: str = "path") -> Path:
     return Path(text)
 
 
+def home_path(path: str | os.PathLike[str], name: str = "path") -> Path:
+    """Returns what `as_path` does, with `~` and `~USER` at its start replaced by the home folder.
+
+    Raises:
+        InvalidOptionError: it is no path, or there is no such user.
+    """
+    given = as_path(path, name)
+    try:
+        return given.expanduser()
+    except RuntimeError as error:
+        raise InvalidOptionError(
+            f"{name}={str(given)!r} names the home folder of a user that does not exist"
+        ) from error
+
+
 def write_atomically(path: str | os.PathLike[str], content: bytes) -> Path:
     """Returns `path` after moving a finished file there; missing folders are made.
 

@@ -11,6 +11,7 @@ from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import Document
 
 from framesift import FetchLimits, Moment, VideoCompressor, open_video, save_keyframe
+from framesift.writing import home_path
 
 
 class VideoLoader(BaseLoader):
@@ -50,7 +51,9 @@ class VideoLoader(BaseLoader):
         self._videos = videos
         self._seconds_each = seconds_each
         self._max_side_px = max_side_px
-        self._folder = Path(keyframe_folder or cache / "framesift" / "keyframes").expanduser()
+        if keyframe_folder is None:
+            keyframe_folder = cache / "framesift" / "keyframes"
+        self._folder = home_path(keyframe_folder, "keyframe_folder")
         self._sift = VideoCompressor(selector=selector, fps=fps, limits=limits or FetchLimits())
 
     def lazy_load(self) -> Iterator[Document]:

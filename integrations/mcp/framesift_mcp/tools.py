@@ -36,6 +36,7 @@ from framesift.sources.yt_dlp import YtDlp
 from framesift.types.clock import cut
 from framesift.vlms._knowledge import REAL_MODEL
 from framesift.vlms._load import limitation_of
+from framesift.writing import home_path
 from framesift_mcp.results import Compression, Moments
 
 EDGE_PX: Final = 768
@@ -94,7 +95,7 @@ class Tools:
         self._name, self._keep, self._max_seconds = vlm or TOY, keep, max_seconds
         self.limit = None if vlm else limitation_of(TOY, instead=INSTEAD)
         """What cannot be asked since no model was named; None where one was."""
-        self._folders = tuple(folder.expanduser().resolve() for folder in folders)
+        self._folders = tuple(home_path(folder, "folder").resolve() for folder in folders)
         self._loading, self._loaded = Lock(), list[Assistant]()
         self._limiter: CapacityLimiter | None = None
 

@@ -24,6 +24,7 @@ from framesift.errors import (
     UnsupportedSourceError,
     VideoTooLargeError,
 )
+from framesift.types.text import printable
 from framesift_server.schemas import Problem
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,9 @@ STATUS: Final[Mapping[type[FramesiftError], HTTPStatus]] = {
     FramesiftError: HTTPStatus.UNPROCESSABLE_ENTITY,
 }
 """The status of an error is that of the first class here that it belongs to."""
+
+MOST_LETTERS: Final = 1000
+"""Of what a client is told: an error repeats what was given, which may be long."""
 
 
 class ServerBusyError(Exception):
@@ -108,7 +112,8 @@ def _problem(status: HTTPStatus, detail: str, error: str | None = None) -> Probl
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    line = printable(" ".join(str(error).split()))
+    return line if len(line) <= MOST_LETTERS else f"{line[:MOST_LETTERS]}..."
 
 
 def _where(error: RequestValidationError) -> str:

@@ -22,21 +22,27 @@ Video = Annotated[
 Ratio = Annotated[
     float,
     Field(
+        strict=True,
         ge=0.25,
         le=1.0,
         description="Share of the visual tokens that is **kept**, from 0.25 to 1.0: 0.25 keeps a "
         "quarter, 1.0 keeps all. It is `keep` in Python.",
     ),
 ]
-EdgePx = Annotated[int, Field(ge=64, le=4096, description="Longest side of a picture, in pixels.")]
-Count = Annotated[int, Field(ge=1, le=64, description="Number of keyframes.")]
+EdgePx = Annotated[
+    int,
+    Field(strict=True, ge=64, le=4096, description="Longest side of a picture, in pixels."),
+]
+Count = Annotated[int, Field(strict=True, ge=1, le=64, description="Number of keyframes.")]
 
 
 class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     video: Video
-    fps: float = Field(1.0, gt=0, le=60, description="Frames sampled per second of video.")
+    fps: float = Field(
+        1.0, strict=True, gt=0, le=60, description="Frames sampled per second of video."
+    )
 
 
 class _TokenRequest(_Request):
@@ -88,9 +94,13 @@ class AskRequest(_TokenRequest):
         description="How the stretches that the answer rests on are found: `auto` takes the "
         "attention of the answer, or similarity to the question where the model shows none.",
     )
-    max_new_tokens: int = Field(64, ge=1, le=1024, description="Longest answer.")
-    temperature: float = Field(0.0, ge=0, le=10, description="0 is greedy; above 0 draws.")
-    seed: int | None = Field(None, ge=0, lt=2**63, description="Makes a draw repeatable.")
+    max_new_tokens: int = Field(64, strict=True, ge=1, le=1024, description="Longest answer.")
+    temperature: float = Field(
+        0.0, strict=True, ge=0, le=10, description="0 is greedy; above 0 draws."
+    )
+    seed: int | None = Field(
+        None, strict=True, ge=0, lt=2**63, description="Makes a draw repeatable."
+    )
     stop: tuple[str, ...] = Field((), max_length=8, description="The answer ends before these.")
 
 

@@ -108,3 +108,9 @@ def test_what_may_not_be_opened_is_refused(tmp_path):
         VideoLoader("/etc/passwd", limits=strangers, keyframe_folder=tmp_path).load()
     with pytest.raises(InvalidOptionError, match="seconds_each=0"):
         VideoLoader(CUTS, seconds_each=0, keyframe_folder=tmp_path).load()
+
+
+@pytest.mark.parametrize("folder", [5, "", "a\0b", "~nosuchuser/pictures"])
+def test_a_folder_that_cannot_be_one_is_told(folder):
+    with pytest.raises(InvalidOptionError, match="keyframe_folder"):
+        VideoLoader("talk.mp4", keyframe_folder=folder)

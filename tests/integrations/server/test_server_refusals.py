@@ -1,5 +1,6 @@
 """What the server does not do, and what it says then."""
 
+import json
 import time
 
 import anyio
@@ -164,3 +165,44 @@ def test_a_client_that_leaves_stops_the_work(client):
     client.portal.call(call)
     assert sent[0]["status"] == 499
     assert client.get("/health").json()["working"]["handcrafted"] == 0
+
+
+DEEP = "protect-edges:strategy=[" * 3000 + "temporal" + "]" * 3000
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("path", "wrong"),
+    [
+        ("compress", {"strategy": DEEP}),
+        ("compress", {"strategy": "protect-edges:strategy=" * 300 + "temporal"}),
+        ("compress", {"strategy": 5}),
+        ("compress", {"strategy": "temporal:threshold=nan"}),
+        ("compress", {"encoder": DEEP}),
+        ("compress", {"model": DEEP}),
+        ("compress", {"fps": "1"}),
+        ("compress", {"fps": True}),
+        ("compress", {"fps": NAN}),
+        ("compress", {"fps": 1e-320}),
+        ("compress", {"compression_ratio": "0.5"}),
+        ("compress", {"compression_ratio": True}),
+        ("compress", {"outputs": [[]]}),
+        ("keyframes", {"selector": DEEP}),
+        ("keyframes", {"count": True}),
+        ("keyframes", {"count": 2.5}),
+        ("keyframes", {"max_edge_px": -5}),
+        ("ask", {"question": "What?", "evidence": []}),
+        ("ask", {"question": "What?", "seed": 1.5}),
+        ("ask", {"question": "What?", "stop": [""]}),
+        ("ask", {"question": 5}),
+    ],
+)
+def test_options_of_the_wrong_type_are_a_short_problem(client, path, wrong):
+    body = json.dumps({"video": "synthetic://number?seconds=2", **wrong})
+    start = time.perf_counter()
+    refused = client.post(f"/v1/{path}", content=body)
+    assert refused.status_code == 422
+    assert time.perf_counter() - start < 20
+    detail = refused.json()["detail"]
+    assert "\n" not in detail
+    assert len(detail) < 1100

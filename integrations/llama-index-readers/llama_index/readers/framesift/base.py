@@ -20,6 +20,7 @@ from framesift.errors import (
     VideoTooLargeError,
 )
 from framesift.sources.file import file_path, is_folder
+from framesift.writing import home_path
 from llama_index.readers.framesift._documents import documents
 
 logger = logging.getLogger(__name__)
@@ -143,7 +144,7 @@ class FramesiftVideoReader(BasePydanticReader):
 
     def _shelf(self) -> KeyframeShelf:
         return KeyframeShelf(
-            folder=(self.cache_dir or Path(get_cache_dir()) / "framesift").expanduser(),
+            folder=home_path(self.cache_dir or Path(get_cache_dir()) / "framesift", "cache_dir"),
             compressor=VideoCompressor(selector=self.selector, fps=self.fps, limits=self.limits),
             seconds_each=self.segment_seconds,
             max_side_px=self.max_side_px,
