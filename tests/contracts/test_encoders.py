@@ -97,6 +97,8 @@ def test_signals_are_those_it_gives(encoder):
     if "edge_density" in signals:
         assert signals["edge_density"].shape == tokens.features.shape[:2]
         assert 0 <= signals["edge_density"].min() <= signals["edge_density"].max() <= 1
+    if "contrast" in signals:
+        assert 0 <= signals["contrast"].min() <= signals["contrast"].max() <= 1
     if "attention" in signals:
         assert signals["attention"].shape == tokens.features.shape[:2]
         assert signals["attention"].min() >= 0

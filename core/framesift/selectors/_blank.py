@@ -47,23 +47,20 @@ def clarity(tokens: VideoTokens) -> Tensor:
     contrast = tokens.signals.contrast
     if contrast is None:
         return clear
-    _, blank = content_and_blank(tokens)
-    most, mean = (values.float().cpu() for values in (contrast.amax(1), contrast.mean(1)))
+    blank = set(content_and_blank(tokens)[1].tolist())
+    most, mean = (values.float().tolist() for values in (contrast.amax(1), contrast.mean(1)))
     for step in (1, -1):
-        for start in blank.tolist():
-            run = _rising(most.tolist(), start, step)
-            peak = float(most[run[-1]])
-            for frame in run[1:]:
-                if float(mean[frame]) > WHOLE * float(most[frame]):
-                    clear[frame] = min(1.0, float(most[frame]) / (CLEAR * peak))
+        for start in blank:
+            run = _rising(most, start + step, step) if start + step not in blank else []
+            for frame in run:
+                if mean[frame] > WHOLE * most[frame]:
+                    clear[frame] = min(1.0, most[frame] / (CLEAR * most[run[-1]]))
     return clear
 
 
 def _rising(most: list[float], start: int, step: int) -> list[int]:
-    """Returns the frames from a blank one on, as long as contrast rises in one direction."""
-    run = [start]
-    while 0 <= run[-1] + step < len(most) and most[run[-1] + step] > RISE * most[run[-1]]:
+    """Returns the frames from `start` on, in one direction, as long as contrast rises."""
+    run = [start] if 0 <= start < len(most) else []
+    while run and 0 <= run[-1] + step < len(most) and most[run[-1] + step] > RISE * most[run[-1]]:
         run.append(run[-1] + step)
-        if most[run[-1]] <= LEVELS / 255:
-            return [start]
     return run
