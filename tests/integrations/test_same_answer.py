@@ -1,6 +1,7 @@
 """One clip and one question: every surface says the same, at the same time of the video."""
 
 import json
+from base64 import b64encode
 from pathlib import Path
 
 import anyio
@@ -26,6 +27,7 @@ from llama_index.readers.framesift import FramesiftFramePostprocessor, Framesift
 CLIP = "synthetic://number?seed=3"
 QUESTION = "What number flashes?"
 KIND = "attention"
+"""What evidence is made of on every surface unless it is asked otherwise."""
 VIDEO = {"type": "video", "url": CLIP}
 TEXT = {"type": "text", "text": QUESTION}
 
@@ -37,12 +39,12 @@ def vlm():
 
 @pytest.fixture(scope="module")
 def chat():
-    return ChatFramesift(model="tiny", evidence=KIND)
+    return ChatFramesift(model="tiny")
 
 
 @pytest.fixture(scope="module")
 def llm(vlm):
-    return FramesiftMultiModalLLM(model=vlm, evidence=KIND)
+    return FramesiftMultiModalLLM(model=vlm)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +58,7 @@ def told(text, evidence):
 
 
 def by_command():
-    done = CliRunner().invoke(app, ["ask", CLIP, QUESTION, "--evidence", KIND, "--json"])
+    done = CliRunner().invoke(app, ["ask", CLIP, QUESTION, "--json"])
     answer = json.loads(done.stdout)
     return told(answer["text"], answer["evidence"])
 
@@ -92,7 +94,7 @@ def by_llama_index(llm):
 
 
 def by_http():
-    asked = {"video": CLIP, "question": QUESTION, "evidence": KIND}
+    asked = {"video": CLIP, "question": QUESTION}
     with TestClient(create_app(Settings(allow_synthetic=True))) as client:
         answer = client.post("/v1/ask", json=asked).json()
     return told(answer["text"], answer["evidence"])
@@ -134,6 +136,30 @@ def by_query_engine(llm, vlm, folder):
     answer = engine.query(QUESTION)
     (found,) = answer.source_nodes
     return str(answer), found.metadata["keyframe_seconds"]
+
+
+def test_every_surface_says_that_the_toy_knows_no_real_footage(chat, llm, vlm, tmp_path, caplog):
+    with framesift.open_video(CLIP) as local:
+        content = local.path.read_bytes()
+    path = tmp_path / "talk.mp4"
+    path.write_bytes(content)
+    question = "Who is speaking?"
+    shown = {"type": "video", "base64": b64encode(content).decode(), "mime_type": "video/mp4"}
+    asked = [{"role": "user", "content": [shown, {"type": "text", "text": question}]}]
+    blocks = [VideoBlock(path=path), TextBlock(text=question)]
+    messages = [ChatMessage(role="user", blocks=blocks)]
+    by_command = CliRunner().invoke(app, ["ask", str(path), question, "--json"])
+    warnings = [
+        framesift.VideoCompressor(vlm=vlm).ask(path, question).warnings,
+        json.loads(by_command.stdout)["warnings"],
+        chat.invoke(asked).response_metadata["warnings"],
+        list(chat.stream(asked))[-1].response_metadata["warnings"],
+        llm.chat(messages).raw["warnings"],
+        list(llm.stream_chat(messages))[-1].raw["warnings"],
+    ]
+    for first, *_ in warnings:
+        assert first.startswith("'tiny' was trained on synthetic:// videos only")
+    assert sum("'tiny' was trained" in line for line in caplog.messages) >= 3
 
 
 def test_every_surface_gives_the_answer_and_the_times_of_the_python_api(
