@@ -120,6 +120,14 @@ def test_nothing_prints_and_nothing_configures_logging():
         assert not called & {"print", "logging.basicConfig"}, path
 
 
+def test_temporary_folders_have_one_home():
+    """What is made elsewhere would not be locked, and not be swept after a kill."""
+    measuring = {"evaluation", "training"}
+    for path in FILES:
+        if path.name != "temporary.py" and not measuring & set(own_parts(path)):
+            assert "tempfile" not in path.read_text(), path
+
+
 def test_weights_are_never_unpickled():
     for path in FILES:
         text = path.read_text()

@@ -48,8 +48,14 @@ def new_folder() -> Path:
         _sweep_once(parent)
         while True:
             folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+            try:
+                handle = _lock(folder)
+            except BaseException:
+                with suppress(OSError):
+                    folder.rmdir()
+                raise
             with _mutex:
-                _held[folder] = _lock(folder)
+                _held[folder] = handle
             if folder.is_dir():
                 return folder
             remove(folder)  # somebody swept it before the lock was had
@@ -154,12 +160,12 @@ def _swept_away(folder: Path) -> bool:
 
 
 def _lock(folder: Path) -> int | None:
-    """Returns the handle that locks a folder, None where the file system has no locks."""
+    """Returns the handle that locks a folder; where there are no locks, nobody sweeps either."""
     if sys.platform == "win32":
         return None
     try:
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError:
+    except FileNotFoundError:  # swept already
         return None
     with suppress(OSError):
         fcntl.flock(handle, fcntl.LOCK_EX)

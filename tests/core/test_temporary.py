@@ -123,6 +123,18 @@ def test_a_missing_folder_for_temporary_files_is_one_line(monkeypatch, tmp_path)
         temporary.new_folder()
 
 
+def test_a_folder_that_cannot_be_locked_is_not_left(parent, monkeypatch):
+    def full(*_):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(os, "open", full)
+    monkeypatch.setattr(tempfile, "mkdtemp", lambda **_: (parent / "new").mkdir() or parent / "new")
+    with pytest.raises(StorageError, match="Too many open files"):
+        temporary.new_folder()
+    monkeypatch.undo()
+    assert list(parent.iterdir()) == []
+
+
 def test_sigterm_ends_a_command_with_143_and_leaves_nothing(tmp_path):
     command = [sys.executable, "-m", "framesift", "compress", "synthetic://mixed?seconds=3000"]
     environment = {**os.environ, "TMPDIR": str(tmp_path)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import ClassVar, Final
 import numpy as np
 from PIL import Image, ImageOps
 
+from framesift import temporary
 from framesift.decoders._boundary import check_pixels
 from framesift.decoders._moving import shown_seconds
 from framesift.decoders._request import check_request
@@ -161,12 +161,20 @@ def picture_file(image: Image.Image, max_pixels: int = MAX_PIXELS) -> LocalVideo
 
     Raises:
         VideoTooLargeError: it has more than `max_pixels`; it may not be decoded yet.
+        CorruptVideoError: it was opened lazily, and what it holds is damaged.
     """
     check_pixels("picture", *image.size, max_pixels)
-    folder = Path(tempfile.mkdtemp(prefix="framesift-"))
-    path = folder / "picture.png"
-    _upright(image).save(path, compress_level=1)
-    return LocalVideo(path=path, uri="picture", temporary_folder=folder)
+    try:
+        upright = _upright(image)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise CorruptVideoError(
+            f"the picture cannot be decoded ({' '.join(str(error).split())[:200]}); give an "
+            "undamaged one"
+        ) from error
+    with temporary.kept_on_success() as folder:
+        path = folder / "picture.png"
+        upright.save(path, compress_level=1)
+        return LocalVideo(path=path, uri="picture", temporary_folder=folder)
 
 
 def _is_picture(path: Path) -> bool:

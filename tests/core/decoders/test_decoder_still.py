@@ -1,3 +1,5 @@
+import io
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -188,3 +190,12 @@ def test_a_second_frame_is_out_of_range(tmp_path):
     picture().save(path)
     with pytest.raises(InvalidOptionError, match="indices"):
         list(DECODER.decode(path, [1]))
+
+
+def test_a_damaged_picture_that_was_opened_lazily_is_an_error_of_ours():
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+    whole = io.BytesIO()
+    Image.fromarray(noise).save(whole, "PNG")
+    cut = Image.open(io.BytesIO(whole.getvalue()[:2000]))
+    with pytest.raises(CorruptVideoError, match="cannot be decoded"):
+        picture_file(cut)
