@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from framesift import outcomes
-from framesift.decoders._sampling import at_fps
+from framesift.decoders._sampling import at_fps, covered
 from framesift.decoders.base import FrameIndex
 from framesift.errors import InvalidOptionError
 from framesift.parts import Parts
@@ -116,7 +116,7 @@ class Compression(Parts):
                 f"not by {self._encoder.spec!r}; encode the video with this configuration"
             )
         stages = Stages(decoder=self._decoder, run=run)
-        encoded, index = video.encoded, video.index
+        encoded, index, part = video.encoded, video.index, video.local.part_seconds
         budget = Budget(keep=self.keep, max_tokens=self.max_tokens).tokens(encoded.tokens.count)
         plan = self._planned(stages, encoded.tokens, budget, question)
         return outcomes.compressed(
@@ -125,7 +125,7 @@ class Compression(Parts):
             index,
             encoded,
             plan,
-            part_seconds=outcomes.finite(video.local.part_seconds),
+            part_seconds=None if part is None else covered(index.info, part),
             budget=budget,
             keep=self.keep,
             max_tokens=self.max_tokens,

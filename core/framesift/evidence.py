@@ -82,7 +82,10 @@ class _Run:
         """Returns the stretch as it is shown to people."""
         video, report = self.map.video, self.map.video.report
         times = video.frame_seconds
-        ends = torch.cat([times[1:], times[:1] + report.duration_seconds])
+        last = times[:1] + report.duration_seconds
+        if report.part_seconds is not None:
+            last = torch.tensor(report.part_seconds[1:], dtype=times.dtype)
+        ends = torch.cat([times[1:], last])
         share = float(self.map.frames[self.first : self.last + 1].sum())
         return Segment(
             uri=report.uri,

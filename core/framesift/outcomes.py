@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -202,14 +201,6 @@ def missing_line(strategy: Strategy, encoder: Encoder, missing: Sequence[str]) -
         f"strategy {strategy.spec!r} needs {', '.join(missing)}, which encoder {encoder.spec!r} "
         f"does not give; {advice}"
     )
-
-
-def finite(part_seconds: tuple[float, float] | None) -> tuple[float, float | None] | None:
-    """Returns a part without the infinity that JSON does not know."""
-    if part_seconds is None:
-        return None
-    start, end = part_seconds
-    return start, None if math.isinf(end) else end
 
 
 def _segment(

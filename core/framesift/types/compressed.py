@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import math
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -28,8 +27,8 @@ class CompressionReport(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     uri: str
-    part_seconds: tuple[float, float | None] | None = Field(
-        default=None, description="Start and end of the part that is meant; no end up to the last."
+    part_seconds: tuple[float, float] | None = Field(
+        default=None, description="Start and end of the part that is meant, None for all of it."
     )
     duration_seconds: float = Field(
         ge=0, description="From the first to the end of the last frame."
@@ -106,11 +105,7 @@ class CompressedVideo:
     @property
     def address(self) -> str:
         """Where it came from, ending in `#t=START,END` where a part of it is meant."""
-        report = self.report
-        if report.part_seconds is None:
-            return report.uri
-        start, end = report.part_seconds
-        return with_part(report.uri, (start, math.inf if end is None else end))
+        return with_part(self.report.uri, self.report.part_seconds)
 
     def __repr__(self) -> str:
         report = self.report
