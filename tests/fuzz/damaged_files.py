@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import random
-import resource
 import struct
 import sys
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 from framesift.decoders import registry
 from framesift.decoders._still import WithStills
 from framesift.errors import FramesiftError
+from framesift.evaluation.sections._process import _peak_bytes
 
 MAX_PIXELS = 2**22
 """Of the decoders under test, so that what a header claims is refused soon."""
@@ -108,7 +108,7 @@ def main(folder: Path, seed: int, count: int) -> None:
                 slowest = max(slowest, (case, time.perf_counter() - start), key=lambda s: s[1])
                 outcomes[outcome] = outcomes.get(outcome, 0) + 1
             work.with_suffix(source.suffix).unlink()
-    peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak_mib = _peak_bytes() / 2**20
     print(json.dumps({"outcomes": outcomes, "raw": raw, "slowest": slowest, "peak_mib": peak_mib}))
 
 
