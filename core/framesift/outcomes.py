@@ -212,7 +212,8 @@ def _segment(
 ) -> Segment:
     """Returns the stretch within `bound` seconds."""
     start, end = bound
-    chapters = (c for c in local.chapters if c.start_seconds <= frame.pts_seconds < c.end_seconds)
+    seen = max(frame.pts_seconds, start)  # a last picture stays on into further chapters
+    chapters = (c for c in local.chapters if c.start_seconds <= seen < c.end_seconds)
     chapter = next(chapters, None)
     return Segment(
         uri=local.uri,

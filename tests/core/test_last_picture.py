@@ -41,6 +41,12 @@ def test_captions_after_the_last_frame_belong_to_it(talk):
     assert [part.text for part in VideoCompressor().segments(part)] == ["then"]
 
 
+def test_a_chapter_after_the_last_frame_is_that_of_its_part(talk):
+    chapters = (line(0, 5, "Opening"), line(5, 10, "Close"))
+    (part,) = VideoCompressor().segments(replace(talk, chapters=chapters, part_seconds=(6.0, 8.0)))
+    assert part.title == "Close"
+
+
 def test_the_source_may_know_of_a_later_end(talk):
     longer = replace(talk, duration_seconds=60.0)
     assert VideoCompressor().segments(longer)[-1].end_seconds == 60

@@ -25,7 +25,7 @@ VIDEOS: dict[str, dict] = {
     "a.h264": {},
     "interlaced.ts": {"codec_options": {"x264-params": "interlaced=1"}},
 }
-MOST_MIB = 900
+MOST_MIB = 400
 MOST_SECONDS = 20
 
 
