@@ -75,7 +75,9 @@ class VideoLoader(BaseLoader):
             noted = {"warnings": "\n".join(notes)} if notes else {}
             yield from (self._document(local.address, moment, noted) for moment in moments)
 
-    def _document(self, video: str, moment: Moment, noted: dict[str, str]) -> Document:
+    def _document(
+        self, video: str, moment: Moment, noted: dict[str, str] | None = None
+    ) -> Document:
         segment = moment.segment
         assert moment.keyframe is not None, "what covers a video that is open has pictures"
         part = f"{video}#t={segment.start_seconds:.3f},{segment.end_seconds:.3f}"
@@ -91,6 +93,6 @@ class VideoLoader(BaseLoader):
                 "start_timestamp": segment.clock,
                 "keyframe_seconds": segment.keyframe_seconds,
                 "keyframe_path": str(save_keyframe(moment.keyframe, self._folder)),
-                **noted,
+                **(noted or {}),
             },
         )
