@@ -19,7 +19,7 @@ from framesift.registry import describe
 from framesift.run import Run
 from framesift.selectors import registry as selectors
 from framesift.stages import Stages, Video, file_of
-from framesift.storage import holds
+from framesift.storage import holds, json_bytes, json_value
 from framesift.types.answer import Segment
 from framesift.types.moment import Moment
 from framesift.types.options import check_finite, check_options
@@ -166,7 +166,7 @@ class _Kept(BaseModel):
 def _load(place: Path) -> _Kept | None:
     """Returns what `_save` wrote, or None where that is missing or no longer whole."""
     try:
-        kept = _Kept.model_validate_json((place / INDEX).read_bytes())
+        kept = _Kept.model_validate(json_value((place / INDEX).read_bytes()))
     except (OSError, ValidationError):
         return None
     whole = all(_is_whole(place / Path(each.image).name, each.sha256) for each in kept.segments)
@@ -192,5 +192,5 @@ def _save(place: Path, moments: Sequence[Moment], warnings: Sequence[str]) -> _K
         digest = hashlib.sha256(content).hexdigest()
         entries.append(_Entry(segment=moment.segment, image=name, sha256=digest))
     kept = _Kept(segments=entries, warnings=list(warnings))
-    write_atomically(place / INDEX, kept.model_dump_json(indent=2).encode())
+    write_atomically(place / INDEX, json_bytes(kept))
     return kept

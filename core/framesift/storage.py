@@ -21,9 +21,9 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
@@ -93,6 +93,19 @@ def save_keyframes(frames: Sequence[Keyframe], folder: str | os.PathLike[str]) -
     return files
 
 
+def json_bytes(model: BaseModel) -> bytes:
+    """Returns a model as JSON in ASCII, so that a file name that is not UTF-8 is read back too."""
+    return json.dumps(model.model_dump(mode="json"), indent=2).encode()
+
+
+def json_value(content: bytes) -> Any:
+    """Returns the value of a JSON file, or None, which no model takes, where it is none."""
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+
+
 def holds(path: Path, content: bytes) -> bool:
     """Returns whether a file is there and whole: it has this content."""
     try:
@@ -141,7 +154,7 @@ def save_compressed(video: CompressedVideo, folder: str | os.PathLike[str]) -> l
     with writing_to(folder):
         _finish(folder)
         waiting = write_atomically(_waiting(folder, digest), content)
-        write_atomically(report, saved.model_dump_json(indent=2).encode())
+        write_atomically(report, json_bytes(saved))
         with storing(tokens):
             waiting.replace(tokens)
     return [tokens, report]
@@ -191,7 +204,7 @@ def _waiting(folder: Path, digest: str) -> Path:
 def _report(folder: Path) -> _Saved:
     content = read_file(folder / REPORT, most_bytes=MOST_REPORT_BYTES, hint=_HINT)
     try:
-        return _Saved.model_validate_json(content)
+        return _Saved.model_validate(json_value(content))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "it"

@@ -1,14 +1,16 @@
 """What the command prints and where it writes, where names and texts come from strangers."""
 
 import json
+import os
 import sys
 
 import pytest
 from PIL import Image
 
-from framesift import cli
+from framesift import KeyframeShelf, VideoCompressor, cli
 from framesift.cli import output, terminal
 from framesift.run import Run
+from framesift.storage import load_compressed
 from framesift.types.answer import Segment
 from framesift.types.text import printable
 
@@ -65,6 +67,21 @@ def test_errors_name_odd_files_on_one_line(run, tmp_path):
     assert (code, out) == (2, "")
     assert err.count("\n") == 1
     assert not set(err) & set("\x1b\u202e")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are bytes on Linux only")
+def test_a_file_whose_name_is_not_utf_8(run, tmp_path, write_video):
+    path = tmp_path / os.fsdecode(b"odd\xff\x1b[31m.mp4")
+    write_video(tmp_path / "even.mp4", 25).rename(path)
+    out = tmp_path / "out"
+    code, printed, _ = run("compress", path, "--out", out)
+    assert code == 0
+    assert "\x1b" not in printed
+    assert load_compressed(out).report.uri == str(path)
+    assert run("report", path, "-o", tmp_path / "page.html", "-n", "2")[0] == 0
+    assert run("keyframes", path, "-n", "2", "--out", out)[0] == 0
+    shelf = KeyframeShelf(folder=tmp_path / "shelf", compressor=VideoCompressor())
+    assert shelf.read(path) == shelf.read(path)
 
 
 def test_a_folder_holds_the_keyframes_of_one_run(run, tmp_path):

@@ -86,7 +86,7 @@ def test_pages_of_sites_are_cited_by_the_second(tmp_path, monkeypatch):
     (frame,) = framesift.VideoCompressor().keyframes(CUTS, 1)
     told = Moment(segment=segment.model_copy(update={"uri": page}), keyframe=frame)
     loader = VideoLoader(CUTS, keyframe_folder=tmp_path)
-    source = loader._document(CUTS, told).metadata["source"]
+    source = loader._document(CUTS, told, {}).metadata["source"]
     assert source == "https://www.youtube.com/watch?v=abc&t=3s"
 
 

@@ -88,7 +88,7 @@ def write_curves(
             empty=sum(share.empty for share in (*numbers.levels, *numbers.shortened)),
         )
     )
-    return [*paths, write_atomically(folder / PAGE, html.encode())]
+    return [*paths, write_atomically(folder / PAGE, html.encode(errors="backslashreplace"))]
 
 
 def _environment() -> Environment:

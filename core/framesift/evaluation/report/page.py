@@ -53,7 +53,7 @@ def write_report(
         figures=frame_figures(video, frames, keyframes, limit=MOST_FRAMES, size_px=FRAME_PX),
         merging=not video.plan.is_pruning,
     )
-    write_atomically(path, html.encode())
+    write_atomically(path, html.encode(errors="backslashreplace"))
 
 
 def _environment(video: CompressedVideo) -> Environment:
