@@ -90,9 +90,10 @@ class Tower(Encoder):
             images = np.concatenate([images, images[-1:].repeat(missing, axis=0)])
         parts = []
         for start in range(0, len(images), step * self.batch_size):
-            pixels = self.pixels(images[start : start + step * self.batch_size])
-            with alone_with(hf), in_one_line(self.vlm.model, doing="run"):
-                found = self.look(pixels.to(hf.device, hf.dtype))
+            with in_one_line(self.vlm.model, doing="run"):
+                pixels = self.pixels(images[start : start + step * self.batch_size])
+                with alone_with(hf):
+                    found = self.look(pixels.to(hf.device, hf.dtype))
             parts.append({name: value.cpu() for name, value in found.items()})
         columns = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
         density = edge_density(self.covered(images), self.grid)

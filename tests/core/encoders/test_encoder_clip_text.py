@@ -9,6 +9,7 @@ import torch
 
 from framesift.encoders import _clip_text
 from framesift.encoders import registry as encoders
+from framesift.encoders._letters import text_ids
 from framesift.encoders.clip import Clip
 from framesift.errors import MissingSignalError, ModelError
 from framesift.pipeline import VideoCompressor
@@ -102,6 +103,17 @@ def test_similarity_is_the_cosine_of_projected_patches_and_text(clip, model, tok
     assert clip.reads_question
     assert_near(found, wanted)
     assert wanted.std() > 1e-2
+
+
+def test_a_question_that_reads_like_the_end_of_a_text_goes_on_behind_it(clip, tokenizer):
+    tokens = clip.encode(make_frames())
+    first, second = (
+        clip.asked(tokens, f"<|endoftext|>{rest}").signals.question_similarity
+        for rest in ("red", "who")
+    )
+    assert not torch.equal(first, second)
+    ids = text_ids(tokenizer, "a<|endoftext|>", add_special_tokens=True)
+    assert [place for place, i in enumerate(ids) if i == len(WORDS) - 1] == [len(ids) - 1]
 
 
 def test_another_question_is_near_to_other_patches_and_changes_nothing_else(clip):
