@@ -179,6 +179,12 @@ def check_vocabulary(model: str, config: Any, tokenizer: Any, visual_id: int) ->
             f"special token of that number (it has {some or 'none'}); pass a checkpoint with the "
             "tokenizer that belongs to it"
         )
+    for name in ("vision_start_token_id", "vision_end_token_id"):
+        if (mark := getattr(config, name, visual_id)) not in added:
+            raise ModelError(
+                f"config.json of {called(model)!r} has {name}={str(mark)[:40]}, and its tokenizer "
+                "has no special token of that number; pass a checkpoint whose files belong together"
+            )
 
 
 def load_image_processor(model: str, trust_remote_code: bool) -> Any:
