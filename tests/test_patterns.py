@@ -256,7 +256,7 @@ def test_a_link_of_100_kb_is_refused_at_once():
         start = time.perf_counter()
         with pytest.raises(FramesiftError, match="characters"):
             open_video(link)
-        assert time.perf_counter() - start < 1
+        assert time.perf_counter() - start < 5
 
 
 def test_a_question_has_a_maximum_length():

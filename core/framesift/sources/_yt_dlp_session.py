@@ -154,6 +154,6 @@ def _options(client: _http_client.Client, folder: Path, max_height_px: int) -> d
         "external_downloader": "native",
         "hls_prefer_native": True,
         "ffmpeg_location": str(folder),
-        "fixup": "never",
+        "fixup": "never",  # It would start ffmpeg; decoders mend a clock that jumps, as in HLS.
         "postprocessors": [],
     }
