@@ -22,7 +22,7 @@ Signal = Literal[
     "attention", "keys", "edge_density", "question_similarity", "pre_projector", "llm_attention"
 ]
 Place = Literal["tokens before the LLM", "inside the LLM"]
-MULTIPLICATIONS_PER_SECOND = 5e10
+MULTIPLICATIONS_PER_SECOND = 1e11
 """What one thread of a fast processor manages at most, so that only hopeless plans are refused."""
 
 

@@ -85,9 +85,12 @@ class Scissor(Strategy):
         """Returns those of two looks at the pairs of what the first step leaves."""
         # The first step leaves about sqrt(budget T N) tokens; one look takes a triangle of pairs,
         # where they are kept, else several rounds of all of them.
+        if budget >= frames * patches:
+            return 0.0
         left = budget * frames * patches
         rounds = 0.5 if left <= _similarities.STORED else 4.0
-        return channels * (2 * rounds * left + frames * patches**2)
+        # Reading a similarity several times costs as much as 64 multiplications.
+        return (channels + 64) * (2 * rounds * left + frames * patches**2)
 
     @torch.no_grad()
     def two_step_count(self, tokens: VideoTokens, threshold: float) -> int:
