@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,10 +97,21 @@ def append_frames(path: str | Path, task: str, doc: int | str, seconds: Sequence
     line = {"task": task, "doc": doc, "frames": [round(time, 6) for time in seconds]}
     written = f"{json.dumps(line)}\n".encode()
     with Path(path).open("a+b", buffering=0) as file:
-        file.seek(max(0, file.seek(0, os.SEEK_END) - 1))
-        is_torn = file.read(1) not in (b"", b"\n")  # somebody was killed over the last line
-        # One write at the end of the file, so that several processes may add to it.
-        file.write(b"\n" + written if is_torn else written)
+        file.seek(0)
+        rest = file.read().rpartition(b"\n")[2]
+        if rest and _is_json(rest):
+            written = b"\n" + written
+        elif rest:  # somebody was killed over the last line
+            file.truncate(file.tell() - len(rest))
+        file.write(written)  # at once, so that several processes may add to the file
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
 
 
 def _whole_object(text: str) -> dict[str, Any] | None:
@@ -114,16 +124,13 @@ def _whole_object(text: str) -> dict[str, Any] | None:
 
 
 def _lines(path: Path, text: str) -> Iterator[tuple[str, Key, tuple[float, ...]]]:
-    lines = text.split("\n")
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         where = f"{str(path)!r} line {number}"
         try:
             entry = json.loads(line)
         except ValueError as error:
-            if 1 < number == len(lines):  # no line feed: whoever wrote it was killed
-                return
             raise InvalidOptionError(f"{where} is not JSON ({error}); give one object") from error
         if not isinstance(entry, dict) or not {"task", "doc", "frames"} <= entry.keys():
             raise InvalidOptionError(

@@ -90,11 +90,14 @@ def test_a_missing_file_is_told(tmp_path):
         FrameIndexFile.read(tmp_path / "none.jsonl")
 
 
-def test_a_torn_last_line_is_left_out_and_lines_end_at_line_feeds(tmp_path):
+def test_a_torn_last_line_goes_with_the_next_and_lines_end_at_line_feeds(tmp_path):
     path = tmp_path / "frames.jsonl"
     append_frames(path, "task", "a\u2028\x85", [1.0])
-    append_frames(path, "task", "b", [2.0])
     with path.open("ab") as file:
         file.write('{"task": "x\u2028", "doc": "y", "frames": [1]}\n{"task": "ta'.encode())
+    append_frames(path, "task", "b", [2.0])
     found = FrameIndexFile.read(path)
     assert found.entries.keys() == {("task", "a\u2028\x85"), ("task", "b"), ("x\u2028", "y")}
+    path.write_bytes(path.read_bytes()[:-1])
+    append_frames(path, "task", "c", [3.0])
+    assert len(FrameIndexFile.read(path).entries) == 4
