@@ -13,7 +13,8 @@ videos:
 
 The thresholds were set with the embedded tiny model on synthetic videos of the validation split, 64
 whole ones of at least 8 frames, and parts of one, two and four seconds of 14 more, where 82 % of
-what is there is found and 31 % of what is not. Other models may need others: their finds were not measured.
+what is there is found and 31 % of what is not. Other models may need others: their finds were not
+measured.
 On 60 of the test split, by attention, something is found for 90 % (87 to 94) of what is there, 24 %
 (17 to 32) of what is not, 45 % (32 to 58) of what no synthetic video shows, and 84 % (73 to 94) of
 shapes that are there in another color. By similarity it is 77 % (74 to 81), 81 % (76 to 85), 10 %
