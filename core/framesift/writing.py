@@ -189,6 +189,7 @@ def writing_to(folder: Path) -> Iterator[None]:
                 f"another process has been writing to {str(folder)!r} for {LOCK_SECONDS:g} s; "
                 "wait for it, or give another folder"
             )
+        sweep(folder)
         yield
     finally:
         if handle is not None:

@@ -269,6 +269,15 @@ def test_unfinished_files_of_dead_writers_are_swept(tmp_path):
     assert set(tmp_path.iterdir()) == {*kept, young, alive, tmp_path / "other.json"}
 
 
+def test_each_result_sweeps_its_folder(video, tmp_path):
+    save_compressed(video, tmp_path)
+    dead = tmp_path / f".{TOKENS}.1.2.part"
+    dead.write_bytes(b"half")
+    os.utime(dead, (0, 0))
+    save_compressed(video, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [REPORT, TOKENS]
+
+
 def test_a_long_name_is_written(tmp_path):
     assert write_atomically(tmp_path / ("é" * 120), b"content").read_bytes() == b"content"
 
