@@ -54,6 +54,7 @@ def test_answers_are_logged_continued_compared_and_drawn(run, tmp_path):
     assert "<svg" in page.read_text()
 
 
+@pytest.mark.slow
 def test_a_log_of_another_split_is_refused(run, tmp_path):
     log = tmp_path / "answers.jsonl"
     assert run("answers", "-o", log, "--videos", "1", "-s", "uniform", "-k", "0.1")[0] == 0
