@@ -86,7 +86,8 @@ class Assistant:
             messages: the conversation, the user's last; those of one role in a row become one.
             generation: how the answer is chosen.
             evidence: by which weights the stretches that it rests on are found; None for none.
-            on_text: told each piece of the answer as soon as it is certain.
+            on_text: told each piece of the answer as soon as it is certain, while the model is
+                held: it may ask another assistant, but wait for no thread that asks.
 
         Raises:
             InvalidOptionError: no message, no such evidence, or text that is no text.

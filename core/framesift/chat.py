@@ -88,7 +88,8 @@ class Chat:
                 it stands alone.
             generation: how the answer is chosen.
             evidence: by which weights stretches are found; None for none.
-            on_text: told each piece of the answer as soon as it is certain.
+            on_text: told each piece of the answer as soon as it is certain, while the model is
+                held: it may ask in another conversation, but wait for no thread that asks.
 
         Raises:
             InvalidOptionError: the question is empty, or there is no such kind of evidence.

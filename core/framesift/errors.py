@@ -26,6 +26,12 @@ FramesiftError
 A message is one line with three parts: what was given, what is allowed, what to do.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+_OF_CALLER: Final = "_framesift_of_caller"
+
 
 class FramesiftError(Exception):
     """Any error that framesift raises on purpose."""
@@ -105,3 +111,18 @@ class PlanTooLongError(TimeLimitError):
 
 class MissingDependencyError(FramesiftError, ImportError):
     """An optional dependency is not installed; the message names the exact `pip install`."""
+
+
+@contextmanager
+def calling_back() -> Iterator[None]:
+    """Marks what a function of the caller's raises: it passes every boundary as it is."""
+    try:
+        yield
+    except BaseException as error:
+        error.__dict__[_OF_CALLER] = True
+        raise
+
+
+def is_of_caller(error: BaseException) -> bool:
+    """Returns whether a function of the caller's has raised an error."""
+    return _OF_CALLER in error.__dict__

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from framesift.errors import InvalidOptionError
+from framesift.errors import InvalidOptionError, calling_back
 from framesift.progress import tell
 from framesift.registry import require
 from framesift.types.answer import FinishReason
@@ -192,7 +192,8 @@ class _Listener:
     def _tell(self, text: str) -> None:
         if len(text) > len(self.said):
             piece, self.said = text[len(self.said) :], text
-            self.on_text(piece)
+            with calling_back():
+                self.on_text(piece)
 
 
 @dataclass(slots=True, eq=False)

@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 
 from tqdm import tqdm
 
-from framesift.errors import InvalidOptionError, TimeLimitError
+from framesift.errors import InvalidOptionError, TimeLimitError, calling_back
 
 Item = TypeVar("Item")
 
@@ -107,7 +107,8 @@ def tell(stage: str, done: float, total: float | None, unit: str = "frame") -> N
         )
     listener = _listener.get()
     if listener is not None:
-        listener(Progress(stage=stage, done=done, total=total, unit=unit))
+        with calling_back():
+            listener(Progress(stage=stage, done=done, total=total, unit=unit))
 
 
 def stoppable(items: Iterable[Item], stage: str = "plan") -> Iterator[Item]:

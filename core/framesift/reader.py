@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from threading import Event
 from time import perf_counter
@@ -11,6 +12,7 @@ from typing import Final, get_args
 import torch
 from torch import Tensor
 
+from framesift.encoders._checkpoint_reading import in_one_line
 from framesift.encoders._model_use import alone_with
 from framesift.errors import InvalidOptionError, ModelError
 from framesift.evidence import MOST_SEGMENTS, EvidenceKind, Weighed, find_segments
@@ -48,6 +50,7 @@ class Reader:
         """Encoding and reading that no answer has accounted for yet."""
         self._positions: Final = positions
         self._cache: Final = PrefixCache()
+        self._busy = False
 
     @property
     def kv_cache_bytes(self) -> int:
@@ -70,7 +73,7 @@ class Reader:
         start = perf_counter()
         shown = [Turn(role="user", text="", videos=tuple(videos))]
         spare = GREEDY.max_new_tokens + QUESTION_TOKENS
-        with alone_with(self.vlm.hf):
+        with self._alone(None):
             prompt = roomy_prompt(self.vlm, shown, spare, self._positions)
             with memory_told(self.vlm, prompt):
                 self._cache.read_videos(self.vlm.hf, prompt)
@@ -106,7 +109,7 @@ class Reader:
             raise InvalidOptionError(
                 f"generation={shown(generation)} must be a Generation, such as Generation(seed=0)"
             )
-        with alone_with(self.vlm.hf, cancelled):
+        with self._alone(cancelled):
             answer, found = self._answer(turns, generation, evidence, on_text, cancelled)
         if found is None:
             return answer
@@ -123,10 +126,30 @@ class Reader:
         gave, whatever of them is asked.
         """
         cancelled = Event()
-        with alone_with(self.vlm.hf, cancelled):
+        with self._alone(cancelled):
             answer, found = self._answer(turns, generation, kind, None, cancelled, words=words)
         assert found is not None
         return answer, *found
+
+    @contextmanager
+    def _alone(self, cancelled: Event | None) -> Iterator[None]:
+        """Keeps others from model and cache, and takes what the model raises as the checkpoint's.
+
+        Raises:
+            ModelError: it comes from within an answer of this reader, as `on_text` may.
+        """
+        with alone_with(self.vlm.hf, cancelled):
+            if self._busy:
+                raise ModelError(
+                    "an answer of this conversation is still being made; ask when it is there, or "
+                    "in another conversation"
+                )
+            self._busy = True
+            try:
+                with in_one_line(self.vlm.model, doing="run"):
+                    yield
+            finally:
+                self._busy = False
 
     def _answer(
         self,

@@ -418,3 +418,38 @@ def test_wrong_questions_are_refused(llava, arguments, message):
 def test_no_video_is_refused(llava):
     with pytest.raises(InvalidOptionError, match="there is no video"):
         Chat(llava.vlm, [])
+
+
+def test_a_chat_is_not_asked_again_from_within_its_own_answer(asked):
+    one = asked("llava")
+    refused = []
+
+    def again(piece):
+        with pytest.raises(ModelError, match="still being made") as error:
+            chat.ask(OTHER)
+        refused.append(error.value)
+
+    with one.chat() as alone:
+        wanted = alone.ask(QUESTION, generation=SHORT).text
+    with one.chat() as chat:
+        assert chat.ask(QUESTION, generation=SHORT, on_text=again).text == wanted
+        assert refused
+        assert chat.ask(QUESTION, generation=SHORT).text == wanted
+
+
+def test_what_a_listener_raises_is_his_and_what_the_llm_raises_is_the_checkpoints(
+    asked, monkeypatch
+):
+    class Own(Exception):
+        pass
+
+    def broken(*_, **__):
+        raise Own("ends here")
+
+    one = asked("llava")
+    with one.chat() as chat:
+        with pytest.raises(Own):
+            chat.ask(QUESTION, generation=SHORT, on_text=broken)
+        monkeypatch.setattr(one.vlm.hf, "generate", broken)
+        with pytest.raises(ModelError, match=r"cannot run .* \(ends here\)"):
+            chat.ask(QUESTION, generation=SHORT)

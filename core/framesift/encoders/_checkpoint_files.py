@@ -49,11 +49,14 @@ RANGES: Final = (
     (re.compile(r"(?:.*_)?(?:hidden|intermediate|embed|head|ffn|mlp)_?(?:size|dim)"), 1 << 18),
     (re.compile(r"vocab_size|num_position_embeddings|max_source_positions"), 1 << 23),
     (re.compile(r"max_position_embeddings"), 1 << 31),
+    (re.compile(r"num_labels"), 1 << 16),
 )
 """Largest number that a configuration may give under a name, far above what models have."""
 POSITIVE: Final = ("image_size", "patch_size", "hidden_size", "vocab_size", "temporal_patch_size")
 MOST_GROWTH: Final = 64
 """Letters that a tokenizer makes of one by replacing."""
+MOST_ADDED: Final = 64
+"""Pieces that a tokenizer puts around a text, and tokens of each."""
 MOST_PATCHES: Final = 1 << 16
 """Patches of one picture."""
 
@@ -160,6 +163,13 @@ def shards(model: str, folder: Path) -> list[str]:
 
 def _check_growth(model: str, tokenizer: dict[str, Any]) -> None:
     """Refuses a tokenizer that writes more for a text than tokenizers do: replacements multiply."""
+    for _, step, _ in _settings({"": tokenizer.get("post_processor")}):
+        if isinstance(step, list) and len(step) > MOST_ADDED:
+            raise ModelError(
+                f"tokenizer.json of {called(model)!r} puts {len(step)} pieces around a text "
+                f"(post_processor), at most {MOST_ADDED} are read; take the file that came with "
+                "the model"
+            )
     for part in ("normalizer", "decoder"):
         growth = 1.0
         for _, step, depth in _settings({part: tokenizer.get(part)}):

@@ -12,7 +12,7 @@ from typing import Any, Final
 import torch
 
 from framesift.encoders._checkpoint_files import CONFIG, SMALL, called, check_files
-from framesift.errors import FramesiftError, ModelError
+from framesift.errors import FramesiftError, ModelError, is_of_caller
 from framesift.registry import require
 
 WANTED: Final = (
@@ -148,7 +148,8 @@ def in_one_line(model: str, doing: str = "load") -> Iterator[None]:
         raise
     except BaseException as error:
         # What the Rust code of tokenizers panics with is no Exception.
-        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+        passed = not isinstance(error, Exception) and type(error).__name__ != "PanicException"
+        if passed or is_of_caller(error):
             raise
         cause = error.__cause__ if isinstance(error, unfit) else None
         reason = _first_line(cause or error).replace(str(Path(model).resolve()), called(model))

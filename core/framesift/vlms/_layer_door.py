@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from framesift.errors import ModelError
+from framesift.errors import ModelError, calling_back
 from framesift.types.budget import Budget
 
 
@@ -161,7 +161,8 @@ class Door:
             view = LayerView(
                 scores=read.scores[row, columns], hidden=hidden[row, columns], columns=columns
             )
-            self.kept.append(columns[self._picked(view)] if len(columns) else columns)
+            with calling_back():
+                self.kept.append(columns[self._picked(view)] if len(columns) else columns)
             stays[row, self.kept[-1]] = True
         # Columns that go fill up the rows that would be shorter; nobody attends to them.
         width = int(stays.sum(1).max())

@@ -14,6 +14,9 @@ STEPS_PER_ITEM: Final = 1_000
 BASE_LETTERS: Final = 16 << 20
 LETTERS_PER_LETTER: Final = 200
 """Letters that it may write, copy or compare, and how many more for each of the conversation."""
+BASE_TEXT: Final = 1 << 18
+TEXT_PER_LETTER: Final = 8
+"""Letters of the text that it makes in the end, which all become tokens, and likewise."""
 MOST_BITS: Final = 4096
 """Size of a whole number."""
 PLAIN_FORMAT: Final = re.compile(r"(?:[^%]|%[%sdr])*")
@@ -32,6 +35,7 @@ class Meter:
 
     steps: int = BASE_STEPS
     letters: int = BASE_LETTERS
+    text: int = BASE_TEXT
 
     @classmethod
     def of(cls, conversation: Any) -> Meter:
@@ -42,6 +46,7 @@ class Meter:
         return cls(
             steps=BASE_STEPS + STEPS_PER_ITEM * items,
             letters=BASE_LETTERS + LETTERS_PER_LETTER * letters,
+            text=BASE_TEXT + TEXT_PER_LETTER * letters,
         )
 
     def spend(self, steps: int, letters: int = 0) -> None:
@@ -79,6 +84,13 @@ def weighed(value: Any) -> Any:
     if isinstance(value, Iterator):
         value = collected(value)
     running.get().weigh(value)
+    return value
+
+
+def copied(value: Any) -> Any:
+    """Returns a part of a text or a list, counted without what its items hold: they are shared."""
+    size = len(value) if hasattr(value, "__len__") else 1
+    running.get().spend(1 if isinstance(value, str) else 1 + size, size)
     return value
 
 
@@ -136,6 +148,18 @@ def replacing(text: Any, old: Any, new: Any, *_: Any) -> None:
     running.get().spend(1, len(text) * 2 + count * len(new))
 
 
+def searching_back(text: Any, part: Any = None, *_: Any, **named: Any) -> None:
+    """Counts what a search from the end looks at: in the worst case all of `part` everywhere."""
+    part = named.get("sep", part)
+    running.get().spend(1, len(text) * (len(part) if isinstance(part, str) else 1))
+
+
+def stripping(text: Any, letters: Any = None, *_: Any, **named: Any) -> None:
+    """Counts what `strip` looks at: each letter is searched among those that go."""
+    letters = named.get("chars", letters)
+    running.get().spend(1, len(str(text)) * (len(letters) if isinstance(letters, str) else 1))
+
+
 def joining(separator: Any, values: Any) -> None:
     """Counts what `join` makes."""
     if isinstance(values, str | list | tuple | dict):
@@ -175,14 +199,16 @@ METHODS: Final[dict[type, dict[str, Method]]] = {
     str: {
         **dict.fromkeys(
             [
-                *("strip", "lstrip", "rstrip", "split", "rsplit", "splitlines", "partition"),
-                *("rpartition", "startswith", "endswith", "removeprefix", "removesuffix"),
+                *("split", "splitlines", "partition"),
+                *("startswith", "endswith", "removeprefix", "removesuffix"),
                 *("upper", "lower", "title", "capitalize", "swapcase", "casefold"),
-                *("find", "rfind", "index", "rindex", "count"),
+                *("find", "index", "count"),
                 *("isdigit", "isalpha", "isalnum", "isspace", "isupper", "islower", "isnumeric"),
             ],
             Method(),
         ),
+        **dict.fromkeys(["rfind", "rindex", "rsplit", "rpartition"], Method(check=searching_back)),
+        **dict.fromkeys(["strip", "lstrip", "rstrip"], Method(check=stripping)),
         "replace": Method(check=replacing),
         "join": Method(check=joining),
     },
@@ -194,12 +220,13 @@ METHODS: Final[dict[type, dict[str, Method]]] = {
 FILTERS: Final[dict[str, Callable[..., None] | None]] = {
     **dict.fromkeys(
         [
-            *("trim", "upper", "lower", "title", "capitalize", "string", "safe", "e", "escape"),
-            *("length", "count", "first", "last", "list", "sort", "reverse", "unique", "min"),
-            *("max", "map", "select", "selectattr", "reject", "rejectattr", "groupby", "items"),
-            *("dictsort", "default", "d", "int", "float", "abs", "wordcount", "truncate"),
+            *("upper", "lower", "title", "capitalize", "string", "safe", "e", "escape"),
+            *("list", "sort", "reverse", "unique", "min", "max", "map", "select", "selectattr"),
+            *("reject", "rejectattr", "groupby", "items", "dictsort", "int", "float", "abs"),
+            *("wordcount", "truncate"),
         ]
     ),
+    "trim": stripping,
     "replace": replacing,
     "join": lambda values, separator="", *_, **__: joining(separator, values),
     "indent": indenting,
@@ -207,3 +234,11 @@ FILTERS: Final[dict[str, Callable[..., None] | None]] = {
     "tojson": dumping,
 }
 """Filters that templates may use, each with what counts what it makes."""
+FILTERS_AT_ONCE: Final = frozenset(["length", "count", "first", "last", "default", "d"])
+TESTS_AT_ONCE: Final = frozenset(
+    [
+        *("defined", "undefined", "none", "boolean", "true", "false", "integer", "float"),
+        *("number", "string", "mapping", "sequence", "iterable", "callable", "sameas"),
+    ]
+)
+"""Filters and tests that take no longer for a long conversation than for a short one."""

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import operator
 from collections.abc import Callable
-from datetime import datetime
 from functools import lru_cache, wraps
 from typing import Any, Final
 
 from jinja2 import nodes, pass_context
-from jinja2.exceptions import SecurityError, TemplateError
-from jinja2.ext import Extension, LoopControlExtension
+from jinja2.exceptions import SecurityError
+from jinja2.ext import LoopControlExtension
 from jinja2.runtime import LoopContext, Macro, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment, safe_range
-from jinja2.utils import Cycler, Joiner, Namespace
+from jinja2.utils import Cycler, Joiner
 from jinja2.visitor import NodeTransformer
 
+from framesift.vlms._template_functions import GenerationTag, Names, json_of, now, refuse
 from framesift.vlms._template_limits import (
     FILTERS,
+    FILTERS_AT_ONCE,
     METHODS,
+    TESTS_AT_ONCE,
     Meter,
     TemplateLimitError,
     added,
     collected,
-    dumping,
+    copied,
     power,
     remainder,
     running,
@@ -36,7 +37,6 @@ LONGEST: Final = 128 << 10
 """Letters of a template."""
 MOST_NODES: Final = 12_000
 """Parts of a template, since compiling some takes the square of their number."""
-LONGEST_DATE: Final = 100
 HANDED_DOWN: Final = {"_loop_vars", "_block_vars"}
 OPERATIONS: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "+": added,
@@ -63,12 +63,17 @@ def run_template(template: str, values: dict[str, Any]) -> str:
     """
     if len(template) > LONGEST:
         raise TemplateLimitError(f"it has {len(template)} letters; at most {LONGEST} are run")
-    token = running.set(Meter.of(values))
+    meter = Meter.of(values)
+    token = running.set(meter)
     try:
         text: str = _compiled(template).render(values)
-        return text
     finally:
         running.reset(token)
+    if len(text) > meter.text:
+        raise TemplateLimitError(
+            f"it makes {len(text)} letters of this conversation; at most {meter.text} are read"
+        )
+    return text
 
 
 @lru_cache(maxsize=16)
@@ -85,23 +90,29 @@ class _Box(ImmutableSandboxedEnvironment):
         super().__init__(
             trim_blocks=True,
             lstrip_blocks=True,
-            extensions=[_Generation, LoopControlExtension],
+            extensions=[GenerationTag, LoopControlExtension],
             finalize=_text_of,
             # What is computed while a template is compiled would go uncounted.
             optimized=False,
         )
-        known: dict[str, Any] = {**self.filters, "tojson": _json_of}
+        known: dict[str, Any] = {**self.filters, "tojson": json_of}
         tests: dict[str, Any] = self.tests
-        self.filters = {name: _counted(known[name], check) for name, check in FILTERS.items()}
-        self.tests = {name: _counted(test, None) for name, test in tests.items()}
+        self.filters = {
+            **{name: _counted(known[name], check) for name, check in FILTERS.items()},
+            **{name: known[name] for name in FILTERS_AT_ONCE},
+        }
+        self.tests = {
+            name: test if name in TESTS_AT_ONCE else _counted(test, None)
+            for name, test in tests.items()
+        }
         self.globals = {
             "range": safe_range,
             "dict": dict,
-            "namespace": _Names,
+            "namespace": Names,
             "cycler": Cycler,
             "joiner": Joiner,
-            "raise_exception": _refuse,
-            "strftime_now": _now,
+            "raise_exception": refuse,
+            "strftime_now": now,
         }
         self.callable = [*self.globals.values()]
         self.macro_sizes: dict[str, int] = {}
@@ -127,14 +138,17 @@ class _Box(ImmutableSandboxedEnvironment):
 
     def call(__self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805
         """Returns what a function gives that templates may call."""
-        if __obj in (__self.weighed, __self.walked, __self.joined):
+        if __obj in (__self.weighed, __self.copied, __self.walked, __self.joined):
             return __obj(*args)
         # What jinja itself hands down: the variables of the loops and blocks around.
-        weighed([args, {key: kwargs[key] for key in kwargs.keys() - HANDED_DOWN}])
-        __self._check_call(__obj, args)
-        return weighed(super().call(__context, __obj, *args, **kwargs))
+        named = {key: kwargs[key] for key in kwargs.keys() - HANDED_DOWN}
+        weighed([args, named])
+        __self._check_call(__obj, args, named)
+        found = super().call(__context, __obj, *args, **kwargs)
+        # What a table gives is in the table already.
+        return found if isinstance(getattr(__obj, "__self__", None), dict) else weighed(found)
 
-    def _check_call(self, function: Any, args: tuple[Any, ...]) -> None:
+    def _check_call(self, function: Any, args: tuple[Any, ...], named: dict[str, Any]) -> None:
         owner, name = getattr(function, "__self__", None), getattr(function, "__name__", "")
         if isinstance(function, Macro):
             running.get().spend(self.macro_sizes.get(function.name, 1))
@@ -143,9 +157,10 @@ class _Box(ImmutableSandboxedEnvironment):
             method = METHODS[kind].get(name)
             if method is None:
                 raise SecurityError(f"it calls {kind.__name__}.{name}, which is not run")
-            weighed(owner)
+            if not isinstance(owner, dict):
+                weighed(owner)
             if method.check is not None:
-                method.check(owner, *args)
+                method.check(owner, *args, **named)
         elif not (
             any(function is known for known in self.callable)
             or isinstance(function, Joiner | Undefined)
@@ -156,6 +171,10 @@ class _Box(ImmutableSandboxedEnvironment):
     def weighed(self, value: Any) -> Any:
         """Returns a value, counted."""
         return weighed(value)
+
+    def copied(self, value: Any) -> Any:
+        """Returns a part of a value, counted."""
+        return copied(value)
 
     def walked(self, values: Any, size: int) -> Any:
         """Returns what a loop goes over, with what its rounds take counted."""
@@ -192,6 +211,8 @@ class _Counting(NodeTransformer):
                 operand.expr = self._call("weighed", operand.expr)
         elif isinstance(node, nodes.Concat):
             return self._call("joined", *node.nodes)
+        elif isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Slice):
+            return self._call("copied", node)
         elif _makes(node):
             return self._call("weighed", node)
         return node
@@ -207,32 +228,10 @@ def _repeats(node: nodes.Node) -> bool:
 
 
 def _makes(node: nodes.Node) -> bool:
-    """Whether a node makes a list, a table or a part of one."""
-    if isinstance(node, nodes.Getitem):
-        return isinstance(node.arg, nodes.Slice)
+    """Whether a node makes a list or a table."""
     if isinstance(node, nodes.Tuple):
         return node.ctx == "load"
     return isinstance(node, nodes.List | nodes.Dict)
-
-
-class _Generation(Extension):
-    """The tag around what the assistant says, which changes nothing in the text."""
-
-    tags = {"generation"}  # noqa: RUF012
-
-    def parse(self, parser: Any) -> nodes.Node:
-        line = next(parser.stream).lineno
-        body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
-        return nodes.Scope(body).set_lineno(line)
-
-
-class _Names(Namespace):
-    """Variables that outlive a loop."""
-
-    def __setitem__(self, name: str, value: Any) -> None:
-        if name.startswith("_"):
-            raise SecurityError(f"it sets {name[:40]!r}; names do not start with an underscore")
-        super().__setitem__(name, value)
 
 
 def _counted(function: Callable[..., Any], check: Callable[..., None] | None) -> Any:
@@ -258,30 +257,3 @@ def _plain(value: Any) -> str:
     if not isinstance(value, str):
         weighed(value)
     return str(value)
-
-
-def _json_of(
-    value: Any,
-    ensure_ascii: bool = False,
-    indent: int | None = None,
-    separators: Any = None,
-    sort_keys: bool = False,
-) -> str:
-    dumping(value, indent=indent, separators=separators)
-    return json.dumps(
-        value,
-        ensure_ascii=ensure_ascii,
-        indent=indent,
-        separators=separators,
-        sort_keys=sort_keys,
-    )
-
-
-def _refuse(message: object) -> None:
-    raise TemplateError(str(message)[:LONGEST_DATE])
-
-
-def _now(pattern: str) -> str:
-    if len(pattern) > LONGEST_DATE:
-        raise TemplateLimitError("it writes the date by a pattern of more than 100 letters")
-    return datetime.now().strftime(pattern)

@@ -178,6 +178,7 @@ def test_a_kernel_of_this_machine_that_a_configuration_names_is_not_used(copied)
         (["text_config", "hidden_size"], -4),
         (["text_config", "num_attention_heads"], 10**6),
         (["text_config", "head_dim"], 10**18),
+        (["num_labels"], 10**9),
     ],
 )
 def test_numbers_beyond_all_models_are_refused_before_anything_is_built(copied, path, number):
@@ -366,6 +367,14 @@ def test_a_tokenizer_whose_replacements_multiply_is_refused(copied):
     settings["normalizer"] = {"type": "Sequence", "normalizers": [doubled] * 30}
     (copied / "tokenizer.json").write_text(json.dumps(settings))
     assert "letters of one" in refused(copied)
+
+
+def test_a_tokenizer_that_adds_pieces_without_end_is_refused(copied):
+    settings = json.loads((copied / "tokenizer.json").read_text())
+    mark = {"SpecialToken": {"id": "<s>", "type_id": 0}}
+    settings["post_processor"]["single"] = [mark] * 100_000
+    (copied / "tokenizer.json").write_text(json.dumps(settings))
+    assert "pieces around a text" in refused(copied)
 
 
 def test_a_pattern_that_a_tokenizer_gives_up_on_is_one_line(copied):

@@ -95,6 +95,12 @@ TOO_MUCH = [
     "{% if " + "1 == " * 20000 + "1 %}{% endif %}",
     "{% if 1 %}{% set x = 1 %}{% endif %}" * 3000,
     "{% for i in range(99999) %}" + "{{ i }}" * 5000 + "{% endfor %}",
+    "{{ ('a' * 2000000).rfind('ab' + 'a' * 500000) }}",
+    "{{ ('a' * 2000000).rsplit(sep='ab' + 'a' * 500000) }}",
+    "{{ ('a' * 2000000).rpartition('ab' + 'a' * 500000) }}",
+    "{{ ('a' * 2000000).strip('b' * 1000000 + 'a') }}",
+    "{{ ('a' * 2000000) | trim('b' * 1000000 + 'a') }}",
+    "{{ 'a ' * 500000 }}",
 ]
 
 
@@ -125,6 +131,22 @@ def test_a_template_that_does_too_much_is_stopped(template):
     assert not isinstance(error.value, MemoryError)
     assert time.thread_time() - start < SECONDS
     assert peak_bytes() - before < MEGABYTES * 1e6
+
+
+def test_a_long_chat_is_looked_at_turn_by_turn(tokenizer):
+    turns = [
+        {"role": role, "content": [{"type": "text", "text": "why? " * 100}]}
+        for role in ["user", "assistant"] * 300
+    ]
+    template = (
+        "{% for m in messages[::-1] %}{% set index = (messages|length - 1) - loop.index0 %}"
+        "{% if messages is iterable and messages[index:] | first is defined %}{{ m.get('role') }}"
+        "{% endif %}{% endfor %}"
+    )
+    start = time.thread_time()
+    written = run_template(template, {"messages": turns})
+    assert written == "assistantuser" * 300
+    assert time.thread_time() - start < 1.0
 
 
 def test_long_conversations_about_long_videos_are_no_longer_than_templates_need(tokenizer):
