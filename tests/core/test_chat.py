@@ -440,15 +440,15 @@ def test_a_chat_is_not_asked_again_from_within_its_own_answer(asked):
 def test_what_a_listener_raises_is_his_and_what_the_llm_raises_is_the_checkpoints(
     asked, monkeypatch
 ):
-    class Own(Exception):
+    class OwnError(Exception):
         pass
 
     def broken(*_, **__):
-        raise Own("ends here")
+        raise OwnError("ends here")
 
     one = asked("llava")
     with one.chat() as chat:
-        with pytest.raises(Own):
+        with pytest.raises(OwnError):
             chat.ask(QUESTION, generation=SHORT, on_text=broken)
         monkeypatch.setattr(one.vlm.hf, "generate", broken)
         with pytest.raises(ModelError, match=r"cannot run .* \(ends here\)"):
