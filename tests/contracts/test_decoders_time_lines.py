@@ -178,6 +178,28 @@ def test_joined_parts_of_fields_follow_one_another(tmp_path, numbers_in):
     assert ["jumps once" in line for line in warnings] == [True]
 
 
+def test_frames_and_fields_that_are_joined_follow_one_another(tmp_path, write_video, numbers_in):
+    parts = [
+        write_video(tmp_path / "1.ts", 30, size=(128, 256), **GROUPS),
+        write_fields(tmp_path / "2.ts", range(30, 60), start_seconds=8),
+    ]
+    frames, _ = read(PyavDecoder(), joined(tmp_path / "a.ts", parts))
+    assert numbers_in(frames.data) == list(range(60))
+
+
+@pytest.mark.parametrize("size", [(64, 128), (192, 384)], ids=["most", "few"])
+def test_units_of_several_frames_lose_none(tmp_path, write_video, numbers_in, size):
+    path = write_video(tmp_path / "a.vob", 50, size=size, audio_seconds=0, **GROUPS)
+    with av.open(str(path)) as container:
+        lacking = [packet.pts is None for packet in container.demux(video=0) if packet.size]
+    assert sum(lacking) > 2
+    assert (sum(lacking) > len(lacking) / 2) == (size == (64, 128))
+    frames, warnings = read(PyavDecoder(), path)
+    assert numbers_in(frames.data) == list(range(50))
+    np.testing.assert_allclose(frames.pts_seconds, np.arange(50) / 25, atol=2e-3)
+    assert not warnings
+
+
 @pytest.mark.parametrize("options", ["interlaced=1", "interlaced=1:bframes=3:keyint=12"])
 @pytest.mark.parametrize("suffix", [".ts", ".mp4"])
 def test_interlaced_frames_stay_frames(tmp_path, write_video, options, suffix):

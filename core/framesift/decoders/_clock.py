@@ -43,6 +43,24 @@ def counted_times(stream: VideoStream, stamps: list[Stamp]) -> Ticks:
     return np.arange(len(stamps)) * round(frame_ticks(stream))
 
 
+def filled_times(stream: VideoStream, stamps: list[Stamp]) -> Ticks:
+    """Returns one time for each frame shown `(F,)`, where a container stores only some of them.
+
+    A unit of MPEG-TS or -PS has one time, even if it holds several frames. The others lie between
+    those that are known, a frame apart; the narrowest gaps are filled first, as a wide one may be a
+    picture that stands, or frames that are lost.
+    """
+    known = np.unique([stamp.pts for stamp in stamps if stamp.pts is not None])
+    step, missing = max(1, round(frame_ticks(stream))), len(stamps) - len(known)
+    gaps = np.diff(known)
+    between: list[int] = []
+    for place in np.argsort(gaps, kind="stable").tolist():
+        fitting = min(missing - len(between), round(gaps[place] / step) - 1)
+        between += (int(known[place]) + step * number for number in range(1, fitting + 1))
+    behind = known[-1] + step * np.arange(1, missing - len(between) + 1)
+    return np.sort(np.concatenate([known, np.array(between, dtype=np.int64), behind]))
+
+
 def container_start(streams: Iterable[Stream], first: Fraction) -> Fraction:
     """Returns the seconds at which the first of `streams` starts, at the latest `first`."""
     starts = [

@@ -25,6 +25,11 @@ PACKETS_BEFORE_PART: Final = 2
 """Where parts of MPEG-TS are joined, packet counters start again, for which libav calls one of the
 last packets before it corrupt; a loss within a part is not followed by a new part that soon."""
 
+MISSING_PER_JUMP: Final = 2
+"""Frames without a time that stand where two parts are joined, cut off by their ends."""
+MISSING_SHARE: Final = 0.02
+"""Share of frames that lost their time by damage; where more have none, units hold several."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Scan:
@@ -58,7 +63,8 @@ def scan(container: InputContainer, stream: VideoStream) -> Scan | None:
             pictures.take(packet)
         else:
             sound.take(packet)
-    return pictures.found(_is_counted(container, pictures.stamps))
+    jump_count = len(pictures.mender.jumps) if pictures.mender else 0
+    return pictures.found(_is_counted(container, pictures.stamps, jump_count))
 
 
 @dataclass(slots=True)
@@ -195,8 +201,9 @@ def _mender(container: InputContainer, stream: Stream) -> Mender | None:
     return Mender(stream.time_base, may_jump=may_jump)
 
 
-def _is_counted(container: InputContainer, stamps: list[Stamp]) -> bool:
+def _is_counted(container: InputContainer, stamps: list[Stamp], jump_count: int) -> bool:
     """Returns whether frames are to be counted; what is joined may lack a time here and there."""
     missing = sum(stamp.pts is None for stamp in stamps)
     may_lack = bool(container.format.flags & DISCONTINUOUS)
-    return container.format.name == "avi" or missing > (len(stamps) / 2 if may_lack else 0)
+    most = max(MISSING_PER_JUMP * jump_count, MISSING_SHARE * len(stamps)) if may_lack else 0
+    return container.format.name == "avi" or missing > most

@@ -65,7 +65,8 @@ class FrameReader:
         self._runs = plan_runs(timeline.keys, positions)
         skips = not timeline.counted and not timeline.has_fields
         self._wanted = set(timeline.ticks[positions].tolist()) if skips else None
-        stream.thread_type = "AUTO"
+        # Threads of frames call good fields corrupt where a stream turns from frames to fields.
+        stream.thread_type = "SLICE" if timeline.has_fields else "AUTO"
         stream.codec_context.thread_count = min(os.cpu_count() or 1, MOST_THREADS)
 
     def __iter__(self) -> Iterator[tuple[int, VideoFrame]]:

@@ -48,6 +48,8 @@ class Timeline:
     keys: npt.NDArray[np.int64]
     """Positions of the frames that decoding can start from; empty where one cannot jump."""
     time_base: Fraction
+    zero_seconds: float
+    """Where time 0 of the index is, on the clock of the stream."""
     start_tick: int
     """The stream's own start, on the clock of its pts."""
     orientation: Orientation
@@ -99,11 +101,7 @@ def _or_large(stream: VideoStream, max_pixels: int) -> str:
 
 
 def _timeline(path: Path, container: InputContainer, stream: VideoStream, found: Scan) -> Timeline:
-    times = (
-        _clock.counted_times(stream, found.stamps)
-        if found.counted
-        else _clock.stored_times(found.stamps, found.first.pts)
-    )
+    times = _times(container, stream, found)
     base = stream.time_base or Fraction(1)
     last_ticks = _clock.last_duration(stream, found.stamps, times, found.has_fields)
     streams = [stream, *_container.heard_with(container, stream)]
@@ -132,11 +130,21 @@ def _timeline(path: Path, container: InputContainer, stream: VideoStream, found:
         has_fields=found.has_fields,
         keys=np.flatnonzero(np.isin(times, keys) & can_jump),
         time_base=base,
+        zero_seconds=zero_seconds,
         start_tick=stream.start_time or 0,
         orientation=Orientation.of(found.first),
         is_first_stream=stream is container.streams.video[0],
         last_seconds=last_seconds,
     )
+
+
+def _times(container: InputContainer, stream: VideoStream, found: Scan) -> npt.NDArray[np.int64]:
+    if not found.counted:
+        return _clock.stored_times(found.stamps, found.first.pts)
+    has_some = any(stamp.pts is not None for stamp in found.stamps)
+    if has_some and container.format.flags & DISCONTINUOUS:
+        return _clock.filled_times(stream, found.stamps)
+    return _clock.counted_times(stream, found.stamps)
 
 
 def _is_cut(

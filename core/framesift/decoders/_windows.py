@@ -82,10 +82,9 @@ def _damage(timeline: Timeline, asked: int, missing: set[int]) -> str:
 def _jumps(timeline: Timeline) -> str:
     """Returns how often the clock jumps, and where first and by how much."""
     first, tick_seconds = timeline.jumps[0], float(timeline.time_base)
-    zero = float(timeline.ticks[0]) * tick_seconds - float(timeline.index.pts_seconds[0])
     times = "once" if len(timeline.jumps) == 1 else f"{len(timeline.jumps)} times, first"
     return (
-        f"jumps {times} at {first.at_ticks * tick_seconds - zero:.2f} s by "
+        f"jumps {times} at {first.at_ticks * tick_seconds - timeline.zero_seconds:.2f} s by "
         f"{first.by_ticks * tick_seconds:+.2f} s, as in joined recordings; what comes after it "
         "follows at once"
     )
