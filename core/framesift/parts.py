@@ -142,7 +142,7 @@ class Parts:
     @cached_property
     def _encoder(self) -> Encoder:
         if self.encoder is not None or self._vlm is None:
-            return encoders.create(self.encoder or "handcrafted")
+            return encoders.create("handcrafted" if self.encoder is None else self.encoder)
         return self._vlm.encoder
 
     @cached_property

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from numbers import Real
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from tqdm import tqdm
 
 from framesift.errors import InvalidOptionError, TimeLimitError, calling_back
+from framesift.types.options import shown
 
 Item = TypeVar("Item")
 
@@ -75,9 +77,9 @@ def time_limit(seconds: float) -> Iterator[None]:
     Raises:
         TimeLimitError: from within the block; it is a `TimeoutError` too.
     """
-    if not seconds > 0:
+    if isinstance(seconds, bool) or not isinstance(seconds, Real) or not seconds > 0:
         raise InvalidOptionError(
-            f"seconds={seconds!r} must be above 0: the time that the work may take"
+            f"seconds={shown(seconds)} must be a number above 0: the time that the work may take"
         )
     limit, outer = _Limit(seconds=seconds, end=time.monotonic() + seconds), _limit.get()
     token = _limit.set(limit if outer is None or limit.end < outer.end else outer)

@@ -29,7 +29,8 @@ from framesift.types.video import LocalVideo
 Item = TypeVar("Item")
 
 MOST_LINE_SECONDS: Final = 600.0
-"""Longest that a line of subtitles stays: the last one often claims to stay for ever."""
+"""Longest that a line of subtitles stays: the last one often claims to stay for ever. One that
+begins later than this after all that is known of a video is about another."""
 
 Video = str | Path | LocalVideo | Image | CompressedVideo
 """A URI, a path, an opened video, a picture, which is a video of one frame, or a compressed video,
@@ -99,11 +100,18 @@ class Stages:
         """Returns the frames of a video; the last stays until what its source knows of it ends."""
         with self.timed("decode"):
             index = self.decoder.index(file_of(local))
-        spoken = [
-            min(line.end_seconds, line.start_seconds + MOST_LINE_SECONDS)
-            for line in local.subtitles
-        ]
-        return index.staying(max([local.duration_seconds or 0.0, *spoken]))
+        info = index.info
+        end = max(local.duration_seconds or 0.0, info.start_seconds + info.duration_seconds)
+        for place, line in enumerate(local.subtitles):
+            if line.start_seconds > end + MOST_LINE_SECONDS:
+                self.warn(
+                    f"{len(local.subtitles) - place} lines of subtitles from "
+                    f"{line.start_seconds:.0f} s on were left out: the video and the lines before "
+                    f"end at {end:.0f} s"
+                )
+                break
+            end = max(end, min(line.end_seconds, line.start_seconds + MOST_LINE_SECONDS))
+        return index.staying(end)
 
     def frames(
         self, path: Path, indices: Sequence[int], size_px: tuple[int, int] | None = None

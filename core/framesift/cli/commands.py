@@ -89,7 +89,7 @@ def segments(
 @click.option(
     "-o",
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=options.GivenPath(path_type=Path, dir_okay=False),
     default="framesift-report.html",
     help="Page.",
 )

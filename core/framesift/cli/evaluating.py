@@ -45,7 +45,11 @@ app = click.Group(
 
 @app.command("answers")
 @click.option(
-    "-o", "--out", type=click.Path(path_type=Path), default="answers.jsonl", help="Log of answers."
+    "-o",
+    "--out",
+    type=options.GivenPath(path_type=Path),
+    default="answers.jsonl",
+    help="Log of answers.",
 )
 @click.option(
     "--questions",
@@ -109,7 +113,9 @@ def compared(one: Path, other: Path, as_json: bool) -> None:
 
 @app.command("curves")
 @click.argument("log", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("-o", "--out", type=click.Path(path_type=Path), default="curves", help="Folder.")
+@click.option(
+    "-o", "--out", type=options.GivenPath(path_type=Path), default="curves", help="Folder."
+)
 @click.option(
     "--results",
     multiple=True,

@@ -16,6 +16,17 @@ from framesift.pipeline import VideoCompressor
 from framesift.sources.base import FetchLimits
 from framesift.strategies.base import create_strategy
 
+
+class GivenPath(click.Path):
+    """A path that is not empty: an unset variable of a shell means no file and no folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Returns the path."""
+        if value == "":
+            self.fail("it is empty; give a path, or leave the option out", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 Command = Callable[..., None]
 Option = Callable[[Command], Command]
 
@@ -85,7 +96,7 @@ count = click.option("-n", "--count", type=int, default=8, help="Number of keyfr
 folder = click.option(
     "-o",
     "--out",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=GivenPath(path_type=Path, file_okay=False),
     help="Folder to write to.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object only.")

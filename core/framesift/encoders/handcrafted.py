@@ -28,6 +28,8 @@ NOISE: Final = 5.0
 """Gradient in gray levels per pixel that noise and compression alone can cause."""
 BANDWIDTH: Final = 0.375
 """Distance of two descriptions at which their cosine similarity has fallen to 0.6."""
+MOST_SIDE_PX: Final = 4096
+"""Longest side of the squashed frame; what a larger one takes fits no memory."""
 WAVES: Final = 16
 """Number of (cosine, sine) pairs that carry a description."""
 
@@ -52,6 +54,11 @@ class Handcrafted(Encoder):
     """Side of a patch in pixels of the squashed frame that is described."""
 
     def __post_init__(self) -> None:
+        if self.grid_size * self.patch_px > MOST_SIDE_PX:
+            raise InvalidOptionError(
+                f"grid_size={self.grid_size} of patch_px={self.patch_px} makes a side of "
+                f"{self.grid_size * self.patch_px} pixels; at most {MOST_SIDE_PX} are looked at"
+            )
         if self.grid_size < 1 or self.patch_px < CELLS:
             raise InvalidOptionError(
                 f"grid_size={self.grid_size} must be at least 1 and patch_px={self.patch_px} at "

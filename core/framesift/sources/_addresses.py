@@ -58,8 +58,8 @@ def permitted_addresses(host: str, port: int, limits: FetchLimits) -> list[str]:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise DownloadError(
-            f"host {host!r} was not found; a link needs a host that resolves; check the spelling "
-            "and the connection"
+            f"host {host[:80]!r} was not found; a link needs a host that resolves; check "
+            "the spelling and the connection"
         ) from error
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     for address in addresses:

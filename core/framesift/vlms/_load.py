@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Literal
 
 from framesift.encoders._checkpoint_files import called
 from framesift.encoders._checkpoint_reading import in_one_line
 from framesift.errors import ModelError, UnknownNameError
+from framesift.sources.file import is_folder
+from framesift.types.options import shown
 from framesift.vlms import registry
 from framesift.vlms._checkpoint import model_type
 from framesift.vlms.base import VLM
@@ -72,10 +73,10 @@ def limitation_of(name: str, *, instead: str) -> str | None:
 
 def _family(model: str, trust_remote_code: bool) -> str:
     """Returns the registered name of the family that a checkpoint belongs to."""
-    if "/" not in model and not Path(model).is_dir():
+    if not model.strip() or ("/" not in model and not is_folder(model)):
         raise UnknownNameError(
-            f"unknown vlm {model!r}; choose one of: {', '.join(registry.names())}; or pass a hub "
-            "id such as 'llava-hf/llava-1.5-7b-hf', or a local folder"
+            f"unknown vlm {shown(model)}; choose one of: {', '.join(registry.names())}; or pass "
+            "a hub id such as 'llava-hf/llava-1.5-7b-hf', or a local folder"
         )
     # Where several read a type, the first holds: "llava" before "tiny", a model of its own.
     families: dict[str, str] = {

@@ -49,15 +49,15 @@ class VideoSettings(BaseModel):
 
     strategy: str = "temporal"
     """Decides which visual tokens survive, such as `"temporal:threshold=0.9"`."""
-    keep: float = Field(default=0.25, gt=0, le=1)
+    keep: float = Field(default=0.25, gt=0, le=1, allow_inf_nan=False, strict=True)
     """Fraction of the visual tokens kept."""
-    max_visual_tokens: int | None = Field(default=None, ge=1)
+    max_visual_tokens: int | None = Field(default=None, ge=1, strict=True)
     """Most visual tokens kept of each video; the smaller of this and `keep` wins."""
-    max_frames: int | None = Field(default=None, ge=1)
+    max_frames: int | None = Field(default=None, ge=1, strict=True)
     """Most frames of a video that are encoded, None for all that were sampled."""
-    gate: float | None = Field(default=None, gt=0, le=1)
+    gate: float | None = Field(default=None, gt=0, le=1, allow_inf_nan=False, strict=True)
     """Least similarity to the last encoded frame at which one copies its tokens."""
-    fps: float = Field(default=1.0, gt=0)
+    fps: float = Field(default=1.0, gt=0, allow_inf_nan=False, strict=True)
     """Frames sampled per second of video."""
     limits: FetchLimits = UNTRUSTED
     """What may be opened: by default links to public addresses, but no files of this machine."""

@@ -57,15 +57,15 @@ class ChatFramesift(VideoSettings, BaseChatModel):
 
     model: str
     """A name, hub id or folder, as `framesift.load_vlm` takes it; `"tiny"` is the embedded toy."""
-    temperature: float = Field(default=0.0, ge=0)
+    temperature: float = Field(default=0.0, ge=0, allow_inf_nan=False, strict=True)
     """0 takes the likeliest token; above 0 draws."""
-    max_tokens: int = Field(default=256, ge=1)
+    max_tokens: int = Field(default=256, ge=1, strict=True)
     """Most tokens of an answer."""
-    top_p: float | None = Field(default=None, gt=0, le=1)
+    top_p: float | None = Field(default=None, gt=0, le=1, allow_inf_nan=False, strict=True)
     """Draw among the likeliest tokens that hold this probability together."""
-    top_k: int | None = Field(default=None, ge=1)
+    top_k: int | None = Field(default=None, ge=1, strict=True)
     """Draw among this many likeliest tokens."""
-    seed: int | None = None
+    seed: int | None = Field(default=None, strict=True)
     """Makes draws repeatable."""
     stop: list[str] | None = None
     """An answer ends before the first of these; a call's own `stop` takes their place."""

@@ -45,22 +45,22 @@ class VideoCompressor(RunnableSerializable[VideoInput, VideoPrompt | dict[str, A
     Custom events `framesift_progress` tell stage, done, total and unit of the work.
     """
 
-    count: int = Field(default=8, ge=1)
+    count: int = Field(default=8, ge=1, strict=True)
     """Number of keyframes."""
     question: str | None = None
     """What is asked about the video; one that comes with the input goes first."""
     selector: str = "keyframes"
     """Picks the keyframes."""
-    max_side_px: int | None = Field(default=768, ge=16)
+    max_side_px: int | None = Field(default=768, ge=16, strict=True)
     """Longest side of a picture, None for the video's own size."""
     vlm: str | None = None
     """Name, hub id or folder of the vision LLM that an engine serves with prompt embeddings. Its
     compressed tokens then go out instead of keyframes."""
     strategy: str = "temporal"
     """Decides which of its tokens survive."""
-    keep: float = Field(default=0.25, gt=0, le=1)
+    keep: float = Field(default=0.25, gt=0, le=1, allow_inf_nan=False, strict=True)
     """Fraction of the tokens kept."""
-    fps: float = Field(default=1.0, gt=0)
+    fps: float = Field(default=1.0, gt=0, allow_inf_nan=False, strict=True)
     """Frames looked at per second of video; one that a block states goes first."""
     limits: FetchLimits = UNTRUSTED
     """What may be opened: by default links to public addresses and bytes. A `Path` always may."""

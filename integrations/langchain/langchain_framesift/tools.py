@@ -56,9 +56,9 @@ class FindArguments(BaseModel):
 class VideoToolSettings(VideoSettings):
     """What the tools have in common."""
 
-    max_images: int = Field(default=4, ge=0, le=16)
+    max_images: int = Field(default=4, ge=0, le=16, strict=True)
     """Most pictures in one message; 0 for models that take none from tools."""
-    max_side_px: int = Field(default=512, ge=16)
+    max_side_px: int = Field(default=512, ge=16, strict=True)
     """Longest side of a picture."""
 
     def pictures(self, frames: Sequence[tuple[str, Keyframe | None]]) -> Blocks:

@@ -29,11 +29,13 @@ from framesift import (
     open_video,
     time_limit,
 )
-from framesift.errors import FramesiftError, InvalidOptionError
+from framesift.errors import BudgetError, FramesiftError, InvalidOptionError
 from framesift.sources.base import split_part
 from framesift.sources.file import file_path
 from framesift.sources.yt_dlp import YtDlp
+from framesift.types.budget import Budget
 from framesift.types.clock import cut
+from framesift.types.options import number
 from framesift.vlms._knowledge import REAL_MODEL
 from framesift.vlms._load import limitation_of
 from framesift.writing import home_path
@@ -91,7 +93,13 @@ class Tools:
             keep: share of the visual tokens that questions are answered from.
             folders: whose files may be opened, besides links.
             max_seconds: longest time of one call, plans that would take longer refused.
+
+        Raises:
+            FramesiftError: an option is wrong, which is told now and not at each call.
         """
+        Budget(keep=number("keep", keep, low=0, high=1, error=BudgetError))
+        with time_limit(max_seconds):
+            pass  # checks it
         self._name, self._keep, self._max_seconds = vlm or TOY, keep, max_seconds
         self.limit = None if vlm else limitation_of(TOY, instead=INSTEAD)
         """What cannot be asked since no model was named; None where one was."""

@@ -118,5 +118,7 @@ def _one_line(error: Exception) -> str:
 
 def _where(error: RequestValidationError) -> str:
     found = error.errors()[0]
+    if found["type"] == "json_invalid":
+        return f"the body is no JSON ({found['ctx']['error']}); send one JSON object"
     place = ".".join(str(part) for part in found["loc"] if part != "body") or "the body"
     return f"{place}: {found['msg']}"

@@ -57,27 +57,27 @@ class FramesiftMultiModalLLM(FunctionCallingLLM):
     the embedded toy, which knows synthetic videos only."""
     strategy: str = "temporal"
     """Decides which visual tokens survive, such as `"temporal:threshold=0.9"`."""
-    keep: float = Field(default=0.25, gt=0, le=1)
+    keep: float = Field(default=0.25, gt=0, le=1, allow_inf_nan=False, strict=True)
     """Fraction of the visual tokens kept."""
-    max_visual_tokens: int | None = Field(default=None, ge=1)
+    max_visual_tokens: int | None = Field(default=None, ge=1, strict=True)
     """Most visual tokens kept of each video; the smaller of this and `keep` wins."""
-    max_frames: int | None = Field(default=None, ge=1)
+    max_frames: int | None = Field(default=None, ge=1, strict=True)
     """Most frames of a video that are encoded, None for all that were sampled."""
-    fps: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    fps: float = Field(default=1.0, gt=0, allow_inf_nan=False, strict=True)
     """Frames sampled per second of video."""
     limits: FetchLimits = FetchLimits(allow_files=False)
     """What a link may cost and where it may go; `path` of a block is always opened."""
-    temperature: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    temperature: float = Field(default=0.0, ge=0, allow_inf_nan=False, strict=True)
     """0 takes the likeliest token; above 0 draws."""
-    max_tokens: int = Field(default=256, ge=1)
+    max_tokens: int = Field(default=256, ge=1, strict=True)
     """Most tokens of an answer."""
     stop: tuple[str, ...] = ()
     """An answer ends before the first of these."""
-    seed: int | None = None
+    seed: int | None = Field(default=None, strict=True)
     """Makes draws repeatable."""
     evidence: EvidenceKind | None = "auto"
     """By which weights the stretches that an answer rests on are found."""
-    context_window: int | None = Field(default=None, ge=1)
+    context_window: int | None = Field(default=None, ge=1, strict=True)
     """Most tokens of prompt and answer; None asks the model, and so loads it."""
     _assistant: Assistant | None = PrivateAttr(default=None)
     _loading: Lock = PrivateAttr(default_factory=Lock)

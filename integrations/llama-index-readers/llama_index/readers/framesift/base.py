@@ -20,6 +20,7 @@ from framesift.errors import (
     VideoTooLargeError,
 )
 from framesift.sources.file import file_path, is_folder
+from framesift.types.options import shown
 from framesift.writing import home_path
 from llama_index.readers.framesift._documents import documents
 
@@ -39,13 +40,13 @@ class FramesiftVideoReader(BasePydanticReader):
     hashed, not decoded.
     """
 
-    segment_seconds: float = Field(default=15.0, gt=0, allow_inf_nan=False)
+    segment_seconds: float = Field(default=15.0, gt=0, allow_inf_nan=False, strict=True)
     """How much of a video one segment covers on average."""
-    max_side_px: int = Field(default=768, ge=16)
+    max_side_px: int = Field(default=768, ge=16, strict=True)
     """Longest side of a picture; smaller frames keep their size."""
     selector: str = "keyframes"
     """Picks the frame that each segment is built around."""
-    fps: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    fps: float = Field(default=1.0, gt=0, allow_inf_nan=False, strict=True)
     """Frames looked at per second of video."""
     limits: FetchLimits = Field(default_factory=FetchLimits)
     """What a download may cost and where it may go; private addresses are refused by default."""
@@ -109,6 +110,10 @@ class FramesiftVideoReader(BasePydanticReader):
 
     def _videos(self, source: Source | Sequence[Source]) -> Iterator[Source]:
         if not isinstance(source, str | Path):
+            if isinstance(source, bytes) or not isinstance(source, Sequence):
+                raise UnsupportedSourceError(
+                    f"{shown(source)} is no video; give a path, a link, or a list of them"
+                )
             for one in source:
                 yield from self._videos(one)
         elif not self._is_folder(source):
@@ -123,6 +128,8 @@ class FramesiftVideoReader(BasePydanticReader):
             yield from files
 
     def _is_folder(self, source: Source) -> bool:
+        if source == "":
+            return False  # not the folder that one works in
         may_look = isinstance(source, Path) or (self.limits.allow_files and "://" not in source)
         return may_look and is_folder(str(source))
 

@@ -29,10 +29,10 @@ class FramesiftFramePostprocessor(BaseNodePostprocessor):
     place in a prompt.
     """
 
-    max_frames: int = Field(default=4, ge=1)
+    max_frames: int = Field(default=4, ge=1, strict=True)
     vlm: str | VLM | None = None
     """Judges pictures by the query: a name, a hub id, a folder or a loaded model."""
-    keep: float = Field(default=0.25, gt=0, le=1)
+    keep: float = Field(default=0.25, gt=0, le=1, allow_inf_nan=False, strict=True)
     """Fraction of the tokens of each picture that the `vlm` reads."""
     evidence: EvidenceKind = "auto"
     """By which weights of the `vlm` pictures are found."""
