@@ -9,7 +9,7 @@ from typing import Final
 from framesift import outcomes
 from framesift.decoders._sampling import ascending, at_fps, at_times, covered
 from framesift.decoders.base import Decoder, FrameIndex
-from framesift.errors import BudgetError, DecodeError, SourceError
+from framesift.errors import BudgetError, DecodeError, InvalidOptionError, SourceError
 from framesift.run import Run
 from framesift.selectors.base import Selector
 from framesift.sources.base import FetchLimits
@@ -90,6 +90,10 @@ class Pictures:
         max_side_px = side_px(max_side_px)
         if times_seconds is not None:
             times_seconds = ascending(times_seconds)
+            if not times_seconds:
+                raise InvalidOptionError(
+                    "times_seconds=[] holds no time; give one, or None for the sampled frames"
+                )
         stages = self._stages(run)
         with stages.open(video, self.limits) as local:
             path = file_of(local)

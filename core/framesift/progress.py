@@ -77,9 +77,10 @@ def time_limit(seconds: float) -> Iterator[None]:
     Raises:
         TimeLimitError: from within the block; it is a `TimeoutError` too.
     """
-    if isinstance(seconds, bool) or not isinstance(seconds, Real) or not seconds > 0:
+    given: Any = seconds
+    if isinstance(given, bool) or not isinstance(given, Real) or not float(given) > 0:
         raise InvalidOptionError(
-            f"seconds={shown(seconds)} must be a number above 0: the time that the work may take"
+            f"seconds={shown(given)} must be a number above 0: the time that the work may take"
         )
     limit, outer = _Limit(seconds=seconds, end=time.monotonic() + seconds), _limit.get()
     token = _limit.set(limit if outer is None or limit.end < outer.end else outer)

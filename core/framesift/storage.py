@@ -207,9 +207,10 @@ def _report(folder: Path) -> _Saved:
         return _Saved.model_validate(json_value(content))
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "it"
+        place = ".".join(map(str, first["loc"]))
+        wrong = f"{place}: {first['msg']}" if place else "it holds no JSON object"
         raise InvalidTokensError(
-            f"{str(folder / REPORT)!r} is no report of compressed tokens: {place}: {first['msg']}; "
+            f"{str(folder / REPORT)!r} is no report of compressed tokens: {wrong}; "
             "compress the video again"
         ) from error
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, get_args
 
 import click
+from click.core import ParameterSource
 
 from framesift.cli import saved
 from framesift.evidence import EvidenceKind
@@ -15,6 +16,7 @@ from framesift.generation import Generation
 from framesift.pipeline import VideoCompressor
 from framesift.sources.base import FetchLimits
 from framesift.strategies.base import create_strategy
+from framesift.types.compressed import CompressedVideo
 
 
 class GivenPath(click.Path):
@@ -85,6 +87,10 @@ _ANSWER_OPTIONS: list[Option] = [
     click.option("--stop", multiple=True, help="End the answer before this text; may be repeated."),
 ]
 
+CHOOSING: Final = frozenset(
+    ["strategy", "keep", "max_tokens", "max_frames", "gate", "protect_edges", "selector", "fps"]
+)
+"""Options that say which tokens and frames are kept."""
 ANSWERS: Final = "tiny"
 """What answers where nothing else is named."""
 uri = click.argument("uri")
@@ -147,9 +153,23 @@ def _with_model(command: Command, options: list[Option]) -> Command:
         several = "uris" in given
         videos = [saved.opened(uri) for uri in (given["uris"] if several else [given["uri"]])]
         given |= {"uris": videos} if several else {"uri": videos[0]}
+        if all(isinstance(video, CompressedVideo) for video in videos):
+            _refuse_choosing()
         making(vlm=saved.answering(vlm, videos) or ANSWERS, **given)
 
     return _with_options(opening, [*options, *_TOKEN_OPTIONS, *_FRAME_OPTIONS])
+
+
+def _refuse_choosing() -> None:
+    """Refuses options that choose tokens where those of a folder are chosen already."""
+    context = click.get_current_context()
+    for option in context.command.params:
+        named = context.get_parameter_source(str(option.name)) is ParameterSource.COMMANDLINE
+        if named and option.name in CHOOSING:
+            raise click.UsageError(
+                f"{option.opts[-1]} has no effect on a folder, whose tokens are chosen already; "
+                "leave it out, or compress the video again"
+            )
 
 
 def _with_compressor(command: Command, options: list[Option]) -> Command:

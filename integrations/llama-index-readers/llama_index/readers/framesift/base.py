@@ -109,11 +109,12 @@ class FramesiftVideoReader(BasePydanticReader):
                     yield from documents(found, extra_info or {})
 
     def _videos(self, source: Source | Sequence[Source]) -> Iterator[Source]:
+        given: Any = source
+        if isinstance(given, bytes) or not isinstance(given, str | Path | Sequence):
+            raise UnsupportedSourceError(
+                f"{shown(given)} is no video; give a path, a link, or a list of them"
+            )
         if not isinstance(source, str | Path):
-            if isinstance(source, bytes) or not isinstance(source, Sequence):
-                raise UnsupportedSourceError(
-                    f"{shown(source)} is no video; give a path, a link, or a list of them"
-                )
             for one in source:
                 yield from self._videos(one)
         elif not self._is_folder(source):
