@@ -1,6 +1,7 @@
 """The house rules that a linter does not know."""
 
 import ast
+import re
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "core" / "framesift"
@@ -76,6 +77,17 @@ def test_imports_point_down():
         if floor_of(there[0]) > floor_of(here[0])
     ]
     assert upwards == []
+
+
+def test_the_map_names_the_floors_in_their_order_and_files_that_exist():
+    page = (PACKAGE.parents[1] / "ARCHITECTURE.md").read_text()
+    order = page.partition("## Imports point one way")[2].partition("Parts of a folder")[0]
+    there = {path.stem for path in PACKAGE.glob("[a-z]*")}
+    named = [name for name in re.findall(r"[a-z_]+", order) if name not in TOP]
+    assert named == [name for name in FLOORS if name in there]
+    mechanisms = page.partition("## Where the mechanisms live")[2].partition("\n## ")[0]
+    files = {path.name for path in FILES}
+    assert set(re.findall(r"(\w+\.py)`", mechanisms)) <= files
 
 
 def test_parts_of_a_folder_do_not_import_each_other():

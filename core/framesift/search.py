@@ -38,6 +38,7 @@ from framesift.generation import Generation
 from framesift.reader import GREEDY, Reader
 from framesift.types.answer import Answer
 from framesift.types.compressed import CompressedVideo
+from framesift.types.text import shown_address
 from framesift.vlms.base import Turn
 
 NEUTRAL: Final = "What is shown?"
@@ -58,7 +59,7 @@ GAINING: Final = 0.25
 """Part of a frame's kept tokens that what is looked for may fill."""
 QUESTION_MARKS: Final = ("?", "\N{FULLWIDTH QUESTION MARK}", "\N{ARABIC QUESTION MARK}")
 SHOWN: Final = 80
-"""Letters of a query or an address that a message shows."""
+"""Letters of a query that a message shows."""
 
 
 class Search:
@@ -117,7 +118,9 @@ def nothing_like(addresses: Sequence[str], query: str) -> str:
         addresses: of the videos, at least one.
         query: what was looked for.
     """
-    where = repr(addresses[0][:SHOWN]) if len(addresses) == 1 else f"the {len(addresses)} videos"
+    where = (
+        repr(shown_address(addresses[0])) if len(addresses) == 1 else f"the {len(addresses)} videos"
+    )
     return f"nothing in {where} is like {query[:SHOWN]!r}"
 
 

@@ -178,8 +178,9 @@ def find(
     notes: list[str] = []
     if isinstance(uri, CompressedVideo):
         # No picture is shown, so what the tokens were made of need not be there any more.
-        with sift.open(uri) as chat:
+        with sift.open(uri, warn=notes.append) as chat:
             found = chat.find(query, count, evidence=evidence, warn=notes.append)
+        notes = list(dict.fromkeys(notes))
         address = uri.report.uri
     else:
         with open_video(uri, sift.limits) as local:

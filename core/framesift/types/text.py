@@ -30,6 +30,19 @@ def printable(text: str, *, several_lines: bool = False) -> str:
     )
 
 
+def shown_address(address: str, letters: int = 80) -> str:
+    """Returns an address as a message names it: a long one without its middle.
+
+    Args:
+        address: a path or a link.
+        letters: the most that are shown.
+    """
+    if len(address) <= letters:
+        return address
+    first = letters // 2 - 2
+    return f"{address[:first]}...{address[first + 3 - letters :]}"
+
+
 def _is_escaped(letter: str) -> bool:
     return letter in _BIDIRECTIONAL or unicodedata.category(letter) in _ESCAPED
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
+from framesift.types.text import shown_address
+
 REAL_MODEL: Final = "llava-hf/llava-onevision-qwen2-0.5b-ov-hf"
 """A small model for real footage, for messages that name one."""
 INSTEAD: Final = f"pass another model, such as {REAL_MODEL} (vlm=, model= or --vlm)"
-SHOWN: Final = 80
-"""Letters of an address that a message shows."""
 
 
 class Knowledge:
@@ -36,7 +36,7 @@ class Knowledge:
             others = [address for address in addresses if not address.lower().startswith(known)]
             if addresses and not others:
                 return None
-            what = repr(others[0][:SHOWN]) if others else "text without a video"
+            what = repr(shown_address(others[0])) if others else "text without a video"
             line += f", so its answer about {what} means nothing"
         return f"{line}; {instead}"
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from framesift import cli
+from framesift import VideoCompressor, cli, save_compressed
 from tiny_vlms import TINY
 
 CLIP = "synthetic://mixed?seconds=4&width=160&height=90"
@@ -174,9 +174,23 @@ def test_what_cannot_be_looked_for_is_one_line_and_exit_code_two(find, given):
 def test_the_toy_says_on_stderr_that_what_it_finds_in_real_footage_means_nothing(
     find, tmp_path, options
 ):
-    Image.new("RGB", (64, 48)).save(tmp_path / "talk.png")
-    code, out, err = find(tmp_path / "talk.png", "a dog", *options)
+    path = tmp_path / ("a" * 60) / ("b" * 60) / "talk.png"
+    path.parent.mkdir(parents=True)
+    Image.new("RGB", (64, 48)).save(path)
+    code, out, err = find(path, "a dog", *options)
     assert code == 0
-    assert "talk.png" in out
+    assert "talk.png' is like" in out
+    assert "talk.png' means nothing" in err
     assert err.startswith("warning   'tiny' was trained on synthetic:// videos only")
     assert err.count("\n") == 1
+
+
+def test_in_tokens_that_were_saved_the_toy_says_so_once(find, tmp_path, caplog):
+    Image.new("RGB", (64, 48)).save(tmp_path / "talk.png")
+    sift = VideoCompressor(vlm="tiny")
+    save_compressed(sift.compress(str(tmp_path / "talk.png")), tmp_path / "talk")
+    code, _, err = find(tmp_path / "talk", "a dog")
+    assert code == 0
+    assert err.startswith("warning   'tiny' was trained on synthetic:// videos only")
+    assert err.count("means nothing") == 1
+    assert caplog.records == []
