@@ -224,6 +224,33 @@ def test_the_last_picture_stays_until_the_container_ends(decoder, tmp_path, writ
     assert read(decoder, path)[1] == []
 
 
+def test_the_last_picture_stays_while_there_are_subtitles(decoder, tmp_path):
+    path, base = tmp_path / "a.mp4", Fraction(1, 1000)
+    with av.open(str(path), "w") as container:
+        video, spoken = container.add_stream("libx264", rate=25), container.add_stream("mov_text")
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        spoken.time_base = base
+        spoken.codec_context.subtitle_header = (
+            b"[Script Info]\nScriptType: v4.00+\n\n[V4+ Styles]\nFormat: Name, Fontname, Fontsize\n"
+            b"Style: Default,Arial,16\n\n[Events]\nFormat: Layer, Start, End, Style, Text\n"
+        )
+        for number in range(50):
+            picture = av.VideoFrame.from_ndarray(np.full((48, 64, 3), number, np.uint8))
+            picture.pts, picture.time_base = number, Fraction(1, 25)
+            container.mux(video.encode(picture.reformat(format="yuv420p")))
+        container.mux(video.encode())
+        line = av.Packet(b"\x00\x03end")
+        line.stream, line.time_base, line.pts, line.dts, line.duration = (
+            spoken,
+            base,
+            6000,
+            6000,
+            2000,
+        )
+        container.mux(line)
+    assert decoder.index(path).info.duration_seconds == pytest.approx(8)
+
+
 @pytest.mark.parametrize("claimed_ms", [float("nan"), float("inf"), -5.0, 0.0])
 def test_an_end_that_makes_no_sense_is_not_believed(tmp_path, write_video, claimed_ms):
     path = with_matroska_duration(write_video(tmp_path / "a.mkv", 10), claimed_ms)

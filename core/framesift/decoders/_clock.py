@@ -81,7 +81,7 @@ def last_duration(stream: VideoStream, stamps: list[Stamp], times: Ticks, fields
     return durations[0] if durations and not fields else typical
 
 
-def announced_end(stream: VideoStream) -> Fraction | None:
+def announced_end(stream: Stream) -> Fraction | None:
     """Returns the seconds at which the container says that the stream ends, if it does."""
     if stream.duration is None or not stream.time_base:
         return None

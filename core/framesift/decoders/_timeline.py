@@ -112,6 +112,8 @@ def _timeline(path: Path, container: InputContainer, stream: VideoStream, found:
     is_cut = _is_cut(path, container, stream, found, last_seconds + zero_seconds)
     declared = None if is_cut else _declared.declared_seconds(path, container.format.name)
     ends = [last_seconds, declared or last_seconds]
+    spoken = map(_clock.announced_end, container.streams.subtitles)
+    ends += [float(end) - zero_seconds for end in spoken if end is not None]
     if found.sound_end is not None:
         ends.append(found.sound_end - zero_seconds)
     can_jump = not found.counted and not found.jumps

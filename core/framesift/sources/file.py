@@ -41,8 +41,9 @@ class File(Source):
         """
         if not limits.allow_files:
             raise ForbiddenAddressError(
-                f"{uri[:200]!r} names a file of this machine; text may name links only; give an "
-                "http(s):// link, a Path object, or set FetchLimits(allow_files=True)"
+                f"{uri[:200]!r} names a file of this machine, and only links may be named here; "
+                "give an http(s):// link, or ask whoever runs this to allow files: "
+                "framesift-mcp --folder, a pathlib.Path, or FetchLimits(allow_files=True)"
             )
         path = _readable_file(file_path(uri), uri)
         subtitles, warnings = _sidecar(path)
