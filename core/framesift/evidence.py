@@ -82,15 +82,14 @@ class _Run:
         """Returns the stretch as it is shown to people."""
         video, report = self.map.video, self.map.video.report
         times = video.frame_seconds
-        last = times[:1] + report.duration_seconds
-        if report.part_seconds is not None:
-            last = torch.tensor(report.part_seconds[1:], dtype=times.dtype)
-        ends = torch.cat([times[1:], last])
+        start, end = report.part_seconds or (0.0, float(times[0]) + report.duration_seconds)
+        ends = [*times[1:].tolist(), end]
         share = float(self.map.frames[self.first : self.last + 1].sum())
         return Segment(
             uri=report.uri,
-            start_seconds=round(float(times[self.first]), 3),
-            end_seconds=round(max(float(ends[self.last]), float(times[self.last])), 3),
+            # The first frame of a part is the one shown when the part begins.
+            start_seconds=round(max(start, float(times[self.first])), 3),
+            end_seconds=round(max(ends[self.last], float(times[self.last])), 3),
             keyframe_seconds=round(float(times[self.peak]), 3),
             reason=f"{reason}: {share:.0%} of the weight",
             score=round(share, 6),

@@ -159,6 +159,13 @@ def test_evidence_ends_with_the_part(sift, path, part, end):
     assert (found.start_seconds, found.end_seconds) == (end - 1, end)
 
 
+def test_evidence_begins_with_the_part(sift, path):
+    answer = sift.ask(f"{path}#t=3.5,4.5", QUESTION)
+    assert answer.evidence[0].start_seconds == 3.5
+    assert answer.evidence[0].keyframe_seconds == 3.0
+    assert answer.evidence[-1].end_seconds <= 4.5
+
+
 def test_its_file_is_looked_at_again_where_pictures_are_wanted(sift, video, path):
     assert sift.segments(video) == sift.segments(path)
     assert len(sift.frames(video)) == len(sift.frames(path))
