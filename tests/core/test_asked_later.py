@@ -160,9 +160,9 @@ def test_evidence_ends_with_the_part(sift, path, part, end):
 
 
 def test_evidence_begins_with_the_part(sift, path):
-    answer = sift.ask(f"{path}#t=3.5,4.5", QUESTION)
-    assert answer.evidence[0].start_seconds == 3.5
-    assert answer.evidence[0].keyframe_seconds == 3.0
+    answer = sift.ask(f"{path}#t=3.51,4.5", QUESTION)
+    assert answer.evidence[0].start_seconds == 3.51
+    assert answer.evidence[0].keyframe_seconds == 3.5
     assert answer.evidence[-1].end_seconds <= 4.5
 
 
