@@ -71,7 +71,7 @@ type: $(READY) ## Check types, strictly
 	$(BIN)/mypy
 
 table: $(READY) ## Refresh the tables of README
-	$(BIN)/python -m framesift.evaluation.readme README.md
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.readme README.md
 
 # PySceneDetect asks for opencv-python, which breaks the headless one beside it, hence --no-deps.
 bench: $(READY) ## Measure speed, memory and right answers; writes JSON and figures
@@ -79,7 +79,7 @@ bench: $(READY) ## Measure speed, memory and right answers; writes JSON and figu
 	@for peer in "decord==0.6.*" "torchcodec==0.13.*"; do \
 		$(BIN)/python -m pip install --quiet --no-deps "$$peer" || echo "bench goes on without $$peer"; \
 	done
-	$(BIN)/framesift bench --out examples/results $(ARGS)
+	PYTHONPATH=tests $(BIN)/python -m benchmarks --out examples/results $(ARGS)
 	$(BIN)/framesift bench answers --out $(OUT)/bench/answers.jsonl
 	$(BIN)/framesift bench curves $(OUT)/bench/answers.jsonl --results examples/results/benchmark.json \
 		--out examples/results

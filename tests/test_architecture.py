@@ -6,6 +6,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "core" / "framesift"
 FILES = sorted(PACKAGE.rglob("*.py"))
+BENCHMARKS = sorted((Path(__file__).parent / "benchmarks").rglob("*.py"))
 FLOORS = [
     "errors",
     "temporary",
@@ -90,6 +91,15 @@ def test_the_map_names_the_floors_in_their_order_and_files_that_exist():
     assert set(re.findall(r"(\w+\.py)`", mechanisms)) <= files
 
 
+def test_the_package_imports_nothing_of_its_tests():
+    beside = {path.stem for path in Path(__file__).parent.iterdir()}
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not beside & {name.partition(".")[0] for name in names}, path
+
+
 def test_parts_of_a_folder_do_not_import_each_other():
     sideways = [
         f"{path} must not import its neighbour {module}"
@@ -104,7 +114,7 @@ def test_parts_of_a_folder_do_not_import_each_other():
 
 def test_files_and_functions_are_short():
     long = []
-    for path in FILES:
+    for path in FILES + BENCHMARKS:
         text = path.read_text()
         if text.count("\n") > MOST_LINES:
             long.append(f"{path}: {text.count(chr(10))} lines")

@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 from pytest_examples import CodeExample, EvalExample, find_examples
 
+from benchmarks.readme import RESULTS, refreshed
 from framesift.cli.commands import app
-from framesift.evaluation.readme import RESULTS, refreshed
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md")]

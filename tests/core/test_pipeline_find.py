@@ -5,9 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
+from benchmarks.sections import finding
 from framesift.assistant import Assistant
 from framesift.errors import BudgetError, InvalidOptionError
-from framesift.evaluation.sections import finding
 from framesift.pipeline import VideoCompressor
 from framesift.search import LEAST, as_question, least, standing_out
 from framesift.sources.base import open_video

@@ -14,10 +14,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.sections._process import peak_bytes
 from framesift.decoders import registry
 from framesift.decoders._still import WithStills
 from framesift.errors import FramesiftError
-from framesift.evaluation.sections._process import _peak_bytes
 
 MAX_PIXELS = 2**22
 """Of the decoders under test, so that what a header claims is refused soon."""
@@ -108,7 +108,7 @@ def main(folder: Path, seed: int, count: int) -> None:
                 slowest = max(slowest, (case, time.perf_counter() - start), key=lambda s: s[1])
                 outcomes[outcome] = outcomes.get(outcome, 0) + 1
             work.with_suffix(source.suffix).unlink()
-    peak_mib = _peak_bytes() / 2**20
+    peak_mib = peak_bytes() / 2**20
     print(json.dumps({"outcomes": outcomes, "raw": raw, "slowest": slowest, "peak_mib": peak_mib}))
 
 

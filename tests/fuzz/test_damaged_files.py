@@ -46,7 +46,11 @@ def good_files(tmp_path_factory: pytest.TempPathFactory, write_video: Callable[.
 
 def damage_and_read(folder: Path, seed: int, count: int, temporary: Path) -> dict:
     command = [sys.executable, str(READER), str(folder), str(seed), str(count)]
-    environment = {**os.environ, "TMPDIR": str(temporary)}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "TMPDIR": str(temporary),
+    }
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=3000)
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout)

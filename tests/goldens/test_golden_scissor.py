@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from framesift.evaluation.sections.scissor import edge_loop
+from benchmarks.sections.scissor import edge_loop
 from framesift.strategies.base import create_strategy
 from framesift.strategies.scissor import Scissor
 from goldens.scissor import cosines, groups_above, scissor, two_step_count

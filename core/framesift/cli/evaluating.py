@@ -1,4 +1,4 @@
-"""`framesift bench`: speed and memory by itself, right answers and their curves by its commands."""
+"""`framesift bench`: right answers of a model about shortened videos, and their curves."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from framesift.evaluation.answers.compare import compare, compare_lines
 from framesift.evaluation.answers.log import AnswerLog, Run
 from framesift.evaluation.answers.real_clips import fetch_clips, read_questions
 from framesift.evaluation.answers.verdict import summary, verdict
-from framesift.evaluation.benchmark import main
 from framesift.evaluation.curves.page import write_curves
 from framesift.evaluation.curves.plots import table_lines
 from framesift.progress import progress_bar
@@ -28,19 +27,22 @@ SYNTHETIC, REAL = "synthetic", "real"
 FIGURES = "curves.json"
 
 
-def _measure(**given: Any) -> None:
-    context = click.get_current_context()
-    if context.invoked_subcommand is None:
-        context.invoke(main, **given)
+class Bench(click.Group):
+    """Commands, and one line for those who look for the measurements of speed and memory."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuses sections and options of the benchmark, which is not installed."""
+        if args and args[0] not in {*self.commands, *ctx.help_option_names}:
+            ctx.fail(
+                f"bench has no {args[0]!r}, only {', '.join(self.commands)}; speed and memory are "
+                "measured by `make bench` in a checkout of the repository"
+            )
+        return super().parse_args(ctx, args)
 
 
-app = click.Group(
-    "bench",
-    callback=_measure,
-    params=list(main.params),
-    invoke_without_command=True,
-    help=main.help,
-)
+@click.group("bench", cls=Bench)
+def app() -> None:
+    """Measure what compression costs in right answers."""
 
 
 @app.command("answers")

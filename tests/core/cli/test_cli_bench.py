@@ -63,6 +63,22 @@ def test_a_log_of_another_split_is_refused(run, tmp_path):
     assert "split='validation' and not 'test'" in err
 
 
+@pytest.mark.parametrize("given", [("scissor",), ("--only", "scissor"), ("--quick",)])
+def test_what_is_measured_in_a_checkout_is_refused_in_one_line_that_says_how(run, given):
+    code, _, err = run(*given)
+    assert code == 2
+    assert f"no {given[0]!r}" in err
+    assert "`make bench` in a checkout" in err
+    assert len(err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("given", [(), ("--help",)])
+def test_without_a_command_there_is_help(run, given):
+    _, out, err = run(*given)
+    assert err == ""
+    assert all(f"\n  {name} " in out for name in ("answers", "compare", "curves"))
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [

@@ -2,9 +2,9 @@ import pytest
 import torch
 
 import framesift
+from benchmarks.sections._process import in_fresh_process
+from benchmarks.sections.scissor import memory_run
 from framesift.errors import InvalidOptionError
-from framesift.evaluation.sections._process import in_fresh_process
-from framesift.evaluation.sections.scissor import memory_run
 from framesift.strategies import _linkage, _similarities
 from framesift.strategies.base import create_strategy
 from framesift.strategies.scissor import Scissor

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from framesift.evaluation.plots import ACCENT, OURS, PEER, QUIET, STYLE
+from framesift.evaluation.curves.palette import ACCENT, OURS, PEER, QUIET, STYLE
 from framesift.registry import require
 
 LOOK: Final = STYLE | {

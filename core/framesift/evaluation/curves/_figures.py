@@ -18,7 +18,7 @@ from framesift.evaluation.curves._lines import (
     height_inches,
     set_bounds,
 )
-from framesift.evaluation.plots import INK, PAPER, PEER, QUIET
+from framesift.evaluation.curves.palette import INK, PAPER, PEER, QUIET
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from framesift.evaluation.curves._axes import LABEL_INCHES, name_ends
-from framesift.evaluation.plots import INK, PAPER, PEER
+from framesift.evaluation.curves.palette import INK, PAPER, PEER
 
 TICKS: Final = (1, 2, 5, 10, 25, 35, 50, 75, 100)
 """Marks along the budget, in per cent."""

@@ -23,7 +23,7 @@ from framesift.evaluation.curves._lines import (
     height_inches,
     set_bounds,
 )
-from framesift.evaluation.plots import ACCENT, INK, OURS, PAPER, PEER, QUIET, SHADES
+from framesift.evaluation.curves.palette import ACCENT, INK, OURS, PAPER, PEER, QUIET, SHADES
 from framesift.registry import require
 
 MARKED: Final = COLORS | {"keyframes": OURS, "oracle": INK}

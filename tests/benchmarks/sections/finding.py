@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, get_args
 
+from benchmarks.sections._effort import Effort
+from benchmarks.sections._process import Json
 from framesift.chat import Chat
 from framesift.evaluation.answers.bootstrap import ratio_interval, sums_by_video
 from framesift.evaluation.answers.question_sets import FIRST_SEEDS, Split, address
 from framesift.evaluation.answers.statistics import DECIMALS, rounded
-from framesift.evaluation.sections._effort import Effort
-from framesift.evaluation.sections._process import Json
 from framesift.evidence import Weighed
 from framesift.pipeline import VideoCompressor
 from framesift.sources._scene_pixels import COLORS, SHAPES

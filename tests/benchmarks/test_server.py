@@ -2,9 +2,9 @@ import sys
 
 import pytest
 
-from framesift.evaluation.sections import server
-from framesift.evaluation.sections._effort import Effort
-from framesift.evaluation.sections._process import MeasurementError
+from benchmarks.sections import server
+from benchmarks.sections._effort import Effort
+from benchmarks.sections._process import MeasurementError
 
 
 @pytest.mark.slow

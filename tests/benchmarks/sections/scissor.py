@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from framesift.evaluation.sections._effort import Effort
-from framesift.evaluation.sections._process import (
+from benchmarks.sections._effort import Effort
+from benchmarks.sections._process import (
     Json,
     Laps,
     Measured,

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.sections import evidence
+from benchmarks.sections._effort import FULL
+from benchmarks.sections.evidence import Clip, evidence_held, patches_in
 from framesift.evaluation.answers.real_clips import read_questions
-from framesift.evaluation.sections import evidence
-from framesift.evaluation.sections._effort import FULL
-from framesift.evaluation.sections.evidence import Clip, evidence_held, patches_in
 from framesift.strategies.base import create_strategy
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Literal
 
+from benchmarks.sections._peak_memory import StagePeaks
+from benchmarks.sections._process import Json, Laps
 from framesift.chat import Chat
 from framesift.compression import EncodedVideo
-from framesift.evaluation.sections._peak_memory import StagePeaks
-from framesift.evaluation.sections._process import Json, Laps
 from framesift.generation import Generation
 from framesift.pipeline import VideoCompressor
 from framesift.sources.base import open_video

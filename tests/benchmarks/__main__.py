@@ -1,4 +1,4 @@
-"""Measures speed and memory beside named peers: `python -m framesift.evaluation.benchmark`.
+"""Measures speed and memory beside named peers: `make bench`.
 
 These are measurements, not tests: every figure is set in proportion to a peer of the same run, so
 it holds on other machines too. The results go to one JSON file and one picture.
@@ -18,9 +18,8 @@ from typing import Final, Protocol
 
 import click
 
-from framesift.evaluation.plots import write_figure
-from framesift.evaluation.provenance import CHANGED, commit, cpu_model, versions
-from framesift.evaluation.sections import (
+from benchmarks.plots import write_figure
+from benchmarks.sections import (
     attention,
     catalogue,
     costs,
@@ -36,9 +35,11 @@ from framesift.evaluation.sections import (
     scissor,
     server,
 )
-from framesift.evaluation.sections._effort import FULL, QUICK, Effort
-from framesift.evaluation.sections._process import Json, logger
-from framesift.evaluation.table import table_lines
+from benchmarks.sections._effort import FULL, QUICK, Effort
+from benchmarks.sections._process import Json, logger
+from benchmarks.table import table_lines
+from framesift.evaluation import provenance
+from framesift.evaluation.provenance import CHANGED, cpu_model, versions
 from framesift.registry import require
 from framesift.writing import write_atomically, writing_to
 
@@ -111,6 +112,12 @@ def run(
     save(results)
     unfinished.unlink(missing_ok=True)
     return results
+
+
+def commit() -> str:
+    """Returns the commit that the package is of, and whether it or the sections were changed."""
+    own = provenance.commit(Path(__file__).parent)
+    return own if own.endswith(CHANGED) else provenance.commit()
 
 
 def _finished(path: Path, about: Json) -> Json:

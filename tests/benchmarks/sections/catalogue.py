@@ -9,8 +9,8 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from framesift.evaluation.sections._effort import Effort
-from framesift.evaluation.sections._process import (
+from benchmarks.sections._effort import Effort
+from benchmarks.sections._process import (
     Json,
     Laps,
     MeasurementError,
@@ -18,7 +18,7 @@ from framesift.evaluation.sections._process import (
     logger,
     timing,
 )
-from framesift.evaluation.sections.planning import CHANNELS, GRID, KEEP, plan_run
+from benchmarks.sections.planning import CHANNELS, GRID, KEEP, plan_run
 from framesift.registry import require
 
 FRAMES: Final = 128

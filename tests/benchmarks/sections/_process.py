@@ -1,6 +1,6 @@
 """Runs a measurement in a fresh process: none inherits caches, threads or memory of another.
 
-Called as `python -m framesift.evaluation.sections._process module:function '{"option": 1}'`, it
+Called as `python -m benchmarks.sections._process module:function '{"option": 1}'`, it
 writes one line of JSON. Only what is inside of a lap counts: starting Python and importing do not.
 What a module imports counts in the peak memory of its processes all the same, so a section imports
 what is large where it is used.
@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import json
 import logging
+import os
 import subprocess
 import sys
 import time
@@ -72,8 +73,15 @@ def in_fresh_process(work: Work, *, timeout_seconds: float = 3600.0, **options: 
     """
     target = f"{work.__module__}:{work.__name__}"
     command = [sys.executable, "-m", __name__, target, json.dumps(options, default=str)]
+    places = {"PYTHONPATH": os.pathsep.join(sys.path)}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_seconds)
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=timeout_seconds,
+            env=os.environ | places,
+        )
     except subprocess.TimeoutExpired:
         raise MeasurementError(f"took more than {timeout_seconds:.0f} s") from None
     if done.returncode:
@@ -127,8 +135,8 @@ def _resident_bytes() -> int:
     return resident
 
 
-def _peak_bytes() -> int:
-    """Returns the high-water mark of resident memory.
+def peak_bytes() -> int:
+    """Returns the high-water mark of resident memory of this process.
 
     Linux adds to `ru_maxrss` what the parent held when it forked, so the kernel's mark for this
     process alone is read there.
@@ -148,7 +156,7 @@ def _main() -> None:
     laps = Laps()
     facts = getattr(importlib.import_module(module), name)(laps, **json.loads(sys.argv[2]))
     measured = Measured(
-        seconds=laps.seconds, start_bytes=laps.start_bytes, peak_bytes=_peak_bytes(), facts=facts
+        seconds=laps.seconds, start_bytes=laps.start_bytes, peak_bytes=peak_bytes(), facts=facts
     )
     sys.stdout.write(f"\n{json.dumps(asdict(measured))}\n")
 

@@ -12,13 +12,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, get_args
 
+from benchmarks.sections._effort import Effort
+from benchmarks.sections._process import Json
 from framesift.chat import Chat
 from framesift.encoders._gate import SIMILARITY
 from framesift.evaluation.answers.bootstrap import ratio_interval, sums_by_video
 from framesift.evaluation.answers.question_sets import Asked, synthetic
 from framesift.evaluation.answers.statistics import DECIMALS, rounded
-from framesift.evaluation.sections._effort import Effort
-from framesift.evaluation.sections._process import Json
 from framesift.evidence import Weighed
 from framesift.generation import Generation
 from framesift.pipeline import VideoCompressor

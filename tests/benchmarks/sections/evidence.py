@@ -16,6 +16,8 @@ import click
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.sections._effort import Effort
+from benchmarks.sections._process import Json, logger
 from framesift.decoders import registry as decoders
 from framesift.decoders._sampling import at_fps
 from framesift.encoders import registry as encoders
@@ -23,8 +25,6 @@ from framesift.evaluation.answers.bootstrap import ratio_interval
 from framesift.evaluation.answers.real_clips import RealQuestion, checked_clips, read_questions
 from framesift.evaluation.answers.statistics import rounded
 from framesift.evaluation.report.coverage import coverage
-from framesift.evaluation.sections._effort import Effort
-from framesift.evaluation.sections._process import Json, logger
 from framesift.pipeline import VideoCompressor
 from framesift.selectors import registry as selectors
 from framesift.stages import Stages

@@ -10,14 +10,14 @@ from narrow_models import narrow
 
 pytest.importorskip("transformers")
 
-from framesift.evaluation import plots
-from framesift.evaluation.sections import costs
-from framesift.evaluation.sections._answer_costs import ANSWER, QUESTIONS
-from framesift.evaluation.sections._effort import Effort
-from framesift.evaluation.sections._peak_memory import StagePeaks
-from framesift.evaluation.sections._process import Laps, Measured
-from framesift.evaluation.sections._real_models import WHOLE
-from framesift.evaluation.table import table_lines
+from benchmarks import plots
+from benchmarks.sections import costs
+from benchmarks.sections._answer_costs import ANSWER, QUESTIONS
+from benchmarks.sections._effort import Effort
+from benchmarks.sections._peak_memory import StagePeaks
+from benchmarks.sections._process import Laps, Measured
+from benchmarks.sections._real_models import WHOLE
+from benchmarks.table import table_lines
 
 NAME = "llava-onevision-0.5b"
 KEEPS = (1.0, 0.25, 0.1)

@@ -1,4 +1,4 @@
-"""The sections of `framesift bench`: a file each, whose `measure(effort, clips)` gives its results.
+"""The sections of `make bench`: a file each, whose `measure(effort, clips)` gives its results.
 
 Results are a `question`, a row for each thing measured, and where something is asked, whether it is
 `met`. Files that start with `_` hold what sections share.

@@ -4,10 +4,10 @@ import random
 
 import pytest
 
+from benchmarks.sections import pointing
+from benchmarks.sections._effort import Effort
+from benchmarks.sections.pointing import overlap_chance
 from framesift.evaluation.answers import question_sets
-from framesift.evaluation.sections import pointing
-from framesift.evaluation.sections._effort import Effort
-from framesift.evaluation.sections.pointing import overlap_chance
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,10 +9,10 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from framesift.decoders import registry as decoders
-from framesift.evaluation import benchmark, plots, provenance
-from framesift.evaluation import sections as sections_folder
-from framesift.evaluation.sections import (
+from benchmarks import __main__ as benchmark
+from benchmarks import plots
+from benchmarks import sections as sections_folder
+from benchmarks.sections import (
     _process,
     _videos,
     attention,
@@ -21,8 +22,10 @@ from framesift.evaluation.sections import (
     planning,
     sampling,
 )
-from framesift.evaluation.sections._effort import FULL, QUICK, Effort
-from framesift.evaluation.sections._process import Measured, MeasurementError, in_fresh_process
+from benchmarks.sections._effort import FULL, QUICK, Effort
+from benchmarks.sections._process import Measured, MeasurementError, in_fresh_process
+from framesift.decoders import registry as decoders
+from framesift.evaluation import provenance
 
 
 @pytest.fixture(scope="module")
@@ -238,11 +241,12 @@ def test_every_file_of_a_section_is_measured():
 
 @pytest.mark.parametrize("name", ["memory", "_process"])
 def test_a_process_whose_memory_is_measured_begins_small(name):
-    module = f"framesift.evaluation.sections.{name}"
+    module = f"benchmarks.sections.{name}"
     large = "{'av', 'cv2', 'numpy', 'torch'}"
     code = f"import sys, {module}; print(sorted({large} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    places = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    printed = subprocess.check_output([sys.executable, "-c", code], env=os.environ | places)
+    assert printed.strip() == b"[]"
 
 
 def test_coverage_counts_the_events_that_have_a_keyframe(monkeypatch):

@@ -9,17 +9,17 @@ from narrow_models import narrow
 
 transformers = pytest.importorskip("transformers")
 
-from framesift.evaluation.sections import real_size  # noqa: E402
-from framesift.evaluation.sections._effort import Effort  # noqa: E402
-from framesift.evaluation.sections._process import Laps  # noqa: E402
-from framesift.evaluation.sections._real_models import (  # noqa: E402
+from benchmarks.sections import real_size  # noqa: E402
+from benchmarks.sections._effort import Effort  # noqa: E402
+from benchmarks.sections._process import Laps  # noqa: E402
+from benchmarks.sections._real_models import (  # noqa: E402
     DEPTH,
     MODELS,
     SPECIAL,
     WHOLE,
     byte_tokenizer,
 )
-from framesift.evaluation.table import table_lines  # noqa: E402
+from benchmarks.table import table_lines  # noqa: E402
 
 PUBLISHED = {
     "llava": (32, 7.06e9),

@@ -7,10 +7,10 @@ from math import sqrt
 from pathlib import Path
 from typing import Final
 
+from benchmarks.sections._effort import Effort
+from benchmarks.sections._process import Json
 from framesift.decoders import registry as decoders
 from framesift.decoders._sampling import at_fps
-from framesift.evaluation.sections._effort import Effort
-from framesift.evaluation.sections._process import Json
 from framesift.pipeline import VideoCompressor
 from framesift.sources.base import open_video
 from framesift.types.video import LocalVideo
