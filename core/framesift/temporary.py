@@ -10,13 +10,13 @@ from __future__ import annotations
 import atexit
 import os
 import re
+import secrets
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Lock
 from typing import Final
 
 from framesift.errors import FramesiftError, StorageError
@@ -26,12 +26,17 @@ if sys.platform != "win32":  # There nothing is locked, so nothing is swept.
 
 PREFIX: Final = "framesift-run-"
 _OURS: Final = re.compile(rf"{PREFIX}[a-z0-9_]{{8}}")
-"""Exactly what `mkdtemp` makes of the prefix; a cache or a user's own folder is never swept."""
+"""Exactly what `new_folder` makes; a cache or a user's own folder is never swept."""
 
-_mutex = Lock()
+_REMOVAL_TRIES: Final = 5
+"""A thread that is still at work may write a file while the folder is being emptied."""
 _held: dict[Path, int | None] = {}
-"""The folders of this process, with the open handles that lock them."""
-_swept: set[str] = set()
+"""The folders of this process, with the open handles that lock them.
+
+A folder is in here from before it exists until after it is gone, so whatever interrupts the work,
+`remove_all` knows it.
+"""
+_swept: set[Path] = set()
 """Where this process has swept already."""
 
 
@@ -44,28 +49,40 @@ def new_folder() -> Path:
         StorageError: no folder for temporary files can be written to.
     """
     with storage_errors():
-        parent = tempfile.gettempdir()
+        parent = Path(tempfile.gettempdir()).absolute()
         _sweep_once(parent)
         while True:
-            folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+            folder = parent / f"{PREFIX}{secrets.token_hex(4)}"
+            _held[folder] = None
             try:
-                handle = _lock(folder)
+                folder.mkdir(mode=0o700)
+                _held[folder] = _lock(folder)
+            except FileExistsError:  # another's: forgotten, not removed
+                del _held[folder]
+                continue
             except BaseException:
                 with suppress(OSError):
-                    folder.rmdir()
+                    folder.rmdir()  # `remove` needs a file handle, and there may be none left
+                remove(folder)
                 raise
-            with _mutex:
-                _held[folder] = handle
             if folder.is_dir():
                 return folder
-            remove(folder)  # somebody swept it before the lock was had
+            remove(folder)  # another process swept it before it was locked
 
 
 def remove(folder: Path) -> None:
-    """Removes a folder and what is in it; safe to call twice."""
-    with _mutex:
-        handle = _held.pop(folder, None)
-    shutil.rmtree(folder, ignore_errors=True)
+    """Removes a folder and what is in it; safe to call twice.
+
+    What cannot be removed yet, such as an open file on Windows, is tried again when the process
+    ends.
+    """
+    for _ in range(_REMOVAL_TRIES):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not os.path.lexists(folder):
+            break
+    else:
+        return
+    handle = _held.pop(folder, None)
     if handle is not None:
         os.close(handle)
 
@@ -131,12 +148,10 @@ def sweep(parent: Path) -> list[Path]:
     return swept
 
 
-def _sweep_once(parent: str) -> None:
-    with _mutex:
-        known = parent in _swept
+def _sweep_once(parent: Path) -> None:
+    if parent not in _swept:
         _swept.add(parent)
-    if not known:
-        sweep(Path(parent))
+        sweep(parent)
 
 
 def _swept_away(folder: Path) -> bool:
@@ -174,8 +189,6 @@ def _lock(folder: Path) -> int | None:
 
 def _forget_the_parents() -> None:
     """In a forked child: its parent's folders are the parent's to remove."""
-    global _mutex
-    _mutex = Lock()
     for handle in _held.values():
         if handle is not None:
             os.close(handle)

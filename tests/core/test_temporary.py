@@ -1,5 +1,7 @@
 import errno
 import os
+import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -128,10 +130,93 @@ def test_a_folder_that_cannot_be_locked_is_not_left(parent, monkeypatch):
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     monkeypatch.setattr(os, "open", full)
-    monkeypatch.setattr(tempfile, "mkdtemp", lambda **_: (parent / "new").mkdir() or parent / "new")
     with pytest.raises(StorageError, match="Too many open files"):
         temporary.new_folder()
-    monkeypatch.undo()
+    assert list(parent.iterdir()) == []
+
+
+def test_a_name_that_is_taken_is_left_to_its_owner(parent, monkeypatch):
+    taken = parent / "framesift-run-01234567"
+    taken.mkdir()
+    (taken / "video").write_text("theirs")
+    monkeypatch.setattr(temporary, "_swept", {parent})
+    names = iter(["01234567", "89abcdef"])
+    monkeypatch.setattr(secrets, "token_hex", lambda _: next(names))
+    mine = temporary.new_folder()
+    assert mine.name == "framesift-run-89abcdef"
+    temporary.remove_all()
+    assert list(parent.iterdir()) == [taken]
+    assert (taken / "video").read_text() == "theirs"
+
+
+class Interrupted(BaseException):
+    """As the handler of a signal raises it, between any two instructions."""
+
+
+def interrupted_at(count):
+    """Returns a trace function that raises before the `count`-th instruction of the module."""
+    left = iter(range(count, -1, -1))
+
+    def trace(frame, event, _):
+        if frame.f_code.co_filename not in {temporary.__file__, shutil.__file__}:
+            return None
+        frame.f_trace_opcodes = True
+        if event == "opcode" and next(left) == 0:
+            raise Interrupted
+        return trace
+
+    return trace
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # an interrupted `scandir` stays open
+def test_an_interruption_between_any_two_instructions_leaves_nothing(parent):
+    def work():
+        with temporary.kept_on_success() as folder:
+            (folder / "video").write_text("half")
+        temporary.remove(folder)
+
+    points, made = 0, 0
+    while True:
+        before = sys.gettrace()
+        sys.settrace(interrupted_at(points))
+        try:
+            work()
+            break
+        except (Interrupted, OSError):  # `rmtree` closes twice what was closed the moment before
+            points += 1
+        finally:
+            sys.settrace(before)
+        made += any(parent.iterdir())
+        temporary.remove_all()
+        assert list(parent.iterdir()) == [], points
+    assert points > 200, "every instruction was interrupted once"
+    assert made > 20, "some where the folder is there and nobody unwinds it"
+    assert temporary._held == {}
+
+
+def test_a_file_that_is_written_while_the_folder_is_emptied_goes_too(parent, monkeypatch):
+    folder = temporary.new_folder()
+    emptied, rmdir = [], os.rmdir
+
+    def written_just_before(path, **where):
+        if len(emptied) < 2:
+            emptied.append(path)
+            (folder / "late").write_text("half")
+        rmdir(path, **where)
+
+    monkeypatch.setattr(os, "rmdir", written_just_before)
+    temporary.remove(folder)
+    assert len(emptied) == 2
+    assert list(parent.iterdir()) == []
+
+
+def test_what_could_not_be_removed_is_tried_again_at_the_end(parent, monkeypatch):
+    folder = temporary.new_folder()
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", lambda *_, **__: None)
+        temporary.remove(folder)
+    assert folder.is_dir()
+    temporary.remove_all()
     assert list(parent.iterdir()) == []
 
 
@@ -140,7 +225,7 @@ def test_sigterm_ends_a_command_with_143_and_leaves_nothing(tmp_path):
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as process:
         deadline = time.monotonic() + 60
-        while not any(tmp_path.iterdir()) and time.monotonic() < deadline:
+        while not any(tmp_path.glob("framesift-run-*")) and time.monotonic() < deadline:
             time.sleep(0.05)
         process.send_signal(signal.SIGTERM)
         _, told = process.communicate(timeout=60)
