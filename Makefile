@@ -81,8 +81,8 @@ bench: $(READY) ## Measure speed, memory and right answers; writes JSON and figu
 	done
 	PYTHONPATH=tests $(BIN)/python -m benchmarks --out examples/results $(ARGS)
 	$(BIN)/framesift bench answers --out $(OUT)/bench/answers.jsonl
-	$(BIN)/framesift bench curves $(OUT)/bench/answers.jsonl --results examples/results/benchmark.json \
-		--out examples/results
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.curves $(OUT)/bench/answers.jsonl \
+		--results examples/results/benchmark.json --out examples/results
 
 clean: ## Remove what make made
 	rm -rf $(VENV) $(OUT) .pytest_cache .mypy_cache .ruff_cache .coverage

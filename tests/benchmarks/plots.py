@@ -9,16 +9,17 @@ from typing import Any, Final
 
 from framesift.evaluation.curves.palette import (
     ACCENT,
-    COSTS,
     INK,
     OURS,
     PEER,
     QUIET,
-    SHADES,
     STYLE,
 )
 from framesift.registry import require
 from framesift.writing import write_atomically
+
+SHADES: Final = ("#a9cbe3", "#5e9ac4", "#1f567d")
+COSTS: Final = (INK, PEER, ACCENT, OURS)
 
 Section = dict[str, Any]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import click
 
@@ -15,16 +15,14 @@ from framesift.evaluation.answers import answering, question_sets
 from framesift.evaluation.answers.compare import compare, compare_lines
 from framesift.evaluation.answers.log import AnswerLog, Run
 from framesift.evaluation.answers.real_clips import fetch_clips, read_questions
-from framesift.evaluation.answers.verdict import summary, verdict
+from framesift.evaluation.answers.verdict import verdict
 from framesift.evaluation.curves.page import write_curves
 from framesift.evaluation.curves.plots import table_lines
 from framesift.progress import progress_bar
 from framesift.vlms._load import load_vlm
 from framesift.vlms.base import VLM
-from framesift.writing import write_atomically
 
 SYNTHETIC, REAL = "synthetic", "real"
-FIGURES = "curves.json"
 
 
 class Bench(click.Group):
@@ -118,32 +116,10 @@ def compared(one: Path, other: Path, as_json: bool) -> None:
 @click.option(
     "-o", "--out", type=options.GivenPath(path_type=Path), default="curves", help="Folder."
 )
-@click.option(
-    "--results",
-    multiple=True,
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A benchmark.json, for evidence and growth; may be repeated.",
-)
-def curves(log: Path, out: Path, results: tuple[Path, ...]) -> None:
+def curves(log: Path, out: Path) -> None:
     """Draw tokens against right answers: PNG, SVG, one self-contained page, and the figures."""
-    found = AnswerLog.read(log)
-    sections: dict[str, Any] = {}
-    for path in results:
-        sections |= _sections(path)
-    written = write_curves(out, found, sections=sections)
-    written.append(write_atomically(out / FIGURES, json.dumps(summary(found), indent=1).encode()))
-    for path in written:
+    for path in write_curves(out, AnswerLog.read(log)):
         terminal.line(f"wrote     {path}")
-
-
-def _sections(path: Path) -> dict[str, Any]:
-    try:
-        sections = json.loads(path.read_bytes())["sections"]
-    except (OSError, ValueError, LookupError, TypeError):
-        sections = None
-    if not isinstance(sections, dict):
-        raise InvalidOptionError(f"{str(path)!r} is no benchmark.json; it must hold sections")
-    return sections
 
 
 def _clips(folder: Path | None, questions: Path | None, *, fetch: bool) -> Path:

@@ -1,25 +1,22 @@
-"""The numbers behind the figures, taken out of a log of answers and sections of a benchmark."""
+"""The numbers behind the figures, taken out of a log of answers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 from framesift.errors import InvalidOptionError
 from framesift.evaluation.answers.crossover import Crossover, crossover
 from framesift.evaluation.answers.log import BLIND, ONE_FRAME, WHOLE, AnswerLog
 from framesift.evaluation.answers.statistics import OVERALL, Share, shares
 from framesift.evaluation.curves._figures import Timed
-from framesift.evaluation.curves._lines import Point
-from framesift.evaluation.curves._panels import Growth
+from framesift.evaluation.curves.lines import Point
 
 COMPARED: Final = "temporal", "uniform"
 """Strategies whose crossing is looked for."""
 QUARTER: Final = 0.25
 """The budget at which strategies are ranked, or the nearest one that was measured."""
-
-Json = dict[str, Any]
 
 
 class Numbers:
@@ -120,40 +117,3 @@ def _is_level(share: Share) -> bool:
 
 def _point(share: Share) -> Point:
     return Point(keep=share.tokens_share, share=share.share, interval=share.interval)
-
-
-def evidence_lines(section: Json) -> dict[str, list[Point]]:
-    """Returns the evidence in tokens over the tokens kept, most first, by strategy."""
-    lines: dict[str, list[Point]] = {}
-    for name, _, point in sorted(_rows(section, "tokens"), key=lambda row: -row[1]):
-        lines.setdefault(name, []).append(point)
-    return lines
-
-
-def keyframe_points(section: Json) -> dict[str, dict[int, Point]]:
-    """Returns the questions that keyframes hold, by selector and number of keyframes."""
-    points: dict[str, dict[int, Point]] = {}
-    for name, count, point in _rows(section, "keyframes"):
-        points.setdefault(name, {})[int(count)] = point
-    return points
-
-
-def _rows(section: Json, kind: str) -> Iterator[tuple[str, float, Point]]:
-    for row in section["rows"]:
-        if row["video"] == kind:
-            name, _, amount = row["name"].rpartition(" ")
-            low, high = row["interval"]
-            point = Point(keep=float(amount), share=row["share"], interval=(low, high))
-            yield name, float(amount), point
-
-
-def growths(section: Json) -> dict[str, Growth]:
-    """Returns how the time of planning grows with the frames, by strategy."""
-    return {
-        name: Growth(
-            frames=[row["frames"] for row in found["rows"]],
-            seconds=[row["seconds"] for row in found["rows"]],
-            powers=found["powers"],
-        )
-        for name, found in section["growth"].items()
-    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -14,18 +15,14 @@ from markupsafe import Markup
 
 from framesift.evaluation.answers.log import AnswerLog, Run
 from framesift.evaluation.answers.statistics import OVERALL, Share
-from framesift.evaluation.curves._lines import Point
-from framesift.evaluation.curves._numbers import (
-    Json,
-    Numbers,
-    evidence_lines,
-    growths,
-    keyframe_points,
-)
-from framesift.evaluation.curves.plots import Picture, pictures
+from framesift.evaluation.answers.verdict import summary
+from framesift.evaluation.curves._numbers import Numbers
+from framesift.evaluation.curves.lines import Point
+from framesift.evaluation.curves.plots import Picture, pictures_of
 from framesift.writing import as_path, write_atomically
 
 PAGE: Final = "curves.html"
+FIGURES: Final = "curves.json"
 CAVEATS: Final = {
     ("vlm", "tiny"): "The embedded tiny model answers. It knows only scenes like those it was "
     "trained on; how much a large model loses, and which strategy is best for it, may differ.",
@@ -56,24 +53,29 @@ class Table:
 
 
 def write_curves(
-    folder: str | os.PathLike[str], log: AnswerLog, *, sections: Json | None = None
+    folder: str | os.PathLike[str],
+    log: AnswerLog,
+    *,
+    pictures: Sequence[Picture] = (),
+    tables: Sequence[Table] = (),
 ) -> list[Path]:
-    """Returns the files written to `folder`: a PNG and an SVG of each figure, and one page.
+    """Returns the files written to `folder`: each figure as PNG and SVG, one page, the numbers.
 
     Equal logs give equal bytes.
 
     Args:
         folder: made where it is missing; older files are replaced.
         log: answers of at least one strategy.
-        sections: of a benchmark's results, of which 'evidence' and 'catalogue' are drawn.
+        pictures: further ones, for the end of the page.
+        tables: further ones, for the end of the page.
 
     Raises:
         InvalidOptionError: the log has no answers of a strategy, or too few to compare.
         MissingDependencyError: matplotlib is not installed.
     """
     folder = as_path(folder, "folder")
-    numbers, sections = Numbers(log), sections or {}
-    drawn = pictures(numbers, sections)
+    numbers = Numbers(log)
+    drawn = [*pictures_of(numbers), *pictures]
     paths = [path for picture in drawn for path in picture.save(folder)]
     html = (
         _environment()
@@ -82,13 +84,18 @@ def write_curves(
             run=log.run,
             caveats=list(caveats(log.run)),
             pictures=[(picture, inline_svg(folder, picture)) for picture in drawn],
-            tables=list(_tables(numbers, sections)),
+            tables=[*_tables(numbers), *tables],
             answers=len(log.answers),
             videos=len({answer.video for answer in log.answers}),
             empty=sum(share.empty for share in (*numbers.levels, *numbers.shortened)),
         )
     )
-    return [*paths, write_atomically(folder / PAGE, html.encode(errors="backslashreplace"))]
+    figures = json.dumps(summary(log), indent=1)
+    return [
+        *paths,
+        write_atomically(folder / PAGE, html.encode(errors="backslashreplace")),
+        write_atomically(folder / FIGURES, figures.encode()),
+    ]
 
 
 def _environment() -> Environment:
@@ -117,10 +124,10 @@ def inline_svg(folder: Path, picture: Picture) -> Markup:
     return label + Markup(text[text.index("<svg") + len("<svg ") :])
 
 
-def _tables(numbers: Numbers, sections: Json) -> Iterator[Table]:
+def _tables(numbers: Numbers) -> Iterator[Table]:
     ways = {(share.strategy, share.keep): share for share in numbers.shortened}
-    keeps = [_percent(keep) for keep in numbers.keeps]
-    where = _percent(numbers.quarter)
+    keeps = [percent(keep) for keep in numbers.keeps]
+    where = percent(numbers.quarter)
     yield Table(
         title="Without a budget",
         note="answers that compression does not touch",
@@ -132,7 +139,7 @@ def _tables(numbers: Numbers, sections: Json) -> Iterator[Table]:
         note=f"per cent with 95 % intervals over videos; the best at {where} first",
         head=keeps,
         rows=[
-            (name, [_share(ways.get((name, keep))) for keep in numbers.keeps])
+            (name, [share_cell(ways.get((name, keep))) for keep in numbers.keeps])
             for name in numbers.ranked
         ],
     )
@@ -152,55 +159,20 @@ def _tables(numbers: Numbers, sections: Json) -> Iterator[Table]:
         note="per cent with 95 % intervals over videos",
         head=groups,
         rows=[
-            (name, [_share(row.get(group), decimals=0) for group in groups])
+            (name, [share_cell(row.get(group), decimals=0) for group in groups])
             for name, row in numbers.rows_of_kinds()
         ],
-    )
-    yield from _section_tables(sections)
-
-
-def _section_tables(sections: Json) -> Iterator[Table]:
-    if "evidence" in sections:
-        lines = evidence_lines(sections["evidence"])
-        yield _points_table(
-            "Evidence held by strategy and tokens kept",
-            {name: {_percent(p.keep): p for p in points[::-1]} for name, points in lines.items()},
-        )
-        keyframes = keyframe_points(sections["evidence"])
-        yield _points_table(
-            "Evidence held by selector and keyframes of a clip",
-            {name: {str(n): p for n, p in points.items()} for name, points in keyframes.items()},
-        )
-    for name, cost in growths(sections.get("catalogue", {"growth": {}})).items():
-        times = zip(cost.frames, cost.seconds, ["", *cost.powers], strict=True)
-        yield Table(
-            title=f"Planning by {name} against frames",
-            note="seconds, and to which power of the frames they grew from the row above",
-            head=("seconds", "power"),
-            rows=[
-                (f"{frames:,}", [Cell(text=f"{seconds:.4g}"), Cell(text=str(power))])
-                for frames, seconds, power in times
-            ],
-        )
-
-
-def _points_table(title: str, points: dict[str, dict[str, Point]]) -> Table:
-    head = list(dict.fromkeys(name for row in points.values() for name in row))
-    return Table(
-        title=title,
-        note="per cent with 95 % intervals over questions",
-        head=head,
-        rows=[(name, [_share(row.get(amount)) for amount in head]) for name, row in points.items()],
     )
 
 
 def _level(share: Share) -> list[Cell | None]:
-    tokens = Cell(text=f"{share.tokens:,.0f}", note=_percent(share.tokens_share))
+    tokens = Cell(text=f"{share.tokens:,.0f}", note=percent(share.tokens_share))
     counts = (Cell(text=f"{count:,}") for count in (share.answers, share.videos))
-    return [_share(share), tokens, _seconds(share), *counts]
+    return [share_cell(share), tokens, _seconds(share), *counts]
 
 
-def _share(share: Share | Point | None, *, decimals: int = 1) -> Cell | None:
+def share_cell(share: Share | Point | None, *, decimals: int = 1) -> Cell | None:
+    """Returns a share in per cent with its interval."""
     if share is None:
         return None
     bounds = share.interval or ()
@@ -214,5 +186,6 @@ def _seconds(share: Share | None) -> Cell | None:
     return Cell(text=f"{share.first_token_seconds:.3f}")
 
 
-def _percent(part: float) -> str:
+def percent(part: float) -> str:
+    """Returns a part as it is shown, such as `12.5 %`."""
     return f"{100 * part:.3g} %"

@@ -6,8 +6,6 @@ from typing import Final
 
 INK, QUIET, LINE, PAPER = "#26323f", "#6b7785", "#dde2e8", "#fbfbf9"
 OURS, PEER, ACCENT = "#2f6f9f", "#b9c2cc", "#d98032"
-SHADES: Final = ("#a9cbe3", "#5e9ac4", "#1f567d")
-COSTS: Final = (INK, PEER, ACCENT, OURS)
 STYLE: Final = {
     "figure.facecolor": PAPER,
     "axes.facecolor": PAPER,

@@ -10,21 +10,9 @@ from typing import Any, Final
 
 from framesift.evaluation.answers.log import WHOLE, AnswerLog
 from framesift.evaluation.answers.statistics import OVERALL, Share
-from framesift.evaluation.curves._axes import LOOK
-from framesift.evaluation.curves._figures import answers_figure, front, front_figure
-from framesift.evaluation.curves._numbers import (
-    Json,
-    Numbers,
-    evidence_lines,
-    growths,
-    keyframe_points,
-)
-from framesift.evaluation.curves._panels import (
-    evidence_figure,
-    growth_figure,
-    keyframes_figure,
-    kinds_figure,
-)
+from framesift.evaluation.curves._figures import answers_figure, front, front_figure, kinds_figure
+from framesift.evaluation.curves._numbers import Numbers
+from framesift.evaluation.curves.axes import LOOK
 from framesift.registry import require
 from framesift.writing import write_atomically
 
@@ -58,8 +46,8 @@ class Picture:
         return buffer.getvalue()
 
 
-def pictures(numbers: Numbers, sections: Json) -> list[Picture]:
-    """Returns the figures that the numbers and the sections of a benchmark are enough for.
+def pictures_of(numbers: Numbers) -> list[Picture]:
+    """Returns the figures that the numbers are enough for.
 
     Raises:
         MissingDependencyError: matplotlib is not installed.
@@ -70,10 +58,6 @@ def pictures(numbers: Numbers, sections: Json) -> list[Picture]:
             found.append(_front(numbers))
         if len(numbers.kinds) > 1:
             found.append(_kinds(numbers))
-        if "evidence" in sections:
-            found += _evidence(sections["evidence"])
-        if sections.get("catalogue", {}).get("growth"):
-            found.append(_growth(sections["catalogue"]))
     return found
 
 
@@ -128,42 +112,6 @@ def _kinds(numbers: Numbers) -> Picture:
             apart=len(numbers.levels),
             answers=counts,
         ),
-    )
-
-
-def _evidence(section: Json) -> Iterator[Picture]:
-    lines, keyframes = evidence_lines(section), keyframe_points(section)
-    if lines:
-        best = max(lines, key=lambda name: lines[name][-1].share)
-        least = f"{100 * lines[best][-1].keep:.3g} %"
-        yield Picture(
-            stem="curves-evidence",
-            title="Evidence in the tokens kept",
-            alt=f"Lines of evidence held over tokens kept, one for each of {len(lines)} "
-            f"strategies; at {least} of the tokens {best} is the highest.",
-            caption=f"Measured: {section['question']}. Best at {least} of the tokens: {best}.",
-            figure=evidence_figure(lines, best=best),
-        )
-    if keyframes:
-        yield Picture(
-            stem="curves-keyframes",
-            title="Evidence in keyframes",
-            alt="Points of the questions that keyframes hold, with their intervals, a row for "
-            f"each selector: {', '.join(keyframes)}; the numbers are in a table below.",
-            caption="The oracle knows the questions and when their answers are seen.",
-            figure=keyframes_figure(keyframes),
-        )
-
-
-def _growth(section: Json) -> Picture:
-    encoding, costs = section["encoding"], growths(section)
-    return Picture(
-        stem="curves-growth",
-        title="Planning against the length of the video",
-        alt="Lines of seconds over frames: encoding, in proportion to them, and far below it "
-        f"planning by {', '.join(costs)}.",
-        caption=f"Measured: {section['question']}. Encoding is timed once and drawn in proportion.",
-        figure=growth_figure(costs, (encoding["frames"], encoding["seconds"])),
     )
 
 

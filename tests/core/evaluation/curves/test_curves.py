@@ -9,44 +9,18 @@ from PIL import Image
 
 from framesift.errors import InvalidOptionError
 from framesift.evaluation.answers.log import BLIND, ONE_FRAME, WHOLE, Answered, AnswerLog, Run
-from framesift.evaluation.curves._axes import LOOK, spread
 from framesift.evaluation.curves._figures import Timed, answers_figure, front, front_figure
-from framesift.evaluation.curves._lines import Point
 from framesift.evaluation.curves._numbers import Numbers
+from framesift.evaluation.curves.axes import LOOK, spread
+from framesift.evaluation.curves.lines import Point
 from framesift.evaluation.curves.page import caveats, write_curves
-from framesift.evaluation.curves.plots import pictures, table_lines
+from framesift.evaluation.curves.plots import table_lines
 
 matplotlib = pytest.importorskip("matplotlib")
 pytest.importorskip("matplotlib.figure")
 
 TOKENS = 400
 HOSTILE = "<script>alert(1)</script> $x_1$"
-SECTIONS = {
-    "evidence": {
-        "question": "share of evidence",
-        "rows": [
-            {"video": kind, "name": f"{name} {amount}", "share": share, "interval": [0.1, 0.9]}
-            for kind, name, amount, share in (
-                ("tokens", "temporal", "0.10", 0.4),
-                ("tokens", "temporal", "0.50", 0.8),
-                ("tokens", "random", "0.10", 0.2),
-                ("keyframes", "oracle", "4", 0.9),
-                ("keyframes", "uniform", "4", 0.5),
-                ("keyframes", "uniform", "8", 0.7),
-            )
-        ],
-    },
-    "catalogue": {
-        "question": "planning",
-        "encoding": {"frames": 4, "seconds": 2.0},
-        "growth": {
-            "temporal": {
-                "rows": [{"frames": 32, "seconds": 0.01}, {"frames": 64, "seconds": 0.02}],
-                "powers": [1.0],
-            }
-        },
-    },
-}
 
 
 def answers(strategy, keep, right, *, videos=4, used=None, seconds=None):
@@ -97,12 +71,12 @@ def log():
 
 @pytest.fixture(scope="module")
 def written(log, tmp_path_factory):
-    return write_curves(tmp_path_factory.mktemp("curves"), log, sections=SECTIONS)
+    return write_curves(tmp_path_factory.mktemp("curves"), log)
 
 
 @pytest.fixture(scope="module")
 def page(written):
-    return written[-1].read_text()
+    return next(path for path in written if path.suffix == ".html").read_text()
 
 
 def texts_of(figure, axis):
@@ -225,10 +199,10 @@ def test_the_crossing_is_drawn_where_it_was_computed(log):
     assert len(upright) == len(ring) == 1
 
 
-def test_every_figure_is_a_png_and_an_svg_beside_one_page(written):
-    names = ["answers", "time", "kinds", "evidence", "keyframes", "growth"]
+def test_every_figure_is_a_png_and_an_svg_beside_one_page_and_the_numbers(written):
+    names = ["answers", "time", "kinds"]
     files = [f"curves-{name}.{kind}" for name in names for kind in ("png", "svg")]
-    assert [path.name for path in written] == [*files, "curves.html"]
+    assert [path.name for path in written] == [*files, "curves.html", "curves.json"]
     for path in written:
         if path.suffix == ".png":
             with Image.open(path) as image:
@@ -239,19 +213,11 @@ def test_figures_without_numbers_are_left_out(tmp_path):
     untimed = log_of(answers("uniform", 0.25, 4))
     names = [path.name for path in write_curves(tmp_path, untimed)]
     assert "curves-answers.svg" in names
-    assert not {"curves-time.svg", "curves-evidence.svg", "curves-growth.svg"} & {*names}
-
-
-def test_a_section_may_hold_keyframes_alone(log, tmp_path):
-    rows = [row for row in SECTIONS["evidence"]["rows"] if row["video"] == "keyframes"]
-    sections = {"evidence": {"question": "share of evidence", "rows": rows}}
-    names = [picture.stem for picture in pictures(Numbers(log), sections)]
-    assert "curves-keyframes" in names
-    assert "curves-evidence" not in names
+    assert "curves-time.svg" not in names
 
 
 def test_equal_logs_give_equal_bytes(log, written, tmp_path):
-    again = write_curves(tmp_path, log, sections=SECTIONS)
+    again = write_curves(tmp_path, log)
     for one, other in zip(written, again, strict=True):
         assert one.read_bytes() == other.read_bytes(), one.name
 
@@ -297,9 +263,9 @@ def test_ids_of_the_page_are_unique(page):
 
 def test_each_figure_is_described_in_words(page):
     labels = Page(page).labels
-    assert len(labels) == 6
+    assert len(labels) == 3
     assert all(role == "img" and words for role, words in labels)
-    assert Page(page).tags.count("figcaption") == 6
+    assert Page(page).tags.count("figcaption") == 3
 
 
 def test_what_a_log_says_is_text_and_not_markup(page):

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from framesift.evaluation.curves._axes import LABEL_INCHES, name_ends
+from framesift.evaluation.curves.axes import LABEL_INCHES, name_ends
 from framesift.evaluation.curves.palette import INK, PAPER, PEER
 
 TICKS: Final = (1, 2, 5, 10, 25, 35, 50, 75, 100)
@@ -35,6 +35,7 @@ def height_inches(lines: Lines) -> float:
 
 
 def set_bounds(axis: Any, lines: Lines, levels: Mapping[str, float]) -> None:
+    """Sets the limits across the shares, a little wider than all of them."""
     points = [point for points in lines.values() for point in points]
     edges = [edge for point in points for edge in point.interval or (point.share,)]
     shares = [100 * share for share in (*edges, *levels.values())]

@@ -1,13 +1,13 @@
-"""The figures about evidence, length and kinds of question, drawn from plain numbers."""
+"""Figures about evidence and about the length of the video, drawn from plain numbers."""
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from framesift.evaluation.curves._axes import (
+from benchmarks.plots import SHADES
+from framesift.evaluation.curves.axes import (
     BEST,
     COLORS,
     LETTER_INCHES,
@@ -16,21 +16,17 @@ from framesift.evaluation.curves._axes import (
     roomy,
     titled,
 )
-from framesift.evaluation.curves._lines import (
+from framesift.evaluation.curves.lines import (
     Lines,
     Point,
     draw_lines,
     height_inches,
     set_bounds,
 )
-from framesift.evaluation.curves.palette import ACCENT, INK, OURS, PAPER, PEER, QUIET, SHADES
-from framesift.registry import require
+from framesift.evaluation.curves.palette import INK, OURS, PAPER, PEER
 
 MARKED: Final = COLORS | {"keyframes": OURS, "oracle": INK}
 """Selectors whose names have a colour of their own."""
-CELL_INCHES: Final = 0.8, 0.26
-FULL_SHADE: Final = 0.4
-"""Difference of two shares from which on the shade grows no more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,58 +118,3 @@ def growth_figure(costs: Mapping[str, Growth], encoding: tuple[int, float]) -> A
     note = f"the last step grows: {'; '.join(powers)}"
     titled(axis, "Planning against the length of the video", note)
     return figure
-
-
-def kinds_figure(
-    shares: Mapping[str, Mapping[str, float]],
-    *,
-    whole: Mapping[str, float],
-    keep: float,
-    apart: int,
-    answers: Mapping[str, int],
-) -> Any:
-    """Returns a table of shares, a row per way and a column per kind of question.
-
-    Args:
-        shares: share by kind, by way from top to bottom.
-        whole: share by kind of all tokens; a cell's shade is its difference from that.
-        keep: of the tokens, for the title.
-        apart: so many of the first rows are set apart, as their budget is another one.
-        answers: how many answers a way has of each kind.
-    """
-    names, kinds = list(shares), list(answers)
-    width, height = CELL_INCHES[0] * len(kinds), CELL_INCHES[1] * len(names)
-    left = 0.3 + LETTER_INCHES * max(len(name) for name in names)
-    size = max(left + width + 0.15, 6.6), height + 1.45
-    figure = require("matplotlib.figure", extra="bench").Figure(figsize=size)
-    axis = figure.add_axes((left / size[0], 0.1 / size[1], width / size[0], height / size[1]))
-    for row, name in enumerate(names):
-        for column, kind in enumerate(kinds):
-            if (share := shares[name].get(kind)) is not None:
-                _cell(axis, row, column, share, share - whole.get(kind, share))
-    axis.set_xlim(0, len(kinds))
-    axis.set_ylim(len(names), 0)
-    axis.axhline(apart - 0.03, color=INK, linewidth=1)
-    axis.set_yticks([row + 0.47 for row in range(len(names))], names)
-    heads = [f"{textwrap.fill(kind, 10)}\n{answers[kind]:,}" for kind in kinds]
-    axis.set_xticks([column + 0.485 for column in range(len(kinds))], heads)
-    axis.grid(visible=False)
-    axis.xaxis.tick_top()
-    axis.spines["bottom"].set_visible(False)
-    axis.tick_params(length=0)
-    title = f"Right answers by kind of question, at {100 * keep:.3g} % of the tokens"
-    note = "per cent; blue: more are right than from all tokens, orange: fewer; heads: answers"
-    look = {"va": "top", "ha": "left"}
-    figure.text(0.15 / size[0], 1 - 0.15 / size[1], title, size=12, weight="bold", **look)
-    figure.text(0.15 / size[0], 1 - 0.4 / size[1], note, size=8.5, color=QUIET, **look)
-    return figure
-
-
-def _cell(axis: Any, row: int, column: int, share: float, more: float) -> None:
-    """Draws a share on a shade for how much more it is than another."""
-    patches = require("matplotlib.patches", extra="bench")
-    colors = require("matplotlib.colors", extra="bench")
-    shades = colors.LinearSegmentedColormap.from_list("more", [ACCENT, PAPER, OURS])
-    shade = shades(0.5 + max(-0.5, min(0.5, more / (2 * FULL_SHADE))))
-    axis.add_patch(patches.Rectangle((column, row), 0.97, 0.94, color=shade))
-    axis.text(column + 0.485, row + 0.47, f"{100 * share:.0f}", ha="center", va="center", size=8.5)
