@@ -42,7 +42,7 @@ test-kernels: $(READY) ## Run what depends on sums of floats under the kernels o
 	@for kernels in ATEN_CPU_CAPABILITY=default ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=SSE41; do \
 		echo "== $$kernels"; \
 		env $$kernels $(BIN)/python -m pytest -q -m "not slow" $(PARALLEL) tests/contracts tests/goldens \
-			tests/core/encoders tests/core/strategies tests/core/vlms tests/core/test_chat.py $(ARGS) || exit 1; \
+			tests/core/encoders tests/core/strategies tests/core/vlms tests/core/hf tests/core/answering/test_chat.py $(ARGS) || exit 1; \
 	done
 
 # torchvision stays out of the environment, since nothing may need it but the models' own processors.

@@ -4,7 +4,7 @@ import argparse
 import json
 
 import framesift
-from framesift.handoff import openai_content
+from framesift.export.engines import openai_content
 
 
 def main() -> None:

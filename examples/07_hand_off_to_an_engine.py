@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 import framesift
-from framesift.handoff import image_embeds
+from framesift.export.engines import image_embeds
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from urllib.request import Request, urlopen
 from _stub_endpoint import stub_endpoint
 
 import framesift
-from framesift.handoff import openai_content
+from framesift.export.engines import openai_content
 
 ARGUMENTS = {"video": {"type": "string"}, "query": {"type": "string"}}
 FIND = {

@@ -1,55 +1,29 @@
 """The house rules that a linter does not know."""
 
 import ast
+import importlib
 import re
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "core" / "framesift"
 FILES = sorted(PACKAGE.rglob("*.py"))
 BENCHMARKS = sorted((Path(__file__).parent / "benchmarks").rglob("*.py"))
-FLOORS = [
-    "errors",
-    "temporary",
-    "termination",
-    "types",
-    "registry",
-    "progress",
-    "writing",
-    "nn",
-    "sources",
-    "decoders",
-    "encoders",
-    "selectors",
-    "strategies",
-    "token_stream",
-    "vlms",
-    "evidence",
-    "generation",
-    "run",
-    "tool_calls",
-    "streaming",
-    "reader",
-    "search",
-    "chat",
-    "stages",
-    "outcomes",
-    "pictures",
-    "parts",
-    "compression",
-    "pipeline",
-    "assistant",
-    "saved",
-    "storage",
-    "shelf",
-    "handoff",
+LAYERS = [
+    {"types", "errors", "registry", "progress", "run", "disk"},
+    {"hf", "fetching", "synthetic"},
+    {"sources", "decoders", "encoders", "selectors", "strategies"},
+    {"vlms"},
+    {"answering"},
+    {"compression", "serving", "export", "report"},
+    {"evaluation", "training", "testing", "cli", "__init__", "__main__"},
 ]
-TOP = {"evaluation", "training", "distributed", "testing", "cli", "__init__", "__main__"}
 PLURALS = {"sources", "decoders", "encoders", "selectors", "strategies", "vlms"}
 MOST_LINES, MOST_FUNCTION_LINES = 300, 50
 
 
-def floor_of(name):
-    return len(FLOORS) if name in TOP else FLOORS.index(name)
+def layer_of(room):
+    return next(number for number, rooms in enumerate(LAYERS) if room in rooms)
 
 
 def imports_of(path):
@@ -68,24 +42,63 @@ def own_parts(path):
     return path.relative_to(PACKAGE).with_suffix("").parts
 
 
+def imports_between_rooms():
+    """Yields each file, its room, and the room and dotted module that it imports."""
+    for path in FILES:
+        here = own_parts(path)
+        for module in imports_of(path):
+            there = module.split(".")[1:]
+            if here != ("__init__",) and there and there != ["_version"] and there[0] != here[0]:
+                yield path, here[0], there[0], module
+
+
 def test_imports_point_down():
     upwards = [
         f"{path} must not import {module}"
-        for path in FILES
-        if (here := own_parts(path)) != ("__init__",)
-        for module in imports_of(path)
-        if (there := module.split(".")[1:]) and there != ["_version"]
-        if floor_of(there[0]) > floor_of(here[0])
+        for path, here, there, module in imports_between_rooms()
+        if layer_of(there) > layer_of(here)
     ]
     assert upwards == []
 
 
-def test_the_map_names_the_floors_in_their_order_and_files_that_exist():
+def test_rooms_do_not_import_each_other_in_a_circle():
+    below = {}
+    for _, here, there, _ in imports_between_rooms():
+        below.setdefault(here, set()).add(there)
+    TopologicalSorter(below).prepare()
+
+
+def private_folder(module):
+    """Returns the folder that a module which begins with an underscore is private to."""
+    names = tuple(module.split(".")[1:])
+    private = (place for place, name in enumerate(names) if name[0] == "_" and name != "_version")
+    return next((names[:place] for place in private), None)
+
+
+def test_what_begins_with_an_underscore_is_private_to_its_folder():
+    entered = [
+        f"{path} must not import {module}"
+        for path in FILES
+        for module in imports_of(path)
+        if (folder := private_folder(module)) is not None
+        if own_parts(path)[:-1][: len(folder)] != folder
+    ]
+    assert entered == []
+
+
+def test_the_root_is_small_and_every_room_has_a_layer():
+    rooms = {path.stem for path in PACKAGE.iterdir() if path.name[0] not in "._"} - {"py"}
+    assert rooms <= set.union(*LAYERS)
+    assert len(rooms) <= 24
+    assert len([path for path in PACKAGE.iterdir() if path.is_file()]) <= 13
+
+
+def test_the_map_names_every_room_in_its_layer_and_files_that_exist():
     page = (PACKAGE.parents[1] / "ARCHITECTURE.md").read_text()
-    order = page.partition("## Imports point one way")[2].partition("Parts of a folder")[0]
-    there = {path.stem for path in PACKAGE.glob("[a-z]*")}
-    named = [name for name in re.findall(r"[a-z_]+", order) if name not in TOP]
-    assert named == [name for name in FLOORS if name in there]
+    layers = page.partition("## Imports point one way")[2].partition("\n## ")[0]
+    named = [set(re.findall(r"`(\w+)`", row)) for row in re.findall(r"^\| \d \|.*", layers, re.M)]
+    there = {path.stem for path in PACKAGE.glob("[a-z]*")} - {"py"}
+    assert named == [layer & there for layer in LAYERS]
     mechanisms = page.partition("## Where the mechanisms live")[2].partition("\n## ")[0]
     files = {path.name for path in FILES}
     assert set(re.findall(r"(\w+\.py)`", mechanisms)) <= files
@@ -100,14 +113,19 @@ def test_the_package_imports_nothing_of_its_tests():
             assert not beside & {name.partition(".")[0] for name in names}, path
 
 
+def is_part(folder, module):
+    beside = importlib.import_module(f"framesift.{folder}").registry.beside
+    return module[0] != "_" and module not in beside
+
+
 def test_parts_of_a_folder_do_not_import_each_other():
     sideways = [
         f"{path} must not import its neighbour {module}"
         for path in FILES
-        if (here := own_parts(path))[0] in PLURALS and here[-1] != "__init__"
+        if (here := own_parts(path))[0] in PLURALS and is_part(here[0], here[-1])
         for module in imports_of(path)
         if (there := module.split(".")[1:])[:1] == [here[0]] and len(there) > 1
-        if there[1] != "base" and not there[1].startswith("_")
+        if is_part(*there[:2])
     ]
     assert sideways == []
 

@@ -15,17 +15,18 @@ from pathlib import Path
 
 import pytest
 
+from framesift.answering.session import MAX_QUESTION, check_question
+from framesift.answering.tool_calls import parse
 from framesift.errors import FramesiftError
-from framesift.reader import MAX_QUESTION, check_question
-from framesift.sources._links import checked_link, with_scheme, without_secrets
-from framesift.sources._parts import split_part
+from framesift.fetching.limits import FetchLimits
+from framesift.fetching.links import checked_link, with_scheme, without_secrets
+from framesift.fetching.parts import split_part
+from framesift.fetching.sites import is_known_page, split_start
 from framesift.sources._timed_text import parse_timed_text
 from framesift.sources._yt_dlp_errors import plain_error
-from framesift.sources._yt_dlp_sites import is_known_page, split_start
-from framesift.sources.base import FetchLimits, open_video
+from framesift.sources.base import open_video
 from framesift.sources.file import file_path
 from framesift.strategies.base import create_strategy
-from framesift.tool_calls import parse
 from framesift_mcp import Tools
 from langchain_framesift._blocks import media_of
 from llama_index.readers.framesift import FramesiftVideoReader
@@ -34,15 +35,15 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = [ROOT / "core" / "framesift", *sorted((ROOT / "integrations").iterdir())]
 
 USED = {
-    "framesift/encoders/_checkpoint_files.py": {
+    "framesift/hf/checkpoint_files.py": {
         "SHARD": "fullmatch",
         "ATTENTION": "fullmatch",
         "RANGES": "fullmatch",
     },
-    "framesift/encoders/_letters.py": {"MARKUP": "fullmatch", "BYTE": "fullmatch"},
-    "framesift/sources/_links.py": {"_USERINFO": "sub", "_PAIRS": "split"},
+    "framesift/hf/letters.py": {"MARKUP": "fullmatch", "BYTE": "fullmatch"},
+    "framesift/fetching/links.py": {"_USERINFO": "sub", "_PAIRS": "split"},
     "framesift/sources/_markup.py": {"_TAGS": "sub", "_ENTITY": "sub"},
-    "framesift/sources/_parts.py": {
+    "framesift/fetching/parts.py": {
         "_UNITS": "fullmatch",
         "_NUMBER": "fullmatch",
         "_CLOCK": "fullmatch",
@@ -53,12 +54,12 @@ USED = {
         "_NAMES": "sub",
         "_NOISE": "sub",
     },
-    "framesift/storage.py": {"_WAITING": "fullmatch", "_KEYFRAME": "fullmatch"},
-    "framesift/temporary.py": {"_OURS": "fullmatch"},
-    "framesift/vlms/_origin.py": {"_MODEL": "search"},
-    "framesift/vlms/_prompt.py": {"SURROGATE": "search"},
-    "framesift/vlms/_template_limits.py": {"PLAIN_FORMAT": "fullmatch"},
-    "framesift/writing.py": {"_PART": "fullmatch"},
+    "framesift/export/files.py": {"_WAITING": "fullmatch", "_KEYFRAME": "fullmatch"},
+    "framesift/disk/temporary.py": {"_OURS": "fullmatch"},
+    "framesift/vlms/origin.py": {"_MODEL": "search"},
+    "framesift/vlms/prompt.py": {"SURROGATE": "search"},
+    "framesift/hf/_template_limits.py": {"PLAIN_FORMAT": "fullmatch"},
+    "framesift/disk/writing.py": {"_PART": "fullmatch"},
     "langchain_framesift/_blocks.py": {"_PATH_END": "split"},
 }
 """The patterns that are compiled, by file and name, with the method that is called."""
@@ -67,7 +68,7 @@ INLINE = {
     # Figures that this package has drawn itself.
     "framesift/evaluation/curves/page.py": 2,
     # Questions that this package has made itself.
-    "framesift/training/_paraphrases.py": 1,
+    "framesift/synthetic/paraphrases.py": 1,
     # At most 8,000 letters of yt-dlp's messages, with patterns that have no repetition.
     "framesift/sources/_yt_dlp_errors.py": 1,
 }

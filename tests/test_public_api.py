@@ -1,6 +1,8 @@
 import subprocess
 import sys
 
+import pytest
+
 import framesift
 
 
@@ -54,3 +56,11 @@ def test_the_version_is_printed():
         [sys.executable, "-m", "framesift", "--version"], capture_output=True, text=True, check=True
     )
     assert out.stdout.strip() == framesift.__version__
+
+
+def test_a_module_that_was_renamed_works_under_its_old_name_and_warns():
+    with pytest.warns(DeprecationWarning, match=r"framesift\.handoff is now framesift\.export"):
+        from framesift.handoff import openai_content
+    from framesift.export import engines
+
+    assert openai_content is engines.openai_content

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from framesift.pipeline import VideoCompressor
+from framesift.compression.compressor import VideoCompressor
 from framesift.strategies import registry
 
 pytestmark = pytest.mark.clips

@@ -8,24 +8,28 @@ is.
 from __future__ import annotations
 
 import importlib
+import sys
+import warnings
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from framesift._version import __version__
 
 if TYPE_CHECKING:
     from framesift import decoders, encoders, errors, selectors, sources, strategies, vlms
-    from framesift.assistant import Assistant, Message
-    from framesift.chat import Chat
-    from framesift.compression import EncodedVideo
-    from framesift.generation import Generation
-    from framesift.pipeline import VideoCompressor
+    from framesift.answering.chat import Chat
+    from framesift.answering.generation import Generation
+    from framesift.answering.stream import AnswerStream
+    from framesift.compression.compressor import VideoCompressor
+    from framesift.compression.encoded import EncodedVideo
+    from framesift.export.files import load_compressed, save_compressed, save_keyframe
+    from framesift.export.keyframe_folder import KeyframeShelf, Shelved
+    from framesift.fetching.limits import FetchLimits
     from framesift.progress import Progress, on_progress, time_limit
-    from framesift.shelf import KeyframeShelf, Shelved
-    from framesift.sources.base import FetchLimits, open_video
-    from framesift.storage import load_compressed, save_compressed, save_keyframe
+    from framesift.serving.assistant import Assistant, Message
+    from framesift.sources.base import open_video
     from framesift.strategies.base import create_strategy
-    from framesift.streaming import AnswerStream
-    from framesift.token_stream import StreamedTokens, StreamingCompressor
+    from framesift.strategies.streaming import StreamedTokens, StreamingCompressor
     from framesift.types.answer import Answer, Segment, Usage
     from framesift.types.budget import Budget
     from framesift.types.compressed import CompressedVideo, CompressionReport, Keyframe
@@ -34,46 +38,46 @@ if TYPE_CHECKING:
     from framesift.types.plan import TokenPlan
     from framesift.types.tokens import Signals, VideoTokens
     from framesift.types.video import LocalVideo
-    from framesift.vlms._load import load_vlm
-    from framesift.vlms._prompt import Prompt, Turn
+    from framesift.vlms.load import load_vlm
+    from framesift.vlms.prompt import Prompt, Turn
 
 _HOMES = {
     "Answer": "framesift.types.answer",
-    "AnswerStream": "framesift.streaming",
-    "Assistant": "framesift.assistant",
+    "AnswerStream": "framesift.answering.stream",
+    "Assistant": "framesift.serving.assistant",
     "Budget": "framesift.types.budget",
-    "Chat": "framesift.chat",
+    "Chat": "framesift.answering.chat",
     "CompressedVideo": "framesift.types.compressed",
     "CompressionReport": "framesift.types.compressed",
-    "EncodedVideo": "framesift.compression",
-    "FetchLimits": "framesift.sources.base",
+    "EncodedVideo": "framesift.compression.encoded",
+    "FetchLimits": "framesift.fetching.limits",
     "Frames": "framesift.types.frames",
-    "Generation": "framesift.generation",
+    "Generation": "framesift.answering.generation",
     "Keyframe": "framesift.types.compressed",
-    "KeyframeShelf": "framesift.shelf",
+    "KeyframeShelf": "framesift.export.keyframe_folder",
     "LocalVideo": "framesift.types.video",
-    "Message": "framesift.assistant",
+    "Message": "framesift.serving.assistant",
     "Moment": "framesift.types.moment",
     "Progress": "framesift.progress",
-    "Prompt": "framesift.vlms._prompt",
+    "Prompt": "framesift.vlms.prompt",
     "Segment": "framesift.types.answer",
-    "Shelved": "framesift.shelf",
+    "Shelved": "framesift.export.keyframe_folder",
     "Signals": "framesift.types.tokens",
-    "StreamedTokens": "framesift.token_stream",
-    "StreamingCompressor": "framesift.token_stream",
+    "StreamedTokens": "framesift.strategies.streaming",
+    "StreamingCompressor": "framesift.strategies.streaming",
     "TokenPlan": "framesift.types.plan",
-    "Turn": "framesift.vlms._prompt",
+    "Turn": "framesift.vlms.prompt",
     "Usage": "framesift.types.answer",
-    "VideoCompressor": "framesift.pipeline",
+    "VideoCompressor": "framesift.compression.compressor",
     "VideoTokens": "framesift.types.tokens",
     "create_strategy": "framesift.strategies.base",
-    "load_compressed": "framesift.storage",
-    "load_vlm": "framesift.vlms._load",
+    "load_compressed": "framesift.export.files",
+    "load_vlm": "framesift.vlms.load",
     "on_progress": "framesift.progress",
     "time_limit": "framesift.progress",
     "open_video": "framesift.sources.base",
-    "save_compressed": "framesift.storage",
-    "save_keyframe": "framesift.storage",
+    "save_compressed": "framesift.export.files",
+    "save_keyframe": "framesift.export.files",
 }
 _PACKAGES = {"decoders", "encoders", "errors", "selectors", "sources", "strategies", "vlms"}
 
@@ -137,3 +141,26 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return __all__
+
+
+class _Renamed(ModuleType):
+    """A module under the name that it had before, for one release."""
+
+    def __init__(self, old: str, new: str) -> None:
+        super().__init__(old, f"`{new}` under the name that it had before, for one release.")
+        self._new = new
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        warnings.warn(
+            f"{self.__name__} is now {self._new}; the old name goes with the next release",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return getattr(importlib.import_module(self._new), name)
+
+
+handoff = sys.modules["framesift.handoff"] = _Renamed(
+    "framesift.handoff", "framesift.export.engines"
+)

@@ -52,6 +52,8 @@ class Registry(Generic[Part]):
     """Dotted name of the folder, for example `framesift.strategies`."""
     base: str
     """Dotted name of the class that every part of the folder derives from."""
+    beside: frozenset[str] = frozenset({"base"})
+    """Modules of the folder that hold no part, but what other folders use of it."""
 
     @property
     def kind(self) -> str:
@@ -120,7 +122,8 @@ class Registry(Generic[Part]):
     def _own_names(self) -> list[str]:
         folder = Path(str(importlib.import_module(self.package).__file__)).parent
         modules = (module.name for module in pkgutil.iter_modules([str(folder)]))
-        return [name.replace("_", "-") for name in modules if name != "base" and name[0] != "_"]
+        parts = (name for name in modules if name[0] != "_" and name not in self.beside)
+        return [name.replace("_", "-") for name in parts]
 
     def _entry_points(self) -> dict[str, EntryPoint]:
         return {entry.name: entry for entry in entry_points(group=self.package)}

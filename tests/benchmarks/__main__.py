@@ -38,10 +38,10 @@ from benchmarks.sections import (
 from benchmarks.sections._effort import FULL, QUICK, Effort
 from benchmarks.sections._process import Json, logger
 from benchmarks.table import table_lines
+from framesift.disk.writing import write_atomically, writing_to
 from framesift.evaluation import provenance
 from framesift.evaluation.provenance import CHANGED, cpu_model, versions
 from framesift.registry import require
-from framesift.writing import write_atomically, writing_to
 
 
 class Section(Protocol):

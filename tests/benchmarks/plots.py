@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from typing import Any, Final
 
+from framesift.disk.writing import write_atomically
 from framesift.evaluation.curves.palette import (
     ACCENT,
     INK,
@@ -16,7 +17,6 @@ from framesift.evaluation.curves.palette import (
     STYLE,
 )
 from framesift.registry import require
-from framesift.writing import write_atomically
 
 SHADES: Final = ("#a9cbe3", "#5e9ac4", "#1f567d")
 COSTS: Final = (INK, PEER, ACCENT, OURS)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from framesift.decoders import registry
-from framesift.decoders._sampling import at_fps
 from framesift.decoders.base import Decoder
+from framesift.decoders.sampling import at_fps
 from framesift.errors import CorruptVideoError, InvalidOptionError, NoVideoStreamError
 from framesift.types.frames import Frames
 

@@ -7,9 +7,10 @@ from itertools import combinations
 import pytest
 
 from framesift.errors import SourceError, UnsupportedSourceError
+from framesift.fetching.limits import FetchLimits
 from framesift.registry import describe
 from framesift.sources import registry
-from framesift.sources.base import FetchLimits, Source, open_video
+from framesift.sources.base import Source, open_video
 
 NAMES = registry.names()
 URIS = [

@@ -4,9 +4,9 @@ from contextlib import suppress
 
 import pytest
 
+from framesift.answering.generation import Generation
+from framesift.compression.compressor import VideoCompressor
 from framesift.errors import InvalidOptionError, PlanTooLongError, TimeLimitError
-from framesift.generation import Generation
-from framesift.pipeline import VideoCompressor
 from framesift.progress import (
     Progress,
     on_progress,
@@ -16,7 +16,7 @@ from framesift.progress import (
     tell,
     time_limit,
 )
-from framesift.vlms._load import load_vlm
+from framesift.vlms.load import load_vlm
 
 
 class Terminal(io.StringIO):

@@ -6,10 +6,10 @@ from typing import ClassVar
 
 import pytest
 
-from framesift.assistant import Assistant, Message
+from framesift.compression.compressor import VideoCompressor
 from framesift.decoders.pyav import PyavDecoder
-from framesift.pipeline import VideoCompressor
 from framesift.run import Run, joined
+from framesift.serving.assistant import Assistant, Message
 from framesift.sources.base import open_video
 
 CLIP = "synthetic://number?seed=3&seconds=8"

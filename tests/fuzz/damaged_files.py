@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.sections._process import peak_bytes
 from framesift.decoders import registry
-from framesift.decoders._still import WithStills
+from framesift.decoders.stills import WithStills
 from framesift.errors import FramesiftError
 
 MAX_PIXELS = 2**22

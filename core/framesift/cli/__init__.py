@@ -10,7 +10,7 @@ def main() -> None:
 
     It is 0, 2 for bad input, 130 when interrupted, and 143 when told to end by SIGTERM.
     """
-    from framesift.termination import Terminated, unwound_by_sigterm
+    from framesift.serving.termination import Terminated, unwound_by_sigterm
 
     with unwound_by_sigterm():
         try:

@@ -8,15 +8,15 @@ from pathlib import Path
 import click
 
 from framesift import __version__
+from framesift.answering.evidence import EvidenceKind
+from framesift.answering.generation import Generation
 from framesift.cli import evaluating, options, output, serving, training
-from framesift.evaluation.report.contact_sheet import write_contact_sheet
-from framesift.evaluation.report.page import FRAME_PX, MOST_FRAMES, write_report
-from framesift.evidence import EvidenceKind
-from framesift.generation import Generation
-from framesift.pipeline import VideoCompressor
+from framesift.compression.compressor import VideoCompressor
+from framesift.compression.steps import Video
+from framesift.export.files import save_compressed, save_keyframes
+from framesift.report.contact_sheet import write_contact_sheet
+from framesift.report.page import FRAME_PX, MOST_FRAMES, write_report
 from framesift.sources.base import open_video
-from framesift.stages import Video
-from framesift.storage import save_compressed, save_keyframes
 from framesift.types.compressed import CompressedVideo
 
 

@@ -19,8 +19,8 @@ from framesift.evaluation.answers.verdict import verdict
 from framesift.evaluation.curves.page import write_curves
 from framesift.evaluation.curves.plots import table_lines
 from framesift.progress import progress_bar
-from framesift.vlms._load import load_vlm
 from framesift.vlms.base import VLM
+from framesift.vlms.load import load_vlm
 
 SYNTHETIC, REAL = "synthetic", "real"
 

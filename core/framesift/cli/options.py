@@ -10,11 +10,11 @@ from typing import Any, Final, get_args
 import click
 from click.core import ParameterSource
 
+from framesift.answering.evidence import EvidenceKind
+from framesift.answering.generation import Generation
 from framesift.cli import saved
-from framesift.evidence import EvidenceKind
-from framesift.generation import Generation
-from framesift.pipeline import VideoCompressor
-from framesift.sources.base import FetchLimits
+from framesift.compression.compressor import VideoCompressor
+from framesift.fetching.limits import FetchLimits
 from framesift.strategies.base import create_strategy
 from framesift.types.compressed import CompressedVideo
 

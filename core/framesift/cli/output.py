@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from framesift.answering.search import nothing_like
 from framesift.cli import terminal
 from framesift.registry import Registry
-from framesift.search import nothing_like
 from framesift.types.answer import Answer, Segment
 from framesift.types.clock import cut
 from framesift.types.compressed import CompressionReport, Keyframe

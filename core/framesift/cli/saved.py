@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from framesift.errors import InvalidOptionError
-from framesift.storage import REPORT, load_compressed
+from framesift.export.files import REPORT, load_compressed
 from framesift.types.compressed import CompressedVideo
-from framesift.vlms._origin import maker
+from framesift.vlms.origin import maker
 
 
 def opened(uri: str) -> str | CompressedVideo:

@@ -10,5 +10,7 @@ from framesift.registry import Registry, RegistryPackage
 if TYPE_CHECKING:
     from framesift.decoders.base import Decoder
 
-registry: Registry[Decoder] = Registry(__name__, "framesift.decoders.base.Decoder")
+registry: Registry[Decoder] = Registry(
+    __name__, "framesift.decoders.base.Decoder", frozenset({"base", "sampling", "stills"})
+)
 sys.modules[__name__].__class__ = RegistryPackage

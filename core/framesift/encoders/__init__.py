@@ -10,5 +10,7 @@ from framesift.registry import Registry, RegistryPackage
 if TYPE_CHECKING:
     from framesift.encoders.base import Encoder
 
-registry: Registry[Encoder] = Registry(__name__, "framesift.encoders.base.Encoder")
+registry: Registry[Encoder] = Registry(
+    __name__, "framesift.encoders.base.Encoder", frozenset({"base", "edges", "gate"})
+)
 sys.modules[__name__].__class__ = RegistryPackage

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from framesift.encoders._checkpoint import load_tower, read_config
-from framesift.encoders._checkpoint_files import called
-from framesift.encoders._checkpoint_reading import cached_first, lacks
-from framesift.encoders._letters import text_ids
 from framesift.errors import ModelError
+from framesift.hf.checkpoint_files import called
+from framesift.hf.checkpoint_reading import cached_first, lacks
+from framesift.hf.letters import text_ids
+from framesift.hf.tower_checkpoint import load_tower, read_config
 from framesift.registry import require
 
 logger = logging.getLogger(__name__)

@@ -14,15 +14,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from framesift.encoders._checkpoint import load_tower, placed, read_config, read_normalization
-from framesift.encoders._checkpoint_files import called
-from framesift.encoders._checkpoint_reading import in_one_line
-from framesift.encoders._edges import DETAIL_PX, edge_density
-from framesift.encoders._model_use import alone_with, loaded_once, state_of
-from framesift.encoders._probe import watch
 from framesift.encoders._resize import resized
 from framesift.encoders.base import Encoder
+from framesift.encoders.edges import DETAIL_PX, edge_density
 from framesift.errors import InvalidOptionError, ModelError
+from framesift.hf.checkpoint_files import called
+from framesift.hf.checkpoint_reading import in_one_line
+from framesift.hf.model_use import alone_with, loaded_once, state_of
+from framesift.hf.probe import watch
+from framesift.hf.tower_checkpoint import load_tower, pair, placed, read_config, read_normalization
 from framesift.registry import require
 from framesift.types.frames import Frames
 from framesift.types.tokens import Signals, VideoTokens
@@ -223,9 +223,3 @@ def _read_tower(
         mean=mean,
         std=std,
     )
-
-
-def pair(size: Any) -> tuple[int, int]:
-    """Returns `(height, width)` of what a configuration gives as one number or as two."""
-    height, width = size if isinstance(size, list | tuple) else (size, size)
-    return int(height), int(width)

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from framesift.encoders._checkpoint import placed
 from framesift.encoders._clip_text import load_text, reads_text
 from framesift.encoders._tower import VisionTransformer
+from framesift.hf.tower_checkpoint import placed
 from framesift.types.tokens import VideoTokens
 
 

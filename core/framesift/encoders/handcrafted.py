@@ -13,9 +13,9 @@ import numpy.typing as npt
 import torch
 
 from framesift.encoders._contrast import contrast
-from framesift.encoders._edges import DETAIL_PX, edge_density
 from framesift.encoders._resize import resized
 from framesift.encoders.base import Encoder
+from framesift.encoders.edges import DETAIL_PX, edge_density
 from framesift.errors import InvalidOptionError
 from framesift.types.frames import Frames
 from framesift.types.tokens import Signals, VideoTokens

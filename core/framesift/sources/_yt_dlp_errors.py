@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from framesift import temporary
+from framesift.disk import temporary
 from framesift.errors import DownloadError, SourceError, StorageError, UnsupportedSourceError
 
 _REASONS: Final = (

@@ -23,8 +23,8 @@ from yt_dlp.networking.exceptions import HTTPError, RequestError, TransportError
 from yt_dlp.utils import DownloadCancelled
 
 from framesift.errors import ForbiddenAddressError, SourceError, VideoTooLargeError
-from framesift.sources import _http_client
-from framesift.sources._yt_dlp_sites import allowed_extractors
+from framesift.fetching import client
+from framesift.fetching.sites import allowed_extractors
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class FetchEndedError(RequestError, DownloadCancelled):  # type: ignore[misc]
 class Session(YoutubeDL):  # type: ignore[misc]
     """Extracts and downloads one video into `folder`, through `client` alone."""
 
-    def __init__(self, client: _http_client.Client, folder: Path, *, max_height_px: int) -> None:
+    def __init__(self, client: client.Client, folder: Path, *, max_height_px: int) -> None:
         self._client = client
         super().__init__(_options(client, folder, max_height_px))
 
@@ -57,7 +57,7 @@ class ClientRH(RequestHandler):  # type: ignore[misc]
 
     _SUPPORTED_URL_SCHEMES = ("http", "https")
 
-    def __init__(self, *, client: _http_client.Client, **options: Any) -> None:
+    def __init__(self, *, client: client.Client, **options: Any) -> None:
         super().__init__(**options)
         self._client = client
 
@@ -85,7 +85,7 @@ class ClientRH(RequestHandler):  # type: ignore[misc]
 
 
 class _ClientResponse(Response):  # type: ignore[misc]
-    def __init__(self, answer: _http_client.Response, client: _http_client.Client) -> None:
+    def __init__(self, answer: client.Response, client: client.Client) -> None:
         body = io.BufferedReader(_Body(answer))
         super().__init__(body, answer.url, answer.headers, answer.status)
         self._client = client
@@ -100,7 +100,7 @@ class _ClientResponse(Response):  # type: ignore[misc]
 class _Body(io.RawIOBase):
     """The chunks of an answer as a file."""
 
-    def __init__(self, answer: _http_client.Response) -> None:
+    def __init__(self, answer: client.Response) -> None:
         self._answer = answer
         self._rest = memoryview(b"")
 
@@ -120,14 +120,14 @@ class _Body(io.RawIOBase):
         super().close()
 
 
-def _carried(error: SourceError, client: _http_client.Client) -> RequestError:
+def _carried(error: SourceError, client: client.Client) -> RequestError:
     final = isinstance(error, ForbiddenAddressError | VideoTooLargeError)
     if final or client.allowance.is_over:
         return FetchEndedError(error)
     return TransportError(cause=error)
 
 
-def _options(client: _http_client.Client, folder: Path, max_height_px: int) -> dict[str, Any]:
+def _options(client: client.Client, folder: Path, max_height_px: int) -> dict[str, Any]:
     safe = f"[protocol~='{PROTOCOLS}']"
     return {
         "quiet": True,

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 from urllib.parse import unquote
 
-from framesift import temporary
+from framesift.disk import temporary
 from framesift.errors import UnsupportedSourceError, VideoTooLargeError
+from framesift.fetching.limits import FetchLimits
 from framesift.sources._landing import landed
-from framesift.sources.base import FetchLimits, Source
+from framesift.sources.base import Source
 from framesift.types.video import LocalVideo
 
 

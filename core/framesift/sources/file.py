@@ -11,9 +11,10 @@ from typing import ClassVar, Final
 from urllib.parse import unquote
 
 from framesift.errors import ForbiddenAddressError, SourceError, UnsupportedSourceError
-from framesift.sources._links import split_link
+from framesift.fetching.limits import MAX_ADDRESS, FetchLimits
+from framesift.fetching.links import split_link
 from framesift.sources._timed_text import MAX_BYTES, parse_timed_text
-from framesift.sources.base import MAX_ADDRESS, FetchLimits, Source
+from framesift.sources.base import Source
 from framesift.types.video import LocalVideo, TimedText
 
 SIDECARS: Final = (".srt", ".vtt", ".ass", ".ssa", ".json3")

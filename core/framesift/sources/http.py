@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final
 
-from framesift import temporary
+from framesift.disk import temporary
 from framesift.errors import DownloadError
+from framesift.fetching.client import Client, Response
+from framesift.fetching.limits import FetchLimits
+from framesift.fetching.links import checked_link, is_link, without_secrets
 from framesift.progress import progress_bar
-from framesift.sources._http_client import Client, Response
 from framesift.sources._landing import landed, not_a_video
-from framesift.sources._links import checked_link, is_link, without_secrets
-from framesift.sources.base import FetchLimits, Source
+from framesift.sources.base import Source
 from framesift.types.video import LocalVideo
 
 HEAD_BYTES: Final = 512

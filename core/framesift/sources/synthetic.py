@@ -20,17 +20,18 @@ from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 from pydantic import ValidationError
 
-from framesift import temporary
+from framesift.disk import temporary
 from framesift.errors import (
     DownloadError,
     InvalidOptionError,
     UnsupportedSourceError,
     VideoTooLargeError,
 )
+from framesift.fetching.limits import FetchLimits
 from framesift.progress import progress_bar
-from framesift.sources._scene_film import Scene, SceneSettings
-from framesift.sources._scenes import SCENES, make_scene
-from framesift.sources.base import FetchLimits, Source
+from framesift.sources.base import Source
+from framesift.synthetic.film import Scene, SceneSettings
+from framesift.synthetic.scenes import SCENES, make_scene
 from framesift.types.video import LocalVideo
 
 PREFIX = "synthetic://"

@@ -6,24 +6,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from framesift import temporary
+from framesift.disk import temporary
 from framesift.errors import (
     DownloadError,
     InvalidOptionError,
     UnsupportedSourceError,
     VideoTooLargeError,
 )
+from framesift.fetching.client import Client
+from framesift.fetching.limits import FetchLimits
+from framesift.fetching.links import checked_link, without_secrets
+from framesift.fetching.sites import is_known_page, split_start
 from framesift.progress import progress_bar
 from framesift.registry import require
 from framesift.sources import _yt_dlp_page as page
-from framesift.sources._http_client import Client
 from framesift.sources._landing import require_video
-from framesift.sources._links import checked_link, without_secrets
 from framesift.sources._timed_text import MAX_BYTES, parse_timed_text
 from framesift.sources._yt_dlp_errors import plain_error
 from framesift.sources._yt_dlp_page import Info
-from framesift.sources._yt_dlp_sites import is_known_page, split_start
-from framesift.sources.base import FetchLimits, Source
+from framesift.sources.base import Source
 from framesift.types.video import LocalVideo, TimedText
 
 if TYPE_CHECKING:

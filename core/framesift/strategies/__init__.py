@@ -10,5 +10,7 @@ from framesift.registry import Registry, RegistryPackage
 if TYPE_CHECKING:
     from framesift.strategies.base import Strategy
 
-registry: Registry[Strategy] = Registry(__name__, "framesift.strategies.base.Strategy")
+registry: Registry[Strategy] = Registry(
+    __name__, "framesift.strategies.base.Strategy", frozenset({"base", "streaming"})
+)
 sys.modules[__name__].__class__ = RegistryPackage

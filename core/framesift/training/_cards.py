@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from framesift.training._paraphrases import pattern_of
+from framesift.synthetic.paraphrases import pattern_of
 from framesift.training._seen import Seen
 
 ASKED = r"Which number is on the (?P<color>\w+) card\?"

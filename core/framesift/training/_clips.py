@@ -15,7 +15,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from framesift.decoders import registry as decoders
-from framesift.decoders._sampling import at_fps
+from framesift.decoders.sampling import at_fps
 from framesift.progress import progress_bar
 from framesift.sources.base import open_video
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from framesift.sources._scene_happenings import LETTERS, SIGNS
-from framesift.sources._scene_pixels import COLORS, SHAPES
+from framesift.synthetic.happenings import LETTERS, SIGNS
+from framesift.synthetic.pixels import COLORS, SHAPES
 
 GRID = 8
 """Patches per side."""

@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from framesift.progress import progress_bar
-from framesift.sources._scene_backdrops import LANDSCAPES, landscape, room, texture
-from framesift.sources._scene_film import Pixels, SceneSettings
-from framesift.sources._scene_happenings import DARK, LETTERS, LIGHT, SIGNS, ink_on, on_lattice
-from framesift.sources._scene_pixels import COLORS, SHAPES, Color, card_pixels, shape_pixels
-from framesift.sources._scene_script import Script
+from framesift.synthetic.backdrops import LANDSCAPES, landscape, room, texture
+from framesift.synthetic.film import Pixels, SceneSettings
+from framesift.synthetic.happenings import DARK, LETTERS, LIGHT, SIGNS, ink_on, on_lattice
+from framesift.synthetic.pixels import COLORS, SHAPES, Color, card_pixels, shape_pixels
+from framesift.synthetic.script import Script
 from framesift.training._clips import SIZES_PX, squashed
 from framesift.training._labels import Labels, frame_labels
 

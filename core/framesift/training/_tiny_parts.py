@@ -9,11 +9,11 @@ from typing import Any, Final
 import torch
 
 from framesift.registry import require
-from framesift.sources._scene_film import SceneSettings
-from framesift.sources._scenes import make_scene
+from framesift.synthetic.film import SceneSettings
+from framesift.synthetic.paraphrases import phrasings
+from framesift.synthetic.scenes import make_scene
 from framesift.training._clips import SHARES, SIDE_PX
 from framesift.training._labels import GRID
-from framesift.training._paraphrases import phrasings
 
 PAD, IMAGE, USER, ASSISTANT, END = "<pad>", "<image>", "<|user|>", "<|assistant|>", "<|end|>"
 SPECIAL: Final = (PAD, IMAGE, USER, ASSISTANT, END)

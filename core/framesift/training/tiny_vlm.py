@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from framesift.disk.writing import write_atomically
 from framesift.errors import InvalidOptionError
 from framesift.training._clips import make_shards, read_shards
 from framesift.training._dialogs import Dialogs
@@ -18,7 +19,6 @@ from framesift.training._language_stage import AnswerTask, seen_clips
 from framesift.training._stills import make_stills, read_stills
 from framesift.training._tiny_parts import ASSISTANT, END, PAD, USER, new_model, new_processor
 from framesift.training._tower_stage import LabeledFrames, TowerTask, frames_of
-from framesift.writing import write_atomically
 
 CURVES = "training.json"
 RECIPE = "recipe.json"

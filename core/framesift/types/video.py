@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from framesift import temporary
+from framesift.disk import temporary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,5 +10,9 @@ from framesift.registry import Registry, RegistryPackage
 if TYPE_CHECKING:
     from framesift.vlms.base import VLM
 
-registry: Registry[VLM] = Registry(__name__, "framesift.vlms.base.VLM")
+registry: Registry[VLM] = Registry(
+    __name__,
+    "framesift.vlms.base.VLM",
+    frozenset({"base", "knowledge", "layout", "load", "origin", "prompt"}),
+)
 sys.modules[__name__].__class__ = RegistryPackage

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from framesift.encoders._edges import DETAIL_PX
-from framesift.vlms._frame_pixels import FramePixels
+from framesift.encoders.edges import DETAIL_PX
+from framesift.hf.frame_pixels import FramePixels
 from framesift.vlms._tower import Tower
 from framesift.vlms.base import VLM
 

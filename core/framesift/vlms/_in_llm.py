@@ -18,9 +18,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from framesift.encoders._attention_interface import listening, own_attention
-from framesift.encoders._model_use import alone_with
 from framesift.errors import InvalidOptionError, ModelError
+from framesift.hf.attention import listening, own_attention
+from framesift.hf.model_use import alone_with
 from framesift.strategies import registry as strategies
 from framesift.strategies.base import Strategy, create_strategy
 from framesift.types.budget import Budget

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from framesift.encoders.base import Encoder
 from framesift.errors import ModelError
+from framesift.hf.preparation import ImagePreparation, Preparation
 from framesift.types.compressed import CompressedVideo
 from framesift.vlms._llava_tower import LlavaTower
-from framesift.vlms._pictures import ImagePreparation, Preparation
 from framesift.vlms.base import VLM, Block
 
 

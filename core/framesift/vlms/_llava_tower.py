@@ -11,11 +11,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from framesift.encoders._edges import DETAIL_PX
-from framesift.encoders._probe import watch
+from framesift.encoders.edges import DETAIL_PX
 from framesift.errors import ModelError
+from framesift.hf.preparation import Preparation
+from framesift.hf.probe import watch
 from framesift.types.video import VideoInfo
-from framesift.vlms._pictures import Preparation
 from framesift.vlms._tower import Tower
 
 SUMMARY: Final = {"clip_vision_model": 0, "siglip_vision_model": None}

@@ -12,13 +12,13 @@ from typing import Any, ClassVar, Final, Literal, Self
 import torch
 from torch import Tensor
 
-from framesift.encoders._probe import watch
 from framesift.encoders.base import Encoder
 from framesift.errors import InvalidOptionError
+from framesift.hf.probe import watch
 from framesift.types.compressed import CompressedVideo
 from framesift.types.video import VideoInfo
 from framesift.vlms._family import FamilyTower, FamilyVLM
-from framesift.vlms._layout import TEXT, Layout
+from framesift.vlms.layout import TEXT, Layout
 
 UNEVEN_SECONDS: Final = 2e-3
 """By how much steps of one length may differ, for containers round times to milliseconds."""

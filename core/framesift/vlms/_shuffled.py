@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from framesift.encoders._probe import watch
-from framesift.encoders._tower import pair
 from framesift.errors import ModelError
+from framesift.hf.probe import watch
+from framesift.hf.tower_checkpoint import pair
 from framesift.vlms._family import FamilyTower
 
 

@@ -12,14 +12,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from framesift.encoders._checkpoint_reading import in_one_line
-from framesift.encoders._edges import edge_density
-from framesift.encoders._model_use import alone_with
 from framesift.encoders.base import Encoder
+from framesift.encoders.edges import edge_density
 from framesift.errors import InvalidOptionError
+from framesift.hf.checkpoint_reading import in_one_line
+from framesift.hf.model_use import alone_with
+from framesift.hf.question import common_word, question_similarity, word_embeddings
 from framesift.types.frames import Frames
 from framesift.types.tokens import Signals, VideoTokens
-from framesift.vlms._question import common_word, question_similarity, word_embeddings
 from framesift.vlms.base import VLM
 
 

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from framesift.encoders.base import Encoder
+from framesift.hf.preparation import Preparation, VideoPreparation
 from framesift.types.compressed import CompressedVideo
 from framesift.vlms._llava import check_summary
 from framesift.vlms._llava_tower import LlavaTower
-from framesift.vlms._pictures import Preparation, VideoPreparation
 from framesift.vlms.base import VLM, Block
 
 BICUBIC: Final = 3

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from framesift.encoders._checkpoint import placed
-from framesift.encoders._model_use import loaded_once, state_of
-from framesift.vlms import _checkpoint
+from framesift.hf import checkpoint
+from framesift.hf.model_use import loaded_once, state_of
+from framesift.hf.tower_checkpoint import placed
 
 if TYPE_CHECKING:
     from framesift.vlms.base import VLM
@@ -23,12 +23,12 @@ def shared_model(vlm: VLM) -> Any:
     Raises:
         ModelError: no such checkpoint, of another family, incomplete or unsafe to read.
     """
-    _checkpoint.load_config(vlm.model, vlm.model_types, vlm.trust_remote_code)
+    checkpoint.load_config(vlm.model, vlm.model_types, vlm.trust_remote_code)
     where, computing = placed(vlm.device, vlm.dtype)
     of_checkpoint = vlm.dtype == "auto" and torch.device(where).type != "cpu"
     way = where, of_checkpoint or computing, vlm.quantize, vlm.trust_remote_code
     load = partial(
-        _checkpoint.load_model,
+        checkpoint.load_model,
         vlm.model,
         vlm.model_types,
         device=vlm.device,

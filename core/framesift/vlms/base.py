@@ -12,24 +12,24 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from framesift.encoders._checkpoint import placed
-from framesift.encoders._checkpoint_files import called
-from framesift.encoders._letters import Letters, free_seam
 from framesift.encoders.base import Encoder
+from framesift.hf import checkpoint
+from framesift.hf.chat_template import load_chat_template, render
+from framesift.hf.checkpoint_files import called
+from framesift.hf.letters import Letters, free_seam
+from framesift.hf.tower_checkpoint import placed
 from framesift.registry import describe
 from framesift.strategies.base import Strategy
 from framesift.types.budget import Budget
 from framesift.types.compressed import CompressedVideo
 from framesift.types.options import Options
-from framesift.vlms import _checkpoint
-from framesift.vlms._chat_template import load_chat_template, render
 from framesift.vlms._in_llm import chosen_by, open_door
-from framesift.vlms._knowledge import Knowledge
 from framesift.vlms._layer_door import Choose, Door
-from framesift.vlms._layout import EXTRA, TEXT, Block, Layout, lay_out, reduce
-from framesift.vlms._origin import check_origin, fingerprint
-from framesift.vlms._prompt import Prompt, Turn, as_messages, check_text, collate, compacted
 from framesift.vlms._weights import shared_model
+from framesift.vlms.knowledge import Knowledge
+from framesift.vlms.layout import EXTRA, TEXT, Block, Layout, lay_out, reduce
+from framesift.vlms.origin import check_origin, fingerprint
+from framesift.vlms.prompt import Prompt, Turn, as_messages, check_text, collate, compacted
 
 __all__ = ["VLM", "Block", "Layout", "Prompt", "Turn", "collate"]
 
@@ -126,8 +126,8 @@ class VLM(Knowledge, Options, ABC):
         Raises:
             ModelError: the checkpoint has none, or one that lacks the model's visual token.
         """
-        tokenizer = _checkpoint.load_tokenizer(self.model, self.trust_remote_code)
-        _checkpoint.check_vocabulary(self.model, self.config, tokenizer, self.visual_id)
+        tokenizer = checkpoint.load_tokenizer(self.model, self.trust_remote_code)
+        checkpoint.check_vocabulary(self.model, self.config, tokenizer, self.visual_id)
         return tokenizer
 
     @cached_property
@@ -137,7 +137,7 @@ class VLM(Knowledge, Options, ABC):
         Raises:
             ModelError: the checkpoint does not say how pictures are prepared.
         """
-        return _checkpoint.load_image_processor(self.model, self.trust_remote_code)
+        return checkpoint.load_image_processor(self.model, self.trust_remote_code)
 
     @cached_property
     def chat_template(self) -> str:
@@ -151,7 +151,7 @@ class VLM(Knowledge, Options, ABC):
     @cached_property
     def config(self) -> Any:
         """The configuration of the model, read without its weights."""
-        return _checkpoint.load_config(self.model, self.model_types, self.trust_remote_code)
+        return checkpoint.load_config(self.model, self.model_types, self.trust_remote_code)
 
     @property
     def visual_id(self) -> int:

@@ -25,7 +25,8 @@ from typing import Any, Final, Literal
 
 from framesift import FetchLimits
 from framesift.errors import InvalidOptionError, UnsupportedSourceError
-from framesift.sources.base import MAX_ADDRESS, split_part
+from framesift.fetching.limits import MAX_ADDRESS
+from framesift.fetching.parts import split_part
 from framesift.types.video import with_part
 
 Block = Mapping[str, Any]

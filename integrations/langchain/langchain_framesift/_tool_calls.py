@@ -1,4 +1,4 @@
-"""Tool calls of `framesift.tool_calls` as LangChain has them, with its ways to choose tools."""
+"""Tool calls in plain text as LangChain has them, with its ways to choose tools."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from uuid import uuid4
 from langchain_core.messages import InvalidToolCall, ToolCall, ToolCallChunk
 from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
 
-from framesift import tool_calls
+from framesift.answering import tool_calls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

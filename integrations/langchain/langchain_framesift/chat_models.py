@@ -23,9 +23,9 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import Field
 
 from framesift import Answer, Generation
+from framesift.answering.evidence import EvidenceKind
+from framesift.answering.tool_calls import instructions, may_be_call
 from framesift.errors import BudgetError
-from framesift.evidence import EvidenceKind
-from framesift.tool_calls import instructions, may_be_call
 from langchain_framesift._conversation import conversation
 from langchain_framesift._settings import VideoSettings
 from langchain_framesift._tool_calls import chosen, parse
@@ -43,7 +43,7 @@ class ChatFramesift(VideoSettings, BaseChatModel):
     leaves; a conversation that goes on about the same video reads only what is new.
 
     Tools are called in plain text: the model is told their schemas and answers with a JSON object
-    (see `framesift.tool_calls`), so whether it does depends on the model; text that is no proper
+    (see `answering.tool_calls`), so whether it does depends on the model; text that is no proper
     call becomes an `invalid_tool_calls` entry. `with_structured_output` works the same way.
 
     ```python

@@ -19,8 +19,9 @@ from langchain_core.runnables import RunnableConfig, RunnableSerializable
 from pydantic import Field
 
 import framesift
-from framesift import FetchLimits, LocalVideo, Progress, handoff, on_progress, open_video
+from framesift import FetchLimits, LocalVideo, Progress, on_progress, open_video
 from framesift.errors import InvalidOptionError
+from framesift.export import engines
 from langchain_framesift._blocks import UNTRUSTED, Block, Media, media_of, parts
 from langchain_framesift.video_prompt import Picture, VideoPrompt
 
@@ -139,7 +140,7 @@ class VideoCompressor(RunnableSerializable[VideoInput, VideoPrompt | dict[str, A
                 vlm=vlm, strategy=self.strategy, keep=self.keep, fps=fps
             )
             compressed = sift.compress(video, question)
-            embeds = handoff.base64_embeds(handoff.content_embeds(vlm, compressed))
+            embeds = engines.base64_embeds(engines.content_embeds(vlm, compressed))
         return VideoPrompt(
             uri=video.uri,
             question=question,

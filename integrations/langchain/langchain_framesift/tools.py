@@ -18,9 +18,10 @@ from langchain_core.tools import BaseTool, BaseToolkit, ToolException
 from langchain_core.tools.base import ArgsSchema
 from pydantic import BaseModel, Field, ValidationError
 
-from framesift import Keyframe, Message, VideoCompressor, handoff, open_video
+from framesift import Keyframe, Message, VideoCompressor, open_video
+from framesift.answering.evidence import EvidenceKind
 from framesift.errors import FramesiftError
-from framesift.evidence import EvidenceKind
+from framesift.export import engines
 from framesift.types.clock import clock, cut, span
 from langchain_framesift._blocks import content_id
 from langchain_framesift._settings import VideoSettings
@@ -87,7 +88,7 @@ class CompressVideoTool(_VideoTool):
     """Reduces a video to its visual tokens that carry information, and shows its keyframes.
 
     The artifact holds `report`, the metadata of `keyframes`, and `tokens`: a safetensors file with
-    the tensors that `framesift.handoff.token_file` lists, to be injected into a vision LLM.
+    the tensors that `framesift.export.engines.token_file` lists, to be injected into a vision LLM.
     """
 
     name: str = "compress_video"
@@ -137,7 +138,7 @@ class CompressVideoTool(_VideoTool):
         return content, {
             "report": report.model_dump(mode="json"),
             "keyframes": [frame.metadata() for frame in frames],
-            "tokens": handoff.token_file(compressed),
+            "tokens": engines.token_file(compressed),
             "warnings": warnings,
         }
 

@@ -29,16 +29,16 @@ from framesift import (
     open_video,
     time_limit,
 )
+from framesift.disk.writing import home_path
 from framesift.errors import BudgetError, FramesiftError, InvalidOptionError
-from framesift.sources.base import split_part
+from framesift.fetching.parts import split_part
 from framesift.sources.file import file_path
 from framesift.sources.yt_dlp import YtDlp
 from framesift.types.budget import Budget
 from framesift.types.clock import cut
 from framesift.types.options import number
-from framesift.vlms._knowledge import REAL_MODEL
-from framesift.vlms._load import limitation_of
-from framesift.writing import home_path
+from framesift.vlms.knowledge import REAL_MODEL
+from framesift.vlms.load import limitation_of
 from framesift_mcp.results import Compression, Moments
 
 EDGE_PX: Final = 768

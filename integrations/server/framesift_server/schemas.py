@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from framesift import CompressionReport, Keyframe
-from framesift.evidence import EvidenceKind
+from framesift.answering.evidence import EvidenceKind
 
 Video = Annotated[
     str,

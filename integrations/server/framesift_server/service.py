@@ -10,7 +10,8 @@ import anyio
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from starlette.requests import Request
 
-from framesift import Answer, temporary
+from framesift import Answer
+from framesift.disk import temporary
 from framesift_server import work
 from framesift_server.connection import while_connected
 from framesift_server.jobs import Job, Jobs

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Final
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from framesift.vlms._knowledge import REAL_MODEL
-from framesift.vlms._load import limitation_of
+from framesift.vlms.knowledge import REAL_MODEL
+from framesift.vlms.load import limitation_of
 
 INSTEAD: Final = f"start the server with --models {REAL_MODEL} for real footage"
 

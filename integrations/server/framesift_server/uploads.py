@@ -8,9 +8,10 @@ from pathlib import Path
 from threading import Lock
 from typing import BinaryIO, Final
 
-from framesift import LocalVideo, temporary
+from framesift import LocalVideo
+from framesift.disk import temporary
 from framesift.errors import UnknownNameError
-from framesift.sources.base import split_part
+from framesift.fetching.parts import split_part
 
 PREFIX: Final = "upload:"
 

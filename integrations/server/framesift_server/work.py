@@ -14,7 +14,6 @@ from framesift import (
     LocalVideo,
     Turn,
     VideoCompressor,
-    handoff,
     load_vlm,
     open_video,
 )
@@ -24,6 +23,7 @@ from framesift.errors import (
     ModelError,
     UnknownNameError,
 )
+from framesift.export import engines
 from framesift_server.problems import ModelUnavailableError
 from framesift_server.schemas import (
     AskRequest,
@@ -108,7 +108,7 @@ class Work:
         features, embeds, pictures = None, None, None
         if "features" in asked.outputs:
             features = Features(
-                data=base64.b64encode(handoff.token_file(found)).decode(),
+                data=base64.b64encode(engines.token_file(found)).decode(),
                 shape=(found.tokens.shape[0], found.tokens.shape[1]),
                 dtype=str(found.tokens.dtype).removeprefix("torch."),
             )
@@ -137,7 +137,7 @@ class Work:
         vlm = self._vlm(model)
         turn = Turn(role="user", text=question, videos=(video,))
         prompt = vlm.prompt([turn], positions="compact")
-        return handoff.base64_embeds(handoff.prompt_embeds(vlm, prompt))
+        return engines.base64_embeds(engines.prompt_embeds(vlm, prompt))
 
     def _keyframes(self, asked: KeyframesRequest, video: LocalVideo) -> KeyframesResponse:
         sift = VideoCompressor(selector=asked.selector, fps=asked.fps, limits=self._limits)

@@ -7,14 +7,14 @@ from typing import Final, Literal
 
 from benchmarks.sections._peak_memory import StagePeaks
 from benchmarks.sections._process import Json, Laps
-from framesift.chat import Chat
-from framesift.compression import EncodedVideo
-from framesift.generation import Generation
-from framesift.pipeline import VideoCompressor
+from framesift.answering.chat import Chat
+from framesift.answering.generation import Generation
+from framesift.compression.compressor import VideoCompressor
+from framesift.compression.encoded import EncodedVideo
 from framesift.sources.base import open_video
 from framesift.types.compressed import CompressedVideo
-from framesift.vlms._load import load_vlm
 from framesift.vlms.base import VLM, Turn, collate
+from framesift.vlms.load import load_vlm
 
 QUESTIONS: Final = (
     "What happens in the video?",

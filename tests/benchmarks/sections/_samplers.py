@@ -31,7 +31,7 @@ def _framesift(path: str, positions: Sequence[int], *, decoder: str) -> Images:
     from pathlib import Path
 
     from framesift.decoders import registry
-    from framesift.decoders._sampling import at_fps
+    from framesift.decoders.sampling import at_fps
     from framesift.types.frames import Frames
 
     reader = registry.create(decoder)

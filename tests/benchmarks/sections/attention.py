@@ -87,7 +87,7 @@ def _build(tower: str, layers: int, frames: int) -> tuple[Any, Tensor]:
 def _forward(tower: str, model: Any, pixels: Tensor, way: Way) -> Tensor:
     import torch
 
-    from framesift.encoders._probe import watch
+    from framesift.hf.probe import watch
 
     layer = [part for name, part in model.named_modules() if name.endswith("attention")]
     layer += [part for name, part in model.named_modules() if name.endswith("self_attn")]

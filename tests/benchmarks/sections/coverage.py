@@ -9,9 +9,9 @@ from typing import Final
 
 from benchmarks.sections._effort import Effort
 from benchmarks.sections._process import Json
+from framesift.compression.compressor import VideoCompressor
 from framesift.decoders import registry as decoders
-from framesift.decoders._sampling import at_fps
-from framesift.pipeline import VideoCompressor
+from framesift.decoders.sampling import at_fps
 from framesift.sources.base import open_video
 from framesift.types.video import LocalVideo
 

@@ -18,16 +18,16 @@ import numpy.typing as npt
 
 from benchmarks.sections._effort import Effort
 from benchmarks.sections._process import Json, logger
+from framesift.compression.compressor import VideoCompressor
+from framesift.compression.steps import Stages
 from framesift.decoders import registry as decoders
-from framesift.decoders._sampling import at_fps
+from framesift.decoders.sampling import at_fps
 from framesift.encoders import registry as encoders
 from framesift.evaluation.answers.bootstrap import ratio_interval
 from framesift.evaluation.answers.real_clips import RealQuestion, checked_clips, read_questions
 from framesift.evaluation.answers.statistics import rounded
-from framesift.evaluation.report.coverage import coverage
-from framesift.pipeline import VideoCompressor
+from framesift.report.coverage import coverage
 from framesift.selectors import registry as selectors
-from framesift.stages import Stages
 from framesift.strategies import registry as strategies
 from framesift.strategies.base import create_strategy
 from framesift.types.budget import Budget

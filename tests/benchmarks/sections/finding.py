@@ -17,15 +17,15 @@ from typing import Any, Final, get_args
 
 from benchmarks.sections._effort import Effort
 from benchmarks.sections._process import Json
-from framesift.chat import Chat
+from framesift.answering.chat import Chat
+from framesift.answering.evidence import Weighed
+from framesift.compression.compressor import VideoCompressor
 from framesift.evaluation.answers.bootstrap import ratio_interval, sums_by_video
 from framesift.evaluation.answers.question_sets import FIRST_SEEDS, Split, address
 from framesift.evaluation.answers.statistics import DECIMALS, rounded
-from framesift.evidence import Weighed
-from framesift.pipeline import VideoCompressor
-from framesift.sources._scene_pixels import COLORS, SHAPES
 from framesift.sources.base import open_video
-from framesift.vlms._load import load_vlm
+from framesift.synthetic.pixels import COLORS, SHAPES
+from framesift.vlms.load import load_vlm
 
 FORMS: Final = ("the {}", "Where is the {}?", "When is the {} seen?", "find the {}")
 NUMBERS: Final = ("What number flashes?", "the number", "a card with a number")

@@ -24,7 +24,7 @@ PEER: Final = "PySceneDetect AdaptiveDetector"
 
 def keyframes_run(laps: Laps, *, video: str) -> Json:
     """Returns how many pictures of which size `VideoCompressor.keyframes` gave."""
-    from framesift.pipeline import VideoCompressor
+    from framesift.compression.compressor import VideoCompressor
 
     sift = VideoCompressor()
     sift.keyframes(video, count=COUNT)

@@ -17,7 +17,7 @@ ASKED: Final = 1.15
 def sampling_run(laps: Laps, *, video: str) -> Json:
     """Samples one frame per second at 384x384 and keeps none of them."""
     from framesift.decoders import registry
-    from framesift.decoders._sampling import at_fps
+    from framesift.decoders.sampling import at_fps
 
     decoder, path = registry.create("pyav"), Path(video)
     with laps.lap():
@@ -28,7 +28,7 @@ def sampling_run(laps: Laps, *, video: str) -> Json:
 
 def keyframes_run(laps: Laps, *, video: str) -> Json:
     """Takes eight keyframes."""
-    from framesift.pipeline import VideoCompressor
+    from framesift.compression.compressor import VideoCompressor
 
     sift = VideoCompressor()
     with laps.lap():
@@ -37,7 +37,7 @@ def keyframes_run(laps: Laps, *, video: str) -> Json:
 
 def compress_run(laps: Laps, *, video: str) -> Json:
     """Compresses to a quarter of the tokens, with the default strategy and encoder."""
-    from framesift.pipeline import VideoCompressor
+    from framesift.compression.compressor import VideoCompressor
 
     sift = VideoCompressor(keep=0.25)
     with laps.lap():

@@ -46,7 +46,7 @@ def plan_run(laps: Laps, *, strategy: str, frames: int, rounds: int) -> Json:
 
 def share_run(laps: Laps, *, strategy: str, video: str, rounds: int) -> Json:
     """Returns the seconds of each stage of compressing `video`, once per round."""
-    from framesift.pipeline import VideoCompressor
+    from framesift.compression.compressor import VideoCompressor
 
     sift = VideoCompressor(strategy=strategy, keep=KEEP)
     return {"stages": [sift.compress(video, QUESTION).report.seconds for _ in range(rounds)]}

@@ -14,16 +14,16 @@ from typing import Final, get_args
 
 from benchmarks.sections._effort import Effort
 from benchmarks.sections._process import Json
-from framesift.chat import Chat
-from framesift.encoders._gate import SIMILARITY
+from framesift.answering.chat import Chat
+from framesift.answering.evidence import Weighed
+from framesift.answering.generation import Generation
+from framesift.compression.compressor import VideoCompressor
+from framesift.encoders.gate import SIMILARITY
 from framesift.evaluation.answers.bootstrap import ratio_interval, sums_by_video
 from framesift.evaluation.answers.question_sets import Asked, synthetic
 from framesift.evaluation.answers.statistics import DECIMALS, rounded
-from framesift.evidence import Weighed
-from framesift.generation import Generation
-from framesift.pipeline import VideoCompressor
 from framesift.sources.base import open_video
-from framesift.vlms._load import load_vlm
+from framesift.vlms.load import load_vlm
 
 LARGEST: Final = 0.5
 """Parts of the video, or of the picture, that are larger are met by almost any guess."""

@@ -29,9 +29,9 @@ def write_run(laps: Laps, *, name: str, folder: str) -> Json:
 
 def answer_run(laps: Laps, *, folder: str, keeps: Sequence[float] = KEEPS) -> Json:
     """Loads the checkpoint as anybody would, and answers at each share of the tokens."""
-    from framesift.pipeline import VideoCompressor
-    from framesift.vlms._load import load_vlm
+    from framesift.compression.compressor import VideoCompressor
     from framesift.vlms.base import Turn
+    from framesift.vlms.load import load_vlm
 
     with laps.lap("load"):
         vlm = load_vlm(folder, device="cpu", dtype="bfloat16")

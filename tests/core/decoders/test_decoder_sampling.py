@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from framesift.decoders._sampling import TOLERANCE_SECONDS, at_fps, at_times
 from framesift.decoders.base import FrameIndex
+from framesift.decoders.sampling import TOLERANCE_SECONDS, at_fps, at_times
 from framesift.errors import InvalidOptionError
 from framesift.types.video import VideoInfo
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from framesift.decoders._still import WithStills, picture_file
 from framesift.decoders.pyav import PyavDecoder
+from framesift.decoders.stills import WithStills, picture_file
 from framesift.errors import (
     CorruptVideoError,
     InvalidOptionError,

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
+from framesift.compression.compressor import VideoCompressor
 from framesift.encoders import _clip_text
 from framesift.encoders import registry as encoders
-from framesift.encoders._letters import text_ids
 from framesift.encoders.clip import Clip
 from framesift.errors import MissingSignalError, ModelError
-from framesift.pipeline import VideoCompressor
+from framesift.hf.letters import text_ids
 from framesift.types.frames import Frames
 from rounding import assert_near
 

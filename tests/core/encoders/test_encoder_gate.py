@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from framesift.encoders._gate import SIMILARITY, Gate, check_gate
 from framesift.encoders.base import Encoder
+from framesift.encoders.gate import SIMILARITY, Gate, check_gate
 from framesift.errors import InvalidOptionError
 from framesift.types.frames import Frames
 from framesift.types.tokens import Signals, VideoTokens

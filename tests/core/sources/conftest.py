@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from framesift.sources.base import FetchLimits
+from framesift.fetching.limits import FetchLimits
 
 
 @pytest.fixture(scope="session")

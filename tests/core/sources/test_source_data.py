@@ -9,7 +9,8 @@ from PIL import Image
 
 import framesift
 from framesift.errors import DownloadError, UnsupportedSourceError, VideoTooLargeError
-from framesift.sources.base import FetchLimits, open_video
+from framesift.fetching.limits import FetchLimits
+from framesift.sources.base import open_video
 
 
 def data_uri(content, kind="video/mp4"):

@@ -3,7 +3,7 @@ import os
 import pytest
 
 from framesift.errors import SourceError, UnsupportedSourceError
-from framesift.sources.base import FetchLimits
+from framesift.fetching.limits import FetchLimits
 from framesift.sources.file import File
 from framesift.types.video import TimedText
 

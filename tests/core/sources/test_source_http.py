@@ -8,8 +8,8 @@ from itertools import chain, repeat
 import pytest
 
 from framesift.errors import DownloadError, ForbiddenAddressError, VideoTooLargeError
-from framesift.sources._connections import Allowance
-from framesift.sources.base import FetchLimits
+from framesift.fetching.connections import Allowance
+from framesift.fetching.limits import FetchLimits
 from framesift.sources.http import Http
 
 PAGE = b"<!doctype html><html><body>" + b"words " * 200 + b"</body></html>"
@@ -103,7 +103,7 @@ def test_names_that_lead_inside_are_refused(monkeypatch, site, address):
 
 def test_a_redirect_to_a_private_name_is_refused(monkeypatch, site, clip):
     """The first host counts as public here; the second one is judged anew."""
-    import framesift.sources._addresses as addresses
+    import framesift.fetching.addresses as addresses
 
     judged = addresses.is_public
     monkeypatch.setattr(addresses, "is_public", lambda ip: ip == "127.0.0.1" or judged(ip))

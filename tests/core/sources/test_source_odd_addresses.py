@@ -16,7 +16,8 @@ from framesift.errors import (
     StorageError,
     UnsupportedSourceError,
 )
-from framesift.sources.base import MAX_ADDRESS, FetchLimits, open_video
+from framesift.fetching.limits import MAX_ADDRESS, FetchLimits
+from framesift.sources.base import open_video
 from framesift.sources.file import is_folder
 
 LINKS = [

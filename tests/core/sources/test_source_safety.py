@@ -4,11 +4,11 @@ import av
 import pytest
 
 from framesift.errors import DownloadError, ForbiddenAddressError, UnsupportedSourceError
-from framesift.sources._addresses import is_public, never_permitted, permitted_addresses
-from framesift.sources._http_client import redirected_headers
+from framesift.fetching.addresses import is_public, never_permitted, permitted_addresses
+from framesift.fetching.client import redirected_headers
+from framesift.fetching.limits import FetchLimits
+from framesift.fetching.links import checked_link, without_secrets
 from framesift.sources._landing import require_video
-from framesift.sources._links import checked_link, without_secrets
-from framesift.sources.base import FetchLimits
 
 STRICT = FetchLimits()
 TRUSTING = FetchLimits(allow_private=True)

@@ -5,11 +5,12 @@ import math
 import pytest
 
 from framesift.errors import ForbiddenAddressError, InvalidOptionError
+from framesift.fetching.limits import FetchLimits
+from framesift.fetching.links import with_scheme
+from framesift.fetching.parts import seconds_of, split_part
+from framesift.fetching.sites import STARTS, split_start
 from framesift.sources import base
-from framesift.sources._links import with_scheme
-from framesift.sources._parts import seconds_of, split_part
-from framesift.sources._yt_dlp_sites import STARTS, split_start
-from framesift.sources.base import FetchLimits, open_video
+from framesift.sources.base import open_video
 from framesift.types.video import LocalVideo
 
 END = math.inf

@@ -13,8 +13,8 @@ from framesift.errors import (
     UnsupportedSourceError,
     VideoTooLargeError,
 )
+from framesift.fetching.limits import FetchLimits
 from framesift.sources import _yt_dlp_page as page
-from framesift.sources.base import FetchLimits
 from framesift.sources.yt_dlp import YtDlp
 from framesift.types.video import TimedText
 

@@ -3,9 +3,9 @@ import sys
 import pytest
 
 from framesift.errors import DownloadError, MissingDependencyError, UnsupportedSourceError
+from framesift.fetching.sites import EXTRACTORS, allowed_extractors
 from framesift.sources import registry
 from framesift.sources._yt_dlp_errors import plain_error
-from framesift.sources._yt_dlp_sites import EXTRACTORS, allowed_extractors
 from framesift.sources.base import open_video
 from framesift.sources.yt_dlp import YtDlp
 

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
+from framesift.compression.compressor import VideoCompressor
 from framesift.errors import MissingSignalError
-from framesift.pipeline import VideoCompressor
 from framesift.strategies.base import create_strategy
 from framesift.types.tokens import Signals, VideoTokens
 

@@ -9,11 +9,11 @@ import torch
 
 pytest.importorskip("transformers")
 
-from framesift.sources import _scene_happenings, _scenes
-from framesift.sources._scene_film import SceneSettings
+from framesift.synthetic import happenings, scenes
+from framesift.synthetic.film import SceneSettings
 from framesift.training import _tiny_parts
 from framesift.training.tiny_vlm import special_ids
-from framesift.vlms._load import load_vlm
+from framesift.vlms.load import load_vlm
 from tiny_vlms import CLIP, LLAMA
 
 
@@ -27,8 +27,8 @@ def black_backdrops() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         for name in ("room", "texture", "slide"):
-            patch.setattr(_scenes, name, black)
-        patch.setattr(_scene_happenings, "landscape", black)
+            patch.setattr(scenes, name, black)
+        patch.setattr(happenings, "landscape", black)
         yield
 
 
@@ -45,7 +45,7 @@ def truth_of():
     def truth_of(name, seed, **settings):
         given = {"width": 64, "height": 64, **settings}
         with black_backdrops():
-            return _scenes.make_scene(name, SceneSettings(seed=seed, **given)).truth
+            return scenes.make_scene(name, SceneSettings(seed=seed, **given)).truth
 
     return truth_of
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from framesift.sources._scene_film import SceneSettings
-from framesift.sources._scenes import SCENES, make_scene
 from framesift.sources.base import open_video
 from framesift.sources.synthetic import parse_uri
+from framesift.synthetic.film import SceneSettings
+from framesift.synthetic.scenes import SCENES, make_scene
 from framesift.training import _clips
 from framesift.training._clips import (
     SHARES,

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from framesift.sources._scene_film import SceneSettings
-from framesift.sources._scenes import make_scene
+from framesift.synthetic.film import SceneSettings
+from framesift.synthetic.scenes import make_scene
 from framesift.training._course_labels import COURSE, MOTIONS, course_labels
 from framesift.training._labels import BACKDROPS, GRID, NOTHING
 

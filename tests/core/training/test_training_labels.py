@@ -3,11 +3,11 @@ import random
 import numpy as np
 import pytest
 
-from framesift.sources._scene_backdrops import LANDSCAPES
-from framesift.sources._scene_film import SceneSettings
-from framesift.sources._scene_happenings import SIGNS
-from framesift.sources._scene_pixels import COLORS, SHAPES, card_pixels, shape_pixels
-from framesift.sources._scene_script import Script
+from framesift.synthetic.backdrops import LANDSCAPES
+from framesift.synthetic.film import SceneSettings
+from framesift.synthetic.happenings import SIGNS
+from framesift.synthetic.pixels import COLORS, SHAPES, card_pixels, shape_pixels
+from framesift.synthetic.script import Script
 from framesift.training._clips import SHARES
 from framesift.training._labels import (
     BACKDROPS,

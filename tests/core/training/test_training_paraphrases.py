@@ -4,10 +4,10 @@ from collections import defaultdict
 
 import pytest
 
-from framesift.sources._scene_backdrops import LANDSCAPES
-from framesift.sources._scene_pixels import COLORS, SHAPES
+from framesift.synthetic.backdrops import LANDSCAPES
+from framesift.synthetic.paraphrases import PARAPHRASES, phrasings, rephrased
+from framesift.synthetic.pixels import COLORS, SHAPES
 from framesift.training._clips import SHARES
-from framesift.training._paraphrases import PARAPHRASES, phrasings, rephrased
 
 SEEDS = range(12)
 ENDS = ("first", "last", "beginning", "end")

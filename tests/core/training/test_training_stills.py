@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from framesift.sources._scene_pixels import COLORS, SHAPES
+from framesift.synthetic.pixels import COLORS, SHAPES
 from framesift.training import _stills
 from framesift.training._labels import CLASSES, GRID, NOTHING
 from framesift.training._stills import draw_still, make_stills, read_stills, stacked

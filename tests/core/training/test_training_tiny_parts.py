@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoProcessor, AutoTokenizer
 
-from framesift.training._paraphrases import phrasings
+from framesift.synthetic.paraphrases import phrasings
 from framesift.training._tiny_parts import (
     ASSISTANT,
     CONTEXT_TOKENS,

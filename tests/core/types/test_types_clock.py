@@ -7,9 +7,9 @@ from click.testing import CliRunner
 from PIL import Image
 
 from framesift.cli.commands import app
-from framesift.evaluation.report.page import write_report
-from framesift.handoff import openai_content
-from framesift.pipeline import VideoCompressor
+from framesift.compression.compressor import VideoCompressor
+from framesift.export.engines import openai_content
+from framesift.report.page import write_report
 from framesift.selectors import registry as selectors
 from framesift.types.answer import Segment
 from framesift.types.clock import clock, cut, span, whole_seconds

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from framesift.storage import load_compressed, save_compressed
+from framesift.export.files import load_compressed, save_compressed
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import Signals, VideoTokens
 from tiny_vlms import compressed

@@ -19,7 +19,7 @@ from framesift import (
     selectors,
 )
 from framesift.errors import BudgetError, InvalidOptionError, SpecError
-from framesift.handoff import openai_content
+from framesift.export.engines import openai_content
 from framesift.registry import describe
 from framesift.strategies.protect_edges import ProtectEdges
 from framesift.strategies.random import Random

@@ -3,7 +3,7 @@
 import pytest
 
 from framesift import save_keyframe
-from framesift.pipeline import VideoCompressor
+from framesift.compression.compressor import VideoCompressor
 from framesift.types.answer import Segment
 from framesift.types.clock import clock
 

@@ -9,7 +9,7 @@ import torch
 
 transformers = pytest.importorskip("transformers")
 
-from framesift.chat import Chat  # noqa: E402
+from framesift.answering.chat import Chat  # noqa: E402
 from framesift.errors import BudgetError, InvalidOptionError, ModelError  # noqa: E402
 from framesift.types.plan import TokenPlan  # noqa: E402
 from framesift.types.video import VideoInfo  # noqa: E402

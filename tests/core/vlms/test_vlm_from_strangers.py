@@ -11,8 +11,8 @@ transformers = pytest.importorskip("transformers")
 
 from framesift.encoders.clip import Clip  # noqa: E402
 from framesift.errors import ModelError  # noqa: E402
-from framesift.vlms._load import load_vlm  # noqa: E402
 from framesift.vlms.base import Turn  # noqa: E402
+from framesift.vlms.load import load_vlm  # noqa: E402
 from tiny_vlms import TINY, make_frames  # noqa: E402
 
 SHAPES = {

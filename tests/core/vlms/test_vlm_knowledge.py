@@ -7,7 +7,7 @@ from PIL import Image
 
 import framesift
 from framesift import Assistant, Chat, Message, VideoCompressor, open_video
-from framesift.vlms._load import limitation_of
+from framesift.vlms.load import limitation_of
 
 CLIP = "synthetic://number?seed=3&seconds=3"
 QUESTION = "Who is speaking?"

@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerFast
 from framesift.errors import ModelError
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens
-from framesift.vlms._layout import EXTRA, TEXT, Block, lay_out, reduce
+from framesift.vlms.layout import EXTRA, TEXT, Block, lay_out, reduce
 from tiny_vlms import CHARACTERS, compressed
 
 VISUAL = 1

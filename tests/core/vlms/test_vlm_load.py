@@ -9,16 +9,16 @@ transformers = pytest.importorskip("transformers")
 from huggingface_hub.errors import HTTPError  # noqa: E402
 
 import framesift  # noqa: E402
-from framesift.encoders._checkpoint_reading import reach_hub  # noqa: E402
 from framesift.errors import (  # noqa: E402
     InvalidOptionError,
     MissingDependencyError,
     ModelError,
     UnknownNameError,
 )
-from framesift.vlms import _checkpoint  # noqa: E402
-from framesift.vlms._load import load_vlm  # noqa: E402
+from framesift.hf import checkpoint  # noqa: E402
+from framesift.hf.checkpoint_reading import reach_hub  # noqa: E402
 from framesift.vlms.llava import Llava  # noqa: E402
+from framesift.vlms.load import load_vlm  # noqa: E402
 from tiny_vlms import TINY  # noqa: E402
 
 
@@ -264,15 +264,15 @@ def test_quantizing_without_its_package_says_how_to_install_it(device, package, 
     def missing(module, *, extra):
         raise MissingDependencyError(module)
 
-    monkeypatch.setattr(_checkpoint, "require", missing)
+    monkeypatch.setattr(checkpoint, "require", missing)
     with pytest.raises(MissingDependencyError, match=f"pip install {package}") as error:
-        _checkpoint.quantization("8bit", device)
+        checkpoint.quantization("8bit", device)
     assert "\n" not in str(error.value)
 
 
 def test_quantizing_elsewhere_is_refused():
     with pytest.raises(InvalidOptionError, match="'cuda' and 'cpu'"):
-        _checkpoint.quantization("4bit", "mps")
+        checkpoint.quantization("4bit", "mps")
 
 
 def test_a_gpu_that_is_not_there_is_refused(llava_folder, monkeypatch):

@@ -9,7 +9,7 @@ import torch
 pytest.importorskip("transformers")
 
 from framesift.types.frames import Frames
-from framesift.vlms._load import load_vlm
+from framesift.vlms.load import load_vlm
 from tiny_vlms import TINY, make_frames
 
 MIXERS = ("attn.proj", "out_proj", "projection_layer", "fc2", "linear_fc2", "down_proj")

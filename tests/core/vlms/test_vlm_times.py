@@ -22,13 +22,13 @@ import framesift  # noqa: E402
 from framesift.decoders import registry as decoders  # noqa: E402
 from framesift.decoders.base import Decoder  # noqa: E402
 from framesift.errors import InvalidTokensError  # noqa: E402
-from framesift.storage import load_compressed, save_compressed  # noqa: E402
+from framesift.export.files import load_compressed, save_compressed  # noqa: E402
 from framesift.types.frames import Frames  # noqa: E402
 from framesift.types.plan import TokenPlan  # noqa: E402
 from framesift.types.video import VideoInfo  # noqa: E402
-from framesift.vlms._load import load_vlm  # noqa: E402
 from framesift.vlms._number_words import in_words  # noqa: E402
 from framesift.vlms.base import Turn  # noqa: E402
+from framesift.vlms.load import load_vlm  # noqa: E402
 from tiny_vlms import TINY, compressed, make_frames  # noqa: E402
 
 GAPS = [0, 1, 2, 3, 4, 64, 65, 66, 67, 127, 128, 129]

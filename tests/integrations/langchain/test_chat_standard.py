@@ -52,7 +52,7 @@ def picture_served_from_here(monkeypatch, diagram):
         return opened(str(diagram) if uri.startswith("https://raw.") else uri)
 
     monkeypatch.setattr(httpx, "get", get)
-    monkeypatch.setattr("framesift.assistant.open_video", open_here)
+    monkeypatch.setattr("framesift.serving.assistant.open_video", open_here)
 
 
 class Vision:

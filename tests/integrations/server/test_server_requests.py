@@ -9,7 +9,8 @@ from PIL import Image
 from safetensors.torch import load
 
 import framesift
-from framesift import Turn, VideoCompressor, handoff
+from framesift import Turn, VideoCompressor
+from framesift.export import engines
 
 CLIP = "synthetic://number?seed=3"
 QUESTION = "What number flashes?"
@@ -51,7 +52,7 @@ def test_compressed_tokens_are_those_of_python_to_the_bit(client, sift):
     assert given["sources"] == video.plan.sources.tolist()
     vlm = framesift.load_vlm("tiny")
     turn = Turn(role="user", text=QUESTION, videos=(video,))
-    embeds = handoff.prompt_embeds(vlm, vlm.prompt([turn], positions="compact"))
+    embeds = engines.prompt_embeds(vlm, vlm.prompt([turn], positions="compact"))
     sent = base64.b64decode(given["prompt_embeds"])
     assert torch.equal(torch.load(io.BytesIO(sent), weights_only=True), embeds)
 

@@ -9,19 +9,19 @@ from pathlib import Path
 from time import perf_counter
 from typing import Final
 
-from framesift.compression import EncodedVideo
+from framesift.answering.generation import Generation, complete_batch
+from framesift.answering.limits import Positions, roomy_prompt
+from framesift.answering.prefix_cache import read_once
+from framesift.compression.compressor import VideoCompressor
+from framesift.compression.encoded import EncodedVideo
 from framesift.errors import MissingSignalError
 from framesift.evaluation.answers.log import BLIND, ONE_FRAME, WHOLE, Answered, AnswerLog
 from framesift.evaluation.answers.question_sets import Asked, AskedVideo
-from framesift.generation import Generation, complete_batch
-from framesift.pipeline import VideoCompressor
 from framesift.strategies import registry
 from framesift.strategies.base import create_strategy
 from framesift.types.budget import Budget
-from framesift.vlms._prefix_cache import read_once
-from framesift.vlms._prompt import Prompt, Turn, collate
-from framesift.vlms._room import Positions, roomy_prompt
 from framesift.vlms.base import VLM
+from framesift.vlms.prompt import Prompt, Turn, collate
 
 KEEPS: Final = (0.05, 0.1, 0.25, 0.35, 0.5, 0.75)
 UNSEEN: Final = "commonest answer"

@@ -12,8 +12,8 @@ from typing import Final, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from framesift.disk.writing import FileLock, as_path, read_file, storing
 from framesift.errors import InvalidOptionError
-from framesift.writing import FileLock, as_path, read_file, storing
 
 T = TypeVar("T", bound=BaseModel)
 WHOLE: Final = "all tokens"

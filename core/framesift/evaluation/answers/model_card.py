@@ -9,13 +9,13 @@ from typing import Any, Final
 
 import jinja2
 
+from framesift.disk.writing import write_atomically
 from framesift.evaluation import provenance
 from framesift.evaluation.answers.answering import BASELINES, Way, answer_all
 from framesift.evaluation.answers.log import WHOLE, AnswerLog, Run
 from framesift.evaluation.answers.question_sets import span, synthetic
 from framesift.evaluation.answers.statistics import OVERALL, shares
-from framesift.vlms._load import load_vlm
-from framesift.writing import write_atomically
+from framesift.vlms.load import load_vlm
 
 Json = dict[str, Any]
 FIGURES: Final = "answers.json"

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 from framesift.errors import InvalidOptionError
 from framesift.evaluation.answers.real_clips import checked_clips, read_questions
 from framesift.sources.base import open_video
-from framesift.training._paraphrases import pattern_of, rephrased
+from framesift.synthetic.paraphrases import pattern_of, rephrased
 
 Split = Literal["train", "validation", "test"]
 FIRST_SEEDS: Final[dict[Split, int]] = {"train": 0, "validation": 1_000_000, "test": 2_000_000}

@@ -16,10 +16,11 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from framesift.disk.writing import as_path, read_file, write_atomically
 from framesift.errors import DownloadError, InvalidOptionError, UnsupportedSourceError
 from framesift.evaluation.answers.log import json_lines
-from framesift.sources.base import FetchLimits, open_video
-from framesift.writing import as_path, read_file, write_atomically
+from framesift.fetching.limits import FetchLimits
+from framesift.sources.base import open_video
 
 QUESTIONS: Final = "real_clips.jsonl"
 CLIPS: Final = "real_clips.json"

@@ -34,7 +34,7 @@ from framesift import (
     VideoCompressor,
     create_strategy,
 )
-from framesift.evidence import EvidenceKind
+from framesift.answering.evidence import EvidenceKind
 from framesift.vlms.base import VLM
 from llama_index.llms.framesift._messages import conversation
 from llama_index.llms.framesift._tools import calls_in, instructions
@@ -48,7 +48,7 @@ class FramesiftMultiModalLLM(FunctionCallingLLM):
     reads only what is new. Weights load with the first answer; threads may share a model.
 
     `raw` of a response is the whole `framesift.Answer` as JSON: evidence with times, and usage with
-    visual tokens before and after. Tools are called in plain text (see `framesift.tool_calls`),
+    visual tokens before and after. Tools are called in plain text (see `answering.tool_calls`),
     so whether that works depends on the model.
     """
 

@@ -12,7 +12,9 @@ from llama_index.core.schema import Document
 from llama_index.core.utils import get_cache_dir
 from pydantic import Field, field_serializer, model_validator
 
-from framesift import FetchLimits, KeyframeShelf, LocalVideo, VideoCompressor, temporary
+from framesift import FetchLimits, KeyframeShelf, LocalVideo, VideoCompressor
+from framesift.disk import temporary
+from framesift.disk.writing import home_path
 from framesift.errors import (
     FramesiftError,
     SourceError,
@@ -21,7 +23,6 @@ from framesift.errors import (
 )
 from framesift.sources.file import file_path, is_folder
 from framesift.types.options import shown
-from framesift.writing import home_path
 from llama_index.readers.framesift._documents import documents
 
 logger = logging.getLogger(__name__)

@@ -14,8 +14,8 @@ from PIL import Image
 from pydantic import Field, PrivateAttr, field_serializer
 
 from framesift import Frames, VideoCompressor
+from framesift.answering.evidence import EvidenceKind
 from framesift.encoders import registry as encoders
-from framesift.evidence import EvidenceKind
 from framesift.selectors import registry as selectors
 from framesift.vlms.base import VLM
 

@@ -1,0 +1,1 @@
+"""Answers of a vision LLM: its session, its chats, evidence, streams and limits."""

@@ -1,0 +1,139 @@
+"""What fits: into the context an LLM was made for, and into the memory of its GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, Final, Literal
+
+import torch
+
+from framesift.errors import BudgetError, ModelError
+from framesift.vlms.base import VLM
+from framesift.vlms.prompt import MOVED, Prompt, Turn
+
+Positions = Literal["auto", "original", "compact"]
+
+SPARE: Final = 0.9
+"""Share of a room that is planned with where only an estimate says what fits into it."""
+
+
+def roomy_prompt(vlm: VLM, turns: Sequence[Turn], new_tokens: int, positions: Positions) -> Prompt:
+    """Returns the prompt of a conversation that leaves the LLM room for an answer.
+
+    Args:
+        vlm: what reads it.
+        turns: what was said so far, the user last.
+        new_tokens: most tokens of the answer.
+        positions: as in `VLM.prompt`; `"auto"` moves tokens up where the answer would not fit else.
+
+    Raises:
+        BudgetError: prompt and answer exceed the context; says how many tokens to keep.
+    """
+    prompt, room = vlm.prompt(turns, positions=positions), vlm.context_tokens - new_tokens
+    if positions == "auto" and len(prompt.input_ids) <= room < _reach(prompt):
+        warning = (
+            f"an answer of up to {new_tokens} tokens would reach beyond the {vlm.context_tokens} "
+            f"positions that {vlm.called!r} has, {MOVED}"
+        )
+        prompt = replace(vlm.prompt(turns, positions="compact"), warnings=(warning,))
+    if _reach(prompt) > room:
+        raise BudgetError(_too_long(vlm, prompt, turns, new_tokens))
+    return prompt
+
+
+def _reach(prompt: Prompt) -> int:
+    """Returns how many positions a prompt takes, gaps of dropped tokens included."""
+    return max(len(prompt.input_ids), int(prompt.position_ids.max()) + 1)
+
+
+def _too_long(vlm: VLM, prompt: Prompt, turns: Sequence[Turn], new_tokens: int) -> str:
+    columns, visual = len(prompt.input_ids), len(prompt.features)
+    room, text = vlm.context_tokens - new_tokens, columns - visual
+    videos = [video for turn in turns for video in turn.videos]
+    each = " of each video" if len(videos) > 1 else ""
+    tokens = (room - text) // max(1, len(videos))
+    if columns <= room:
+        cure = "its tokens alone would fit: pass positions='compact', or sample fewer frames"
+    elif tokens >= 1:
+        cure = f"keep at most {tokens} visual tokens{each}: max_tokens={tokens}"
+    elif videos and (frames := _fitting_frames(vlm, prompt, turns, room)) >= 1:
+        cure = f"frames have text of their own: sample at most {frames}{each}: max_frames={frames}"
+    else:
+        cure = f"the text alone takes {text}: ask for less, or for a shorter answer"
+    return (
+        f"a prompt that takes {_reach(prompt)} positions ({visual} visual tokens, {text} of text) "
+        f"and an answer of up to {new_tokens} exceed the {vlm.context_tokens} that {vlm.called!r} "
+        f"was made for; {cure}"
+    )
+
+
+def _fitting_frames(vlm: VLM, prompt: Prompt, turns: Sequence[Turn], room: int) -> int:
+    """Returns how many frames of each video fit, if they take what they take on average."""
+    videos = [video for turn in turns for video in turn.videos]
+    bare = vlm.prompt([replace(turn, videos=()) for turn in turns])
+    blocks = [block for video in videos for item in vlm.blocks(video) for block in item]
+    around = "".join(block.lead + block.tail for block in blocks)
+    fixed = len(bare.input_ids) + len(vlm.tokenizer(around, add_special_tokens=False).input_ids)
+    steps = sum(video.report.frames_in for video in videos)
+    each = (len(prompt.input_ids) - fixed) / steps
+    return int(SPARE * (room - fixed) / len(videos) / each) * vlm.encoder.frames_per_step
+
+
+@contextmanager
+def memory_told(vlm: VLM, prompt: Prompt) -> Iterator[None]:
+    """Turns a GPU that is out of memory into one line with the `keep` that would fit.
+
+    Raises:
+        ModelError: the GPU's memory does not hold the prompt.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        kept = len(prompt.features) / max(1, prompt.visual_tokens_before)
+        raise ModelError(
+            f"{vlm.hf.device} has no memory for a prompt of {len(prompt.input_ids)} tokens, "
+            f"{len(prompt.features)} of them visual (keep={kept:.3g}); about "
+            f"keep={_fitting_keep(vlm.hf, prompt, kept):.2g} would fit by estimate, or load the "
+            "model with quantize='4bit'"
+        ) from error
+
+
+@contextmanager
+def tower_memory_told(vlm: VLM) -> Iterator[None]:
+    """Turns a GPU that is out of memory while frames are encoded into one line.
+
+    Raises:
+        ModelError: the GPU's memory does not hold a batch of frames beside the weights.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise ModelError(
+            f"{vlm.hf.device} has no memory for encoding frames beside the weights of "
+            f"{vlm.called!r}, which no keep changes; load it with dtype='bfloat16', "
+            "quantize='4bit' or device='cpu'"
+        ) from error
+
+
+def _fitting_keep(model: Any, prompt: Prompt, kept: float) -> float:
+    """Returns an estimate of what fits, at most half of what did not."""
+    text = len(prompt.input_ids) - len(prompt.features)
+    columns = _fitting_columns(model) - text
+    return max(min(kept / 2, columns / max(1, prompt.visual_tokens_before)), 1e-3)
+
+
+def _fitting_columns(model: Any) -> float:
+    """Returns how many columns the memory beside the weights holds: cache and one layer's work."""
+    if model.device.type != "cuda":
+        return float("inf")
+    config, size = model.config.get_text_config(), model.dtype.itemsize
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    channels = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    cached = 2 * config.num_hidden_layers * heads * channels
+    worked = 8 * config.hidden_size + 3 * config.intermediate_size
+    memory: int = torch.cuda.get_device_properties(model.device).total_memory
+    weights: int = model.get_memory_footprint()
+    per_column: int = size * (cached + worked)
+    return (SPARE * memory - weights) / per_column

@@ -1,0 +1,157 @@
+"""The LLM's cache between questions, with a record of which columns it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from framesift.errors import ModelError
+from framesift.hf.answer_attention import answer_attention
+from framesift.registry import require
+from framesift.vlms.prompt import Prompt
+
+
+class PrefixCache:
+    """Keys and values of the columns that prompts share, so that each column is read once.
+
+    Columns are shared where token and position agree. Sliding-window layers keep all columns too,
+    so that every layer can be cut back.
+    """
+
+    def __init__(self) -> None:
+        self._cache: Any = None
+        self._ids = torch.zeros(0, dtype=torch.int64)
+        self._positions = self._ids
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the keys and values of the columns that are held."""
+        layers = [] if self._cache is None else self._cache.layers
+        return sum(layer.keys.nbytes + layer.values.nbytes for layer in layers)
+
+    def read_videos(self, model: Any, prompt: Prompt) -> None:
+        """Starts afresh with the columns of a prompt up to the end of its last video."""
+        self._cache, self._ids, self._positions = None, self._ids[:0], self._positions[..., :0]
+        self._cache = _after_videos(model, prompt)
+        self._ids = prompt.input_ids[: prompt.prefix_length]
+        self._positions = prompt.position_ids[..., : prompt.prefix_length]
+
+    def prepare(self, model: Any, prompt: Prompt) -> tuple[dict[str, Any], int]:
+        """Returns the arguments of `generate` for a prompt, and how many columns are held already.
+
+        What the cache holds besides these columns is cut off; the videos are read again where
+        they stand elsewhere in this prompt.
+        """
+        held = min(self._shared(prompt), len(prompt.input_ids) - 1)
+        if bool(prompt.visual[held:].any()):
+            self.read_videos(model, prompt)
+            held = 0
+        elif self._cache is None:
+            self._cache = require("transformers", extra="hf").DynamicCache()
+        else:
+            self._crop(held)
+        return {**_columns(prompt.inputs()), "past_key_values": self._cache}, held
+
+    def note(self, prompt: Prompt, ids: Sequence[int]) -> None:
+        """Records that a prompt and the tokens generated after it went through the LLM."""
+        new = torch.tensor(ids, dtype=torch.int64, device=prompt.input_ids.device)
+        after = prompt.position_ids[..., -1:] + 1 + torch.arange(len(new), device=new.device)
+        columns = self._cache.get_seq_length()
+        self._ids = torch.cat([prompt.input_ids, new])[:columns]
+        self._positions = torch.cat([prompt.position_ids, after], dim=-1)[..., :columns]
+
+    def answer_attention(self, model: Any, prompt: Prompt, answer_tokens: int) -> Tensor:
+        """Returns what the answer that was generated last attends to, float32 `(L,)`."""
+        length, stop = len(prompt.input_ids), len(prompt.input_ids) + answer_tokens - 1
+        ids, positions = self._ids[:stop], self._positions[..., :stop]
+        self._crop(length - 1)
+        given = {
+            "input_ids": ids[None],
+            "attention_mask": torch.ones_like(ids[None]),
+            "position_ids": positions[..., None, :],
+        }
+        rows = {
+            name: value if name == "attention_mask" else value[..., length - 1 :]
+            for name, value in given.items()
+        }
+        weights = answer_attention(model, {**rows, "past_key_values": self._cache}, length)
+        self._ids, self._positions = ids, positions
+        return weights
+
+    def _shared(self, prompt: Prompt) -> int:
+        length = min(len(self._ids), len(prompt.input_ids))
+        if not length:
+            return 0
+        same = self._ids[:length] == prompt.input_ids[:length]
+        at = self._positions[..., :length] == prompt.position_ids[..., :length]
+        same &= at.reshape(-1, length).all(0)
+        return int(same.long().cumprod(0).sum())
+
+    def _crop(self, columns: int) -> None:
+        """Leaves the first columns; each layer by itself, since a break may leave some ahead."""
+        self._ids, self._positions = self._ids[:columns], self._positions[..., :columns]
+        for layer in self._cache.layers:
+            if (beyond := layer.get_seq_length() - columns) > 0:
+                layer.crop(-beyond)
+            elif beyond < 0:
+                raise ModelError(
+                    f"a layer of the LLM holds {columns + beyond} of the {columns} columns that "
+                    "were read; open the video outside of in_llm to ask more than once"
+                )
+
+
+def read_once(model: Any, prompts: Sequence[Prompt], pad_token_id: int) -> dict[str, Any]:
+    """Returns the arguments of `generate` for prompts with the same videos, read once for all.
+
+    What fills up shorter prompts stands between the videos and the question.
+
+    Args:
+        model: a model of transformers.
+        prompts: prompts of that model; they begin with the same columns.
+        pad_token_id: what fills the columns that the attention mask leaves out.
+    """
+    first, length = prompts[0], max(len(prompt.input_ids) for prompt in prompts)
+    read = first.prefix_length
+    ids, masks, positions = [], [], []
+    for prompt in prompts:
+        if not torch.equal(prompt.input_ids[:read], first.input_ids[:read]):
+            raise ModelError("the prompts of a batch that is read once begin with other columns")
+        fill = length - len(prompt.input_ids)
+        ids.append(_widened(prompt.input_ids, read, fill, pad_token_id))
+        masks.append(_widened(torch.ones_like(prompt.input_ids), read, fill, 0))
+        positions.append(_widened(prompt.position_ids, read, fill, 0))
+    cache = _after_videos(model, first)
+    cache.batch_repeat_interleave(len(prompts))
+    return {
+        "input_ids": torch.stack(ids),
+        "attention_mask": torch.stack(masks),
+        "position_ids": torch.stack(positions, dim=-2),
+        "past_key_values": cache,
+    }
+
+
+def _widened(columns: Tensor, read: int, fill: int, value: int) -> Tensor:
+    padded = torch.nn.functional.pad(columns[..., read:], (fill, 0), value=value)
+    return torch.cat([columns[..., :read], padded], dim=-1)
+
+
+def _after_videos(model: Any, prompt: Prompt) -> Any:
+    """Returns the cache after a prompt's columns up to the end of its last video."""
+    cache = require("transformers", extra="hf").DynamicCache()
+    given = prompt.inputs()
+    inputs = {**_columns(given, stop=prompt.prefix_length), **_pictures(given)}
+    with torch.no_grad():
+        model(**inputs, past_key_values=cache, use_cache=True, logits_to_keep=1)
+    return cache
+
+
+def _columns(inputs: dict[str, Any], *, stop: int | None = None) -> dict[str, Any]:
+    names = ("input_ids", "attention_mask", "position_ids")
+    return {name: inputs[name][..., :stop] for name in names}
+
+
+def _pictures(inputs: dict[str, Any]) -> dict[str, Any]:
+    return {key: inputs[key] for key in ("mm_encoder_outputs",) if key in inputs}

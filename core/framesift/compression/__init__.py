@@ -1,0 +1,1 @@
+"""From a video to the tokens and pictures that survive."""

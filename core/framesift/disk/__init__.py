@@ -1,0 +1,1 @@
+"""Files of our own: temporary folders, and writing that leaves whole files or none."""

@@ -1,0 +1,1 @@
+"""The checked HTTP client: which links may be followed, and what a download may cost."""

@@ -1,0 +1,117 @@
+"""The closed list of sites whose pages are given to yt-dlp, and the extractors that may run.
+
+It is a table, so that a link is recognised offline and without yt-dlp installed. The generic
+extractor, which fetches any page, is never among them.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from framesift.fetching.parts import seconds_of
+
+EXTRACTORS: Final[dict[str, tuple[str, ...]]] = {
+    "youtube.com": ("youtube", "youtube:tab", "youtube:clip"),
+    "youtu.be": ("youtube", "youtubeytbe"),
+    "youtube-nocookie.com": ("youtube",),
+    "loom.com": ("loom",),
+    "vimeo.com": ("vimeo", "vimeo:channel", "vimeo:group", "vimeo:review"),
+    "dailymotion.com": ("dailymotion",),
+    "dai.ly": ("dailymotion",),
+    "ted.com": ("tedtalk", "tedembed"),
+    "twitch.tv": ("twitch:vod", "twitch:clips"),
+    "facebook.com": ("facebook", "facebook:reel", "facebookpluginsvideo"),
+    "x.com": ("twitter",),
+    "twitter.com": ("twitter",),
+    "tiktok.com": ("tiktok", "vm.tiktok"),
+    "reddit.com": ("reddit",),
+    "instagram.com": ("instagram",),
+    "bilibili.com": ("bilibili",),
+    "archive.org": ("archive.org",),
+    "wistia.com": ("wistia",),
+    "wistia.net": ("wistia",),
+    "streamable.com": ("streamable",),
+    "rumble.com": ("rumble", "rumbleembed"),
+    "media.ccc.de": ("media.ccc.de",),
+    "drive.google.com": ("googledrive",),
+    "dropbox.com": ("dropbox",),
+    "zoom.us": ("zoom", "zoom:clips"),
+}
+"""Names of yt-dlp's extractors for the pages of a domain and its subdomains."""
+
+STARTS: Final[dict[str, tuple[str, ...]]] = {
+    "youtube.com": ("t", "start", "time_continue"),
+    "youtu.be": ("t", "start", "time_continue"),
+    "youtube-nocookie.com": ("start", "t"),
+    "loom.com": ("t",),
+    "vimeo.com": ("t",),
+    "dailymotion.com": ("start",),
+    "dai.ly": ("start",),
+    "ted.com": ("t",),
+    "twitch.tv": ("t",),
+    "facebook.com": ("t",),
+    "bilibili.com": ("t",),
+    "archive.org": ("start", "t"),
+    "wistia.com": ("wtime",),
+    "wistia.net": ("wtime",),
+    "streamable.com": ("t",),
+    "rumble.com": ("start", "t"),
+    "drive.google.com": ("t",),
+}
+"""Names of the second to play from in the query of a site's links, the strongest first. On other
+sites a `t` is something else, such as the mark of who shared the link."""
+
+MOST_LABELS: Final = max(name.count(".") for name in EXTRACTORS) + 1
+FILE_SUFFIXES: Final = (".mp4", ".m4v", ".webm", ".mkv", ".mov", ".avi")
+
+
+def is_known_page(uri: str) -> bool:
+    """Returns whether `uri` is a page of a listed site, rather than a file that it serves."""
+    site, path = _site(uri)
+    return site is not None and not (path.lower().endswith(FILE_SUFFIXES) and site != "dropbox.com")
+
+
+def split_start(uri: str) -> tuple[str, tuple[float, float] | None]:
+    """Returns a page's link without the time in its query, and the part that it means by it."""
+    site, _ = _site(uri)
+    address, _, rest = uri.partition("?")
+    query, mark, fragment = rest.partition("#")
+    names = STARTS.get(site or "", ())
+    start, end, kept = None, math.inf, []
+    for pair in query.split("&"):
+        key, _, text = pair.partition("=")
+        seconds = seconds_of(unquote(text))
+        if names and key == "end" and seconds is not None:
+            end = seconds
+        elif key not in names or seconds is None:
+            kept.append(pair)
+        elif start is None or key == names[0]:
+            start = seconds
+    part = start or 0.0, end
+    if start is None and end == math.inf:
+        return uri, None
+    bare = address + (f"?{'&'.join(kept)}" if kept else "") + mark + fragment
+    return bare, part if part[0] < end and part != (0.0, math.inf) else None
+
+
+def allowed_extractors() -> list[str]:
+    """Returns the extractors that may run, as the patterns that yt-dlp's option takes."""
+    names = (name for names in EXTRACTORS.values() for name in names)
+    return [name.replace(".", r"\.") for name in dict.fromkeys(names)]
+
+
+def _site(uri: str) -> tuple[str | None, str]:
+    """Returns the listed domain that an http(s) link leads to, if it does, and its path."""
+    if uri[:8].strip().lower()[:4] != "http":
+        return None, ""
+    try:
+        parts = urlsplit(uri.strip())
+        labels = (parts.hostname or "").rstrip(".").split(".")
+    except ValueError:
+        return None, ""
+    if parts.scheme not in ("http", "https"):
+        return None, ""
+    ends = (".".join(labels[-count:]) for count in range(1, min(len(labels), MOST_LABELS) + 1))
+    return next((end for end in ends if end in EXTRACTORS), None), parts.path

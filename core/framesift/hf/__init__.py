@@ -1,0 +1,1 @@
+"""What is known of Hugging Face transformers: checkpoints, attention, templates, pixels."""

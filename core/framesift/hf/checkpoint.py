@@ -1,0 +1,266 @@
+"""Checkpoints of vision LLMs: safetensors only, whole, and no code that the user did not allow."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from framesift.errors import InvalidOptionError, MissingDependencyError, ModelError
+from framesift.hf._generation_settings import plain_settings
+from framesift.hf._pixel_settings import check_pixel_settings
+from framesift.hf.checkpoint_files import called, read_object
+from framesift.hf.checkpoint_reading import cached_first, cached_path, in_one_line, lacks, reach_hub
+from framesift.hf.tower_checkpoint import SETTINGS, check_size, placed, quiet
+from framesift.registry import require
+
+TOKENIZERS: Final = ("tokenizer.json", "tokenizer.model", "vocab.json")
+"""Files of which a tokenizer needs at least one."""
+PICKLES: Final = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+WHOLE: Final = (
+    r"(?:.*\.)?(?:vision_tower|vision_model|visual|multi_modal_projector|connector)",
+    "lm_head",
+)
+"""Names of the modules that keep their weights as they are when the LLM is quantized."""
+GROUP: Final = 32
+"""Weights that share a scale where they have 4 bits."""
+LISTED: Final = 8
+"""Special tokens that a message names at most."""
+NUMBERS: Final = ("hidden_size", "vocab_size", "max_position_embeddings", "num_hidden_layers")
+"""What every LLM says of itself."""
+QUANTIZERS: Final = {"cuda": "bitsandbytes", "cpu": "torchao"}
+
+
+def model_type(model: str, trust_remote_code: bool = False) -> str:
+    """Returns which family the config.json of a checkpoint names.
+
+    Raises:
+        ModelError: no such checkpoint, or it does not say.
+    """
+    read = require("transformers", extra="hf").PreTrainedConfig.get_config_dict
+    name = cached_first(read, model, trusted=trust_remote_code)[0].get("model_type")
+    if not isinstance(name, str):
+        raise ModelError(
+            f"{called(model)!r} has no config.json that names a model_type; pass the folder that "
+            "save_pretrained wrote, or a hub id"
+        )
+    return name
+
+
+def load_config(model: str, allowed: frozenset[str], trust_remote_code: bool) -> Any:
+    """Returns the configuration of a checkpoint, whose `model_type` is one of `allowed`.
+
+    Raises:
+        ModelError: no such checkpoint, or one of another family.
+    """
+    if (found := model_type(model, trust_remote_code)) not in allowed:
+        raise ModelError(
+            f"{called(model)!r} is a model of type {found!r}; this family reads "
+            f"{' or '.join(sorted(allowed))}; let framesift.load_vlm pick the family"
+        )
+    read = require("transformers", extra="hf").AutoConfig.from_pretrained
+    trust = {"trusted": trust_remote_code, "trust_remote_code": trust_remote_code}
+    config = cached_first(read, model, **trust)
+    text = config.get_text_config()
+    for name in NUMBERS:
+        if type(number := getattr(text, name, None)) is not int or number < 1:
+            raise ModelError(
+                f"config.json of {called(model)!r} gives its LLM {name}={number!r}, which must be "
+                "a whole number above 0; take the file that came with the model"
+            )
+    return config
+
+
+def load_model(
+    model: str,
+    allowed: frozenset[str],
+    *,
+    device: str | None,
+    dtype: str,
+    quantize: str | None,
+    trust_remote_code: bool,
+) -> Any:
+    """Returns the whole model in evaluation mode, every weight of it from the checkpoint.
+
+    Raises:
+        ModelError: no such checkpoint, of another family, pickled, or not every weight.
+        MissingDependencyError: the package that quantizes is not installed.
+    """
+    config = load_config(model, allowed, trust_remote_code)
+    _refuse_pickles(model)
+    kind = require("transformers", extra="hf").AutoModelForImageTextToText
+    check_size(
+        model,
+        lambda: kind.from_config(
+            deepcopy(config), attn_implementation="sdpa", trust_remote_code=trust_remote_code
+        ),
+    )
+    where, computing = placed(device, dtype)
+    on_gpu = torch.device(where).type != "cpu"
+    options: dict[str, Any] = {
+        "dtype": "auto" if dtype == "auto" and on_gpu else computing,
+        "use_safetensors": True,
+        # A wrong size would end in an error that does not name the weight.
+        "ignore_mismatched_sizes": True,
+        "attn_implementation": "sdpa",
+        "trust_remote_code": trust_remote_code,
+        "output_loading_info": True,
+    }
+    if quantize is not None:
+        options |= {
+            "quantization_config": quantization(quantize, torch.device(where).type),
+            "device_map": {"": where},
+        }
+    with quiet():
+        loaded, info = cached_first(
+            kind.from_pretrained, model, trusted=trust_remote_code, **options
+        )
+    unfit = sorted([*info["missing_keys"], *(name for name, *_ in info["mismatched_keys"])])
+    if unfit:
+        raise ModelError(
+            f"{called(model)!r} has {len(unfit)} weights missing or of another size, such as "
+            f"{unfit[0]!r}; its config.json asks for them; pass a complete checkpoint"
+        )
+    rows = config.get_text_config().vocab_size
+    loaded.generation_config = plain_settings(loaded.generation_config, rows)
+    return (loaded if quantize is not None else loaded.to(where)).eval()
+
+
+def load_tokenizer(model: str, trust_remote_code: bool) -> Any:
+    """Returns the tokenizer of a checkpoint.
+
+    Raises:
+        ModelError: it has none.
+    """
+    read = require("transformers", extra="hf").AutoTokenizer.from_pretrained
+    if lacks(model, TOKENIZERS):
+        raise ModelError(
+            f"{called(model)!r} has no tokenizer; add tokenizer.json and tokenizer_config.json of "
+            "the model to its folder"
+        )
+    trust = {"trusted": trust_remote_code, "trust_remote_code": trust_remote_code}
+    tokenizer = cached_first(read, model, **trust)
+    if not tokenizer.is_fast:
+        raise ModelError(
+            f"{called(model)!r} has a tokenizer without tokenizer.json, which does not say where "
+            "its tokens stand in a text; pass a checkpoint with tokenizer.json"
+        )
+    return tokenizer
+
+
+def check_vocabulary(model: str, config: Any, tokenizer: Any, visual_id: int) -> None:
+    """Raises where tokenizer and model do not agree about the visual token.
+
+    Raises:
+        ModelError: the tokenizer lacks it, or the model has no row for it.
+    """
+    rows = config.get_text_config().vocab_size
+    with in_one_line(model):
+        count = max(len(tokenizer), max(tokenizer.get_vocab().values(), default=0) + 1)
+    if type(visual_id) is not int or max(visual_id + 1, count) > rows:
+        raise ModelError(
+            f"{called(model)!r} has a vocabulary of {rows}, its tokenizer {count} tokens "
+            f"and its visual token the number {visual_id}; pass a checkpoint whose files belong "
+            "together"
+        )
+    added = tokenizer.added_tokens_decoder
+    if visual_id not in added:
+        some = ", ".join(f"{number} {token}" for number, token in list(added.items())[:LISTED])
+        raise ModelError(
+            f"{called(model)!r} names {visual_id} as its visual token, and its tokenizer has no "
+            f"special token of that number (it has {some or 'none'}); pass a checkpoint with the "
+            "tokenizer that belongs to it"
+        )
+    for name in ("vision_start_token_id", "vision_end_token_id"):
+        if (mark := getattr(config, name, visual_id)) not in added:
+            raise ModelError(
+                f"config.json of {called(model)!r} has {name}={str(mark)[:40]}, and its tokenizer "
+                "has no special token of that number; pass a checkpoint whose files belong together"
+            )
+
+
+def load_image_processor(model: str, trust_remote_code: bool) -> Any:
+    """Returns the preprocessing of a checkpoint's pictures, by pillow and numpy.
+
+    Raises:
+        ModelError: the checkpoint does not say how pictures are prepared.
+    """
+    if lacks(model, SETTINGS):
+        raise ModelError(
+            f"{called(model)!r} has no {' and no '.join(SETTINGS)}, so that nobody knows how its "
+            "pictures are prepared; add the processor files of the model to its folder"
+        )
+    read = require("transformers", extra="hf").AutoImageProcessor.from_pretrained
+    trust = {"trusted": trust_remote_code, "trust_remote_code": trust_remote_code}
+    processor = cached_first(read, model, backend="pil", **trust)
+    check_pixel_settings(model, processor.to_dict())
+    return processor
+
+
+def load_json(model: str, name: str) -> dict[str, Any]:
+    """Returns what a JSON file of a checkpoint says, nothing where there is no such file.
+
+    Raises:
+        ModelError: the file is damaged.
+    """
+    path = find(model, name)
+    return {} if path is None else read_object(model, path)
+
+
+def find(model: str, name: str) -> Path | None:
+    """Returns a file of a checkpoint, None where it has none or the hub is out of reach."""
+    path = cached_path(model, name, local_files_only=True)
+    if path is None and not Path(model).is_dir():
+        try:
+            reach_hub(model)
+        except ModelError:
+            return None
+        path = cached_path(model, name)
+    return path
+
+
+def _refuse_pickles(model: str) -> None:
+    folder = Path(model)
+    if not folder.is_dir() or any(folder.glob("*.safetensors")):
+        return
+    pickles = sorted(path.name for pattern in PICKLES for path in folder.glob(pattern))
+    if pickles:
+        raise ModelError(
+            f"{called(model)!r} holds pickled weights only ({pickles[0]}), which can run any code "
+            "when they are read; save the model again with safe_serialization, as model.safetensors"
+        )
+
+
+def quantization(bits: str, kind: str) -> Any:
+    """Returns what has transformers load the LLM in fewer bits; the vision side stays whole."""
+    package = QUANTIZERS.get(kind)
+    if package is None:
+        raise InvalidOptionError(
+            f"quantize={bits!r} works on 'cuda' and 'cpu', not on {kind!r}; leave it out"
+        )
+    try:
+        require(package, extra="hf")
+    except MissingDependencyError as error:
+        raise MissingDependencyError(
+            f"quantize={bits!r} on {kind!r} needs {package!r}, which is not installed; run: "
+            f"pip install {package}"
+        ) from error
+    transformers = require("transformers", extra="hf")
+    if kind == "cuda":
+        return transformers.BitsAndBytesConfig(
+            load_in_8bit=bits == "8bit",
+            load_in_4bit=bits == "4bit",
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_compute_dtype=torch.bfloat16,
+            llm_int8_skip_modules=list(WHOLE),
+        )
+    ways = require("torchao.quantization", extra="hf")
+    if bits == "8bit":
+        way = ways.Int8WeightOnlyConfig()
+    else:
+        groups = require("torchao.quantization.granularity", extra="hf").PerGroup(GROUP)
+        kind_of_weight = getattr(torch, "int4")  # noqa: B009
+        way = ways.IntxWeightOnlyConfig(weight_dtype=kind_of_weight, granularity=groups)
+    return transformers.TorchAoConfig(way, modules_to_not_convert=list(WHOLE))

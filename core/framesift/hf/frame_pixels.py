@@ -1,0 +1,99 @@
+"""Frames as the video processor of a checkpoint would hand them to its tower."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor
+
+from framesift.errors import ModelError
+from framesift.hf._pixel_settings import check_pixel_settings
+from framesift.hf.checkpoint import load_json
+from framesift.hf.checkpoint_files import called
+
+MODES: Final = {2: "bilinear", 3: "bicubic"}
+"""Filters of pillow that torch has as well, which is what video processors resize with."""
+SETTINGS: Final = (
+    ("processor_config.json", "video_processor"),
+    ("video_preprocessor_config.json", None),
+    ("preprocessor_config.json", None),
+    ("processor_config.json", "image_processor"),
+)
+"""Where settings for videos may stand, and under which key; the first one found holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FramePixels:
+    """The resizing and the colours that belong to a vision tower.
+
+    The arithmetic is that of the video processors of transformers, which need torchvision; this
+    does not, and gives the same pixels.
+    """
+
+    settings: dict[str, Any]
+    """What the checkpoint says about its videos, else about its pictures."""
+    resample: int
+    """Filter of pillow by which frames are resized."""
+
+    @classmethod
+    def of(cls, model: str, *, resample: int) -> Self:
+        """Returns what a checkpoint says.
+
+        Args:
+            model: local folder or hub id.
+            resample: filter of pillow that holds where the checkpoint names none.
+
+        Raises:
+            ModelError: it does not say how colours are normalized.
+        """
+        for name, key in SETTINGS:
+            found = load_json(model, name)
+            settings = found if key is None else found.get(key)
+            if isinstance(settings, dict) and {"image_mean", "image_std"} <= settings.keys():
+                check_pixel_settings(model, settings)
+                return cls(settings=settings, resample=settings.get("resample", resample))
+        raise ModelError(
+            f"{called(model)!r} does not give image_mean and image_std in preprocessor_config.json "
+            "or processor_config.json; add the preprocessor files that belong to the checkpoint"
+        )
+
+    def pixels(self, images: npt.NDArray[np.uint8], sizes_px: Sequence[tuple[int, int]]) -> Tensor:
+        """Returns RGB frames `(T, H, W, 3)` resized and normalized, float32 `(T, 3, h, w)`.
+
+        Args:
+            images: the frames.
+            sizes_px: sizes `(h, w)` that they are brought to, one after the other.
+        """
+        frames = torch.tensor(images).permute(0, 3, 1, 2).contiguous()
+        for size_px in sizes_px:
+            frames = frames if frames.shape[2:] == size_px else self._resized(frames, size_px)
+        if not self.settings.get("do_normalize", True):
+            return frames * float(self._scale)
+        mean, std = (
+            (torch.tensor(self.settings[name]) * (1.0 / self._scale))[:, None, None]
+            for name in ("image_mean", "image_std")
+        )
+        return (frames.float() - mean) / std
+
+    @property
+    def _scale(self) -> float:
+        if not self.settings.get("do_rescale", True):
+            return 1.0
+        scale: float = self.settings.get("rescale_factor", 1 / 255)
+        return scale
+
+    def _resized(self, frames: Tensor, size_px: tuple[int, int]) -> Tensor:
+        if self.resample in MODES:
+            return torch.nn.functional.interpolate(
+                frames, size=list(size_px), mode=MODES[self.resample], antialias=True
+            )
+        images = (Image.fromarray(frame) for frame in frames.permute(0, 2, 3, 1).numpy())
+        kind = Image.Resampling(self.resample)
+        resized = [np.asarray(image.resize(size_px[::-1], kind)) for image in images]
+        return torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2).contiguous()

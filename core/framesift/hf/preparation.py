@@ -1,0 +1,155 @@
+"""How a checkpoint prepares pictures, and which part of a picture is left when it has."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from framesift.errors import ModelError
+from framesift.hf.checkpoint_files import called
+from framesift.hf.frame_pixels import FramePixels
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Geometry:
+    """How pictures are brought to a size: padded to a square, resized, cropped, each if at all."""
+
+    padded: bool
+    size_px: int | tuple[int, int] | None
+    """Length of the shortest side, or `(H, W)`; None leaves pictures as they are."""
+    crop_px: tuple[int, int] | None
+    """Size `(H, W)` of the middle that is cut out."""
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Self:
+        """Returns what the settings of a processor say."""
+        size, crop = settings["size"], settings.get("crop_size")
+        exact = (size.get("height"), size.get("width"))
+        wanted = size.get("shortest_edge") or exact
+        return cls(
+            padded=bool(settings.get("do_pad")),
+            size_px=wanted if settings.get("do_resize", True) else None,
+            crop_px=(
+                (crop["height"], crop["width"]) if crop and settings.get("do_center_crop") else None
+            ),
+        )
+
+    def resized(self, height: int, width: int) -> tuple[int, int]:
+        """Returns the size `(H, W)` that a picture has before it is cropped."""
+        if self.size_px is None:
+            return height, width
+        if not isinstance(self.size_px, int):
+            return self.size_px
+        shortest = min(height, width)
+        return self.size_px * height // shortest, self.size_px * width // shortest
+
+    def region(self, height: int, width: int) -> tuple[float, float, float, float]:
+        """Returns the part `(x0, y0, x1, y1)` of a picture that is left, relative to it."""
+        seen = (max(height, width),) * 2 if self.padded else (height, width)
+        rows, columns = 1.0, 1.0
+        if self.crop_px is not None:
+            resized = self.resized(*seen)
+            rows, columns = self.crop_px[0] / resized[0], self.crop_px[1] / resized[1]
+        above, beside = (1 - rows * seen[0] / height) / 2, (1 - columns * seen[1] / width) / 2
+        return beside, above, 1 - beside, 1 - above
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preparation(ABC):
+    """The preprocessing of a vision tower that takes squares of one size."""
+
+    geometry: Geometry
+
+    @property
+    def least_px(self) -> int:
+        """Shortest side in pixels from which nothing is scaled up."""
+        size = self.geometry.size_px
+        if size is None:
+            return 1
+        return size if isinstance(size, int) else min(size)
+
+    @abstractmethod
+    def pixels(self, images: Pixels) -> Tensor:
+        """Returns RGB pixels `(T, H, W, 3)` as the tower takes them, float32 `(T, 3, h, w)`."""
+
+    def cut(self, images: Pixels) -> Pixels:
+        """Returns the part of `images` `(T, H, W, 3)` that the tower sees, black where padded."""
+        height, width = images.shape[1:3]
+        x0, y0, x1, y1 = self.geometry.region(height, width)
+        top, bottom = round(y0 * height), round(y1 * height)
+        left, right = round(x0 * width), round(x1 * width)
+        beyond = (
+            (0, 0),
+            (max(0, -top), max(0, bottom - height)),
+            (max(0, -left), max(0, right - width)),
+            (0, 0),
+        )
+        inside = images[:, max(0, top) : bottom, max(0, left) : right]
+        return np.pad(inside, beyond) if any(map(any, beyond)) else inside
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImagePreparation(Preparation):
+    """What an image processor of transformers does, by pillow."""
+
+    processor: Any
+
+    @classmethod
+    def of(cls, processor: Any) -> Self:
+        """Returns the preparation that an image processor stands for."""
+        return cls(geometry=Geometry.of(processor.to_dict()), processor=processor)
+
+    def pixels(self, images: Pixels) -> Tensor:
+        """Returns RGB pixels `(T, H, W, 3)` as the tower takes them, float32 `(T, 3, h, w)`."""
+        prepared = self.processor(
+            images=list(images), input_data_format="channels_last", return_tensors="pt"
+        )
+        pixels: Tensor = prepared["pixel_values"]
+        return pixels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoPreparation(Preparation):
+    """What a video processor of transformers does, without the torchvision that it needs."""
+
+    frames: FramePixels
+
+    @classmethod
+    def of(cls, model: str, usual: Mapping[str, Any], resample: int) -> Self:
+        """Returns what a checkpoint says about videos.
+
+        Args:
+            model: local folder or hub id.
+            usual: settings that hold where the checkpoint has none.
+            resample: filter of pillow, likewise.
+
+        Raises:
+            ModelError: it does not say how frames are prepared, or cuts out more than there is.
+        """
+        frames = FramePixels.of(model, resample=resample)
+        geometry = Geometry.of({**usual, **frames.settings})
+        height, width = geometry.resized(1 << 10, 1 << 10)
+        if geometry.crop_px is not None and (height, width) < geometry.crop_px:
+            raise ModelError(
+                f"{called(model)!r} cuts {geometry.crop_px} pixels out of {(height, width)}; "
+                "its crop_size must be at most its size; correct the preprocessor files"
+            )
+        return cls(geometry=geometry, frames=frames)
+
+    def pixels(self, images: Pixels) -> Tensor:
+        """Returns RGB pixels `(T, H, W, 3)` as the tower takes them, float32 `(T, 3, h, w)`."""
+        height, width = size_px = self.geometry.resized(*images.shape[1:3])
+        pixels = self.frames.pixels(images, [size_px])
+        if self.geometry.crop_px is None:
+            return pixels
+        rows, columns = self.geometry.crop_px
+        top, left = (height - rows) // 2, (width - columns) // 2
+        return pixels[:, :, top : top + rows, left : left + columns]

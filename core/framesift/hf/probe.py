@@ -1,0 +1,118 @@
+"""What one attention layer of a vision tower looks at, seen while the tower runs as ever.
+
+The fast attention gives no weights, and running a whole tower in the slow one costs its memory and
+time. So the scores of one layer are computed again beside it, through the door that transformers
+keeps for attention functions: no hook, no patched method, and no change to what the tower gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+from framesift.errors import ModelError
+from framesift.hf.attention import listening
+
+SCORES: Final = 1 << 22
+"""Attention weights of one picture that are held at once: 16 MB."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Seen:
+    """What a watched layer did in the forward passes since it has been watched."""
+
+    module: Any
+    summary: int | None
+    joined: bool = False
+    """Whether all heads count as one over all channels, instead of their average."""
+    _attention: list[Tensor] = field(default_factory=list)
+    _keys: list[Tensor] = field(default_factory=list)
+
+    @property
+    def attention(self) -> Tensor:
+        """Attention `(T, L)` that each token gets, float32; rows sum to 1.
+
+        It comes from the summary token, or from all tokens on average where there is none.
+        """
+        return self._joined(self._attention)
+
+    @property
+    def keys(self) -> Tensor:
+        """Keys `(T, L, Dk)` as the layer compares them, rotated if it does: averaged or joined."""
+        return self._joined(self._keys)
+
+    @torch.no_grad()
+    def note(self, query: Tensor, key: Tensor, mask: Tensor | None, scale: float) -> None:
+        """Keeps what one call of the layer attends to; queries and keys are `(B, heads, L, Dk)`."""
+        if self.joined:
+            query, key = (each.transpose(1, 2).flatten(2)[:, None] for each in (query, key))
+            mask, scale = None if mask is None else mask[:, :1], query.shape[-1] ** -0.5
+        if mask is not None:
+            mask = mask.expand(len(query), -1, -1, -1)
+        rows = [
+            _weights(query[i], key[i], None if mask is None else mask[i], scale, self.summary)
+            for i in range(len(query))
+        ]
+        self._attention.append(torch.stack(rows))
+        self._keys.append(key.mean(1))
+
+    def _joined(self, parts: list[Tensor]) -> Tensor:
+        lengths = sorted({part.shape[1] for part in parts})
+        if len(lengths) != 1:
+            found = f"pictures of {lengths} tokens" if parts else "no picture"
+            raise ModelError(
+                f"the watched {type(self.module).__name__} saw {found}; it must see pictures of "
+                "one size: watch a layer that attends over whole pictures, one video at a time"
+            )
+        return torch.cat(parts)
+
+
+@contextmanager
+def watch(module: Any, summary: int | None = None, *, joined: bool = False) -> Iterator[Seen]:
+    """Gives what the attention `module` of a vision tower does in the forward passes within.
+
+    The tower computes its attention by `sdpa` meanwhile, also where it was loaded with another, and
+    has its own setting back afterwards. Threads may watch one tower: each sees its own passes.
+
+    Args:
+        module: the attention module of one layer, such as `tower.encoder.layers[-2].self_attn`.
+        summary: position of the token that sums up the picture (CLS), None where there is none.
+        joined: whether all heads count as one over all channels, instead of their average.
+    """
+    seen = Seen(module=module, summary=summary, joined=joined)
+    with listening(module.config, lambda other: [seen] if other is module else []):
+        yield seen
+
+
+def _weights(
+    query: Tensor, key: Tensor, mask: Tensor | None, scale: float, summary: int | None
+) -> Tensor:
+    """Returns the attention `(L,)` that the tokens of one picture get.
+
+    Args:
+        query: `(heads, L, Dk)`.
+        key: `(heads, L, Dk)`.
+        mask: `(1 or heads, L, L)`, False or a negative number where nothing is attended to.
+        scale: what scores are multiplied by.
+        summary: position of the token that asks, None for all of them.
+    """
+    heads, length, _ = key.shape
+    asking = slice(None) if summary is None else slice(summary, summary + 1)
+    query = query[:, asking]
+    mask = None if mask is None else mask[:, asking]
+    rows, turned = max(1, SCORES // (heads * length)), key.float().transpose(1, 2)
+    received = turned.new_zeros(length)
+    for start in range(0, query.shape[1], rows):
+        part = slice(start, start + rows)
+        scores = (query[:, part].float() * scale) @ turned
+        if mask is not None and mask.dtype == torch.bool:
+            scores.masked_fill_(~mask[:, part], -torch.inf)
+        elif mask is not None:
+            scores += mask[:, part]
+        received += scores.softmax(-1).sum((0, 1))
+    return received / (heads * query.shape[1])

@@ -1,0 +1,140 @@
+"""One PNG with the sampled frames in a grid: dropped patches dimmed, keyframes framed."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from PIL import Image, ImageDraw, ImageFont
+
+from framesift.disk.writing import write_atomically
+from framesift.report._figures import FrameFigure, frame_figures
+from framesift.report._timeline import clock, moment_decimals
+from framesift.types.compressed import CompressedVideo, Keyframe
+from framesift.types.frames import Frames
+
+MOST_FRAMES: Final = 60
+WIDTH_PX: Final = 2000
+LARGEST_CELL_PX: Final = 480
+MARGIN_PX: Final = 32
+GAP_PX: Final = 16
+HEADER_PX: Final = 56
+CAPTION_PX: Final = 30
+MOST_COLUMNS: Final = 14
+ASPECT: Final = 1.5
+PAPER, INK, QUIET, MARK = "#11151b", "#e8ecf1", "#93a0b1", "#f2a93b"
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+def write_contact_sheet(
+    path: str | os.PathLike[str],
+    *,
+    video: CompressedVideo,
+    frames: Frames,
+    keyframes: Sequence[Keyframe],
+) -> None:
+    """Writes the picture of what was kept to `path`, whole or not at all.
+
+    Args:
+        path: the PNG file; missing folders are made, an older file is replaced.
+        video: what was kept, and the report about it.
+        frames: pictures of the sampled frames, or of some of them, matched by time.
+        keyframes: their frames are framed.
+
+    Raises:
+        ValueError: `frames` is empty, or times and plan of `video` disagree.
+    """
+    figures = frame_figures(video, frames, keyframes, limit=MOST_FRAMES, size_px=LARGEST_CELL_PX)
+    times = [clock(figure.pts_seconds, moment_decimals(video)) for figure in figures]
+    sheet = _sheet(figures, times, _headline(video, len(figures)))
+    buffer = io.BytesIO()
+    sheet.save(buffer, format="PNG")
+    write_atomically(path, buffer.getvalue())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Grid:
+    """Where the cells of a sheet lie."""
+
+    columns: int
+    rows: int
+    cell_px: tuple[int, int]
+    """Width and height of a picture, without its caption."""
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        width, height = self.cell_px
+        return (
+            2 * MARGIN_PX + self.columns * (width + GAP_PX) - GAP_PX,
+            2 * MARGIN_PX + HEADER_PX + self.rows * (height + CAPTION_PX + GAP_PX) - GAP_PX,
+        )
+
+    def corner(self, place: int) -> tuple[int, int]:
+        """Returns the upper left pixel (x, y) of a cell."""
+        row, column = divmod(place, self.columns)
+        width, height = self.cell_px
+        return (
+            MARGIN_PX + column * (width + GAP_PX),
+            MARGIN_PX + HEADER_PX + row * (height + CAPTION_PX + GAP_PX),
+        )
+
+
+def _headline(video: CompressedVideo, shown: int) -> str:
+    report = video.report
+    kept = f"{report.tokens_out:,} of {report.tokens_in:,} tokens kept"
+    part = "" if shown == report.frames_in else f"   |   {shown} of {report.frames_in} frames shown"
+    return f"{kept}{part}   |   {report.strategy}"
+
+
+def _sheet(figures: Sequence[FrameFigure], times: Sequence[str], headline: str) -> Image.Image:
+    grid = _grid(len(figures), *figures[0].image.size)
+    sheet = Image.new("RGB", grid.size_px, PAPER)
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(28)
+    draw.text((MARGIN_PX, MARGIN_PX), _fitting(headline, font, sheet.width), INK, font)
+    for place, (figure, time) in enumerate(zip(figures, times, strict=True)):
+        _draw_caption(draw, figure, time, grid.corner(place), grid.cell_px)
+        sheet.paste(figure.image.resize(grid.cell_px, Image.Resampling.LANCZOS), grid.corner(place))
+    return sheet
+
+
+def _fitting(text: str, font: Font, width_px: int) -> str:
+    """Returns as much of `text` as one line of the sheet holds."""
+    room = width_px - 2 * MARGIN_PX
+    if font.getlength(text) <= room:
+        return text
+    short = text
+    while short and font.getlength(f"{short}...") > room:
+        short = short[:-1]
+    return f"{short}..."
+
+
+def _grid(count: int, width_px: int, height_px: int) -> _Grid:
+    """Returns the grid of `count` cells that makes a sheet wider than high."""
+    columns = min(count, MOST_COLUMNS, math.ceil(math.sqrt(count * ASPECT * height_px / width_px)))
+    room = (WIDTH_PX - 2 * MARGIN_PX + GAP_PX) // columns - GAP_PX
+    cell = min(width_px, room)
+    height = max(1, round(height_px * cell / width_px))
+    return _Grid(columns=columns, rows=math.ceil(count / columns), cell_px=(cell, height))
+
+
+def _draw_caption(
+    draw: ImageDraw.ImageDraw,
+    figure: FrameFigure,
+    time: str,
+    corner: tuple[int, int],
+    size: tuple[int, int],
+) -> None:
+    (left, top), (width, height) = corner, size
+    if figure.is_keyframe:
+        box = (left - 4, top - 4, left + width + 3, top + height + 3)
+        draw.rectangle(box, outline=MARK, width=4)
+    font = ImageFont.load_default(18)
+    baseline = top + height + 7
+    draw.text((left, baseline), time, MARK if figure.is_keyframe else INK, font)
+    draw.text((left + width, baseline), f"{figure.kept:,}", QUIET, font, anchor="ra")

@@ -1,0 +1,1 @@
+"""Scenes, films and questions of synthetic:// videos."""

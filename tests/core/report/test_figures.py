@@ -1,0 +1,62 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from framesift.report._figures import frame_figures, nearest
+
+
+def test_all_frames_are_shown_where_they_fit(sifted):
+    video, frames, keys = sifted(frame_count=6)
+    figures = frame_figures(video, frames, keys, limit=6, size_px=32)
+    assert [figure.index for figure in figures] == list(range(6))
+    assert [figure.kept for figure in figures] == [12, 1, 2, 0, 1, 2]
+    assert [figure.is_keyframe for figure in figures] == [True, True] + [False] * 4
+    assert {figure.image.size for figure in figures} == {(32, 18)}
+
+
+def test_too_many_frames_are_thinned_evenly_around_the_keyframes(sifted):
+    video, frames, keys = sifted(frame_count=101, keyframes=101)
+    figures = frame_figures(video, frames, [keys[50], keys[51]], limit=12, size_px=32)
+    shown = [figure.index for figure in figures]
+    assert len(shown) == 12
+    assert {0, 50, 51, 100} <= set(shown)
+    others = [index for index in shown if index not in (50, 51)]
+    assert max(np.diff(others)) <= 13
+    assert min(np.diff(others)) >= 10
+
+
+def test_more_keyframes_than_room_are_thinned_too(sifted):
+    video, frames, keys = sifted(frame_count=20, keyframes=15)
+    figures = frame_figures(video, frames, keys, limit=5, size_px=32)
+    assert len(figures) == 5
+    assert all(figure.is_keyframe for figure in figures)
+
+
+def test_pictures_go_to_the_nearest_sampled_frame(sifted):
+    video, frames, _ = sifted(frame_count=6)
+    shifted = np.array([0.4, 0.1, 3.2])
+    order = np.argsort(shifted)
+    few = replace(frames[[0, 1, 2]], pts_seconds=shifted[order])
+    figures = frame_figures(video, few, [], limit=9, size_px=64)
+    assert [figure.index for figure in figures] == [0, 3]
+    whole_frame_kept = np.asarray(figures[0].image)
+    np.testing.assert_array_equal(whole_frame_kept, few.data[0])
+
+
+def test_nearest_takes_the_earlier_on_a_tie():
+    found = nearest(np.array([-5.0, 0.5, 0.6, 9.0]), np.array([0.0, 1.0, 2.0]))
+    assert found.tolist() == [0, 0, 1, 2]
+
+
+def test_no_pictures_are_refused(sifted):
+    video, frames, keys = sifted()
+    with pytest.raises(ValueError, match="at least one picture"):
+        frame_figures(video, frames[:0], keys, limit=9, size_px=64)
+
+
+def test_times_that_disagree_with_the_plan_are_refused(sifted):
+    video, frames, keys = sifted()
+    short = replace(video, frame_seconds=video.frame_seconds[:-1])
+    with pytest.raises(ValueError, match="every frame of the plan needs one time"):
+        frame_figures(short, frames, keys, limit=9, size_px=64)

@@ -1,0 +1,233 @@
+import errno
+import os
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from framesift.errors import StorageError
+from framesift.report.page import MOST_FRAMES, write_report
+from framesift.types.plan import TokenPlan
+
+VOID = {"meta", "img", "line", "rect", "circle", "br", "link", "input"}
+HOSTILE = "\"><script>alert(1)</script><img src=x onerror='alert(2)'>{{ 7*7 }}"
+
+
+class Page(HTMLParser):
+    """A parsed page: its elements, its text, and whether every element is closed in order."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.html = html
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.text = ""
+        self.open: list[str] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        self.text += " " if tag == "td" else ""
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.text += data
+
+    def of_class(self, name):
+        return [a for _, a in self.elements if name in a.get("class", "").split()]
+
+
+def page_of(tmp_path, video, frames, keyframes, **options) -> Page:
+    path = tmp_path / "new" / "page.html"
+    write_report(path, video=video, frames=frames, keyframes=keyframes, **options)
+    page = Page(path.read_text(encoding="utf-8"))
+    assert page.open == []
+    return page
+
+
+def test_every_frame_and_keyframe_has_its_figure(tmp_path, sifted):
+    page = page_of(tmp_path, *sifted(frame_count=6, keyframes=2))
+    assert len(page.of_class("frame")) == 6
+    assert len(page.of_class("lost")) == 1
+    assert len(page.of_class("marked")) == 2
+    assert len(page.of_class("keyframe")) == len(page.of_class("key")) == 2
+    assert len(page.of_class("bar")) == 6
+    assert sum(tag == "img" for tag, _ in page.elements) == 8
+
+
+def test_the_numbers_of_the_report_are_on_the_page(tmp_path, sifted):
+    changes = {"tokens_in": 123_456, "tokens_out": 3_210, "budget": 3_210, "keep": 0.026}
+    page = page_of(tmp_path, *sifted(**changes, warnings=["two frames were damaged"]))
+    text = " ".join(page.text.split())
+    assert "123,456 → 3,210" in text
+    assert "2.6 % kept" in text
+    assert "2.6 % asked; met exactly" in text
+    assert "6 → 5" in text
+    assert "temporal:threshold=0.9" in text
+    assert "two frames were damaged" in text
+    assert "decode 1.500" in text
+    assert "total 1.750" in text
+    assert "torch 2.6.0" in text
+    assert "00:05" in text
+
+
+@pytest.mark.parametrize(
+    ("budget", "words"),
+    [(18, "met exactly"), (20, "2 below the budget"), (17, "1 over the budget")],
+)
+def test_a_missed_budget_is_said(tmp_path, sifted, budget, words):
+    page = page_of(tmp_path, *sifted(budget=budget))
+    assert words in page.text
+
+
+def test_the_page_loads_nothing(tmp_path, sifted):
+    page = page_of(tmp_path, *sifted(uri="https://example.com/watch?v=1"), title="https://t")
+    for tag, attributes in page.elements:
+        assert tag not in {"script", "link", "iframe", "object", "embed", "base"}
+        assert "href" not in attributes
+        assert not any(name.startswith("on") for name in attributes)
+        assert attributes.get("src", "data:image/jpeg;base64,").startswith(
+            "data:image/jpeg;base64,"
+        )
+    assert not re.search(r"url\(|@import", page.html)
+    policy = next(a["content"] for _, a in page.elements if "http-equiv" in a)
+    assert policy.startswith("default-src 'none'; img-src data:;")
+
+
+def test_hostile_text_stays_text(tmp_path, sifted):
+    video, frames, keys = sifted(
+        uri=HOSTILE, strategy=HOSTILE, warnings=[HOSTILE], versions={HOSTILE: HOSTILE}
+    )
+    hostile_keys = [
+        type(key)(image=key.image, pts_seconds=0.0, score=1.0, reason=HOSTILE) for key in keys
+    ]
+    page = page_of(tmp_path, video, frames, hostile_keys, title=HOSTILE)
+    assert {tag for tag, _ in page.elements} & {"script"} == set()
+    assert not any("onerror" in attributes for _, attributes in page.elements)
+    assert page.text.count(HOSTILE) >= 7
+
+
+@pytest.mark.parametrize(
+    ("uri", "title", "heading"),
+    [
+        ("/films/talk.mp4", None, "talk.mp4"),
+        ("https://a.example/b/talk.mp4?token=1", None, "talk.mp4"),
+        ("https://youtu.be/abc", None, "https://youtu.be/abc"),
+        ("/films/talk.mp4", "My talk", "My talk"),
+    ],
+)
+def test_heading(tmp_path, sifted, uri, title, heading):
+    page = page_of(tmp_path, *sifted(uri=uri), title=title)
+    assert f"<h1>{heading}</h1>" in page.html
+
+
+def test_one_frame(tmp_path, sifted):
+    page = page_of(tmp_path, *sifted(frame_count=1, keyframes=0))
+    assert len(page.of_class("frame")) == 1
+    assert page.of_class("keyframe") == []
+
+
+def test_two_hours_show_a_part_and_say_so(tmp_path, sifted):
+    page = page_of(tmp_path, *sifted(frame_count=1800, spacing_seconds=4.0, pictures=150))
+    assert len(page.of_class("frame")) == MOST_FRAMES
+    assert "120 of 1,800 sampled frames are shown" in page.text
+    assert "2:00:00" in page.text
+    assert "1:59:56" in page.text
+
+
+def test_a_merging_plan_is_explained(tmp_path, sifted):
+    plan = TokenPlan.merge(torch.arange(72) // 4, tokens_per_frame=12)
+    page = page_of(tmp_path, *sifted(plan=plan))
+    assert "merged" in page.text
+    assert page.of_class("lost") == []
+
+
+def test_large_keyframes_are_made_smaller(tmp_path, sifted):
+    video, frames, (key, *_) = sifted()
+    large = type(key)(image=Image.new("RGBA", (3000, 2000)), pts_seconds=0, score=1, reason="")
+    page = page_of(tmp_path, video, frames, [large])
+    assert len(page.html) < 100_000
+
+
+def test_a_failure_leaves_the_old_page_and_nothing_else(tmp_path, sifted, monkeypatch):
+    video, frames, keys = sifted()
+    path = tmp_path / "page.html"
+    path.write_text("old")
+    with pytest.raises(ValueError, match="at least one picture"):
+        write_report(path, video=video, frames=frames[:0], keyframes=keys)
+
+    def full_disk(_):
+        raise OSError(errno.ENOSPC, "disk full")
+
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(StorageError, match="disk full"):
+        write_report(path, video=video, frames=frames, keyframes=keys)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))),
+    None,
+)
+browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the PATH")
+MEASURE = """<script>addEventListener("load", () => {
+  const root = document.documentElement, images = [...document.images];
+  root.dataset.measured = [innerWidth, root.scrollWidth, images.length,
+    images.filter(image => image.naturalWidth).length].join(" ")})</script>"""
+
+
+def chromium(tmp_path: Path, *options: str) -> str:
+    quiet = (
+        *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+        *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+        *("--disable-dev-shm-usage", f"--user-data-dir={tmp_path / 'profile'}"),
+    )
+    command = [str(CHROMIUM), *quiet, *options]
+    return subprocess.run(command, capture_output=True, check=True, timeout=60).stdout.decode()
+
+
+@browser
+@pytest.mark.browser
+def test_a_narrow_browser_shows_all_of_it(tmp_path, sifted):
+    long_words = {"uri": "https://example.com/" + "x" * 300, "strategy": "chain:" + "a=1," * 60}
+    video, frames, keys = sifted(frame_count=40, keyframes=5, tokens_in=987_654_321, **long_words)
+    page = page_of(tmp_path, video, frames, keys)
+    measured = tmp_path / "measured.html"
+    measured.write_text(re.sub("<meta http-equiv[^>]*>", MEASURE, page.html), encoding="utf-8")
+    dom = chromium(tmp_path, "--window-size=420,900", "--dump-dom", measured.as_uri())
+    found = re.search(r'data-measured="(\d+) (\d+) (\d+) (\d+)"', dom)
+    assert found, "the page did not load"
+    inner, scroll, images, loaded = map(int, found.groups())
+    assert scroll <= inner <= 500
+    assert images == loaded == 45
+
+
+@browser
+@pytest.mark.browser
+def test_a_browser_paints_the_page_under_its_own_policy(tmp_path, sifted):
+    page_of(tmp_path, *sifted(frame_count=12))
+    picture = tmp_path / "page.png"
+    address = (tmp_path / "new" / "page.html").as_uri()
+    chromium(tmp_path, "--window-size=1000,1400", f"--screenshot={picture}", address)
+    with Image.open(picture) as image:
+        pixels = np.asarray(image.convert("RGB")).astype(int)
+    assert pixels.shape[:2] == (1400, 1000)
+    accent = np.abs(pixels - [0x2B, 0x7A, 0x8C]).max(-1) < 3
+    assert accent.sum() > 1000, "the bars of the timeline are missing"
+    colours_below = np.unique(pixels[700:].reshape(-1, 3), axis=0)
+    assert len(colours_below) > 500, "the frames are missing"
