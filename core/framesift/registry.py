@@ -1,4 +1,4 @@
-"""The folder is the registry: a file's name is the public name of the one part it holds.
+"""Parts and their registries: a file's name is the public name of the one part that it holds.
 
 Listing imports nothing, so a broken or heavy part cannot break the others. Third parties add
 parts by entry points in the group of the folder's dotted name, such as `framesift.strategies`.
@@ -10,13 +10,12 @@ import difflib
 import importlib
 import inspect
 import pkgutil
+from abc import ABC
 from dataclasses import MISSING, Field, dataclass, fields
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Generic, TypeVar, cast, get_type_hints
-
-from pydantic import TypeAdapter, ValidationError
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from framesift.errors import (
     FramesiftError,
@@ -24,10 +23,38 @@ from framesift.errors import (
     MissingDependencyError,
     UnknownNameError,
 )
-from framesift.types.options import shown
+from framesift.types.options import Options, checked_option, shown
 from framesift.types.spec import bracketed, one_deeper, parse_options
 
-Part = TypeVar("Part")
+AnyPart = TypeVar("AnyPart", bound="Part")
+
+
+class Part(Options, ABC):
+    """What strategies, encoders, selectors, decoders, sources and vision LLMs have in common.
+
+    The instance is the configuration: the fields of a part's dataclass are its options.
+    """
+
+    summary: ClassVar[str]
+    """One line for tables and listings."""
+
+    @property
+    def spec(self) -> str:
+        """The spec string that makes this part again: its name and the options that differ."""
+        name = type(self).__module__.rpartition(".")[2].replace("_", "-")
+        changed = {
+            option.name: getattr(self, option.name)
+            for option in part_options(type(self))
+            if getattr(self, option.name) != option_default(option)
+        }
+        options = ",".join(f"{key}={bracketed(value)}" for key, value in changed.items())
+        return f"{name}:{options}" if options else name
+
+    @classmethod
+    def facts(cls) -> dict[str, Any]:
+        """Returns what listings say of the part: its options with defaults, and their schema."""
+        options = {option.name: option_default(option) for option in part_options(cls)}
+        return {"summary": cls.summary, "options": options, "schema": cls.options_schema()}
 
 
 def require(module: str, *, extra: str) -> Any:
@@ -45,7 +72,7 @@ def require(module: str, *, extra: str) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Registry(Generic[Part]):
+class Registry(Generic[AnyPart]):
     """The parts of one plural folder, by name."""
 
     package: str
@@ -64,7 +91,7 @@ class Registry(Generic[Part]):
         """Returns the sorted public names, importing none of the parts."""
         return sorted({*self._own_names(), *self._entry_points()})
 
-    def get(self, name: str) -> type[Part]:
+    def get(self, name: str) -> type[AnyPart]:
         """Returns the class behind `name`.
 
         Raises:
@@ -74,10 +101,10 @@ class Registry(Generic[Part]):
         if name in self._own_names():
             return self._only_part(f"{self.package}.{name.replace('-', '_')}", base)
         if name in (found := self._entry_points()):
-            return cast(type[Part], found[name].load())
+            return cast(type[AnyPart], found[name].load())
         raise UnknownNameError(self._unknown(name))
 
-    def create(self, spec: str | Part, /, **options: Any) -> Part:
+    def create(self, spec: str | AnyPart, /, **options: Any) -> AnyPart:
         """Returns the part that a spec string such as `"temporal:threshold=0.9"` describes.
 
         An object that is a part already is returned as it is. Values in the string are read by
@@ -98,17 +125,19 @@ class Registry(Generic[Part]):
         with one_deeper(spec):
             return self._created(spec, options)
 
-    def _created(self, spec: str, options: dict[str, Any]) -> Part:
+    def _created(self, spec: str, options: dict[str, Any]) -> AnyPart:
         name, _, text = spec.strip().partition(":")
         part = self.get(name.strip())
         written = parse_options(spec, text)
-        known = {field.name: field for field in part_options(part)}
+        known = [field.name for field in part_options(part)]
         for key in (*written, *options):
             if key not in known:
                 raise InvalidOptionError(self._no_option(name, key, known))
-        hints = get_type_hints(part)
-        values = {key: _coerce(spec, key, value, hints[key]) for key, value in written.items()}
         try:
+            values = {
+                key: checked_option(part, key, value, is_text=True)
+                for key, value in written.items()
+            }
             return part(**{**values, **options})
         except FramesiftError:
             raise
@@ -117,7 +146,15 @@ class Registry(Generic[Part]):
 
     def facts(self) -> list[dict[str, Any]]:
         """Returns what every part says of itself, options and their defaults included."""
-        return [{"name": name, **_facts(self.get(name))} for name in self.names()]
+        return [{"name": name, **self.get(name).facts()} for name in self.names()]
+
+    def schema(self, name: str) -> dict[str, Any]:
+        """Returns the JSON schema of a part's options: type, range, default and description.
+
+        Raises:
+            UnknownNameError: no such part.
+        """
+        return self.get(name).options_schema()
 
     def _own_names(self) -> list[str]:
         folder = Path(str(importlib.import_module(self.package).__file__)).parent
@@ -128,11 +165,11 @@ class Registry(Generic[Part]):
     def _entry_points(self) -> dict[str, EntryPoint]:
         return {entry.name: entry for entry in entry_points(group=self.package)}
 
-    def _base(self) -> type[Part]:
+    def _base(self) -> type[AnyPart]:
         module, _, name = self.base.rpartition(".")
-        return cast(type[Part], getattr(importlib.import_module(module), name))
+        return cast(type[AnyPart], getattr(importlib.import_module(module), name))
 
-    def _only_part(self, module: str, base: type[Part]) -> type[Part]:
+    def _only_part(self, module: str, base: type[AnyPart]) -> type[AnyPart]:
         found = importlib.import_module(module)
         parts = [
             value
@@ -149,7 +186,7 @@ class Registry(Generic[Part]):
         hint = f"did you mean {close[0]!r}? " if close else ""
         return f"unknown {self.kind} {shown(name)}; {hint}choose one of: {', '.join(names)}"
 
-    def _no_option(self, name: str, key: str, known: dict[str, Field[Any]]) -> str:
+    def _no_option(self, name: str, key: str, known: list[str]) -> str:
         close = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
         hint = f"did you mean {close[0]!r}? " if close else ""
         allowed = ", ".join(known) or "none"
@@ -176,49 +213,3 @@ def option_default(option: Field[Any]) -> Any:
     if option.default is not MISSING:
         return option.default
     return None if option.default_factory is MISSING else option.default_factory()
-
-
-def output_of(strategy: Any) -> str:
-    """Returns whether a strategy's outputs are tokens `kept` as they are or `merged` from several.
-
-    One that holds others says whose outputs its own are like.
-    """
-    return strategy.output or ("merged" if strategy.merges else "kept")
-
-
-def describe(part: Any) -> str:
-    """Returns the spec string of a part: its name and the options that differ from the default."""
-    name = type(part).__module__.rpartition(".")[2].replace("_", "-")
-    changed = {
-        option.name: getattr(part, option.name)
-        for option in part_options(type(part))
-        if getattr(part, option.name) != option_default(option)
-    }
-    options = ",".join(f"{key}={bracketed(value)}" for key, value in changed.items())
-    return f"{name}:{options}" if options else name
-
-
-def _facts(part: Any) -> dict[str, Any]:
-    facts: dict[str, Any] = {"summary": part.summary}
-    for name in ("needs", "gives"):
-        if hasattr(part, name):
-            facts[name] = sorted(getattr(part, name))
-    if getattr(part, "paper", None):
-        facts["paper"] = part.paper
-    if hasattr(part, "cost"):
-        facts["output"] = output_of(part)
-        facts.update({name: getattr(part, name) for name in ("applies_to", "cost")})
-    facts["options"] = {option.name: option_default(option) for option in part_options(part)}
-    return facts
-
-
-def _coerce(spec: str, key: str, value: Any, hint: Any) -> Any:
-    if isinstance(value, str) and value.lower() == "none":
-        value = None
-    try:
-        return TypeAdapter(hint).validate_python(value)
-    except ValidationError as error:
-        problem = error.errors()[0]["msg"]
-        raise InvalidOptionError(
-            f"{shown(spec)}: option {key}={shown(value)} does not fit: {problem}"
-        ) from error

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from framesift.evaluation.answers.statistics import OVERALL
-from framesift.registry import Registry, output_of, part_options
+from framesift.registry import Registry
 
 RESULTS = "examples/results"
 """Folder of kept results, beside README."""
@@ -23,8 +23,7 @@ def table(plural: str, figures: Figures) -> str:
     """Returns a Markdown table of the parts of one registry, with the figures of each by name."""
     registry: Registry[Any] = importlib.import_module(f"framesift.{plural}").registry
     rows = [
-        _row(registry.kind, name, registry.get(name)) | figures.get(name, {})
-        for name in registry.names()
+        _row(registry.kind, facts) | figures.get(facts["name"], {}) for facts in registry.facts()
     ]
     heads = list(dict.fromkeys(head for row in rows for head in row))
     lines = [f"| {' | '.join(row.get(head, '') for head in heads)} |" for row in rows]
@@ -72,17 +71,17 @@ def _section(results: Path, name: str) -> dict[str, Any]:
     return {}
 
 
-def _row(kind: str, name: str, part: Any) -> dict[str, str]:
+def _row(kind: str, facts: dict[str, Any]) -> dict[str, str]:
     """Returns the cells of one part by the heads of their columns."""
-    signals = sorted(getattr(part, "needs", ())) or sorted(getattr(part, "gives", ()))
+    name, paper = facts["name"], facts.get("paper")
     cells = {
-        kind: f"[`{name}`]({part.paper})" if getattr(part, "paper", None) else f"`{name}`",
-        "what it does": part.summary.replace("|", r"\|"),
-        "signals": ", ".join(signals),
+        kind: f"[`{name}`]({paper})" if paper else f"`{name}`",
+        "what it does": facts["summary"].replace("|", r"\|"),
+        "signals": ", ".join(facts.get("needs") or facts.get("gives") or ()),
     }
     if kind == "strategy":
-        return cells | {"output": output_of(part), "cost": part.cost}
-    return cells | {"options": ", ".join(f"`{option.name}`" for option in part_options(part))}
+        return cells | {"output": facts["output"], "cost": facts["cost"]}
+    return cells | {"options": ", ".join(f"`{option}`" for option in facts["options"])}
 
 
 def main() -> None:

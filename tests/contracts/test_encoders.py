@@ -6,7 +6,6 @@ import torch
 
 from framesift.encoders import registry
 from framesift.encoders.base import Encoder
-from framesift.registry import describe
 from framesift.types.frames import Frames
 from framesift.types.tokens import VideoTokens
 from rounding import STEPS, assert_near
@@ -69,7 +68,7 @@ def assert_same(first: VideoTokens, second: VideoTokens, *, steps: int = 0) -> N
 def test_it_is_an_encoder_that_says_what_it_is(encoder):
     assert isinstance(encoder, Encoder)
     assert encoder.summary
-    assert describe(encoder).split(":")[0] in NAMES
+    assert encoder.spec.split(":")[0] in NAMES
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
@@ -111,7 +110,7 @@ def test_the_same_frames_give_the_same_tokens_to_the_bit(encoder):
 
 
 def test_an_equal_encoder_gives_the_same_tokens(encoder):
-    twin = registry.create(describe(encoder))
+    twin = registry.create(encoder.spec)
     assert twin == encoder
     assert_same(encoder.encode(make_frames()), twin.encode(make_frames()))
 

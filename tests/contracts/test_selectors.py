@@ -7,7 +7,6 @@ import torch
 
 from framesift.errors import BudgetError
 from framesift.progress import on_progress
-from framesift.registry import describe
 from framesift.selectors import registry
 from framesift.types.tokens import VideoTokens
 
@@ -71,7 +70,7 @@ def test_zero_features_and_half_precision(selector):
 
 
 def test_spec_round_trip_and_class_facts(selector):
-    assert registry.create(describe(selector)) == selector
+    assert registry.create(selector.spec) == selector
     assert selector.summary
 
 

@@ -8,7 +8,6 @@ import pytest
 
 from framesift.errors import SourceError, UnsupportedSourceError
 from framesift.fetching.limits import FetchLimits
-from framesift.registry import describe
 from framesift.sources import registry
 from framesift.sources.base import Source, open_video
 
@@ -64,7 +63,7 @@ def test_matching_needs_no_network(source, offline):
 
 
 def test_a_spec_describes_the_source(source):
-    assert registry.create(describe(source)) == source
+    assert registry.create(source.spec) == source
 
 
 @pytest.mark.parametrize("uri", URIS)
@@ -99,7 +98,7 @@ def test_what_is_missing_is_a_source_error_without_a_trace(name, tmp_path, monke
 )
 def test_a_uri_goes_to_the_source_that_knows_most(uri, name):
     matching = [part for each in NAMES if (part := registry.create(each)).matches(uri)]
-    assert describe(max(matching, key=lambda part: part.priority)) == name
+    assert max(matching, key=lambda part: part.priority).spec == name
 
 
 def test_what_no_source_matches_is_unsupported():

@@ -12,7 +12,6 @@ transformers = pytest.importorskip("transformers")
 from framesift.answering.prefix_cache import read_once  # noqa: E402
 from framesift.errors import InvalidOptionError, ModelError  # noqa: E402
 from framesift.hf.question import word_embeddings  # noqa: E402
-from framesift.registry import describe  # noqa: E402
 from framesift.types.frames import Frames  # noqa: E402
 from framesift.types.plan import TokenPlan  # noqa: E402
 from framesift.types.video import VideoInfo  # noqa: E402
@@ -107,9 +106,9 @@ def test_it_is_a_vlm_that_says_what_it_is(case):
     assert isinstance(case.vlm, VLM)
     assert case.vlm.summary
     assert case.vlm.model_types
-    assert describe(case.vlm).startswith(f"{case.tiny.family or case.name}:model=")
+    assert case.vlm.spec.startswith(f"{case.tiny.family or case.name}:model=")
     assert load_vlm(case.vlm) is case.vlm
-    assert load_vlm(describe(case.vlm)) == case.vlm
+    assert load_vlm(case.vlm.spec) == case.vlm
 
 
 def test_the_whole_video_is_the_ordinary_prompt(case):

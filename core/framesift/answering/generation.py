@@ -2,59 +2,42 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Event
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from framesift.errors import InvalidOptionError, calling_back
 from framesift.progress import tell
 from framesift.registry import require
 from framesift.types.answer import FinishReason
-from framesift.types.options import check_options
+from framesift.types.options import Count, Options
 
 OnText = Callable[[str], object]
 """Is told each piece of an answer as soon as it is certain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Generation:
+class Generation(Options):
     """How an answer is chosen; greedy by default, so that the same prompt gives the same words."""
 
-    max_new_tokens: int = 64
+    max_new_tokens: Count = 64
     """Most tokens of the answer."""
-    temperature: float = 0.0
+    temperature: Annotated[float, Field(ge=0)] = 0.0
     """0 takes the likeliest token; above 0 draws, the higher the more freely."""
-    top_p: float | None = None
-    """Draw among the likeliest tokens that hold this probability together, in (0, 1]."""
-    top_k: int | None = None
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Draw among the likeliest tokens that hold this probability together."""
+    top_k: Count | None = None
     """Draw among this many likeliest tokens."""
-    stop: tuple[str, ...] = ()
+    stop: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     """The answer ends before the first of these strings."""
     seed: int | None = None
     """Makes a draw repeatable; torch's own random state is neither read nor moved."""
-
-    def __post_init__(self) -> None:
-        check_options(self)
-        if self.max_new_tokens < 1:
-            raise InvalidOptionError(f"max_new_tokens={self.max_new_tokens!r} must be at least 1")
-        if not (math.isfinite(self.temperature) and self.temperature >= 0):
-            raise InvalidOptionError(
-                f"temperature={self.temperature!r} must be 0 (greedy) or a number above it"
-            )
-        if self.top_p is not None and not 0 < self.top_p <= 1:
-            raise InvalidOptionError(f"top_p={self.top_p!r} must be above 0 and at most 1")
-        if self.top_k is not None and self.top_k < 1:
-            raise InvalidOptionError(f"top_k={self.top_k!r} must be at least 1 token")
-        if not all(self.stop):
-            raise InvalidOptionError(
-                f"stop={self.stop!r} must be a tuple of strings, none of them empty"
-            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from framesift.registry import Registry
 from framesift.types.answer import Answer, Segment
 from framesift.types.clock import cut
 from framesift.types.compressed import CompressionReport, Keyframe
+from framesift.types.schema import explained
 
 
 def show_report(report: CompressionReport, files: Sequence[Path], *, as_json: bool) -> None:
@@ -149,9 +150,12 @@ def show_parts(plural: str, *, as_json: bool) -> None:
         facts = [f"{key}: {', '.join(row[key])}" for key in ("needs", "gives") if row.get(key)]
         if "output" in row:
             facts.append(f"{row['applies_to']}, {row['output']}, {row['cost']}")
-        options = [f"{key}={value}" for key, value in row["options"].items()]
-        terminal.line(f"{row['name']:<14}{row['summary']}")
-        for line in [*facts, *([f"options: {', '.join(options)}"] if options else [])]:
+        schemas = row["schema"]["properties"]
+        options = [
+            f"{key}={value}  {explained(schemas[key])}" for key, value in row["options"].items()
+        ]
+        terminal.line(f"{row['name']:<13} {row['summary']}")
+        for line in [*facts, *options]:
             terminal.line(f"{'':<14}{line}")
 
 

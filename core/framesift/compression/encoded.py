@@ -10,7 +10,6 @@ from framesift.compression.steps import Encoded, Stages, Video, file_of
 from framesift.decoders.base import FrameIndex
 from framesift.decoders.sampling import at_fps, covered
 from framesift.errors import InvalidOptionError
-from framesift.registry import describe
 from framesift.run import Run
 from framesift.types.budget import Budget
 from framesift.types.compressed import CompressedVideo
@@ -133,8 +132,8 @@ class Compression(Parts):
             encoder=self._encoder.spec,
             weights=self._encoder.weights,
             question=question if self.reads_question else None,
-            selector=None if self.max_frames is None else describe(self._selector),
-            decoder=self._decoder.spec(file_of(video.local)),
+            selector=None if self.max_frames is None else self._selector.spec,
+            decoder=self._decoder.reader_spec(file_of(video.local)),
             fps=self.fps,
             gate=self.gate,
             region=self._encoder.fitted(index.info).region(index.info),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Final
+from typing import Annotated, Final
+
+from pydantic import Field
 
 from framesift.answering.session import check_question
 from framesift.compression import outcomes
@@ -14,14 +16,13 @@ from framesift.decoders.base import Decoder
 from framesift.decoders.stills import WithStills
 from framesift.encoders import registry as encoders
 from framesift.encoders.base import Encoder
-from framesift.encoders.gate import check_gate
 from framesift.errors import BudgetError, InvalidOptionError, MissingSignalError
 from framesift.fetching.limits import FetchLimits
 from framesift.selectors import registry as selectors
 from framesift.selectors.base import Selector
 from framesift.strategies.base import Strategy, create_strategy
-from framesift.types.budget import Budget
-from framesift.types.options import check_options, number
+from framesift.types.budget import Budget, Keep, MaxTokens
+from framesift.types.options import Count, Options, Raises
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens
 from framesift.types.video import MAX_PIXELS, VideoInfo
@@ -39,7 +40,7 @@ FASTEST_FPS: Final = 1e6
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parts:
+class Parts(Options):
     """The options of a compressor, checked when it is made, and the parts that they name.
 
     Every part may be given as a spec string such as `"temporal:threshold=0.9"` or as an object; it
@@ -48,9 +49,9 @@ class Parts:
 
     strategy: str | Strategy = "temporal"
     """Decides which tokens survive."""
-    keep: float = 0.25
-    """Fraction of the tokens kept, in (0, 1]."""
-    max_tokens: int | None = None
+    keep: Keep = 0.25
+    """Fraction of the tokens kept."""
+    max_tokens: MaxTokens = None
     """Most tokens kept; the smaller of this and `keep` wins."""
     vlm: str | VLM | None = None
     """Answers questions: a name, a hub id, a folder or a loaded model; None for no answers."""
@@ -58,25 +59,18 @@ class Parts:
     """Turns frames into tokens; None for the tower of `vlm`, or `"handcrafted"` without one."""
     selector: str | Selector = "keyframes"
     """Picks keyframes, and the frames to encode where `max_frames` is exceeded."""
-    max_frames: int | None = None
+    max_frames: Annotated[Count | None, Raises(BudgetError)] = None
     """Most frames that are encoded, None for all that were sampled."""
-    gate: float | None = None
+    gate: Annotated[float, Field(gt=0, le=1)] | None = None
     """Least similarity to the last encoded frame at which one copies its tokens; None for never."""
     decoder: str | Decoder = "pyav"
     """Reads the file."""
-    fps: float = 1.0
+    fps: Annotated[float, Field(ge=SLOWEST_FPS, le=FASTEST_FPS)] = 1.0
     """Frames sampled per second of video."""
     limits: FetchLimits = field(default_factory=FetchLimits)
     """What a download may cost and where it may go."""
 
     def __post_init__(self) -> None:
-        errors = dict.fromkeys(("keep", "max_tokens", "max_frames"), BudgetError)
-        check_options(self, errors)
-        Budget(keep=self.keep, max_tokens=self.max_tokens)
-        number("fps", self.fps, low=SLOWEST_FPS, high=FASTEST_FPS, unit="frames per second")
-        if self.max_frames is not None and self.max_frames < 1:
-            raise BudgetError(f"max_frames={self.max_frames!r} must be at least 1")
-        check_gate(self.gate)
         missing = self._strategy.required_signals - self._encoder.gives
         if self._compares_question and self._encoder.reads_question:
             missing -= {ASKED}

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import logging
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from framesift.decoders._boundary import reading
-from framesift.errors import InvalidOptionError
+from framesift.registry import Part
 from framesift.types.frames import Frames
-from framesift.types.options import Options
+from framesift.types.options import Count
 from framesift.types.video import MAX_PIXELS, VideoInfo, Warn
 
 logger = logging.getLogger(__name__)
@@ -51,17 +51,14 @@ class FrameIndex:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Decoder(Options, ABC):
+class Decoder(Part):
     """Reads frames in bounded memory, whatever the length of the video.
 
     Whatever else a decoder raises on the bytes of a file leaves `index` and `decode` as one of the
     errors that they name.
     """
 
-    summary: ClassVar[str]
-    """One line for tables and listings."""
-
-    max_pixels: int | None = None
+    max_pixels: Count | None = None
     """Most pixels of a picture; a larger one is refused before it is decoded. None for what the
     limits of whoever uses the decoder say."""
 
@@ -72,10 +69,6 @@ class Decoder(Options, ABC):
             cls.index = _bounded_index(cls.index)  # type: ignore[method-assign, assignment]
         if "decode" in vars(cls):
             cls.decode = _bounded_decode(cls.decode)  # type: ignore[method-assign]
-
-    def __post_init__(self) -> None:
-        if self.max_pixels is not None and not self.max_pixels >= 1:
-            raise InvalidOptionError(f"max_pixels={self.max_pixels!r} must be at least 1 pixel")
 
     @property
     def most_pixels(self) -> int:

@@ -18,7 +18,6 @@ from framesift.decoders._request import check_request
 from framesift.decoders.base import Decoder, FrameIndex
 from framesift.disk import temporary
 from framesift.errors import CorruptVideoError, FramesiftError, VideoTooLargeError
-from framesift.registry import describe
 from framesift.types.frames import Frames
 from framesift.types.picture import PICTURES, opened, picture_kind
 from framesift.types.video import MAX_PIXELS, LocalVideo, VideoInfo, Warn
@@ -40,10 +39,10 @@ class WithStills(Decoder):
 
     videos: Decoder
 
-    def spec(self, path: Path) -> str:
+    def reader_spec(self, path: Path) -> str:
         """Returns what stands in reports for what reads a file, which may be gone by now."""
         is_picture = _is_picture(path) if path.is_file() else path.suffix in PICTURES.values()
-        return "pillow" if is_picture else describe(self.videos)
+        return "pillow" if is_picture else self.videos.spec
 
     def index(self, path: Path) -> FrameIndex:
         """Returns what the file holds; a still is one frame at 0 s."""

@@ -7,11 +7,12 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from types import MappingProxyType
-from typing import Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from framesift.encoders._resize import resized
@@ -25,6 +26,7 @@ from framesift.hf.probe import watch
 from framesift.hf.tower_checkpoint import load_tower, pair, placed, read_config, read_normalization
 from framesift.registry import require
 from framesift.types.frames import Frames
+from framesift.types.options import Count
 from framesift.types.tokens import Signals, VideoTokens
 
 LAST: Final = -1
@@ -61,22 +63,20 @@ class VisionTransformer(Encoder):
     """Where the tower runs; None for the GPU where there is one, else the CPU."""
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
     """What the tower computes in; `"auto"` is float16 on a GPU, else float32."""
-    batch_size: int = 16
+    batch_size: Count = 16
     """Frames that go through the tower at once."""
-    attention_layer: int | None = None
+    attention_layer: Annotated[int, Field(lt=0)] | None = None
     """Layer whose attention is given, counted from the end; None for that of the features."""
     heads: Literal["averaged", "joined"] = "averaged"
     """How heads count in attention and keys: `averaged`, or `joined` to one over all channels, as
     PruMerge compares them; keys are as wide as features then, and those of `attention_layer`."""
 
     def __post_init__(self) -> None:
-        if self.attention_layer is not None and not self.feature_layer <= self.attention_layer < 0:
+        if self.attention_layer is not None and self.attention_layer < self.feature_layer:
             raise InvalidOptionError(
                 f"attention_layer={self.attention_layer!r} must be from {self.feature_layer}, the "
                 "layer of the features, to -1, the last one"
             )
-        if self.batch_size < 1:
-            raise InvalidOptionError(f"batch_size={self.batch_size!r} must be at least 1 frame")
         placed(self.device, self.dtype)
 
     @property

@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from torch import Tensor
 
 from framesift.errors import MissingSignalError
-from framesift.registry import describe
+from framesift.registry import Part
 from framesift.types.frames import Frames
-from framesift.types.options import Options
 from framesift.types.tokens import VideoTokens
 from framesift.types.video import VideoInfo
 
 
 @dataclass(frozen=True, kw_only=True)
-class Encoder(Options, ABC):
+class Encoder(Part):
     """Turns a window of frames into tokens; windows are independent of one another."""
 
-    summary: ClassVar[str]
-    """One line for tables and listings."""
     gives: ClassVar[frozenset[str]]
     """Names of the signals that `encode` fills."""
 
-    @property
-    def spec(self) -> str:
-        """What stands in reports for this encoder."""
-        return describe(self)
+    @classmethod
+    def facts(cls) -> dict[str, Any]:
+        """Returns what listings say of the encoder, with the signals that it gives."""
+        return {**super().facts(), "gives": sorted(cls.gives)}
 
     @property
     @abstractmethod

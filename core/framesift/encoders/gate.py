@@ -14,7 +14,6 @@ from torch import Tensor
 from framesift.encoders import registry
 from framesift.encoders._resize import resized
 from framesift.encoders.base import Encoder
-from framesift.errors import InvalidOptionError
 from framesift.types.frames import Frames
 from framesift.types.tokens import VideoTokens
 
@@ -27,19 +26,6 @@ GRID: Final = 32
 """Patches per side that are compared: small ones, so that a small change is a large share."""
 LEVELS: Final = 16
 """Most levels of 256 by which a patch may change its mean colour, which the descriptors forgive."""
-
-
-def check_gate(gate: float | None) -> None:
-    """Refuses a gate that is no similarity.
-
-    Raises:
-        InvalidOptionError: it is not in (0, 1].
-    """
-    if gate is not None and not 0 < gate <= 1:
-        raise InvalidOptionError(
-            f"gate={gate!r} must be a similarity in (0, 1], such as {SIMILARITY}, or None to "
-            "encode every frame"
-        )
 
 
 @dataclass(frozen=True, slots=True)

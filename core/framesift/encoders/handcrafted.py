@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from math import sqrt
-from typing import ClassVar, Final
+from typing import Annotated, ClassVar, Final
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
+from pydantic import Field
 
 from framesift.encoders._contrast import contrast
 from framesift.encoders._resize import resized
@@ -18,6 +19,7 @@ from framesift.encoders.base import Encoder
 from framesift.encoders.edges import DETAIL_PX, edge_density
 from framesift.errors import InvalidOptionError
 from framesift.types.frames import Frames
+from framesift.types.options import Count
 from framesift.types.tokens import Signals, VideoTokens
 
 Array = npt.NDArray[np.float32]
@@ -48,9 +50,9 @@ class Handcrafted(Encoder):
     summary: ClassVar[str] = "colour, structure and edges of patches, no weights"
     gives: ClassVar[frozenset[str]] = frozenset({"edge_density", "contrast"})
 
-    grid_size: int = 14
+    grid_size: Count = 14
     """Patches per side: 14 gives 196 tokens per frame."""
-    patch_px: int = 16
+    patch_px: Annotated[int, Field(ge=CELLS)] = 16
     """Side of a patch in pixels of the squashed frame that is described."""
 
     def __post_init__(self) -> None:
@@ -58,11 +60,6 @@ class Handcrafted(Encoder):
             raise InvalidOptionError(
                 f"grid_size={self.grid_size} of patch_px={self.patch_px} makes a side of "
                 f"{self.grid_size * self.patch_px} pixels; at most {MOST_SIDE_PX} are looked at"
-            )
-        if self.grid_size < 1 or self.patch_px < CELLS:
-            raise InvalidOptionError(
-                f"grid_size={self.grid_size} must be at least 1 and patch_px={self.patch_px} at "
-                f"least {CELLS}"
             )
 
     @property

@@ -7,23 +7,21 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from framesift._version import __version__
 from framesift.compression.compressor import SECONDS_PER_SEGMENT, VideoCompressor
 from framesift.compression.steps import Stages, Video, file_of
 from framesift.decoders import registry as decoders
 from framesift.disk.writing import as_path, write_atomically
-from framesift.errors import InvalidOptionError
 from framesift.export.files import holds, json_bytes, json_value
-from framesift.registry import describe
 from framesift.run import Run
 from framesift.selectors import registry as selectors
 from framesift.types.answer import Segment
 from framesift.types.moment import Moment
-from framesift.types.options import check_finite, check_options
+from framesift.types.options import Count, check_options
 from framesift.types.video import LocalVideo, Warn, with_part
 
 INDEX: Final = "segments.json"
@@ -68,28 +66,22 @@ class KeyframeShelf:
     """May be given as text."""
     compressor: VideoCompressor
     """Finds the segments."""
-    seconds_each: float = SECONDS_PER_SEGMENT
+    seconds_each: Annotated[float, Field(gt=0)] = SECONDS_PER_SEGMENT
     """How much of a video one segment covers on average."""
-    max_side_px: int = 768
+    max_side_px: Count = 768
     """Longest side of a picture; smaller frames keep their size."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "folder", as_path(self.folder, "folder"))
         check_options(self)
-        check_finite(self)
-        if not self.seconds_each > 0 or self.max_side_px < 1:
-            raise InvalidOptionError(
-                f"seconds_each={self.seconds_each!r} must be above 0 seconds and "
-                f"max_side_px={self.max_side_px!r} at least 1 pixel"
-            )
 
     @property
     def settings(self) -> str:
         """What decides the segments besides the video, in one line."""
         options = self.compressor
         return (
-            f"framesift {__version__} selector={describe(selectors.create(options.selector))} "
-            f"decoder={describe(decoders.create(options.decoder))} fps={options.fps:g} "
+            f"framesift {__version__} selector={selectors.create(options.selector).spec} "
+            f"decoder={decoders.create(options.decoder).spec} fps={options.fps:g} "
             f"seconds_each={self.seconds_each:g} max_side_px={self.max_side_px}"
         )
 

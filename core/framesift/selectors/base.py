@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor
 
 from framesift.errors import BudgetError
-from framesift.types.options import Options
+from framesift.registry import Part
 from framesift.types.tokens import VideoTokens
 
 
@@ -32,11 +32,9 @@ class Selection:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Selector(Options, ABC):
+class Selector(Part):
     """A rule that picks exactly `count` of the sampled frames; ties go to the earlier frame."""
 
-    summary: ClassVar[str]
-    """One line for tables and listings."""
     encoder: ClassVar[str | None] = None
     """Encoder whose tokens the rule compares; None where the times alone decide."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
-from framesift.errors import InvalidOptionError
 from framesift.progress import stoppable
 from framesift.selectors import _difference
 from framesift.selectors._blank import REASON, clarity, content_and_blank
@@ -50,15 +50,9 @@ class Keyframes(Selector):
     summary: ClassVar[str] = "distinct content covered under an exact count"
     encoder: ClassVar[str | None] = "handcrafted"
 
-    distinct: float = 0.012
+    distinct: Annotated[float, Field(gt=0, le=1)] = 0.012
     """Share of the picture whose change surely makes a frame a distinct one; less is enough in a
     video whose frames differ little."""
-
-    def __post_init__(self) -> None:
-        if not 0 < self.distinct <= 1:
-            raise InvalidOptionError(
-                f"distinct={self.distinct!r} must be a share of the picture in (0, 1]"
-            )
 
     def choose(
         self, pts_seconds: Tensor, tokens: VideoTokens | None, count: int, question: str | None

@@ -31,13 +31,13 @@ from framesift.sources.file import file_path
 from framesift.types.answer import Answer
 from framesift.types.compressed import CompressedVideo
 from framesift.types.moment import Moment
-from framesift.types.options import check_options, whole
+from framesift.types.options import Options, whole
 from framesift.types.video import LocalVideo, Warn
 from framesift.vlms.base import Turn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class Message(Options):
     """One message of a conversation; its videos and pictures stand before its text."""
 
     role: Literal["user", "assistant", "system"]
@@ -45,9 +45,6 @@ class Message:
     videos: tuple[Video, ...] = ()
     fps: float | None = None
     """Frames sampled per second of its videos; None for as many as the compressor says."""
-
-    def __post_init__(self) -> None:
-        check_options(self)
 
 
 class Assistant:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
@@ -10,16 +10,14 @@ from typing import ClassVar
 from framesift.errors import UnsupportedSourceError
 from framesift.fetching.limits import MAX_ADDRESS, FetchLimits
 from framesift.fetching.parts import split_part as split_part
-from framesift.types.options import Options
+from framesift.registry import Part
 from framesift.types.video import LocalVideo
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source(Options, ABC):
+class Source(Part):
     """A kind of address that videos come from."""
 
-    summary: ClassVar[str]
-    """One line for tables and listings."""
     priority: ClassVar[int] = 0
     """Where two sources match one URI, the higher priority opens it."""
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, ClassVar
 from framesift.disk import temporary
 from framesift.errors import (
     DownloadError,
-    InvalidOptionError,
     UnsupportedSourceError,
     VideoTooLargeError,
 )
@@ -25,6 +24,7 @@ from framesift.sources._timed_text import MAX_BYTES, parse_timed_text
 from framesift.sources._yt_dlp_errors import plain_error
 from framesift.sources._yt_dlp_page import Info
 from framesift.sources.base import Source
+from framesift.types.options import Count
 from framesift.types.video import LocalVideo, TimedText
 
 if TYPE_CHECKING:
@@ -43,14 +43,8 @@ class YtDlp(Source):
 
     language: str = "en"
     """Language of the subtitles; without subtitles by people, automatic captions are taken."""
-    max_height_px: int = 720
+    max_height_px: Count = 720
     """The largest picture of at most this height is downloaded, or else the smallest above."""
-
-    def __post_init__(self) -> None:
-        if self.max_height_px < 1:
-            raise InvalidOptionError(
-                f"max_height_px={self.max_height_px!r} must be at least 1; 720 suits small text"
-            )
 
     def matches(self, uri: str) -> bool:
         """Returns whether `uri` is a page of a listed site, also where yt-dlp is missing."""

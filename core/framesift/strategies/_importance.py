@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from framesift.errors import InvalidOptionError, InvalidTokensError
+from framesift.errors import InvalidTokensError
 from framesift.progress import stoppable
 from framesift.strategies import _ops
 from framesift.strategies.base import Signal, Strategy
@@ -26,12 +26,6 @@ class ImportanceStrategy(Strategy):
     importance: Importance = "attention"
     """`attention` of the vision encoder, as published, or `feature-norm`: a token's length, as its
     share of the lengths of its frame. The latter needs no signal, and is another method."""
-
-    def __post_init__(self) -> None:
-        if self.importance not in (allowed := get_args(Importance)):
-            raise InvalidOptionError(
-                f"importance={self.importance!r} must be one of: {', '.join(allowed)}"
-            )
 
     @property
     def required_signals(self) -> frozenset[str]:

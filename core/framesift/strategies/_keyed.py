@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal
 
 from torch import Tensor
 
-from framesift.errors import InvalidOptionError
 from framesift.strategies._importance import ImportanceStrategy
 from framesift.strategies.base import Signal
 from framesift.types.tokens import VideoTokens
@@ -24,11 +23,6 @@ class KeyedStrategy(ImportanceStrategy):
     metric: Metric = "keys"
     """What tokens are compared by: `keys` of the encoder's attention, as published, or their
     `features`, which need no signal."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.metric not in (allowed := get_args(Metric)):
-            raise InvalidOptionError(f"metric={self.metric!r} must be one of: {', '.join(allowed)}")
 
     @property
     def required_signals(self) -> frozenset[str]:

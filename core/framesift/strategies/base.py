@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
@@ -11,9 +11,8 @@ from torch import Tensor
 
 from framesift.errors import BudgetError, MissingSignalError, PlanTooLongError
 from framesift.progress import seconds_left, tell
-from framesift.registry import describe
+from framesift.registry import Part
 from framesift.strategies import _ops, registry
-from framesift.types.options import Options
 from framesift.types.plan import TokenPlan
 from framesift.types.spec import split_spec
 from framesift.types.tokens import VideoTokens
@@ -27,7 +26,7 @@ MULTIPLICATIONS_PER_SECOND = 1e11
 
 
 @dataclass(frozen=True, kw_only=True)
-class Strategy(Options, ABC):
+class Strategy(Part):
     """A way to decide which tokens survive; the instance is the configuration.
 
     A subclass declares facts about itself and writes `decide`. It must keep exactly `budget` of the
@@ -37,8 +36,6 @@ class Strategy(Options, ABC):
     One whose outputs form a layout (`structural`) gives the largest layout that fits instead.
     """
 
-    summary: ClassVar[str]
-    """One line for tables and listings."""
     paper: ClassVar[str | None] = None
     """URL of the paper or public page that describes the method."""
     needs: ClassVar[frozenset[Signal]] = frozenset()
@@ -57,10 +54,17 @@ class Strategy(Options, ABC):
     reads_question: ClassVar[bool] = False
     """Whether another question may keep other tokens."""
 
-    @property
-    def spec(self) -> str:
-        """The spec string that `create_strategy` reads back."""
-        return describe(self)
+    @classmethod
+    def facts(cls) -> dict[str, Any]:
+        """Returns what listings say of the strategy: what it needs, gives and costs."""
+        return {
+            **super().facts(),
+            "needs": sorted(cls.needs),
+            **({"paper": cls.paper} if cls.paper else {}),
+            "output": cls.output or ("merged" if cls.merges else "kept"),
+            "applies_to": cls.applies_to,
+            "cost": cls.cost,
+        }
 
     @property
     def required_signals(self) -> frozenset[str]:

@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 from framesift.progress import stoppable
-from framesift.strategies import _bounds, _ops
+from framesift.strategies import _ops
 from framesift.strategies._dpc_knn import centers
 from framesift.strategies._importance import ImportanceStrategy
 from framesift.strategies._pairwise import cosines
 from framesift.strategies._rows import Rows
 from framesift.strategies._shares import shares
+from framesift.types.options import Count, Share, Similarity
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens
 
@@ -52,25 +53,18 @@ class FastVid(ImportanceStrategy):
     cost: ClassVar[str] = "O(T N^2 D + T N M D)"
     merges: ClassVar[bool] = True
 
-    segments: int = 8
+    segments: Count = 8
     """Least number of segments, where there are as many frames (`c` in the paper)."""
-    threshold: float = 0.9
-    """Cosine similarity in [-1, 1] of neighbouring frames below which there is a cut."""
-    context: float = 0.4
-    """Share in [0, 1] of the budget for merged tokens (`d` in the paper)."""
-    step: int = 4
+    threshold: Similarity = 0.9
+    """Cosine similarity of neighbouring frames below which there is a cut."""
+    context: Share = 0.4
+    """Share of the budget for merged tokens (`d` in the paper)."""
+    step: Count = 4
     """Frames from one anchor to the next (`p` in the paper)."""
-    beta: float = 0.6
-    """Least weight in [0, 1] of a centre in its blend."""
-    neighbors: int = 4
+    beta: Share = 0.6
+    """Least weight of a centre in its blend."""
+    neighbors: Count = 4
     """Nearest points, itself among them, by which clustering measures a token's density."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _bounds.check("a cosine similarity", low=-1, high=1, threshold=self.threshold)
-        _bounds.check("a share", low=0, high=1, context=self.context, beta=self.beta)
-        numbers = {"segments": self.segments, "step": self.step, "neighbors": self.neighbors}
-        _bounds.check("a number", low=1, **numbers)
 
     def decide(self, tokens: VideoTokens, budget: int, question: str | None) -> TokenPlan:
         """Returns the plan of salient tokens and of the centres of every segment."""
@@ -142,7 +136,7 @@ class FastVid(ImportanceStrategy):
 
 
 def _divided(
-    sizes: Sequence[int], budgets: Sequence[int], share: float, step: int
+    sizes: Sequence[int], budgets: Sequence[int], share: float, step: Count
 ) -> tuple[list[int], list[int]]:
     """Returns the salient tokens and the centres of each frame of a segment.
 

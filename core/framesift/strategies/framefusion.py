@@ -8,10 +8,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from framesift.errors import InvalidOptionError
 from framesift.progress import tell
 from framesift.strategies import _ops
 from framesift.strategies.base import Strategy
+from framesift.types.options import Similarity
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens
 
@@ -46,14 +46,8 @@ class FrameFusion(Strategy):
     cost: ClassVar[str] = "O(T N D)"
     merges: ClassVar[bool] = True
 
-    threshold: float = 0.6
-    """Cosine similarity in [-1, 1] from which a round merges tokens; published with 0.5 to 0.6."""
-
-    def __post_init__(self) -> None:
-        if not -1 <= self.threshold <= 1:
-            raise InvalidOptionError(
-                f"threshold={self.threshold!r} must be a cosine similarity within [-1, 1]"
-            )
+    threshold: Similarity = 0.6
+    """Cosine similarity from which a round merges tokens; published with 0.5 to 0.6."""
 
     def decide(self, tokens: VideoTokens, budget: int, question: str | None) -> TokenPlan:
         """Returns the plan whose rows are the runs that were merged."""

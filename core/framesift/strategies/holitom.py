@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from framesift.progress import stoppable
-from framesift.strategies import _bounds, _ops
+from framesift.strategies import _ops
 from framesift.strategies._dpc_knn import cluster
 from framesift.strategies._importance import ImportanceStrategy
 from framesift.strategies._rows import Rows, blended
 from framesift.strategies._segmentation import best_segments
 from framesift.strategies._shares import shares
 from framesift.strategies._static import Group, groups, to_next
+from framesift.types.options import Count, Share, Similarity
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens
 
@@ -46,24 +47,18 @@ class HoliTom(ImportanceStrategy):
     cost: ClassVar[str] = "O(T^2 + T N^2 D)"
     merges: ClassVar[bool] = True
 
-    threshold: float = 0.8
-    """Cosine similarity in [-1, 1] above which a place stands still; published as 0.65 for a tenth
+    threshold: Similarity = 0.8
+    """Cosine similarity above which a place stands still; published as 0.65 for a tenth
     of the tokens, else 0.8."""
-    beta: float = 0.6
-    """Weight in [0, 1] of a centre against the mean of its cluster."""
-    contextual: float = 0.0
-    """Share in [0, 1] of the moving tokens' budget that is merged instead of picked by attention
+    beta: Share = 0.6
+    """Weight of a centre against the mean of its cluster."""
+    contextual: Share = 0.0
+    """Share of the moving tokens' budget that is merged instead of picked by attention
     (`D` in the code)."""
-    neighbors: int = 7
+    neighbors: Count = 7
     """Nearest points, itself among them, by which clustering measures a token's density."""
-    window: int = 1024
+    window: Count = 1024
     """Most frames in a segment."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _bounds.check("a cosine similarity", low=-1, high=1, threshold=self.threshold)
-        _bounds.check("a share", low=0, high=1, beta=self.beta, contextual=self.contextual)
-        _bounds.check("a number", low=1, neighbors=self.neighbors, window=self.window)
 
     def decide(self, tokens: VideoTokens, budget: int, question: str | None) -> TokenPlan:
         """Returns the plan of merged still tokens and of picked moving ones."""

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_max_pool3d
 
-from framesift.errors import InvalidOptionError
 from framesift.progress import stoppable
 from framesift.strategies.base import Strategy
+from framesift.types.options import Count
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens
 
@@ -44,12 +44,8 @@ class PLLaVA(Strategy):
     merges: ClassVar[bool] = True
     structural: ClassVar[bool] = True
 
-    frames: int | None = None
-    """Most time steps of the layout, at least 1; None keeps every frame where the budget allows."""
-
-    def __post_init__(self) -> None:
-        if self.frames is not None and self.frames < 1:
-            raise InvalidOptionError(f"frames={self.frames!r} must be at least 1 time step")
+    frames: Count | None = None
+    """Most time steps of the layout; None keeps every frame where the budget allows."""
 
     def decide(self, tokens: VideoTokens, budget: int, question: str | None) -> TokenPlan:
         """Returns the plan of the largest layout of at most `budget` tokens."""

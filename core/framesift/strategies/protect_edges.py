@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from framesift.errors import InvalidOptionError
 from framesift.strategies import _ops
 from framesift.strategies._wrapper import Wrapper
 from framesift.strategies.base import Signal
+from framesift.types.options import Share
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens
 
@@ -25,16 +25,8 @@ class ProtectEdges(Wrapper):
     summary: ClassVar[str] = "a share of the budget for small text, the rest by any strategy"
     needs: ClassVar[frozenset[Signal]] = frozenset({"edge_density"})
 
-    share: float = 0.5
-    """Share of the budget in [0, 1] reserved for the patches with the most edges."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 <= self.share <= 1:
-            raise InvalidOptionError(
-                f"share={self.share!r} must be within [0, 1]: the part of the budget reserved for "
-                "patches with many edges"
-            )
+    share: Share = 0.5
+    """Share of the budget reserved for the patches with the most edges."""
 
     def decide(self, tokens: VideoTokens, budget: int, question: str | None) -> TokenPlan:
         """Returns the plan that keeps `round(share * budget)` tokens for their edges."""

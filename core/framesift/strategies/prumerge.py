@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from framesift.progress import stoppable
-from framesift.strategies import _bounds, _ops
+from framesift.strategies import _ops
 from framesift.strategies._keyed import KeyedStrategy
 from framesift.strategies._pairwise import cosines
 from framesift.strategies._rows import Rows
 from framesift.strategies._shares import shares
+from framesift.types.options import Share
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens
 
@@ -45,15 +47,10 @@ class PruMerge(KeyedStrategy):
     cost: ClassVar[str] = "O(N M D)"
     merges: ClassVar[bool] = True
 
-    neighbors: int = 32
-    """Tokens of its frame that each kept token adds, at least 0."""
-    uniform: float = 0.0
-    """Share of the budget in [0, 1] for evenly spaced tokens, which PruMerge+ keeps as well."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _bounds.check("tokens that a kept one adds", low=0, neighbors=self.neighbors)
-        _bounds.check("the share of evenly spaced tokens", low=0, high=1, uniform=self.uniform)
+    neighbors: Annotated[int, Field(ge=0)] = 32
+    """Tokens of its frame that each kept token adds."""
+    uniform: Share = 0.0
+    """Share of the budget for evenly spaced tokens, which PruMerge+ keeps as well."""
 
     def decide(self, tokens: VideoTokens, budget: int, question: str | None) -> TokenPlan:
         """Returns the plan of kept tokens with their neighbours and one sum for each frame."""

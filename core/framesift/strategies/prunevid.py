@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from framesift.progress import stoppable
-from framesift.strategies import _bounds, _ops
+from framesift.strategies import _ops
 from framesift.strategies._dpc_knn import cluster
 from framesift.strategies._rows import Rows, averaged
 from framesift.strategies._shares import floors
 from framesift.strategies._static import NEVER, Segment, groups, stillest
 from framesift.strategies.base import Strategy
+from framesift.types.options import Count, Share, Similarity
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens
 
@@ -50,23 +52,16 @@ class PruneVid(Strategy):
     cost: ClassVar[str] = "O(T^2 D + T N^2 D)"
     merges: ClassVar[bool] = True
 
-    segments: float = 0.25
-    """Number of frame clusters, as a share in [0, 1] of the frames; at least one."""
-    threshold: float = 0.8
-    """Mean cosine similarity in [-1, 1] of a place's frames above which it stands still."""
-    frame_neighbors: int = 7
+    segments: Share = 0.25
+    """Number of frame clusters, as a share of the frames; at least one."""
+    threshold: Similarity = 0.8
+    """Mean cosine similarity of a place's frames above which it stands still."""
+    frame_neighbors: Count = 7
     """Nearest frames, itself among them, by which a frame's density is measured."""
-    neighbors: int = 7
+    neighbors: Count = 7
     """Nearest tokens, itself among them, by which a token's density is measured."""
-    whole: int = 14
+    whole: Annotated[int, Field(ge=0)] = 14
     """Most tokens of a group that is not clustered."""
-
-    def __post_init__(self) -> None:
-        _bounds.check("a cosine similarity", low=-1, high=1, threshold=self.threshold)
-        _bounds.check("clusters for each frame", low=0, high=1, segments=self.segments)
-        numbers = {"frame_neighbors": self.frame_neighbors, "neighbors": self.neighbors}
-        _bounds.check("a number of points", low=1, **numbers)
-        _bounds.check("a number of tokens", low=0, whole=self.whole)
 
     def decide(self, tokens: VideoTokens, budget: int, question: str | None) -> TokenPlan:
         """Returns the plan of the clusters' means."""

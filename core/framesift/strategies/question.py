@@ -8,10 +8,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from framesift.errors import InvalidOptionError
 from framesift.strategies import _ops
 from framesift.strategies._wrapper import Wrapper
 from framesift.strategies.base import ScoreStrategy, Signal
+from framesift.types.options import Share
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens
 
@@ -30,15 +30,8 @@ class Question(Wrapper):
     needs: ClassVar[frozenset[Signal]] = frozenset({"question_similarity"})
     reads_question: ClassVar[bool] = True
 
-    weight: float = 0.5
-    """How much the question counts, in [0, 1]."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 <= self.weight <= 1:
-            raise InvalidOptionError(
-                f"weight={self.weight!r} must be within [0, 1]: how much the question counts"
-            )
+    weight: Share = 0.5
+    """How much the question counts."""
 
     def decide(self, tokens: VideoTokens, budget: int, question: str | None) -> TokenPlan:
         """Returns the plan of the strategy within, turned towards the question."""

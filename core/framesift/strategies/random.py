@@ -20,6 +20,7 @@ class Random(ScoreStrategy):
     cost: ClassVar[str] = "O(T N log T N)"
 
     seed: int = 0
+    """Another one draws other tokens."""
 
     def score(self, tokens: VideoTokens, budget: int) -> Tensor:
         """Returns the lot of each token, uniform in [0, 1), `(T, N)`."""

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from framesift.progress import stoppable
-from framesift.strategies import _bounds, _linkage, _ops, _similarities
+from framesift.strategies import _linkage, _ops, _similarities
 from framesift.strategies._linkage import Forest
 from framesift.strategies.base import Strategy
+from framesift.types.options import Similarity
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens
 
@@ -53,17 +54,8 @@ class Scissor(Strategy):
     cost: ClassVar[str] = "O((T N)^2 D)"
     merges: ClassVar[bool] = True
 
-    threshold: float | None = None
-    """Cosine similarity in [-1, 1] above which tokens are connected; None solves for the budget."""
-
-    def __post_init__(self) -> None:
-        if self.threshold is not None:
-            _bounds.check(
-                "cosine similarity above which tokens are connected",
-                low=-1,
-                high=1,
-                threshold=self.threshold,
-            )
+    threshold: Similarity | None = None
+    """Cosine similarity above which tokens are connected; None solves for the budget."""
 
     def decide(self, tokens: VideoTokens, budget: int, question: str | None) -> TokenPlan:
         """Returns the plan of the merged components, exactly `budget` of them."""

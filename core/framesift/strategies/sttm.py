@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
-from framesift.errors import InvalidOptionError
-from framesift.strategies import _bounds, _ops
+from framesift.strategies import _ops
 from framesift.strategies._quadtree import ONE, Quadtree
 from framesift.strategies.base import Strategy
 from framesift.types.plan import TokenPlan
@@ -49,22 +49,14 @@ class STTM(Strategy):
     cost: ClassVar[str] = "O(T N D log N)"
     merges: ClassVar[bool] = True
 
-    time_slack: float = 2.5
+    time_slack: Annotated[float, Field(ge=0.001, le=1000)] = 2.5
     """How much less alike squares may be over time than within a frame: (1 - temporal) over (1 -
-    spatial) threshold, in [0.001, 1000]. Published pairs are 0.8 with 0.5 and 0.85 with 0.65."""
-    root_level: int = 1
-    """How many levels the largest squares lie below those that are two to a side of the grid, at
-    least 0: with the published 1, a frame of 14 x 14 has 4 x 4 of them or more."""
+    spatial) threshold. Published pairs are 0.8 with 0.5 and 0.85 with 0.65."""
+    root_level: Annotated[int, Field(ge=0)] = 1
+    """How many levels the largest squares lie below those that are two to a side of the grid:
+    with the published 1, a frame of 14 x 14 has 4 x 4 of them or more."""
     weighted: bool = True
     """Whether patches weigh the same in an output, or else the squares that were joined."""
-
-    def __post_init__(self) -> None:
-        if not 0.001 <= self.time_slack <= 1000:
-            raise InvalidOptionError(
-                f"time_slack={self.time_slack!r} must be within [0.001, 1000]: (1 - temporal "
-                "threshold) / (1 - spatial threshold)"
-            )
-        _bounds.check("levels below two squares to a side", low=0, root_level=self.root_level)
 
     def decide(self, tokens: VideoTokens, budget: int, question: str | None) -> TokenPlan:
         """Returns the plan whose rows are the joined squares."""

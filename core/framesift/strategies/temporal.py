@@ -11,10 +11,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from framesift.errors import InvalidOptionError
 from framesift.progress import stoppable
 from framesift.strategies import _ops
 from framesift.strategies.base import ScoreStrategy
+from framesift.types.options import Similarity
 from framesift.types.tokens import VideoTokens
 
 ROUNDS = 7
@@ -42,15 +42,9 @@ class Temporal(ScoreStrategy):
     summary: ClassVar[str] = "patches that changed since they were last kept"
     cost: ClassVar[str] = "O(T N D)"
 
-    threshold: float | None = None
-    """Similarity in [-1, 1] above which a patch is dropped; None solves for the budget. Noise and
+    threshold: Similarity | None = None
+    """Cosine similarity above which a patch is dropped; None solves for the budget. Noise and
     compression stay above 0.99 with the handcrafted encoder, half of all changes below 0.85."""
-
-    def __post_init__(self) -> None:
-        if self.threshold is not None and not -1 <= self.threshold <= 1:
-            raise InvalidOptionError(
-                f"threshold={self.threshold!r} must be a cosine similarity within [-1, 1]"
-            )
 
     def score(self, tokens: VideoTokens, budget: int) -> Tensor:
         """Returns the novelty of each token `(T, N)`, tokens within the threshold above all."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from framesift.errors import InvalidOptionError
 from framesift.progress import stoppable, tell
 from framesift.strategies._pairwise import cosines
 from framesift.strategies.base import Strategy
+from framesift.types.options import Count
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens
 
@@ -43,16 +43,10 @@ class ToMe(Strategy):
     cost: ClassVar[str] = "O(T R N^2 D) for runs of R frames"
     merges: ClassVar[bool] = True
 
-    frames: int = 16
-    """Frames of a run, at least 1; time and memory grow with it, and so does what can merge."""
-    metric: str = "features"
+    frames: Count = 16
+    """Frames of a run; time and memory grow with it, and so does what can merge."""
+    metric: Literal["features", "keys"] = "features"
     """What tokens are compared by: `features`, or the encoder's `keys`."""
-
-    def __post_init__(self) -> None:
-        if self.frames < 1:
-            raise InvalidOptionError(f"frames={self.frames!r} must be at least 1 frame of a run")
-        if self.metric not in ("features", "keys"):
-            raise InvalidOptionError(f"metric={self.metric!r} must be 'features' or 'keys'")
 
     @property
     def required_signals(self) -> frozenset[str]:

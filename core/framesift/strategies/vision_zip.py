@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from framesift.progress import stoppable
-from framesift.strategies import _bounds, _ops
+from framesift.strategies import _ops
 from framesift.strategies._keyed import KeyedStrategy
 from framesift.strategies._pairwise import cosines
 from framesift.strategies._rows import Rows
 from framesift.strategies._shares import shares
+from framesift.types.options import Share
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens
 
@@ -42,12 +43,8 @@ class VisionZip(KeyedStrategy):
     cost: ClassVar[str] = "O(N M D)"
     merges: ClassVar[bool] = True
 
-    contextual: float = 30 / 221
-    """Share of the budget in [0, 1] that is contextual: published as 30 of 221 and 10 of 64."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _bounds.check("the share of contextual tokens", low=0, high=1, contextual=self.contextual)
+    contextual: Share = 30 / 221
+    """Share of the budget that is contextual: published as 30 of 221 and 10 of 64."""
 
     def decide(self, tokens: VideoTokens, budget: int, question: str | None) -> TokenPlan:
         """Returns the plan of dominant and contextual tokens of every frame."""

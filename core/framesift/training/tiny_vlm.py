@@ -6,9 +6,10 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 
 from framesift.disk.writing import write_atomically
 from framesift.errors import InvalidOptionError
@@ -19,33 +20,31 @@ from framesift.training._language_stage import AnswerTask, seen_clips
 from framesift.training._stills import make_stills, read_stills
 from framesift.training._tiny_parts import ASSISTANT, END, PAD, USER, new_model, new_processor
 from framesift.training._tower_stage import LabeledFrames, TowerTask, frames_of
+from framesift.types.options import Count, Options
 
 CURVES = "training.json"
 RECIPE = "recipe.json"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class Recipe(Options):
     """How much the tiny model is shown; `training.json` beside the weights says what they saw."""
 
-    clips: int = 5000
+    clips: Count = 5000
     """Synthetic clips, each with up to a dozen questions."""
-    stills: int = 16000
+    stills: Count = 16000
     """Crowded pictures for the vision tower."""
-    tower_steps: int = 2700
-    language_steps: int = 6000
-    glimpses_first: int = 500
+    tower_steps: Count = 2700
+    language_steps: Count = 6000
+    glimpses_first: Count = 500
     """Steps of the language model at which it sees only the frames that questions are about."""
-    tower_batch: int = 64
-    language_batch: int = 8
-    seed: int = 0
-    processes: int = 2
+    tower_batch: Count = 64
+    language_batch: Count = 8
+    seed: Annotated[int, Field(ge=0)] = 0
+    processes: Count = 2
     """Processes that draw clips."""
 
     def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            if value < (0 if name == "seed" else 1):
-                raise InvalidOptionError(f"{name}={value!r} must be at least 1")
         if self.clips < 2 * self.language_batch:
             raise InvalidOptionError(
                 f"clips={self.clips} are too few for language_batch={self.language_batch}; draw at "

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
 
 from framesift.errors import BudgetError
-from framesift.types.options import check_options
+from framesift.types.options import Count, Options, Raises
+
+Keep = Annotated[float, Field(gt=0, le=1), Raises(BudgetError)]
+"""Fraction of the tokens kept."""
+MaxTokens = Annotated[Count | None, Raises(BudgetError)]
+"""Most tokens kept, or None for no limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
+class Budget(Options):
     """What the user allows to survive; the smaller of the two limits wins."""
 
-    keep: float = 1.0
-    """Fraction of the tokens kept, in (0, 1]."""
-    max_tokens: int | None = None
-    """Largest number of tokens kept, at least 1; None for no limit."""
-
-    def __post_init__(self) -> None:
-        check_options(self, {"keep": BudgetError, "max_tokens": BudgetError})
-        if not 0 < self.keep <= 1:
-            raise BudgetError(
-                f"keep={self.keep!r} must be above 0 and at most 1: the fraction of tokens kept"
-            )
-        if self.max_tokens is not None and self.max_tokens < 1:
-            raise BudgetError(f"max_tokens={self.max_tokens!r} must be at least 1")
+    keep: Keep = 1.0
+    """Fraction of the tokens kept."""
+    max_tokens: MaxTokens = None
+    """Largest number of tokens kept; None for no limit."""
 
     def tokens(self, total: int) -> int:
         """Returns the exact number of tokens to keep out of `total`."""

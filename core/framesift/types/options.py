@@ -1,4 +1,4 @@
-"""Checks of what is passed as options: the type that an annotation states, and finite numbers.
+"""Checks of what is passed as options: the type and the range that an annotation states.
 
 `Options` is the base of every class whose fields are options. Its subclasses need no code for this:
 before their own `__post_init__`, each value is held against the annotation of its field.
@@ -7,32 +7,35 @@ before their own `__post_init__`, each value is held against the annotation of i
 from __future__ import annotations
 
 import functools
-import math
-import numbers
-import os
-import types
-import typing
-from collections.abc import Hashable, Mapping
-from dataclasses import fields
-from pathlib import Path
-from typing import Any, Final, Literal, Union, get_args, get_origin
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, get_args, get_type_hints
+
+from pydantic import Field, TypeAdapter, ValidationError
 
 from framesift.errors import FramesiftError, InvalidOptionError
+from framesift.types import schema
 
 Error = type[FramesiftError]
-_MISFIT: Final = object()
-_WORDS: Final = {
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-    str: "text",
-    type(None): "None",
-}
+Count = Annotated[int, Field(ge=1)]
+"""A whole number of at least 1."""
+Share = Annotated[float, Field(ge=0, le=1)]
+"""A part of a whole."""
+Similarity = Annotated[float, Field(ge=-1, le=1)]
+"""A cosine similarity."""
 _MOST_LETTERS: Final = 100
 
 
+@dataclass(frozen=True)
+class Raises:
+    """Stands in an option's annotation: what is raised where its value is not allowed."""
+
+    error: Error
+
+
 class Options:
-    """A dataclass whose fields are options: each holds a value of the type that it states."""
+    """A dataclass whose fields are options: each holds a value that its annotation allows."""
+
+    __slots__ = ()
 
     def __init_subclass__(cls, **given: Any) -> None:
         super().__init_subclass__(**given)
@@ -44,50 +47,58 @@ class Options:
         def checked(self: Options) -> None:
             check_options(self)
             own(self)
-            if type(self).__post_init__ is checked:  # not where a subclass goes on with its own
-                check_finite(self)
 
         checked.checks_options = True  # type: ignore[attr-defined]
         cls.__post_init__ = checked  # type: ignore[method-assign]
 
     def __post_init__(self) -> None:
         check_options(self)
-        if type(self).__post_init__ is Options.__post_init__:
-            check_finite(self)
+
+    @classmethod
+    def options_schema(cls) -> dict[str, Any]:
+        """Returns the JSON schema of the options: type, range, default and description of each."""
+        return schema.options_schema(cls)
 
 
-def check_options(made: Any, errors: Mapping[str, Error] | None = None) -> None:
-    """Makes sure that the fields of a new dataclass hold what their annotations state.
+def check_options(made: Any) -> None:
+    """Makes sure that the fields of a new dataclass hold what their annotations allow.
 
     Scalars of numpy become Python's own, paths where text is stated become text, lists tuples.
 
-    Args:
-        made: a dataclass, frozen or not.
-        errors: what to raise for a field, where it is not `InvalidOptionError`.
+    Raises:
+        FramesiftError: a value is not allowed, as `InvalidOptionError` or what the field `Raises`.
     """
-    hints = _hints(type(made))  # type: ignore[arg-type]  # mypy: a class is hashable
-    for field in fields(made):
-        if not field.init or field.name not in hints:
-            continue
-        value = getattr(made, field.name)
-        fitted = _fitted(hints[field.name], value)
-        if fitted is _MISFIT:
-            raise (errors or {}).get(field.name, InvalidOptionError)(
-                f"{field.name}={shown(value)} must be {_allowed(hints[field.name])}"
-            )
+    kind: type = type(made)
+    for name in schema.adapters(kind):
+        value = getattr(made, name)
+        fitted = checked_option(kind, name, value)
         if fitted is not value:
-            object.__setattr__(made, field.name, fitted)
+            object.__setattr__(made, name, fitted)
 
 
-def check_finite(made: Any) -> None:
-    """Makes sure that no field of a new dataclass holds NaN or infinity.
+def checked_option(kind: type, name: str, value: Any, *, is_text: bool = False) -> Any:
+    """Returns the value of one option of a dataclass, as its annotation states it.
 
-    It comes after the checks of ranges, which have more to say.
+    Args:
+        kind: the dataclass.
+        name: the option.
+        value: what was given.
+        is_text: whether the value was written as text, in a spec string.
+
+    Raises:
+        FramesiftError: it is not allowed, as `InvalidOptionError` or what the field `Raises`.
     """
-    for field in fields(made):
-        value = getattr(made, field.name)
-        if field.init and isinstance(value, float) and not math.isfinite(value):
-            raise InvalidOptionError(f"{field.name}={value!r} must be a finite number")
+    if (adapter := schema.adapters(kind).get(name)) is None:
+        return value
+    given = None if is_text and value.lower() == "none" else value
+    try:
+        return adapter.validate_python(given, strict=not is_text)
+    except ValidationError as error:
+        explained = schema.explained(schema.options_schema(kind)["properties"][name])
+        hint = get_type_hints(kind, include_extras=True)[name]
+        marks = [mark.error for mark in get_args(hint) if isinstance(mark, Raises)]
+        line = f"{name}={shown(value)} must be {explained}"
+        raise (marks or [InvalidOptionError])[0](line) from error
 
 
 def whole(
@@ -98,12 +109,7 @@ def whole(
     Raises:
         FramesiftError: it is not, as `error`.
     """
-    fitted: Any = _fitted(int, value)
-    if fitted is _MISFIT or fitted < low:
-        raise error(
-            f"{name}={shown(value)} must be at least {low}{unit and f' {unit}'}, a whole number"
-        )
-    return int(fitted)
+    return int(_argument(name, value, _adapter(int, low, None), unit, error))
 
 
 def side_px(value: object, name: str = "max_side_px") -> int | None:
@@ -116,19 +122,20 @@ def side_px(value: object, name: str = "max_side_px") -> int | None:
 
 
 def number(
-    name: str, value: object, *, low: float, high: float, unit: str = "", error: Error | None = None
+    name: str,
+    value: object,
+    *,
+    low: float,
+    high: float,
+    unit: str = "",
+    error: Error = InvalidOptionError,
 ) -> float:
     """Returns an argument that must be a finite number within `[low, high]`.
 
     Raises:
-        FramesiftError: it is not, as `error` or `InvalidOptionError`.
+        FramesiftError: it is not, as `error`.
     """
-    fitted: Any = _fitted(float, value)
-    if fitted is _MISFIT or not low <= fitted <= high:
-        raise (error or InvalidOptionError)(
-            f"{name}={shown(value)} must be a number from {low:g} to {high:g}{unit and f' {unit}'}"
-        )
-    return float(fitted)
+    return float(_argument(name, value, _adapter(float, low, high), unit, error))
 
 
 def shown(value: object) -> str:
@@ -141,86 +148,14 @@ def shown(value: object) -> str:
 
 
 @functools.lru_cache(maxsize=256)
-def _hints(kind: Hashable) -> dict[str, Any]:
-    """Returns the annotations of a class; none where they cannot be read, as of local classes."""
+def _adapter(kind: type, low: float, high: float | None) -> TypeAdapter[Any]:
+    return schema.adapter(Annotated[kind, Field(ge=low, le=high)])
+
+
+def _argument(name: str, value: object, adapter: TypeAdapter[Any], unit: str, error: Error) -> Any:
     try:
-        return typing.get_type_hints(kind)
-    except (NameError, TypeError, AttributeError):
-        return {}
-
-
-def _fitted(hint: Any, value: Any) -> Any:
-    """Returns `value` as an annotation states it, or `_MISFIT`."""
-    origin = get_origin(hint)
-    if origin in (Union, types.UnionType):
-        return _of_several(get_args(hint), value)
-    if origin is Literal:
-        return value if isinstance(value, str) and value in get_args(hint) else _MISFIT
-    if origin is tuple:
-        return _tuple(get_args(hint), value)
-    if hint in (bool, int, float, str, type(None), None):
-        return _scalar(type(None) if hint is None else hint, value)
-    if not isinstance(hint, type) or origin is not None:
-        return value
-    try:
-        return value if isinstance(value, hint) else _MISFIT
-    except TypeError:  # a protocol that cannot be asked
-        return value
-
-
-def _of_several(hints: tuple[Any, ...], value: Any) -> Any:
-    # A path stays one where paths are stated beside text: only text may come from strangers.
-    if any(each is Path and isinstance(value, Path) for each in hints):
-        return value
-    found = (_fitted(each, value) for each in hints)
-    return next((fitted for fitted in found if fitted is not _MISFIT), _MISFIT)
-
-
-def _tuple(hints: tuple[Any, ...], value: Any) -> Any:
-    if not isinstance(value, tuple | list):
-        return _MISFIT
-    each = [hints[0]] * len(value) if len(hints) == 2 and hints[1] is Ellipsis else list(hints)
-    if len(each) != len(value):
-        return _MISFIT
-    fitted = tuple(_fitted(hint, item) for hint, item in zip(each, value, strict=True))
-    if any(item is _MISFIT for item in fitted):
-        return _MISFIT
-    same = isinstance(value, tuple) and all(a is b for a, b in zip(fitted, value, strict=True))
-    return value if same else fitted
-
-
-def _scalar(kind: type, value: Any) -> Any:
-    # Named, not imported: numpy's own truth values are no `bool`, and this module stays light.
-    is_truth = isinstance(value, bool) or type(value).__name__ in ("bool", "bool_")
-    fitted: Any = _MISFIT
-    if kind is bool:
-        fitted = bool(value) if is_truth else _MISFIT
-    elif kind is int and isinstance(value, numbers.Integral) and not is_truth:
-        fitted = int(value)
-    elif kind is float and isinstance(value, numbers.Real) and not is_truth:
-        fitted = _float(value)
-    elif kind is str and isinstance(value, str | os.PathLike):
-        text = value if type(value) is str else os.fspath(value)
-        fitted = text if isinstance(text, str) else _MISFIT
-    elif kind is type(None) and value is None:
-        fitted = None
-    return value if type(fitted) is type(value) and fitted is not _MISFIT else fitted
-
-
-def _float(value: Any) -> Any:
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf
-
-
-def _allowed(hint: Any) -> str:
-    """Returns what an annotation allows, in words."""
-    origin = get_origin(hint)
-    if origin in (Union, types.UnionType):
-        return " or ".join(map(_allowed, get_args(hint)))
-    if origin is Literal:
-        return f"one of: {', '.join(map(str, get_args(hint)))}"
-    if origin is tuple:
-        return f"a tuple of {_allowed(get_args(hint)[0])}"
-    return _WORDS.get(hint) or f"a {getattr(hint, '__name__', hint)}"
+        return adapter.validate_python(value)
+    except ValidationError as wrong:
+        allowed = schema.allowed(adapter.json_schema())
+        line = f"{name}={shown(value)} must be {allowed}{unit and f' {unit}'}"
+        raise error(line) from wrong

@@ -16,6 +16,7 @@ from framesift.encoders.base import Encoder
 from framesift.errors import InvalidOptionError
 from framesift.hf.probe import watch
 from framesift.types.compressed import CompressedVideo
+from framesift.types.options import Count
 from framesift.types.video import VideoInfo
 from framesift.vlms._family import FamilyTower, FamilyVLM
 from framesift.vlms.layout import TEXT, Layout
@@ -32,7 +33,7 @@ class QwenTower(FamilyTower):
     """
 
     vlm: QwenVLM
-    batch_size: int = 4
+    batch_size: Count = 4
     """Time steps that go through the tower at once."""
     picture_px: tuple[int, int] | None = None
     """Display size `(H, W)` of the video, None for a square one."""
@@ -109,17 +110,17 @@ class QwenVLM(FamilyVLM):
     listed: ClassVar[bool] = True
     resample: ClassVar[int] = 3
 
-    min_step_tokens: int = 128
+    min_step_tokens: Count = 128
     """Fewest tokens of one time step before compression; smaller videos are scaled up to it."""
-    max_step_tokens: int = 768
+    max_step_tokens: Count = 768
     """Most tokens of one time step before compression: the pixel cap of both its frames, as in
     Qwen's own video tools. 768 are frames of 1008x560 px at 28 px a token, 1152x640 at 32."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 1 <= self.min_step_tokens <= self.max_step_tokens:
+        if self.min_step_tokens > self.max_step_tokens:
             raise InvalidOptionError(
-                f"min_step_tokens={self.min_step_tokens} must be at least 1 and at most "
+                f"min_step_tokens={self.min_step_tokens} must be at most "
                 f"max_step_tokens={self.max_step_tokens}"
             )
 

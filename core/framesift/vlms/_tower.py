@@ -19,6 +19,7 @@ from framesift.hf.checkpoint_reading import in_one_line
 from framesift.hf.model_use import alone_with
 from framesift.hf.question import common_word, question_similarity, word_embeddings
 from framesift.types.frames import Frames
+from framesift.types.options import Count
 from framesift.types.tokens import Signals, VideoTokens
 from framesift.vlms.base import VLM
 
@@ -37,12 +38,8 @@ class Tower(Encoder):
     )
 
     vlm: VLM
-    batch_size: int = 8
+    batch_size: Count = 8
     """Time steps that go through the tower at once."""
-
-    def __post_init__(self) -> None:
-        if self.batch_size < 1:
-            raise InvalidOptionError(f"batch_size={self.batch_size!r} must be at least 1 time step")
 
     @property
     def spec(self) -> str:

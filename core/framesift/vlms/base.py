@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -18,11 +18,10 @@ from framesift.hf.chat_template import load_chat_template, render
 from framesift.hf.checkpoint_files import called
 from framesift.hf.letters import Letters, free_seam
 from framesift.hf.tower_checkpoint import placed
-from framesift.registry import describe
+from framesift.registry import Part
 from framesift.strategies.base import Strategy
 from framesift.types.budget import Budget
 from framesift.types.compressed import CompressedVideo
-from framesift.types.options import Options
 from framesift.vlms._in_llm import chosen_by, open_door
 from framesift.vlms._layer_door import Choose, Door
 from framesift.vlms._weights import shared_model
@@ -35,7 +34,7 @@ __all__ = ["VLM", "Block", "Layout", "Prompt", "Turn", "collate"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class VLM(Knowledge, Options, ABC):
+class VLM(Knowledge, Part):
     """A vision LLM of transformers; the instance is the configuration, weights load on first use.
 
     A family declares facts about itself and writes `encoder` and `blocks`. The prompt is the one
@@ -44,8 +43,6 @@ class VLM(Knowledge, Options, ABC):
     `mm_encoder_outputs`, the door of every vision LLM of transformers: no model code is changed.
     """
 
-    summary: ClassVar[str]
-    """One line for tables and listings."""
     model_types: ClassVar[frozenset[str]]
     """Values of `model_type` in a config.json that this family reads."""
     modality: ClassVar[Literal["image", "video"]]
@@ -67,11 +64,6 @@ class VLM(Knowledge, Options, ABC):
 
     def __post_init__(self) -> None:
         placed(self.device, self.dtype)
-
-    @property
-    def spec(self) -> str:
-        """The spec string that `load_vlm` reads back."""
-        return describe(self)
 
     @property
     def called(self) -> str:

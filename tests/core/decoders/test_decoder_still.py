@@ -35,7 +35,7 @@ def test_a_picture_is_a_video_of_one_frame(tmp_path, suffix):
     (small,) = DECODER.decode(path, [0], size_px=(6, 10))
     assert small.data.shape == (1, 6, 10, 3)
     assert list(DECODER.decode(path, [])) == []
-    assert DECODER.spec(path) == "pillow"
+    assert DECODER.reader_spec(path) == "pillow"
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".webp"])
@@ -66,7 +66,7 @@ def test_videos_go_to_the_other_decoder(tmp_path, write_video, numbers_in):
     assert len(DECODER.index(path).pts_seconds) == 5
     (frames,) = DECODER.decode(path, [1, 3])
     assert numbers_in(frames.data) == [1, 3]
-    assert DECODER.spec(path) == "pyav"
+    assert DECODER.reader_spec(path) == "pyav"
 
 
 def test_a_picture_in_memory_becomes_a_file_that_goes(tmp_path, monkeypatch):
@@ -169,7 +169,7 @@ def test_content_makes_a_picture_and_not_the_name(tmp_path, name):
     path = tmp_path / name
     picture().save(path, format="JPEG")
     assert DECODER.index(path).info.codec == "jpeg"
-    assert DECODER.spec(path) == "pillow"
+    assert DECODER.reader_spec(path) == "pillow"
 
 
 @pytest.mark.parametrize("name", ["clip.png", "clip.jpg", "clip"])

@@ -119,9 +119,9 @@ def test_joined_heads_are_one_head_over_all_channels(folder, model, layer):
     assert torch.equal(found.features, Clip(model=str(folder)).encode(frames).features)
 
 
-@pytest.mark.parametrize("layer", [0, -3])
-def test_attention_before_the_features_or_behind_the_tower_is_refused(layer):
-    with pytest.raises(InvalidOptionError, match="must be from -2"):
+@pytest.mark.parametrize(("layer", "allowed"), [(0, "a whole number below 0"), (-3, "from -2")])
+def test_attention_before_the_features_or_behind_the_tower_is_refused(layer, allowed):
+    with pytest.raises(InvalidOptionError, match=f"attention_layer={layer} must be {allowed}"):
         Clip(model="anything", attention_layer=layer)
 
 

@@ -44,5 +44,5 @@ def test_a_place_may_skip_frames_that_are_masked():
 
 
 def test_the_threshold_is_checked():
-    with pytest.raises(InvalidOptionError, match=r"within \[-1, 1\]"):
+    with pytest.raises(InvalidOptionError, match="a number from -1 to 1"):
         create_strategy("framefusion", threshold=1.5)

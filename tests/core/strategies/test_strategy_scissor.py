@@ -125,7 +125,7 @@ def test_few_frames_meet_every_budget(frames):
 
 
 def test_a_threshold_out_of_range_is_an_error():
-    with pytest.raises(InvalidOptionError, match=r"threshold=1\.5 must be within \[-1, 1\]"):
+    with pytest.raises(InvalidOptionError, match=r"threshold='1\.5' must be a number from -1"):
         create_strategy("scissor:threshold=1.5")
 
 

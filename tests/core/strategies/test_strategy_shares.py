@@ -1,10 +1,6 @@
 import itertools
 from fractions import Fraction
 
-import pytest
-
-from framesift.errors import InvalidOptionError
-from framesift.strategies._bounds import check
 from framesift.strategies._shares import floors, shares
 
 
@@ -46,12 +42,3 @@ def test_what_a_share_leaves_over_is_spread_over_equal_sizes():
     assert floors([4, 4, 4], 7) == [2, 3, 2]
     assert floors([10] * 4, 22) == [5, 6, 5, 6]
     assert floors([], 0) == []
-
-
-def test_an_option_out_of_range_is_named_with_its_range():
-    with pytest.raises(InvalidOptionError, match=r"beta=1.5 must be within \[0, 1\]: a share"):
-        check("a share", low=0, high=1, alpha=0.5, beta=1.5)
-    with pytest.raises(InvalidOptionError, match=r"width=0 must be at least 1: a number"):
-        check("a number", low=1, width=0)
-    with pytest.raises(InvalidOptionError, match="nan"):
-        check("a share", low=0, high=1, beta=float("nan"))

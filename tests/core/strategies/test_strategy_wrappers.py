@@ -73,7 +73,7 @@ def test_an_outer_bar_makes_a_chain_and_a_bracketed_one_does_not():
     [
         ("question:strategy=[temporal", InvalidOptionError, r"'\[' is not closed"),
         ("question:strategy=temporall", UnknownNameError, "did you mean 'temporal'"),
-        ("question:weight=2", InvalidOptionError, "weight=2.0 must be within"),
+        ("question:weight=2", InvalidOptionError, "weight='2' must be a number from 0 to 1"),
         ("question:strategy=uniform,seed=1", InvalidOptionError, "no option 'seed'"),
     ],
 )

@@ -20,7 +20,6 @@ from framesift import (
 )
 from framesift.errors import BudgetError, InvalidOptionError, SpecError
 from framesift.export.engines import openai_content
-from framesift.registry import describe
 from framesift.strategies.protect_edges import ProtectEdges
 from framesift.strategies.random import Random
 from framesift.strategies.temporal import Temporal
@@ -267,6 +266,6 @@ def test_specs_without_end_are_refused_at_once(spec):
 
 def test_specs_within_the_limits_are_made_and_read_back():
     made = create_strategy(_nested(7))
-    assert describe(made).count("protect-edges") == 7
-    assert create_strategy(describe(made)) == made
+    assert made.spec.count("protect-edges") == 7
+    assert create_strategy(made.spec) == made
     assert create_strategy(" | ".join(["temporal"] * 100)).spec.count("temporal") == 100

@@ -93,7 +93,7 @@ def test_batches_of_steps_are_one_run(vlm):
     assert_near(parts.features, whole.features)
     for name, value in parts.signals.present().items():
         assert_near(value, getattr(whole.signals, name))
-    with pytest.raises(InvalidOptionError, match="batch_size=0 must be at least 1"):
+    with pytest.raises(InvalidOptionError, match="batch_size=0 must be a whole number"):
         replace(encoder, batch_size=0)
 
 

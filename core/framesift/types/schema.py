@@ -1,0 +1,203 @@
+"""What the annotations of options allow: as validators, as a JSON schema and in words.
+
+One annotation such as `threshold: Annotated[float, Field(ge=-1, le=1)] | None = None` is the one
+place that the check, the schema, listings and error lines come from; descriptions are the
+docstrings below the fields.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import math
+import numbers
+import os
+import textwrap
+import types
+from collections.abc import Callable, Hashable
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
+
+from pydantic import BeforeValidator, ConfigDict, TypeAdapter
+from pydantic_core import core_schema
+
+STRICT: Final = ConfigDict(strict=True, allow_inf_nan=False)
+_WORDS: Final = {
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "number": "a number",
+    "string": "text",
+    "null": "None",
+}
+
+
+def options_schema(kind: type) -> dict[str, Any]:
+    """Returns the JSON schema of a dataclass's options: type, range, default and description."""
+    properties, required, said = {}, [], descriptions(kind)
+    for field in fields(kind):
+        if (adapter := adapters(kind).get(field.name)) is None:
+            continue
+        properties[field.name] = adapter.json_schema()
+        if field.name in said:
+            properties[field.name]["description"] = said[field.name]
+        if field.default is not MISSING:
+            properties[field.name]["default"] = field.default
+        elif field.default_factory is MISSING:
+            required.append(field.name)
+    schema = {"type": "object", "properties": properties, "required": required}
+    return {"title": kind.__name__, **schema, "additionalProperties": False}
+
+
+@functools.lru_cache(maxsize=256)
+def adapters(kind: Hashable) -> dict[str, TypeAdapter[Any]]:
+    """Returns what validates each option of a dataclass; none where annotations are unreadable."""
+    assert isinstance(kind, type)
+    try:
+        hints = get_type_hints(kind, include_extras=True)
+    except (NameError, TypeError, AttributeError):  # as of classes within a function
+        return {}
+    names = [field.name for field in fields(kind) if field.init and field.name in hints]
+    return {name: adapter(hints[name]) for name in names}
+
+
+def adapter(hint: Any) -> TypeAdapter[Any]:
+    """Returns what validates values by an annotation, strictly.
+
+    Scalars of numpy become Python's own, paths where text is stated become text, lists tuples.
+    """
+    return TypeAdapter(_strict(hint), config=STRICT)
+
+
+def descriptions(kind: type) -> dict[str, str]:
+    """Returns the docstrings below the fields of a dataclass, each on one line."""
+    found = {}
+    for base in filter(is_dataclass, reversed(kind.__mro__)):
+        try:
+            source = textwrap.dedent(inspect.getsource(base))
+        except (OSError, TypeError):  # typed into a console
+            continue
+        definition = ast.parse(source).body[0]
+        assert isinstance(definition, ast.ClassDef)
+        for field, text in pairwise(definition.body):
+            match field, text:
+                case (
+                    ast.AnnAssign(target=ast.Name(id=name)),
+                    ast.Expr(value=ast.Constant(value=str(said))),
+                ):
+                    found[name] = " ".join(said.split())
+    return found
+
+
+def explained(schema: dict[str, Any]) -> str:
+    """Returns in words what one option allows and means: `a number from 0 to 1: share of ...`."""
+    first = schema.get("description", "").split(". ")[0].split("; ")[0].rstrip(".;")
+    if not first:
+        return allowed(schema)
+    lowered = first[0].lower() if first[1:2].islower() else first[0]
+    return f"{allowed(schema)}: {lowered}{first[1:]}"
+
+
+def allowed(schema: dict[str, Any]) -> str:
+    """Returns in words what the JSON schema of one option allows, such as `a number above 0`."""
+    if "anyOf" in schema:
+        return " or ".join(allowed(each) for each in schema["anyOf"])
+    if values := schema.get("enum", [schema["const"]] if "const" in schema else None):
+        return f"one of: {', '.join(map(str, values))}"
+    if schema.get("type") == "array":
+        items = schema.get("items") or schema["prefixItems"][0]
+        return f"a tuple of {allowed(items)}"
+    if schema.get("format") == "path":
+        return "a path"
+    words = _WORDS.get(schema.get("type", "")) or f"a {schema.get('title', 'value')}"
+    return f"{words}{_range(schema)}"
+
+
+def _range(schema: dict[str, Any]) -> str:
+    """Returns the range of a number in words, with a space before it; nothing without a range."""
+    low, high = schema.get("minimum"), schema.get("maximum")
+    above, below = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
+    if schema.get("minLength"):
+        return " that is not empty"
+    if low is not None and high is not None:
+        return f" from {low:g} to {high:g}"
+    limits = {"of at least": low, "above": above, "of at most": high, "below": below}
+    stated = [f"{words} {limit:g}" for words, limit in limits.items() if limit is not None]
+    return f" {' and '.join(stated)}" if stated else ""
+
+
+@dataclass(frozen=True)
+class _InstanceOf:
+    """Accepts the instances of a class as they are, without a look at their fields."""
+
+    kind: type
+
+    def __get_pydantic_core_schema__(self, *_: Any) -> core_schema.CoreSchema:
+        return core_schema.is_instance_schema(self.kind)
+
+    def __get_pydantic_json_schema__(self, *_: Any) -> dict[str, Any]:
+        return {"title": self.kind.__name__}
+
+
+def _strict(hint: Any) -> Any:
+    """Returns an annotation with what each of its types also takes, and classes left closed."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        # A range stands next to its type, before what else the type takes: so a schema states it.
+        bare = _strict(inner[0])
+        bare, *also = get_args(bare) if get_origin(bare) is Annotated else (bare,)
+        return Annotated[bare, *hint.__metadata__, *also]
+    if origin in (Union, types.UnionType):
+        # A path stays one where paths are stated beside text: only text may come from strangers.
+        kept = str if Path in inner else None
+        return Union[tuple(each if each is kept else _strict(each) for each in inner)]  # noqa: UP007
+    if origin is tuple:
+        each = tuple(item if item is Ellipsis else _strict(item) for item in inner)
+        return Annotated[tuple.__class_getitem__(each), BeforeValidator(_tuple)]
+    if hint in _ALSO:
+        return Annotated[hint, BeforeValidator(_ALSO[hint])]
+    if origin is Literal or hint in (Any, None, type(None), Path):
+        return hint
+    return Annotated[Any, _InstanceOf(hint)] if origin is None and isinstance(hint, type) else Any
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _is_truth(value: Any) -> bool:
+    # Named, not imported: numpy's own truth values are no `bool`, and this module stays light.
+    return isinstance(value, bool) or type(value).__name__ in ("bool", "bool_")
+
+
+def _truth(value: Any) -> Any:
+    return bool(value) if _is_truth(value) else value
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, numbers.Integral) and not _is_truth(value) else value
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, numbers.Real) or _is_truth(value):
+        return None  # pydantic itself would take all that has `__float__`, such as a tensor
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def _text(value: Any) -> Any:
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+_ALSO: Final[dict[Any, Callable[[Any], Any]]] = {
+    bool: _truth,
+    int: _whole,
+    float: _number,
+    str: _text,
+}

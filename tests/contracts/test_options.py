@@ -1,0 +1,84 @@
+"""Every option of every part has a schema, and refuses what is beyond its range in one line."""
+
+import importlib
+import math
+
+import pytest
+
+from framesift.errors import InvalidOptionError
+from framesift.registry import option_default, part_options
+from framesift.types.schema import allowed
+
+FOLDERS = ("strategies", "selectors", "encoders", "decoders", "sources", "vlms")
+REGISTRIES = {folder: importlib.import_module(f"framesift.{folder}").registry for folder in FOLDERS}
+PARTS = [(folder, name) for folder, registry in REGISTRIES.items() for name in registry.names()]
+OPTIONS = [
+    (REGISTRIES[folder].get(name), key, schema)
+    for folder, name in PARTS
+    for key, schema in REGISTRIES[folder].schema(name)["properties"].items()
+]
+TYPES = {"boolean", "integer", "number", "string"}
+
+
+def ids(value):
+    return value.__name__ if isinstance(value, type) else value if isinstance(value, str) else ""
+
+
+def choices(schema):
+    """The types that an option may have, without None."""
+    several = schema.get("anyOf", [schema])
+    return [each for each in several if each.get("type") != "null"]
+
+
+def beyond(schema):
+    """Values just outside of the range of an option."""
+    for each in choices(schema):
+        step = 1 if each["type"] == "integer" else 1e-3
+        if "minimum" in each:
+            yield each["minimum"] - step
+        if "exclusiveMinimum" in each:
+            yield each["exclusiveMinimum"]
+        if "maximum" in each:
+            yield each["maximum"] + step
+        if "exclusiveMaximum" in each:
+            yield each["exclusiveMaximum"]
+        if "enum" in each:
+            yield "none of them"
+        if each["type"] == "number":
+            yield from (math.nan, math.inf, True)
+        if each["type"] in ("integer", "boolean"):
+            yield from (0.5, "1")
+
+
+@pytest.mark.parametrize(("folder", "name"), PARTS)
+def test_the_schema_holds_every_option_with_type_default_and_description(folder, name):
+    part, schema = REGISTRIES[folder].get(name), REGISTRIES[folder].schema(name)
+    options = part_options(part)
+    assert list(schema["properties"]) == [option.name for option in options]
+    assert schema["additionalProperties"] is False
+    for option in options:
+        each = schema["properties"][option.name]
+        assert {found["type"] for found in choices(each)} <= TYPES
+        assert option.name in schema["required"] or each["default"] == option_default(option)
+        assert 10 < len(each["description"]) < 300
+        assert "\n" not in each["description"]
+
+
+@pytest.mark.parametrize(("part", "key", "schema"), OPTIONS, ids=ids)
+def test_values_beyond_the_range_of_an_option_are_refused_in_one_line(part, key, schema):
+    needed = {option.name: "x" for option in part_options(part) if option.name == "model"}
+    for value in beyond(schema):
+        with pytest.raises(InvalidOptionError) as caught:
+            part(**{**needed, key: value})
+        line = str(caught.value)
+        assert line.startswith(f"{key}={value!r} must be {allowed(schema)}")
+        assert "\n" not in line
+        assert len(line) < 400
+
+
+@pytest.mark.parametrize(("part", "key", "schema"), OPTIONS, ids=ids)
+def test_numbers_are_within_a_range_or_any_number_will_do(part, key, schema):
+    bounds = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}
+    for each in choices(schema):
+        if each["type"] in ("integer", "number"):
+            assert bounds & each.keys() or key == "seed"
