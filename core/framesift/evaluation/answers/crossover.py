@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from framesift.evaluation.answers._crossings import (
 )
 from framesift.evaluation.answers.bootstrap import Floats, Interval, draws, middle, sums_by_video
 from framesift.evaluation.answers.log import Answered
-from framesift.evaluation.answers.statistics import DECIMALS, Way, by_place, by_way, rounded
+from framesift.evaluation.answers.statistics import Way, by_place, by_way
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,23 +45,6 @@ class Crossover:
     """The strategy that is nowhere below; None where they cross or are equal."""
     ahead_in: float | None = None
     """Share of the resamples in which `ahead` is nowhere below; None of a single video."""
-
-    def as_row(self) -> dict[str, Any]:
-        """Returns the figures as JSON has them, rounded."""
-        return {
-            "one": self.one,
-            "other": self.other,
-            "at": _rounded(self.at),
-            "interval": rounded(self.interval),
-            "count": self.count,
-            "crossed": _rounded(self.crossed),
-            "ahead": self.ahead,
-            "ahead_in": _rounded(self.ahead_in),
-            "questions": self.questions,
-            "left_out": self.left_out,
-            "videos": self.videos,
-            "says": self.says,
-        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,7 +178,3 @@ def _in_resamples(part: float | None, verb: str) -> str:
 
 def _percent(part: float) -> str:
     return f"{100 * part:.3g}%"
-
-
-def _rounded(part: float | None) -> float | None:
-    return None if part is None else round(part, DECIMALS)

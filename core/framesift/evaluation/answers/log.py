@@ -142,9 +142,9 @@ class AnswerLog:
             raise InvalidOptionError(
                 f"{str(path)!r} is empty; it must begin with a line about the run"
             )
-        run = _parsed(Run, lines[0], path, 1)
+        run = parsed(Run, lines[0], path, 1)
         numbered = enumerate(lines[1:], start=2)
-        return cls(run=run, answers=[_parsed(Answered, line, path, n) for n, line in numbered])
+        return cls(run=run, answers=[parsed(Answered, line, path, n) for n, line in numbered])
 
 
 def json_lines(content: bytes) -> list[bytes]:
@@ -186,7 +186,12 @@ def _is_whole(line: bytes) -> bool:
     return True
 
 
-def _parsed(kind: type[T], line: bytes, path: Path, number: int) -> T:
+def parsed(kind: type[T], line: bytes, path: Path | str, number: int) -> T:
+    """Returns what a line of a JSON-lines file holds.
+
+    Raises:
+        InvalidOptionError: it holds something else; names the line and the field.
+    """
     try:
         return kind.model_validate_json(line)
     except ValidationError as error:

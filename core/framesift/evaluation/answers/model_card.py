@@ -62,7 +62,7 @@ def measured(folder: Path, *, videos: int) -> Json:
         log = AnswerLog.opened(path, run)
         for _ in answer_all(model, synthetic("test", videos), WAYS, log, path, timed=0):
             pass
-    rows = shares(log.answers, groups=lambda kind: (span(kind),))
+    rows = shares(log.answers, lambda kind: (span(kind), kind))
     return {"run": run.model_dump(), "rows": [row.as_row() for row in rows]}
 
 

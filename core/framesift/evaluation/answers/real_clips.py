@@ -14,11 +14,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from framesift.disk.writing import as_path, read_file, write_atomically
-from framesift.errors import DownloadError, InvalidOptionError, UnsupportedSourceError
-from framesift.evaluation.answers.log import json_lines
+from framesift.errors import DownloadError, UnsupportedSourceError
+from framesift.evaluation.answers.log import json_lines, parsed
 from framesift.fetching.limits import FetchLimits
 from framesift.sources.base import open_video
 
@@ -57,9 +57,7 @@ class RealQuestion(BaseModel):
     @property
     def prompt(self) -> str:
         """The question with lettered choices, as a model is asked."""
-        lines = [
-            f"{letter}. {text}" for letter, text in zip("ABCDEFGH", self.choices, strict=False)
-        ]
+        lines = [f"{letter}. {text}" for letter, text in zip(LETTERS, self.choices, strict=False)]
         return "\n".join([self.question, *lines, "Answer with the letter of the right choice."])
 
     def is_right(self, said: str) -> bool:
@@ -88,17 +86,9 @@ def read_questions(path: str | os.PathLike[str] | None = None) -> list[RealQuest
         InvalidOptionError: a line is no question; names the line and the field.
     """
     content = _own(QUESTIONS).encode() if path is None else read_file(path)
-    found = []
-    for number, line in enumerate(json_lines(content), start=1):
-        try:
-            found.append(RealQuestion.model_validate_json(line))
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"])) or "the line"
-            raise InvalidOptionError(
-                f"{path or QUESTIONS}, line {number}: {place}: {first['msg']}"
-            ) from error
-    return found
+    name = QUESTIONS if path is None else as_path(path)
+    numbered = enumerate(json_lines(content), start=1)
+    return [parsed(RealQuestion, line, name, number) for number, line in numbered]
 
 
 @cache

@@ -6,9 +6,9 @@ was given: where all answers are right it is a point, and of a handful of videos
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 
@@ -128,18 +128,17 @@ def by_place(answers: Iterable[Answered]) -> dict[tuple[str, str], Answered]:
 
 def shares(
     answers: Iterable[Answered],
-    *,
-    by: Literal["kind"] | None = "kind",
-    groups: Callable[[str], tuple[str, ...]] | None = None,
+    groups: Callable[[str], Sequence[str]] = lambda kind: (kind,),
 ) -> list[Share]:
     """Returns the share of right answers of each way, overall and in each group of questions.
 
-    Ways come in the order of their first answer; of each, 'overall', then groups, then kinds.
+    Ways come in the order of their first answer; of each, 'overall', then the first groups of all
+    kinds of question, then the second ones.
 
     Args:
         answers: of any number of ways.
-        by: 'kind' for a group of each kind of question, None for none.
-        groups: further groups that a kind belongs to, such as ('single frame',).
+        groups: groups that questions of a kind belong to, such as ('single frame', 'color'); each
+            kind is one by default.
 
     Raises:
         InvalidOptionError: a way answers a question twice.
@@ -151,19 +150,11 @@ def shares(
         for answer in own:
             kind = answer.kind
             if kind not in ranks:
-                ranks[kind] = _ranks(kind, by, groups(kind) if groups else ())
+                ranks[kind] = {name: rank for rank, name in enumerate((OVERALL, *groups(kind)))}
             for group, rank in ranks[kind].items():
                 members.setdefault((rank, group), []).append(answer)
         found += [_share(way, key[1], members[key]) for key in sorted(members)]
     return found
-
-
-def _ranks(kind: str, by: Literal["kind"] | None, groups: tuple[str, ...]) -> dict[str, int]:
-    """Returns the groups of a kind and which come first."""
-    ranks = dict.fromkeys(groups, 1)
-    if by == "kind" or kind in ranks:
-        ranks[kind] = 2
-    return ranks | {OVERALL: 0}
 
 
 def _share(way: Way, group: str, answers: list[Answered]) -> Share:

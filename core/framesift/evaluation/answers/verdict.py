@@ -17,11 +17,10 @@ from framesift.evaluation.answers.statistics import (
     shares,
 )
 
-DEFAULT: Final = "temporal"
-EVEN, BY_LOT = "uniform", "random"
+DEFAULT, UNIFORM, RANDOM = "temporal", "uniform", "random"
 WHOLE_WAY: Final = (WHOLE, 1.0)
-TOLD: Final = (0.25, 0.1)
-"""Shares of the tokens that are told of."""
+KEEPS: Final = (0.25, 0.1)
+"""Shares of the tokens that have a sentence."""
 
 
 def verdict(log: AnswerLog) -> list[str]:
@@ -30,11 +29,11 @@ def verdict(log: AnswerLog) -> list[str]:
     if WHOLE_WAY not in ways:
         return []
     lines = [_right(ways)]
-    for keep in TOLD:
+    for keep in KEEPS:
         lines += _kept(ways, keep)
     names = {name for name, _ in ways}
-    if {DEFAULT, EVEN} <= names:
-        lines.append(crossover(log.answers, DEFAULT, EVEN).says)
+    if {DEFAULT, UNIFORM} <= names:
+        lines.append(crossover(log.answers, DEFAULT, UNIFORM).says)
     if empty := sum(not answer.said.strip() for answer in log.answers):
         lines.append(f"{empty} of {len(log.answers)} answers were empty, and count as wrong")
     return lines
@@ -42,7 +41,7 @@ def verdict(log: AnswerLog) -> list[str]:
 
 def summary(log: AnswerLog) -> dict[str, Any]:
     """Returns the run, the share of right answers of every way, and the verdict; JSON-safe."""
-    rows = shares(log.answers, by=None, groups=lambda kind: (span(kind),))
+    rows = shares(log.answers, lambda kind: (span(kind),))
     return {
         "run": log.run.model_dump(),
         "verdict": verdict(log),
@@ -75,14 +74,14 @@ def _kept(ways: dict[Way, list[Answered]], keep: float) -> Iterator[str]:
         return
     ranked = sorted(held, key=lambda name: -held[name].value)
     best, worst = ranked[0], ranked[-1]
-    told = [name for name in dict.fromkeys([best, DEFAULT, EVEN, BY_LOT, worst]) if name in held]
-    figures = ", ".join(f"{name} {_spread(held[name])}" for name in told)
+    named = dict.fromkeys([best, DEFAULT, UNIFORM, RANDOM, worst])
+    figures = ", ".join(f"{name} {_spread(held[name])}" for name in named if name in held)
     yield f"at keep {keep:g}, share of the whole's right answers: {figures}"
     apart = difference(ways[best, keep], ways[worst, keep])
     yield f"at keep {keep:g}, {best} is {_spread(apart)} of all answers ahead of {worst}"
-    if BY_LOT in held:
-        lost = difference(whole, ways[BY_LOT, keep])
-        yield f"at keep {keep:g}, {BY_LOT} loses {_spread(lost)} of all answers"
+    if RANDOM in held:
+        lost = difference(whole, ways[RANDOM, keep])
+        yield f"at keep {keep:g}, {RANDOM} loses {_spread(lost)} of all answers"
 
 
 def _spread(figure: Paired) -> str:

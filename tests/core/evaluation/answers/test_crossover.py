@@ -1,7 +1,5 @@
 """Where two strategies change places, of curves whose crossing is known."""
 
-import json
-
 import numpy as np
 import pytest
 
@@ -159,12 +157,6 @@ def test_other_strategies_and_the_order_of_answers_change_nothing():
     answers = curve("temporal", {0.1: 8, 0.4: 6}) + curve("uniform", {0.1: 6, 0.4: 8})
     more = curve("random", {0.1: 1}) + answers[::-1]
     assert crossover(more, "temporal", "uniform") == crossover(answers, "temporal", "uniform")
-
-
-def test_rows_are_json():
-    row = crossed({0.1: 8, 0.4: 6}, {0.1: 6, 0.4: 8}).as_row()
-    assert json.loads(json.dumps(row)) == row
-    assert (row["at"], row["interval"]) == (0.2, [0.2, 0.2])
 
 
 def test_a_strategy_without_answers_is_named_beside_those_that_have_some():

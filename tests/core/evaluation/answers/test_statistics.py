@@ -13,7 +13,7 @@ TWO = {"a": "+++-", "b": "--"}
 
 
 def only(answers, **options):
-    (share,) = shares(answers, by=None, **options)
+    (share,) = shares(answers, lambda kind: (), **options)
     return share
 
 
@@ -63,17 +63,18 @@ def test_groups_come_behind_the_whole_and_kinds_behind_groups():
         answered("a", "2", False, kind="order"),
         answered("b", "3", True, kind="color"),
     ]
-    span = {"text": ("one frame",), "color": ("one frame",), "order": ("several frames",)}
-    found = {s.group: (s.share, s.answers, s.videos) for s in shares(answers, groups=span.get)}
+    span = {"text": "one frame", "color": "one frame", "order": "several frames"}
+    groups = shares(answers, lambda kind: (span[kind], kind))
+    found = {s.group: (s.share, s.answers, s.videos) for s in groups}
     assert list(found) == ["overall", "one frame", "several frames", "color", "order", "text"]
     assert found["one frame"] == (1.0, 2, 2)
     assert found["order"] == (0.0, 1, 1)
-    assert [s.group for s in shares(answers, by=None)] == ["overall"]
+    assert [s.group for s in shares(answers, lambda kind: ())] == ["overall"]
 
 
 def test_a_group_that_is_named_twice_counts_once():
     answers = marked({"a": "+-"})
-    found = shares(answers, groups=lambda kind: ("overall", "one frame", kind))
+    found = shares(answers, lambda kind: ("overall", "one frame", kind))
     assert [(s.group, s.answers) for s in found] == [
         ("overall", 2),
         ("one frame", 2),
@@ -84,7 +85,7 @@ def test_a_group_that_is_named_twice_counts_once():
 def test_ways_are_apart_and_keep_their_order():
     ways = [("uniform", 0.5), ("all tokens", 1.0), ("uniform", 0.25)]
     answers = [a for s, k in ways for a in marked({"a": "+"}, strategy=s, keep=k)]
-    assert [(s.strategy, s.keep) for s in shares(answers, by=None)] == ways
+    assert [(s.strategy, s.keep) for s in shares(answers, lambda kind: ())] == ways
 
 
 def test_tokens_and_times_are_counted():
