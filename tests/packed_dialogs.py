@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from framesift.training._dialogs import Dialogs
-from framesift.training._seen import Seen
+from framesift.training.dialogs import Dialogs
+from framesift.training.seen import Seen
 
 FACTS = [("What is it?", "a red star"), ("Where?", "left"), ("How many of them?", "12")]
 

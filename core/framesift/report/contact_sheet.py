@@ -12,8 +12,8 @@ from typing import Final
 from PIL import Image, ImageDraw, ImageFont
 
 from framesift.disk.writing import write_atomically
-from framesift.report._figures import FrameFigure, frame_figures
-from framesift.report._timeline import clock, moment_decimals
+from framesift.report.figures import FrameFigure, frame_figures
+from framesift.report.timeline import clock, moment_decimals
 from framesift.types.compressed import CompressedVideo, Keyframe
 from framesift.types.frames import Frames
 

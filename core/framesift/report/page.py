@@ -12,8 +12,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
 from framesift.disk.writing import write_atomically
-from framesift.report._figures import frame_figures, shrunk
-from framesift.report._timeline import clock, moment_decimals, timeline
+from framesift.report.figures import frame_figures, shrunk
+from framesift.report.timeline import clock, moment_decimals, timeline
 from framesift.types.compressed import CompressedVideo, CompressionReport, Keyframe, jpeg_url
 from framesift.types.frames import Frames
 

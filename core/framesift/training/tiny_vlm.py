@@ -13,13 +13,13 @@ from pydantic import Field
 
 from framesift.disk.writing import write_atomically
 from framesift.errors import InvalidOptionError
-from framesift.training._clips import make_shards, read_shards
-from framesift.training._dialogs import Dialogs
-from framesift.training._fit import fit
-from framesift.training._language_stage import AnswerTask, seen_clips
-from framesift.training._stills import make_stills, read_stills
-from framesift.training._tiny_parts import ASSISTANT, END, PAD, USER, new_model, new_processor
-from framesift.training._tower_stage import LabeledFrames, TowerTask, frames_of
+from framesift.training.clips import make_shards, read_shards
+from framesift.training.dialogs import Dialogs
+from framesift.training.fit import fit
+from framesift.training.language_stage import AnswerTask, seen_clips
+from framesift.training.stills import make_stills, read_stills
+from framesift.training.tiny_parts import ASSISTANT, END, PAD, USER, new_model, new_processor
+from framesift.training.tower_stage import LabeledFrames, TowerTask, frames_of
 from framesift.types.options import Count, Options
 
 CURVES = "training.json"

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from framesift.report._figures import frame_figures, nearest
+from framesift.report.figures import frame_figures, nearest
 
 
 def test_all_frames_are_shown_where_they_fit(sifted):

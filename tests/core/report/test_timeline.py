@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from framesift.report._timeline import MOST_BARS, moment_decimals, timeline
+from framesift.report.timeline import MOST_BARS, moment_decimals, timeline
 from framesift.types.clock import clock
 from framesift.types.plan import TokenPlan
 

@@ -11,7 +11,7 @@ pytest.importorskip("transformers")
 
 from framesift.synthetic import happenings, scenes
 from framesift.synthetic.film import SceneSettings
-from framesift.training import _tiny_parts
+from framesift.training import tiny_parts
 from framesift.training.tiny_vlm import special_ids
 from framesift.vlms.load import load_vlm
 from tiny_vlms import CLIP, LLAMA
@@ -53,7 +53,7 @@ def truth_of():
 @pytest.fixture(scope="session")
 def processor():
     with black_backdrops():
-        return _tiny_parts.new_processor()
+        return tiny_parts.new_processor()
 
 
 @pytest.fixture(scope="session")
@@ -80,7 +80,7 @@ def vlm(processor, tmp_path_factory):
             "tie_word_embeddings": True,
         },
         tie_word_embeddings=True,
-        image_token_id=tokenizer.convert_tokens_to_ids(_tiny_parts.IMAGE),
+        image_token_id=tokenizer.convert_tokens_to_ids(tiny_parts.IMAGE),
     )
     torch.manual_seed(0)
     LlavaForConditionalGeneration(config).eval().save_pretrained(folder)

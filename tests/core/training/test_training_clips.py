@@ -12,8 +12,8 @@ from framesift.sources.base import open_video
 from framesift.sources.synthetic import parse_uri
 from framesift.synthetic.film import SceneSettings
 from framesift.synthetic.scenes import SCENES, make_scene
-from framesift.training import _clips
-from framesift.training._clips import (
+from framesift.training import clips as clips_module
+from framesift.training.clips import (
     SHARES,
     SIDE_PX,
     clip_address,
@@ -30,7 +30,7 @@ SEEDS = (6, 3)
 def shards(tmp_path_factory):
     """A shard of each of two clips, drawn by a process of its own."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_clips, "PER_SHARD", 1)
+        patch.setattr(clips_module, "PER_SHARD", 1)
         return make_shards(tmp_path_factory.mktemp("clips"), SEEDS, processes=1)
 
 
@@ -57,7 +57,7 @@ def test_addresses_are_of_every_scene_size_and_length():
     for name, share in SHARES.items():
         assert names[name] == pytest.approx(600 * share, abs=40)
     assert sum(SHARES.values()) == pytest.approx(1)
-    assert {(s.width, s.height) for _, s, _ in parsed} == set(_clips.SIZES_PX)
+    assert {(s.width, s.height) for _, s, _ in parsed} == set(clips_module.SIZES_PX)
     assert len({s.seconds for _, s, _ in parsed}) > 8
     for _, settings, fps in parsed:
         assert fps <= settings.fps
@@ -92,9 +92,9 @@ def test_clips_of_one_shard_follow_one_another(tmp_path, monkeypatch):
         frames, seed = drawn[uri]
         return frames, tuple(float(t) for t in range(seed)), {"seed": seed}
 
-    monkeypatch.setattr(_clips, "clip_address", lambda seed: (f"clip {seed}", 1.0))
-    monkeypatch.setattr(_clips, "_read_back", read_back)
-    _clips._make_shard((tmp_path / "shard", (2, 3, 1)))
+    monkeypatch.setattr(clips_module, "clip_address", lambda seed: (f"clip {seed}", 1.0))
+    monkeypatch.setattr(clips_module, "_read_back", read_back)
+    clips_module._make_shard((tmp_path / "shard", (2, 3, 1)))
     (shard,) = read_shards([tmp_path / "shard"])
     assert isinstance(shard.frames, np.memmap)
     for clip in shard.clips:
@@ -127,10 +127,10 @@ def drawn(monkeypatch):
     given = []
 
     context = SimpleNamespace(Pool=lambda processes: Here(given))
-    monkeypatch.setattr(_clips.multiprocessing, "get_context", lambda kind: context)
-    monkeypatch.setattr(_clips, "PER_SHARD", 2)
+    monkeypatch.setattr(clips_module.multiprocessing, "get_context", lambda kind: context)
+    monkeypatch.setattr(clips_module, "PER_SHARD", 2)
     frame = np.zeros((SIDE_PX, SIDE_PX, 3), np.uint8)
-    monkeypatch.setattr(_clips, "_read_back", lambda uri, fps: ([frame], (0.0,), {}))
+    monkeypatch.setattr(clips_module, "_read_back", lambda uri, fps: ([frame], (0.0,), {}))
     return given
 
 
@@ -154,7 +154,7 @@ def test_frames_are_squashed_as_the_image_processor_does(processor):
     images = processor.image_processor
     rng = random.Random(0)
     for _ in range(2):
-        width, height = rng.choice(_clips.SIZES_PX)
+        width, height = rng.choice(clips_module.SIZES_PX)
         settings = SceneSettings(seed=rng.randrange(99), width=width, height=height)
         frame = make_scene("quiz", settings).draw(rng.uniform(0, 8))
         pixels = np.asarray(images(images=[frame], return_tensors="np")["pixel_values"][0])

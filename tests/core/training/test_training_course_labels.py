@@ -3,8 +3,8 @@ import pytest
 
 from framesift.synthetic.film import SceneSettings
 from framesift.synthetic.scenes import make_scene
-from framesift.training._course_labels import COURSE, MOTIONS, course_labels
-from framesift.training._labels import BACKDROPS, GRID, NOTHING
+from framesift.training.course_labels import COURSE, MOTIONS, course_labels
+from framesift.training.labels import BACKDROPS, GRID, NOTHING
 
 LEFT_CELL = (0.05, 0.05, 0.3, 0.3)
 RIGHT_CELL = (0.7, 0.7, 0.95, 0.95)

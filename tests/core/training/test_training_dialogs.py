@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import torch
 
-from framesift.training._course_labels import COURSE, MEASURED
-from framesift.training._dialogs import MOST_QUESTIONS, UNASKED, Dropping
-from framesift.training._language_stage import AnswerTask
+from framesift.training.course_labels import COURSE, MEASURED
+from framesift.training.dialogs import MOST_QUESTIONS, UNASKED, Dropping
+from framesift.training.language_stage import AnswerTask
 from framesift.types.plan import TokenPlan
 from framesift.vlms.base import Turn
 from packed_dialogs import FACTS, dialogs_of, noise, row_of, seen

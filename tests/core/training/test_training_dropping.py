@@ -4,8 +4,8 @@ import random
 import pytest
 import torch
 
-from framesift.training._dialogs import LONGEST_SLOTS, Dropping
-from framesift.training._seen import GLIMPSE_FRAMES, Seen
+from framesift.training.dialogs import LONGEST_SLOTS, Dropping
+from framesift.training.seen import GLIMPSE_FRAMES, Seen
 from packed_dialogs import dialogs_of, noise, row_of, seen
 
 PATCHES = 9

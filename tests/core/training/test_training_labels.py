@@ -8,15 +8,8 @@ from framesift.synthetic.film import SceneSettings
 from framesift.synthetic.happenings import SIGNS
 from framesift.synthetic.pixels import COLORS, SHAPES, card_pixels, shape_pixels
 from framesift.synthetic.script import Script
-from framesift.training._clips import SHARES
-from framesift.training._labels import (
-    BACKDROPS,
-    CLASSES,
-    GRID,
-    KINDS,
-    NOTHING,
-    frame_labels,
-)
+from framesift.training.clips import SHARES
+from framesift.training.labels import BACKDROPS, CLASSES, GRID, KINDS, NOTHING, frame_labels
 
 WIDTH, HEIGHT = 320, 240
 FACTS = ("color", "shape", "tens", "ones", "letter", "sign")

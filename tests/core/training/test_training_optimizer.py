@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from framesift.training._optimizer import MuonAdamW
+from framesift.training.optimizer import MuonAdamW
 
 
 class Task(nn.Module):

@@ -7,7 +7,7 @@ import pytest
 from framesift.synthetic.backdrops import LANDSCAPES
 from framesift.synthetic.paraphrases import PARAPHRASES, phrasings, rephrased
 from framesift.synthetic.pixels import COLORS, SHAPES
-from framesift.training._clips import SHARES
+from framesift.training.clips import SHARES
 
 SEEDS = range(12)
 ENDS = ("first", "last", "beginning", "end")

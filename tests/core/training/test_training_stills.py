@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from framesift.synthetic.pixels import COLORS, SHAPES
-from framesift.training import _stills
-from framesift.training._labels import CLASSES, GRID, NOTHING
-from framesift.training._stills import draw_still, make_stills, read_stills, stacked
+from framesift.training import stills as stills_module
+from framesift.training.labels import CLASSES, GRID, NOTHING
+from framesift.training.stills import draw_still, make_stills, read_stills, stacked
 
 SEEDS = range(12)
 
@@ -18,9 +18,9 @@ def stills():
         events.append(told)
         return labels_of(told, seconds)
 
-    labels_of = _stills.frame_labels
+    labels_of = stills_module.frame_labels
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_stills, "frame_labels", noted)
+        patch.setattr(stills_module, "frame_labels", noted)
         drawn = [draw_still(seed) for seed in SEEDS]
     return [(pixels, labels, told) for (pixels, labels), told in zip(drawn, events, strict=True)]
 
@@ -82,7 +82,7 @@ def test_the_patches_of_a_card_carry_its_digits(stills):
         seen += 1
     for _, labels, event in told(stills, "code"):
         here, (letter, digit) = middle_patch(event["box"]), event["attributes"]["text"]
-        assert _stills.LETTERS[labels["letter"][here]] == letter
+        assert stills_module.LETTERS[labels["letter"][here]] == letter
         assert labels["ones"][here] == int(digit)
         seen += 1
     assert seen > 10
@@ -120,7 +120,7 @@ def test_several_files_become_one_array(tmp_path, monkeypatch):
     paths = []
     for start in (0, 2):
         path = tmp_path / f"{start}.npz"
-        _stills._make_file((path, range(start, start + 2)))
+        stills_module._make_file((path, range(start, start + 2)))
         paths.append(path)
     found = read_stills(paths)
     assert found["pixels"].shape == (4, 128, 128, 3)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from transformers import AutoProcessor, AutoTokenizer
 
 from framesift.synthetic.paraphrases import phrasings
-from framesift.training._tiny_parts import (
+from framesift.training.tiny_parts import (
     ASSISTANT,
     CONTEXT_TOKENS,
     END,

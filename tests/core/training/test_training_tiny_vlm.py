@@ -11,9 +11,9 @@ from safetensors.torch import load_file
 
 from framesift import VideoCompressor, cli, load_vlm
 from framesift.errors import InvalidOptionError
-from framesift.training._language_stage import AnswerTask
-from framesift.training._tower_stage import TowerTask
+from framesift.training.language_stage import AnswerTask
 from framesift.training.tiny_vlm import CURVES, RECIPE, Recipe, train
+from framesift.training.tower_stage import TowerTask
 
 SMALL = Recipe(
     clips=4,

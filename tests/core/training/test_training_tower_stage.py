@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from framesift.training._clips import Clip, Shard
-from framesift.training._labels import CLASSES, NOTHING, frame_labels
-from framesift.training._language_stage import seen_clips
-from framesift.training._tower_stage import LabeledFrames, TowerTask, frames_of
+from framesift.training.clips import Clip, Shard
+from framesift.training.labels import CLASSES, NOTHING, frame_labels
+from framesift.training.language_stage import seen_clips
+from framesift.training.tower_stage import LabeledFrames, TowerTask, frames_of
 from rounding import assert_near
 from tiny_vlms import make_frames
 

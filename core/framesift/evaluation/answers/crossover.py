@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from framesift.errors import InvalidOptionError
-from framesift.evaluation.answers._crossings import (
+from framesift.evaluation.answers.bootstrap import Floats, Interval, draws, middle, sums_by_video
+from framesift.evaluation.answers.crossings import (
     DIGITS,
     Crossings,
     crossings,
     shared_axis,
     weights,
 )
-from framesift.evaluation.answers.bootstrap import Floats, Interval, draws, middle, sums_by_video
 from framesift.evaluation.answers.log import Answered
 from framesift.evaluation.answers.statistics import Way, by_place, by_way
 

@@ -5,7 +5,7 @@ import pytest
 
 from answers_made_by_hand import answered, marked
 from framesift.errors import InvalidOptionError
-from framesift.evaluation.answers._crossings import crossings, shared_axis, weights
+from framesift.evaluation.answers.crossings import crossings, shared_axis, weights
 from framesift.evaluation.answers.crossover import crossover
 
 VIDEOS = "abcdefgh"

@@ -11,7 +11,7 @@ from framesift.evaluation.answers.question_sets import (
     synthetic,
 )
 from framesift.sources.base import open_video
-from framesift.training._clips import clip_address
+from framesift.training.clips import clip_address
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from framesift.registry import require
-from framesift.training._optimizer import MuonAdamW
+from framesift.training.optimizer import MuonAdamW
 
 WEIGHT_DECAY = 0.05
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from framesift.synthetic.paraphrases import pattern_of
-from framesift.training._seen import Seen
+from framesift.training.seen import Seen
 
 ASKED = r"Which number is on the (?P<color>\w+) card\?"
 HOW_MANY = (2, 2, 2, 3, 4)

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from framesift.training._clips import Shard
-from framesift.training._labels import CLASSES, NOTHING, frame_labels
-from framesift.training._stills import Arrays, stacked
+from framesift.training.clips import Shard
+from framesift.training.labels import CLASSES, NOTHING, frame_labels
+from framesift.training.stills import Arrays, stacked
 
 SUMMARY: Final = {name: CLASSES[name] for name in ("kind", "color", "shape", "tens", "ones")}
 """What the summary token tells of the whole frame: which of the classes are there."""

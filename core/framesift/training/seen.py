@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from framesift.training._course_labels import course_labels
+from framesift.training.course_labels import course_labels
 
 GLIMPSE_FRAMES = 2
 MOTION_FRAMES = 4

@@ -18,8 +18,8 @@ from framesift.synthetic.film import Pixels, SceneSettings
 from framesift.synthetic.happenings import DARK, LETTERS, LIGHT, SIGNS, ink_on, on_lattice
 from framesift.synthetic.pixels import COLORS, SHAPES, Color, card_pixels, shape_pixels
 from framesift.synthetic.script import Script
-from framesift.training._clips import SIZES_PX, squashed
-from framesift.training._labels import Labels, frame_labels
+from framesift.training.clips import SIZES_PX, squashed
+from framesift.training.labels import Labels, frame_labels
 
 BACKDROPS_PER_SIZE = 24
 PER_FILE = 1000

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from framesift.training._clips import Clip, Shard
-from framesift.training._course_labels import COURSE, MEASURED, course_labels
-from framesift.training._dialogs import UNASKED
-from framesift.training._labels import NOTHING, frame_labels
-from framesift.training._seen import Seen
-from framesift.training._tower_stage import TowerTask
+from framesift.training.clips import Clip, Shard
+from framesift.training.course_labels import COURSE, MEASURED, course_labels
+from framesift.training.dialogs import UNASKED
+from framesift.training.labels import NOTHING, frame_labels
+from framesift.training.seen import Seen
+from framesift.training.tower_stage import TowerTask
 
 FRAMES_AT_ONCE = 256
 COURSE_LAYER = 2

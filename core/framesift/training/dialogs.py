@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 
 from framesift.synthetic.paraphrases import beside_text, rephrased
-from framesift.training._cards import Cards
-from framesift.training._course_labels import COURSE, MEASURED
-from framesift.training._labels import NOTHING
-from framesift.training._seen import MOTION_FRAMES, OF_MOTION, SEEN_AT_ONCE, Seen
+from framesift.training.cards import Cards
+from framesift.training.course_labels import COURSE, MEASURED
+from framesift.training.labels import NOTHING
+from framesift.training.seen import MOTION_FRAMES, OF_MOTION, SEEN_AT_ONCE, Seen
 
 UNASKED = -100
 MOST_QUESTIONS = 8

@@ -12,8 +12,8 @@ from framesift.registry import require
 from framesift.synthetic.film import SceneSettings
 from framesift.synthetic.paraphrases import phrasings
 from framesift.synthetic.scenes import make_scene
-from framesift.training._clips import SHARES, SIDE_PX
-from framesift.training._labels import GRID
+from framesift.training.clips import SHARES, SIDE_PX
+from framesift.training.labels import GRID
 
 PAD, IMAGE, USER, ASSISTANT, END = "<pad>", "<image>", "<|user|>", "<|assistant|>", "<|end|>"
 SPECIAL: Final = (PAD, IMAGE, USER, ASSISTANT, END)
