@@ -164,8 +164,8 @@ def main(out: Path, only: str | None, clips: Path | None, quick: bool) -> None:
         raise click.BadParameter(
             f"{','.join(unknown)!r} is no section; choose from: {', '.join(SECTIONS)}"
         )
-    for package in ("matplotlib", "psutil"):
-        require(package, extra="bench")
+    for package, extra in (("matplotlib", "bench"), ("psutil", "test")):
+        require(package, extra=extra)
     logger.addHandler(logging.StreamHandler())
     logger.setLevel(logging.INFO)
     stem = "-".join(["benchmark", *(names if only else [])])

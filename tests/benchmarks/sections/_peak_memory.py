@@ -27,7 +27,7 @@ class StagePeaks:
         """Takes the device that the model runs on, `"cpu"` or `"cuda"`."""
         self.bytes: Final[dict[str, int]] = {}
         self._on_gpu: Final = device != "cpu"
-        self._process: Final = None if self._on_gpu else require("psutil", extra="bench").Process()
+        self._process: Final = None if self._on_gpu else require("psutil", extra="test").Process()
         self._within: Final[list[str]] = []
         self._lock: Final = threading.Lock()
         self._done: Final = threading.Event()

@@ -131,7 +131,7 @@ def _failure(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def _resident_bytes() -> int:
-    resident: int = require("psutil", extra="bench").Process().memory_info().rss
+    resident: int = require("psutil", extra="test").Process().memory_info().rss
     return resident
 
 

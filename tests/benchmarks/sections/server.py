@@ -123,7 +123,7 @@ def _ask(port: int) -> Reply:
 @contextmanager
 def _server() -> Iterator[tuple[int, Any]]:
     """Gives the port of a server and its process, and ends it."""
-    psutil = require("psutil", extra="bench")
+    psutil = require("psutil", extra="test")
     port = _free_port()
     command = [sys.executable, "-m", "framesift", "serve", "--port", str(port)]
     command += ["--allow-synthetic", "--queue", str(QUEUE)]
