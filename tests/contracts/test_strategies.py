@@ -1,5 +1,6 @@
 """Every strategy, whatever its method, keeps these promises."""
 
+import inspect
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -18,8 +19,9 @@ from framesift.errors import (
     TimeLimitError,
 )
 from framesift.progress import on_progress, time_limit
+from framesift.registry import Part
 from framesift.strategies import registry
-from framesift.strategies.base import Place, create_strategy
+from framesift.strategies.base import Place, Strategy, create_strategy
 from framesift.types.budget import Budget
 from framesift.types.tokens import Signals, VideoTokens
 
@@ -295,6 +297,14 @@ def test_tokens_of_which_none_takes_part_are_refused(strategy):
     masked = replace(tokens, mask=torch.zeros(7, 16, dtype=torch.bool))
     with pytest.raises(InvalidTokensError, match="0 of 112 tokens"):
         strategy.plan(masked, 5)
+
+
+def test_a_strategy_has_few_class_facts_and_the_rest_follows_from_them(strategy):
+    stated = inspect.get_annotations(Part) | inspect.get_annotations(Strategy)
+    assert all(kind.startswith("ClassVar") for kind in stated.values())
+    assert len(stated) <= 7
+    assert (strategy.applies_to == "inside the LLM") == ("llm_attention" in strategy.needs)
+    assert strategy.is_per_question == ("question_similarity" in strategy.required_signals)
 
 
 def test_spec_round_trip_and_class_facts(strategy):

@@ -31,21 +31,11 @@ class Wrapper(Strategy):
         """The strategy within."""
         return create_strategy(self.strategy)
 
+    @property
+    def within(self) -> tuple[Strategy]:
+        """The one strategy within."""
+        return (self.inner,)
+
     def least_multiplications(self, frames: int, patches: int, channels: int, budget: int) -> float:
         """Returns those of the strategy within."""
         return self.inner.least_multiplications(frames, patches, channels, budget)
-
-    @property
-    def required_signals(self) -> frozenset[str]:
-        """Signals that this strategy or the one within needs."""
-        return self.needs | self.inner.required_signals
-
-    @property
-    def is_per_question(self) -> bool:
-        """Whether this strategy or the one within reads the question."""
-        return self.reads_question or self.inner.is_per_question
-
-    @property
-    def is_merging(self) -> bool:
-        """Whether the strategy within merges."""
-        return self.inner.is_merging

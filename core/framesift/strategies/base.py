@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
@@ -40,19 +41,21 @@ class Strategy(Part):
     """URL of the paper or public page that describes the method."""
     needs: ClassVar[frozenset[Signal]] = frozenset()
     """Signals that the encoder must give."""
-    training_free: ClassVar[bool] = True
-    applies_to: ClassVar[Place] = "tokens before the LLM"
-    """Where its tokens stand: before the LLM, or between two of its layers (`VLM.in_llm`)."""
     cost: ClassVar[str] = "O(T N D)"
     """Growth of planning time with `T` frames, `N` patches, `D` channels and `M` tokens kept."""
-    merges: ClassVar[bool] = False
-    """Whether outputs may stand for several tokens; else each is one token, unchanged."""
-    output: ClassVar[str | None] = None
-    """What listings say of the outputs where options decide on it; None says what `merges` does."""
+    output: ClassVar[str] = "merged"
+    """Whether its outputs are tokens `kept` as they are, or `merged` from several."""
     structural: ClassVar[bool] = False
     """Whether the outputs form a layout, so that their number may be below the budget."""
-    reads_question: ClassVar[bool] = False
-    """Whether another question may keep other tokens."""
+    applies_to: ClassVar[Place] = "tokens before the LLM"
+    """Where its tokens stand: before the LLM, or between two of its layers (`VLM.in_llm`) if it
+    needs the attention there. Follows from `needs`."""
+
+    def __init_subclass__(cls, **given: Any) -> None:
+        super().__init_subclass__(**given)
+        cls.applies_to = (
+            "inside the LLM" if "llm_attention" in cls.needs else "tokens before the LLM"
+        )
 
     @classmethod
     def facts(cls) -> dict[str, Any]:
@@ -61,25 +64,34 @@ class Strategy(Part):
             **super().facts(),
             "needs": sorted(cls.needs),
             **({"paper": cls.paper} if cls.paper else {}),
-            "output": cls.output or ("merged" if cls.merges else "kept"),
+            "output": cls.output,
             "applies_to": cls.applies_to,
             "cost": cls.cost,
         }
 
     @property
+    def within(self) -> Sequence[Strategy]:
+        """The strategies that this one holds: it needs what they need, and merges if they do."""
+        return ()
+
+    @property
     def required_signals(self) -> frozenset[str]:
         """Signals that this instance needs, options included."""
-        return frozenset(self.needs)
+        return frozenset(self.needs).union(*(part.required_signals for part in self.within))
 
     @property
     def is_per_question(self) -> bool:
-        """Whether this instance reads the question, options included."""
-        return self.reads_question
+        """Whether another question may keep other tokens.
+
+        A strategy that reads the question itself, not how much tokens resemble it, overrides this.
+        """
+        own = "question_similarity" in self.required_signals
+        return own or any(part.is_per_question for part in self.within)
 
     @property
     def is_merging(self) -> bool:
         """Whether outputs of this instance may stand for several tokens, options included."""
-        return self.merges
+        return self.output == "merged" or any(part.is_merging for part in self.within)
 
     def plan(self, tokens: VideoTokens, budget: int, question: str | None = None) -> TokenPlan:
         """Returns the plan that keeps exactly `budget` tokens, or all where there are fewer.
@@ -164,6 +176,8 @@ class Strategy(Part):
 @dataclass(frozen=True, kw_only=True)
 class ScoreStrategy(Strategy):
     """A strategy that ranks tokens: write `score`, and the highest scores survive."""
+
+    output: ClassVar[str] = "kept"
 
     @abstractmethod
     def score(self, tokens: VideoTokens, budget: int) -> Tensor:

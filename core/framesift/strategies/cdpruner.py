@@ -44,7 +44,6 @@ class CDPruner(ScoreStrategy):
     summary: ClassVar[str] = "relevant to the question and diverse, a greedy DPP per frame"
     paper: ClassVar[str] = "https://arxiv.org/abs/2506.10967"
     needs: ClassVar[frozenset[Signal]] = frozenset({"question_similarity"})
-    reads_question: ClassVar[bool] = True
     cost: ClassVar[str] = "O(T N^2 (D + N))"
 
     def least_multiplications(self, frames: int, patches: int, channels: int, budget: int) -> float:

@@ -34,44 +34,29 @@ class Chain(Strategy):
     """Spec strings of the stages, separated by `|`."""
 
     def __post_init__(self) -> None:
-        if any(isinstance(stage, Chain) for stage in self.parts):
+        if any(isinstance(stage, Chain) for stage in self.within):
             raise InvalidOptionError(f"stages={self.stages!r} must not hold another chain")
 
     @cached_property
-    def parts(self) -> list[Strategy]:
+    def within(self) -> list[Strategy]:
         """The strategies of the stages, in order."""
         return [registry.create(spec) for spec in split_spec(self.stages, "|")]
 
     @property
     def spec(self) -> str:
         """The stages' spec strings, joined by `|`."""
-        return " | ".join(part.spec for part in self.parts)
-
-    @property
-    def required_signals(self) -> frozenset[str]:
-        """Signals that any of the stages needs."""
-        return frozenset().union(*(part.required_signals for part in self.parts))
-
-    @property
-    def is_per_question(self) -> bool:
-        """Whether any of the stages reads the question."""
-        return any(part.is_per_question for part in self.parts)
-
-    @property
-    def is_merging(self) -> bool:
-        """Whether any of the stages merges."""
-        return any(part.is_merging for part in self.parts)
+        return " | ".join(part.spec for part in self.within)
 
     def least_multiplications(self, frames: int, patches: int, channels: int, budget: int) -> float:
         """Returns those of the first stage, which sees all tokens."""
-        return self.parts[0].least_multiplications(frames, patches, channels, budget)
+        return self.within[0].least_multiplications(frames, patches, channels, budget)
 
     def decide(self, tokens: VideoTokens, budget: int, question: str | None) -> TokenPlan:
         """Returns the composition of the stages' plans."""
         total, plan = int(tokens.live.sum()), None
-        for number, part in enumerate(stoppable(self.parts), start=1):
-            share = (budget / total) ** (number / len(self.parts))
-            allowed = budget if number == len(self.parts) else max(budget, round(total * share))
+        for number, part in enumerate(stoppable(self.within), start=1):
+            share = (budget / total) ** (number / len(self.within))
+            allowed = budget if number == len(self.within) else max(budget, round(total * share))
             stage = part.plan(
                 tokens if plan is None else _remaining(tokens, plan), allowed, question
             )

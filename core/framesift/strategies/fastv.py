@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from framesift.strategies.base import Place, ScoreStrategy, Signal
+from framesift.strategies.base import ScoreStrategy, Signal
 from framesift.types.tokens import VideoTokens
 
 
@@ -31,7 +31,6 @@ class FastV(ScoreStrategy):
     summary: ClassVar[str] = "highest attention of the prompt's last token in an early LLM layer"
     paper: ClassVar[str] = "https://arxiv.org/abs/2403.06764"
     needs: ClassVar[frozenset[Signal]] = frozenset({"llm_attention"})
-    applies_to: ClassVar[Place] = "inside the LLM"
     cost: ClassVar[str] = "O(T N (D + log T N))"
 
     def score(self, tokens: VideoTokens, budget: int) -> Tensor:

@@ -51,7 +51,6 @@ class FastVid(ImportanceStrategy):
     summary: ClassVar[str] = "salient patches, the rest of a segment merged into anchor frames"
     paper: ClassVar[str] = "https://arxiv.org/abs/2503.11187"
     cost: ClassVar[str] = "O(T N^2 D + T N M D)"
-    merges: ClassVar[bool] = True
 
     segments: Count = 8
     """Least number of segments, where there are as many frames (`c` in the paper)."""

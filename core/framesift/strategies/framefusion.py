@@ -44,7 +44,6 @@ class FrameFusion(Strategy):
     summary: ClassVar[str] = "runs of like tokens at one place merged over time"
     paper: ClassVar[str] = "https://arxiv.org/abs/2501.01986"
     cost: ClassVar[str] = "O(T N D)"
-    merges: ClassVar[bool] = True
 
     threshold: Similarity = 0.6
     """Cosine similarity from which a round merges tokens; published with 0.5 to 0.6."""

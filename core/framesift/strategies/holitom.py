@@ -45,7 +45,6 @@ class HoliTom(ImportanceStrategy):
     summary: ClassVar[str] = "best segments merge what stands still, attention picks the rest"
     paper: ClassVar[str] = "https://arxiv.org/abs/2505.21334"
     cost: ClassVar[str] = "O(T^2 + T N^2 D)"
-    merges: ClassVar[bool] = True
 
     threshold: Similarity = 0.8
     """Cosine similarity above which a place stands still; published as 0.65 for a tenth

@@ -39,9 +39,7 @@ class PLLaVA(Strategy):
 
     summary: ClassVar[str] = "adaptive average pooling to the largest grid that fits"
     paper: ClassVar[str] = "https://arxiv.org/abs/2404.16994"
-    training_free: ClassVar[bool] = False
     cost: ClassVar[str] = "O(T N)"
-    merges: ClassVar[bool] = True
     structural: ClassVar[bool] = True
 
     frames: Count | None = None

@@ -45,7 +45,6 @@ class PruMerge(KeyedStrategy):
     summary: ClassVar[str] = "outliers of attention with their neighbours, one sum of the rest"
     paper: ClassVar[str] = "https://arxiv.org/abs/2403.15388"
     cost: ClassVar[str] = "O(N M D)"
-    merges: ClassVar[bool] = True
 
     neighbors: Annotated[int, Field(ge=0)] = 32
     """Tokens of its frame that each kept token adds."""

@@ -50,7 +50,6 @@ class PruneVid(Strategy):
     summary: ClassVar[str] = "segments merge what stands still, clusters merge what is alike"
     paper: ClassVar[str] = "https://arxiv.org/abs/2412.16117"
     cost: ClassVar[str] = "O(T^2 D + T N^2 D)"
-    merges: ClassVar[bool] = True
 
     segments: Share = 0.25
     """Number of frame clusters, as a share of the frames; at least one."""

@@ -28,7 +28,6 @@ class Question(Wrapper):
 
     summary: ClassVar[str] = "similarity to the question mixed into any strategy"
     needs: ClassVar[frozenset[Signal]] = frozenset({"question_similarity"})
-    reads_question: ClassVar[bool] = True
 
     weight: Share = 0.5
     """How much the question counts."""

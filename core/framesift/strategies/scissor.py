@@ -52,7 +52,6 @@ class Scissor(Strategy):
     summary: ClassVar[str] = "semantic connected components, in frames and over time"
     paper: ClassVar[str] = "https://arxiv.org/abs/2506.21862"
     cost: ClassVar[str] = "O((T N)^2 D)"
-    merges: ClassVar[bool] = True
 
     threshold: Similarity | None = None
     """Cosine similarity above which tokens are connected; None solves for the budget."""

@@ -47,7 +47,6 @@ class STTM(Strategy):
     summary: ClassVar[str] = "quadtree of like patches, joined over neighbouring frames"
     paper: ClassVar[str] = "https://arxiv.org/abs/2507.07990"
     cost: ClassVar[str] = "O(T N D log N)"
-    merges: ClassVar[bool] = True
 
     time_slack: Annotated[float, Field(ge=0.001, le=1000)] = 2.5
     """How much less alike squares may be over time than within a frame: (1 - temporal) over (1 -

@@ -41,7 +41,6 @@ class ToMe(Strategy):
     summary: ClassVar[str] = "most similar tokens merged in pairs, round by round"
     paper: ClassVar[str] = "https://arxiv.org/abs/2210.09461"
     cost: ClassVar[str] = "O(T R N^2 D) for runs of R frames"
-    merges: ClassVar[bool] = True
 
     frames: Count = 16
     """Frames of a run; time and memory grow with it, and so does what can merge."""

@@ -24,6 +24,7 @@ class Uniform(Strategy):
 
     summary: ClassVar[str] = "evenly spaced frames, temporal sampling"
     cost: ClassVar[str] = "O(T N)"
+    output: ClassVar[str] = "kept"
 
     def decide(self, tokens: VideoTokens, budget: int, question: str | None) -> TokenPlan:
         """Returns the plan that keeps `budget` tokens of evenly spaced frames."""

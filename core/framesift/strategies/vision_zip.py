@@ -41,7 +41,6 @@ class VisionZip(KeyedStrategy):
     summary: ClassVar[str] = "attended patches, the others added up around evenly spaced ones"
     paper: ClassVar[str] = "https://arxiv.org/abs/2412.04467"
     cost: ClassVar[str] = "O(N M D)"
-    merges: ClassVar[bool] = True
 
     contextual: Share = 30 / 221
     """Share of the budget that is contextual: published as 30 of 221 and 10 of 64."""

@@ -63,7 +63,7 @@ class ByQuestion(Strategy):
     """Keeps as many of the first tokens as the budget says, where it is asked for the first."""
 
     summary: ClassVar[str] = "reads the question"
-    reads_question: ClassVar[bool] = True
+    is_per_question = True
 
     def decide(self, tokens, budget, question):
         start = 0 if question == QUESTION else tokens.count - budget
@@ -184,7 +184,7 @@ def test_a_strategy_that_reads_the_question_is_asked_but_not_opened(clip, vlm):
 
 def test_a_chain_reads_the_question_where_a_stage_does(monkeypatch):
     assert not strategies.create("chain").is_per_question
-    monkeypatch.setattr(type(strategies.create("random")), "reads_question", True)
+    monkeypatch.setattr(type(strategies.create("random")), "is_per_question", True)
     assert strategies.create("chain", stages="temporal | random").is_per_question
 
 

@@ -153,7 +153,7 @@ class ByQuestion(Strategy):
     """Keeps the first tokens for one question and the last ones for any other."""
 
     summary: ClassVar[str] = "reads the question"
-    reads_question: ClassVar[bool] = True
+    is_per_question = True
 
     def decide(self, tokens, budget, question):
         start = 0 if question == QUESTION else tokens.count - budget

@@ -64,8 +64,8 @@ def test_specs_nest_and_are_read_back(spec):
 def test_an_outer_bar_makes_a_chain_and_a_bracketed_one_does_not():
     chain = create_strategy("per-frame-floor:strategy=random | uniform")
     wrapper = create_strategy("per-frame-floor:strategy=[random | uniform]")
-    assert [part.spec for part in chain.parts] == ["per-frame-floor:strategy=random", "uniform"]
-    assert [part.spec for part in wrapper.inner.parts] == ["random", "uniform"]
+    assert [part.spec for part in chain.within] == ["per-frame-floor:strategy=random", "uniform"]
+    assert [part.spec for part in wrapper.inner.within] == ["random", "uniform"]
 
 
 @pytest.mark.parametrize(
