@@ -6,9 +6,7 @@ from pathlib import Path
 
 import click
 
-from framesift.evaluation.answers.model_card import CARD, FIGURES, write_card
 from framesift.training.tiny_vlm import CURVES, Recipe, train
-from framesift.vlms.tiny import FOLDER
 
 
 @click.group("train")
@@ -37,16 +35,3 @@ def tiny_vlm(out: Path, work: Path | None, **amounts: int) -> None:
     train(out, Recipe(**amounts), work=work, tell=lambda line: click.echo(line, err=True))
     click.echo(f"wrote     {out} (curves in {CURVES})")
     click.echo(f"try       framesift ask 'synthetic://number' 'What number flashes?' --vlm {out}")
-
-
-@app.command("tiny-vlm-card")
-@click.option(
-    "-m", "--model", type=click.Path(path_type=Path), default=FOLDER, help="Model folder."
-)
-@click.option("--videos", type=int, default=150, help="Videos of the test split.")
-def tiny_vlm_card(model: Path, videos: int) -> None:
-    """Measure a tiny vision LLM on held-out videos and write its card."""
-    results = write_card(model, videos=videos)
-    for row in results["rows"]:
-        click.echo(f"{row['group']:<16}{row['strategy']:<28}{row['keep']:<6}{row['share']:6.1%}")
-    click.echo(f"wrote     {model / CARD}, {model / FIGURES}")

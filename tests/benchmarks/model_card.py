@@ -1,14 +1,19 @@
-"""The card of the embedded tiny model: what it was measured to know, and what it is not for."""
+"""Writes the card of the embedded tiny model: what it was measured to know, and not to know.
+
+`PYTHONPATH=tests python -m benchmarks.model_card`
+"""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Final
 
+import click
 import jinja2
 
+from benchmarks.sections._process import Json
 from framesift.disk.writing import write_atomically
 from framesift.evaluation import provenance
 from framesift.evaluation.answers.answering import BASELINES, Way, answer_all
@@ -16,8 +21,8 @@ from framesift.evaluation.answers.log import WHOLE, AnswerLog, Run
 from framesift.evaluation.answers.question_sets import span, synthetic
 from framesift.evaluation.answers.statistics import OVERALL, shares
 from framesift.vlms.load import load_vlm
+from framesift.vlms.tiny import FOLDER
 
-Json = dict[str, Any]
 FIGURES: Final = "answers.json"
 CARD: Final = "README.md"
 TEMPLATE: Final = "model_card.md.j2"
@@ -37,15 +42,19 @@ WAYS: Final = (
 )
 
 
-def write_card(folder: Path, *, videos: int) -> Json:
-    """Returns the figures of the model in `folder` over `videos` of the test split.
-
-    The card and the figures are written beside the model.
-    """
-    results = measured(folder, videos=videos)
-    write_atomically(folder / FIGURES, f"{json.dumps(results, indent=1)}\n".encode())
-    write_atomically(folder / CARD, card(results).encode())
-    return results
+@click.command()
+@click.option(
+    "-m", "--model", type=click.Path(path_type=Path), default=FOLDER, help="Model folder."
+)
+@click.option("--videos", type=int, default=150, help="Videos of the test split.")
+def main(model: Path, videos: int) -> None:
+    """Measure a tiny vision LLM on held-out videos; write its card and the figures beside it."""
+    results = measured(model, videos=videos)
+    write_atomically(model / FIGURES, f"{json.dumps(results, indent=1)}\n".encode())
+    write_atomically(model / CARD, card(results).encode())
+    for row in results["rows"]:
+        click.echo(f"{row['group']:<16}{row['strategy']:<28}{row['keep']:<6}{row['share']:6.1%}")
+    click.echo(f"wrote     {model / CARD}, {model / FIGURES}")
 
 
 def measured(folder: Path, *, videos: int) -> Json:
@@ -69,7 +78,7 @@ def measured(folder: Path, *, videos: int) -> Json:
 def card(results: Json) -> str:
     """Returns the card as Markdown."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("framesift.evaluation.answers"),
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=False,
         keep_trailing_newline=True,
         undefined=jinja2.StrictUndefined,
@@ -80,3 +89,7 @@ def card(results: Json) -> str:
         kinds=[row for row in rows if row["strategy"] == WHOLE],
         ways=[row for row in rows if row["group"] == OVERALL],
     )
+
+
+if __name__ == "__main__":
+    main()
