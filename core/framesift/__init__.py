@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from framesift._version import __version__
 
 if TYPE_CHECKING:
-    from framesift import decoders, encoders, errors, selectors, sources, strategies, vlms
+    from framesift import decoders, encoders, errors, selectors, sources, strategies, testing, vlms
     from framesift.answering.chat import Chat
     from framesift.answering.generation import Generation
     from framesift.answering.stream import AnswerStream
@@ -79,7 +79,16 @@ _HOMES = {
     "save_compressed": "framesift.export.files",
     "save_keyframe": "framesift.export.files",
 }
-_PACKAGES = {"decoders", "encoders", "errors", "selectors", "sources", "strategies", "vlms"}
+_PACKAGES = {
+    "decoders",
+    "encoders",
+    "errors",
+    "selectors",
+    "sources",
+    "strategies",
+    "testing",
+    "vlms",
+}
 
 __all__ = [
     "Answer",
@@ -124,6 +133,7 @@ __all__ = [
     "selectors",
     "sources",
     "strategies",
+    "testing",
     "time_limit",
     "vlms",
 ]

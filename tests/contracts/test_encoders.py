@@ -6,9 +6,9 @@ import torch
 
 from framesift.encoders import registry
 from framesift.encoders.base import Encoder
+from framesift.testing.rounding import STEPS, assert_near
 from framesift.types.frames import Frames
 from framesift.types.tokens import VideoTokens
-from rounding import STEPS, assert_near
 
 NAMES = registry.names()
 SIZES = [(64, 64), (448, 448), (61, 97), (7, 5), (240, 320), (900, 31)]

@@ -12,13 +12,13 @@ transformers = pytest.importorskip("transformers")
 from framesift.answering.prefix_cache import read_once  # noqa: E402
 from framesift.errors import InvalidOptionError, ModelError  # noqa: E402
 from framesift.hf.question import word_embeddings  # noqa: E402
+from framesift.testing import assert_near  # noqa: E402
 from framesift.types.frames import Frames  # noqa: E402
 from framesift.types.plan import TokenPlan  # noqa: E402
 from framesift.types.video import VideoInfo  # noqa: E402
 from framesift.vlms import registry  # noqa: E402
 from framesift.vlms.base import VLM, Prompt, Turn, collate  # noqa: E402
 from framesift.vlms.load import load_vlm  # noqa: E402
-from rounding import assert_near  # noqa: E402
 from tiny_vlms import TINY, compressed, make_frames  # noqa: E402
 
 QUESTION = "What is it?"

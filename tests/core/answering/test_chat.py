@@ -11,11 +11,11 @@ from framesift.answering.generation import Generation
 from framesift.answering.prefix_cache import PrefixCache
 from framesift.errors import BudgetError, InvalidOptionError, ModelError
 from framesift.hf import answer_attention
+from framesift.testing import assert_near
 from framesift.types.plan import TokenPlan
 from framesift.types.video import VideoInfo
 from framesift.vlms.base import VLM, Turn
 from framesift.vlms.load import load_vlm
-from rounding import assert_near
 from tiny_vlms import TINY, compressed, make_frames
 
 SHORT = Generation(max_new_tokens=6)

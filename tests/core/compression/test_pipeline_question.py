@@ -13,10 +13,10 @@ from framesift.decoders.base import Decoder, FrameIndex
 from framesift.errors import InvalidOptionError, MissingSignalError
 from framesift.hf import question
 from framesift.strategies.base import create_strategy
+from framesift.testing import assert_near
 from framesift.types.frames import Frames
 from framesift.types.video import LocalVideo, VideoInfo
 from framesift.vlms.load import load_vlm
-from rounding import assert_near
 
 pytest.importorskip("transformers")
 NUMBER, COLOR = "What number flashes?", "What color is the card?"

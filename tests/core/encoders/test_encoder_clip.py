@@ -8,8 +8,8 @@ import torch
 
 from framesift.encoders.clip import Clip
 from framesift.errors import InvalidOptionError, ModelError
+from framesift.testing import assert_near
 from framesift.types.frames import Frames
-from rounding import assert_near
 
 transformers = pytest.importorskip("transformers")
 

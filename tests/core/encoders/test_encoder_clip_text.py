@@ -13,8 +13,8 @@ from framesift.encoders import registry as encoders
 from framesift.encoders.clip import Clip
 from framesift.errors import MissingSignalError, ModelError
 from framesift.hf.letters import text_ids
+from framesift.testing import assert_near
 from framesift.types.frames import Frames
-from rounding import assert_near
 
 transformers = pytest.importorskip("transformers")
 

@@ -4,8 +4,8 @@ import torch
 
 from framesift.encoders.intern_vit import InternVit
 from framesift.errors import ModelError
+from framesift.testing import assert_near
 from framesift.types.frames import Frames
-from rounding import assert_near
 
 transformers = pytest.importorskip("transformers")
 

@@ -18,12 +18,12 @@ from transformers.models.qwen3_vl.modeling_qwen3_vl import (  # noqa: E402
 
 from framesift.errors import InvalidOptionError, ModelError  # noqa: E402
 from framesift.export import engines  # noqa: E402
+from framesift.testing import assert_near  # noqa: E402
 from framesift.types.compressed import Keyframe  # noqa: E402
 from framesift.types.plan import TokenPlan  # noqa: E402
 from framesift.types.video import VideoInfo  # noqa: E402
 from framesift.vlms import registry  # noqa: E402
 from framesift.vlms.base import Turn  # noqa: E402
-from rounding import assert_near  # noqa: E402
 from tiny_vlms import TINY, compressed, make_frames  # noqa: E402
 
 QUESTION = "What is it?"

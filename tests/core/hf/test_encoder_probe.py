@@ -8,7 +8,7 @@ import torch
 from framesift.errors import ModelError
 from framesift.hf import attention, probe
 from framesift.hf.probe import watch
-from rounding import assert_near
+from framesift.testing import assert_near
 
 transformers = pytest.importorskip("transformers")
 

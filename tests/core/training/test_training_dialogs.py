@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 import torch
 
+from framesift.testing import assert_near
 from framesift.training.course_labels import COURSE, MEASURED
 from framesift.training.dialogs import MOST_QUESTIONS, UNASKED, Dropping
 from framesift.training.language_stage import AnswerTask
 from framesift.types.plan import TokenPlan
 from framesift.vlms.base import Turn
 from packed_dialogs import FACTS, dialogs_of, noise, row_of, seen
-from rounding import assert_near
 from tiny_vlms import compressed, make_frames
 
 PATCHES = 64

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 import torch
 
+from framesift.testing import assert_near
 from framesift.training.clips import Clip, Shard
 from framesift.training.labels import CLASSES, NOTHING, frame_labels
 from framesift.training.language_stage import seen_clips
 from framesift.training.tower_stage import LabeledFrames, TowerTask, frames_of
-from rounding import assert_near
 from tiny_vlms import make_frames
 
 RED_CIRCLE = {

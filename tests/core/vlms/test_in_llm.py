@@ -11,12 +11,12 @@ transformers = pytest.importorskip("transformers")
 
 from framesift.answering.chat import Chat  # noqa: E402
 from framesift.errors import BudgetError, InvalidOptionError, ModelError  # noqa: E402
+from framesift.testing import assert_near  # noqa: E402
 from framesift.types.plan import TokenPlan  # noqa: E402
 from framesift.types.video import VideoInfo  # noqa: E402
 from framesift.vlms import _in_llm, registry  # noqa: E402
 from framesift.vlms._layer_door import LayerView  # noqa: E402
 from framesift.vlms.base import Turn, collate  # noqa: E402
-from rounding import assert_near  # noqa: E402
 from tiny_vlms import TINY, compressed, make_frames  # noqa: E402
 
 DEPTH, NEW = 5, 12

@@ -9,11 +9,11 @@ import torch
 transformers = pytest.importorskip("transformers")
 
 from framesift.errors import ModelError  # noqa: E402
+from framesift.testing import assert_near  # noqa: E402
 from framesift.types.plan import TokenPlan  # noqa: E402
 from framesift.vlms.base import Turn  # noqa: E402
 from framesift.vlms.internvl import InternVL  # noqa: E402
 from framesift.vlms.load import load_vlm  # noqa: E402
-from rounding import assert_near  # noqa: E402
 from tiny_vlms import TINY, compressed, make_frames  # noqa: E402
 
 

@@ -10,13 +10,13 @@ import torch
 transformers = pytest.importorskip("transformers")
 
 from framesift.errors import InvalidOptionError, ModelError  # noqa: E402
+from framesift.testing import assert_near  # noqa: E402
 from framesift.types.plan import TokenPlan  # noqa: E402
 from framesift.types.video import VideoInfo  # noqa: E402
 from framesift.vlms._qwen import fitted_px, frame_gap, patchify  # noqa: E402
 from framesift.vlms.base import Turn  # noqa: E402
 from framesift.vlms.load import load_vlm  # noqa: E402
 from framesift.vlms.qwen2_5_vl import Qwen25VL  # noqa: E402
-from rounding import assert_near  # noqa: E402
 from tiny_vlms import TINY, compressed, make_frames  # noqa: E402
 
 SIZES = [(720, 1280), (1080, 1920), (240, 320), (2160, 3840), (100, 99), (28, 28), (900, 31)]

@@ -9,11 +9,11 @@ transformers = pytest.importorskip("transformers")
 
 import framesift  # noqa: E402
 from framesift.errors import ModelError  # noqa: E402
+from framesift.testing import assert_near  # noqa: E402
 from framesift.types.plan import TokenPlan  # noqa: E402
 from framesift.vlms._qwen import step_middles  # noqa: E402
 from framesift.vlms.base import Turn  # noqa: E402
 from framesift.vlms.load import load_vlm  # noqa: E402
-from rounding import assert_near  # noqa: E402
 from tiny_vlms import TINY, compressed, make_frames  # noqa: E402
 
 SIZE = (64, 96)

@@ -10,12 +10,12 @@ import torch
 
 transformers = pytest.importorskip("transformers")
 
+from framesift.testing import assert_near  # noqa: E402
 from framesift.types.plan import TokenPlan  # noqa: E402
 from framesift.vlms._number_words import in_words  # noqa: E402
 from framesift.vlms.base import Turn  # noqa: E402
 from framesift.vlms.load import load_vlm  # noqa: E402
 from framesift.vlms.smolvlm import SmolVLM  # noqa: E402
-from rounding import assert_near  # noqa: E402
 from tiny_vlms import TINY, compressed, make_frames  # noqa: E402
 
 MARKED = "<fake_token_around_image><global-img>{}<fake_token_around_image>"

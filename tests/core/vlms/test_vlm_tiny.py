@@ -9,10 +9,10 @@ import torch
 import framesift
 from benchmarks.model_card import card, measured
 from framesift.evaluation.answers.log import WHOLE
+from framesift.testing import assert_near
 from framesift.types.plan import TokenPlan
 from framesift.vlms.base import Turn
 from framesift.vlms.tiny import FOLDER
-from rounding import assert_near
 
 transformers = pytest.importorskip("transformers")
 MEGABYTES = 10

@@ -1,0 +1,55 @@
+"""Test suites that hold your own parts to the promises of framesift's, and tiny models for them.
+
+A suite is a class whose methods pytest collects. Deriving from it and naming the part is all that a
+test module needs:
+
+    from framesift.testing import StrategyContract
+
+    class TestMine(StrategyContract):
+        spec = "mine:option=1"  # or an instance, or a class that needs no options
+
+To hold several parts, or several options of one, to the same promises, override the fixture that
+makes the part (`strategy`, `encoder`, `selector`, ...) by one with parameters; framesift's own
+tests do this with every registered name. Where a part cannot keep a promise, override that method,
+and say why.
+
+Suites need pytest: `pip install 'framesift[testing]'`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from framesift.registry import require
+
+if TYPE_CHECKING:
+    from framesift.testing.rounding import assert_near
+    from framesift.testing.samples import random_tokens
+    from framesift.testing.strategies import StrategyContract, StrategyScaleContract
+
+_HOMES = {
+    "StrategyContract": "strategies",
+    "StrategyScaleContract": "strategies",
+    "assert_near": "rounding",
+    "random_tokens": "samples",
+}
+_SUITES = ("_strategy_plans", "strategies")
+
+__all__ = ["StrategyContract", "StrategyScaleContract", "assert_near", "random_tokens"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name.endswith("Contract"):
+        # Assertions that pytest did not rewrite would fail without the values that they compare.
+        pytest = require("pytest", extra="testing")
+        pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in _SUITES))
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
