@@ -22,9 +22,8 @@ def test_all_is_sorted_complete_and_loadable():
 
 def test_every_public_object_is_described():
     for name in framesift.__all__:
-        value = getattr(framesift, name)
-        if name != "__version__":
-            assert value.__doc__, name
+        if name not in ("__version__", "EvidenceKind"):  # a text, and a list of literals
+            assert getattr(framesift, name).__doc__, name
 
 
 def test_an_unknown_name_is_an_attribute_error():

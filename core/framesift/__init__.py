@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from framesift.sources.base import open_video
     from framesift.strategies.base import create_strategy
     from framesift.strategies.streaming import StreamedTokens, StreamingCompressor
-    from framesift.types.answer import Answer, Segment, Usage
+    from framesift.types.answer import Answer, EvidenceKind, Segment, Usage
     from framesift.types.budget import Budget
     from framesift.types.compressed import CompressedVideo, CompressionReport, Keyframe
     from framesift.types.frames import Frames
@@ -49,6 +49,7 @@ _HOMES = {
     "Chat": "framesift.answering.chat",
     "CompressedVideo": "framesift.types.compressed",
     "CompressionReport": "framesift.types.compressed",
+    "EvidenceKind": "framesift.types.answer",
     "EncodedVideo": "framesift.compression.encoded",
     "FetchLimits": "framesift.fetching.limits",
     "Frames": "framesift.types.frames",
@@ -99,6 +100,7 @@ __all__ = [
     "CompressedVideo",
     "CompressionReport",
     "EncodedVideo",
+    "EvidenceKind",
     "FetchLimits",
     "Frames",
     "Generation",

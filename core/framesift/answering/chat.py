@@ -7,7 +7,7 @@ from threading import Event
 from types import TracebackType
 from typing import Final, Self
 
-from framesift.answering.evidence import MOST_SEGMENTS, EvidenceKind
+from framesift.answering.evidence import MOST_SEGMENTS
 from framesift.answering.generation import Generation, OnText
 from framesift.answering.limits import Positions
 from framesift.answering.search import Search
@@ -15,7 +15,7 @@ from framesift.answering.session import GREEDY, Reader, check_evidence, check_qu
 from framesift.answering.stream import AnswerStream
 from framesift.errors import BudgetError, InvalidOptionError, ModelError
 from framesift.run import Run
-from framesift.types.answer import Answer, Segment
+from framesift.types.answer import Answer, EvidenceKind, Segment
 from framesift.types.compressed import CompressedVideo
 from framesift.types.options import whole
 from framesift.types.video import Warn

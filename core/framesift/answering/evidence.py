@@ -14,9 +14,6 @@ from framesift.types.compressed import CompressedVideo
 
 Weighed = Literal["attention", "similarity"]
 """What the weights of visual tokens are: the answer's attention, or likeness to the question."""
-EvidenceKind = Literal["auto", "attention", "similarity"]
-"""Which of them is asked for; `"auto"` is the attention where the model shows it, which takes one
-more pass of the answer's own tokens: the time of about four of them in an answer of 16."""
 
 MOST_SEGMENTS: Final = 3
 """Stretches that an answer names at most."""

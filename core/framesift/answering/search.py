@@ -33,10 +33,10 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from framesift.answering.evidence import EvidenceKind, Weighed, find_segments
+from framesift.answering.evidence import Weighed, find_segments
 from framesift.answering.generation import Generation
 from framesift.answering.session import GREEDY, Reader
-from framesift.types.answer import Answer
+from framesift.types.answer import Answer, EvidenceKind
 from framesift.types.compressed import CompressedVideo
 from framesift.types.text import shown_address
 from framesift.vlms.base import Turn

@@ -12,7 +12,7 @@ from typing import Final, get_args
 import torch
 from torch import Tensor
 
-from framesift.answering.evidence import MOST_SEGMENTS, EvidenceKind, Weighed, find_segments
+from framesift.answering.evidence import MOST_SEGMENTS, Weighed, find_segments
 from framesift.answering.generation import Completion, Generation, OnText, complete
 from framesift.answering.limits import Positions, memory_told, roomy_prompt
 from framesift.answering.prefix_cache import PrefixCache
@@ -21,7 +21,7 @@ from framesift.hf.checkpoint_reading import in_one_line
 from framesift.hf.model_use import alone_with
 from framesift.hf.question import common_word, question_similarity, word_embeddings
 from framesift.run import joined
-from framesift.types.answer import Answer, Usage
+from framesift.types.answer import Answer, EvidenceKind, Usage
 from framesift.types.compressed import CompressedVideo, CompressionReport
 from framesift.types.options import shown
 from framesift.vlms.base import VLM, Prompt, Turn

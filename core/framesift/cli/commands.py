@@ -1,4 +1,8 @@
-"""The commands: each calls the pipeline once and says what came out."""
+"""The commands: each calls the pipeline once and says what came out.
+
+Help must come at once, so nothing that imports torch is imported before a command runs: it stands
+in the command, or is a public name of framesift, which is loaded when it is used.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +11,12 @@ from pathlib import Path
 
 import click
 
-from framesift import __version__
-from framesift.answering.evidence import EvidenceKind
-from framesift.answering.generation import Generation
+import framesift
 from framesift.cli import evaluating, options, output, serving, training
-from framesift.compression.compressor import VideoCompressor
-from framesift.compression.steps import Video
-from framesift.export.files import save_compressed, save_keyframes
-from framesift.report.contact_sheet import write_contact_sheet
-from framesift.report.page import FRAME_PX, MOST_FRAMES, write_report
-from framesift.sources.base import open_video
-from framesift.types.compressed import CompressedVideo
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
-@click.version_option(__version__, message="%(version)s")
+@click.version_option(framesift.__version__, message="%(version)s")
 def app() -> None:
     """Keep the visual tokens and frames of a video that carry information.
 
@@ -36,11 +31,11 @@ def app() -> None:
 @options.as_json
 @options.with_token_options
 def compress(
-    sift: VideoCompressor, uri: str, question: str | None, out: Path | None, as_json: bool
+    sift: framesift.VideoCompressor, uri: str, question: str | None, out: Path | None, as_json: bool
 ) -> None:
     """Keep exactly the budgeted visual tokens; write tokens, plan and report to a folder."""
     video = sift.compress(uri, question, warn=_listed)
-    files = [] if out is None else save_compressed(video, out)
+    files = [] if out is None else framesift.save_compressed(video, out)
     output.show_report(video.report, files, as_json=as_json)
 
 
@@ -52,7 +47,7 @@ def compress(
 @options.as_json
 @options.with_frame_options
 def keyframes(
-    sift: VideoCompressor,
+    sift: framesift.VideoCompressor,
     uri: str,
     count: int,
     question: str | None,
@@ -63,6 +58,8 @@ def keyframes(
 
     A folder holds the keyframes of one run: those of an earlier one are replaced.
     """
+    from framesift.export.files import save_keyframes
+
     warnings: list[str] = []
     frames = sift.keyframes(uri, count, question, warn=warnings.append)
     files = [] if out is None else save_keyframes(frames, out)
@@ -76,7 +73,11 @@ def keyframes(
 @options.as_json
 @options.with_frame_options
 def segments(
-    sift: VideoCompressor, uri: str, count: int | None, question: str | None, as_json: bool
+    sift: framesift.VideoCompressor,
+    uri: str,
+    count: int | None,
+    question: str | None,
+    as_json: bool,
 ) -> None:
     """Split the video into stretches with their text and the frame each one rests on."""
     warnings: list[str] = []
@@ -96,8 +97,11 @@ def segments(
 @options.count
 @options.as_json
 @options.with_token_options
-def report(sift: VideoCompressor, uri: str, out: Path, count: int, as_json: bool) -> None:
+def report(sift: framesift.VideoCompressor, uri: str, out: Path, count: int, as_json: bool) -> None:
     """Show what is kept: one self-contained HTML page, and a PNG contact sheet beside it."""
+    from framesift.report.contact_sheet import write_contact_sheet
+    from framesift.report.page import FRAME_PX, MOST_FRAMES, write_report
+
     sheet = out.with_suffix(".png")
     if sheet.name.lower() == out.name.lower():
         raise click.UsageError(
@@ -105,7 +109,7 @@ def report(sift: VideoCompressor, uri: str, out: Path, count: int, as_json: bool
             f"another, such as {out.with_suffix('.html').name}"
         )
     notes: list[str] = []
-    with open_video(uri, sift.limits) as local:
+    with framesift.open_video(uri, sift.limits) as local:
         video = sift.compress(local, warn=notes.append)
         frames = sift.keyframes(local, count, warn=notes.append)
         shown = video.frame_seconds[:: -(-len(video.frame_seconds) // MOST_FRAMES)].tolist()
@@ -125,11 +129,11 @@ def report(sift: VideoCompressor, uri: str, out: Path, count: int, as_json: bool
 @options.as_json
 @options.with_answer_options
 def ask(
-    sift: VideoCompressor,
-    uris: list[Video],
+    sift: framesift.VideoCompressor,
+    uris: list[str | framesift.CompressedVideo],
     question: str,
-    evidence: EvidenceKind,
-    generation: Generation,
+    evidence: framesift.EvidenceKind,
+    generation: framesift.Generation,
     stream: bool,
     as_json: bool,
 ) -> None:
@@ -164,11 +168,11 @@ def ask(
 @options.as_json
 @options.with_search_options
 def find(
-    sift: VideoCompressor,
-    uri: str | CompressedVideo,
+    sift: framesift.VideoCompressor,
+    uri: str | framesift.CompressedVideo,
     query: str,
     count: int,
-    evidence: EvidenceKind,
+    evidence: framesift.EvidenceKind,
     as_json: bool,
 ) -> None:
     """Find where in the video something is: QUERY is a question, or words for it.
@@ -176,14 +180,14 @@ def find(
     URI may be a folder of `compress --vlm MODEL --out`, as for `ask`.
     """
     notes: list[str] = []
-    if isinstance(uri, CompressedVideo):
+    if isinstance(uri, framesift.CompressedVideo):
         # No picture is shown, so what the tokens were made of need not be there any more.
         with sift.open(uri, warn=notes.append) as chat:
             found = chat.find(query, count, evidence=evidence, warn=notes.append)
         notes = list(dict.fromkeys(notes))
         address = uri.report.uri
     else:
-        with open_video(uri, sift.limits) as local:
+        with framesift.open_video(uri, sift.limits) as local:
             moments = sift.find(local, query, count, evidence=evidence, warn=notes.append)
         found, address = [moment.segment for moment in moments], local.uri
     output.show_found(address, query, found, notes, as_json=as_json)

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import click
 
+import framesift
 from framesift.cli import options, terminal
 from framesift.errors import InvalidOptionError
-from framesift.evaluation import provenance
-from framesift.evaluation.answers import answering, question_sets
-from framesift.evaluation.answers.compare import compare, compare_lines
-from framesift.evaluation.answers.log import AnswerLog, Run
+from framesift.evaluation.answers import question_sets
+from framesift.evaluation.answers.log import KEEPS, AnswerLog, Run
 from framesift.evaluation.answers.real_clips import fetch_clips, read_questions
-from framesift.evaluation.answers.verdict import verdict
-from framesift.evaluation.curves.page import write_curves
-from framesift.evaluation.curves.plots import table_lines
 from framesift.progress import progress_bar
-from framesift.vlms.base import VLM
-from framesift.vlms.load import load_vlm
+
+if TYPE_CHECKING:
+    from framesift.vlms.base import VLM
 
 SYNTHETIC, REAL = "synthetic", "real"
 
@@ -62,7 +59,7 @@ def app() -> None:
 @click.option("--fetch", is_flag=True, help="Download real clips that the folder lacks.")
 @click.option("--vlm", default="tiny", help="What answers: a name, a hub id or a folder.")
 @click.option("-s", "--strategy", "strategies", multiple=True, help="May be repeated; all.")
-@click.option("-k", "--keep", "keeps", type=float, multiple=True, default=answering.KEEPS)
+@click.option("-k", "--keep", "keeps", type=float, multiple=True, default=KEEPS)
 def answers(
     out: Path,
     questions: str,
@@ -79,7 +76,11 @@ def answers(
     A run that was broken off goes on where it was; one with more videos adds to it. The twenty
     questions about real clips are a proof of concept.
     """
-    model = load_vlm(vlm)
+    from framesift.evaluation.answers import answering
+    from framesift.evaluation.answers.verdict import verdict
+    from framesift.evaluation.curves.plots import table_lines
+
+    model = framesift.load_vlm(vlm)
     chosen, left_out = answering.ways(model, strategies or None, sorted(set(keeps)))
     if questions == SYNTHETIC:
         count, asked = videos, question_sets.synthetic(split, videos)
@@ -104,6 +105,8 @@ def answers(
 @options.as_json
 def compared(one: Path, other: Path, as_json: bool) -> None:
     """Compare the answers of two logs, question by question."""
+    from framesift.evaluation.answers.compare import compare, compare_lines
+
     rows = compare(AnswerLog.read(one), AnswerLog.read(other))
     if as_json:
         click.echo(json.dumps([row.as_row() for row in rows]))
@@ -118,6 +121,8 @@ def compared(one: Path, other: Path, as_json: bool) -> None:
 )
 def curves(log: Path, out: Path) -> None:
     """Draw tokens against right answers: PNG, SVG, one self-contained page, and the figures."""
+    from framesift.evaluation.curves.page import write_curves
+
     for path in write_curves(out, AnswerLog.read(log)):
         terminal.line(f"wrote     {path}")
 
@@ -132,6 +137,8 @@ def _clips(folder: Path | None, questions: Path | None, *, fetch: bool) -> Path:
 
 def _run(questions: str, split: str, vlm: str, model: VLM) -> Run:
     """Returns what is run; folders are left out of it, since they name places of a machine."""
+    from framesift.evaluation import provenance
+
     settings = {"questions": Path(questions).name, "vlm": vlm}
     if questions == SYNTHETIC:
         settings["split"] = split

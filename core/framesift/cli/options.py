@@ -10,13 +10,10 @@ from typing import Any, Final, get_args
 import click
 from click.core import ParameterSource
 
-from framesift.answering.evidence import EvidenceKind
-from framesift.answering.generation import Generation
+import framesift
 from framesift.cli import saved
-from framesift.compression.compressor import VideoCompressor
 from framesift.fetching.limits import FetchLimits
-from framesift.strategies.base import create_strategy
-from framesift.types.compressed import CompressedVideo
+from framesift.types.answer import EvidenceKind
 
 
 class GivenPath(click.Path):
@@ -137,7 +134,7 @@ def with_answer_options(command: Command) -> Command:
         stop: tuple[str, ...],
         **given: Any,
     ) -> None:
-        generation = Generation(
+        generation = framesift.Generation(
             max_new_tokens=max_new_tokens, temperature=temperature, seed=seed, stop=stop
         )
         command(generation=generation, **given)
@@ -153,7 +150,7 @@ def _with_model(command: Command, options: list[Option]) -> Command:
         several = "uris" in given
         videos = [saved.opened(uri) for uri in (given["uris"] if several else [given["uri"]])]
         given |= {"uris": videos} if several else {"uri": videos[0]}
-        if all(isinstance(video, CompressedVideo) for video in videos):
+        if all(isinstance(video, framesift.CompressedVideo) for video in videos):
             _refuse_choosing()
         making(vlm=saved.answering(vlm, videos) or ANSWERS, **given)
 
@@ -182,11 +179,13 @@ def _with_compressor(command: Command, options: list[Option]) -> Command:
         strategy: str = "temporal",
         **given: Any,
     ) -> None:
-        part = create_strategy(strategy)
+        part = framesift.create_strategy(strategy)
         if protect_edges is not None:
-            part = create_strategy("protect-edges", strategy=strategy, share=protect_edges)
-        fields = VideoCompressor.__dataclass_fields__.keys() & given.keys()
-        sift = VideoCompressor(
+            part = framesift.create_strategy(
+                "protect-edges", strategy=strategy, share=protect_edges
+            )
+        fields = framesift.VideoCompressor.__dataclass_fields__.keys() & given.keys()
+        sift = framesift.VideoCompressor(
             strategy=part,
             limits=FetchLimits(
                 max_bytes=max_bytes, max_pixels=max_pixels, allow_private=allow_private

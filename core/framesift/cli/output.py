@@ -6,15 +6,16 @@ import importlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from framesift.answering.search import nothing_like
 from framesift.cli import terminal
-from framesift.registry import Registry
-from framesift.types.answer import Answer, Segment
 from framesift.types.clock import cut
-from framesift.types.compressed import CompressionReport, Keyframe
 from framesift.types.schema import explained
+
+if TYPE_CHECKING:
+    from framesift.registry import Registry
+    from framesift.types.answer import Answer, Segment
+    from framesift.types.compressed import CompressionReport, Keyframe
 
 
 def show_report(report: CompressionReport, files: Sequence[Path], *, as_json: bool) -> None:
@@ -127,6 +128,8 @@ def show_found(
     uri: str, query: str, found: Sequence[Segment], warnings: Sequence[str], *, as_json: bool
 ) -> None:
     """Prints the stretches that a query points at, or that nothing is like it; notes on stderr."""
+    from framesift.answering.search import nothing_like
+
     nothing = nothing_like([uri], query)
     _print_notes([line for line in warnings if line != nothing], [])
     if as_json:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from framesift.training.tiny_vlm import CURVES, Recipe, train
+from framesift.training.recipe import Recipe
 
 
 @click.group("train")
@@ -31,6 +31,8 @@ def app() -> None:
 @click.option("--processes", type=int, default=Recipe.processes, help="Processes that draw.")
 def tiny_vlm(out: Path, work: Path | None, **amounts: int) -> None:
     """Train the embedded tiny vision LLM from nothing: two to three hours on two CPU cores."""
+    from framesift.training.tiny_vlm import CURVES, train
+
     work = work or out.with_name(f"{out.name}-work")
     train(out, Recipe(**amounts), work=work, tell=lambda line: click.echo(line, err=True))
     click.echo(f"wrote     {out} (curves in {CURVES})")

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from framesift.answering.chat import Chat
-from framesift.answering.evidence import EvidenceKind
 from framesift.answering.generation import Generation, OnText
 from framesift.answering.limits import Positions, tower_memory_told
 from framesift.answering.session import GREEDY, check_question
@@ -17,7 +16,7 @@ from framesift.compression.pictures import Pictures
 from framesift.compression.steps import Stages, Video
 from framesift.errors import BudgetError, InvalidOptionError
 from framesift.run import Run
-from framesift.types.answer import Answer, Segment
+from framesift.types.answer import Answer, EvidenceKind, Segment
 from framesift.types.compressed import CompressedVideo, Keyframe
 from framesift.types.frames import Frames
 from framesift.types.moment import Moment

@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 from PIL.Image import Image
 
-from framesift.answering.evidence import MOST_SEGMENTS, EvidenceKind
+from framesift.answering.evidence import MOST_SEGMENTS
 from framesift.answering.generation import Generation, OnText
 from framesift.answering.limits import tower_memory_told
 from framesift.answering.search import Search
@@ -28,7 +28,7 @@ from framesift.hf.model_use import alone_with
 from framesift.run import Run
 from framesift.sources.base import open_video
 from framesift.sources.file import file_path
-from framesift.types.answer import Answer
+from framesift.types.answer import Answer, EvidenceKind
 from framesift.types.compressed import CompressedVideo
 from framesift.types.moment import Moment
 from framesift.types.options import Options, whole

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import torch
-from pydantic import Field
 
 from framesift.disk.writing import write_atomically
 from framesift.errors import InvalidOptionError
@@ -17,39 +16,13 @@ from framesift.training.clips import make_shards, read_shards
 from framesift.training.dialogs import Dialogs
 from framesift.training.fit import fit
 from framesift.training.language_stage import AnswerTask, seen_clips
+from framesift.training.recipe import Recipe
 from framesift.training.stills import make_stills, read_stills
 from framesift.training.tiny_parts import ASSISTANT, END, PAD, USER, new_model, new_processor
 from framesift.training.tower_stage import LabeledFrames, TowerTask, frames_of
-from framesift.types.options import Count, Options
 
 CURVES = "training.json"
 RECIPE = "recipe.json"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe(Options):
-    """How much the tiny model is shown; `training.json` beside the weights says what they saw."""
-
-    clips: Count = 5000
-    """Synthetic clips, each with up to a dozen questions."""
-    stills: Count = 16000
-    """Crowded pictures for the vision tower."""
-    tower_steps: Count = 2700
-    language_steps: Count = 6000
-    glimpses_first: Count = 500
-    """Steps of the language model at which it sees only the frames that questions are about."""
-    tower_batch: Count = 64
-    language_batch: Count = 8
-    seed: Annotated[int, Field(ge=0)] = 0
-    processes: Count = 2
-    """Processes that draw clips."""
-
-    def __post_init__(self) -> None:
-        if self.clips < 2 * self.language_batch:
-            raise InvalidOptionError(
-                f"clips={self.clips} are too few for language_batch={self.language_batch}; draw at "
-                f"least {2 * self.language_batch}"
-            )
 
 
 def train(out: Path, recipe: Recipe, *, work: Path, tell: Callable[[str], None]) -> Path:

@@ -13,6 +13,10 @@ _T_SITES: Final = frozenset({"youtube.com", "m.youtube.com", "youtu.be", "loom.c
 """Hosts whose pages start a video at the second that the query names."""
 
 FinishReason = Literal["stop", "length", "stop_sequence", "cancelled"]
+EvidenceKind = Literal["auto", "attention", "similarity"]
+"""How the stretches that an answer rests on are found: by the answer's attention, or by similarity
+to the question. `"auto"` is the attention where the model shows it, which takes one more pass of
+the answer's own tokens: the time of about four of them in an answer of 16."""
 
 
 class Segment(BaseModel):

@@ -22,8 +22,7 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import Field
 
-from framesift import Answer, Generation
-from framesift.answering.evidence import EvidenceKind
+from framesift import Answer, EvidenceKind, Generation
 from framesift.answering.tool_calls import instructions, may_be_call
 from framesift.errors import BudgetError
 from langchain_framesift._conversation import conversation

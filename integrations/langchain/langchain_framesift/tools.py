@@ -18,8 +18,7 @@ from langchain_core.tools import BaseTool, BaseToolkit, ToolException
 from langchain_core.tools.base import ArgsSchema
 from pydantic import BaseModel, Field, ValidationError
 
-from framesift import Keyframe, Message, VideoCompressor, open_video
-from framesift.answering.evidence import EvidenceKind
+from framesift import EvidenceKind, Keyframe, Message, VideoCompressor, open_video
 from framesift.errors import FramesiftError
 from framesift.export import engines
 from framesift.types.clock import clock, cut, span

@@ -6,8 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from framesift import CompressionReport, Keyframe
-from framesift.answering.evidence import EvidenceKind
+from framesift import CompressionReport, EvidenceKind, Keyframe
 
 Video = Annotated[
     str,

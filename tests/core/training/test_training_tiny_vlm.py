@@ -11,8 +11,10 @@ from safetensors.torch import load_file
 
 from framesift import VideoCompressor, cli, load_vlm
 from framesift.errors import InvalidOptionError
+from framesift.training import tiny_vlm
 from framesift.training.language_stage import AnswerTask
-from framesift.training.tiny_vlm import CURVES, RECIPE, Recipe, train
+from framesift.training.recipe import Recipe
+from framesift.training.tiny_vlm import CURVES, RECIPE, train
 from framesift.training.tower_stage import TowerTask
 
 SMALL = Recipe(
@@ -181,15 +183,13 @@ def test_a_bad_amount_is_one_line_and_draws_nothing(run, tmp_path):
 
 
 def test_the_command_hands_on_what_it_is_given(run, tmp_path, monkeypatch):
-    from framesift.cli import training
-
     calls = []
 
     def noted(out, recipe, *, work, tell):
         tell("drawing")
         calls.append((out, recipe, work))
 
-    monkeypatch.setattr(training, "train", noted)
+    monkeypatch.setattr(tiny_vlm, "train", noted)
     code, out, err = run("-o", tmp_path / "model", "--clips", "50", "--seed", "7")
     assert code == 0
     assert calls == [(tmp_path / "model", Recipe(clips=50, seed=7), tmp_path / "model-work")]

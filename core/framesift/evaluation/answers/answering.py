@@ -15,7 +15,7 @@ from framesift.answering.prefix_cache import read_once
 from framesift.compression.compressor import VideoCompressor
 from framesift.compression.encoded import EncodedVideo
 from framesift.errors import MissingSignalError
-from framesift.evaluation.answers.log import BLIND, ONE_FRAME, WHOLE, Answered, AnswerLog
+from framesift.evaluation.answers.log import BLIND, KEEPS, ONE_FRAME, WHOLE, Answered, AnswerLog
 from framesift.evaluation.answers.question_sets import Asked, AskedVideo
 from framesift.strategies import registry
 from framesift.strategies.base import create_strategy
@@ -23,7 +23,6 @@ from framesift.types.budget import Budget
 from framesift.vlms.base import VLM
 from framesift.vlms.prompt import Prompt, Turn, collate
 
-KEEPS: Final = (0.05, 0.1, 0.25, 0.35, 0.5, 0.75)
 UNSEEN: Final = "commonest answer"
 """The strategy's name of answers that are the commonest ones in training."""
 SHORT: Final = Generation(max_new_tokens=24)

@@ -16,6 +16,8 @@ from framesift.disk.writing import FileLock, as_path, read_file, storing
 from framesift.errors import InvalidOptionError
 
 T = TypeVar("T", bound=BaseModel)
+KEEPS: Final = (0.05, 0.1, 0.25, 0.35, 0.5, 0.75)
+"""Shares of the tokens that answers are asked from."""
 WHOLE: Final = "all tokens"
 """The strategy's name of answers from every token."""
 BLIND: Final = "blind"

@@ -29,12 +29,12 @@ from framesift import (
     Answer,
     AnswerStream,
     Assistant,
+    EvidenceKind,
     FetchLimits,
     Generation,
     VideoCompressor,
     create_strategy,
 )
-from framesift.answering.evidence import EvidenceKind
 from framesift.vlms.base import VLM
 from llama_index.llms.framesift._messages import conversation
 from llama_index.llms.framesift._tools import calls_in, instructions

@@ -13,8 +13,7 @@ from llama_index.core.schema import ImageDocument, ImageNode, NodeWithScore, Que
 from PIL import Image
 from pydantic import Field, PrivateAttr, field_serializer
 
-from framesift import Frames, VideoCompressor
-from framesift.answering.evidence import EvidenceKind
+from framesift import EvidenceKind, Frames, VideoCompressor
 from framesift.encoders import registry as encoders
 from framesift.selectors import registry as selectors
 from framesift.vlms.base import VLM

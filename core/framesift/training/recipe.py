@@ -1,0 +1,37 @@
+"""How much the tiny model is shown when it is trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from framesift.errors import InvalidOptionError
+from framesift.types.options import Count, Options
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe(Options):
+    """How much the tiny model is shown; `training.json` beside the weights says what they saw."""
+
+    clips: Count = 5000
+    """Synthetic clips, each with up to a dozen questions."""
+    stills: Count = 16000
+    """Crowded pictures for the vision tower."""
+    tower_steps: Count = 2700
+    language_steps: Count = 6000
+    glimpses_first: Count = 500
+    """Steps of the language model at which it sees only the frames that questions are about."""
+    tower_batch: Count = 64
+    language_batch: Count = 8
+    seed: Annotated[int, Field(ge=0)] = 0
+    processes: Count = 2
+    """Processes that draw clips."""
+
+    def __post_init__(self) -> None:
+        if self.clips < 2 * self.language_batch:
+            raise InvalidOptionError(
+                f"clips={self.clips} are too few for language_batch={self.language_batch}; draw at "
+                f"least {2 * self.language_batch}"
+            )
