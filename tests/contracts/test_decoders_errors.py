@@ -24,6 +24,7 @@ from framesift.errors import (
     SourceError,
     VideoTooLargeError,
 )
+from framesift.types.video import VideoInfo
 
 TITLE = b"a title of the film"
 NO_TEXT = {"latin-1": b"\xe9\xc0\xdf", "utf-16": b"\xff\xfe\x00\xd8", "cut": b"ab\xe2\x82"}
@@ -127,7 +128,7 @@ def test_a_few_bytes_take_no_memory(decoder, tmp_path):
 
 def test_a_picture_larger_than_a_window_comes_alone(decoder, tmp_path, monkeypatch, write_video):
     path = write_video(tmp_path / "a.mp4", 6)
-    monkeypatch.setattr("framesift.decoders._windows.WINDOW_BYTES", 3 * 64 * 128 * 2)
+    monkeypatch.setattr("framesift.decoders.base.WINDOW_BYTES", 3 * 64 * 128 * 2)
     assert [len(frames) for frames in decoder.decode(path, range(6))] == [2, 2, 2]
 
 
@@ -138,14 +139,27 @@ class Failing(Decoder):
     summary: ClassVar[str] = "fails"
     error: BaseException
 
-    def index(self, path: Path) -> FrameIndex:
+    def scan(self, path: Path) -> FrameIndex:
         raise self.error
 
-    def decode(self, path: Path, indices, **options) -> Iterator:
-        options["warn"]("a line")
-        if self.error is not None:
-            raise self.error
-        yield from ()
+    def pictures(self, path: Path, indices, size_px) -> Iterator:
+        raise self.error
+
+
+class FailingLater(Failing):
+    """Fails as a library might, once it has listed the frames."""
+
+    def scan(self, path: Path) -> FrameIndex:
+        info = VideoInfo(
+            width_px=8,
+            height_px=8,
+            duration_seconds=1.0,
+            start_seconds=0.0,
+            frame_count=1,
+            average_fps=1.0,
+            codec="none",
+        )
+        return FrameIndex(info=info, pts_seconds=np.zeros(1))
 
 
 @pytest.mark.parametrize(
@@ -162,8 +176,8 @@ class Failing(Decoder):
     ],
 )
 def test_what_a_library_raises_becomes_one_line(tmp_path, raised, expected):
-    failing = Failing(error=raised)
-    reads = (failing.index, lambda path: list(failing.decode(path, [0])))
+    failing, later = Failing(error=raised), FailingLater(error=raised)
+    reads = (failing.index, lambda path: list(later.decode(path, [0])))
     for read in reads:
         with pytest.raises(expected) as told:
             read(tmp_path / "a.mp4")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
@@ -25,6 +25,17 @@ class Jump:
     """When the first frame behind it is shown, on the mended clock."""
     by_ticks: int
     """How much later than expected its own clock puts it; below 0 where it falls back."""
+
+
+def described(jumps: Sequence[Jump], time_base: Fraction, zero_seconds: float) -> str:
+    """Returns how often the clock jumps, and where first and by how much."""
+    first, tick_seconds = jumps[0], float(time_base)
+    times = "once" if len(jumps) == 1 else f"{len(jumps)} times, first"
+    return (
+        f"jumps {times} at {first.at_ticks * tick_seconds - zero_seconds:.2f} s by "
+        f"{first.by_ticks * tick_seconds:+.2f} s, as in joined recordings; what comes after it "
+        "follows at once"
+    )
 
 
 def no_sound() -> None:

@@ -16,7 +16,7 @@ from av.video.stream import VideoStream
 
 from framesift.decoders import _clock, _container, _declared
 from framesift.decoders._boundary import check_pixels
-from framesift.decoders._jumps import Jump
+from framesift.decoders._jumps import described
 from framesift.decoders._orientation import Orientation
 from framesift.decoders._scan import DISCONTINUOUS, Scan, scan
 from framesift.decoders.base import FrameIndex
@@ -40,7 +40,6 @@ class Timeline:
     """Whether the container stores no presentation times (AVI, raw streams)."""
     mended: list[int | None] | None
     """The pts that each packet gets where the clock jumps, None where it does not."""
-    jumps: tuple[Jump, ...]
     intact: frozenset[int | None]
     """Pts of packets that are to be decoded though they are called corrupt."""
     has_fields: bool
@@ -48,15 +47,11 @@ class Timeline:
     keys: npt.NDArray[np.int64]
     """Positions of the frames that decoding can start from; empty where one cannot jump."""
     time_base: Fraction
-    zero_seconds: float
-    """Where time 0 of the index is, on the clock of the stream."""
     start_tick: int
     """The stream's own start, on the clock of its pts."""
     orientation: Orientation
     is_first_stream: bool
     """Whether no other video or cover comes before the stream."""
-    last_seconds: float
-    """Where the last frame ends by itself, on the clock of the index."""
 
     def position(self, tick: int | None) -> int | None:
         """Returns the position of the frame that carries `tick`, None where none does."""
@@ -122,21 +117,21 @@ def _timeline(path: Path, container: InputContainer, stream: VideoStream, found:
     index = _index(stream, found, pts_seconds, last_seconds)
     if not is_cut:
         index = index.staying(max(ends))
+    notes: tuple[str, ...] = ()
+    if found.jumps:
+        notes = (f"the clock of {path.name!r} {described(found.jumps, base, zero_seconds)}",)
     return Timeline(
-        index=replace(index, is_cut=is_cut),
+        index=replace(index, is_cut=is_cut, notes=notes),
         ticks=np.arange(len(times)) if found.counted else times,
         counted=found.counted,
         mended=found.mended if found.jumps else None,
-        jumps=tuple(found.jumps),
         intact=found.intact,
         has_fields=found.has_fields,
         keys=np.flatnonzero(np.isin(times, keys) & can_jump),
         time_base=base,
-        zero_seconds=zero_seconds,
         start_tick=stream.start_time or 0,
         orientation=Orientation.of(found.first),
         is_first_stream=stream is container.streams.video[0],
-        last_seconds=last_seconds,
     )
 
 

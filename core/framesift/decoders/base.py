@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import wraps
+from itertools import islice, pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from framesift.decoders._boundary import reading
+from framesift.errors import CorruptVideoError, InvalidOptionError
 from framesift.registry import Part
 from framesift.types.frames import Frames
 from framesift.types.options import Count
@@ -23,9 +24,11 @@ logger = logging.getLogger(__name__)
 
 MOST_STAY_SECONDS: Final = 86_400.0
 """Longest that a last picture is believed to stay, whatever a file or a site says."""
+WINDOW_BYTES: Final = 2**28
+"""Most bytes of the pictures of one window, unless a single one has more."""
 
-Index = Callable[["Decoder", Path], "FrameIndex"]
-Decode = Callable[..., Iterator[Frames]]
+Picture = npt.NDArray[np.uint8]
+"""RGB `(H, W, 3)`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +40,8 @@ class FrameIndex:
     """Presentation times `(F,)` of all frames on the container's clock, ascending."""
     is_cut: bool = False
     """Whether the file breaks off before its announced end."""
+    notes: tuple[str, ...] = ()
+    """What is odd about the file, in a line each; whoever decodes it is told."""
 
     def staying(self, until_seconds: float) -> FrameIndex:
         """Returns the index of the same frames, of which the last one stays until a time.
@@ -54,28 +59,19 @@ class FrameIndex:
 class Decoder(Part):
     """Reads frames in bounded memory, whatever the length of the video.
 
-    Whatever else a decoder raises on the bytes of a file leaves `index` and `decode` as one of the
-    errors that they name.
+    A subclass writes `scan` and `pictures`. Whatever they raise on the bytes of a file leaves
+    `index` and `decode` as one of the errors that these name.
     """
 
     max_pixels: Count | None = None
     """Most pixels of a picture; a larger one is refused before it is decoded. None for what the
     limits of whoever uses the decoder say."""
 
-    def __init_subclass__(cls, **options: Any) -> None:
-        """Puts the one boundary for errors around what a subclass defines."""
-        super().__init_subclass__(**options)
-        if "index" in vars(cls):
-            cls.index = _bounded_index(cls.index)  # type: ignore[method-assign, assignment]
-        if "decode" in vars(cls):
-            cls.decode = _bounded_decode(cls.decode)  # type: ignore[method-assign]
-
     @property
     def most_pixels(self) -> int:
         """The limit that holds."""
         return MAX_PIXELS if self.max_pixels is None else self.max_pixels
 
-    @abstractmethod
     def index(self, path: Path) -> FrameIndex:
         """Returns what the stream holds, without decoding it.
 
@@ -85,8 +81,9 @@ class Decoder(Part):
             VideoTooLargeError: its pictures have more pixels than are allowed.
             SourceError: the file cannot be read at all.
         """
+        with reading(Path(path)):
+            return self.scan(Path(path))
 
-    @abstractmethod
     def decode(
         self,
         path: Path,
@@ -110,26 +107,88 @@ class Decoder(Part):
         Raises:
             CorruptVideoError: not a single one of the frames could be decoded.
         """
+        path, missing = Path(path), set(indices)
+        with reading(path):
+            index = self.scan(path)
+            _check_request(len(index.pts_seconds), indices, size_px, window)
+            pictures = self.pictures(path, indices, size_px)
+            fitting = max(1, WINDOW_BYTES // (3 * index.info.width_px * index.info.height_px))
+            while len(frames := _gathered(index, pictures, min(window, fitting))):
+                missing.difference_update(frames.indices.tolist())
+                yield frames
+            if indices and len(missing) == len(indices):
+                raise CorruptVideoError(
+                    f"{path.name!r}: none of the {len(indices)} asked frames can be decoded; "
+                    "give an undamaged file or try another decoder"
+                )
+        # Behind the block: what the listener raises is not an error of the file.
+        damage = _damage(index, len(indices), missing)
+        for line in (*([f"{path.name!r} is damaged: {damage}"] if damage else []), *index.notes):
+            (warn or logger.warning)(line)
+
+    @abstractmethod
+    def scan(self, path: Path) -> FrameIndex:
+        """Returns what the stream holds; called before each `pictures`, so that it is cached."""
+
+    @abstractmethod
+    def pictures(
+        self, path: Path, indices: Sequence[int], size_px: tuple[int, int] | None
+    ) -> Iterator[tuple[int, Picture]]:
+        """Yields the pictures at valid `indices` with these, without what cannot be decoded.
+
+        Args:
+            path: the video file.
+            indices: positions in `scan(path).pts_seconds`, ascending and unique.
+            size_px: `(H, W)` to scale to; None for the display size.
+        """
 
 
-def _bounded_index(index: Index) -> Index:
-    @wraps(index)
-    def bounded(self: Decoder, path: Path) -> FrameIndex:
-        with reading(Path(path)):
-            return index(self, Path(path))
+def _check_request(
+    frame_count: int, indices: Sequence[int], size_px: tuple[int, int] | None, window: int
+) -> None:
+    """Returns where a decoder can do what it is asked for.
 
-    return bounded
+    Raises:
+        InvalidOptionError: an index, the size or the window is out of range.
+    """
+    if any(first >= second for first, second in pairwise(indices)):
+        raise InvalidOptionError("indices must ascend without repeats; use sorted(set(indices))")
+    if indices and (indices[0] < 0 or indices[-1] >= frame_count):
+        raise InvalidOptionError(
+            f"indices {indices[0]}..{indices[-1]} must be within 0..{frame_count - 1}, the frames "
+            "of this video; take them from its index"
+        )
+    if size_px is not None and min(size_px) < 1:
+        raise InvalidOptionError(f"size_px={size_px!r} must be (height, width) of at least 1 pixel")
+    if window < 1:
+        raise InvalidOptionError(f"window={window!r} must be at least 1 frame")
 
 
-def _bounded_decode(decode: Decode) -> Decode:
-    @wraps(decode)
-    def bounded(
-        self: Decoder, path: Path, indices: Sequence[int], **options: Any
-    ) -> Iterator[Frames]:
-        warn, lines = options.get("warn") or logger.warning, list[str]()
-        with reading(Path(path)):
-            yield from decode(self, Path(path), indices, **{**options, "warn": lines.append})
-        for line in lines:  # what the listener raises is not an error of the file
-            warn(line)
+def _gathered(index: FrameIndex, pictures: Iterator[tuple[int, Picture]], window: int) -> Frames:
+    """Returns the next pictures, at most `window`, as frames with their times."""
+    data = np.empty((0, 0, 0, 3), dtype=np.uint8)
+    indices: list[int] = []
+    for position, picture in islice(pictures, window):
+        if not indices:
+            data = np.empty((window, *picture.shape), dtype=np.uint8)
+        data[len(indices)] = picture
+        indices.append(position)
+    return Frames(
+        data=data[: len(indices)],
+        pts_seconds=index.pts_seconds[indices],
+        indices=np.array(indices, dtype=np.int64),
+    )
 
-    return bounded
+
+def _damage(index: FrameIndex, asked: int, missing: set[int]) -> str:
+    """Returns what damage cost, nothing where there is none."""
+    facts = []
+    if missing:
+        first_seconds = index.pts_seconds[min(missing)]
+        facts.append(
+            f"{len(missing)} of {asked} asked frames are lost, from {first_seconds:.2f} s on"
+        )
+    if index.is_cut:
+        end_seconds = index.info.start_seconds + index.info.duration_seconds
+        facts.append(f"the file breaks off, no frames after {end_seconds:.2f} s")
+    return "; ".join(facts)

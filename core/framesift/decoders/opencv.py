@@ -10,15 +10,11 @@ from typing import ClassVar, cast
 
 import cv2
 
-from framesift.decoders import _windows
 from framesift.decoders._orientation import Image
-from framesift.decoders._request import check_request
 from framesift.decoders._seeking import pick
 from framesift.decoders._timeline import Timeline, read_timeline
 from framesift.decoders.base import Decoder, FrameIndex
 from framesift.errors import CorruptVideoError, DecodeError
-from framesift.types.frames import Frames
-from framesift.types.video import Warn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,43 +29,29 @@ class OpencvDecoder(Decoder):
 
     summary: ClassVar[str] = "OpenCV: every frame in order, for comparison"
 
-    def index(self, path: Path) -> FrameIndex:
+    def scan(self, path: Path) -> FrameIndex:
         """Returns every frame of the stream; decodes one of them, for its shape and orientation."""
         return read_timeline(path, self.most_pixels).index
 
-    def decode(
-        self,
-        path: Path,
-        indices: Sequence[int],
-        *,
-        size_px: tuple[int, int] | None = None,
-        window: int = 16,
-        warn: Warn | None = None,
-    ) -> Iterator[Frames]:
-        """Yields the frames at `indices`, scaled after they are converted to RGB.
+    def pictures(
+        self, path: Path, indices: Sequence[int], size_px: tuple[int, int] | None
+    ) -> Iterator[tuple[int, Image]]:
+        """Yields the pictures at `indices`, scaled after they are converted to RGB.
 
         Raises:
             DecodeError: the main video stream is not the first one of the file.
         """
         timeline = read_timeline(path, self.most_pixels)
-        check_request(len(timeline.ticks), indices, size_px, window)
-        images = _images(path, timeline, indices, size_px)
-        return _windows.windows(path, timeline, images, indices, window, warn)
-
-
-def _images(
-    path: Path, timeline: Timeline, indices: Sequence[int], size_px: tuple[int, int] | None
-) -> Iterator[tuple[int, Image]]:
-    capture = _open(path, timeline)
-    info = timeline.index.info
-    height, width = timeline.orientation.size(*(size_px or (info.height_px, info.width_px)))
-    try:
-        for index, _ in pick(_grabbed(capture, timeline), indices):
-            ok, image = capture.retrieve()
-            if ok:
-                yield index, timeline.orientation.apply(_rgb(cast(Image, image), width, height))
-    finally:
-        capture.release()
+        capture = _open(path, timeline)
+        info = timeline.index.info
+        height, width = timeline.orientation.size(*(size_px or (info.height_px, info.width_px)))
+        try:
+            for index, _ in pick(_grabbed(capture, timeline), indices):
+                ok, image = capture.retrieve()
+                if ok:
+                    yield index, timeline.orientation.apply(_rgb(cast(Image, image), width, height))
+        finally:
+            capture.release()
 
 
 def _open(path: Path, timeline: Timeline) -> cv2.VideoCapture:

@@ -9,14 +9,11 @@ from typing import ClassVar, cast
 
 from av.video.frame import VideoFrame
 
-from framesift.decoders import _container, _windows
+from framesift.decoders import _container
 from framesift.decoders._orientation import Image
-from framesift.decoders._request import check_request
 from framesift.decoders._seeking import FrameReader
-from framesift.decoders._timeline import Timeline, read_timeline
+from framesift.decoders._timeline import read_timeline
 from framesift.decoders.base import Decoder, FrameIndex
-from framesift.types.frames import Frames
-from framesift.types.video import Warn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,38 +26,20 @@ class PyavDecoder(Decoder):
 
     summary: ClassVar[str] = "PyAV: exact times, jumps over what is not asked (default)"
 
-    def index(self, path: Path) -> FrameIndex:
+    def scan(self, path: Path) -> FrameIndex:
         """Returns every frame of the stream; decodes one of them, for its shape and orientation."""
         return read_timeline(path, self.most_pixels).index
 
-    def decode(
-        self,
-        path: Path,
-        indices: Sequence[int],
-        *,
-        size_px: tuple[int, int] | None = None,
-        window: int = 16,
-        warn: Warn | None = None,
-    ) -> Iterator[Frames]:
-        """Yields the frames at `indices`, scaled while they are converted to RGB."""
+    def pictures(
+        self, path: Path, indices: Sequence[int], size_px: tuple[int, int] | None
+    ) -> Iterator[tuple[int, Image]]:
+        """Yields the pictures at `indices`, scaled while they are converted to RGB."""
         timeline = read_timeline(path, self.most_pixels)
-        check_request(len(timeline.ticks), indices, size_px, window)
-        images = _images(path, timeline, indices, size_px, self.most_pixels)
-        return _windows.windows(path, timeline, images, indices, window, warn)
-
-
-def _images(
-    path: Path,
-    timeline: Timeline,
-    indices: Sequence[int],
-    size_px: tuple[int, int] | None,
-    max_pixels: int,
-) -> Iterator[tuple[int, Image]]:
-    info = timeline.index.info
-    height, width = timeline.orientation.size(*(size_px or (info.height_px, info.width_px)))
-    with _container.open_video(path, max_pixels) as (container, stream):
-        for index, frame in FrameReader(container, stream, timeline, indices):
-            yield index, timeline.orientation.apply(_rgb(frame, width, height))
+        info = timeline.index.info
+        height, width = timeline.orientation.size(*(size_px or (info.height_px, info.width_px)))
+        with _container.open_video(path, self.most_pixels) as (container, stream):
+            for index, frame in FrameReader(container, stream, timeline, indices):
+                yield index, timeline.orientation.apply(_rgb(frame, width, height))
 
 
 def _rgb(frame: VideoFrame, width: int, height: int) -> Image:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageOps
 
-from framesift.decoders._boundary import check_pixels
+from framesift.decoders._boundary import check_pixels, reading
 from framesift.decoders._moving import shown_seconds
-from framesift.decoders._request import check_request
 from framesift.decoders.base import Decoder, FrameIndex
 from framesift.disk import temporary
 from framesift.errors import CorruptVideoError, FramesiftError, VideoTooLargeError
@@ -46,24 +46,10 @@ class WithStills(Decoder):
 
     def index(self, path: Path) -> FrameIndex:
         """Returns what the file holds; a still is one frame at 0 s."""
-        if not _is_picture(path):
-            return self.videos.index(path)
-        with self._opened(path) as picture:
-            width, height = picture.image.size
-            if picture.image.getexif().get(ORIENTATION) in SIDEWAYS:
-                width, height = height, width
-            times, kind = picture.times, picture.kind.lower()
-        count = len(times) - 1
-        info = VideoInfo(
-            width_px=width,
-            height_px=height,
-            duration_seconds=times[-1],
-            start_seconds=0.0,
-            frame_count=count,
-            average_fps=count / times[-1] if times[-1] else 0.0,
-            codec=kind,
-        )
-        return FrameIndex(info=info, pts_seconds=np.array(times[:-1]))
+        path = Path(path)
+        with reading(path):
+            is_picture = _is_picture(path)
+        return super().index(path) if is_picture else self.videos.index(path)
 
     def decode(
         self,
@@ -74,23 +60,47 @@ class WithStills(Decoder):
         window: int = 16,
         warn: Warn | None = None,
     ) -> Iterator[Frames]:
-        """Yields the frames at `indices`, of a still its only one."""
-        if not _is_picture(path):
-            yield from self.videos.decode(path, indices, size_px=size_px, window=window, warn=warn)
-            return
+        """Yields the frames at `indices`, of a still its only one; pictures come one by one."""
+        path = Path(path)
+        with reading(path):
+            is_picture = _is_picture(path)
+        decode = super().decode if is_picture else self.videos.decode
+        held = min(window, 1) if is_picture else window
+        yield from decode(path, indices, size_px=size_px, window=held, warn=warn)
+
+    def scan(self, path: Path) -> FrameIndex:
+        """Returns what a picture file holds."""
         with self._opened(path) as picture:
-            check_request(len(picture.times) - 1, indices, size_px, window)
+            width, height = picture.image.size
+            if picture.image.getexif().get(ORIENTATION) in SIDEWAYS:
+                width, height = height, width
+            times, kind = picture.times, picture.kind.lower()
+            more = picture.has_further_pages()
+        count = len(times) - 1
+        info = VideoInfo(
+            width_px=width,
+            height_px=height,
+            duration_seconds=times[-1],
+            start_seconds=0.0,
+            frame_count=count,
+            average_fps=count / times[-1] if times[-1] else 0.0,
+            codec=kind,
+        )
+        note = f"{path.name!r} holds several pictures; the first one is taken"
+        return FrameIndex(
+            info=info, pts_seconds=np.array(times[:-1]), notes=(note,) if more else ()
+        )
+
+    def pictures(
+        self, path: Path, indices: Sequence[int], size_px: tuple[int, int] | None
+    ) -> Iterator[tuple[int, npt.NDArray[np.uint8]]]:
+        """Yields what is on the screen at `indices`."""
+        with self._opened(path) as picture:
             for index in indices:
                 image = picture.shown(index)
                 if size_px is not None:
                     image = image.resize((size_px[1], size_px[0]), Image.Resampling.BOX)
-                yield Frames(
-                    data=np.asarray(image)[None],
-                    pts_seconds=np.array([picture.times[index]]),
-                    indices=np.array([index], dtype=np.int64),
-                )
-            if indices and warn is not None and picture.has_further_pages():
-                warn(f"{path.name!r} holds several pictures; the first one is taken")
+                yield index, np.asarray(image)
 
     @contextmanager
     def _opened(self, path: Path) -> Iterator[_Picture]:

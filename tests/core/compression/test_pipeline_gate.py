@@ -13,19 +13,18 @@ from framesift.encoders import registry as encoders
 from framesift.errors import InvalidOptionError
 from framesift.export.files import load_compressed, save_compressed
 from framesift.sources.base import open_video
-from framesift.types.frames import Frames
 from framesift.types.video import LocalVideo, VideoInfo
 
 CLIP = "synthetic://mixed?seconds=6&width=320&height=180"
 
 
 class Slides(Decoder):
-    """Twelve seconds of slides, one a second, each window with one frame; the ninth is lost."""
+    """Twelve seconds of slides, one a second; the ninth is lost."""
 
     summary = "slides"
     shown = (0, 0, 0, 1, 1, 2, 2, 2, 0, 0, 2, 2)
 
-    def index(self, path):
+    def scan(self, path):
         info = VideoInfo(
             width_px=160,
             height_px=120,
@@ -37,13 +36,12 @@ class Slides(Decoder):
         )
         return FrameIndex(info=info, pts_seconds=np.arange(12.0))
 
-    def decode(self, path, indices, *, size_px=None, window=16, warn=None):
+    def pictures(self, path, indices, size_px):
         for index in indices:
             if index == 8:
                 continue
             slide = np.random.default_rng(self.shown[index]).integers(0, 256, (12, 16, 3))
-            data = slide.repeat(10, 0).repeat(10, 1).astype(np.uint8)[None]
-            yield Frames(data=data, pts_seconds=np.array([float(index)]), indices=np.array([index]))
+            yield index, slide.repeat(10, 0).repeat(10, 1).astype(np.uint8)
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from framesift.errors import InvalidOptionError, MissingSignalError
 from framesift.hf import question
 from framesift.strategies.base import create_strategy
 from framesift.testing import assert_near
-from framesift.types.frames import Frames
 from framesift.types.video import LocalVideo, VideoInfo
 from framesift.vlms.load import load_vlm
 
@@ -29,7 +28,7 @@ class Slides(Decoder):
     summary = "slides"
     shown = (0, 1, 2, 3, 4)
 
-    def index(self, path):
+    def scan(self, path):
         info = VideoInfo(
             width_px=160,
             height_px=120,
@@ -41,11 +40,10 @@ class Slides(Decoder):
         )
         return FrameIndex(info=info, pts_seconds=np.arange(5.0))
 
-    def decode(self, path, indices, *, size_px=None, window=16, warn=None):
+    def pictures(self, path, indices, size_px):
         for index in indices:
             slide = np.random.default_rng(self.shown[index]).integers(0, 256, (6, 8, 3))
-            data = slide.repeat(20, 0).repeat(20, 1).astype(np.uint8)[None]
-            yield Frames(data=data, pts_seconds=np.array([float(index)]), indices=np.array([index]))
+            yield index, slide.repeat(20, 0).repeat(20, 1).astype(np.uint8)
 
 
 class Still(Slides):

@@ -7,7 +7,6 @@ from framesift.encoders import registry as encoders
 from framesift.fetching.limits import FetchLimits
 from framesift.run import Run
 from framesift.selectors import registry as selectors
-from framesift.types.frames import Frames
 from framesift.types.video import LocalVideo, VideoInfo
 
 
@@ -16,7 +15,7 @@ class Holes(Decoder):
 
     summary = "loses frames"
 
-    def index(self, path):
+    def scan(self, path):
         info = VideoInfo(
             width_px=64,
             height_px=48,
@@ -28,14 +27,11 @@ class Holes(Decoder):
         )
         return FrameIndex(info=info, pts_seconds=np.arange(100.0))
 
-    def decode(self, path, indices, *, size_px=None, window=16, warn=None):
+    def pictures(self, path, indices, size_px):
         assert size_px in (None, (48, 64)), "frames are never made larger"
         for index in indices:
-            if index % 10 == 3:
-                warn(f"frame {index} is lost")
-                continue
-            data = np.full((1, 48, 64, 3), index, dtype=np.uint8)
-            yield Frames(data=data, pts_seconds=np.array([float(index)]), indices=np.array([index]))
+            if index % 10 != 3:
+                yield index, np.full((48, 64, 3), index, dtype=np.uint8)
 
 
 @pytest.fixture
@@ -49,7 +45,8 @@ def test_lost_frames_do_not_shift_the_others(stages, tmp_path):
     assert found.indices == [1, 2, 4]
     assert found.tokens.pts_seconds.tolist() == [1.0, 2.0, 4.0]
     assert found.frames([2, 4]).tokens.pts_seconds.tolist() == [2.0, 4.0]
-    assert stages.run.warnings == ["frame 3 is lost"]
+    (line,) = stages.run.warnings
+    assert line.endswith("is damaged: 1 of 4 asked frames are lost, from 3.00 s on")
     assert set(stages.run.seconds) == {"decode", "encode"}
 
 

@@ -230,12 +230,13 @@ class Torn(Decoder):
     summary: ClassVar[str] = "loses frames"
     lost: frozenset[int]
 
-    def index(self, path):
-        return decoders.create("pyav").index(path)
+    def scan(self, path):
+        return decoders.create("pyav").scan(path)
 
-    def decode(self, path, indices, **options):
-        for window in decoders.create("pyav").decode(path, indices, **options):
-            yield window[[i for i, n in enumerate(window.indices.tolist()) if n not in self.lost]]
+    def pictures(self, path, indices, size_px):
+        for index, picture in decoders.create("pyav").pictures(path, indices, size_px):
+            if index not in self.lost:
+                yield index, picture
 
 
 @pytest.mark.parametrize(
