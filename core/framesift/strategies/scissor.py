@@ -183,6 +183,10 @@ def _merged(tokens: VideoTokens, first: Tensor, second: Tensor) -> TokenPlan:
         first: component of each token in the first step, int64 `(T * N,)`; negative for none.
         second: representative of each first component, int64; every one from 0 on occurs.
     """
+    # Tokens t0 to t3 with first = 0 0 1 2 and second = 0 0 1: components 0 and 1 become output 0.
+    #   representatives  r0 = (t0/2 + t1/2 + t2) / 2          r1 = t3
+    # Each token is then averaged into the representative it is most like; where t2 is like r1,
+    #   outputs          (r0 + t0 + t1) / 3                   (r1 + t2 + t3) / 3
     src = (first >= 0).nonzero().flatten()
     inner, outer = first[src], second[first[src]]
     share = (torch.bincount(inner)[inner] * torch.bincount(second)[outer]).double().reciprocal()

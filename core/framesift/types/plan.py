@@ -169,6 +169,13 @@ class TokenPlan:
             raise ValueError(
                 f"the second plan maps {other.num_in} tokens, the first gives {self.num_out}"
             )
+        # Each entry of the second plan is replaced by the entries of the row that it names:
+        #
+        #     first plan    a <- 0, 1   b <- 2   c <- 3        starts   0 2 3
+        #     second plan   x <- a, c                          lengths  2 1
+        #     together      x <- 0, 1, 3                       second   0 0 1
+        #                                                      within   0 1 0
+        #                                                      first    0 1 3
         starts = self._row_starts()
         lengths = torch.bincount(self.dst, minlength=self.num_out)[other.src]
         second = torch.repeat_interleave(torch.arange(len(other.src)), lengths)

@@ -1,4 +1,18 @@
-"""Where everything stands in the prompt of the whole videos, and what is left of it by a plan."""
+"""Where everything stands in the prompt of the whole videos, and what a plan leaves of it.
+
+Two frames of four tokens, each after its time:
+
+    prompt    <user>  00:01   ■  ■  ■  ■   00:02   ■  ■  ■  ■   What is this?
+    source      -1      -1    0  1  2  3     -1    4  5  6  7        -1
+    frame       -1       0    0  0  0  0      1    1  1  1  1        -1
+    position     0       1    2  3  4  5      6    7  8  9 10        11
+
+A plan that keeps tokens 1 and 2 leaves these columns; the second frame has lost all of its tokens,
+so its time goes too, and what is left keeps its position:
+
+    prompt    <user>  00:01      ■  ■                           What is this?
+    position     0       1       3  4                                11
+"""
 
 from __future__ import annotations
 
