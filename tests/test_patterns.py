@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from framesift.answering.session import MAX_QUESTION, check_question
+from framesift.answering.checks import MAX_QUESTION, check_question
 from framesift.answering.tool_calls import parse
 from framesift.errors import FramesiftError
 from framesift.fetching.limits import FetchLimits

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from framesift import decoders, encoders, errors, selectors, sources, strategies, testing, vlms
     from framesift.answering.chat import Chat
     from framesift.answering.generation import Generation
+    from framesift.answering.session import Session
     from framesift.answering.stream import AnswerStream
     from framesift.compression.compressor import VideoCompressor
     from framesift.compression.encoded import EncodedVideo
@@ -62,6 +63,7 @@ _HOMES = {
     "Progress": "framesift.progress",
     "Prompt": "framesift.vlms.prompt",
     "Segment": "framesift.types.answer",
+    "Session": "framesift.answering.session",
     "Shelved": "framesift.export.keyframe_folder",
     "Signals": "framesift.types.tokens",
     "StreamedTokens": "framesift.strategies.streaming",
@@ -112,6 +114,7 @@ __all__ = [
     "Progress",
     "Prompt",
     "Segment",
+    "Session",
     "Shelved",
     "Signals",
     "StreamedTokens",

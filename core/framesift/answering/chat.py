@@ -1,17 +1,19 @@
-"""A conversation about videos that the LLM has read once: what it read stays in its cache."""
+"""A conversation about videos that the LLM reads once: they stay in its prefix cache."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from threading import Event
 from types import TracebackType
 from typing import Final, Self
 
+from framesift.answering.checks import check_evidence, check_question
 from framesift.answering.evidence import MOST_SEGMENTS
-from framesift.answering.generation import Generation, OnText
+from framesift.answering.generation import GREEDY, Generation, OnText
 from framesift.answering.limits import Positions
 from framesift.answering.search import Search
-from framesift.answering.session import GREEDY, Reader, check_evidence, check_question
+from framesift.answering.session import Session
 from framesift.answering.stream import AnswerStream
 from framesift.errors import BudgetError, InvalidOptionError, ModelError
 from framesift.run import Run
@@ -19,7 +21,8 @@ from framesift.types.answer import Answer, EvidenceKind, Segment
 from framesift.types.compressed import CompressedVideo
 from framesift.types.options import whole
 from framesift.types.video import Warn
-from framesift.vlms.base import VLM, Turn
+from framesift.vlms.base import VLM
+from framesift.vlms.prompt import Turn
 
 
 class Chat:
@@ -55,8 +58,8 @@ class Chat:
         self.last: Answer | None = None
         """The last answer, also one that was streamed or cancelled."""
         self._turns: tuple[Turn, ...] = ()
-        self._reader: Reader | None = Reader(vlm, positions=positions)
-        self._reader.charge(encode_seconds=encode_seconds)
+        self._session: Session | None = Session(vlm, positions=positions)
+        self._session.charge(encode_seconds=encode_seconds)
         self._streaming: AnswerStream | None = None
         self._search: Search | None = None
 
@@ -68,7 +71,7 @@ class Chat:
                 answer of 64 tokens each; says how many to keep.
             ModelError: the chat is closed, or the GPU's memory does not hold the videos.
         """
-        self._open_reader().read(self.videos)
+        self._open_session().prefill(self.videos)
         return self
 
     def ask(
@@ -88,16 +91,16 @@ class Chat:
                 it stands alone.
             generation: how the answer is chosen.
             evidence: by which weights stretches are found; None for none.
-            on_text: told each piece of the answer as soon as it is certain, while the model is
-                held: it may ask in another conversation, but wait for no thread that asks.
+            on_text: called with each piece of the answer as soon as it is certain, while the model
+                is held: it may ask in another conversation, but wait for no thread that asks.
 
         Raises:
             InvalidOptionError: the question is empty, or there is no such kind of evidence.
             BudgetError: prompt and answer do not fit into the LLM's context; says what would.
             ModelError: the chat is closed, or the GPU's memory does not hold the prompt.
         """
-        reader = self._check(question, evidence)
-        return self._answer(reader, question, follow_up, generation, evidence, on_text, Event())
+        session = self._session_for(question, evidence)
+        return self._answer(session, question, follow_up, generation, evidence, on_text, Event())
 
     def stream(
         self,
@@ -109,10 +112,10 @@ class Chat:
     ) -> Iterator[str]:
         """Yields the answer piece by piece; `last` is the whole of it afterwards.
 
-        Closing the iterator early cancels the answer: the chat takes the question as not asked.
-        Arguments and errors are those of `ask`; the work begins with the first piece.
+        Closing the iterator early cancels the answer: the chat goes on as if the question had not
+        come. Arguments and errors are those of `ask`; the work begins with the first piece.
         """
-        self._check(question, evidence)
+        self._session_for(question, evidence)
         return self._pieces(question, follow_up, generation, evidence)
 
     def find(
@@ -125,28 +128,24 @@ class Chat:
     ) -> list[Segment]:
         """Returns up to `count` stretches that a query points at, the strongest first.
 
-        There is none where nothing is like the query (see `answering.search`), which a warning
+        The list is empty where nothing is like the query (see `answering.search`), which a warning
         says. The conversation stays as it was.
 
         Args:
             query: a question, or words for what is looked for.
             count: most stretches, at least 1.
             evidence: by which weights they are found.
-            warn: told each warning of the answer; logged by default.
+            warn: called with each warning of the answer; logged by default.
         """
         count = whole("count", count, "stretch", error=BudgetError)
-        reader = self._check(query, evidence)
-        self._search = self._search or Search(reader)
-        answer = self._search.find(self.videos, query, evidence, count)
-        run = Run(listener=warn)
-        for line in answer.warnings:
-            run.warn(line)
-        return answer.evidence
+        session = self._session_for(query, evidence)
+        self._search = self._search or Search(session)
+        return self._search.find(Run(listener=warn), self.videos, query, evidence, count)
 
     def close(self) -> None:
         """Frees the cache and cancels what is being streamed; safe to call twice."""
         self._cancel()
-        self._reader = self._search = None
+        self._session = self._search = None
 
     def __enter__(self) -> Self:
         return self
@@ -162,32 +161,29 @@ class Chat:
     @property
     def kv_cache_bytes(self) -> int:
         """Bytes of the keys and values that are held now."""
-        return 0 if self._reader is None else self._reader.kv_cache_bytes
+        return 0 if self._session is None else self._session.kv_cache_bytes
 
-    def _open_reader(self) -> Reader:
-        if self._reader is None:
+    def _open_session(self) -> Session:
+        if self._session is None:
             raise ModelError("this chat is closed; open the video again")
         if self._streaming is not None:
             raise ModelError("an answer is still being streamed; read it to its end or close it")
-        return self._reader
+        return self._session
 
-    def _check(self, question: str, evidence: str | None) -> Reader:
-        reader = self._open_reader()
+    def _session_for(self, question: str, evidence: str | None) -> Session:
+        """Returns the session, after the question and its kind of evidence were checked."""
+        session = self._open_session()
         check_question(question)
         check_evidence(evidence)
-        return reader
+        return session
 
     def _pieces(
         self, question: str, follow_up: bool, generation: Generation, evidence: EvidenceKind | None
     ) -> Iterator[str]:
-        reader = self._check(question, evidence)
-
-        def work(on_text: OnText, cancelled: Event) -> Answer:
-            return self._answer(
-                reader, question, follow_up, generation, evidence, on_text, cancelled
-            )
-
-        self._streaming = AnswerStream(work)
+        # The iterator may be begun long after it was made.
+        session = self._open_session()
+        answer = partial(self._answer, session, question, follow_up, generation, evidence)
+        self._streaming = AnswerStream(answer)
         try:
             yield from self._streaming
         finally:
@@ -200,7 +196,7 @@ class Chat:
 
     def _answer(
         self,
-        reader: Reader,
+        session: Session,
         question: str,
         follow_up: bool,
         generation: Generation,
@@ -210,7 +206,9 @@ class Chat:
     ) -> Answer:
         turns = self._turns if follow_up else ()
         turns = (*turns, Turn(role="user", text=question, videos=() if turns else self.videos))
-        self.last = answer = reader.answer(turns, generation, evidence, on_text, cancelled)
+        self.last = answer = session.answer(
+            turns, generation=generation, evidence=evidence, on_text=on_text, cancelled=cancelled
+        )
         if answer.usage.finish_reason != "cancelled":
             self._turns = (*turns, Turn(role="assistant", text=answer.text))
         return answer

@@ -12,14 +12,14 @@ from torch import Tensor
 from framesift.types.answer import Segment
 from framesift.types.compressed import CompressedVideo
 
-Weighed = Literal["attention", "similarity"]
+WeightKind = Literal["attention", "similarity"]
 """What the weights of visual tokens are: the answer's attention, or likeness to the question."""
 
 MOST_SEGMENTS: Final = 3
 """Stretches that an answer names at most."""
 ROUNDING: Final = 1e-9
 """Relative error that sums of weights may have."""
-REASONS: Final[dict[Weighed, str]] = {
+REASONS: Final[dict[WeightKind, str]] = {
     "attention": "attended to by the answer",
     "similarity": "similar to the question",
 }
@@ -28,7 +28,7 @@ REASONS: Final[dict[Weighed, str]] = {
 def find_segments(
     videos: Sequence[CompressedVideo],
     weights: Tensor,
-    kind: Weighed,
+    kind: WeightKind,
     *,
     count: int = MOST_SEGMENTS,
 ) -> list[Segment]:
@@ -51,19 +51,20 @@ def find_segments(
     parts = (weights / weights.sum()).split([video.plan.num_out for video in videos])
     maps = [_Map.of(video, part) for video, part in zip(videos, parts, strict=True)]
     frames = sum(len((video.plan.src // video.plan.tokens_per_frame).unique()) for video in videos)
-    found = sorted(
-        (run for found in maps for run in found.runs(count)), key=lambda run: -run.peak_weight
+    heaviest = sorted(
+        (stretch for one in maps for stretch in one.stretches(count)),
+        key=lambda stretch: -stretch.peak_weight,
     )
     # Where all frames weigh the same, rounding must not decide.
     least = (1 - ROUNDING) / frames
-    named = [run for n, run in enumerate(found) if n == 0 or run.peak_weight >= least]
+    named = [each for n, each in enumerate(heaviest) if n == 0 or each.peak_weight >= least]
     return sorted(
-        (run.segment(REASONS[kind]) for run in named[:count]), key=lambda s: -(s.score or 0)
+        (each.segment(REASONS[kind]) for each in named[:count]), key=lambda s: -(s.score or 0)
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Run:
+class _Stretch:
     """Neighbouring frames of one video."""
 
     map: _Map
@@ -129,10 +130,10 @@ class _Map:
         frames.index_add_(0, plan.src // plan.tokens_per_frame, entries)
         return cls(video=video, entries=entries, frames=frames)
 
-    def runs(self, count: int) -> list[_Run]:
+    def stretches(self, count: int) -> list[_Stretch]:
         """Returns up to `count` stretches that do not overlap, the one of highest peak first."""
-        free, found = self.frames.clone(), list[_Run]()
-        while len(found) < count and float(free.max()) > 0:
+        free, stretches = self.frames.clone(), list[_Stretch]()
+        while len(stretches) < count and float(free.max()) > 0:
             peak = int(free.argmax())
             least = float(free[peak]) / 2
             first = last = peak
@@ -141,8 +142,8 @@ class _Map:
             while last + 1 < len(free) and float(free[last + 1]) >= least:
                 last += 1
             free[first : last + 1] = 0
-            found.append(_Run(map=self, first=first, last=last, peak=peak))
-        return found
+            stretches.append(_Stretch(map=self, first=first, last=last, peak=peak))
+        return stretches
 
     def cells(self, first: int, last: int) -> Tensor:
         """Returns the weight of each cell of the grid in some frames, float64 `(N,)`."""

@@ -1,4 +1,4 @@
-"""An answer in words: the model's own `generate` over a cache, listened to token by token."""
+"""An answer in words: the model's own `generate` over a cache, followed token by token."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Event
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import torch
 from pydantic import Field
@@ -19,7 +19,7 @@ from framesift.types.answer import FinishReason
 from framesift.types.options import Count, Options
 
 OnText = Callable[[str], object]
-"""Is told each piece of an answer as soon as it is certain."""
+"""Called with each piece of an answer as soon as it is certain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,10 @@ class Generation(Options):
     """The answer ends before the first of these strings."""
     seed: int | None = None
     """Makes a draw repeatable; torch's own random state is neither read nor moved."""
+
+
+GREEDY: Final = Generation()
+"""The likeliest token each time, at most 64 of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +73,7 @@ def complete(
         tokenizer: the model's own.
         inputs: arguments of `generate` for one prompt, `input_ids` `(1, L)` among them.
         generation: how tokens are chosen.
-        on_text: told each piece of the text; the pieces together are the text.
+        on_text: called with each piece of the text; the pieces together are the text.
         cancelled: ends the answer after the token in work, once it is set.
     """
     listener = _Listener(
@@ -92,7 +96,7 @@ def complete(
     listener.close()
     return Completion(
         ids=tuple(listener.ids),
-        text=listener.said,
+        text=listener.text,
         finish_reason=listener.finish_reason,
         prefill_seconds=listener.first_seconds - start,
         decode_seconds=end - listener.first_seconds,
@@ -123,7 +127,7 @@ def complete_batch(
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Listener:
-    """A stopping criterion of `generate`: reads each token, tells the text and knows the end."""
+    """A stopping criterion of `generate`: reads each token, passes text on, knows the end."""
 
     tokenizer: Any
     ends: tuple[int, ...]
@@ -132,7 +136,7 @@ class _Listener:
     on_text: OnText
     cancelled: Event
     ids: list[int] = field(default_factory=list)
-    said: str = ""
+    text: str = ""
     finish_reason: FinishReason = "length"
     first_seconds: float = 0.0
     _ended: bool = False
@@ -147,8 +151,8 @@ class _Listener:
         return torch.full((len(input_ids),), self._ended, device=input_ids.device)
 
     def close(self) -> None:
-        """Tells what was held back as a possible beginning of more."""
-        self._tell(self._cut(self._decoded()).strip())
+        """Passes on what was held back as a possible beginning of more."""
+        self._pass_on(self._cut(self._decoded()).strip())
 
     def _read(self) -> None:
         text = self._decoded()
@@ -159,7 +163,7 @@ class _Listener:
         elif self._cut(text) != text:
             self._ended, self.finish_reason = True, "stop_sequence"
         else:
-            self._tell(_certain(text, self.generation.stop).lstrip())
+            self._pass_on(_certain(text, self.generation.stop).lstrip())
 
     def _decoded(self) -> str:
         words = [token for token in self.ids if token not in self.ends]
@@ -169,12 +173,12 @@ class _Listener:
         return text
 
     def _cut(self, text: str) -> str:
-        found = [place for stop in self.generation.stop if (place := text.find(stop)) >= 0]
-        return text[: min(found, default=len(text))]
+        stops = [place for stop in self.generation.stop if (place := text.find(stop)) >= 0]
+        return text[: min(stops, default=len(text))]
 
-    def _tell(self, text: str) -> None:
-        if len(text) > len(self.said):
-            piece, self.said = text[len(self.said) :], text
+    def _pass_on(self, text: str) -> None:
+        if len(text) > len(self.text):
+            piece, self.text = text[len(self.text) :], text
             with calling_back():
                 self.on_text(piece)
 

@@ -19,12 +19,14 @@ SPARE: Final = 0.9
 """Share of a room that is planned with where only an estimate says what fits into it."""
 
 
-def roomy_prompt(vlm: VLM, turns: Sequence[Turn], new_tokens: int, positions: Positions) -> Prompt:
+def fitting_prompt(
+    vlm: VLM, turns: Sequence[Turn], new_tokens: int, positions: Positions
+) -> Prompt:
     """Returns the prompt of a conversation that leaves the LLM room for an answer.
 
     Args:
         vlm: what reads it.
-        turns: what was said so far, the user last.
+        turns: the conversation, the user last.
         new_tokens: most tokens of the answer.
         positions: as in `VLM.prompt`; `"auto"` moves tokens up where the answer would not fit else.
 
@@ -82,8 +84,8 @@ def _fitting_frames(vlm: VLM, prompt: Prompt, turns: Sequence[Turn], room: int) 
 
 
 @contextmanager
-def memory_told(vlm: VLM, prompt: Prompt) -> Iterator[None]:
-    """Turns a GPU that is out of memory into one line with the `keep` that would fit.
+def prompt_memory_errors(vlm: VLM, prompt: Prompt) -> Iterator[None]:
+    """Raises a GPU's lack of memory for a prompt as one line with the `keep` that would fit.
 
     Raises:
         ModelError: the GPU's memory does not hold the prompt.
@@ -101,8 +103,8 @@ def memory_told(vlm: VLM, prompt: Prompt) -> Iterator[None]:
 
 
 @contextmanager
-def tower_memory_told(vlm: VLM) -> Iterator[None]:
-    """Turns a GPU that is out of memory while frames are encoded into one line.
+def encoder_memory_errors(vlm: VLM) -> Iterator[None]:
+    """Raises a GPU's lack of memory for encoding frames as one line that says what helps.
 
     Raises:
         ModelError: the GPU's memory does not hold a batch of frames beside the weights.

@@ -1,4 +1,4 @@
-"""The LLM's cache between questions, with a record of which columns it holds."""
+"""The LLM's KV cache between questions, with a record of which columns it holds."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class PrefixCache:
         layers = [] if self._cache is None else self._cache.layers
         return sum(layer.keys.nbytes + layer.values.nbytes for layer in layers)
 
-    def read_videos(self, model: Any, prompt: Prompt) -> None:
+    def prefill_videos(self, model: Any, prompt: Prompt) -> None:
         """Starts afresh with the columns of a prompt up to the end of its last video."""
         self._cache, self._ids, self._positions = None, self._ids[:0], self._positions[..., :0]
         self._cache = _after_videos(model, prompt)
@@ -45,15 +45,15 @@ class PrefixCache:
         What the cache holds besides these columns is cut off; the videos are read again where
         they stand elsewhere in this prompt.
         """
-        held = min(self._shared(prompt), len(prompt.input_ids) - 1)
-        if bool(prompt.visual[held:].any()):
-            self.read_videos(model, prompt)
-            held = 0
+        cached = min(self._shared(prompt), len(prompt.input_ids) - 1)
+        if bool(prompt.visual[cached:].any()):
+            self.prefill_videos(model, prompt)
+            cached = 0
         elif self._cache is None:
             self._cache = require("transformers", extra="hf").DynamicCache()
         else:
-            self._crop(held)
-        return {**_columns(prompt.inputs()), "past_key_values": self._cache}, held
+            self._crop(cached)
+        return {**_columns(prompt.inputs()), "past_key_values": self._cache}, cached
 
     def note(self, prompt: Prompt, ids: Sequence[int]) -> None:
         """Records that a prompt and the tokens generated after it went through the LLM."""
@@ -114,15 +114,15 @@ def read_once(model: Any, prompts: Sequence[Prompt], pad_token_id: int) -> dict[
         pad_token_id: what fills the columns that the attention mask leaves out.
     """
     first, length = prompts[0], max(len(prompt.input_ids) for prompt in prompts)
-    read = first.prefix_length
+    prefix = first.prefix_length
     ids, masks, positions = [], [], []
     for prompt in prompts:
-        if not torch.equal(prompt.input_ids[:read], first.input_ids[:read]):
+        if not torch.equal(prompt.input_ids[:prefix], first.input_ids[:prefix]):
             raise ModelError("the prompts of a batch that is read once begin with other columns")
         fill = length - len(prompt.input_ids)
-        ids.append(_widened(prompt.input_ids, read, fill, pad_token_id))
-        masks.append(_widened(torch.ones_like(prompt.input_ids), read, fill, 0))
-        positions.append(_widened(prompt.position_ids, read, fill, 0))
+        ids.append(_widened(prompt.input_ids, prefix, fill, pad_token_id))
+        masks.append(_widened(torch.ones_like(prompt.input_ids), prefix, fill, 0))
+        positions.append(_widened(prompt.position_ids, prefix, fill, 0))
     cache = _after_videos(model, first)
     cache.batch_repeat_interleave(len(prompts))
     return {
@@ -133,9 +133,9 @@ def read_once(model: Any, prompts: Sequence[Prompt], pad_token_id: int) -> dict[
     }
 
 
-def _widened(columns: Tensor, read: int, fill: int, value: int) -> Tensor:
-    padded = torch.nn.functional.pad(columns[..., read:], (fill, 0), value=value)
-    return torch.cat([columns[..., :read], padded], dim=-1)
+def _widened(columns: Tensor, prefix: int, fill: int, value: int) -> Tensor:
+    padded = torch.nn.functional.pad(columns[..., prefix:], (fill, 0), value=value)
+    return torch.cat([columns[..., :prefix], padded], dim=-1)
 
 
 def _after_videos(model: Any, prompt: Prompt) -> Any:

@@ -1,14 +1,14 @@
 """Whether anything in videos is like a query, and where: what `find` does on every surface.
 
-A model attends somewhere, and some patch is the most similar, whatever is asked. So the weights of
-a query are compared with those of a question that looks for nothing in particular, on the same
+A model attends somewhere, and some patch is the most similar, whatever the question. So the weights
+of a query are compared with those of a question that looks for nothing in particular, on the same
 videos:
 
 - attention: each token's share of it, less half of its share under the neutral question, since
-  what stands out in a video is looked at whatever is asked, and may be what is looked for. Summed
-  over the tokens that have most of this, a quarter as many as a frame keeps on average, and divided
-  by the square root of the share that as many tokens have on average, it compares videos of all
-  lengths.
+  what stands out in a video is looked at whatever the question, and may be what is looked for.
+  Summed over the tokens that have most of this, a quarter as many as a frame keeps on average, and
+  divided by the square root of the share that as many tokens have on average, it compares videos of
+  all lengths.
 - similarity: how far the similarities spread over the tokens, as a multiple of the neutral spread.
 
 The thresholds were set with the embedded tiny model on synthetic videos of the validation split, 64
@@ -33,13 +33,14 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from framesift.answering.evidence import Weighed, find_segments
-from framesift.answering.generation import Generation
-from framesift.answering.session import GREEDY, Reader
-from framesift.types.answer import Answer, EvidenceKind
+from framesift.answering.evidence import WeightKind, find_segments
+from framesift.answering.generation import GREEDY, Generation
+from framesift.answering.session import Session
+from framesift.run import Run
+from framesift.types.answer import EvidenceKind, Segment
 from framesift.types.compressed import CompressedVideo
 from framesift.types.text import shown_address
-from framesift.vlms.base import Turn
+from framesift.vlms.prompt import Turn
 
 NEUTRAL: Final = "What is shown?"
 """A question that looks for nothing in particular."""
@@ -47,7 +48,7 @@ BRIEF: Final = Generation(max_new_tokens=8)
 """How much of the answer to it is needed."""
 SHORT, LONG = 4, 12
 """Frames up to which, and from which on, a video counts as short or long."""
-LEAST: Final[dict[Weighed, tuple[float, float]]] = {
+LEAST: Final[dict[WeightKind, tuple[float, float]]] = {
     "attention": (0.5, 0.75),
     "similarity": (0.7, 0.7),
 }
@@ -63,56 +64,63 @@ SHOWN: Final = 80
 
 
 class Search:
-    """Finds queries in videos by one reader, and remembers what the neutral question gave."""
+    """Finds queries in videos by one session, and remembers what the neutral question gave."""
 
-    def __init__(self, reader: Reader) -> None:
-        self._reader: Final = reader
+    def __init__(self, session: Session) -> None:
+        self._session: Final = session
         self._videos: tuple[CompressedVideo, ...] = ()
-        self._neutral: dict[Weighed, Tensor] = {}
+        self._neutral: dict[WeightKind, Tensor] = {}
 
     def find(
-        self, videos: Sequence[CompressedVideo], query: str, kind: EvidenceKind, count: int
-    ) -> Answer:
-        """Returns an answer whose evidence is where the query points.
+        self,
+        run: Run,
+        videos: Sequence[CompressedVideo],
+        query: str,
+        kind: EvidenceKind,
+        count: int,
+    ) -> list[Segment]:
+        """Returns the stretches that a query points at, the strongest first.
 
-        There is none where nothing is like the query, as its last warning says.
+        The list is empty where nothing is like the query, as the run's last warning then says.
 
         Args:
+            run: takes the warnings of the answer.
             videos: what to look at.
             query: a question, or words for what is looked for.
             kind: by which weights it is found.
             count: most stretches.
         """
-        shown = tuple(videos)
-        turn = Turn(role="user", text=as_question(query), videos=shown)
-        answer, weights, weighed = self._reader.weighed([turn], GREEDY, kind, words=query)
-        frames = sum(video.plan.num_in // video.plan.tokens_per_frame for video in shown)
-        score = standing_out(weights, self._usual(shown, weighed), weighed, frames)
-        if score > least(weighed, frames):
-            found = find_segments(shown, weights, weighed, count=count)
-            return answer.model_copy(update={"evidence": found})
-        line = nothing_like([video.report.uri for video in shown], query)
-        return answer.model_copy(update={"warnings": [*answer.warnings, line]})
+        videos = tuple(videos)
+        turn = Turn(role="user", text=as_question(query), videos=videos)
+        answer, weights, by = self._session.token_weights([turn], GREEDY, kind, words=query)
+        for line in answer.warnings:
+            run.warn(line)
+        frames = sum(video.plan.num_in // video.plan.tokens_per_frame for video in videos)
+        score = standing_out(weights, self._neutral_weights(videos, by), by, frames)
+        if score > least(by, frames):
+            return find_segments(videos, weights, by, count=count)
+        run.warn(nothing_like([video.report.uri for video in videos], query))
+        return []
 
-    def _usual(self, videos: tuple[CompressedVideo, ...], weighed: Weighed) -> Tensor:
+    def _neutral_weights(self, videos: tuple[CompressedVideo, ...], kind: WeightKind) -> Tensor:
         """Returns the weights under the neutral question."""
         same = len(videos) == len(self._videos)
         if not (same and all(a is b for a, b in zip(videos, self._videos, strict=True))):
             self._videos, self._neutral = videos, {}
-        if weighed not in self._neutral:
+        if kind not in self._neutral:
             turn = Turn(role="user", text=NEUTRAL, videos=videos)
-            _, weights, _ = self._reader.weighed([turn], BRIEF, weighed, words=NEUTRAL)
-            self._neutral[weighed] = weights
-        return self._neutral[weighed]
+            _, weights, _ = self._session.token_weights([turn], BRIEF, kind, words=NEUTRAL)
+            self._neutral[kind] = weights
+        return self._neutral[kind]
 
 
 def as_question(query: str) -> str:
-    """Returns a query as it is asked: words become a question, a question stays as it is."""
+    """Returns a query as the model gets it: words become a question, a question stays as it is."""
     return query if query.rstrip().endswith(QUESTION_MARKS) else f"Is this in the video: {query}?"
 
 
 def nothing_like(addresses: Sequence[str], query: str) -> str:
-    """Returns the line that says that a query was not found.
+    """Returns the warning that nothing is like a query.
 
     Args:
         addresses: of the videos, at least one.
@@ -124,13 +132,13 @@ def nothing_like(addresses: Sequence[str], query: str) -> str:
     return f"nothing in {where} is like {query[:SHOWN]!r}"
 
 
-def least(kind: Weighed, frames: int) -> float:
+def least(kind: WeightKind, frames: int) -> float:
     """Returns beyond how much a query in so many frames counts as found."""
     short, long = LEAST[kind]
     return short + (long - short) * min(max((frames - SHORT) / (LONG - SHORT), 0.0), 1.0)
 
 
-def standing_out(weights: Tensor, neutral: Tensor, kind: Weighed, frames: int) -> float:
+def standing_out(weights: Tensor, neutral: Tensor, kind: WeightKind, frames: int) -> float:
     """Returns how far a query stands out from the neutral question; above `least` is enough.
 
     Args:

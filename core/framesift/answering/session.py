@@ -1,10 +1,11 @@
-"""One vision LLM with one cache: prompts go in, answers with their evidence and costs come out."""
+"""What a conversation holds of a vision LLM: the model, its prefix cache and the costs so far."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import cached_property
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property, partial
 from threading import Event
 from time import perf_counter
 from typing import Final, get_args
@@ -12,57 +13,94 @@ from typing import Final, get_args
 import torch
 from torch import Tensor
 
-from framesift.answering.evidence import MOST_SEGMENTS, Weighed, find_segments
-from framesift.answering.generation import Completion, Generation, OnText, complete
-from framesift.answering.limits import Positions, memory_told, roomy_prompt
+from framesift.answering.evidence import WeightKind, find_segments
+from framesift.answering.generation import GREEDY, Completion, Generation, OnText, complete
+from framesift.answering.limits import Positions, fitting_prompt, prompt_memory_errors
 from framesift.answering.prefix_cache import PrefixCache
+from framesift.answering.warnings import answer_warnings
 from framesift.errors import InvalidOptionError, ModelError
 from framesift.hf.checkpoint_reading import in_one_line
-from framesift.hf.model_use import alone_with
+from framesift.hf.model_use import Once, alone_with
 from framesift.hf.question import common_word, question_similarity, word_embeddings
-from framesift.run import joined
 from framesift.types.answer import Answer, EvidenceKind, Usage
-from framesift.types.compressed import CompressedVideo, CompressionReport
+from framesift.types.compressed import CompressedVideo
 from framesift.types.options import shown
-from framesift.vlms.base import VLM, Prompt, Turn
+from framesift.vlms.base import VLM
+from framesift.vlms.load import load_vlm
+from framesift.vlms.prompt import Prompt, Turn
 
-GREEDY: Final = Generation()
-MAX_QUESTION: Final = 100_000
-"""Longest question in characters; more than the context of most models holds."""
 QUESTION_TOKENS: Final = 64
-"""Room that is left for a question where videos are read before one is asked."""
+"""Room that is left for a question where videos are prefilled before one is asked."""
 
 
-class Reader:
-    """Answers prompts of one vision LLM over one cache.
+class Session:
+    """A vision LLM with one prefix cache: prompts go in, answers with evidence and costs come out.
 
-    Each prompt reuses the columns that it shares with what was read before, so its answer is the
-    one that a fresh prompt gives. One prompt at a time: threads that share a model, each with a
-    reader of its own, answer one after the other.
+    The model loads on first use, once, however many threads come at the same time. Each prompt
+    reuses the columns of the KV cache that it shares with the one before, so that its answer is the
+    one that a fresh prompt gives. A model has one user at a time: sessions of several threads that
+    share it answer one after the other, each over a cache of its own.
     """
 
-    def __init__(self, vlm: VLM, *, positions: Positions = "auto") -> None:
+    def __init__(
+        self,
+        model: str | os.PathLike[str] | VLM | Callable[[], VLM],
+        *,
+        positions: Positions = "auto",
+    ) -> None:
+        """Takes the model, which is not loaded before it is needed.
+
+        Args:
+            model: a name, hub id or folder, as `load_vlm` takes it, a loaded model, or a function
+                that loads one.
+            positions: as in `VLM.prompt`; `"auto"` leaves room for the answer besides.
+        """
         if positions not in list(get_args(Positions)):
             kinds = ", ".join(map(repr, get_args(Positions)))
             raise InvalidOptionError(f"positions={shown(positions)} must be one of {kinds}")
-        self.vlm: Final = vlm
-        self.unpaid_seconds = 0.0, 0.0
-        """Encoding and reading that no answer has accounted for yet."""
+        if isinstance(model, VLM):
+            load: Callable[[], VLM] = lambda: model  # noqa: E731
+        else:
+            load = model if callable(model) else partial(load_vlm, model)
+        self._model: Final = Once(load)
         self._positions: Final = positions
         self._cache: Final = PrefixCache()
-        self._busy = False
+        self._unpaid_seconds = 0.0, 0.0
+        """Encoding and prefilling that no answer has accounted for yet."""
+        self._answering = False
+
+    @property
+    def vlm(self) -> VLM:
+        """The model; the first access loads it.
+
+        Raises:
+            UnknownNameError: its name is neither registered nor a hub id nor a folder.
+            ModelError: the checkpoint is out of reach, unsupported or incomplete.
+        """
+        return self._model()
 
     @property
     def kv_cache_bytes(self) -> int:
         """Bytes of the keys and values that are held now."""
         return self._cache.nbytes
 
-    def charge(self, *, encode_seconds: float = 0.0, read_seconds: float = 0.0) -> None:
-        """Adds to what the next answer accounts for."""
-        encoded, read = self.unpaid_seconds
-        self.unpaid_seconds = encoded + encode_seconds, read + read_seconds
+    def alone(self, cancelled: Event | None = None) -> AbstractContextManager[None]:
+        """Keeps other threads from the model within the block; a thread may nest it.
 
-    def read(self, videos: Sequence[CompressedVideo]) -> None:
+        Args:
+            cancelled: ends the wait for the model, once it is set.
+
+        Raises:
+            ModelError: `cancelled` was set before the model was free.
+        """
+        return alone_with(self.vlm.hf, cancelled)
+
+    def charge(self, *, encode_seconds: float = 0.0, prefill_seconds: float = 0.0) -> None:
+        """Adds to the seconds that the usage of the next answer states."""
+        encoded, prefilled = self._unpaid_seconds
+        self._unpaid_seconds = encoded + encode_seconds, prefilled + prefill_seconds
+
+    def prefill(self, videos: Sequence[CompressedVideo]) -> None:
         """Reads videos into the cache before anything is asked.
 
         Raises:
@@ -71,34 +109,32 @@ class Reader:
             ModelError: the GPU's memory does not hold the videos.
         """
         start = perf_counter()
-        shown = [Turn(role="user", text="", videos=tuple(videos))]
-        spare = GREEDY.max_new_tokens + QUESTION_TOKENS
-        with self._alone(None):
-            prompt = roomy_prompt(self.vlm, shown, spare, self._positions)
-            with memory_told(self.vlm, prompt):
-                self._cache.read_videos(self.vlm.hf, prompt)
-        self.charge(read_seconds=perf_counter() - start)
+        turns = [Turn(role="user", text="", videos=tuple(videos))]
+        room = GREEDY.max_new_tokens + QUESTION_TOKENS
+        with self._answering_alone(None):
+            prompt = fitting_prompt(self.vlm, turns, room, self._positions)
+            with prompt_memory_errors(self.vlm, prompt):
+                self._cache.prefill_videos(self.vlm.hf, prompt)
+        self.charge(prefill_seconds=perf_counter() - start)
 
     @torch.no_grad()
     def answer(
         self,
         turns: Sequence[Turn],
-        generation: Generation,
-        evidence: EvidenceKind | None,
-        on_text: OnText | None,
-        cancelled: Event,
         *,
-        most: int = MOST_SEGMENTS,
+        generation: Generation = GREEDY,
+        evidence: EvidenceKind | None = "auto",
+        on_text: OnText | None = None,
+        cancelled: Event | None = None,
     ) -> Answer:
-        """Returns what the model says after `turns`, with the stretches that it rests on.
+        """Returns the model's answer to a conversation, with the stretches that it rests on.
 
         Args:
-            turns: what was said so far, the question last.
+            turns: the conversation, the user's question last.
             generation: how the answer is chosen.
             evidence: by which weights stretches are found; None for none.
-            on_text: told each piece of the answer as soon as it is certain.
+            on_text: called with each piece of the answer as soon as it is certain.
             cancelled: ends the answer after the token in work, once it is set.
-            most: how many stretches are named at most.
 
         Raises:
             BudgetError: prompt and answer do not fit into the LLM's context; says what would.
@@ -109,47 +145,48 @@ class Reader:
             raise InvalidOptionError(
                 f"generation={shown(generation)} must be a Generation, such as Generation(seed=0)"
             )
-        with self._alone(cancelled):
-            answer, found = self._answer(turns, generation, evidence, on_text, cancelled)
-        if found is None:
+        cancelled = cancelled or Event()
+        with self._answering_alone(cancelled):
+            answer, weights = self._answer(turns, generation, evidence, on_text, cancelled)
+        if weights is None:
             return answer
         videos = [video for turn in turns for video in turn.videos]
-        return answer.model_copy(update={"evidence": find_segments(videos, *found, count=most)})
+        return answer.model_copy(update={"evidence": find_segments(videos, *weights)})
 
     @torch.no_grad()
-    def weighed(
+    def token_weights(
         self, turns: Sequence[Turn], generation: Generation, kind: EvidenceKind, *, words: str
-    ) -> tuple[Answer, Tensor, Weighed]:
-        """Returns an answer without evidence, the weight of each kept token, and what it is.
+    ) -> tuple[Answer, Tensor, WeightKind]:
+        """Returns an answer without evidence, the weight of each kept token, and the weights' kind.
 
         Arguments and errors are those of `answer`; similarity is that to `words`, which the user
-        gave, whatever of them is asked.
+        gave, whatever the turns make of them.
         """
         cancelled = Event()
-        with self._alone(cancelled):
-            answer, found = self._answer(turns, generation, kind, None, cancelled, words=words)
-        assert found is not None
-        return answer, *found
+        with self._answering_alone(cancelled):
+            answer, weights = self._answer(turns, generation, kind, None, cancelled, words=words)
+        assert weights is not None
+        return answer, *weights
 
     @contextmanager
-    def _alone(self, cancelled: Event | None) -> Iterator[None]:
+    def _answering_alone(self, cancelled: Event | None) -> Iterator[None]:
         """Keeps others from model and cache, and takes what the model raises as the checkpoint's.
 
         Raises:
-            ModelError: it comes from within an answer of this reader, as `on_text` may.
+            ModelError: it comes from within an answer of this session, as `on_text` may.
         """
-        with alone_with(self.vlm.hf, cancelled):
-            if self._busy:
+        with self.alone(cancelled):
+            if self._answering:
                 raise ModelError(
                     "an answer of this conversation is still being made; ask when it is there, or "
                     "in another conversation"
                 )
-            self._busy = True
+            self._answering = True
             try:
                 with in_one_line(self.vlm.model, doing="run"):
                     yield
             finally:
-                self._busy = False
+                self._answering = False
 
     def _answer(
         self,
@@ -160,119 +197,59 @@ class Reader:
         cancelled: Event,
         *,
         words: str | None = None,
-    ) -> tuple[Answer, tuple[Tensor, Weighed] | None]:
+    ) -> tuple[Answer, tuple[Tensor, WeightKind] | None]:
         """Returns an answer without evidence, and the weights that evidence is made of."""
         start, vlm, cache = perf_counter(), self.vlm, self._cache
-        prompt = roomy_prompt(vlm, turns, generation.max_new_tokens, self._positions)
-        with memory_told(vlm, prompt):
-            inputs, held = cache.prepare(vlm.hf, prompt)
-            self.charge(read_seconds=perf_counter() - start)
-            said = complete(
+        prompt = fitting_prompt(vlm, turns, generation.max_new_tokens, self._positions)
+        with prompt_memory_errors(vlm, prompt):
+            inputs, cached_tokens = cache.prepare(vlm.hf, prompt)
+            self.charge(prefill_seconds=perf_counter() - start)
+            completion = complete(
                 vlm.hf, vlm.tokenizer, inputs, generation, on_text=on_text, cancelled=cancelled
             )
-            cache.note(prompt, said.ids)
-            usage = self._usage(prompt, said, held)
-            if said.finish_reason == "cancelled":
+            cache.note(prompt, completion.ids)
+            usage = self._usage(prompt, completion, cached_tokens)
+            if completion.finish_reason == "cancelled":
                 evidence = None
             words = turns[-1].text if words is None else words
-            found = evidence and self._weights(words, prompt, said, evidence)
-        warnings = _warnings(vlm, turns, words, prompt)
-        return Answer(text=said.text, usage=usage, warnings=warnings), found
+            weights = evidence and self._weights(words, prompt, completion, evidence)
+        warnings = answer_warnings(vlm, turns, words, prompt)
+        return Answer(text=completion.text, usage=usage, warnings=warnings), weights
 
-    @cached_property
-    def _common_word(self) -> Tensor:
-        return common_word(self.vlm.hf)
-
-    def _usage(self, prompt: Prompt, said: Completion, held: int) -> Usage:
-        (encode_seconds, read_seconds), self.unpaid_seconds = self.unpaid_seconds, (0.0, 0.0)
+    def _usage(self, prompt: Prompt, completion: Completion, cached_tokens: int) -> Usage:
+        encode_seconds, prefill_seconds = self._unpaid_seconds
+        self._unpaid_seconds = 0.0, 0.0
         return Usage(
             visual_tokens_before=prompt.visual_tokens_before,
             visual_tokens_after=len(prompt.features),
             prompt_tokens=len(prompt.input_ids),
-            cached_tokens=held,
-            answer_tokens=len(said.ids),
+            cached_tokens=cached_tokens,
+            answer_tokens=len(completion.ids),
             encode_seconds=encode_seconds,
-            prefill_seconds=read_seconds + said.prefill_seconds,
-            decode_seconds=said.decode_seconds,
+            prefill_seconds=prefill_seconds + completion.prefill_seconds,
+            decode_seconds=completion.decode_seconds,
             kv_cache_bytes=self.kv_cache_bytes,
-            finish_reason=said.finish_reason,
+            finish_reason=completion.finish_reason,
             positions=prompt.positions,
         )
 
     def _weights(
-        self, question: str, prompt: Prompt, said: Completion, kind: EvidenceKind
-    ) -> tuple[Tensor, Weighed]:
-        """Returns the weight of each kept token `(M,)`, below 0 where unlike, and what it is."""
+        self, question: str, prompt: Prompt, completion: Completion, kind: EvidenceKind
+    ) -> tuple[Tensor, WeightKind]:
+        """Returns the weight of each kept token `(M,)`, below 0 where unlike, and their kind."""
         own = prompt.rows >= 0
         if kind != "similarity":
             try:
-                received = self._cache.answer_attention(self.vlm.hf, prompt, len(said.ids))
-                return received[prompt.visual.cpu()][own], "attention"
+                attention = self._cache.answer_attention(self.vlm.hf, prompt, len(completion.ids))
+                return attention[prompt.visual.cpu()][own], "attention"
             except ModelError:
-                # The answer is there already; only where it looked cannot be read.
+                # The answer is there already; only its attention cannot be read.
                 if kind == "attention":
                     raise
         words = word_embeddings(self.vlm.hf, self.vlm.tokenizer, question)
         features = prompt.features[own.to(prompt.features.device)]
         return question_similarity(features, words, self._common_word), "similarity"
 
-
-def limitation(vlm: VLM, turns: Sequence[Turn]) -> str | None:
-    """Returns why an answer to these turns means nothing; None where it may mean something."""
-    return vlm.limitation([video.report.uri for turn in turns for video in turn.videos])
-
-
-def _warnings(vlm: VLM, turns: Sequence[Turn], question: str, prompt: Prompt) -> list[str]:
-    """Returns what the model cannot do, and what went wrong with the videos and their prompt."""
-    limit = limitation(vlm, turns)
-    videos = [video.report for turn in turns for video in turn.videos]
-    told = joined([(report.uri, _notes(report, question)) for report in videos])
-    return list(dict.fromkeys([*([limit] if limit else []), *told, *prompt.warnings]))
-
-
-def _notes(report: CompressionReport, question: str) -> list[str]:
-    """Returns what is to be known of a video's tokens by who asks a question about them."""
-    if report.question in (None, question):
-        return report.warnings
-    return [
-        *report.warnings,
-        f"the tokens were chosen for another question, {report.question[:200]!r}; compress the "
-        "video for this one, or by a strategy that reads no question",
-    ]
-
-
-def check_question(question: str) -> None:
-    """Refuses what nobody can answer.
-
-    Raises:
-        InvalidOptionError: the question is empty, no text, or longer than any that is answered.
-    """
-    if not isinstance(question, str):
-        raise InvalidOptionError(f"question={shown(question)} must be text; ask something")
-    if len(question) > MAX_QUESTION:
-        raise InvalidOptionError(
-            f"the question {question[:60]!r}... has {len(question)} characters; it may have at "
-            f"most {MAX_QUESTION}; ask less at once"
-        )
-    if not question.strip():
-        raise InvalidOptionError(f"question={question!r} is empty; ask something")
-    try:
-        question.encode()
-    except UnicodeEncodeError as error:
-        raise InvalidOptionError(
-            f"question={question!r} holds {question[error.start]!r}, which is no character; pass "
-            "text in UTF-8"
-        ) from error
-
-
-def check_evidence(evidence: str | None) -> None:
-    """Refuses a kind of evidence that does not exist.
-
-    Raises:
-        InvalidOptionError: it is neither a kind of evidence nor None.
-    """
-    if evidence is not None and evidence not in list(get_args(EvidenceKind)):
-        kinds = ", ".join(map(repr, get_args(EvidenceKind)))
-        raise InvalidOptionError(
-            f"evidence={shown(evidence)} must be one of {kinds}, or None for none"
-        )
+    @cached_property
+    def _common_word(self) -> Tensor:
+        return common_word(self.vlm.hf)

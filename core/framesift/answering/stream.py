@@ -21,7 +21,7 @@ class AnswerStream(Iterator[str]):
     """
 
     def __init__(self, work: Callable[[OnText, Event], Answer]) -> None:
-        """Takes the work, which tells its pieces and heeds the event that cancels it."""
+        """Takes the work: it passes its pieces to a function and ends once an event is set."""
         self._work = _Work(work)
         self._worker: Thread | None = None
         self._ended = False
@@ -39,8 +39,8 @@ class AnswerStream(Iterator[str]):
             self._worker = current_thread()
             self._work.run()
         elif self._worker is None:
-            # The worker tells progress to the listener of whoever reads. It does not know the
-            # stream, which may go before it.
+            # The worker reports progress to the listener of whoever reads. It holds no reference
+            # to the stream, which may be dropped before the work ends.
             run = copy_context().run
             self._worker = Thread(target=run, args=(self._work.run,), daemon=True)
             self._worker.start()

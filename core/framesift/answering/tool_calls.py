@@ -1,9 +1,9 @@
 """Tool calls in plain text, for models that were not trained on a format of their own.
 
-A model is told its tools as JSON schemas, one a line, and that a call is one JSON object and
-nothing else: `{"tool_calls": [{"name": "add", "arguments": {"a": 1, "b": 2}}]}`. A code fence
-around it is allowed. What starts as such an object and is none, or names no tool, or has arguments
-that are no object, is a broken call with its reason; any other text is an answer.
+The system prompt lists the tools as JSON schemas, one a line, and asks for a call as one JSON
+object and nothing else: `{"tool_calls": [{"name": "add", "arguments": {"a": 1, "b": 2}}]}`. A code
+fence around it is allowed. Text that starts as such an object but is not valid, names no tool or
+has arguments that are not an object is a broken call with its reason; other text is an answer.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokenToolCall:
-    """What a model meant as a call and is none."""
+    """A call that a model tried to make, and that cannot be run."""
 
     name: str | None
     """Of the tool, where that much can be read."""
@@ -39,21 +39,21 @@ class BrokenToolCall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """What a model said, with the calls in it."""
+class ParsedAnswer:
+    """The text of a model's answer, and the tool calls in it."""
 
     text: str
-    """Empty where it was calls, all of them whole."""
+    """Empty where the answer is calls only, all of them whole."""
     calls: tuple[ToolCall | BrokenToolCall, ...] = ()
     """In the order in which they were made."""
 
 
 def instructions(functions: Sequence[Mapping[str, Any]], *, must_call: bool) -> str:
-    """Returns what a model is told of its tools.
+    """Returns the part of a system prompt that describes the tools and how to call them.
 
     Args:
         functions: name, description and parameters of each, in OpenAI's format.
-        must_call: whether an answer in plain text is not wanted now.
+        must_call: whether the model must call a tool now instead of answering in text.
     """
     when = "You must call a tool now." if must_call else "Otherwise answer in plain text."
     listed = "\n".join(json.dumps(function, ensure_ascii=False) for function in functions)
@@ -63,10 +63,10 @@ def instructions(functions: Sequence[Mapping[str, Any]], *, must_call: bool) -> 
     )
 
 
-def spoken(calls: Sequence[ToolCall]) -> str:
+def call_text(calls: Sequence[ToolCall]) -> str:
     """Returns the text by which a model makes these calls."""
-    told = [{"name": call.name, "arguments": call.arguments} for call in calls]
-    return json.dumps({"tool_calls": told}, ensure_ascii=False)
+    listed = [{"name": call.name, "arguments": call.arguments} for call in calls]
+    return json.dumps({"tool_calls": listed}, ensure_ascii=False)
 
 
 def may_be_call(text: str) -> bool:
@@ -75,26 +75,26 @@ def may_be_call(text: str) -> bool:
     return start[:1] in ("", "{") or start.startswith(_FENCE[: len(start)])
 
 
-def parse(text: str, *, must_call: bool = False) -> Said:
-    """Returns the calls in what a model said, or its text where it is an answer.
+def parse(text: str, *, must_call: bool = False) -> ParsedAnswer:
+    """Returns the calls in a model's answer, or its text where it makes none.
 
     Args:
-        text: the whole of it.
-        must_call: whether a text that is no call is a broken one.
+        text: the whole answer.
+        must_call: whether text that makes no call is a broken call.
     """
     body = _unfenced(text.strip())
     attempt = body.startswith("{") and '"tool_calls"' in body
     if not (attempt or must_call):
-        return Said(text=text)
+        return ParsedAnswer(text=text)
     try:
         calls = json.loads(body, parse_constant=_refused)["tool_calls"]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         return _broken(text, body, f"this is not {_SHAPE} ({error})")
     if not isinstance(calls, list) or not calls:
         return _broken(text, body, "tool_calls must be a list of at least one call")
-    found = tuple(map(_call, calls))
-    whole = all(isinstance(call, ToolCall) for call in found)
-    return Said(text="" if whole else text, calls=found)
+    parsed = tuple(map(_call, calls))
+    whole = all(isinstance(call, ToolCall) for call in parsed)
+    return ParsedAnswer(text="" if whole else text, calls=parsed)
 
 
 def _unfenced(body: str) -> str:
@@ -115,8 +115,10 @@ def _call(call: Any) -> ToolCall | BrokenToolCall:
     return ToolCall(name=name, arguments=arguments)
 
 
-def _broken(text: str, body: str, reason: str) -> Said:
-    return Said(text=text, calls=(BrokenToolCall(name=None, arguments=body, reason=reason),))
+def _broken(text: str, body: str, reason: str) -> ParsedAnswer:
+    return ParsedAnswer(
+        text=text, calls=(BrokenToolCall(name=None, arguments=body, reason=reason),)
+    )
 
 
 def _refused(constant: str) -> Any:

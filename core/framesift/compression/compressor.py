@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from framesift.answering.chat import Chat
-from framesift.answering.generation import Generation, OnText
-from framesift.answering.limits import Positions, tower_memory_told
-from framesift.answering.session import GREEDY, check_question
+from framesift.answering.checks import check_question
+from framesift.answering.generation import GREEDY, Generation, OnText
+from framesift.answering.limits import Positions, encoder_memory_errors
 from framesift.compression.encoded import Compression
 from framesift.compression.pictures import Pictures
 from framesift.compression.steps import Stages, Video
@@ -263,7 +263,7 @@ class VideoCompressor(Compression):
         vlm = self.answering_vlm
         start = perf_counter()
         videos = [video] if isinstance(video, Video) else video
-        with tower_memory_told(vlm):
+        with encoder_memory_errors(vlm):
             tokens = [
                 one
                 if isinstance(one, CompressedVideo)

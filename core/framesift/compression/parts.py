@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from framesift.answering.session import check_question
+from framesift.answering.checks import check_question
 from framesift.compression import outcomes
 from framesift.compression.steps import Stages
 from framesift.decoders import registry as decoders

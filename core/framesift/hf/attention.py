@@ -1,8 +1,8 @@
-"""Listening to attention: what transformers' fast attention is called with, told beside it.
+"""Listeners of attention, which get the queries and keys that go into the fast kernel.
 
-There is one switch for all who listen. It is counted, so that a model has its own attention back
-when the last of them has gone; and each hears what runs in its own context only, so that threads
-which share a model do not hear one another.
+There is one switch for all listeners. It is counted, so that a model has its own attention function
+back when the last of them has gone. Each listener gets the calls of its own context only, so that
+threads which share a model do not see one another's.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ NAME: Final = "framesift"
 
 
 class Listener(Protocol):
-    """Something that wants to know the queries and keys of attention layers."""
+    """Takes the queries and keys of attention layers."""
 
     def note(self, query: Tensor, key: Tensor, mask: Tensor | None, scale: float) -> None:
         """Takes one call: `query` `(B, heads, q, Dk)`, `key` `(B, groups, kv, Dk)`, the mask."""
 
 
 Listeners = Callable[[Any], Iterable[Listener]]
-"""Gives those that listen to an attention module."""
+"""Returns the listeners of an attention module."""
 
 
 @dataclass(slots=True, eq=False)
 class _Switched:
-    """A configuration that names our attention function now."""
+    """A configuration whose attention function is ours at present."""
 
     config: Any
     before: str | None
-    """What it named when the first listener came."""
+    """Its own attention function, which it has back after the last listener."""
     count: int = 0
 
 
@@ -51,10 +51,10 @@ _listening: ContextVar[tuple[Listeners, ...]] = ContextVar("framesift_listening"
 
 @contextmanager
 def listening(config: Any, listeners: Listeners) -> Iterator[None]:
-    """Tells listeners what the attention modules of `config` are called with in this context.
+    """Calls listeners with what the attention modules of `config` get within the block.
 
-    The modules compute by `sdpa` within, also where `config` names another function; it has its own
-    setting back when nobody listens any more.
+    The modules compute by `sdpa` there, also where `config` names another function; it has its own
+    setting back after the last listener.
     """
     _register()
     token = _listening.set((*_listening.get(), listeners))
@@ -72,8 +72,8 @@ def own_attention(config: Any) -> str | None:
     """Returns the attention function that `config` names while nobody listens."""
     with _lock:
         entry = _switched.get(id(config))
-        found: str | None = config._attn_implementation if entry is None else entry.before
-        return found
+        own: str | None = config._attn_implementation if entry is None else entry.before
+        return own
 
 
 def _switch(config: Any) -> None:
@@ -94,7 +94,7 @@ def _switch_back(config: Any) -> None:
 
 @cache
 def _register() -> None:
-    """Makes `sdpa` known to transformers under our name, as one that tells its listeners.
+    """Registers `sdpa` with transformers under our name, as one that calls the listeners too.
 
     This is the door that transformers keeps for attention functions: a model whose configuration
     names it computes what it did before, to the bit.

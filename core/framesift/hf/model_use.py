@@ -1,4 +1,4 @@
-"""Who uses the weights of a model: one thread at a time, and one copy of them in memory."""
+"""The use of a model's weights: one thread at a time, loaded once, one copy in memory."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Lock, RLock, local
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar, cast
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from framesift.errors import ModelError
 from framesift.progress import tell
 
+Made = TypeVar("Made")
+
 STEP_SECONDS: Final = 0.05
-"""How soon somebody who waits for a model notices that he need not wait any more."""
+"""How often a thread that waits for a model looks whether its wait was cancelled."""
 FILES: Final = ("*.json", "*.safetensors")
-"""What decides the weights of a folder."""
+"""The files of a checkpoint's folder that decide its weights."""
 
 _here: Final = local()
 _guard: Final = Lock()
@@ -31,12 +33,13 @@ def alone_with(
 ) -> Iterator[None]:
     """Keeps other threads from a loaded model; a thread may nest it.
 
-    Who waits tells progress, so that a time limit holds and a listener may end the wait.
+    A thread that waits reports progress, so that a time limit holds and a listener may end the
+    wait.
 
     Args:
-        model: of torch; whoever runs it comes here first.
+        model: of torch; all code that runs it enters here first.
         cancelled: ends the wait, once it is set.
-        whatever_happens: whether nothing may end the wait, as where something is put back.
+        whatever_happens: whether nothing may end the wait, as where hooks are taken off again.
 
     Raises:
         ModelError: `cancelled` was set before the model was free.
@@ -70,21 +73,39 @@ def _wait(lock: Any, cancelled: Event | None) -> None:
 
 
 def loaded_once(key: Hashable, load: Callable[[], Any]) -> Any:
-    """Returns what `load` gives, or what it gave before for this key while somebody holds it.
+    """Returns what `load` returns, or returned before for this key while it is still referenced.
 
     Threads that come at the same time wait for one load; one that fails is tried again by the next.
     """
     with _guard:
         lock = _loading.setdefault(key, RLock())
     with lock:
-        found = _loaded.get(key)
-        if found is None:
-            found = _loaded[key] = load()
-        return found
+        value = _loaded.get(key)
+        if value is None:
+            value = _loaded[key] = load()
+        return value
+
+
+class Once(Generic[Made]):
+    """A value that is made when it is first needed, once, however many threads need it then.
+
+    A first try that fails is made again by the next call.
+    """
+
+    def __init__(self, make: Callable[[], Made]) -> None:
+        self._make: Final = make
+        self._key: Final = object()
+        self._value: Made | None = None
+
+    def __call__(self) -> Made:
+        """Returns the value."""
+        if self._value is None:
+            self._value = cast("Made", loaded_once(self._key, self._make))
+        return self._value
 
 
 def state_of(model: str) -> Hashable:
-    """Returns what changes when somebody writes other weights to a checkpoint's folder.
+    """Returns a key that changes when other weights are written to a checkpoint's folder.
 
     Args:
         model: hub id or local folder; a hub id is its own state.

@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain, groupby
-from pathlib import Path
 from threading import Event
 from time import perf_counter
 from typing import Final, Literal
 
-from PIL.Image import Image
-
+from framesift.answering.checks import check_evidence, check_question
 from framesift.answering.evidence import MOST_SEGMENTS
-from framesift.answering.generation import Generation, OnText
-from framesift.answering.limits import tower_memory_told
+from framesift.answering.generation import GREEDY, Generation, OnText
+from framesift.answering.limits import encoder_memory_errors
 from framesift.answering.search import Search
-from framesift.answering.session import GREEDY, Reader, check_evidence, check_question, limitation
+from framesift.answering.session import Session
 from framesift.answering.stream import AnswerStream
+from framesift.answering.warnings import limitation
 from framesift.compression.compressor import VideoCompressor
 from framesift.compression.steps import Video
 from framesift.errors import BudgetError, InvalidOptionError
-from framesift.fetching.parts import split_part
-from framesift.hf.model_use import alone_with
+from framesift.hf.model_use import Once
 from framesift.run import Run
+from framesift.serving._video_identity import video_identity
 from framesift.sources.base import open_video
-from framesift.sources.file import file_path
 from framesift.types.answer import Answer, EvidenceKind
 from framesift.types.compressed import CompressedVideo
 from framesift.types.moment import Moment
 from framesift.types.options import Options, whole
-from framesift.types.video import LocalVideo, Warn
-from framesift.vlms.base import Turn
+from framesift.types.video import Warn
+from framesift.vlms.base import VLM
+from framesift.vlms.prompt import Turn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,18 +56,31 @@ class Assistant:
     Threads may share an assistant, and assistants a model: they answer one after the other.
     """
 
-    def __init__(self, compressor: VideoCompressor) -> None:
+    def __init__(self, compressor: VideoCompressor | Callable[[], VideoCompressor]) -> None:
         """Takes the settings and the model.
+
+        Args:
+            compressor: how videos are compressed, and the model that answers; or a function that
+                returns this, called once, when it is first needed, so that the model loads then.
 
         Raises:
             InvalidOptionError: the compressor has no `vlm`, or an encoder of another model.
         """
-        self.compressor: Final = compressor
-        self._reader: Final = Reader(compressor.answering_vlm)
-        self._search: Final = Search(self._reader)
+        if isinstance(compressor, VideoCompressor):
+            made = compressor
+            _ = made.answering_vlm
+            self._compressor = Once(lambda: made)
+        else:
+            self._compressor = Once(compressor)
+        self._session: Final = Session(partial(_model_of, self._compressor))
+        self._search: Final = Search(self._session)
         self._held: dict[Hashable, CompressedVideo] = {}
-        self._noted: str | None = None
-        """The last limit of the model that was logged."""
+        self._logged_limit: str | None = None
+
+    @property
+    def compressor(self) -> VideoCompressor:
+        """How videos are compressed; the first access loads the model."""
+        return self._compressor()
 
     def reply(
         self,
@@ -84,18 +96,18 @@ class Assistant:
             messages: the conversation, the user's last; those of one role in a row become one.
             generation: how the answer is chosen.
             evidence: by which weights the stretches that it rests on are found; None for none.
-            on_text: told each piece of the answer as soon as it is certain, while the model is
-                held: it may ask another assistant, but wait for no thread that asks.
+            on_text: called with each piece of the answer as soon as it is certain, while the model
+                is held: it may ask another assistant, but wait for no thread that asks.
 
         Raises:
-            InvalidOptionError: no message, no such evidence, or text that is no text.
+            InvalidOptionError: there is no message, no such evidence, or text is not valid Unicode.
             SourceError: a video cannot be fetched.
             DecodeError: a file cannot be decoded.
             BudgetError: prompt and answer exceed the context; says how many tokens to keep.
             ModelError: the model's chat template refuses this order of roles.
         """
-        runs = _checked(messages, evidence)
-        return self._reply(runs, generation, evidence, on_text, Event())
+        grouped = _checked(messages, evidence)
+        return self._reply(grouped, generation, evidence, on_text, Event())
 
     def stream(
         self,
@@ -105,15 +117,13 @@ class Assistant:
         evidence: EvidenceKind | None = "auto",
     ) -> AnswerStream:
         """Returns the answer piece by piece; arguments and errors are those of `reply`."""
-        runs = _checked(messages, evidence)
-        return AnswerStream(
-            lambda on_text, cancelled: self._reply(runs, generation, evidence, on_text, cancelled)
-        )
+        grouped = _checked(messages, evidence)
+        return AnswerStream(partial(self._reply, grouped, generation, evidence))
 
     def compress(self, video: Video, question: str | None = None) -> CompressedVideo:
         """Returns `VideoCompressor.compress` of a video, when no other thread uses the model."""
-        with self._fetched(video) as local, alone_with(self._reader.vlm.hf):
-            return self._compressed(local, question, None)
+        with self._on_this_machine(video) as local, self._session.alone():
+            return self._compressed(Run(), local, question, None)
 
     def find(
         self,
@@ -133,47 +143,54 @@ class Assistant:
         count = whole("count", count, "stretch", error=BudgetError)
         check_question(query)
         check_evidence(evidence)
-        asked = [[Message(role="user", text=query, videos=(video,))]]
-        with self._fetched(video) as local:
-            with alone_with(self._reader.vlm.hf):
-                turns = self._turns(asked, query, {video: local} if isinstance(video, str) else {})
-                answer = self._search.find(turns[0].videos, query, evidence, count)
-            run = Run(listener=warn)
-            for line in answer.warnings:
-                run.warn(line)
-            return self.compressor.pictured(
-                local, answer.evidence, max_side_px=max_side_px, warn=run.warn
-            )
+        run = Run(listener=warn)
+        message = Message(role="user", text=query, videos=(video,))
+        with self._on_this_machine(video) as local:
+            fetched: dict[Video, Video] = {video: local} if isinstance(video, str) else {}
+            with self._session.alone():
+                turns = self._turns(run, [[message]], query, fetched)
+                segments = self._search.find(run, turns[0].videos, query, evidence, count)
+            return self.compressor.pictured(local, segments, max_side_px=max_side_px, warn=run.warn)
 
     def _reply(
         self,
-        runs: Sequence[Sequence[Message]],
+        messages: Sequence[Sequence[Message]],
         generation: Generation,
         evidence: EvidenceKind | None,
         on_text: OnText | None,
         cancelled: Event,
     ) -> Answer:
-        question = _text(runs[-1])
+        run, question = Run(), _text(messages[-1])
         with ExitStack() as opened:
             fetched: dict[Video, Video] = {}
-            for message in chain.from_iterable(runs):
+            for message in chain.from_iterable(messages):
                 for video in message.videos:
                     key = self._key(video, message.fps, question)
                     if isinstance(video, str) and key not in self._held and video not in fetched:
-                        fetched[video] = opened.enter_context(self._fetched(video))
-            with alone_with(self._reader.vlm.hf, cancelled):
-                turns = self._turns(runs, question, fetched)
+                        fetched[video] = opened.enter_context(self._on_this_machine(video))
+            with self._session.alone(cancelled):
+                turns = self._turns(run, messages, question, fetched)
+                self._log_limitation(run, turns)
                 if not question.strip() or not any(turn.videos for turn in turns):
                     evidence = None
-                limit, before = limitation(self._reader.vlm, turns), self._noted
-                if limit and limit != before:
-                    Run().warn(limit)
-                self._noted = limit
-                return self._reader.answer(turns, generation, evidence, on_text, cancelled)
+                return self._session.answer(
+                    turns,
+                    generation=generation,
+                    evidence=evidence,
+                    on_text=on_text,
+                    cancelled=cancelled,
+                )
+
+    def _log_limitation(self, run: Run, turns: Sequence[Turn]) -> None:
+        """Warns of the model's limitation, but not in each answer of a conversation anew."""
+        limit = limitation(self._session.vlm, turns)
+        if limit and limit != self._logged_limit:
+            run.warn(limit)
+        self._logged_limit = limit
 
     @contextmanager
-    def _fetched(self, video: Video) -> Iterator[Video]:
-        """Gives a video that is on this machine; a download must not keep others from the model."""
+    def _on_this_machine(self, video: Video) -> Iterator[Video]:
+        """Gives a video whose file is here; a download must not keep others from the model."""
         if isinstance(video, str):
             with open_video(video, self.compressor.limits) as local:
                 yield local
@@ -182,47 +199,55 @@ class Assistant:
 
     def _turns(
         self,
-        runs: Sequence[Sequence[Message]],
+        run: Run,
+        messages: Sequence[Sequence[Message]],
         question: str,
         fetched: Mapping[Video, Video],
     ) -> list[Turn]:
         """Returns the conversation with its videos compressed, which are the ones held then."""
         held: dict[Hashable, CompressedVideo] = {}
         turns = []
-        for run in runs:
-            shown = []
-            for message in run:
+        for of_one_role in messages:
+            videos = []
+            for message in of_one_role:
                 for video in message.videos:
                     key = self._key(video, message.fps, question)
                     if key not in held:
                         local = fetched.get(video, video) if isinstance(video, str) else video
                         held[key] = self._held.get(key) or self._charged(
-                            local, question, message.fps
+                            run, local, question, message.fps
                         )
-                    shown.append(held[key])
-            turns.append(Turn(role=run[0].role, text=_text(run), videos=tuple(shown)))
+                    videos.append(held[key])
+            role = of_one_role[0].role
+            turns.append(Turn(role=role, text=_text(of_one_role), videos=tuple(videos)))
         self._held = held
         return turns
 
-    def _charged(self, video: Video, question: str, fps: float | None) -> CompressedVideo:
+    def _charged(self, run: Run, video: Video, question: str, fps: float | None) -> CompressedVideo:
         start = perf_counter()
-        compressed = self._compressed(video, question, fps)
-        self._reader.charge(encode_seconds=perf_counter() - start)
+        compressed = self._compressed(run, video, question, fps)
+        self._session.charge(encode_seconds=perf_counter() - start)
         return compressed
 
-    def _compressed(self, video: Video, question: str | None, fps: float | None) -> CompressedVideo:
+    def _compressed(
+        self, run: Run, video: Video, question: str | None, fps: float | None
+    ) -> CompressedVideo:
         if isinstance(video, CompressedVideo):
             return video
         compressor = self.compressor if fps is None else replace(self.compressor, fps=fps)
-        with tower_memory_told(self._reader.vlm):
-            return compressor.compress(video, question)
+        with encoder_memory_errors(self._session.vlm):
+            return compressor.compress(video, question, warn=run.warn)
 
     def _key(self, video: Video, fps: float | None, question: str) -> Hashable:
-        return _identity(video), fps, question if self.compressor.reads_question else None
+        return video_identity(video), fps, question if self.compressor.reads_question else None
+
+
+def _model_of(compressor: Callable[[], VideoCompressor]) -> VLM:
+    return compressor().answering_vlm
 
 
 def _checked(messages: Sequence[Message], evidence: str | None) -> list[list[Message]]:
-    """Returns the runs of messages of one role."""
+    """Returns the messages, those of one role in a row together."""
     check_evidence(evidence)
     if not messages:
         raise InvalidOptionError("there is no message to answer; give at least one")
@@ -234,28 +259,3 @@ def _checked(messages: Sequence[Message], evidence: str | None) -> list[list[Mes
 
 def _text(messages: Sequence[Message]) -> str:
     return "\n".join(message.text for message in messages if message.text)
-
-
-def _identity(video: Video) -> Hashable:
-    """Returns what two equal videos share: address, part, file and its state, or pixels."""
-    if isinstance(video, Image):
-        return video.mode, video.size, hashlib.sha256(video.tobytes()).hexdigest()
-    if isinstance(video, CompressedVideo):
-        # Only the very same one; it is held as long as this is its key, so no other has the number.
-        return "compressed", id(video)
-    if isinstance(video, LocalVideo):
-        address, part_seconds = video.uri, video.part_seconds
-    else:
-        address, part_seconds = split_part(video) if isinstance(video, str) else (str(video), None)
-    name = hashlib.sha256(address.encode(errors="surrogatepass")).hexdigest()
-    return isinstance(video, Path), name, part_seconds, _state(video, address)
-
-
-def _state(video: str | Path | LocalVideo, address: str) -> Hashable:
-    """Returns size and time of change of the file that a video is, None where it is none."""
-    try:
-        path = video.path if isinstance(video, LocalVideo) else file_path(address)
-        found = None if path is None else path.stat()
-    except (OSError, RuntimeError, ValueError):
-        return None
-    return found and (found.st_mtime_ns, found.st_size)

@@ -60,7 +60,7 @@ def chosen(tools: Sequence[Mapping[str, Any]], tool_choice: Any) -> tuple[list[A
 
 def spoken(calls: Sequence[ToolCall]) -> str:
     """Returns the text by which a model makes these calls."""
-    return tool_calls.spoken(
+    return tool_calls.call_text(
         [tool_calls.ToolCall(name=call["name"], arguments=call["args"]) for call in calls]
     )
 

@@ -18,7 +18,7 @@ from typing import Any, Final, get_args
 from benchmarks.sections._effort import Effort
 from benchmarks.sections._process import Json
 from framesift.answering.chat import Chat
-from framesift.answering.evidence import Weighed
+from framesift.answering.evidence import WeightKind
 from framesift.compression.compressor import VideoCompressor
 from framesift.evaluation.answers.bootstrap import ratio_interval, sums_by_video
 from framesift.evaluation.answers.question_sets import FIRST_SEEDS, Split, address
@@ -111,7 +111,7 @@ def _spans(events: Sequence[dict[str, Any]], **facts: str) -> tuple[tuple[float,
 
 def _looked_for(chat: Chat, query: Query) -> Iterator[tuple[tuple[str, str], bool]]:
     """Yields for each kind of weights whether something is found, and whether it is the thing."""
-    kinds: tuple[Weighed, ...] = get_args(Weighed)
+    kinds: tuple[WeightKind, ...] = get_args(WeightKind)
     for kind in kinds:
         stretches = chat.find(query.text, evidence=kind, warn=_unheard)
         yield (query.kind, kind), bool(stretches)

@@ -15,7 +15,7 @@ from typing import Final, get_args
 from benchmarks.sections._effort import Effort
 from benchmarks.sections._process import Json
 from framesift.answering.chat import Chat
-from framesift.answering.evidence import Weighed
+from framesift.answering.evidence import WeightKind
 from framesift.answering.generation import Generation
 from framesift.compression.compressor import VideoCompressor
 from framesift.encoders.gate import SIMILARITY
@@ -80,7 +80,7 @@ def _pointed(chat: Chat, asked: Asked) -> Iterator[tuple[Measure, bool, float]]:
     span, (x0, y0, x1, y1) = (asked.start_seconds, asked.end_seconds), asked.box
     if span[1] - span[0] > LARGEST * seconds:
         return
-    kinds: tuple[Weighed, ...] = get_args(Weighed)
+    kinds: tuple[WeightKind, ...] = get_args(WeightKind)
     for kind in kinds:
         first = chat.ask(asked.prompt, generation=SHORT, evidence=kind).evidence[0]
         found = first.start_seconds, first.end_seconds

@@ -104,7 +104,7 @@ def test_logits_over_the_cache_are_those_of_a_fresh_prompt(asked, name):
         "output_logits": True,
     }
     fresh = one.vlm.hf.generate(**prompt.inputs(), **options)
-    held.read_videos(one.vlm.hf, one.prompt(OTHER))
+    held.prefill_videos(one.vlm.hf, one.prompt(OTHER))
     inputs, columns = held.prepare(one.vlm.hf, prompt)
     assert columns >= prompt.prefix_length
     assert "mm_encoder_outputs" not in inputs
@@ -150,7 +150,7 @@ def test_attention_is_that_of_eager_attention(asked, name):
     one = asked(name)
     model, prompt, held = one.vlm.hf, one.prompt(QUESTION), PrefixCache()
     before = model.get_decoder().config._attn_implementation
-    held.read_videos(model, prompt)
+    held.prefill_videos(model, prompt)
     inputs, _ = held.prepare(model, prompt)
     length = len(prompt.input_ids)
     ids = model.generate(
@@ -337,7 +337,7 @@ def test_a_break_between_two_layers_leaves_a_usable_cache(llava):
         with pytest.raises(KeyboardInterrupt):
             chat.ask(OTHER, generation=SHORT)
         hook.remove()
-        layers = chat._reader._cache._cache.layers
+        layers = chat._session._cache._cache.layers
         assert layers[0].get_seq_length() == layers[1].get_seq_length() + 1
         assert chat.ask(QUESTION, generation=SHORT).text == expected
 

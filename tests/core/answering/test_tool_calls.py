@@ -6,12 +6,12 @@ import pytest
 
 from framesift.answering.tool_calls import (
     BrokenToolCall,
-    Said,
+    ParsedAnswer,
     ToolCall,
+    call_text,
     instructions,
     may_be_call,
     parse,
-    spoken,
 )
 
 CALL = '{"tool_calls": [{"name": "add", "arguments": {"a": 1}}]}'
@@ -31,20 +31,20 @@ ADD = ToolCall(name="add", arguments={"a": 1})
 )
 @pytest.mark.parametrize("must_call", [False, True])
 def test_one_object_is_a_call(text, must_call):
-    assert parse(text, must_call=must_call) == Said(text="", calls=(ADD,))
+    assert parse(text, must_call=must_call) == ParsedAnswer(text="", calls=(ADD,))
 
 
-def test_what_a_call_is_spoken_as_is_parsed_back():
+def test_the_text_of_a_call_is_parsed_back():
     other = ToolCall(name="größe", arguments={"tief": [1, None, {"é": "}"}]})
-    assert spoken([ADD]) == CALL
-    assert parse(spoken([ADD, other])).calls == (ADD, other)
+    assert call_text([ADD]) == CALL
+    assert parse(call_text([ADD, other])).calls == (ADD, other)
 
 
 @pytest.mark.parametrize(
     "text", ["4", "", "{not a call}", '{"answer": 4}', f"I say {CALL}", f"```py\n{CALL}```"]
 )
 def test_other_text_is_an_answer_unless_a_call_is_due(text):
-    assert parse(text) == Said(text=text)
+    assert parse(text) == ParsedAnswer(text=text)
     due = parse(text, must_call=True)
     (broken,) = due.calls
     assert due.text == text

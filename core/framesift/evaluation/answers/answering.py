@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import Final
 
 from framesift.answering.generation import Generation, complete_batch
-from framesift.answering.limits import Positions, roomy_prompt
+from framesift.answering.limits import Positions, fitting_prompt
 from framesift.answering.prefix_cache import read_once
 from framesift.compression.compressor import VideoCompressor
 from framesift.compression.encoded import EncodedVideo
@@ -200,7 +200,7 @@ def _prompts(
         if sift is not None:
             videos = [shared or sift.reduce(encoded, asked.prompt)]
         turn = Turn(role="user", text=asked.prompt, videos=tuple(videos))
-        yield roomy_prompt(model, [turn], SHORT.max_new_tokens, way.positions)
+        yield fitting_prompt(model, [turn], SHORT.max_new_tokens, way.positions)
 
 
 def _door(model: VLM, way: Way) -> AbstractContextManager[object]:

@@ -1,0 +1,49 @@
+"""What a question and its kind of evidence must look like, checked before any work."""
+
+from __future__ import annotations
+
+from typing import Final, get_args
+
+from framesift.errors import InvalidOptionError
+from framesift.types.answer import EvidenceKind
+from framesift.types.options import shown
+
+MAX_QUESTION: Final = 100_000
+"""Longest question in characters; more than the context of most models holds."""
+
+
+def check_question(question: str) -> None:
+    """Refuses what nobody can answer.
+
+    Raises:
+        InvalidOptionError: the question is empty, no text, or longer than any that is answered.
+    """
+    if not isinstance(question, str):
+        raise InvalidOptionError(f"question={shown(question)} must be text; ask something")
+    if len(question) > MAX_QUESTION:
+        raise InvalidOptionError(
+            f"the question {question[:60]!r}... has {len(question)} characters; it may have at "
+            f"most {MAX_QUESTION}; ask less at once"
+        )
+    if not question.strip():
+        raise InvalidOptionError(f"question={question!r} is empty; ask something")
+    try:
+        question.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidOptionError(
+            f"question={question!r} holds {question[error.start]!r}, which is no character; pass "
+            "text in UTF-8"
+        ) from error
+
+
+def check_evidence(evidence: str | None) -> None:
+    """Refuses a kind of evidence that does not exist.
+
+    Raises:
+        InvalidOptionError: it is neither a kind of evidence nor None.
+    """
+    if evidence is not None and evidence not in list(get_args(EvidenceKind)):
+        kinds = ", ".join(map(repr, get_args(EvidenceKind)))
+        raise InvalidOptionError(
+            f"evidence={shown(evidence)} must be one of {kinds}, or None for none"
+        )
