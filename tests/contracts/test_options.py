@@ -5,10 +5,12 @@ import math
 
 import pytest
 
-from framesift.errors import InvalidOptionError
+from framesift import Budget, FetchLimits, Generation, VideoCompressor
+from framesift.errors import BudgetError, InvalidOptionError
 from framesift.registry import option_default, part_options
 from framesift.types.schema import allowed
 
+KINDS = (Budget, FetchLimits, Generation, VideoCompressor)
 FOLDERS = ("strategies", "selectors", "encoders", "decoders", "sources", "vlms")
 REGISTRIES = {folder: importlib.import_module(f"framesift.{folder}").registry for folder in FOLDERS}
 PARTS = [(folder, name) for folder, registry in REGISTRIES.items() for name in registry.names()]
@@ -16,6 +18,12 @@ OPTIONS = [
     (REGISTRIES[folder].get(name), key, schema)
     for folder, name in PARTS
     for key, schema in REGISTRIES[folder].schema(name)["properties"].items()
+]
+OPTIONS += [
+    (kind, key, schema)
+    for kind in KINDS
+    for key, schema in kind.options_schema()["properties"].items()
+    if key not in ("ports", "stop")
 ]
 TYPES = {"boolean", "integer", "number", "string"}
 
@@ -25,9 +33,9 @@ def ids(value):
 
 
 def choices(schema):
-    """The types that an option may have, without None."""
+    """The types that an option may have, without None and objects."""
     several = schema.get("anyOf", [schema])
-    return [each for each in several if each.get("type") != "null"]
+    return [each for each in several if each.get("type", "null") != "null"]
 
 
 def beyond(schema):
@@ -64,11 +72,17 @@ def test_the_schema_holds_every_option_with_type_default_and_description(folder,
         assert "\n" not in each["description"]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_other_options_are_described_as_well(kind):
+    for key, schema in kind.options_schema()["properties"].items():
+        assert 10 < len(schema["description"]) < 300, key
+
+
 @pytest.mark.parametrize(("part", "key", "schema"), OPTIONS, ids=ids)
 def test_values_beyond_the_range_of_an_option_are_refused_in_one_line(part, key, schema):
     needed = {option.name: "x" for option in part_options(part) if option.name == "model"}
     for value in beyond(schema):
-        with pytest.raises(InvalidOptionError) as caught:
+        with pytest.raises((InvalidOptionError, BudgetError)) as caught:
             part(**{**needed, key: value})
         line = str(caught.value)
         assert line.startswith(f"{key}={value!r} must be {allowed(schema)}")

@@ -17,7 +17,7 @@ from framesift.decoders._boundary import reading
 from framesift.errors import CorruptVideoError, InvalidOptionError
 from framesift.registry import Part
 from framesift.types.frames import Frames
-from framesift.types.options import Count
+from framesift.types.options import Count, whole
 from framesift.types.video import MAX_PIXELS, VideoInfo, Warn
 
 logger = logging.getLogger(__name__)
@@ -160,8 +160,7 @@ def _check_request(
         )
     if size_px is not None and min(size_px) < 1:
         raise InvalidOptionError(f"size_px={size_px!r} must be (height, width) of at least 1 pixel")
-    if window < 1:
-        raise InvalidOptionError(f"window={window!r} must be at least 1 frame")
+    whole("window", window, "frame")
 
 
 def _gathered(index: FrameIndex, pictures: Iterator[tuple[int, Picture]], window: int) -> Frames:

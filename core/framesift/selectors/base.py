@@ -10,6 +10,7 @@ from torch import Tensor
 
 from framesift.errors import BudgetError
 from framesift.registry import Part
+from framesift.types.options import whole
 from framesift.types.tokens import VideoTokens
 
 
@@ -56,8 +57,7 @@ class Selector(Part):
         Raises:
             BudgetError: `count` is below 1.
         """
-        if count < 1:
-            raise BudgetError(f"count={count!r} must be at least 1 frame")
+        count = whole("count", count, "frame", error=BudgetError)
         total = len(pts_seconds)
         if count >= total:
             reason = f"one of all {total} sampled frames"

@@ -14,6 +14,7 @@ from framesift.errors import BudgetError, MissingSignalError, PlanTooLongError
 from framesift.progress import seconds_left, tell
 from framesift.registry import Part
 from framesift.strategies import _ops, registry
+from framesift.types.options import whole
 from framesift.types.plan import TokenPlan
 from framesift.types.spec import split_spec
 from framesift.types.tokens import VideoTokens
@@ -102,8 +103,7 @@ class Strategy(Part):
             InvalidTokensError: a feature is NaN or infinite, or the mask leaves no token.
             TimeLimitError: `time_limit` is over, or would be before the plan is made.
         """
-        if budget < 1:
-            raise BudgetError(f"budget={budget!r} must be at least 1 token")
+        budget = whole("budget", budget, "token", error=BudgetError)
         present = tokens.signals.present()
         if missing := sorted(self.required_signals - present.keys()):
             giver = "an encoder that gives it"

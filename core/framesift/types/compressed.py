@@ -11,7 +11,6 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from framesift.errors import InvalidOptionError
 from framesift.types.clock import clock
 from framesift.types.options import whole
 from framesift.types.plan import TokenPlan
@@ -156,8 +155,7 @@ def jpeg(image: Image.Image, *, quality: int) -> bytes:
     Raises:
         InvalidOptionError: `quality` is not a whole number from 1 to 95.
     """
-    if whole("quality", quality) > 95:
-        raise InvalidOptionError(f"quality={quality!r} must be from 1 to 95")
+    quality = whole("quality", quality, high=95)
     buffer = io.BytesIO()
     image.save(buffer, format="JPEG", quality=quality)
     return buffer.getvalue()

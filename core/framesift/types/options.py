@@ -102,14 +102,20 @@ def checked_option(kind: type, name: str, value: Any, *, is_text: bool = False) 
 
 
 def whole(
-    name: str, value: object, unit: str = "", *, low: int = 1, error: Error = InvalidOptionError
+    name: str,
+    value: object,
+    unit: str = "",
+    *,
+    low: int = 1,
+    high: int | None = None,
+    error: Error = InvalidOptionError,
 ) -> int:
-    """Returns an argument that must be a whole number of at least `low`.
+    """Returns an argument that must be a whole number of at least `low`, and at most `high`.
 
     Raises:
         FramesiftError: it is not, as `error`.
     """
-    return int(_argument(name, value, _adapter(int, low, None), unit, error))
+    return int(_argument(name, value, _adapter(int, low, high), unit, error))
 
 
 def side_px(value: object, name: str = "max_side_px") -> int | None:
