@@ -18,7 +18,9 @@ from typing import Final, Protocol
 
 import click
 
+from benchmarks.effort import FULL, QUICK, Effort
 from benchmarks.plots import write_figure
+from benchmarks.process import Json, logger
 from benchmarks.sections import (
     attention,
     catalogue,
@@ -35,8 +37,6 @@ from benchmarks.sections import (
     scissor,
     server,
 )
-from benchmarks.sections._effort import FULL, QUICK, Effort
-from benchmarks.sections._process import Json, logger
 from benchmarks.table import table_lines
 from framesift.disk.writing import write_atomically, writing_to
 from framesift.evaluation import provenance

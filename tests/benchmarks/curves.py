@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from benchmarks.curve_figures import Growth, evidence_figure, growth_figure, keyframes_figure
-from benchmarks.sections._process import Json
+from benchmarks.process import Json
 from framesift.evaluation.answers.log import AnswerLog
 from framesift.evaluation.curves.axes import LOOK
 from framesift.evaluation.curves.lines import Point

@@ -13,7 +13,7 @@ from typing import Final
 import click
 import jinja2
 
-from benchmarks.sections._process import Json
+from benchmarks.process import Json
 from framesift.disk.writing import write_atomically
 from framesift.evaluation import provenance
 from framesift.evaluation.answers.answering import BASELINES, Way, answer_all

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmarks.sections._process import Json
+from benchmarks.process import Json
 
 
 def table_lines(results: Json) -> Iterator[str]:

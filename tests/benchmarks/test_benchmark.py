@@ -10,11 +10,11 @@ from click.testing import CliRunner
 from PIL import Image
 
 from benchmarks import __main__ as benchmark
-from benchmarks import plots
+from benchmarks import plots, process, videos
 from benchmarks import sections as sections_folder
+from benchmarks.effort import FULL, QUICK, Effort
+from benchmarks.process import Measured, MeasurementError, in_fresh_process
 from benchmarks.sections import (
-    _process,
-    _videos,
     attention,
     coverage,
     keyframes,
@@ -22,8 +22,6 @@ from benchmarks.sections import (
     planning,
     sampling,
 )
-from benchmarks.sections._effort import FULL, QUICK, Effort
-from benchmarks.sections._process import Measured, MeasurementError, in_fresh_process
 from framesift.decoders import registry as decoders
 from framesift.evaluation import provenance
 
@@ -31,8 +29,8 @@ from framesift.evaluation import provenance
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_videos, "CACHE", tmp_path_factory.mktemp("videos"))
-        yield _videos.numbered_clip(seconds=2, gop=60)
+        patch.setattr(videos, "CACHE", tmp_path_factory.mktemp("videos"))
+        yield videos.numbered_clip(seconds=2, gop=60)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +47,7 @@ def numbers_in(path):
     decoder = decoders.create("pyav")
     everything = range(decoder.index(path).info.frame_count)
     windows = decoder.decode(path, everything, size_px=(90, 120))
-    return [number for window in windows for number in _videos.read_numbers(window.data)]
+    return [number for window in windows for number in videos.read_numbers(window.data)]
 
 
 def test_every_frame_of_the_test_video_shows_its_number(clip):
@@ -57,8 +55,8 @@ def test_every_frame_of_the_test_video_shows_its_number(clip):
 
 
 def test_a_repeated_video_starts_over_without_a_gap(clip, tmp_path, monkeypatch):
-    monkeypatch.setattr(_videos, "CACHE", tmp_path)
-    long = _videos.repeated(clip, times=3)
+    monkeypatch.setattr(videos, "CACHE", tmp_path)
+    long = videos.repeated(clip, times=3)
     assert numbers_in(long) == 3 * list(range(60))
     times = decoders.create("pyav").index(long).pts_seconds
     assert np.diff(times) == pytest.approx(1 / 30, abs=1e-4)
@@ -111,7 +109,7 @@ def attended(monkeypatch):
     )
 
     def here(work, **options):
-        laps = _process.Laps()
+        laps = process.Laps()
         facts = work(laps, **options)
         return Measured(seconds=laps.seconds, start_bytes=1, peak_bytes=3, facts=facts)
 
@@ -147,11 +145,11 @@ def test_a_failing_peer_is_skipped_by_name_and_a_failure_of_ours_is_raised():
         return Measured(seconds={}, start_bytes=1, peak_bytes=2, facts={})
 
     contestants = {"ours": sound, "peer": broken}
-    runs, skipped = _process.interleaved(contestants, rounds=2, peers=["peer"])
+    runs, skipped = process.interleaved(contestants, rounds=2, peers=["peer"])
     assert (len(runs["ours"]), list(runs)) == (2, ["ours"])
     assert skipped == {"peer": "failed with framesift.errors.SourceError"}
     with pytest.raises(MeasurementError):
-        _process.interleaved(contestants, rounds=1, peers=[])
+        process.interleaved(contestants, rounds=1, peers=[])
 
 
 @pytest.mark.slow
@@ -239,9 +237,9 @@ def test_every_file_of_a_section_is_measured():
     assert names == benchmark.SECTIONS.keys()
 
 
-@pytest.mark.parametrize("name", ["memory", "_process"])
+@pytest.mark.parametrize("name", ["sections.memory", "process"])
 def test_a_process_whose_memory_is_measured_begins_small(name):
-    module = f"benchmarks.sections.{name}"
+    module = f"benchmarks.{name}"
     large = "{'av', 'cv2', 'numpy', 'torch'}"
     code = f"import sys, {module}; print(sorted({large} & set(sys.modules)))"
     places = {"PYTHONPATH": os.pathsep.join(sys.path)}

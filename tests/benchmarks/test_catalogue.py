@@ -1,7 +1,7 @@
 import pytest
 
+from benchmarks.process import Laps, Measured, MeasurementError
 from benchmarks.sections import catalogue, planning
-from benchmarks.sections._process import Laps, Measured, MeasurementError
 
 pytest.importorskip("transformers")
 

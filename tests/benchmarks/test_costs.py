@@ -11,12 +11,12 @@ from narrow_models import narrow
 pytest.importorskip("transformers")
 
 from benchmarks import plots
+from benchmarks.answer_costs import ANSWER, QUESTIONS
+from benchmarks.effort import Effort
+from benchmarks.peak_memory import StagePeaks
+from benchmarks.process import Laps, Measured
+from benchmarks.real_models import WHOLE
 from benchmarks.sections import costs
-from benchmarks.sections._answer_costs import ANSWER, QUESTIONS
-from benchmarks.sections._effort import Effort
-from benchmarks.sections._peak_memory import StagePeaks
-from benchmarks.sections._process import Laps, Measured
-from benchmarks.sections._real_models import WHOLE
 from benchmarks.table import table_lines
 
 NAME = "llava-onevision-0.5b"

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.effort import FULL
 from benchmarks.sections import evidence
-from benchmarks.sections._effort import FULL
 from benchmarks.sections.evidence import Clip, evidence_held, patches_in
 from framesift.evaluation.answers.real_clips import read_questions
 from framesift.strategies.base import create_strategy

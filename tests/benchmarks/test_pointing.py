@@ -4,8 +4,8 @@ import random
 
 import pytest
 
+from benchmarks.effort import Effort
 from benchmarks.sections import pointing
-from benchmarks.sections._effort import Effort
 from benchmarks.sections.pointing import overlap_chance
 from framesift.evaluation.answers import question_sets
 

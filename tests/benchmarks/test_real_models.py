@@ -9,16 +9,16 @@ from narrow_models import narrow
 
 transformers = pytest.importorskip("transformers")
 
-from benchmarks.sections import real_size  # noqa: E402
-from benchmarks.sections._effort import Effort  # noqa: E402
-from benchmarks.sections._process import Laps  # noqa: E402
-from benchmarks.sections._real_models import (  # noqa: E402
+from benchmarks.effort import Effort  # noqa: E402
+from benchmarks.process import Laps  # noqa: E402
+from benchmarks.real_models import (  # noqa: E402
     DEPTH,
     MODELS,
     SPECIAL,
     WHOLE,
     byte_tokenizer,
 )
+from benchmarks.sections import real_size  # noqa: E402
 from benchmarks.table import table_lines  # noqa: E402
 
 PUBLISHED = {

@@ -2,9 +2,9 @@ import sys
 
 import pytest
 
+from benchmarks.effort import Effort
+from benchmarks.process import MeasurementError
 from benchmarks.sections import server
-from benchmarks.sections._effort import Effort
-from benchmarks.sections._process import MeasurementError
 
 
 @pytest.mark.slow

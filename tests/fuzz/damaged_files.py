@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.sections._process import peak_bytes
+from benchmarks.process import peak_bytes
 from framesift.decoders import registry
 from framesift.decoders.stills import WithStills
 from framesift.errors import FramesiftError

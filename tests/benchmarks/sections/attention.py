@@ -7,8 +7,8 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from benchmarks.sections._effort import Effort
-from benchmarks.sections._process import Json, Laps, in_fresh_process, logger, timing
+from benchmarks.effort import Effort
+from benchmarks.process import Json, Laps, in_fresh_process, logger, timing
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,8 +9,8 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from benchmarks.sections._effort import Effort
-from benchmarks.sections._process import (
+from benchmarks.effort import Effort
+from benchmarks.process import (
     Json,
     Laps,
     MeasurementError,

@@ -15,10 +15,10 @@ from typing import Final
 
 import torch
 
-from benchmarks.sections._answer_costs import ANSWER, QUESTIONS, answer_run
-from benchmarks.sections._effort import Effort
-from benchmarks.sections._process import Json, Laps, in_fresh_process, timing
-from benchmarks.sections._real_models import WHOLE
+from benchmarks.answer_costs import ANSWER, QUESTIONS, answer_run
+from benchmarks.effort import Effort
+from benchmarks.process import Json, Laps, in_fresh_process, timing
+from benchmarks.real_models import WHOLE
 
 USUAL: Final = {"cpu": ("llava-onevision-0.5b", 16), "cuda": ("llava-onevision-7b", 32)}
 """Which model of `WHOLE` suits a device, and how many seconds it is shown."""

@@ -7,8 +7,8 @@ from math import sqrt
 from pathlib import Path
 from typing import Final
 
-from benchmarks.sections._effort import Effort
-from benchmarks.sections._process import Json
+from benchmarks.effort import Effort
+from benchmarks.process import Json
 from framesift.compression.compressor import VideoCompressor
 from framesift.decoders import registry as decoders
 from framesift.decoders.sampling import at_fps

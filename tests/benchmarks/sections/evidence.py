@@ -16,8 +16,8 @@ import click
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.sections._effort import Effort
-from benchmarks.sections._process import Json, logger
+from benchmarks.effort import Effort
+from benchmarks.process import Json, logger
 from framesift.compression.compressor import VideoCompressor
 from framesift.compression.steps import Stages
 from framesift.decoders import registry as decoders

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, get_args
 
-from benchmarks.sections._effort import Effort
-from benchmarks.sections._process import Json
+from benchmarks.effort import Effort
+from benchmarks.process import Json
 from framesift.answering.chat import Chat
 from framesift.answering.evidence import WeightKind
 from framesift.compression.compressor import VideoCompressor

@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from benchmarks.sections._effort import Effort
-from benchmarks.sections._process import (
+from benchmarks.effort import Effort
+from benchmarks.process import (
     Json,
     Laps,
     Measured,
@@ -45,7 +45,7 @@ def scenes_run(laps: Laps, *, video: str) -> Json:
 
 def measure(effort: Effort, clips: Path | None) -> Json:
     """Returns how fast keyframes are picked, beside PySceneDetect."""
-    from benchmarks.sections._videos import numbered_clip
+    from benchmarks.videos import numbered_clip
 
     videos = {"test video": numbered_clip(seconds=effort.clip_seconds, gop=250)}
     if clips is not None:

@@ -7,8 +7,8 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from benchmarks.sections._effort import Effort
-from benchmarks.sections._process import Json, Laps, in_fresh_process, logger
+from benchmarks.effort import Effort
+from benchmarks.process import Json, Laps, in_fresh_process, logger
 
 ASKED: Final = 1.15
 """Largest peak on the long video over the peak on the short one."""
@@ -54,7 +54,7 @@ OPERATIONS: Final = {
 
 def measure(effort: Effort, clips: Path | None) -> Json:
     """Returns how peak memory grows with the length of a video."""
-    from benchmarks.sections._videos import numbered_clip, repeated
+    from benchmarks.videos import numbered_clip, repeated
 
     clip = numbered_clip(seconds=effort.clip_seconds, gop=60)
     short, long = (

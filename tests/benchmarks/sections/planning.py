@@ -7,8 +7,8 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
-from benchmarks.sections._effort import Effort
-from benchmarks.sections._process import (
+from benchmarks.effort import Effort
+from benchmarks.process import (
     Json,
     Laps,
     MeasurementError,
@@ -54,7 +54,7 @@ def share_run(laps: Laps, *, strategy: str, video: str, rounds: int) -> Json:
 
 def measure(effort: Effort, clips: Path | None) -> Json:
     """Returns how long strategies plan, beside the simplest rule and beside decoding."""
-    from benchmarks.sections._videos import numbered_clip
+    from benchmarks.videos import numbered_clip
 
     video = numbered_clip(seconds=effort.clip_seconds, gop=250)
     return results(video, frames=effort.frames, rounds=effort.planning_rounds)

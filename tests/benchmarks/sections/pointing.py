@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, get_args
 
-from benchmarks.sections._effort import Effort
-from benchmarks.sections._process import Json
+from benchmarks.effort import Effort
+from benchmarks.process import Json
 from framesift.answering.chat import Chat
 from framesift.answering.evidence import WeightKind
 from framesift.answering.generation import Generation

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks.sections._effort import Effort
-from benchmarks.sections._process import Json, Laps, in_fresh_process, logger
-from benchmarks.sections._real_models import DEPTH, MODELS
+from benchmarks.effort import Effort
+from benchmarks.process import Json, Laps, in_fresh_process, logger
+from benchmarks.real_models import DEPTH, MODELS
 
 VIDEO: Final = "synthetic://mixed?seconds=4"
 QUESTION: Final = "What happens in the video?"

@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from benchmarks.sections._effort import Effort
-from benchmarks.sections._process import (
+from benchmarks.effort import Effort
+from benchmarks.process import (
     Json,
     Laps,
     Measured,
@@ -17,8 +17,8 @@ from benchmarks.sections._process import (
     interleaved,
     timing,
 )
-from benchmarks.sections._samplers import OURS, PEERS
-from benchmarks.sections._videos import FPS, numbered_clip, read_numbers
+from benchmarks.samplers import OURS, PEERS
+from benchmarks.videos import FPS, numbered_clip, read_numbers
 
 ASKED: Final = 0.9
 """Least speed of ours over that of the fastest peer that returns the asked frames."""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from benchmarks.sections._effort import Effort
-from benchmarks.sections._process import (
+from benchmarks.effort import Effort
+from benchmarks.process import (
     Json,
     Laps,
     Measured,

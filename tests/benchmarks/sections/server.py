@@ -23,8 +23,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
-from benchmarks.sections._effort import Effort
-from benchmarks.sections._process import Json, MeasurementError
+from benchmarks.effort import Effort
+from benchmarks.process import Json, MeasurementError
 from framesift.registry import require
 
 CLIENTS: Final = (1, 2, 4, 8)

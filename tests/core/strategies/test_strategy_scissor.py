@@ -2,7 +2,7 @@ import pytest
 import torch
 
 import framesift
-from benchmarks.sections._process import in_fresh_process
+from benchmarks.process import in_fresh_process
 from benchmarks.sections.scissor import memory_run
 from framesift.errors import InvalidOptionError
 from framesift.strategies import _linkage, _similarities

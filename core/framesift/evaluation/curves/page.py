@@ -17,8 +17,8 @@ from framesift.disk.writing import as_path, write_atomically
 from framesift.evaluation.answers.log import AnswerLog, Run
 from framesift.evaluation.answers.statistics import OVERALL, Share
 from framesift.evaluation.answers.verdict import summary
-from framesift.evaluation.curves._numbers import Numbers
 from framesift.evaluation.curves.lines import Point
+from framesift.evaluation.curves.numbers import Numbers
 from framesift.evaluation.curves.plots import Picture, pictures_of
 
 PAGE: Final = "curves.html"

@@ -11,9 +11,9 @@ from typing import Any, Final
 from framesift.disk.writing import write_atomically
 from framesift.evaluation.answers.log import WHOLE, AnswerLog
 from framesift.evaluation.answers.statistics import OVERALL, Share
-from framesift.evaluation.curves._figures import answers_figure, front, front_figure, kinds_figure
-from framesift.evaluation.curves._numbers import Numbers
 from framesift.evaluation.curves.axes import LOOK
+from framesift.evaluation.curves.figures import answers_figure, front, front_figure, kinds_figure
+from framesift.evaluation.curves.numbers import Numbers
 from framesift.registry import require
 
 DPI: Final = 130

@@ -9,10 +9,10 @@ from PIL import Image
 
 from framesift.errors import InvalidOptionError
 from framesift.evaluation.answers.log import BLIND, ONE_FRAME, WHOLE, Answered, AnswerLog, Run
-from framesift.evaluation.curves._figures import Timed, answers_figure, front, front_figure
-from framesift.evaluation.curves._numbers import Numbers
 from framesift.evaluation.curves.axes import LOOK, spread
+from framesift.evaluation.curves.figures import Timed, answers_figure, front, front_figure
 from framesift.evaluation.curves.lines import Point
+from framesift.evaluation.curves.numbers import Numbers
 from framesift.evaluation.curves.page import caveats, write_curves
 from framesift.evaluation.curves.plots import table_lines
 

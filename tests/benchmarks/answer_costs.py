@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Literal
 
-from benchmarks.sections._peak_memory import StagePeaks
-from benchmarks.sections._process import Json, Laps
+from benchmarks.peak_memory import StagePeaks
+from benchmarks.process import Json, Laps
 from framesift.answering.chat import Chat
 from framesift.answering.generation import Generation
 from framesift.compression.compressor import VideoCompressor

@@ -1,9 +1,9 @@
 """Runs a measurement in a fresh process: none inherits caches, threads or memory of another.
 
-Called as `python -m benchmarks.sections._process module:function '{"option": 1}'`, it
-writes one line of JSON. Only what is inside of a lap counts: starting Python and importing do not.
-What a module imports counts in the peak memory of its processes all the same, so a section imports
-what is large where it is used.
+Called as `python -m benchmarks.process module:function '{"option": 1}'`, it writes one line of
+JSON. Only what is inside of a lap counts: starting Python and importing do not. What a module
+imports counts in the peak memory of its processes all the same, so a section imports what is large
+where it is used.
 """
 
 from __future__ import annotations

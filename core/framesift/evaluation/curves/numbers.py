@@ -10,7 +10,7 @@ from framesift.errors import InvalidOptionError
 from framesift.evaluation.answers.crossover import Crossover, crossover
 from framesift.evaluation.answers.log import BLIND, ONE_FRAME, WHOLE, AnswerLog
 from framesift.evaluation.answers.statistics import OVERALL, Share, shares
-from framesift.evaluation.curves._figures import Timed
+from framesift.evaluation.curves.figures import Timed
 from framesift.evaluation.curves.lines import Point
 
 COMPARED: Final = "temporal", "uniform"
