@@ -22,14 +22,12 @@ from framesift.fetching.limits import FetchLimits
 from framesift.fetching.links import checked_link, with_scheme, without_secrets
 from framesift.fetching.parts import split_part
 from framesift.fetching.sites import is_known_page, split_start
+from framesift.serving import AllowedFolders, folder_of, media_of
 from framesift.sources._timed_text import parse_timed_text
 from framesift.sources._yt_dlp_errors import plain_error
 from framesift.sources.base import open_video
 from framesift.sources.file import file_path
 from framesift.strategies.base import create_strategy
-from framesift_mcp import Tools
-from langchain_framesift._blocks import media_of
-from llama_index.readers.framesift import FramesiftVideoReader
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = [ROOT / "core" / "framesift", *sorted((ROOT / "integrations").iterdir())]
@@ -60,7 +58,7 @@ USED = {
     "framesift/vlms/prompt.py": {"SURROGATE": "search"},
     "framesift/hf/_template_limits.py": {"PLAIN_FORMAT": "fullmatch"},
     "framesift/disk/writing.py": {"_PART": "fullmatch"},
-    "langchain_framesift/_blocks.py": {"_PATH_END": "split"},
+    "framesift/serving/media.py": {"_PATH_END": "split"},
 }
 """The patterns that are compiled, by file and name, with the method that is called."""
 
@@ -210,11 +208,11 @@ READERS = {
     "spec": (create_strategy, "temporal:"),
     "spec_in_brackets": (create_strategy, "protect-edges:strategy=["),
     "spec_name": (create_strategy, ""),
-    "mcp": (lambda text: Tools(folders=[Path.cwd()])._where(text), ""),
-    "mcp_data": (lambda text: Tools(folders=[Path.cwd()])._where(text), "data:video/mp4;base64,"),
-    "langchain": (lambda text: media_of({"type": "file", "url": text}), ""),
-    "langchain_video": (lambda text: media_of({"type": "video", "url": text, "start": 1}), "a#t="),
-    "llama_index": (FramesiftVideoReader()._is_folder, ""),
+    "folders": (AllowedFolders([Path.cwd()]).opened, ""),
+    "folders_data": (AllowedFolders([Path.cwd()]).opened, "data:video/mp4;base64,"),
+    "block": (lambda text: media_of({"type": "file", "url": text}), ""),
+    "video_block": (lambda text: media_of({"type": "video", "url": text, "start": 1}), "a#t="),
+    "folder": (lambda text: folder_of(text, FetchLimits()), ""),
 }
 
 

@@ -64,6 +64,27 @@ def on_progress(listener: OnProgress) -> Iterator[None]:
         _listener.reset(token)
 
 
+def throttled(listener: OnProgress, seconds: float = 0.2) -> OnProgress:
+    """Returns a listener that hands on no more than one step of a stage in `seconds`.
+
+    The first and the last step of each stage are always handed on.
+
+    Args:
+        listener: told the steps, in the thread that works.
+        seconds: least time between two of them.
+    """
+    due, stage = 0.0, ""
+
+    def listen(progress: Progress) -> None:
+        nonlocal due, stage
+        is_new, is_last = progress.stage != stage, progress.done == progress.total
+        if is_new or is_last or time.monotonic() >= due:
+            due, stage = time.monotonic() + seconds, progress.stage
+            listener(progress)
+
+    return listen
+
+
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
     """Ends what runs within the block, in this thread, once `seconds` have passed.

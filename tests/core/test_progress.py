@@ -14,6 +14,7 @@ from framesift.progress import (
     seconds_left,
     stoppable,
     tell,
+    throttled,
     time_limit,
 )
 from framesift.vlms.load import load_vlm
@@ -132,3 +133,23 @@ def test_a_plan_that_cannot_end_in_time_is_refused_before_anything_is_decoded(mo
     ):
         sift.compress("synthetic://number?seed=3")
     assert "encode" not in stages
+
+
+def test_a_throttled_listener_hears_a_stage_begin_and_end_and_little_between():
+    heard = []
+    listen = throttled(heard.append)
+    for stage in ("encode", "plan"):
+        for done in range(501):
+            listen(Progress(stage=stage, done=done, total=500, unit="step"))
+    assert len(heard) < 50
+    for stage in ("encode", "plan"):
+        steps = [progress.done for progress in heard if progress.stage == stage]
+        assert (steps[0], steps[-1]) == (0, 500)
+
+
+def test_a_throttled_listener_hears_what_has_no_end_now_and_then():
+    heard = []
+    listen = throttled(heard.append, seconds=0)
+    listen(Progress(stage="download", done=0, total=None, unit="B"))
+    listen(Progress(stage="download", done=1, total=None, unit="B"))
+    assert [progress.done for progress in heard] == [0, 1]

@@ -69,6 +69,18 @@ def call_text(calls: Sequence[ToolCall]) -> str:
     return json.dumps({"tool_calls": listed}, ensure_ascii=False)
 
 
+def result(text: str, name: str = "", *, failed: bool = False) -> str:
+    """Returns the text by which a model reads what a tool has returned.
+
+    Args:
+        text: what it returned, or the error that it raised.
+        name: of the tool, empty where nobody knows.
+        failed: whether it raised an error.
+    """
+    kind = "Error" if failed else "Result"
+    return f"{kind} of the tool{name and f' {name}'}:\n{text}"
+
+
 def may_be_call(text: str) -> bool:
     """Returns whether a text could go on as a call; a text that cannot is an answer already."""
     start = text.lstrip()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, Any, Final, Self
 
 from pydantic import Field
 
@@ -38,3 +38,12 @@ class FetchLimits(Options):
     allow_files: bool = True
     """Whether text may name a file of this machine; switch it off for text from strangers. A
     `Path` object, which no stranger can send, always may."""
+
+    @classmethod
+    def untrusted(cls, **limits: Any) -> Self:
+        """Returns limits for addresses from strangers: public links and bytes, no files.
+
+        Args:
+            **limits: other values than the defaults, by name.
+        """
+        return cls(**{"allow_files": False, **limits})

@@ -4,32 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Final, Literal
 
 from langchain_core.messages import (
     AIMessage,
     BaseMessage,
     ChatMessage,
-    HumanMessage,
-    SystemMessage,
     ToolMessage,
 )
 
 from framesift import Message
 from framesift.errors import InvalidOptionError
-from langchain_framesift._blocks import Media, parts
+from framesift.serving import Media, content_parts, role_of, tool_calls
 from langchain_framesift._tool_calls import spoken
-
-Role = Literal["user", "assistant", "system"]
-
-_ROLES: Final[dict[str, Role]] = {
-    "assistant": "assistant",
-    "ai": "assistant",
-    "developer": "system",
-    "system": "system",
-    "human": "user",
-    "user": "user",
-}
 
 
 def conversation(messages: Sequence[BaseMessage], told: str) -> list[Message]:
@@ -49,10 +35,11 @@ def conversation(messages: Sequence[BaseMessage], told: str) -> list[Message]:
 
 def _read(message: BaseMessage) -> list[Message]:
     """Returns a message as one for each of its videos, and one for its text."""
-    role = _role(message)
+    name = message.role if isinstance(message, ChatMessage) else message.type
+    role = role_of(name.removesuffix("MessageChunk").lower())
     texts: list[str] = []
     shown: list[Message] = []
-    for part in parts(message.content):
+    for part in content_parts(message.content):
         if isinstance(part, str):
             texts.append(part)
         elif isinstance(part, Media):
@@ -66,23 +53,8 @@ def _read(message: BaseMessage) -> list[Message]:
             )
     text = "\n".join(text for text in texts if text)
     if isinstance(message, ToolMessage):
-        what = "Error" if message.status == "error" else "Result"
-        text = f"{what} of the tool {message.name or message.tool_call_id}:\n{text}"
+        name = message.name or message.tool_call_id
+        text = tool_calls.result(text, name, failed=message.status == "error")
     if isinstance(message, AIMessage) and message.tool_calls:
         text = "\n".join(filter(None, [text, spoken(message.tool_calls)]))
     return [*shown, Message(role=role, text=text)]
-
-
-def _role(message: BaseMessage) -> Role:
-    if isinstance(message, AIMessage):
-        return "assistant"
-    if isinstance(message, SystemMessage):
-        return "system"
-    if isinstance(message, HumanMessage | ToolMessage):
-        return "user"
-    role = message.role if isinstance(message, ChatMessage) else message.type
-    if role not in _ROLES:
-        raise InvalidOptionError(
-            f"a message has the role {role!r}; use {', '.join(sorted(_ROLES))}, or a ToolMessage"
-        )
-    return _ROLES[role]

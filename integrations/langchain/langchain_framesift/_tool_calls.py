@@ -11,7 +11,7 @@ from uuid import uuid4
 from langchain_core.messages import InvalidToolCall, ToolCall, ToolCallChunk
 from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
 
-from framesift.answering import tool_calls
+from framesift.serving import tool_calls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

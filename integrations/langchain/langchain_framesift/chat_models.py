@@ -20,11 +20,10 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import Field
 
-from framesift import Answer, EvidenceKind, Generation
-from framesift.answering.tool_calls import instructions, may_be_call
+from framesift import Answer, EvidenceKind
 from framesift.errors import BudgetError
+from framesift.serving import GenerationFields, tool_calls
 from langchain_framesift._conversation import conversation
 from langchain_framesift._settings import VideoSettings
 from langchain_framesift._tool_calls import chosen, parse
@@ -34,7 +33,7 @@ class PromptTooLongError(ContextOverflowError, BudgetError):
     """Prompt and answer do not fit into the model's context; says how many tokens to keep."""
 
 
-class ChatFramesift(VideoSettings, BaseChatModel):
+class ChatFramesift(VideoSettings, GenerationFields, BaseChatModel):
     """Answers about text, pictures and videos by a vision LLM on this machine.
 
     Videos and pictures may stand in any message, by link, in base64 or, where `limits` allow files,
@@ -42,7 +41,7 @@ class ChatFramesift(VideoSettings, BaseChatModel):
     leaves; a conversation that goes on about the same video reads only what is new.
 
     Tools are called in plain text: the model is told their schemas and answers with a JSON object
-    (see `answering.tool_calls`), so whether it does depends on the model; text that is no proper
+    (see `serving.tool_calls`), so whether it does depends on the model; text that is no proper
     call becomes an `invalid_tool_calls` entry. `with_structured_output` works the same way.
 
     ```python
@@ -56,16 +55,6 @@ class ChatFramesift(VideoSettings, BaseChatModel):
 
     model: str
     """A name, hub id or folder, as `framesift.load_vlm` takes it; `"tiny"` is the embedded toy."""
-    temperature: float = Field(default=0.0, ge=0, allow_inf_nan=False, strict=True)
-    """0 takes the likeliest token; above 0 draws."""
-    max_tokens: int = Field(default=256, ge=1, strict=True)
-    """Most tokens of an answer."""
-    top_p: float | None = Field(default=None, gt=0, le=1, allow_inf_nan=False, strict=True)
-    """Draw among the likeliest tokens that hold this probability together."""
-    top_k: int | None = Field(default=None, ge=1, strict=True)
-    """Draw among this many likeliest tokens."""
-    seed: int | None = Field(default=None, strict=True)
-    """Makes draws repeatable."""
     stop: list[str] | None = None
     """An answer ends before the first of these; a call's own `stop` takes their place."""
     evidence: EvidenceKind | None = "auto"
@@ -131,11 +120,11 @@ class ChatFramesift(VideoSettings, BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         functions, must_call = chosen(kwargs.get("tools", ()), kwargs.get("tool_choice"))
-        told = instructions(functions, must_call=must_call) if functions else ""
+        told = tool_calls.instructions(functions, must_call=must_call) if functions else ""
         with _overflow_told():
             answer = self.assistant(kwargs.get("model", self.model)).reply(
                 conversation(messages, told),
-                generation=self._generation(stop, kwargs),
+                generation=self.generation(self.stop if stop is None else stop, kwargs),
                 evidence=self.evidence,
             )
         said = parse(answer.text, must_call=must_call) if functions else None
@@ -156,18 +145,18 @@ class ChatFramesift(VideoSettings, BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         functions, must_call = chosen(kwargs.get("tools", ()), kwargs.get("tool_choice"))
-        told = instructions(functions, must_call=must_call) if functions else ""
+        told = tool_calls.instructions(functions, must_call=must_call) if functions else ""
         with _overflow_told():
             stream = self.assistant(kwargs.get("model", self.model)).stream(
                 conversation(messages, told),
-                generation=self._generation(stop, kwargs),
+                generation=self.generation(self.stop if stop is None else stop, kwargs),
                 evidence=self.evidence,
             )
             held = ""
             with closing(stream):
                 for piece in stream:
                     held += piece
-                    if functions and (must_call or may_be_call(held)):
+                    if functions and (must_call or tool_calls.may_be_call(held)):
                         continue
                     chunk = ChatGenerationChunk(message=AIMessageChunk(content=held))
                     if run_manager is not None:
@@ -188,14 +177,6 @@ class ChatFramesift(VideoSettings, BaseChatModel):
         if run_manager is not None:
             run_manager.on_llm_new_token(last.text, chunk=last)
         yield last
-
-    def _generation(self, stop: list[str] | None, kwargs: dict[str, Any]) -> Generation:
-        names = ("temperature", "top_p", "top_k", "seed")
-        return Generation(
-            max_new_tokens=kwargs.get("max_tokens", self.max_tokens),
-            stop=tuple((self.stop if stop is None else stop) or ()),
-            **{name: kwargs.get(name, getattr(self, name)) for name in names},
-        )
 
     def _metadata(self, answer: Answer, kwargs: dict[str, Any]) -> dict[str, Any]:
         usage = answer.usage

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
-from time import monotonic
 from typing import Any, Final
 
 from langchain_core.callbacks import CallbackManagerForChainRun, dispatch_custom_event
@@ -22,12 +21,11 @@ import framesift
 from framesift import FetchLimits, LocalVideo, Progress, on_progress, open_video
 from framesift.errors import InvalidOptionError
 from framesift.export import engines
-from langchain_framesift._blocks import UNTRUSTED, Block, Media, media_of, parts
+from framesift.serving import VLM, Media, content_parts, media_of, throttled
 from langchain_framesift.video_prompt import Picture, VideoPrompt
 
 PROGRESS: Final = "framesift_progress"
 """Name of the custom events that tell how far the work is."""
-SECONDS_BETWEEN_EVENTS: Final = 0.2
 EXPECTED: Final = "give a link, a Path, a video block, or messages with one video"
 
 VideoInput = (
@@ -63,7 +61,7 @@ class VideoCompressor(RunnableSerializable[VideoInput, VideoPrompt | dict[str, A
     """Fraction of the tokens kept."""
     fps: float = Field(default=1.0, gt=0, allow_inf_nan=False, strict=True)
     """Frames looked at per second of video; one that a block states goes first."""
-    limits: FetchLimits = UNTRUSTED
+    limits: FetchLimits = Field(default_factory=FetchLimits.untrusted)
     """What may be opened: by default links to public addresses and bytes. A `Path` always may."""
 
     @classmethod
@@ -114,7 +112,7 @@ class VideoCompressor(RunnableSerializable[VideoInput, VideoPrompt | dict[str, A
         stated = video.fps if isinstance(video, Media) else None
         fps = self.fps if stated is None else stated
         uri = video.uri if isinstance(video, Media) else video
-        with on_progress(_teller(config)), open_video(uri, self.limits) as local:
+        with on_progress(throttled(_events(config))), open_video(uri, self.limits) as local:
             if self.vlm is None:
                 return self._keyframes(local, asked, fps)
             return self._tokens(local, asked, fps)
@@ -156,22 +154,13 @@ _ONE_AT_A_TIME: Final = Lock()
 
 
 @lru_cache(maxsize=1)
-def _model(name: str) -> framesift.vlms.base.VLM:
+def _model(name: str) -> VLM:
     return framesift.load_vlm(name)
 
 
-def _teller(config: RunnableConfig) -> Callable[[Progress], None]:
-    """Returns what tells the callbacks of `config` of progress, a few times a second."""
-    due, stage = 0.0, ""
-
-    def tell(progress: Progress) -> None:
-        nonlocal due, stage
-        new, ends = progress.stage != stage, progress.done == progress.total
-        if new or ends or monotonic() >= due:
-            due, stage = monotonic() + SECONDS_BETWEEN_EVENTS, progress.stage
-            dispatch_custom_event(PROGRESS, asdict(progress), config=config)
-
-    return tell
+def _events(config: RunnableConfig) -> Callable[[Progress], None]:
+    """Returns what hands progress on to the callbacks of `config`."""
+    return lambda progress: dispatch_custom_event(PROGRESS, asdict(progress), config=config)
 
 
 def one_video(given: Any) -> tuple[Media | Path, str | None]:
@@ -185,9 +174,9 @@ def one_video(given: Any) -> tuple[Media | Path, str | None]:
     if isinstance(given, str):
         return Media(kind="video", uri=given), None
     if isinstance(given, Mapping):
-        shown: list[Sequence[str | Media | Block]] = [[media_of(given) or given]]
+        shown: list[Sequence[str | Media | Mapping[str, Any]]] = [[media_of(given) or given]]
     elif isinstance(given, PromptValue | BaseMessage | Sequence):
-        shown = [list(parts(message.content)) for message in messages_of(given)]
+        shown = [list(content_parts(message.content)) for message in messages_of(given)]
     else:
         raise InvalidOptionError(f"{given!r:.80} is no video; {EXPECTED}")
     found = [

@@ -11,7 +11,7 @@ from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import Document
 
 from framesift import FetchLimits, Moment, VideoCompressor, open_video, save_keyframe
-from framesift.disk.writing import home_path
+from framesift.serving import home_path
 
 
 class VideoLoader(BaseLoader):

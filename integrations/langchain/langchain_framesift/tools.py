@@ -21,13 +21,11 @@ from pydantic import BaseModel, Field, ValidationError
 from framesift import EvidenceKind, Keyframe, Message, VideoCompressor, open_video
 from framesift.errors import FramesiftError
 from framesift.export import engines
-from framesift.types.clock import clock, cut, span
-from langchain_framesift._blocks import content_id
+from framesift.serving import NOTHING_FOUND, clock, content_id, cut, span
 from langchain_framesift._settings import VideoSettings
 
 Blocks = list[dict[str, Any]]
 
-NOTHING = "No moment matches; look for something else, or in other words."
 VIDEO = "Link to a video file, or to a page of a video site such as YouTube or Loom."
 
 
@@ -108,7 +106,7 @@ class CompressVideoTool(_VideoTool):
     ) -> tuple[Blocks, dict[str, Any]]:
         with _told(), open_video(video, self.limits) as local:
             if self.model is None:
-                sift = VideoCompressor(**self.options)
+                sift = VideoCompressor(**self.compressor_options)
                 compressed = sift.compress(local, question)
             else:
                 assistant = self.assistant(self.model)
@@ -211,7 +209,7 @@ class FindInVideoTool(_VideoTool):
         frames = [moment.keyframe for moment in moments]
         content = [
             *_warned(notes),
-            _text(f"Moments that match {query!r}, the best first:" if moments else NOTHING),
+            _text(f"Moments that match {query!r}, the best first:" if moments else NOTHING_FOUND),
             *self.pictures(list(zip(captions, frames, strict=True))),
         ]
         return content, {"moments": [moment.metadata() for moment in moments], "warnings": notes}

@@ -10,7 +10,7 @@ from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig, RunnableSerializable
 from pydantic import Field, PrivateAttr
 
-from langchain_framesift._blocks import Media, parts
+from framesift.serving import Media, content_parts
 from langchain_framesift.compressor import VideoCompressor, messages_of
 from langchain_framesift.video_prompt import VideoPrompt
 
@@ -65,7 +65,7 @@ class CompressVideoBlocks(RunnableSerializable[LanguageModelInput, list[BaseMess
     def _rewritten(self, message: BaseMessage, config: RunnableConfig) -> BaseMessage:
         if isinstance(message.content, str):
             return message
-        read = list(parts(message.content))
+        read = list(content_parts(message.content))
         question = "\n".join(part for part in read if isinstance(part, str)) or None
         content: list[Any] = []
         for block, part in zip(message.content, read, strict=True):

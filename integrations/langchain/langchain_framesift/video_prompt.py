@@ -11,7 +11,7 @@ from langchain_core.prompt_values import PromptValue
 from pydantic import BaseModel, ConfigDict, Field
 
 from framesift import Keyframe
-from langchain_framesift._blocks import content_id
+from framesift.serving import content_id
 
 
 class Picture(BaseModel):

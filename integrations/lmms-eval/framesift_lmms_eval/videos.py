@@ -11,7 +11,7 @@ from PIL import Image
 
 from framesift import LocalVideo, open_video
 from framesift.errors import InvalidOptionError
-from framesift.types.clock import cut
+from framesift.serving import cut
 
 Message = Mapping[str, Any]
 """A message of the harness: `role`, and `content` as a list of items with a `type`."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from framesift.serving.termination import unwound_by_sigterm
+from framesift.serving import unwound_by_sigterm
 from framesift_mcp.server import create_server, security
 from framesift_mcp.tools import Tools
 

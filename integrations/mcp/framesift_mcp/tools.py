@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field
 from framesift import (
     Answer,
     Assistant,
+    Budget,
     FetchLimits,
     Keyframe,
     LocalVideo,
@@ -29,16 +30,18 @@ from framesift import (
     open_video,
     time_limit,
 )
-from framesift.disk.writing import home_path
-from framesift.errors import BudgetError, FramesiftError, InvalidOptionError
-from framesift.fetching.parts import split_part
-from framesift.sources.file import file_path
-from framesift.sources.yt_dlp import YtDlp
-from framesift.types.budget import Budget
-from framesift.types.clock import cut
-from framesift.types.options import number
-from framesift.vlms.knowledge import REAL_MODEL
-from framesift.vlms.load import limitation_of
+from framesift.errors import FramesiftError
+from framesift.serving import (
+    NOTHING_FOUND,
+    REAL_MODEL,
+    TOY,
+    AllowedFolders,
+    check_knowledge,
+    cut,
+    error_line,
+    throttled,
+    toy_limitation,
+)
 from framesift_mcp.results import Compression, Moments
 
 EDGE_PX: Final = 768
@@ -46,18 +49,10 @@ EDGE_PX: Final = 768
 QUALITY: Final = 80
 WORDS: Final = r"\S"
 """A question must hold something."""
-TOY: Final = "tiny"
-"""What answers where no model is named."""
 INSTEAD: Final = (
     f"start this server with --vlm {REAL_MODEL} for real footage, whose keyframes compress_video "
     "shows already"
 )
-NOTHING: Final = "No moment matches; look for something else, or in other words."
-STEP_SECONDS: Final = 0.2
-"""Progress is told no more often than this."""
-
-UNTRUSTED: Final = FetchLimits(allow_files=False)
-"""What a model may have opened: links to public addresses, no files."""
 
 Result = TypeVar("Result")
 Video = Annotated[
@@ -97,13 +92,13 @@ class Tools:
         Raises:
             FramesiftError: an option is wrong, which is told now and not at each call.
         """
-        Budget(keep=number("keep", keep, low=0, high=1, error=BudgetError))
+        Budget(keep=keep)
         with time_limit(max_seconds):
             pass  # checks it
         self._name, self._keep, self._max_seconds = vlm or TOY, keep, max_seconds
-        self.limit = None if vlm else limitation_of(TOY, instead=INSTEAD)
+        self.limit = None if vlm else toy_limitation(INSTEAD)
         """What cannot be asked since no model was named; None where one was."""
-        self._folders = tuple(home_path(folder, "folder").resolve() for folder in folders)
+        self._folders = AllowedFolders(folders)
         self._loading, self._loaded = Lock(), list[Assistant]()
         self._limiter: CapacityLimiter | None = None
 
@@ -122,8 +117,10 @@ class Tools:
         def work() -> CallToolResult:
             base = self._assistant().compressor
             sift = replace(base, vlm=base.answering_vlm, keep=compression_ratio, strategy=strategy)
-            where = self._where(video)
-            with where if isinstance(where, LocalVideo) else open_video(where, UNTRUSTED) as local:
+            where = self._folders.opened(video)
+            with (
+                where if isinstance(where, LocalVideo) else open_video(where, sift.limits) as local
+            ):
                 notes: list[str] = []
                 report = sift.compress(local, warn=notes.append).report
                 frames = sift.keyframes(local, images, max_side_px=EDGE_PX, warn=notes.append)
@@ -150,7 +147,7 @@ class Tools:
         """Answer a question about a video by a local vision model, with times and places."""
 
         def work() -> CallToolResult:
-            asked = Message(role="user", text=question, videos=(self._where(video),))
+            asked = Message(role="user", text=question, videos=(self._folders.opened(video),))
             answer = self._asked(video).reply([asked])
             lines = [*_warned(answer.warnings), answer.text, *map(_span, answer.evidence)]
             return _result("\n".join(lines), [], answer)
@@ -169,11 +166,14 @@ class Tools:
         def work() -> CallToolResult:
             notes: list[str] = []
             found = self._asked(video).find(
-                self._where(video), query, images, max_side_px=EDGE_PX, warn=notes.append
+                self._folders.opened(video), query, images, max_side_px=EDGE_PX, warn=notes.append
             )
             shown = [b for part in found for b in _shown(_span(part.segment), part.keyframe)]
             moments = Moments(moments=[part.segment for part in found], warnings=notes)
-            lines = [*_warned(notes), f"{len(found)} moments for {query!r}:" if found else NOTHING]
+            lines = [
+                *_warned(notes),
+                f"{len(found)} moments for {query!r}:" if found else NOTHING_FOUND,
+            ]
             return _result("\n".join(lines), shown, moments)
 
         return await self._run(ctx, work)
@@ -181,7 +181,9 @@ class Tools:
     def _assistant(self) -> Assistant:
         with self._loading:
             if not self._loaded:
-                sift = VideoCompressor(vlm=self._name, keep=self._keep, limits=UNTRUSTED)
+                sift = VideoCompressor(
+                    vlm=self._name, keep=self._keep, limits=FetchLimits.untrusted()
+                )
                 self._loaded.append(Assistant(sift))
             return self._loaded[0]
 
@@ -192,37 +194,25 @@ class Tools:
             InvalidOptionError: no model was named, and the video is not synthetic.
         """
         assistant = self._assistant()
-        vlm = assistant.compressor.answering_vlm
-        if self.limit and (line := vlm.limitation([video], instead=INSTEAD)):
-            raise InvalidOptionError(line)
+        if self.limit:
+            check_knowledge(assistant.compressor.answering_vlm, video, INSTEAD)
         return assistant
-
-    def _where(self, video: str) -> str | LocalVideo:
-        """Returns a file of an allowed folder opened, which the core trusts; else the text."""
-        address, part_seconds = split_part(video)
-        try:
-            path = file_path(address).resolve()
-            inside = any(map(path.is_relative_to, self._folders))
-            # A page such as `youtu.be/ID` is a path too, and within the folder that one works in.
-            if not inside or (not path.exists() and YtDlp().matches(f"https://{address}")):
-                return video
-        except (OSError, RuntimeError, ValueError):
-            return video
-        return replace(open_video(path), part_seconds=part_seconds)
 
     async def _run(self, ctx: Context[Any, Any], work: Callable[[], Result]) -> Result:
         """Returns what `work` gives in a thread; it ends at its next step where it is cancelled."""
-        steps, told = 0, 0.0
+        steps = itertools.count(1)
+
+        def report(progress: Progress) -> None:
+            total = "" if progress.total is None else f" of {progress.total:g}"
+            line = f"{progress.stage}: {progress.done:g}{total} {progress.unit}"
+            # Stages begin at zero again, but what a client is told must grow.
+            from_thread.run(ctx.report_progress, next(steps), None, line)
+
+        report_some = throttled(report)
 
         def step(progress: Progress) -> None:
-            nonlocal steps, told
             from_thread.check_cancelled()
-            if time.monotonic() - told >= STEP_SECONDS:
-                steps, told = steps + 1, time.monotonic()
-                total = "" if progress.total is None else f" of {progress.total:g}"
-                line = f"{progress.stage}: {progress.done:g}{total} {progress.unit}"
-                # Stages begin at zero again, but what a client is told must grow.
-                from_thread.run(ctx.report_progress, steps, None, line)
+            report_some(progress)
 
         def watched() -> Result:
             with on_progress(step), time_limit(self._max_seconds):
@@ -232,7 +222,7 @@ class Tools:
         try:
             return await to_thread.run_sync(watched, limiter=self._limiter)
         except FramesiftError as error:
-            raise ToolError(" ".join(str(error).split())) from error
+            raise ToolError(error_line(error)) from error
 
 
 def _result(line: str, shown: list[ContentBlock], facts: BaseModel) -> CallToolResult:

@@ -7,7 +7,7 @@ from typing import Final
 
 import uvicorn
 
-from framesift.serving.termination import end_within, unwound_by_sigterm
+from framesift.serving import end_within, unwound_by_sigterm
 
 GRACE_SECONDS: Final = 5
 """How long requests that are under way may take to end; then they are cancelled."""

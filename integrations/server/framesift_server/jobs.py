@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from pydantic import BaseModel
 
 from framesift import Progress
 from framesift.errors import InvalidOptionError
+from framesift.serving import throttled
 from framesift_server.problems import problem_of
 from framesift_server.schemas import Asked, JobState, Problem, ProgressNow
 from framesift_server.workers import Workers
@@ -47,7 +47,6 @@ class Job:
     _last: dict[str, Event] = field(default_factory=dict)
     """The last event of each stage; those before it tell nothing more."""
     _count: int = 0
-    _told: float = 0.0
     _changed: anyio.Event = field(default_factory=anyio.Event)
 
     @property
@@ -69,10 +68,7 @@ class Job:
 
     def step(self, progress: Progress) -> None:
         """Notes a step of the work; called in the worker's thread."""
-        new_stage = self.progress is None or self.progress.stage != progress.stage
-        if new_stage or time.monotonic() - self._told >= EVENT_SECONDS:
-            self._told = time.monotonic()
-            from_thread.run_sync(self._note, progress)
+        from_thread.run_sync(self._note, progress)
 
     def end(self, status: Literal["done", "failed", "cancelled"]) -> None:
         """Notes how the work ended."""
@@ -176,7 +172,9 @@ class Jobs:
         with place, job.scope:
             try:
                 with anyio.fail_after(self._seconds):
-                    job.result = await self._workers.run(worker, work, job.step)
+                    job.result = await self._workers.run(
+                        worker, work, throttled(job.step, EVENT_SECONDS)
+                    )
             except Exception as error:
                 job.problem = problem_of(error)
         if job.scope.cancelled_caught:

@@ -24,7 +24,7 @@ from framesift.errors import (
     UnsupportedSourceError,
     VideoTooLargeError,
 )
-from framesift.types.text import printable
+from framesift.serving import error_line
 from framesift_server.schemas import Problem
 
 logger = logging.getLogger(__name__)
@@ -40,9 +40,6 @@ STATUS: Final[Mapping[type[FramesiftError], HTTPStatus]] = {
     FramesiftError: HTTPStatus.UNPROCESSABLE_ENTITY,
 }
 """The status of an error is that of the first class here that it belongs to."""
-
-MOST_LETTERS: Final = 1000
-"""Of what a client is told: an error repeats what was given, which may be long."""
 
 
 class ServerBusyError(Exception):
@@ -67,7 +64,7 @@ def problem_of(error: Exception) -> Problem:
             return _problem(HTTPStatus.GATEWAY_TIMEOUT, line)
         case FramesiftError():
             status = next(status for kind, status in STATUS.items() if isinstance(error, kind))
-            return _problem(status, _one_line(error), type(error).__name__)
+            return _problem(status, error_line(error), type(error).__name__)
         case HTTPException():
             return _problem(HTTPStatus(error.status_code), str(error.detail))
         case RequestValidationError():
@@ -109,11 +106,6 @@ def install(app: FastAPI) -> None:
 
 def _problem(status: HTTPStatus, detail: str, error: str | None = None) -> Problem:
     return Problem(title=status.phrase, status=status, detail=detail, error=error)
-
-
-def _one_line(error: Exception) -> str:
-    line = printable(" ".join(str(error).split()))
-    return line if len(line) <= MOST_LETTERS else f"{line[:MOST_LETTERS]}..."
 
 
 def _where(error: RequestValidationError) -> str:

@@ -11,13 +11,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from starlette.requests import Request
 
 from framesift import Answer
-from framesift.disk import temporary
+from framesift.serving import Uploads
 from framesift_server import work
 from framesift_server.connection import while_connected
 from framesift_server.jobs import Job, Jobs
 from framesift_server.schemas import CompressResponse
 from framesift_server.settings import Settings
-from framesift_server.uploads import Uploads
 from framesift_server.workers import Workers
 
 
@@ -25,13 +24,13 @@ class Service:
     """Answers requests at once, or as jobs; usable within `open`."""
 
     jobs: Jobs
-    uploads: Uploads
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.registry = CollectorRegistry()
         """The metrics of this server alone."""
         self.workers = Workers(waiting=settings.queue)
+        self.uploads = Uploads(keep=settings.max_uploads)
         self._work = work.Work(settings)
         self._inside = Gauge(
             "framesift_working",
@@ -49,9 +48,7 @@ class Service:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         """Gives uploads their folder and jobs their time; ends both."""
-        folder = temporary.new_folder()
-        try:
-            self.uploads = Uploads(folder, keep=self.settings.max_uploads)
+        with self.uploads:
             async with anyio.create_task_group() as group:
                 self.jobs = Jobs(
                     group,
@@ -61,8 +58,6 @@ class Service:
                 )
                 yield
                 group.cancel_scope.cancel()
-        finally:
-            temporary.remove(folder)
 
     async def answer(self, request: Request, asked: work.Request) -> work.Response:
         """Returns the response to a request, unless its client leaves before."""

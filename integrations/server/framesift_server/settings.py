@@ -7,8 +7,7 @@ from typing import Annotated, Any, Final
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from framesift.vlms.knowledge import REAL_MODEL
-from framesift.vlms.load import limitation_of
+from framesift.serving import REAL_MODEL, TOY, toy_limitation
 
 INSTEAD: Final = f"start the server with --models {REAL_MODEL} for real footage"
 
@@ -43,7 +42,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen at.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen at.")
     models: Names = Field(
-        ("tiny",),
+        (TOY,),
         description="Vision LLMs that may be asked for, by name, hub id or folder, separated by "
         "commas; the first is the default. Each is loaded when it is first needed. Where none is "
         "named, /v1/ask is for synthetic:// videos only.",
@@ -71,4 +70,4 @@ class Settings(BaseSettings):
     @property
     def model_limit(self) -> str | None:
         """What cannot be asked since the operator named no model; None where one is named."""
-        return None if "models" in self.model_fields_set else limitation_of("tiny", instead=INSTEAD)
+        return None if "models" in self.model_fields_set else toy_limitation(INSTEAD)

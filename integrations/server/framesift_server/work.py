@@ -24,6 +24,7 @@ from framesift.errors import (
     UnknownNameError,
 )
 from framesift.export import engines
+from framesift.serving import check_knowledge
 from framesift_server.problems import ModelUnavailableError
 from framesift_server.schemas import (
     AskRequest,
@@ -92,9 +93,7 @@ class Work:
         """
         if "models" in self._settings.model_fields_set:
             return
-        vlm = self._vlm(self.worker(asked))
-        if line := vlm.limitation([asked.video], instead=INSTEAD):
-            raise InvalidOptionError(line)
+        check_knowledge(self._vlm(self.worker(asked)), asked.video, INSTEAD)
 
     def _compress(self, asked: CompressRequest, video: LocalVideo) -> CompressResponse:
         if "prompt_embeds" in asked.outputs and (asked.question is None or asked.encoder):
@@ -186,10 +185,8 @@ class Work:
 
     @property
     def _limits(self) -> FetchLimits:
-        return FetchLimits(
-            max_bytes=self._settings.max_fetch_bytes,
-            max_pixels=self._settings.max_pixels,
-            allow_files=False,
+        return FetchLimits.untrusted(
+            max_bytes=self._settings.max_fetch_bytes, max_pixels=self._settings.max_pixels
         )
 
 

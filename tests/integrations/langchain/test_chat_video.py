@@ -2,7 +2,6 @@
 
 import base64
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import pytest
 
@@ -12,11 +11,14 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.exceptions import ContextOverflowError
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.runnables import ConfigurableField
-from pydantic import ValidationError
 
 import framesift
-from framesift.errors import BudgetError, ForbiddenAddressError, InvalidOptionError
-from langchain_framesift._blocks import UNTRUSTED
+from framesift.errors import (
+    BudgetError,
+    ForbiddenAddressError,
+    InvalidOptionError,
+    UnknownNameError,
+)
 from langchain_framesift.chat_models import ChatFramesift, PromptTooLongError
 
 CLIP = "synthetic://number?seed=3"
@@ -172,7 +174,7 @@ def test_addresses_that_messages_must_not_name_are_refused(chat, address):
 
 
 def test_a_path_is_read_where_files_are_allowed(chat, expected):
-    limits = replace(UNTRUSTED, allow_files=True)
+    limits = framesift.FetchLimits()
     trusting = ChatFramesift(model="tiny", limits=limits, loaded=chat.loaded)
     with framesift.open_video(CLIP) as local:
         answer = trusting.invoke([asked(type="video", url=str(local.path))])
@@ -193,9 +195,9 @@ def test_a_conversation_that_is_too_long_is_told_as_langchain_tells_it(chat):
 
 
 def test_wrong_settings_are_refused_when_the_model_is_made():
-    with pytest.raises(ValidationError, match="keep"):
+    with pytest.raises(BudgetError, match=r"^keep=0\.0 must be a number above 0"):
         ChatFramesift(model="tiny", keep=0.0)
-    with pytest.raises(ValidationError, match="choose one of"):
+    with pytest.raises(UnknownNameError, match="choose one of"):
         ChatFramesift(model="tiny", strategy="tempral")
 
 

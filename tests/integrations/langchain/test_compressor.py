@@ -25,7 +25,7 @@ from langchain_core.runnables import ConfigurableField, RunnableLambda
 from PIL import Image
 
 import framesift
-from framesift import FetchLimits, Progress
+from framesift import FetchLimits
 from framesift.errors import (
     DownloadError,
     ForbiddenAddressError,
@@ -33,7 +33,6 @@ from framesift.errors import (
     VideoTooLargeError,
 )
 from langchain_framesift import CompressVideoBlocks, VideoCompressor, VideoPrompt
-from langchain_framesift.compressor import _teller
 
 CUTS = "synthetic://cuts?seconds=6&seed=2&width=128&height=96&fps=4"
 BLOCK = {"type": "video", "url": CUTS}
@@ -142,18 +141,6 @@ def test_progress_comes_as_custom_events(compressor):
     assert list(dict.fromkeys(event["stage"] for event in told)) == ["draw", "encode", "select"]
     encoded = [event for event in told if event["stage"] == "encode"]
     assert encoded[-1] == {"stage": "encode", "done": 6.0, "total": 6, "unit": "frame"}
-
-
-def test_progress_of_many_small_steps_is_told_now_and_then(compressor, monkeypatch):
-    told = []
-    monkeypatch.setattr(
-        "langchain_framesift.compressor.dispatch_custom_event",
-        lambda name, data, config: told.append(data),
-    )
-    tell = _teller({})
-    for done in [0] * 500 + list(range(500)):
-        tell(Progress(stage="plan", done=done, total=None, unit="step"))
-    assert 1 <= len(told) < 50
 
 
 def test_tokens_go_out_for_an_engine_that_takes_prompt_embeddings():

@@ -11,12 +11,12 @@ from llama_index.core.llms import ChatMessage, ImageBlock, TextBlock, VideoBlock
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.query_engine import RetrieverQueryEngine, SimpleMultiModalQueryEngine
 from llama_index.core.tools import FunctionTool
-from pydantic import ValidationError
 
 from framesift import Answer, Assistant, Message, VideoCompressor, load_vlm
 from framesift.errors import (
     BudgetError,
     ForbiddenAddressError,
+    FramesiftError,
     InvalidOptionError,
     UnknownNameError,
 )
@@ -185,7 +185,7 @@ def test_too_long_a_prompt_says_so(llm):
 
 @pytest.mark.parametrize("options", [{"keep": 0}, {"strategy": "best"}, {"fps": -1}])
 def test_wrong_options_are_told_when_it_is_made(options):
-    with pytest.raises(ValidationError):
+    with pytest.raises(FramesiftError):
         FramesiftMultiModalLLM(model="tiny", **options)
 
 

@@ -17,9 +17,8 @@ from llama_index.core.schema import (
 from llama_index.core.storage.docstore import SimpleDocumentStore
 from llama_index.core.vector_stores import SimpleVectorStore
 from PIL import Image
-from pydantic import ValidationError
 
-from framesift.errors import UnknownNameError
+from framesift.errors import InvalidOptionError, UnknownNameError
 from framesift.selectors.keyframes import Keyframes
 from llama_index.readers.framesift import FramesiftFramePostprocessor, FramesiftVideoSplitter
 
@@ -165,7 +164,7 @@ def test_few_pictures_stay_as_they_are(make_reader, clips_made, count):
 
 
 def test_wrong_options_of_the_postprocessor_are_told(make_reader, clips_made):
-    with pytest.raises(ValidationError):
+    with pytest.raises(InvalidOptionError, match=r"^max_frames=0 "):
         FramesiftFramePostprocessor(max_frames=0)
     nodes = scored(make_reader(segment_seconds=1).load_data(clips_made / "number.mp4"))
     step = FramesiftFramePostprocessor(vlm="no such model")

@@ -12,12 +12,12 @@ from llama_index.core import SimpleDirectoryReader
 from llama_index.core.readers.base import ReaderConfig
 from llama_index.core.schema import ImageDocument, NodeRelationship
 from PIL import Image
-from pydantic import ValidationError
 
 from framesift import FetchLimits, VideoCompressor
 from framesift.errors import (
     CorruptVideoError,
     ForbiddenAddressError,
+    FramesiftError,
     SourceError,
     UnsupportedSourceError,
     VideoTooLargeError,
@@ -250,7 +250,7 @@ def test_a_reader_survives_json_and_pickle(make_reader, clips_made):
     ],
 )
 def test_wrong_options_are_told_when_it_is_made(make_reader, options):
-    with pytest.raises(ValidationError):
+    with pytest.raises(FramesiftError):
         make_reader(**options)
 
 

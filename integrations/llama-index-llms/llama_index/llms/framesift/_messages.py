@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from llama_index.core.base.llms.types import (
     CachePoint,
@@ -20,17 +19,9 @@ from llama_index.core.base.llms.types import (
 
 from framesift import Message
 from framesift.errors import InvalidOptionError
+from framesift.serving import data_uri, role_of, tool_calls
 
-Role = Literal["user", "assistant", "system"]
-
-_ROLES: Final[dict[MessageRole, Role]] = {
-    MessageRole.SYSTEM: "system",
-    MessageRole.DEVELOPER: "system",
-    MessageRole.ASSISTANT: "assistant",
-    MessageRole.CHATBOT: "assistant",
-    MessageRole.MODEL: "assistant",
-}
-_RESULTS: Final = (MessageRole.TOOL, MessageRole.FUNCTION)
+RESULTS: Final = (MessageRole.TOOL, MessageRole.FUNCTION)
 
 
 def conversation(messages: Sequence[ChatMessage], fps: float) -> list[Message]:
@@ -48,13 +39,11 @@ def conversation(messages: Sequence[ChatMessage], fps: float) -> list[Message]:
 
 def _message(message: ChatMessage, fps: float) -> Message:
     texts = [block.text for block in message.blocks if isinstance(block, TextBlock)]
-    if message.role in _RESULTS:
-        texts.insert(0, "Result of the tool:")
-    media = [block for block in message.blocks if not _is_beside(block)]
+    text = "\n".join(text for text in texts if text)
     return Message(
-        role=_ROLES.get(message.role, "user"),
-        text="\n".join(text for text in texts if text),
-        videos=tuple(_video(block, fps) for block in media),
+        role=role_of(message.role.value),
+        text=tool_calls.result(text) if message.role in RESULTS else text,
+        videos=tuple(_video(block, fps) for block in message.blocks if not _is_beside(block)),
     )
 
 
@@ -82,7 +71,7 @@ def _video(block: ContentBlock, fps: float) -> Path | str:
     if held is not None:
         # Only bytes are resolved here: a link would be fetched without any check.
         content = block.resolve_video() if isinstance(block, VideoBlock) else block.resolve_image()
-        return f"data:{kind};base64,{b64encode(content.read()).decode()}"
+        return data_uri(content.read(), kind)
     if block.path is not None:
         return block.path
     if block.url is not None:

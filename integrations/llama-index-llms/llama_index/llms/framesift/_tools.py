@@ -1,4 +1,4 @@
-"""Tool calls of `framesift.answering.tool_calls` as LlamaIndex has them."""
+"""Tool calls of `framesift.serving.tool_calls` as LlamaIndex has them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.tools import BaseTool
 
-from framesift.answering import tool_calls
+from framesift.serving import tool_calls
 
 
 def instructions(tools: Sequence[BaseTool], *, required: bool) -> str:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import closing
 from threading import Lock
-from typing import Any, Self
+from typing import Any
 
 from llama_index.core.base.llms.types import (
     ChatMessage,
@@ -23,7 +23,7 @@ from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_ca
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.tools import BaseTool
-from pydantic import Field, PrivateAttr, field_serializer, model_validator
+from pydantic import Field, PrivateAttr, field_serializer
 
 from framesift import (
     Answer,
@@ -31,16 +31,14 @@ from framesift import (
     Assistant,
     EvidenceKind,
     FetchLimits,
-    Generation,
     VideoCompressor,
-    create_strategy,
 )
-from framesift.vlms.base import VLM
+from framesift.serving import VLM, CompressionFields, GenerationFields
 from llama_index.llms.framesift._messages import conversation
 from llama_index.llms.framesift._tools import calls_in, instructions
 
 
-class FramesiftMultiModalLLM(FunctionCallingLLM):
+class FramesiftMultiModalLLM(CompressionFields, GenerationFields, FunctionCallingLLM):
     """Answers about text, pictures and videos by a vision LLM on this machine.
 
     Blocks of videos and pictures may stand in any message, by path, link or bytes. Of each video
@@ -48,33 +46,17 @@ class FramesiftMultiModalLLM(FunctionCallingLLM):
     reads only what is new. Weights load with the first answer; threads may share a model.
 
     `raw` of a response is the whole `framesift.Answer` as JSON: evidence with times, and usage with
-    visual tokens before and after. Tools are called in plain text (see `answering.tool_calls`),
+    visual tokens before and after. Tools are called in plain text (see `serving.tool_calls`),
     so whether that works depends on the model.
     """
 
     model: str | VLM
     """A name, hub id or folder, as `framesift.load_vlm` takes it, or a loaded model; `"tiny"` is
     the embedded toy, which knows synthetic videos only."""
-    strategy: str = "temporal"
-    """Decides which visual tokens survive, such as `"temporal:threshold=0.9"`."""
-    keep: float = Field(default=0.25, gt=0, le=1, allow_inf_nan=False, strict=True)
-    """Fraction of the visual tokens kept."""
-    max_visual_tokens: int | None = Field(default=None, ge=1, strict=True)
-    """Most visual tokens kept of each video; the smaller of this and `keep` wins."""
-    max_frames: int | None = Field(default=None, ge=1, strict=True)
-    """Most frames of a video that are encoded, None for all that were sampled."""
-    fps: float = Field(default=1.0, gt=0, allow_inf_nan=False, strict=True)
-    """Frames sampled per second of video."""
-    limits: FetchLimits = FetchLimits(allow_files=False)
+    limits: FetchLimits = Field(default_factory=FetchLimits.untrusted)
     """What a link may cost and where it may go; `path` of a block is always opened."""
-    temperature: float = Field(default=0.0, ge=0, allow_inf_nan=False, strict=True)
-    """0 takes the likeliest token; above 0 draws."""
-    max_tokens: int = Field(default=256, ge=1, strict=True)
-    """Most tokens of an answer."""
     stop: tuple[str, ...] = ()
     """An answer ends before the first of these."""
-    seed: int | None = Field(default=None, strict=True)
-    """Makes draws repeatable."""
     evidence: EvidenceKind | None = "auto"
     """By which weights the stretches that an answer rests on are found."""
     context_window: int | None = Field(default=None, ge=1, strict=True)
@@ -86,11 +68,6 @@ class FramesiftMultiModalLLM(FunctionCallingLLM):
     def class_name(cls) -> str:
         """Returns the name of the class; that it contains "multi" tells LlamaIndex what it is."""
         return "framesift_multi_modal_llm"
-
-    @model_validator(mode="after")
-    def _check_strategy(self) -> Self:
-        create_strategy(self.strategy)
-        return self
 
     @field_serializer("model")
     def _spec(self, model: str | VLM) -> str:
@@ -213,7 +190,7 @@ class FramesiftMultiModalLLM(FunctionCallingLLM):
     def _answered(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponse:
         answer = self._loaded().reply(
             conversation(messages, self.fps),
-            generation=self._generation(kwargs),
+            generation=self.generation(kwargs.get("stop", self.stop), kwargs),
             evidence=self.evidence,
         )
         return _response(answer)
@@ -231,33 +208,15 @@ class FramesiftMultiModalLLM(FunctionCallingLLM):
     def _stream(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> AnswerStream:
         return self._loaded().stream(
             conversation(messages, self.fps),
-            generation=self._generation(kwargs),
+            generation=self.generation(kwargs.get("stop", self.stop), kwargs),
             evidence=self.evidence,
-        )
-
-    def _generation(self, kwargs: dict[str, Any]) -> Generation:
-        stop = kwargs.get("stop", self.stop) or ()
-        return Generation(
-            max_new_tokens=kwargs.get("max_tokens", self.max_tokens),
-            temperature=kwargs.get("temperature", self.temperature),
-            stop=(stop,) if isinstance(stop, str) else tuple(stop),
-            seed=kwargs.get("seed", self.seed),
         )
 
     def _loaded(self) -> Assistant:
         with self._loading:
             if self._assistant is None:
-                self._assistant = Assistant(
-                    VideoCompressor(
-                        vlm=self.model,
-                        strategy=self.strategy,
-                        keep=self.keep,
-                        max_tokens=self.max_visual_tokens,
-                        max_frames=self.max_frames,
-                        fps=self.fps,
-                        limits=self.limits,
-                    )
-                )
+                sift = VideoCompressor(vlm=self.model, **self.compressor_options)
+                self._assistant = Assistant(sift)
             return self._assistant
 
 

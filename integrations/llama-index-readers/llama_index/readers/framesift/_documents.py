@@ -15,7 +15,7 @@ from llama_index.core.schema import (
 )
 
 from framesift import Segment, Shelved
-from framesift.types.clock import clock
+from framesift.serving import clock
 
 FOR_THE_LLM: Final = frozenset({"source", "start_seconds", "end_seconds"})
 """Metadata that a model is shown; the text already says the rest that matters to it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Annotated, Any, Final, Self
 
 from llama_index.core.readers.base import BasePydanticReader
 from llama_index.core.schema import Document
@@ -13,16 +13,8 @@ from llama_index.core.utils import get_cache_dir
 from pydantic import Field, field_serializer, model_validator
 
 from framesift import FetchLimits, KeyframeShelf, LocalVideo, VideoCompressor
-from framesift.disk import temporary
-from framesift.disk.writing import home_path
-from framesift.errors import (
-    FramesiftError,
-    SourceError,
-    UnsupportedSourceError,
-    VideoTooLargeError,
-)
-from framesift.sources.file import file_path, is_folder
-from framesift.types.options import shown
+from framesift.errors import FramesiftError, UnsupportedSourceError
+from framesift.serving import OptionFields, OptionOf, folder_of, home_path, local_copy
 from llama_index.readers.framesift._documents import documents
 
 logger = logging.getLogger(__name__)
@@ -33,7 +25,7 @@ VIDEO_SUFFIXES: Final = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg"
 Source = str | Path
 
 
-class FramesiftVideoReader(BasePydanticReader):
+class FramesiftVideoReader(OptionFields, BasePydanticReader):
     """Reads videos into one document for the whole and one with a picture for each segment.
 
     Pictures lie in `cache_dir` as `framesift.KeyframeShelf` says: by the content of the video and
@@ -41,13 +33,13 @@ class FramesiftVideoReader(BasePydanticReader):
     hashed, not decoded.
     """
 
-    segment_seconds: float = Field(default=15.0, gt=0, allow_inf_nan=False, strict=True)
+    segment_seconds: Annotated[float, OptionOf(KeyframeShelf, "seconds_each")] = 15.0
     """How much of a video one segment covers on average."""
     max_side_px: int = Field(default=768, ge=16, strict=True)
     """Longest side of a picture; smaller frames keep their size."""
     selector: str = "keyframes"
     """Picks the frame that each segment is built around."""
-    fps: float = Field(default=1.0, gt=0, allow_inf_nan=False, strict=True)
+    fps: Annotated[float, OptionOf(VideoCompressor, "fps")] = 1.0
     """Frames looked at per second of video."""
     limits: FetchLimits = Field(default_factory=FetchLimits)
     """What a download may cost and where it may go; private addresses are refused by default."""
@@ -96,7 +88,7 @@ class FramesiftVideoReader(BasePydanticReader):
         if fs is not None:
             with self._fetched(str(source), fs) as local:
                 yield from documents(self._shelf().read(local), extra_info or {})
-        elif isinstance(source, str | Path) and not self._is_folder(source):
+        elif isinstance(source, str | Path) and folder_of(source, self.limits) is None:
             yield from documents(self._shelf().read(source), extra_info or {})
         else:
             for video in self._videos(source):
@@ -113,43 +105,22 @@ class FramesiftVideoReader(BasePydanticReader):
         given: Any = source
         if isinstance(given, bytes) or not isinstance(given, str | Path | Sequence):
             raise UnsupportedSourceError(
-                f"{shown(given)} is no video; give a path, a link, or a list of them"
+                f"{given!r:.100} is no video; give a path, a link, or a list of them"
             )
         if not isinstance(source, str | Path):
             for one in source:
                 yield from self._videos(one)
-        elif not self._is_folder(source):
+        elif (folder := folder_of(source, self.limits)) is None:
             yield source
         else:
-            inside = file_path(str(source)).rglob("*")
-            files = sorted(path for path in inside if path.suffix.lower() in VIDEO_SUFFIXES)
-            if not files:
-                raise UnsupportedSourceError(
-                    f"{str(source)!r} holds no video; files must end in {', '.join(VIDEO_SUFFIXES)}"
-                )
-            yield from files
-
-    def _is_folder(self, source: Source) -> bool:
-        if source == "":
-            return False  # not the folder that one works in
-        may_look = isinstance(source, Path) or (self.limits.allow_files and "://" not in source)
-        return may_look and is_folder(str(source))
+            yield from _videos_in(folder)
 
     def _fetched(self, path: str, fs: Any) -> LocalVideo:
-        size = fs.size(path)
-        if size is not None and size > self.limits.max_bytes:
-            raise VideoTooLargeError(
-                f"{path!r} holds {size} bytes, allowed are {self.limits.max_bytes}; give a smaller "
-                "video or raise max_bytes"
-            )
         uri = str(fs.unstrip_protocol(path))
-        with temporary.kept_on_success() as folder:
-            copy = folder / (Path(path).name or "video")
-            try:
-                fs.get_file(path, str(copy))
-            except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
-                raise SourceError(f"{uri!r} cannot be read: {error}; give a video file") from error
-            return LocalVideo(path=copy, uri=uri, temporary_folder=folder)
+        size = fs.size(path)
+        return local_copy(
+            uri, lambda to: fs.get_file(path, str(to)), size_bytes=size, limits=self.limits
+        )
 
     def _shelf(self) -> KeyframeShelf:
         return KeyframeShelf(
@@ -158,3 +129,12 @@ class FramesiftVideoReader(BasePydanticReader):
             seconds_each=self.segment_seconds,
             max_side_px=self.max_side_px,
         )
+
+
+def _videos_in(folder: Path) -> list[Path]:
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
+    if not files:
+        raise UnsupportedSourceError(
+            f"{str(folder)!r} holds no video; files must end in {', '.join(VIDEO_SUFFIXES)}"
+        )
+    return files

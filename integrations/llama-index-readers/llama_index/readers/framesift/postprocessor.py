@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
+from typing import Annotated
 
-import numpy as np
-import torch
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import ImageDocument, ImageNode, NodeWithScore, QueryBundle
-from PIL import Image
 from pydantic import Field, PrivateAttr, field_serializer
 
-from framesift import EvidenceKind, Frames, VideoCompressor
-from framesift.encoders import registry as encoders
-from framesift.selectors import registry as selectors
-from framesift.vlms.base import VLM
+from framesift import EvidenceKind, VideoCompressor
+from framesift.serving import (
+    VLM,
+    OptionFields,
+    OptionOf,
+    find_pictures,
+    select_pictures,
+)
 
 
-class FramesiftFramePostprocessor(BaseNodePostprocessor):
+class FramesiftFramePostprocessor(OptionFields, BaseNodePostprocessor):
     """Keeps at most `max_frames` of the retrieved pictures, and every node that has none.
 
     With a `vlm`, those stay that it finds the query in, fewer where few are like it. Without one,
@@ -31,7 +33,7 @@ class FramesiftFramePostprocessor(BaseNodePostprocessor):
     max_frames: int = Field(default=4, ge=1, strict=True)
     vlm: str | VLM | None = None
     """Judges pictures by the query: a name, a hub id, a folder or a loaded model."""
-    keep: float = Field(default=0.25, gt=0, le=1, allow_inf_nan=False, strict=True)
+    keep: Annotated[float, OptionOf(VideoCompressor, "keep")] = 0.25
     """Fraction of the tokens of each picture that the `vlm` reads."""
     evidence: EvidenceKind = "auto"
     """By which weights of the `vlm` pictures are found."""
@@ -58,35 +60,21 @@ class FramesiftFramePostprocessor(BaseNodePostprocessor):
         query = "" if query_bundle is None else query_bundle.query_str
         shown.sort(key=lambda pair: _moment(pair[0]))
         pictures = [picture for _, picture in shown]
-        places = (
-            self._asked(pictures, query) if self.vlm and query else self._selected(pictures, query)
+        places = self._found(pictures, query) if self.vlm and query else set()
+        # Retrieval has its reasons where the model sees nothing of the query.
+        places = places or select_pictures(
+            pictures, self.max_frames, query or None, selector=self.selector
         )
         dropped = {id(node) for place, (node, _) in enumerate(shown) if place not in places}
         return [node for node in nodes if id(node) not in dropped]
 
-    def _asked(self, pictures: Sequence[Path], query: str) -> set[int]:
+    def _found(self, pictures: Sequence[Path], query: str) -> set[int]:
         """Returns the places of the pictures that the model's answer rests on."""
         with self._lock:
             if self._asking is None:
                 self._asking = VideoCompressor(vlm=self.vlm, keep=self.keep)
-            with self._asking.open(pictures) as chat:
-                found = chat.find(query, self.max_frames, evidence=self.evidence)
-        wanted = {segment.uri for segment in found}
-        shown = {place for place, picture in enumerate(pictures) if str(picture) in wanted}
-        # Retrieval has its reasons where the model sees nothing of the query.
-        return shown or self._selected(pictures, query)
-
-    def _selected(self, pictures: Sequence[Path], query: str) -> set[int]:
-        """Returns the places of the pictures that the selector picks."""
-        selector, times = selectors.create(self.selector), np.arange(len(pictures), dtype=float)
-        tokens = None
-        if selector.encoder is not None:
-            encoder = encoders.create(selector.encoder)
-            pixels = np.stack([_pixels(picture, encoder.input_px) for picture in pictures])
-            frames = Frames(data=pixels, pts_seconds=times, indices=times.astype(np.int64))
-            tokens = encoder.encode(frames)
-        chosen = selector.select(torch.from_numpy(times), tokens, self.max_frames, query or None)
-        return set(chosen.indices)
+            sift = self._asking
+        return find_pictures(sift, pictures, query, self.max_frames, evidence=self.evidence)
 
 
 def _picture(found: NodeWithScore) -> Path | None:
@@ -99,11 +87,3 @@ def _picture(found: NodeWithScore) -> Path | None:
 def _moment(found: NodeWithScore) -> tuple[str, float]:
     metadata = found.metadata
     return str(metadata.get("source", "")), float(metadata.get("keyframe_seconds", 0.0))
-
-
-def _pixels(
-    picture: Path, size_px: tuple[int, int]
-) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    height, width = size_px
-    with Image.open(picture) as image:
-        return np.asarray(image.convert("RGB").resize((width, height), Image.Resampling.BOX))

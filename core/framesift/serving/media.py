@@ -1,15 +1,14 @@
-"""Reads videos and pictures out of the content of messages, however a block spells them.
+"""Videos and pictures in the content of chat messages, however a block spells them.
 
-`parts(content)` gives what a message holds, in its order: text as `str`, videos and pictures as
-`Media`, and every block of another kind as it is. `media_of(block)` reads one block.
+`content_parts(content)` gives what a message holds, in its order: text as `str`, videos and
+pictures as `Media`, and every block of another kind as it is. `media_of(block)` reads one block.
 
 `Media.uri` goes to any function of framesift that takes a video, pictures included: a link, a path,
 or a data: URI where the block holds bytes, each with `#t=START,END` where the block means a part
-(W3C Media Fragments, which the core reads). `Media.fps` goes before a compressor's own.
+(W3C Media Fragments). `Media.fps` goes before a compressor's own.
 
-Nothing is fetched, decoded or judged here; what may be opened is for the core's `FetchLimits` to
-say, and `UNTRUSTED` is what suits blocks from strangers: links to public addresses and bytes, but
-no files of this machine.
+Nothing is fetched, decoded or judged here; what may be opened is for `FetchLimits` to say, and
+`FetchLimits.untrusted()` is what suits blocks from strangers.
 """
 
 from __future__ import annotations
@@ -23,7 +22,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from framesift import FetchLimits
 from framesift.errors import InvalidOptionError, UnsupportedSourceError
 from framesift.fetching.limits import MAX_ADDRESS
 from framesift.fetching.parts import split_part
@@ -31,9 +29,6 @@ from framesift.types.video import with_part
 
 Block = Mapping[str, Any]
 Kind = Literal["video", "image"]
-
-UNTRUSTED: Final = FetchLimits(allow_files=False)
-"""What may be opened of a message from anybody."""
 
 _KINDS: Final[Mapping[str, Kind]] = {
     "video": "video",
@@ -78,7 +73,12 @@ def content_id(content: bytes) -> str:
     return f"framesift-{hashlib.sha256(content).hexdigest()[:32]}"
 
 
-def parts(content: str | list[Any]) -> Iterator[str | Media | Block]:
+def data_uri(content: bytes, mime_type: str) -> str:
+    """Returns the data: URI that holds `content`, such as the bytes of a video."""
+    return f"data:{mime_type};base64,{b64encode(content).decode()}"
+
+
+def content_parts(content: str | list[Any]) -> Iterator[str | Media | Block]:
     """Yields what the content of a message holds: texts, media, and other blocks as they are.
 
     Raises:

@@ -10,7 +10,7 @@ from langchain_core.messages import HumanMessage
 from langchain_core.messages.content import create_image_block, create_video_block
 
 from framesift.errors import InvalidOptionError, UnsupportedSourceError
-from langchain_framesift._blocks import Media, media_of, parts
+from framesift.serving import Media, content_parts, media_of
 
 LINK = "https://example.com/talk.mp4"
 BYTES = b64encode(b"\x00\x01video").decode()
@@ -154,12 +154,12 @@ def test_ids_depend_on_the_content_alone():
 def test_parts_keep_the_order_and_leave_other_blocks_as_they_are():
     audio = {"type": "audio", "base64": BYTES, "mime_type": "audio/wav"}
     content = ["plain", create_video_block(url=LINK), audio, {"type": "text", "text": "typed"}]
-    assert list(parts(content)) == ["plain", Media(kind="video", uri=LINK), audio, "typed"]
-    assert list(parts("only text")) == ["only text"]
-    assert list(parts([])) == []
+    assert list(content_parts(content)) == ["plain", Media(kind="video", uri=LINK), audio, "typed"]
+    assert list(content_parts("only text")) == ["only text"]
+    assert list(content_parts([])) == []
 
 
 def test_blocks_that_langchain_does_not_know_are_read_from_content_blocks_too():
     message = HumanMessage([{"type": "video_url", "video_url": {"url": LINK}}])
     assert message.content_blocks[0]["type"] == "non_standard"
-    assert list(parts(message.content_blocks)) == [Media(kind="video", uri=LINK)]
+    assert list(content_parts(message.content_blocks)) == [Media(kind="video", uri=LINK)]

@@ -1,0 +1,147 @@
+"""Options of compressors and answers as fields of the objects that frameworks build with pydantic.
+
+Ranges, descriptions and error lines are those of `VideoCompressor` and `Generation`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationError
+from pydantic import field_validator as validator
+from pydantic_core import core_schema
+
+from framesift.answering.generation import Generation
+from framesift.compression.compressor import VideoCompressor
+from framesift.errors import FramesiftError, InvalidOptionError
+from framesift.fetching.limits import FetchLimits
+from framesift.strategies.base import create_strategy
+from framesift.types.options import checked_option, shown
+from framesift.types.schema import options_schema
+
+
+@dataclass(frozen=True)
+class OptionOf:
+    """Stands in the annotation of a field that is an option of a class of framesift.
+
+    Args:
+        kind: the class.
+        name: of the option there; the field may have another.
+    """
+
+    kind: type
+    name: str
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return core_schema.with_info_before_validator_function(self._checked, handler(source))
+
+    def __get_pydantic_json_schema__(self, *_: Any) -> dict[str, Any]:
+        option: dict[str, Any] = options_schema(self.kind)["properties"][self.name]
+        return {key: value for key, value in option.items() if key != "default"}
+
+    def _checked(self, value: Any, info: core_schema.ValidationInfo) -> Any:
+        try:
+            return checked_option(self.kind, self.name, value)
+        except FramesiftError as error:
+            line = str(error).removeprefix(f"{self.name}=")
+            raise type(error)(f"{info.field_name}={line}") from error
+
+
+class OptionFields(BaseModel):
+    """A model of pydantic whose constructor raises framesift's errors, each one line."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    def __init__(self, **given: Any) -> None:
+        """Takes the fields by name.
+
+        Raises:
+            FramesiftError: the first that is wrong, `InvalidOptionError` where nothing fits better.
+        """
+        try:
+            super().__init__(**given)
+        except ValidationError as error:
+            raise option_error(error) from None
+
+
+def option_error(error: ValidationError) -> FramesiftError:
+    """Returns the first of the errors that pydantic has found, in one line."""
+    first = error.errors()[0]
+    if isinstance(cause := first.get("ctx", {}).get("error"), FramesiftError):
+        return cause
+    name = ".".join(map(str, first["loc"])) or error.title
+    if first["type"] == "missing":
+        return InvalidOptionError(f"{error.title} needs {name}; give it")
+    reason = first["msg"][0].lower() + first["msg"][1:]
+    return InvalidOptionError(f"{name}={shown(first['input'])} is not allowed: {reason}")
+
+
+class CompressionFields(OptionFields):
+    """Which tokens of each video a model reads, and what may be opened."""
+
+    strategy: str = "temporal"
+    """Decides which visual tokens survive, such as `"temporal:threshold=0.9"`."""
+    keep: Annotated[float, OptionOf(VideoCompressor, "keep")] = 0.25
+    """Fraction of the visual tokens kept."""
+    max_visual_tokens: Annotated[int | None, OptionOf(VideoCompressor, "max_tokens")] = None
+    """Most visual tokens kept of each video; the smaller of this and `keep` wins."""
+    max_frames: Annotated[int | None, OptionOf(VideoCompressor, "max_frames")] = None
+    """Most frames of a video that are encoded, None for all that were sampled."""
+    gate: Annotated[float | None, OptionOf(VideoCompressor, "gate")] = None
+    """Least similarity to the last encoded frame at which one copies its tokens."""
+    fps: Annotated[float, OptionOf(VideoCompressor, "fps")] = 1.0
+    """Frames sampled per second of video."""
+    limits: FetchLimits = Field(default_factory=FetchLimits.untrusted)
+    """What may be opened: by default links to public addresses, but no files of this machine."""
+
+    @validator("strategy")
+    @classmethod
+    def _known(cls, strategy: str) -> str:
+        create_strategy(strategy)
+        return strategy
+
+    @property
+    def compressor_options(self) -> dict[str, Any]:
+        """The options as `VideoCompressor` takes them."""
+        return {
+            "strategy": self.strategy,
+            "keep": self.keep,
+            "max_tokens": self.max_visual_tokens,
+            "max_frames": self.max_frames,
+            "gate": self.gate,
+            "fps": self.fps,
+            "limits": self.limits,
+        }
+
+
+class GenerationFields(OptionFields):
+    """How answers are chosen."""
+
+    temperature: Annotated[float, OptionOf(Generation, "temperature")] = 0.0
+    """0 takes the likeliest token; above 0 draws."""
+    max_tokens: Annotated[int, OptionOf(Generation, "max_new_tokens")] = 256
+    """Most tokens of an answer."""
+    top_p: Annotated[float | None, OptionOf(Generation, "top_p")] = None
+    """Draw among the likeliest tokens that hold this probability together."""
+    top_k: Annotated[int | None, OptionOf(Generation, "top_k")] = None
+    """Draw among this many likeliest tokens."""
+    seed: Annotated[int | None, OptionOf(Generation, "seed")] = None
+    """Makes draws repeatable."""
+
+    def generation(self, stop: str | Sequence[str] | None, given: dict[str, Any]) -> Generation:
+        """Returns how one answer is chosen.
+
+        Args:
+            stop: the answer ends before the first of these.
+            given: options of this call by name, which go before the fields; others are ignored.
+        """
+        names = ("temperature", "top_p", "top_k", "seed")
+        return Generation(
+            max_new_tokens=given.get("max_tokens", self.max_tokens),
+            stop=(stop,) if isinstance(stop, str) else tuple(stop or ()),
+            **{name: given.get(name, getattr(self, name)) for name in names},
+        )

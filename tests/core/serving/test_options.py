@@ -1,0 +1,49 @@
+"""Fields of a framework's object have the ranges and error lines of framesift's own options."""
+
+import pytest
+
+from framesift import FetchLimits
+from framesift.errors import BudgetError, InvalidOptionError, UnknownNameError
+from framesift.serving import CompressionFields, GenerationFields
+
+
+class Both(CompressionFields, GenerationFields):
+    name: str
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "line"),
+    [
+        ({"keep": 2}, BudgetError, r"^keep=2 must be a number above 0 and of at most 1"),
+        ({"max_visual_tokens": 0}, BudgetError, r"^max_visual_tokens=0 must be a whole number"),
+        ({"max_tokens": 0}, InvalidOptionError, r"^max_tokens=0 must be a whole number"),
+        ({"fps": "1"}, InvalidOptionError, r"^fps='1' must be a number"),
+        ({"strategy": "tempral"}, UnknownNameError, r"did you mean 'temporal'"),
+        ({"limits": 3}, InvalidOptionError, r"^limits=3 is not allowed: input should be"),
+        ({"name": None}, InvalidOptionError, r"^name=None is not allowed: input should be"),
+    ],
+)
+def test_a_wrong_field_is_one_line(given, error, line):
+    with pytest.raises(error, match=line) as refused:
+        Both(**{"name": "x", **given})
+    assert "\n" not in str(refused.value)
+
+
+def test_a_field_that_is_missing_is_named():
+    with pytest.raises(InvalidOptionError, match=r"^Both needs name"):
+        Both()
+
+
+def test_fields_become_options_of_the_core():
+    made = Both(name="x", max_visual_tokens=9, max_tokens=7, seed=1)
+    assert made.compressor_options["max_tokens"] == 9
+    assert made.compressor_options["limits"] == FetchLimits(allow_files=False)
+    chosen = made.generation("end", {"temperature": 0.5})
+    assert (chosen.max_new_tokens, chosen.seed) == (7, 1)
+    assert (chosen.stop, chosen.temperature) == (("end",), 0.5)
+
+
+def test_the_schema_of_a_field_is_that_of_the_option():
+    field = CompressionFields.model_json_schema()["properties"]["keep"]
+    assert (field["exclusiveMinimum"], field["maximum"], field["default"]) == (0, 1, 0.25)
+    assert field["description"].startswith("Fraction of the tokens kept")

@@ -1,0 +1,48 @@
+"""Adapters stand on public names alone, and each is a small translation."""
+
+import ast
+import importlib
+import inspect
+from pathlib import Path
+
+import pytest
+
+ADAPTERS = Path(__file__).parents[2] / "integrations"
+FILES = sorted(ADAPTERS.rglob("*.py"))
+PUBLIC = ("framesift", "framesift.errors", "framesift.export", "framesift.serving")
+
+
+def public_names(module):
+    """Returns what a table lists, or the classes that the module of errors defines."""
+    table = importlib.import_module(module)
+    errors = (name for name, value in vars(table).items() if inspect.isclass(value))
+    return set(getattr(table, "__all__", errors))
+
+
+def core_imports(tree):
+    """Yields each module of the core that a file imports from, and the names that it takes."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (
+                (name.name, set()) for name in node.names if name.name.split(".")[0] == "framesift"
+            )
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "framesift":
+            yield node.module, {name.name for name in node.names}
+
+
+def attributes_of_core(tree):
+    """Yields dotted names such as `framesift.strategies.facts` that a file reads."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and (text := ast.unparse(node)).startswith("framesift."):
+            yield text
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ADAPTERS)))
+def test_an_adapter_imports_public_names_alone(path):
+    tree = ast.parse(path.read_text())
+    for module, names in core_imports(tree):
+        assert module in PUBLIC, f"{path} must not import {module}"
+        assert names <= public_names(module), f"{path} takes {names - public_names(module)}"
+    for dotted in attributes_of_core(tree):
+        assert dotted.split(".")[1] in public_names("framesift"), f"{path} reads {dotted}"
+        assert "base" not in dotted.split("."), f"{path} reads {dotted}"
