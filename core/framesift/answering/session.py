@@ -59,10 +59,9 @@ class Session:
             kinds = ", ".join(map(repr, get_args(Positions)))
             raise InvalidOptionError(f"positions={shown(positions)} must be one of {kinds}")
         if isinstance(model, VLM):
-            load: Callable[[], VLM] = lambda: model  # noqa: E731
+            self._model = Once.made(model)
         else:
-            load = model if callable(model) else partial(load_vlm, model)
-        self._model: Final = Once(load)
+            self._model = Once(model if callable(model) else partial(load_vlm, model))
         self._positions: Final = positions
         self._cache: Final = PrefixCache()
         self._unpaid_seconds = 0.0, 0.0

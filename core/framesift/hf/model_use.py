@@ -97,6 +97,13 @@ class Once(Generic[Made]):
         self._key: Final = object()
         self._value: Made | None = None
 
+    @classmethod
+    def made(cls, value: Made) -> Once[Made]:
+        """Returns one whose value is there already."""
+        once = cls(lambda: value)
+        once._value = value
+        return once
+
     def __call__(self) -> Made:
         """Returns the value."""
         if self._value is None:

@@ -67,12 +67,11 @@ class Assistant:
             InvalidOptionError: the compressor has no `vlm`, or an encoder of another model.
         """
         if isinstance(compressor, VideoCompressor):
-            made = compressor
-            _ = made.answering_vlm
-            self._compressor = Once(lambda: made)
+            self._compressor = Once.made(compressor)
+            self._session = Session(compressor.answering_vlm)
         else:
             self._compressor = Once(compressor)
-        self._session: Final = Session(partial(_model_of, self._compressor))
+            self._session = Session(partial(_model_of, self._compressor))
         self._search: Final = Search(self._session)
         self._held: dict[Hashable, CompressedVideo] = {}
         self._logged_limit: str | None = None

@@ -1,4 +1,4 @@
-"""The weights of vision LLMs in memory: one copy for all who load them in the same way."""
+"""The weights of vision LLMs in memory: one copy for all loads with the same options."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def shared_model(vlm: VLM) -> Any:
-    """Returns the model of a checkpoint, once for all who ask for the same weights while one does.
+    """Returns the model of a checkpoint; while it is referenced, the same one for the same options.
 
     A folder whose files have changed is loaded anew.
 

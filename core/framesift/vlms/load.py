@@ -1,4 +1,4 @@
-"""One door to every vision LLM: a registered name, a hub id or a folder."""
+"""Loads a vision LLM by a registered name, a hub id or a folder."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def load_vlm(
 
 
 def limitation_of(name: str, *, instead: str) -> str | None:
-    """Returns what a registered model cannot answer about, before anything is loaded.
+    """Returns why answers of a registered model mean nothing, before it is loaded, or None.
 
     Args:
         name: a name, spec, hub id or folder, as `load_vlm` takes it; the latter two have no limits
@@ -80,12 +80,12 @@ def _family(model: str, trust_remote_code: bool) -> str:
         )
     # Where several read a type, the first holds: "llava" before "tiny", a model of its own.
     families: dict[str, str] = {
-        kind: name for name in reversed(registry.names()) for kind in registry.get(name).model_types
+        read: name for name in reversed(registry.names()) for read in registry.get(name).model_types
     }
-    found = model_type(model, trust_remote_code)
-    if found not in families:
+    kind = model_type(model, trust_remote_code)
+    if kind not in families:
         raise ModelError(
-            f"{called(model)!r} is a model of type {found!r}; supported are "
+            f"{called(model)!r} is a model of type {kind!r}; supported are "
             f"{', '.join(sorted(families))}; pass a checkpoint of one of these"
         )
-    return families[found]
+    return families[kind]
