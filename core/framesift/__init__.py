@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from framesift.answering.session import Session
     from framesift.answering.stream import AnswerStream
     from framesift.compression.compressor import VideoCompressor
-    from framesift.compression.encoded import EncodedVideo
+    from framesift.compression.encoding import EncodedVideo
     from framesift.export.files import load_compressed, save_compressed, save_keyframe
     from framesift.export.keyframe_folder import KeyframeShelf, Shelved
     from framesift.fetching.limits import FetchLimits
@@ -50,8 +50,8 @@ _HOMES = {
     "Chat": "framesift.answering.chat",
     "CompressedVideo": "framesift.types.compressed",
     "CompressionReport": "framesift.types.compressed",
+    "EncodedVideo": "framesift.compression.encoding",
     "EvidenceKind": "framesift.types.answer",
-    "EncodedVideo": "framesift.compression.encoded",
     "FetchLimits": "framesift.fetching.limits",
     "Frames": "framesift.types.frames",
     "Generation": "framesift.answering.generation",

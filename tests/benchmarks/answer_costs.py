@@ -10,7 +10,7 @@ from benchmarks.process import Json, Laps
 from framesift.answering.chat import Chat
 from framesift.answering.generation import Generation
 from framesift.compression.compressor import VideoCompressor
-from framesift.compression.encoded import EncodedVideo
+from framesift.compression.encoding import EncodedVideo
 from framesift.sources.base import open_video
 from framesift.types.compressed import CompressedVideo
 from framesift.vlms.base import VLM, Turn, collate

@@ -3,37 +3,109 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
-from time import perf_counter
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Annotated
+
+from pydantic import Field
 
 from framesift.answering.chat import Chat
-from framesift.answering.checks import check_question
 from framesift.answering.generation import GREEDY, Generation, OnText
-from framesift.answering.limits import Positions, encoder_memory_errors
-from framesift.compression.encoded import Compression
-from framesift.compression.pictures import Pictures
-from framesift.compression.steps import Stages, Video
-from framesift.errors import BudgetError, InvalidOptionError
+from framesift.answering.limits import Positions
+from framesift.compression.encoding import EncodedVideo
+from framesift.compression.moments import SECONDS_PER_SEGMENT
+from framesift.compression.opening import Fps, Opener, Video
+from framesift.compression.parts import Parts
+from framesift.compression.pipeline import Pipeline
+from framesift.decoders.base import Decoder
+from framesift.encoders.base import Encoder
+from framesift.errors import BudgetError
+from framesift.fetching.limits import FetchLimits
 from framesift.run import Run
+from framesift.selectors.base import Selector
+from framesift.strategies.base import Strategy
 from framesift.types.answer import Answer, EvidenceKind, Segment
+from framesift.types.budget import Budget, Keep, MaxTokens
 from framesift.types.compressed import CompressedVideo, Keyframe
 from framesift.types.frames import Frames
 from framesift.types.moment import Moment
-from framesift.types.options import side_px, whole
+from framesift.types.options import Count, Options, Raises
 from framesift.types.video import Warn
 from framesift.vlms.base import VLM
 
-SECONDS_PER_SEGMENT = 15.0
-"""How much of a video one segment covers on average, unless a count is given."""
-
 
 @dataclass(frozen=True, kw_only=True)
-class VideoCompressor(Compression):
+class VideoCompressor(Options):
     """Keeps what carries information of a video; the instance is the configuration.
 
-    Every part may be given as a spec string such as `"temporal:threshold=0.9"` or as an object.
+    Parts may be given as spec strings such as `"temporal:threshold=0.9"` or as objects.
+
+    What the methods share:
+
+    - `video` is an address, a path, an open `LocalVideo`, a PIL image or a `CompressedVideo`. It
+      raises `SourceError` where it cannot be fetched, `DecodeError` where it cannot be decoded.
+    - `question` is what the result should help to answer, for parts that read it.
+    - `max_side_px` is the longest side that pictures are scaled down to; None for the display size.
+    - `warn` is called once with each thing that goes wrong without ending the work, which a report
+      or an answer lists too; without it, such lines are logged.
     """
+
+    strategy: str | Strategy = "temporal"
+    """Decides which tokens survive."""
+    keep: Keep = 0.25
+    """Fraction of the tokens kept."""
+    max_tokens: MaxTokens = None
+    """Most tokens kept; the smaller of this and `keep` wins."""
+    vlm: str | VLM | None = None
+    """Answers questions: a name, a hub id, a folder or a loaded model; None for no answers."""
+    encoder: str | Encoder | None = None
+    """Turns frames into tokens; None for the tower of `vlm`, or `"handcrafted"` without one."""
+    selector: str | Selector = "keyframes"
+    """Picks keyframes, and the frames to encode where `max_frames` is exceeded."""
+    max_frames: Annotated[Count | None, Raises(BudgetError)] = None
+    """Most frames that are encoded, None for all that were sampled."""
+    gate: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Least similarity to the last encoded frame at which one copies its tokens; None for never."""
+    decoder: str | Decoder = "pyav"
+    """Reads the file."""
+    fps: Fps = 1.0
+    """Frames sampled per second of video."""
+    limits: FetchLimits = field(default_factory=FetchLimits)
+    """What a download may cost and where it may go."""
+
+    def __post_init__(self) -> None:
+        _ = self._pipeline  # a wrong option is refused here, before any work
+
+    def compress(
+        self, video: Video, question: str | None = None, *, warn: Warn | None = None
+    ) -> CompressedVideo:
+        """Returns exactly the budgeted tokens of a video, with their times, places and a report.
+
+        Raises:
+            InvalidOptionError: the strategy compares tokens with a question, and there is none.
+        """
+        return self._pipeline.compress(video, question, Run(listener=warn))
+
+    def encode(
+        self, video: Video, question: str | None = None, *, warn: Warn | None = None
+    ) -> EncodedVideo:
+        """Returns all tokens of a video, for `reduce` with several strategies or budgets.
+
+        `question` is for a selector, where more frames than `max_frames` are sampled.
+        """
+        return self._pipeline.encode(video, question, Run(listener=warn))
+
+    def reduce(
+        self, video: EncodedVideo, question: str | None = None, *, warn: Warn | None = None
+    ) -> CompressedVideo:
+        """Returns exactly the budgeted tokens of a video that this configuration's encoder read.
+
+        Raises:
+            InvalidOptionError: another encoder made the tokens, or the strategy compares them with
+                a question, and there is none.
+        """
+        run = Run(listener=warn, seconds=dict(video.seconds), warnings=list(video.warnings))
+        return self._pipeline.reduce(video, question, run)
 
     def keyframes(
         self,
@@ -44,21 +116,14 @@ class VideoCompressor(Compression):
         max_side_px: int | None = None,
         warn: Warn | None = None,
     ) -> list[Keyframe]:
-        """Returns the `count` frames that the selector picks, in time order.
-
-        Args:
-            video: what to look at.
-            count: number of frames; all sampled ones are returned where there are fewer.
-            question: what the frames should help to answer, for selectors that read it.
-            max_side_px: longest side to scale down to; None for the display size.
-            warn: told each thing that went wrong without ending the work; logged by default.
+        """Returns the `count` frames that the selector picks, or all sampled ones, in time order.
 
         Raises:
             BudgetError: `count` is below 1.
-            SourceError: the video cannot be fetched.
-            DecodeError: the file cannot be decoded.
         """
-        return self._pictures.keyframes(Run(listener=warn), video, count, question, max_side_px)
+        return self._pipeline.keyframes.pick(
+            video, count, question, max_side_px, Run(listener=warn)
+        )
 
     def segments(
         self,
@@ -68,8 +133,8 @@ class VideoCompressor(Compression):
         count: int | None = None,
         warn: Warn | None = None,
     ) -> list[Segment]:
-        """Returns what `moments` does without pictures, by default one stretch per 15 seconds."""
-        return [part.segment for part in self.moments(video, question, count=count, warn=warn)]
+        """Returns what `moments` does without pictures, by default one segment per 15 seconds."""
+        return [moment.segment for moment in self.moments(video, question, count=count, warn=warn)]
 
     def moments(
         self,
@@ -81,21 +146,23 @@ class VideoCompressor(Compression):
         max_side_px: int | None = None,
         warn: Warn | None = None,
     ) -> list[Moment]:
-        """Returns stretches that cover the video, each with the picture that stands for it.
+        """Returns segments that cover the video, each with the picture that stands for it.
 
         Args:
             video: what to look at.
             question: what they should help to answer, for selectors that read it.
-            count: number of stretches; None for as many as `seconds_each` gives.
-            seconds_each: how much of the video one covers on average, where there is no `count`.
+            count: number of segments; None for as many as `seconds_each` gives.
+            seconds_each: how much of the video one covers on average, unless `count` is given.
             max_side_px: longest side to scale pictures down to; None for the display size.
-            warn: told each thing that went wrong without ending the work; logged by default.
+            warn: called with each warning.
 
         Raises:
             BudgetError: `count` is below 1.
         """
         run = Run(listener=warn)
-        return self._pictures.moments(run, video, count, seconds_each, question, max_side_px)
+        return self._pipeline.moments.covering(
+            video, count, seconds_each, question, max_side_px, run
+        )
 
     def frames(
         self,
@@ -107,13 +174,10 @@ class VideoCompressor(Compression):
     ) -> Frames:
         """Returns the sampled frames, or those shown at `times_seconds`, all held in memory.
 
-        Args:
-            video: what to look at.
-            times_seconds: ascending times; None samples at `fps`. A frame comes only once.
-            max_side_px: longest side to scale down to; None for the display size.
-            warn: told each thing that went wrong without ending the work; logged by default.
+        The times ascend; a frame that is shown at several of them comes once.
         """
-        return self._pictures.frames(Run(listener=warn), video, times_seconds, max_side_px)
+        run = Run(listener=warn)
+        return self._pipeline.opener.frames(video, times_seconds, self.fps, max_side_px, run)
 
     def ask(
         self,
@@ -133,21 +197,17 @@ class VideoCompressor(Compression):
                 is already.
             question: about what they show.
             generation: how the answer is chosen.
-            evidence: by which weights the stretches that it rests on are found; None for none.
+            evidence: by which weights the segments that it rests on are found; None for none.
             positions: as in `VLM.prompt`.
-            on_text: told each piece of the answer as soon as it is certain.
-            warn: told each thing that goes wrong with a video without ending the work, which the
-                answer lists too; logged by default.
+            on_text: called with each piece of the answer as soon as it is certain.
+            warn: called with each warning, which the answer lists too.
 
         Raises:
             InvalidOptionError: there is no `vlm`, no question, or no video.
-            SourceError: a video cannot be fetched.
-            DecodeError: a file cannot be decoded.
             BudgetError: prompt and answer exceed the context; says how many tokens to keep.
         """
-        check_question(question)
-        with self._chat(Run(listener=warn), video, question, positions) as chat:
-            return chat.ask(question, generation=generation, evidence=evidence, on_text=on_text)
+        asking, run = self._pipeline.asking, Run(listener=warn)
+        return asking.ask(video, question, generation, evidence, positions, on_text, run)
 
     def find(
         self,
@@ -159,34 +219,25 @@ class VideoCompressor(Compression):
         max_side_px: int | None = None,
         warn: Warn | None = None,
     ) -> list[Moment]:
-        """Returns up to `count` stretches that a query points at, the strongest first.
+        """Returns up to `count` moments that a query points at, the strongest first.
 
-        There is none where nothing in the video is like the query (see `answering.search`), which a
-        warning says.
+        The list is empty where nothing in the video is like the query (see `answering.search`),
+        which a warning says.
 
         Args:
             video: what to look at.
             query: a question, or words for what is looked for.
-            count: most stretches; fewer come where the rest weighs less than an average frame.
+            count: most moments; fewer come where the rest weighs less than an average frame.
             evidence: by which weights they are found, as in `ask`.
             max_side_px: longest side to scale pictures down to; None for the display size.
-            warn: told each thing that went wrong without ending the work; logged by default.
+            warn: called with each warning.
 
         Raises:
             BudgetError: `count` is below 1.
             InvalidOptionError: there is no `vlm`, or no query.
         """
-        count = whole("count", count, "stretch", error=BudgetError)
-        max_side_px = side_px(max_side_px)
-        check_question(query)
         run = Run(listener=warn)
-        with ExitStack() as opened:
-            if not isinstance(video, CompressedVideo):
-                stages = Stages(decoder=self._decoder, run=run)
-                video = opened.enter_context(stages.open(video, self.limits))
-            with self._chat(run, video, query, "auto") as chat:
-                segments = chat.find(query, count, evidence=evidence, warn=run.warn)
-            return self.pictured(video, segments, max_side_px=max_side_px, warn=run.warn)
+        return self._pipeline.asking.find(video, query, count, evidence, max_side_px, run)
 
     def pictured(
         self,
@@ -196,15 +247,11 @@ class VideoCompressor(Compression):
         max_side_px: int | None = None,
         warn: Warn | None = None,
     ) -> list[Moment]:
-        """Returns stretches with their pictures; one whose frame is not readable is left out.
+        """Returns segments of a video, such as an answer's evidence, with their pictures.
 
-        Args:
-            video: what they are of.
-            segments: such as the evidence of an answer, in the order to return them.
-            max_side_px: longest side to scale pictures down to; None for the display size.
-            warn: told each thing that went wrong without ending the work; logged by default.
+        They come in the order of `segments`; one whose frame is not readable is left out.
         """
-        return self._pictures.shown(Run(listener=warn), video, segments, max_side_px)
+        return self._pipeline.moments.pictured(video, segments, max_side_px, Run(listener=warn))
 
     def open(
         self,
@@ -215,25 +262,18 @@ class VideoCompressor(Compression):
     ) -> Chat:
         """Returns a chat about videos that are encoded and read once, for many questions.
 
-        Args:
-            video: what to look at; several share one prompt, each compressed by itself unless it
-                is already.
-            positions: as in `VLM.prompt`.
-            warn: told each thing that goes wrong with a video without ending the work, which each
-                answer lists too; logged by default.
+        Videos, `positions` and warnings are as in `ask`.
 
         Raises:
             InvalidOptionError: there is no `vlm`, no video, or the strategy reads the question.
             BudgetError: the visual tokens exceed the context; says how many to keep.
         """
-        videos = [video] if isinstance(video, Video) else list(video)
-        new = [one for one in videos if not isinstance(one, CompressedVideo)]
-        if new and self.reads_question:
-            raise InvalidOptionError(
-                f"strategy {self._strategy.spec!r} keeps other tokens for each question, so a "
-                "video cannot be read before one is asked; use ask, or another strategy"
-            )
-        return self._chat(Run(listener=warn), videos, None, positions).read()
+        return self._pipeline.asking.open(video, positions, Run(listener=warn))
+
+    @property
+    def reads_question(self) -> bool:
+        """Whether the strategy keeps other tokens for each question."""
+        return self._pipeline.parts.strategy.is_per_question
 
     @property
     def answering_vlm(self) -> VLM:
@@ -242,41 +282,16 @@ class VideoCompressor(Compression):
         Raises:
             InvalidOptionError: there is none, or `encoder` makes tokens that it cannot read.
         """
-        if self._vlm is None:
-            raise InvalidOptionError(
-                "this VideoCompressor has no vlm to ask; give one, such as vlm='tiny'"
-            )
-        if self._encoder != self._vlm.encoder:
-            raise InvalidOptionError(
-                f"encoder={self._encoder.spec!r} makes tokens that {self._vlm.spec!r} cannot read; "
-                "leave encoder out, so that the model's own tower is taken"
-            )
-        return self._vlm
+        return self._pipeline.parts.answering_vlm
 
-    def _chat(
-        self,
-        run: Run,
-        video: Video | Sequence[Video],
-        question: str | None,
-        positions: Positions,
-    ) -> Chat:
-        vlm = self.answering_vlm
-        start = perf_counter()
-        videos = [video] if isinstance(video, Video) else video
-        with encoder_memory_errors(vlm):
-            tokens = [
-                one
-                if isinstance(one, CompressedVideo)
-                else self._compressed(run.within(), one, question)
-                for one in videos
-            ]
-        seconds = perf_counter() - start
-        if limit := vlm.limitation([one.report.uri for one in tokens]):
-            run.warn(limit)
-        return Chat(vlm, tokens, positions=positions, encode_seconds=seconds)
-
-    @property
-    def _pictures(self) -> Pictures:
-        return Pictures(
-            decoder=self._decoder, selector=self._selector, fps=self.fps, limits=self.limits
+    @cached_property
+    def _pipeline(self) -> Pipeline:
+        parts = Parts(self.strategy, self.vlm, self.encoder, self.selector, self.decoder)
+        return Pipeline(
+            parts,
+            Opener(decoder=parts.decoder_within(self.limits), limits=self.limits),
+            Budget(keep=self.keep, max_tokens=self.max_tokens),
+            fps=self.fps,
+            max_frames=self.max_frames,
+            gate=self.gate,
         )

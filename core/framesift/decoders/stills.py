@@ -40,9 +40,8 @@ class WithStills(Decoder):
     videos: Decoder
 
     def reader_spec(self, path: Path) -> str:
-        """Returns what stands in reports for what reads a file, which may be gone by now."""
-        is_picture = _is_picture(path) if path.is_file() else path.suffix in PICTURES.values()
-        return "pillow" if is_picture else self.videos.spec
+        """Returns what stands in reports for what reads a file."""
+        return "pillow" if _is_picture(path) else self.videos.spec
 
     def index(self, path: Path) -> FrameIndex:
         """Returns what the file holds; a still is one frame at 0 s."""

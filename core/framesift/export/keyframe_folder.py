@@ -12,8 +12,9 @@ from typing import Annotated, Final
 from pydantic import BaseModel, Field, ValidationError
 
 from framesift._version import __version__
-from framesift.compression.compressor import SECONDS_PER_SEGMENT, VideoCompressor
-from framesift.compression.steps import Stages, Video, file_of
+from framesift.compression.compressor import VideoCompressor
+from framesift.compression.moments import SECONDS_PER_SEGMENT
+from framesift.compression.opening import Video, file_of, opened
 from framesift.decoders import registry as decoders
 from framesift.disk.writing import as_path, write_atomically
 from framesift.export.files import holds, json_bytes, json_value
@@ -97,22 +98,21 @@ class KeyframeShelf:
             DecodeError: the file cannot be decoded.
         """
         run = Run(listener=warn)
-        stages = Stages(decoder=decoders.create(self.compressor.decoder), run=run)
-        with stages.open(video, self.compressor.limits) as local:
+        with opened(video, self.compressor.limits, run) as local:
             path = file_of(local)
             with path.open("rb") as file:
                 content = hashlib.file_digest(file, "sha256").hexdigest()
-            place = self.folder / content[:32] / self._meant(local)
+            place = self.folder / content[:32] / self._settings_digest(local)
             kept = _load(place)
             if kept is None:
-                notes: list[str] = []
+                fetched = len(run.warnings)
                 moments = self.compressor.moments(
                     local,
                     seconds_each=self.seconds_each,
                     max_side_px=self.max_side_px,
-                    warn=notes.append,
+                    warn=run.warn,
                 )
-                kept = _save(place, moments, [line for line in notes if line not in run.warnings])
+                kept = _save(place, moments, run.warnings[fetched:])
             for line in kept.warnings:
                 run.warn(line)
             is_file = local.temporary_folder is None
@@ -133,12 +133,12 @@ class KeyframeShelf:
             warnings=tuple(run.warnings),
         )
 
-    def _meant(self, local: LocalVideo) -> str:
+    def _settings_digest(self, local: LocalVideo) -> str:
         """Returns 16 digits that stand for all that decides the segments but the file."""
         texts = [asdict(line) for line in (*local.chapters, *local.subtitles)]
         facts = [local.title, local.duration_seconds, texts, local.part_seconds]
-        meant = json.dumps([self.settings, *facts])
-        return hashlib.sha256(meant.encode()).hexdigest()[:16]
+        text = json.dumps([self.settings, *facts])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 class _Entry(BaseModel):

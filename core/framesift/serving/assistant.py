@@ -20,7 +20,7 @@ from framesift.answering.session import Session
 from framesift.answering.stream import AnswerStream
 from framesift.answering.warnings import limitation
 from framesift.compression.compressor import VideoCompressor
-from framesift.compression.steps import Video
+from framesift.compression.opening import Video
 from framesift.errors import BudgetError, InvalidOptionError
 from framesift.hf.model_use import Once
 from framesift.run import Run

@@ -19,9 +19,6 @@ import numpy.typing as npt
 from benchmarks.effort import Effort
 from benchmarks.process import Json, logger
 from framesift.compression.compressor import VideoCompressor
-from framesift.compression.steps import Stages
-from framesift.decoders import registry as decoders
-from framesift.decoders.sampling import at_fps
 from framesift.encoders import registry as encoders
 from framesift.evaluation.answers.bootstrap import ratio_interval
 from framesift.evaluation.answers.real_clips import RealQuestion, checked_clips, read_questions
@@ -101,11 +98,9 @@ def _missing(name: str) -> list[str]:
 
 def _encoded(path: Path) -> Clip:
     """Returns a clip as the strategies get it from `VideoCompressor` at its own rate of frames."""
-    decoder, encoder = decoders.create("pyav"), encoders.create(ENCODER)
-    index = decoder.index(path)
-    stages = Stages(decoder=decoder)
-    encoded = stages.encode(path, index, at_fps(index, VideoCompressor.fps), encoder)
-    return Clip(tokens=encoded.tokens, region=encoder.fitted(index.info).region(index.info))
+    encoded = VideoCompressor(encoder=ENCODER).encode(path)
+    info, encoder = encoded.index.info, encoders.create(ENCODER)
+    return Clip(tokens=encoded.tokens, region=encoder.fitted(info).region(info))
 
 
 def _held(

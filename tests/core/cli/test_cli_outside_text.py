@@ -123,7 +123,7 @@ def test_page_and_sheet_are_two_files(run, tmp_path):
 def test_places_that_cannot_be_written_to_are_refused_before_the_work(
     run, tmp_path, command, monkeypatch
 ):
-    monkeypatch.setattr("framesift.compression.steps.Stages.open", None)
+    monkeypatch.setattr("framesift.compression.opening.opened", None)
     (tmp_path / "file").write_text("mine")
     place = tmp_path if command == "report" else tmp_path / "file"
     code, _, err = run(command, CLIP, "--out", place)

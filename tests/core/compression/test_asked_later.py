@@ -67,7 +67,7 @@ def nothing_decodes(sift, kept, fresh, monkeypatch):
         raise AssertionError("a compressed video must not be decoded or encoded")
 
     monkeypatch.setattr(type(sift.answering_vlm.encoder), "encode", refused)
-    monkeypatch.setattr("framesift.compression.steps.open_video", refused)
+    monkeypatch.setattr("framesift.compression.opening.open_video", refused)
 
 
 @pytest.mark.usefixtures("nothing_decodes")

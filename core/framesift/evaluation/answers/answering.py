@@ -13,7 +13,7 @@ from framesift.answering.generation import Generation, complete_batch
 from framesift.answering.limits import Positions, fitting_prompt
 from framesift.answering.prefix_cache import read_once
 from framesift.compression.compressor import VideoCompressor
-from framesift.compression.encoded import EncodedVideo
+from framesift.compression.encoding import EncodedVideo
 from framesift.errors import MissingSignalError
 from framesift.evaluation.answers.log import BLIND, KEEPS, ONE_FRAME, WHOLE, Answered, AnswerLog
 from framesift.evaluation.answers.question_sets import Asked, AskedVideo

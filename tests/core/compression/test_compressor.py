@@ -150,7 +150,7 @@ def test_temporary_files_go_when_the_work_ends_or_fails(tmp_path, monkeypatch):
     def broken(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("framesift.compression.steps.Stages.encode", broken)
+    monkeypatch.setattr("framesift.compression.encoding.encode_frames", broken)
     with pytest.raises(KeyboardInterrupt):
         VideoCompressor().compress(CLIP)
     assert list(tmp_path.iterdir()) == []

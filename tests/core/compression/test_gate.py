@@ -7,11 +7,13 @@ from click.testing import CliRunner
 
 from framesift.cli.commands import app
 from framesift.compression.compressor import VideoCompressor
-from framesift.compression.steps import Stages
+from framesift.compression.frame_tokens import encode_frames
+from framesift.compression.opening import FrameReader
 from framesift.decoders.base import Decoder, FrameIndex
 from framesift.encoders import registry as encoders
 from framesift.errors import InvalidOptionError
 from framesift.export.files import load_compressed, save_compressed
+from framesift.run import Run
 from framesift.sources.base import open_video
 from framesift.types.video import LocalVideo, VideoInfo
 
@@ -77,13 +79,13 @@ def test_tokens_times_and_budget_are_those_of_all_frames(slides, strategy):
 
 
 def test_steps_are_counted_where_the_frames_go_through_the_encoder(slides):
-    stages, indices = Stages(decoder=Slides()), [0, 1, 3, 5, 6, 8, 9, 10]
-    index, encoder = stages.decoder.index(slides.path), encoders.create("handcrafted")
-    found = stages.encode(slides.path, index, indices, encoder, gate=0.97)
+    reader = FrameReader(local=slides, decoder=Slides(), run=Run())
+    indices, encoder = [0, 1, 3, 5, 6, 8, 9, 10], encoders.create("handcrafted")
+    found = encode_frames(reader, indices, encoder, gate=0.97)
     assert found.indices == [0, 1, 3, 5, 6, 9, 10]
     assert found.tokens.pts_seconds.tolist() == [0, 1, 3, 5, 6, 9, 10]
     assert found.steps_encoded == 5
-    picked = found.frames([1, 9])
+    picked = found.at([1, 9])
     assert picked.indices == [1, 9]
     assert torch.equal(picked.tokens.features, found.tokens.features[[1, 5]])
 

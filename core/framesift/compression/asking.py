@@ -1,0 +1,98 @@
+"""Questions about videos: a chat over their compressed tokens, and a search in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from time import perf_counter
+
+from framesift.answering.chat import Chat
+from framesift.answering.checks import check_question
+from framesift.answering.generation import Generation, OnText
+from framesift.answering.limits import Positions, encoder_memory_errors
+from framesift.compression.moments import MomentFinder
+from framesift.compression.opening import Opener, Video, opened
+from framesift.compression.parts import Parts
+from framesift.errors import BudgetError, InvalidOptionError
+from framesift.run import Run
+from framesift.types.answer import Answer, EvidenceKind
+from framesift.types.compressed import CompressedVideo
+from framesift.types.moment import Moment
+from framesift.types.options import side_px, whole
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """Hands compressed videos to the vision LLM that answers about them."""
+
+    parts: Parts
+    opener: Opener
+    compress: Callable[[Video, str | None, Run], CompressedVideo]
+    """Compresses one video, for a question where there is one, within a run."""
+    moments: MomentFinder
+
+    def chat(
+        self, video: Video | Sequence[Video], question: str | None, positions: Positions, run: Run
+    ) -> Chat:
+        """Returns a chat about videos, each compressed by itself unless it is already."""
+        vlm = self.parts.answering_vlm
+        start = perf_counter()
+        videos = [video] if isinstance(video, Video) else video
+        with encoder_memory_errors(vlm):
+            compressed = [
+                one
+                if isinstance(one, CompressedVideo)
+                else self.compress(one, question, run.within())
+                for one in videos
+            ]
+        seconds = perf_counter() - start
+        if limit := vlm.limitation([one.report.uri for one in compressed]):
+            run.warn(limit)
+        return Chat(vlm, compressed, positions=positions, encode_seconds=seconds)
+
+    def ask(
+        self,
+        video: Video | Sequence[Video],
+        question: str,
+        generation: Generation,
+        evidence: EvidenceKind | None,
+        positions: Positions,
+        on_text: OnText | None,
+        run: Run,
+    ) -> Answer:
+        """Returns the answer to one question about videos, in a chat of its own."""
+        check_question(question)
+        with self.chat(video, question, positions, run) as chat:
+            return chat.ask(question, generation=generation, evidence=evidence, on_text=on_text)
+
+    def open(self, video: Video | Sequence[Video], positions: Positions, run: Run) -> Chat:
+        """Returns a chat about videos that the LLM has read before anything is asked."""
+        videos = [video] if isinstance(video, Video) else list(video)
+        strategy = self.parts.strategy
+        if strategy.is_per_question and not all(isinstance(v, CompressedVideo) for v in videos):
+            raise InvalidOptionError(
+                f"strategy {strategy.spec!r} keeps other tokens for each question, so a "
+                "video cannot be read before one is asked; use ask, or another strategy"
+            )
+        return self.chat(videos, None, positions, run).read()
+
+    def find(
+        self,
+        video: Video,
+        query: str,
+        count: int,
+        evidence: EvidenceKind,
+        max_side_px: int | None,
+        run: Run,
+    ) -> list[Moment]:
+        """Returns up to `count` moments that a query points at; the video is fetched once."""
+        count = whole("count", count, "stretch", error=BudgetError)
+        max_side_px = side_px(max_side_px)
+        check_question(query)
+        with ExitStack() as stack:
+            if not isinstance(video, CompressedVideo):
+                video = stack.enter_context(opened(video, self.opener.limits, run))
+            with self.chat(video, query, "auto", run) as chat:
+                segments = chat.find(query, count, evidence=evidence, warn=run.warn)
+            return self.moments.pictured(video, segments, max_side_px, run)

@@ -1,0 +1,102 @@
+"""From a video to all its visual tokens: sampled, selected where there are too many, encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from framesift.compression.frame_tokens import FrameTokens, encode_frames
+from framesift.compression.opening import FrameReader, Opener, Video
+from framesift.compression.selection import select_frames
+from framesift.decoders.base import FrameIndex
+from framesift.encoders.base import Encoder
+from framesift.run import Run
+from framesift.selectors.base import Selector
+from framesift.types.tokens import VideoTokens
+from framesift.types.video import LocalVideo, VideoInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodedVideo:
+    """All visual tokens of a video, ready for any strategy and any budget."""
+
+    local: LocalVideo
+    """Where it came from; its file may be gone by now."""
+    index: FrameIndex
+    """The frames of the file."""
+    encoded: FrameTokens
+    """The tokens, and which frames they are of."""
+    fps: float
+    """Frames sampled per second of video."""
+    gate: float | None
+    """Least similarity to the last encoded frame at which one copied its tokens."""
+    selector: str | None
+    """Spec string of what picked frames where too many were sampled; None without such a limit."""
+    decoder: str
+    """Spec string of what read the file."""
+    seconds: dict[str, float]
+    """What each stage took."""
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def tokens(self) -> VideoTokens:
+        """The tokens `(T, N, D)` with their times and signals."""
+        return self.encoded.tokens
+
+    def __repr__(self) -> str:
+        return f"EncodedVideo({self.local.uri!r}, {self.tokens!r})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoding:
+    """Which frames of a video are encoded, and by what."""
+
+    opener: Opener
+    encoder: Encoder
+    selector: Selector
+    fps: float
+    max_frames: int | None
+    gate: float | None
+
+    def encode(
+        self,
+        video: Video,
+        question: str | None,
+        run: Run,
+        check_time: Callable[[VideoInfo, int], None],
+    ) -> EncodedVideo:
+        """Returns all tokens of a video.
+
+        Args:
+            video: what to look at.
+            question: for a selector that reads it.
+            run: the call that this is a part of.
+            check_time: refuses a number of frames whose plan would take too long, before any is
+                decoded.
+        """
+        with self.opener.open(video, run) as reader:
+            sampled = reader.sampled(self.fps)
+            check_time(reader.index.info, min(len(sampled), self.max_frames or len(sampled)))
+            return EncodedVideo(
+                local=reader.local,
+                index=reader.index,
+                encoded=self._frame_tokens(reader, sampled, question),
+                fps=self.fps,
+                gate=self.gate,
+                selector=None if self.max_frames is None else self.selector.spec,
+                decoder=self.opener.decoder.reader_spec(reader.path),
+                seconds=run.seconds,
+                warnings=run.warnings,
+            )
+
+    def _frame_tokens(
+        self, reader: FrameReader, sampled: Sequence[int], question: str | None
+    ) -> FrameTokens:
+        if self.max_frames is None or len(sampled) <= self.max_frames:
+            return encode_frames(reader, sampled, self.encoder, gate=self.gate)
+        selected = select_frames(
+            reader, sampled, selector=self.selector, count=self.max_frames, question=question
+        )
+        if selected.compared is not None and selected.compared.encoder == self.encoder:
+            return selected.compared.at(selected.indices)
+        return encode_frames(reader, selected.indices, self.encoder, gate=self.gate)

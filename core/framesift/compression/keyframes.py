@@ -1,0 +1,63 @@
+"""The frames that stand for a video, each with its picture and why it was picked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PIL import Image
+
+from framesift.compression.opening import FrameReader, Opener, Video
+from framesift.compression.selection import SelectedFrames, select_frames
+from framesift.errors import BudgetError
+from framesift.run import Run
+from framesift.selectors.base import Selector
+from framesift.types.compressed import Keyframe
+from framesift.types.options import side_px, whole
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyframePicker:
+    """Picks keyframes among the frames that are sampled."""
+
+    opener: Opener
+    selector: Selector
+    fps: float
+
+    def pick(
+        self, video: Video, count: int, question: str | None, max_side_px: int | None, run: Run
+    ) -> list[Keyframe]:
+        """Returns the `count` frames that the selector picks, or all where there are fewer."""
+        count = whole("count", count, "frame", error=BudgetError)
+        max_side_px = side_px(max_side_px)
+        with self.opener.open(video, run) as reader:
+            keyframes = self.pick_from(reader, count, question, max_side_px)
+        if len(keyframes) < count:
+            run.warn(f"{count} keyframes were asked, all {len(keyframes)} sampled frames are kept")
+        return keyframes
+
+    def pick_from(
+        self, reader: FrameReader, count: int, question: str | None, max_side_px: int | None
+    ) -> list[Keyframe]:
+        """Returns up to `count` keyframes of an open video."""
+        sampled = reader.sampled(self.fps)
+        selected = select_frames(
+            reader, sampled, selector=self.selector, count=count, question=question
+        )
+        return _pictured(reader, selected, max_side_px)
+
+
+def _pictured(
+    reader: FrameReader, selected: SelectedFrames, max_side_px: int | None
+) -> list[Keyframe]:
+    choice = selected.choice
+    why = dict(zip(selected.indices, zip(choice.scores, choice.reasons, strict=True), strict=True))
+    return [
+        Keyframe(
+            image=Image.fromarray(pixels),
+            pts_seconds=float(reader.index.pts_seconds[frame]),
+            score=why[frame][0],
+            reason=why[frame][1],
+        )
+        for window in reader.frames(selected.indices, reader.size_px(max_side_px))
+        for pixels, frame in zip(window.data, window.indices.tolist(), strict=True)
+    ]

@@ -1,0 +1,158 @@
+"""Opens whatever is given as a video, and reads its frames in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Final
+
+from PIL.Image import Image
+from pydantic import Field
+
+from framesift.decoders.base import Decoder, FrameIndex
+from framesift.decoders.sampling import ascending, at_fps, at_times
+from framesift.decoders.stills import WithStills, picture_file
+from framesift.errors import InvalidOptionError, UnsupportedSourceError
+from framesift.fetching.limits import FetchLimits
+from framesift.run import Run
+from framesift.sources.base import open_video
+from framesift.types.compressed import CompressedVideo
+from framesift.types.frames import Frames
+from framesift.types.options import side_px
+from framesift.types.video import LocalVideo
+
+MOST_LINE_SECONDS: Final = 600.0
+"""Longest that a line of subtitles stays: the last one often claims to stay for ever. One that
+begins later than this after all that is known of a video is about another."""
+
+Fps = Annotated[float, Field(ge=1e-9, le=1e6)]
+"""Frames sampled per second. Beyond these a rate is a mistake: one frame in 30 years, or more than
+any camera takes."""
+
+Video = str | Path | LocalVideo | Image | CompressedVideo
+"""A URI, a path, an opened video, a picture, which is a video of one frame, or a compressed video,
+whose tokens are asked about, and whose file is opened again where its pictures are wanted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameReader:
+    """Reads the frames of one local video by one decoder, for one run."""
+
+    local: LocalVideo
+    decoder: Decoder
+    run: Run
+
+    @property
+    def path(self) -> Path:
+        """The file to decode."""
+        return file_of(self.local)
+
+    @cached_property
+    def index(self) -> FrameIndex:
+        """All frames with their times; the last stays until what the source knows of it ends."""
+        with self.run.timed("decode"):
+            index = self.decoder.index(self.path)
+        info, subtitles = index.info, self.local.subtitles
+        end = max(self.local.duration_seconds or 0.0, info.start_seconds + info.duration_seconds)
+        for place, line in enumerate(subtitles):
+            if line.start_seconds > end + MOST_LINE_SECONDS:
+                self.run.warn(
+                    f"{len(subtitles) - place} lines of subtitles from "
+                    f"{line.start_seconds:.0f} s on were left out: the video and the lines before "
+                    f"end at {end:.0f} s"
+                )
+                break
+            end = max(end, min(line.end_seconds, line.start_seconds + MOST_LINE_SECONDS))
+        return index.staying(end)
+
+    def sampled(self, fps: float) -> list[int]:
+        """Returns the positions of the frames shown at `fps` in the part that was opened."""
+        return at_fps(self.index, fps, self.local.part_seconds)
+
+    def size_px(self, max_side_px: int | None) -> tuple[int, int] | None:
+        """Returns the display size `(H, W)` scaled down to a longest side; None for no limit."""
+        if max_side_px is None:
+            return None
+        info = self.index.info
+        scale = min(1.0, max_side_px / max(info.height_px, info.width_px))
+        return max(1, round(info.height_px * scale)), max(1, round(info.width_px * scale))
+
+    def frames(
+        self, indices: Sequence[int], size_px: tuple[int, int] | None = None
+    ) -> Iterator[Frames]:
+        """Yields the frames at ascending positions that can be decoded, a window at a time."""
+        windows = iter(self.decoder.decode(self.path, indices, size_px=size_px, warn=self.run.warn))
+        while True:
+            with self.run.timed("decode"):
+                window = next(windows, None)
+            if window is None:
+                return
+            yield window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opener:
+    """Opens videos within limits, to be read by one decoder."""
+
+    decoder: WithStills
+    limits: FetchLimits
+
+    @contextmanager
+    def open(self, video: Video, run: Run) -> Iterator[FrameReader]:
+        """Gives the frames of a video, and removes at the end what was fetched."""
+        with opened(video, self.limits, run) as local:
+            yield FrameReader(local=local, decoder=self.decoder, run=run)
+
+    def frames(
+        self,
+        video: Video,
+        times_seconds: Sequence[float] | None,
+        fps: float,
+        max_side_px: int | None,
+        run: Run,
+    ) -> Frames:
+        """Returns the frames shown at `times_seconds`, or sampled at `fps` where that is None."""
+        max_side_px = side_px(max_side_px)
+        if times_seconds is not None:
+            times_seconds = ascending(times_seconds)
+            if not times_seconds:
+                raise InvalidOptionError(
+                    "times_seconds=[] holds no time; give one, or None for the sampled frames"
+                )
+        with self.open(video, run) as reader:
+            if times_seconds is None:
+                indices = reader.sampled(fps)
+            else:
+                indices = sorted(set(at_times(reader.index, times_seconds)))
+            return Frames.concatenate(list(reader.frames(indices, reader.size_px(max_side_px))))
+
+
+@contextmanager
+def opened(video: Video, limits: FetchLimits, run: Run) -> Iterator[LocalVideo]:
+    """Gives a video as a file, and removes what was fetched; a `LocalVideo` stays open."""
+    if isinstance(video, LocalVideo):
+        opening: AbstractContextManager[LocalVideo] = nullcontext(video)
+    elif isinstance(video, Image):
+        opening = picture_file(video, limits.max_pixels)
+    else:
+        address = video.address if isinstance(video, CompressedVideo) else video
+        with run.timed("fetch"):
+            opening = open_video(address, limits)
+    with opening as local:
+        for line in local.warnings:
+            run.warn(line)
+        yield local
+
+
+def file_of(local: LocalVideo) -> Path:
+    """Returns the file to decode.
+
+    Raises:
+        UnsupportedSourceError: the video was opened for its text only.
+    """
+    if local.path is None:
+        raise UnsupportedSourceError(f"{local.uri!r} was opened for its text only; open it again")
+    return local.path

@@ -1,0 +1,74 @@
+"""The steps that a video goes through, made of the parts of one configuration."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from framesift.compression.asking import Asking
+from framesift.compression.encoding import EncodedVideo, Encoding
+from framesift.compression.keyframes import KeyframePicker
+from framesift.compression.moments import MomentFinder
+from framesift.compression.opening import Opener, Video
+from framesift.compression.parts import Parts
+from framesift.compression.reducing import Reduction
+from framesift.run import Run
+from framesift.types.budget import Budget
+from framesift.types.compressed import CompressedVideo
+
+
+class Pipeline:
+    """What works for `VideoCompressor`: opens, encodes, reduces, finds pictures, hands to a VLM.
+
+    Each step takes the run that it is a part of.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        opener: Opener,
+        budget: Budget,
+        *,
+        fps: float,
+        max_frames: int | None,
+        gate: float | None,
+    ) -> None:
+        """Makes the steps; the arguments are options of `VideoCompressor`."""
+        self.parts: Final = parts
+        self.opener: Final = opener
+        self.keyframes: Final = KeyframePicker(opener=opener, selector=parts.selector, fps=fps)
+        self.moments: Final = MomentFinder(picker=self.keyframes)
+        self._encoding: Final = Encoding(
+            opener=opener,
+            encoder=parts.encoder,
+            selector=parts.selector,
+            fps=fps,
+            max_frames=max_frames,
+            gate=gate,
+        )
+        self._reduction: Final = Reduction(
+            strategy=parts.strategy,
+            encoder=parts.encoder,
+            budget=budget,
+            compares_question=parts.compares_question,
+        )
+
+    @property
+    def asking(self) -> Asking:
+        """Hands what `compress` gives to the vision LLM."""
+        # Made anew, since it holds this object: a circle would keep a model's weights for longer.
+        return Asking(
+            parts=self.parts, opener=self.opener, compress=self.compress, moments=self.moments
+        )
+
+    def compress(self, video: Video, question: str | None, run: Run) -> CompressedVideo:
+        """Returns the budgeted tokens of a video."""
+        self._reduction.check_question(question)
+        return self.reduce(self.encode(video, question, run), question, run)
+
+    def encode(self, video: Video, question: str | None, run: Run) -> EncodedVideo:
+        """Returns all tokens of a video whose plan can be made within the time limit."""
+        return self._encoding.encode(video, question, run, self._reduction.check_time)
+
+    def reduce(self, video: EncodedVideo, question: str | None, run: Run) -> CompressedVideo:
+        """Returns the budgeted tokens of an encoded video."""
+        return self._reduction.reduce(video, question, run)

@@ -1,0 +1,146 @@
+"""From all visual tokens of a video to those that survive, with the report about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Final
+
+import torch
+
+from framesift.answering.checks import check_question
+from framesift.compression.encoding import EncodedVideo
+from framesift.decoders.sampling import covered
+from framesift.encoders.base import Encoder
+from framesift.errors import InvalidOptionError
+from framesift.run import Run
+from framesift.strategies.base import Strategy
+from framesift.types.budget import Budget
+from framesift.types.compressed import CompressedVideo, CompressionReport
+from framesift.types.plan import TokenPlan
+from framesift.types.tokens import VideoTokens
+from framesift.types.video import VideoInfo
+
+FEWEST_CHANNELS: Final = 16
+"""Channels that tokens have at least, where the encoder does not say how many."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reduction:
+    """Which tokens of a video survive."""
+
+    strategy: Strategy
+    encoder: Encoder
+    budget: Budget
+    compares_question: bool
+    """Whether the tokens are compared with the question before the strategy plans."""
+
+    def check_question(self, question: str | None) -> None:
+        """Refuses to plan without the question that the tokens are compared with.
+
+        Raises:
+            InvalidOptionError: there is none, or it is empty.
+        """
+        if not self.compares_question:
+            return
+        if question is None:
+            raise InvalidOptionError(
+                f"strategy {self.strategy.spec!r} keeps the tokens that are like a question, and "
+                "there is none; pass question=, or take another strategy"
+            )
+        check_question(question)
+
+    def check_time(self, info: VideoInfo, frames: int) -> None:
+        """Refuses before decoding what could not be planned within a time limit.
+
+        Raises:
+            PlanTooLongError: the plan for so many frames surely takes longer than is left.
+        """
+        encoder = self.encoder.fitted(info)
+        steps, (height, width) = -(-frames // encoder.frames_per_step), encoder.grid
+        budget = self.budget.tokens(steps * height * width)
+        channels = encoder.channels or FEWEST_CHANNELS
+        self.strategy.check_time(steps, height * width, channels, budget)
+
+    def reduce(self, video: EncodedVideo, question: str | None, run: Run) -> CompressedVideo:
+        """Returns exactly the budgeted tokens of a video that `encoder` made the tokens of.
+
+        Raises:
+            InvalidOptionError: another encoder made them, or they are compared with a question and
+                there is none.
+        """
+        self.check_question(question)
+        if video.encoded.encoder != self.encoder:
+            raise InvalidOptionError(
+                f"the tokens of {video.local.uri!r} are made by {video.encoded.encoder.spec!r}, "
+                f"not by {self.encoder.spec!r}; encode the video with this configuration"
+            )
+        tokens = video.tokens
+        plan = self._plan(tokens, question, run)
+        with run.timed("apply"):
+            kept, layers = plan.apply(tokens.features), tokens.layers
+            if layers is not None:
+                layers = plan.apply(layers.flatten(2)).unflatten(1, layers.shape[2:])
+            frame_seconds = tokens.pts_seconds.double().cpu()
+            frame, patch = plan.src // tokens.tokens_per_frame, plan.src % tokens.tokens_per_frame
+            place = torch.stack([frame, patch // tokens.grid[1], patch % tokens.grid[1]], dim=1)
+            positions = plan.mean(place.float())
+            step_seconds = tokens.step_seconds
+            pts_seconds = plan.mean(frame_seconds[frame][:, None]).flatten()
+        return CompressedVideo(
+            tokens=kept,
+            positions=positions,
+            pts_seconds=pts_seconds,
+            frame_seconds=frame_seconds,
+            plan=plan,
+            report=self._report(video, plan, question, run),
+            layers=layers,
+            step_seconds=None if step_seconds is None else step_seconds.double().cpu(),
+        )
+
+    def _plan(self, tokens: VideoTokens, question: str | None, run: Run) -> TokenPlan:
+        if question is not None and self.compares_question:
+            with run.timed("question"):
+                tokens = self.encoder.asked(tokens, question)
+        budget = self.budget.tokens(tokens.count)
+        with run.timed("plan"):
+            plan = self.strategy.plan(tokens, budget, question)
+        if plan.num_out < min(budget, tokens.live_count):
+            run.warn(
+                f"strategy {self.strategy.spec!r} gives {plan.num_out} tokens, those of its "
+                f"largest layout within the budget of {budget}"
+            )
+        return plan
+
+    def _report(
+        self, video: EncodedVideo, plan: TokenPlan, question: str | None, run: Run
+    ) -> CompressionReport:
+        tokens, info, part_seconds = video.tokens, video.index.info, video.local.part_seconds
+        per_frame = plan.frame_counts().tolist()
+        return CompressionReport(
+            uri=video.local.uri,
+            part_seconds=None if part_seconds is None else covered(info, part_seconds),
+            duration_seconds=info.duration_seconds,
+            tokens_in=tokens.count,
+            tokens_out=plan.num_out,
+            frames_in=tokens.frame_count,
+            frames_encoded=video.encoded.steps_encoded,
+            frames_out=sum(count > 0 for count in per_frame),
+            budget=self.budget.tokens(tokens.count),
+            keep=self.budget.keep,
+            max_tokens=self.budget.max_tokens,
+            strategy=self.strategy.spec,
+            encoder=self.encoder.spec,
+            weights=self.encoder.weights,
+            question=question if self.strategy.is_per_question else None,
+            selector=video.selector,
+            decoder=video.decoder,
+            fps=video.fps,
+            gate=video.gate,
+            grid=tokens.grid,
+            region=self.encoder.fitted(info).region(info),
+            tokens_per_frame_kept=per_frame,
+            seconds=run.seconds,
+            warnings=run.warnings,
+            versions={name: version(name) for name in ("framesift", "torch", "av")},
+        )
