@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL.Image import Image
 
-from framesift.compression.steps import Video
+from framesift.compression.opening import Video
 from framesift.fetching.parts import split_part
 from framesift.sources.file import file_path
 from framesift.types.compressed import CompressedVideo
