@@ -17,7 +17,7 @@ def registered(request):
 
 class TestStrategies(StrategyContract):
     @pytest.fixture
-    def strategy(self, registered):
+    def part(self, registered):
         return registered
 
     def test_a_strategy_has_few_class_facts_and_the_rest_follows_from_them(self, strategy):
@@ -31,5 +31,5 @@ class TestStrategies(StrategyContract):
 @pytest.mark.slow
 class TestStrategiesAtScale(StrategyScaleContract):
     @pytest.fixture
-    def strategy(self, registered):
+    def part(self, registered):
         return registered

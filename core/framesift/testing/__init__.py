@@ -8,10 +8,9 @@ test module needs:
     class TestMine(StrategyContract):
         spec = "mine:option=1"  # or an instance, or a class that needs no options
 
-To hold several parts, or several options of one, to the same promises, override the fixture that
-makes the part (`strategy`, `encoder`, `selector`, ...) by one with parameters; framesift's own
-tests do this with every registered name. Where a part cannot keep a promise, override that method,
-and say why.
+To hold several parts, or several options of one, to the same promises, override the fixture `part`
+by one with parameters; framesift's own tests do this with every registered name. Where a part
+cannot keep a promise, override that method, and say why.
 
 Suites need pytest: `pip install 'framesift[testing]'`.
 """
@@ -24,19 +23,38 @@ from typing import TYPE_CHECKING, Any
 from framesift.registry import require
 
 if TYPE_CHECKING:
+    from framesift.testing.encoders import EncoderContract
     from framesift.testing.rounding import assert_near
-    from framesift.testing.samples import random_tokens
+    from framesift.testing.samples import random_frames, random_tokens
+    from framesift.testing.selectors import SelectorContract
+    from framesift.testing.sources import SourceContract
     from framesift.testing.strategies import StrategyContract, StrategyScaleContract
+    from framesift.testing.towers import tiny_tower
 
 _HOMES = {
+    "EncoderContract": "encoders",
+    "SelectorContract": "selectors",
+    "SourceContract": "sources",
     "StrategyContract": "strategies",
     "StrategyScaleContract": "strategies",
     "assert_near": "rounding",
+    "random_frames": "samples",
     "random_tokens": "samples",
+    "tiny_tower": "towers",
 }
-_SUITES = ("_strategy_plans", "strategies")
+_SUITES = ("_strategy_plans", "_suite", "encoders", "selectors", "sources", "strategies")
 
-__all__ = ["StrategyContract", "StrategyScaleContract", "assert_near", "random_tokens"]
+__all__ = [
+    "EncoderContract",
+    "SelectorContract",
+    "SourceContract",
+    "StrategyContract",
+    "StrategyScaleContract",
+    "assert_near",
+    "random_frames",
+    "random_tokens",
+    "tiny_tower",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -11,6 +11,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from framesift.strategies.base import Strategy
+from framesift.testing._suite import Made
 from framesift.testing.samples import random_tokens
 from framesift.types.budget import Budget
 from framesift.types.plan import TokenPlan
@@ -66,7 +67,7 @@ class DividesAsCuda(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-class PlanPromises:
+class PlanPromises(Made):
     """Promises about plans: their size, their order, and what they may depend on."""
 
     def test_budget_is_met_exactly(self, strategy: Strategy) -> None:
@@ -156,7 +157,7 @@ class PlanPromises:
         first = strategy.plan(tokens, 50)
         torch.manual_seed(2)
         state = torch.get_rng_state()
-        second = replace(strategy).plan(tokens, 50)
+        second = self.twin(strategy).plan(tokens, 50)
         assert_same(first, second, "another global seed or another instance gives another plan")
         assert torch.equal(state, torch.get_rng_state()), "the global random state has moved on"
 

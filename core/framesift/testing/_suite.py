@@ -1,32 +1,125 @@
-"""What the suites of all kinds of parts share."""
+"""What every part promises, whatever its kind: a summary, a spec string, options with ranges."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
 
-from framesift.registry import AnyPart, Registry
+from framesift.errors import InvalidOptionError, UnknownNameError
+from framesift.registry import Registry, option_default, part_options
+from framesift.types.schema import allowed
+
+TYPES = {"boolean", "integer", "number", "string"}
+BOUNDS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}
 
 
-class Suite:
-    """A class of tests about one part, which a subclass names in `spec`."""
+class Made:
+    """Makes the part that a subclass names in `spec`."""
 
     spec: ClassVar[Any]
     """What is tested: a spec string such as `"mine:option=1"`, an instance, or a class."""
+    registry: ClassVar[Registry[Any]]
+    """Where parts of this kind are found by name."""
 
-    def made(self, registry: Registry[AnyPart]) -> AnyPart:
-        """Returns a new part as `spec` says, with the options that it states."""
-        spec = self.named()
-        return registry.create(spec() if isinstance(spec, type) else spec)
-
-    def named(self) -> Any:
-        """Returns `spec`, or fails the test where a subclass forgot to state it."""
+    @pytest.fixture
+    def part(self) -> Any:
+        """The part under test; override it with parameters to test several."""
         if not hasattr(self, "spec"):
             pytest.fail(f"{type(self).__name__} must name what it tests: spec = 'my-part'")
-        return self.spec
+        return self.spec() if isinstance(self.spec, type) else self.create(self.spec)
 
-    def skip_unless_registered(self) -> None:
-        """Skips a promise about spec strings where the part is given as an instance or a class."""
-        if hasattr(self, "spec") and not isinstance(self.spec, str):
+    def create(self, spec: Any) -> Any:
+        """Returns the part of a spec string."""
+        return self.registry.create(spec)
+
+    @property
+    def is_registered(self) -> bool:
+        """Whether a spec string names the part; not where an instance or a class was given."""
+        return not hasattr(self, "spec") or isinstance(self.spec, str)
+
+    def twin(self, part: Any) -> Any:
+        """Returns an equal part, made of the spec string where one names it."""
+        return self.create(part.spec) if self.is_registered else replace(part)
+
+
+class PartPromises(Made):
+    """Promises that do not depend on the kind of a part."""
+
+    def test_the_spec_makes_an_equal_part(self, part: Any) -> None:
+        """`part.spec` is a spec string that makes an equal part; its name is that of its module."""
+        if not self.is_registered:
             pytest.skip("given as an instance or a class, so that no spec string names it")
+        try:
+            assert self.create(part.spec) == part
+        except UnknownNameError as error:
+            pytest.fail(f"{error}; an entry point has the name of its module, '-' for each '_'")
+
+    def test_the_summary_is_one_short_line(self, part: Any) -> None:
+        """`summary` says in one line what the part does."""
+        assert 0 < len(part.summary) <= 90, f"summary={part.summary!r}"
+        assert "\n" not in part.summary, f"summary={part.summary!r}"
+
+    def test_options_have_a_type_a_default_and_a_description(self, part: Any) -> None:
+        """The JSON schema of the options is complete: type, default and one line about each."""
+        schema, options = type(part).options_schema(), part_options(type(part))
+        assert list(schema["properties"]) == [option.name for option in options]
+        assert schema["additionalProperties"] is False
+        for option in options:
+            each = schema["properties"][option.name]
+            types = {choice["type"] for choice in _choices(each)}
+            assert types <= TYPES, f"{option.name} is of type {types - TYPES}"
+            has_default = each.get("default") == option_default(option)
+            assert option.name in schema["required"] or has_default, option.name
+            line = each.get("description", "")
+            assert 10 < len(line) < 300, f"option {option.name!r} needs a docstring below it"
+            assert "\n" not in line, option.name
+
+    def test_numbers_have_a_range(self, part: Any) -> None:
+        """An option that is a number says from where to where it goes; a seed may be any."""
+        for key, schema in type(part).options_schema()["properties"].items():
+            for each in _choices(schema):
+                is_number = each["type"] in ("integer", "number")
+                assert not is_number or BOUNDS & each.keys() or key == "seed", (
+                    f"option {key!r} needs a range, such as Annotated[int, pydantic.Field(ge=1)]"
+                )
+
+    def test_values_beyond_the_range_of_an_option_are_refused_in_one_line(self, part: Any) -> None:
+        """The error names the option, the value and what is allowed, in one line."""
+        for key, option in type(part).options_schema()["properties"].items():
+            for value in _beyond(option):
+                with pytest.raises(InvalidOptionError) as caught:
+                    replace(part, **{key: value})
+                line = str(caught.value)
+                assert line.startswith(f"{key}={value!r} must be {allowed(option)}")
+                assert "\n" not in line
+                assert len(line) < 400
+
+
+def _choices(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns the types that an option may have, without None."""
+    several = schema.get("anyOf", [schema])
+    return [each for each in several if each.get("type") != "null"]
+
+
+def _beyond(schema: dict[str, Any]) -> Iterator[object]:
+    """Yields values just outside of the range of an option."""
+    for each in _choices(schema):
+        step = 1 if each["type"] == "integer" else 1e-3
+        if "minimum" in each:
+            yield each["minimum"] - step
+        if "exclusiveMinimum" in each:
+            yield each["exclusiveMinimum"]
+        if "maximum" in each:
+            yield each["maximum"] + step
+        if "exclusiveMaximum" in each:
+            yield each["exclusiveMaximum"]
+        if "enum" in each:
+            yield "none of them"
+        if each["type"] == "number":
+            yield from (math.nan, math.inf, True)
+        if each["type"] in ("integer", "boolean"):
+            yield from (0.5, "1")

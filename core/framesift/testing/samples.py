@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
+from framesift.types.frames import Frames
 from framesift.types.tokens import Signals, VideoTokens
 
 
@@ -36,4 +38,16 @@ def random_tokens(
             question_similarity=torch.rand(count, generator=generator),
             llm_attention=torch.rand(count, generator=generator),
         ),
+    )
+
+
+def random_frames(
+    count: int = 4, size_px: tuple[int, int] = (61, 97), *, fps: float = 2, seed: int = 0
+) -> Frames:
+    """Returns frames of noise, of `size_px` as `(H, W)`."""
+    random = np.random.default_rng(seed)
+    return Frames(
+        data=random.integers(0, 256, (count, *size_px, 3), dtype=np.uint8),
+        pts_seconds=np.arange(count) / fps,
+        indices=np.arange(count),
     )

@@ -19,24 +19,30 @@ from framesift.errors import (
     TimeLimitError,
 )
 from framesift.progress import Progress, on_progress, time_limit
+from framesift.strategies import registry
 from framesift.strategies.base import Place, Strategy, create_strategy
 from framesift.testing._strategy_plans import PlanPromises, assert_size, check_budgets
-from framesift.testing._suite import Suite
+from framesift.testing._suite import Made, PartPromises
 from framesift.testing.samples import random_tokens
 from framesift.types.tokens import Signals, VideoTokens
 
 
-class StrategySuite(Suite):
+class _Strategies(Made):
     """Makes the strategy that `spec` names."""
 
+    registry = registry
+
     @pytest.fixture
-    def strategy(self) -> Strategy:
-        """The strategy under test; override it with parameters to test several."""
-        spec = self.named()
-        return create_strategy(spec() if isinstance(spec, type) else spec)
+    def strategy(self, part: Strategy) -> Strategy:
+        """The strategy under test, as `part` makes it."""
+        return part
+
+    def create(self, spec: Any) -> Strategy:
+        """Returns the strategy of a spec string, or the chain of several."""
+        return create_strategy(spec)
 
 
-class StrategyContract(PlanPromises, StrategySuite):
+class StrategyContract(PlanPromises, _Strategies, PartPromises):
     """Exact budgets, equal plans for equal tokens, clear errors: what every strategy promises.
 
         class TestMine(StrategyContract):
@@ -117,20 +123,14 @@ class StrategyContract(PlanPromises, StrategySuite):
             strategy.plan(masked, 5)
 
     def test_class_facts(self, strategy: Strategy) -> None:
-        """`summary`, `cost`, `applies_to` and `paper` are filled and fit into a table."""
+        """`cost`, `applies_to` and `paper` are filled and fit into a table."""
         assert strategy.applies_to in get_args(Place)
         assert 0 < len(strategy.cost) < 40
-        assert strategy.summary
         assert len(strategy.summary) < 80
         assert strategy.paper is None or strategy.paper.startswith("https://")
 
-    def test_spec_round_trip(self, strategy: Strategy) -> None:
-        """The spec string of a registered strategy makes an equal one."""
-        self.skip_unless_registered()
-        assert create_strategy(strategy.spec) == strategy
 
-
-class StrategyScaleContract(StrategySuite):
+class StrategyScaleContract(_Strategies):
     """The same at the size of real videos; it takes up to half a minute for a slow strategy.
 
     class TestMineAtScale(StrategyScaleContract):
