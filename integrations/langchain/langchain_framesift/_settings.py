@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Hashable
 from dataclasses import asdict
-from threading import Lock
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from pydantic import Field
 
-from framesift import Assistant, VideoCompressor, load_vlm
+from framesift import Assistant, VideoCompressor
 from framesift.serving import CompressionFields
 
 HELD: Final = 2
@@ -21,25 +19,18 @@ class Loaded:
     """What was loaded for an object of LangChain and for its copies with other settings."""
 
     def __init__(self) -> None:
-        self._lock = Lock()
-        self._assistants: OrderedDict[tuple[Hashable, ...], Assistant] = OrderedDict()
-
-    def assistant(self, model: str, **settings: Any) -> Assistant:
-        """Returns what answers under these options of `VideoCompressor`; weights load once."""
-        key = model, *sorted(settings.items())
-        with self._lock:
-            if key not in self._assistants:
-                alike = (held for other, held in self._assistants.items() if other[0] == model)
-                found = next(alike, None)
-                vlm = load_vlm(model) if found is None else found.compressor.answering_vlm
-                self._assistants[key] = Assistant(VideoCompressor(vlm=vlm, **settings))
-            self._assistants.move_to_end(key)
-            if len(self._assistants) > HELD:
-                self._assistants.popitem(last=False)
-            return self._assistants[key]
+        self.assistant = lru_cache(maxsize=HELD)(_assistant)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Loaded:
         return self
+
+
+def _assistant(model: str, **settings: Any) -> Assistant:
+    """Returns what answers under these options of `VideoCompressor`; the model loads then.
+
+    Assistants that hold the same model share its weights.
+    """
+    return Assistant(partial(VideoCompressor, vlm=model, **settings))
 
 
 class VideoSettings(CompressionFields):

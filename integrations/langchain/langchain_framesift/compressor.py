@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
-from threading import Lock
 from typing import Any, Final
 
 from langchain_core.callbacks import CallbackManagerForChainRun, dispatch_custom_event
@@ -21,7 +20,7 @@ import framesift
 from framesift import FetchLimits, LocalVideo, Progress, on_progress, open_video
 from framesift.errors import InvalidOptionError
 from framesift.export import engines
-from framesift.serving import VLM, Media, content_parts, media_of, throttled
+from framesift.serving import Media, content_parts, media_of, throttled
 from langchain_framesift.video_prompt import Picture, VideoPrompt
 
 PROGRESS: Final = "framesift_progress"
@@ -132,13 +131,13 @@ class VideoCompressor(RunnableSerializable[VideoInput, VideoPrompt | dict[str, A
 
     def _tokens(self, video: LocalVideo, question: str | None, fps: float) -> VideoPrompt:
         assert self.vlm is not None
-        with _ONE_AT_A_TIME:
-            vlm = _model(self.vlm)
+        session = _session(self.vlm)
+        with session.alone():
             sift = framesift.VideoCompressor(
-                vlm=vlm, strategy=self.strategy, keep=self.keep, fps=fps
+                vlm=session.vlm, strategy=self.strategy, keep=self.keep, fps=fps
             )
             compressed = sift.compress(video, question)
-            embeds = engines.base64_embeds(engines.content_embeds(vlm, compressed))
+            embeds = engines.base64_embeds(engines.content_embeds(session.vlm, compressed))
         return VideoPrompt(
             uri=video.uri,
             question=question,
@@ -149,13 +148,8 @@ class VideoCompressor(RunnableSerializable[VideoInput, VideoPrompt | dict[str, A
         )
 
 
-_ONE_AT_A_TIME: Final = Lock()
-"""A model reads one video at a time, however many threads a batch has."""
-
-
-@lru_cache(maxsize=1)
-def _model(name: str) -> VLM:
-    return framesift.load_vlm(name)
+_session: Final = lru_cache(maxsize=1)(framesift.Session)
+"""The last model that was named, loaded; it reads one video at a time, whatever the threads."""
 
 
 def _events(config: RunnableConfig) -> Callable[[Progress], None]:

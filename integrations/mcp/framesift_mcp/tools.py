@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
-from threading import Lock
 from typing import Annotated, Any, Final, TypeVar
 
 from anyio import CapacityLimiter, from_thread, to_thread
@@ -99,7 +99,6 @@ class Tools:
         self.limit = None if vlm else toy_limitation(INSTEAD)
         """What cannot be asked since no model was named; None where one was."""
         self._folders = AllowedFolders(folders)
-        self._loading, self._loaded = Lock(), list[Assistant]()
         self._limiter: CapacityLimiter | None = None
 
     async def compress_video(
@@ -115,7 +114,7 @@ class Tools:
         """Show what matters in a video: keyframes with times, and what compression leaves."""
 
         def work() -> CallToolResult:
-            base = self._assistant().compressor
+            base = self._assistant.compressor
             sift = replace(base, vlm=base.answering_vlm, keep=compression_ratio, strategy=strategy)
             where = self._folders.opened(video)
             with (
@@ -178,14 +177,10 @@ class Tools:
 
         return await self._run(ctx, work)
 
+    @cached_property
     def _assistant(self) -> Assistant:
-        with self._loading:
-            if not self._loaded:
-                sift = VideoCompressor(
-                    vlm=self._name, keep=self._keep, limits=FetchLimits.untrusted()
-                )
-                self._loaded.append(Assistant(sift))
-            return self._loaded[0]
+        limits = FetchLimits.untrusted()
+        return Assistant(partial(VideoCompressor, vlm=self._name, keep=self._keep, limits=limits))
 
     def _asked(self, video: str) -> Assistant:
         """Returns what answers about a video.
@@ -193,10 +188,9 @@ class Tools:
         Raises:
             InvalidOptionError: no model was named, and the video is not synthetic.
         """
-        assistant = self._assistant()
         if self.limit:
-            check_knowledge(assistant.compressor.answering_vlm, video, INSTEAD)
-        return assistant
+            check_knowledge(self._assistant.compressor.answering_vlm, video, INSTEAD)
+        return self._assistant
 
     async def _run(self, ctx: Context[Any, Any], work: Callable[[], Result]) -> Result:
         """Returns what `work` gives in a thread; it ends at its next step where it is cancelled."""

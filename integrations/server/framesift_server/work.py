@@ -12,9 +12,9 @@ from framesift import (
     FetchLimits,
     Generation,
     LocalVideo,
+    Session,
     Turn,
     VideoCompressor,
-    load_vlm,
     open_video,
 )
 from framesift.errors import (
@@ -42,11 +42,11 @@ Response = CompressResponse | KeyframesResponse | Answer
 
 
 class Work:
-    """Does what requests ask, within the settings; holds the models that were loaded."""
+    """Does what requests ask, within the settings; models load with the first request for them."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._loaded: dict[str, Any] = {}
+        self._sessions = {model: Session(model) for model in settings.models}
 
     def worker(self, asked: Request) -> str:
         """Returns whose worker a request is for.
@@ -175,13 +175,10 @@ class Work:
         )
 
     def _vlm(self, model: str) -> Any:
-        # Only the worker of this model comes here, so it is loaded once.
-        if model not in self._loaded:
-            try:
-                self._loaded[model] = load_vlm(model)
-            except ModelError as error:
-                raise ModelUnavailableError(f"{model!r} cannot be loaded: {error}") from error
-        return self._loaded[model]
+        try:
+            return self._sessions[model].vlm
+        except ModelError as error:
+            raise ModelUnavailableError(f"{model!r} cannot be loaded: {error}") from error
 
     @property
     def _limits(self) -> FetchLimits:

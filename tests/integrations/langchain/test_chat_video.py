@@ -1,6 +1,7 @@
 """Videos in messages of LangChain get the answers that the Python API gives."""
 
 import base64
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -19,6 +20,8 @@ from framesift.errors import (
     InvalidOptionError,
     UnknownNameError,
 )
+from framesift.hf import checkpoint
+from framesift.vlms.tiny import FOLDER
 from langchain_framesift.chat_models import ChatFramesift, PromptTooLongError
 
 CLIP = "synthetic://number?seed=3"
@@ -209,17 +212,17 @@ def test_the_cache_key_knows_every_setting(chat):
     assert len(keys) == 6
 
 
-def test_a_model_loads_once_however_many_threads_ask_first(monkeypatch):
-    loaded = []
-    load = framesift.load_vlm
+def test_a_model_loads_once_however_many_threads_ask_first(monkeypatch, tmp_path):
+    loads, load = [], checkpoint.load_model
 
-    def counted(name):
-        loaded.append(name)
-        return load(name)
+    def counted(*arguments, **options):
+        loads.append(arguments)
+        return load(*arguments, **options)
 
-    monkeypatch.setattr("langchain_framesift._settings.load_vlm", counted)
-    fresh = ChatFramesift(model="tiny", max_tokens=4)
-    assert loaded == []
+    monkeypatch.setattr(checkpoint, "load_model", counted)
+    folder = shutil.copytree(FOLDER, tmp_path / "tiny")
+    fresh = ChatFramesift(model=str(folder), max_tokens=4)
+    assert loads == []
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(fresh.invoke, ["hello"] * 4))
-    assert loaded == ["tiny"]
+    assert len(loads) == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import closing
-from threading import Lock
+from functools import partial
 from typing import Any
 
 from llama_index.core.base.llms.types import (
@@ -62,7 +62,6 @@ class FramesiftMultiModalLLM(CompressionFields, GenerationFields, FunctionCallin
     context_window: int | None = Field(default=None, ge=1, strict=True)
     """Most tokens of prompt and answer; None asks the model, and so loads it."""
     _assistant: Assistant | None = PrivateAttr(default=None)
-    _loading: Lock = PrivateAttr(default_factory=Lock)
 
     @classmethod
     def class_name(cls) -> str:
@@ -78,7 +77,7 @@ class FramesiftMultiModalLLM(CompressionFields, GenerationFields, FunctionCallin
         """What LlamaIndex plans prompts by."""
         window = self.context_window
         if window is None:
-            window = self._loaded().compressor.answering_vlm.context_tokens
+            window = self._answering().compressor.answering_vlm.context_tokens
         return LLMMetadata(
             context_window=window,
             num_output=self.max_tokens,
@@ -188,7 +187,7 @@ class FramesiftMultiModalLLM(CompressionFields, GenerationFields, FunctionCallin
         return {"messages": messages, **kwargs}
 
     def _answered(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponse:
-        answer = self._loaded().reply(
+        answer = self._answering().reply(
             conversation(messages, self.fps),
             generation=self.generation(kwargs.get("stop", self.stop), kwargs),
             evidence=self.evidence,
@@ -206,18 +205,18 @@ class FramesiftMultiModalLLM(CompressionFields, GenerationFields, FunctionCallin
         yield _whole(stream)
 
     def _stream(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> AnswerStream:
-        return self._loaded().stream(
+        return self._answering().stream(
             conversation(messages, self.fps),
             generation=self.generation(kwargs.get("stop", self.stop), kwargs),
             evidence=self.evidence,
         )
 
-    def _loaded(self) -> Assistant:
-        with self._loading:
-            if self._assistant is None:
-                sift = VideoCompressor(vlm=self.model, **self.compressor_options)
-                self._assistant = Assistant(sift)
-            return self._assistant
+    def _answering(self) -> Assistant:
+        """Returns what answers; the model loads when it is first asked."""
+        if self._assistant is None:
+            make = partial(VideoCompressor, vlm=self.model, **self.compressor_options)
+            self._assistant = Assistant(make)
+        return self._assistant
 
 
 def _grown(text: str, piece: str) -> ChatResponse:
