@@ -16,7 +16,7 @@ from framesift.errors import InvalidOptionError, calling_back
 from framesift.progress import tell
 from framesift.registry import require
 from framesift.types.answer import FinishReason
-from framesift.types.options import Count, Options
+from framesift.types.options import Count, Fraction, NotNegative, Options
 
 OnText = Callable[[str], object]
 """Called with each piece of an answer as soon as it is certain."""
@@ -28,9 +28,9 @@ class Generation(Options):
 
     max_new_tokens: Count = 64
     """Most tokens of the answer."""
-    temperature: Annotated[float, Field(ge=0)] = 0.0
+    temperature: NotNegative = 0.0
     """0 takes the likeliest token; above 0 draws, the higher the more freely."""
-    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    top_p: Fraction | None = None
     """Draw among the likeliest tokens that hold this probability together."""
     top_k: Count | None = None
     """Draw among this many likeliest tokens."""

@@ -14,6 +14,10 @@ import framesift
 from framesift.cli import saved
 from framesift.fetching.limits import FetchLimits
 from framesift.types.answer import EvidenceKind
+from framesift.types.budget import Keep
+from framesift.types.options import Amount, Count, Fraction, NotNegative, Share
+from framesift.types.schema import adapter
+from framesift.types.schema import allowed as words
 
 
 class GivenPath(click.Path):
@@ -29,32 +33,39 @@ class GivenPath(click.Path):
 Command = Callable[..., None]
 Option = Callable[[Command], Command]
 
+
+def _number(*names: str, allows: Any, help: str, default: Any = None) -> Option:
+    """Returns an option that is a number; its help ends with the range of the annotation."""
+    allowed = adapter(allows).json_schema()
+    kind = int if allowed["type"] == "integer" else float
+    help = f"{help}: {words(allowed)}."
+    return click.option(*names, type=kind, default=default, help=help)
+
+
 _FRAME_OPTIONS: list[Option] = [
     click.option("--selector", default="keyframes", help="What picks frames."),
     click.option("--decoder", default="pyav", help="What reads the file."),
     click.option("--fps", type=float, default=1.0, help="Frames sampled per second of video."),
-    click.option(
-        "--max-bytes", type=int, default=FetchLimits().max_bytes, help="Largest download."
-    ),
-    click.option(
+    _number("--max-bytes", allows=Amount, default=FetchLimits().max_bytes, help="Largest download"),
+    _number(
         "--max-pixels",
-        type=click.IntRange(min=1),
+        allows=Count,
         default=FetchLimits().max_pixels,
-        help="Largest picture of a video.",
+        help="Largest picture of a video",
     ),
     click.option("--allow-private", is_flag=True, help="Fetch from private addresses too."),
 ]
 _TOKEN_OPTIONS: list[Option] = [
     click.option("-s", "--strategy", default="temporal", help="See `framesift strategies`."),
-    click.option("-k", "--keep", type=float, default=0.25, help="Fraction kept, in (0, 1]."),
-    click.option("--max-tokens", type=int, help="Most tokens kept; the smaller limit wins."),
-    click.option("--max-frames", type=int, help="Most frames encoded; the selector picks them."),
-    click.option(
-        "--gate", type=float, help="Do not encode frames this similar to the last one, as 0.97."
+    _number("-k", "--keep", allows=Keep, default=0.25, help="Fraction of the tokens kept"),
+    _number("--max-tokens", allows=Count, help="Most tokens kept; the smaller limit wins"),
+    _number("--max-frames", allows=Count, help="Most frames encoded; the selector picks them"),
+    _number(
+        "--gate",
+        allows=Fraction,
+        help="Do not encode frames this similar to the last one, such as 0.97",
     ),
-    click.option(
-        "--protect-edges", type=float, help="Share of the budget for patches with text, in [0, 1]."
-    ),
+    _number("--protect-edges", allows=Share, help="Share of the budget for patches with text"),
 ]
 _ENCODER = click.option(
     "-e", "--encoder", show_default="handcrafted", help="See `framesift encoders`."
@@ -78,8 +89,8 @@ _SEARCH_OPTIONS: list[Option] = [
 ]
 _ANSWER_OPTIONS: list[Option] = [
     *_SEARCH_OPTIONS,
-    click.option("--max-new-tokens", type=int, default=64, help="Longest answer."),
-    click.option("--temperature", type=float, default=0.0, help="0 is greedy; above 0 draws."),
+    _number("--max-new-tokens", allows=Count, default=64, help="Longest answer"),
+    _number("--temperature", allows=NotNegative, default=0.0, help="0 is greedy, above 0 draws"),
     click.option("--seed", type=int, help="Makes a draw repeatable."),
     click.option("--stop", multiple=True, help="End the answer before this text; may be repeated."),
 ]
@@ -95,7 +106,7 @@ uri = click.argument("uri")
 uris = click.argument("uris", metavar="URI...", nargs=-1, required=True)
 """Several of them, or pictures."""
 question = click.option("-q", "--question", help="What is to be answered.")
-count = click.option("-n", "--count", type=int, default=8, help="Number of keyframes.")
+count = _number("-n", "--count", allows=Count, default=8, help="Number of keyframes")
 folder = click.option(
     "-o",
     "--out",

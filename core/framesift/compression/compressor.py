@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated
 
-from pydantic import Field
-
 from framesift.answering.chat import Chat
 from framesift.answering.generation import GREEDY, Generation, OnText
 from framesift.answering.limits import Positions
@@ -29,7 +27,7 @@ from framesift.types.budget import Budget, Keep, MaxTokens
 from framesift.types.compressed import CompressedVideo, Keyframe
 from framesift.types.frames import Frames
 from framesift.types.moment import Moment
-from framesift.types.options import Count, Options, Raises
+from framesift.types.options import Count, Fraction, Options, Raises
 from framesift.types.video import Warn
 from framesift.vlms.base import VLM
 
@@ -64,7 +62,7 @@ class VideoCompressor(Options):
     """Picks keyframes, and the frames to encode where `max_frames` is exceeded."""
     max_frames: Annotated[Count | None, Raises(BudgetError)] = None
     """Most frames that are encoded, None for all that were sampled."""
-    gate: Annotated[float, Field(gt=0, le=1)] | None = None
+    gate: Fraction | None = None
     """Least similarity to the last encoded frame at which one copies its tokens; None for never."""
     decoder: str | Decoder = "pyav"
     """Reads the file."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import Field
 
-from framesift.types.options import Options
+from framesift.types.options import Amount, NotNegative, Options
 from framesift.types.video import MAX_PIXELS
 
 MAX_ADDRESS: Final = 8192
@@ -18,18 +18,18 @@ MAX_ADDRESS: Final = 8192
 class FetchLimits(Options):
     """What a video may cost and where it may come from; safe by default for URLs from strangers."""
 
-    max_bytes: Annotated[int, Field(ge=0)] = 2 * 1024**3
+    max_bytes: Amount = 2 * 1024**3
     """Largest download, held while streaming, whatever the server claims."""
-    max_duration_seconds: Annotated[float, Field(ge=0)] = 4 * 3600.0
+    max_duration_seconds: NotNegative = 4 * 3600.0
     """Longest video that a site may announce."""
-    max_pixels: Annotated[int, Field(ge=0)] = MAX_PIXELS
+    max_pixels: Amount = MAX_PIXELS
     """Most pixels of a picture, in files of this machine as well: a decoder refuses larger ones
     from the header."""
-    total_seconds: Annotated[float, Field(ge=0)] = 1800.0
+    total_seconds: NotNegative = 1800.0
     """Longest time for the whole download."""
-    idle_seconds: Annotated[float, Field(ge=0)] = 20.0
+    idle_seconds: NotNegative = 20.0
     """Longest wait for the next bytes."""
-    max_redirects: Annotated[int, Field(ge=0)] = 5
+    max_redirects: Amount = 5
     """Most redirects from a link to the video."""
     allow_private: bool = False
     """Whether loopback and private addresses may be fetched. Metadata services never are."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from framesift.progress import stoppable
@@ -14,6 +13,7 @@ from framesift.selectors import _difference
 from framesift.selectors._blank import REASON, clarity, content_and_blank
 from framesift.selectors.base import Selection, Selector
 from framesift.types.clock import span
+from framesift.types.options import Fraction
 from framesift.types.tokens import VideoTokens
 
 CANDIDATES = 512
@@ -50,7 +50,7 @@ class Keyframes(Selector):
     summary: ClassVar[str] = "distinct content covered under an exact count"
     encoder: ClassVar[str | None] = "handcrafted"
 
-    distinct: Annotated[float, Field(gt=0, le=1)] = 0.012
+    distinct: Fraction = 0.012
     """Share of the picture whose change surely makes a frame a distinct one; less is enough in a
     video whose frames differ little."""
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from framesift.progress import stoppable
@@ -15,7 +14,7 @@ from framesift.strategies._keyed import KeyedStrategy
 from framesift.strategies._pairwise import cosines
 from framesift.strategies._rows import Rows
 from framesift.strategies._shares import shares
-from framesift.types.options import Share
+from framesift.types.options import Amount, Share
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens
 
@@ -46,7 +45,7 @@ class PruMerge(KeyedStrategy):
     paper: ClassVar[str] = "https://arxiv.org/abs/2403.15388"
     cost: ClassVar[str] = "O(N M D)"
 
-    neighbors: Annotated[int, Field(ge=0)] = 32
+    neighbors: Amount = 32
     """Tokens of its frame that each kept token adds."""
     uniform: Share = 0.0
     """Share of the budget for evenly spaced tokens, which PruMerge+ keeps as well."""

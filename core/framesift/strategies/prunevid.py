@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from framesift.progress import stoppable
@@ -18,7 +17,7 @@ from framesift.strategies._rows import Rows, averaged
 from framesift.strategies._shares import floors
 from framesift.strategies._static import NEVER, Segment, groups, stillest
 from framesift.strategies.base import Strategy
-from framesift.types.options import Count, Share, Similarity
+from framesift.types.options import Amount, Count, Share, Similarity
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens
 
@@ -59,7 +58,7 @@ class PruneVid(Strategy):
     """Nearest frames, itself among them, by which a frame's density is measured."""
     neighbors: Count = 7
     """Nearest tokens, itself among them, by which a token's density is measured."""
-    whole: Annotated[int, Field(ge=0)] = 14
+    whole: Amount = 14
     """Most tokens of a group that is not clustered."""
 
     def decide(self, tokens: VideoTokens, budget: int, question: str | None) -> TokenPlan:

@@ -13,6 +13,7 @@ from torch import Tensor
 from framesift.strategies import _ops
 from framesift.strategies._quadtree import ONE, Quadtree
 from framesift.strategies.base import Strategy
+from framesift.types.options import Amount
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens
 
@@ -51,7 +52,7 @@ class STTM(Strategy):
     time_slack: Annotated[float, Field(ge=0.001, le=1000)] = 2.5
     """How much less alike squares may be over time than within a frame: (1 - temporal) over (1 -
     spatial) threshold. Published pairs are 0.8 with 0.5 and 0.85 with 0.65."""
-    root_level: Annotated[int, Field(ge=0)] = 1
+    root_level: Amount = 1
     """How many levels the largest squares lie below those that are two to a side of the grid:
     with the published 1, a frame of 14 x 14 has 4 x 4 of them or more."""
     weighted: bool = True

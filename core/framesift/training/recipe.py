@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
-
-from pydantic import Field
 
 from framesift.errors import InvalidOptionError
-from framesift.types.options import Count, Options
+from framesift.types.options import Amount, Count, Options
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +22,7 @@ class Recipe(Options):
     """Steps of the language model at which it sees only the frames that questions are about."""
     tower_batch: Count = 64
     language_batch: Count = 8
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Amount = 0
     processes: Count = 2
     """Processes that draw clips."""
 

@@ -6,12 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import Field
-
 from framesift.errors import BudgetError
-from framesift.types.options import Count, Options, Raises
+from framesift.types.options import Count, Fraction, Options, Raises
 
-Keep = Annotated[float, Field(gt=0, le=1), Raises(BudgetError)]
+Keep = Annotated[Fraction, Raises(BudgetError)]
 """Fraction of the tokens kept."""
 MaxTokens = Annotated[Count | None, Raises(BudgetError)]
 """Most tokens kept, or None for no limit."""

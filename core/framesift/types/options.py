@@ -18,8 +18,14 @@ from framesift.types import schema
 Error = type[FramesiftError]
 Count = Annotated[int, Field(ge=1)]
 """A whole number of at least 1."""
+Amount = Annotated[int, Field(ge=0)]
+"""A whole number that may be 0."""
 Share = Annotated[float, Field(ge=0, le=1)]
-"""A part of a whole."""
+"""A part of a whole, which may be none of it."""
+Fraction = Annotated[float, Field(gt=0, le=1)]
+"""A part of a whole, but not none of it."""
+NotNegative = Annotated[float, Field(ge=0)]
+"""A number that may be 0."""
 Similarity = Annotated[float, Field(ge=-1, le=1)]
 """A cosine similarity."""
 _MOST_LETTERS: Final = 100

@@ -125,7 +125,7 @@ def _range(schema: dict[str, Any]) -> str:
         return f" from {low:g} to {high:g}"
     limits = {"of at least": low, "above": above, "of at most": high, "below": below}
     stated = [f"{words} {limit:g}" for words, limit in limits.items() if limit is not None]
-    return f" {' and '.join(stated)}" if stated else ""
+    return f" {' and '.join(stated).replace('and of', 'and')}" if stated else ""
 
 
 @dataclass(frozen=True)
