@@ -70,6 +70,8 @@ ORDER: Final[tuple[Section, ...]] = (
     scissor,
     server,
 )
+PEERS: Final = ("scenedetect", "decord", "torchcodec")
+"""Packages that ours is measured against."""
 UNFINISHED: Final = "benchmark-unfinished.json"
 SECTIONS: Final = {part.__name__.rpartition(".")[2]: part.measure for part in ORDER}
 
@@ -98,7 +100,7 @@ def run(
             "cores": os.cpu_count(),
             "system": f"{platform.system()} {platform.machine()}",
         },
-        "versions": versions(),
+        "versions": versions(*PEERS),
         "commit": commit(),
         "quick": effort == QUICK,
     }

@@ -1,6 +1,6 @@
 """Ways to get the frames at given positions as RGB of one size: ours, and what a user would write.
 
-Every peer is told which frames to bring; ours works that out itself, which counts as its time.
+Every peer gets the numbers of the frames; ours works that out itself, which counts as its time.
 """
 
 from __future__ import annotations

@@ -34,6 +34,6 @@ def tiny_vlm(out: Path, work: Path | None, **amounts: int) -> None:
     from framesift.training.tiny_vlm import CURVES, train
 
     work = work or out.with_name(f"{out.name}-work")
-    train(out, Recipe(**amounts), work=work, tell=lambda line: click.echo(line, err=True))
+    train(out, Recipe(**amounts), work=work, announce=lambda line: click.echo(line, err=True))
     click.echo(f"wrote     {out} (curves in {CURVES})")
     click.echo(f"try       framesift ask 'synthetic://number' 'What number flashes?' --vlm {out}")

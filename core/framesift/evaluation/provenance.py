@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Final
 
 PACKAGES: Final = (
-    "framesift", "av", "opencv-python-headless", "torch", "transformers", "numpy", "scenedetect",
-    "decord", "torchcodec",
+    "framesift", "av", "opencv-python-headless", "torch", "transformers", "numpy",
 )  # fmt: skip
 CHANGED: Final = "+changes"
 SAMPLES: Final = 256
@@ -33,10 +32,10 @@ def machine() -> str:
     return f"{cpu_model()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
 
 
-def versions() -> dict[str, str]:
-    """Returns the versions of Python and of those packages that are installed."""
+def versions(*more: str) -> dict[str, str]:
+    """Returns the versions of Python, of `PACKAGES` and of `more`, as far as they are installed."""
     found = {"python": platform.python_version()}
-    for name in PACKAGES:
+    for name in (*PACKAGES, *more):
         try:
             found[name] = version(name)
         except PackageNotFoundError:
@@ -47,7 +46,7 @@ def versions() -> dict[str, str]:
 def commit(folder: Path = Path(__file__).parents[1]) -> str:
     """Returns the commit that a folder is checked out from; `'unknown'` where git has none of it.
 
-    Files in it that differ from that commit are told by `+changes` behind it.
+    It ends in `+changes` if files in the folder differ from that commit.
     """
     try:
         _git(folder, "ls-files", "--error-unmatch", ".")

@@ -1,4 +1,4 @@
-"""Frames of several clips after one another, with numbers to tell apart by the color of their card.
+"""Frames of several clips after one another, each with a number on a card of its own color.
 
 Which of several numbers is asked for, a model learns late or never from whole clips: the digits of
 any card are a good guess there. Two cards and nothing else teach it in some hundred steps.
@@ -17,7 +17,7 @@ from framesift.training.seen import Seen
 
 ASKED = r"Which number is on the (?P<color>\w+) card\?"
 HOW_MANY = (2, 2, 2, 3, 4)
-"""Cards of one medley, by lot; with more of them at first, a model does not find out."""
+"""Cards of one medley, drawn from these; with more of them a model does not learn it at first."""
 
 
 class Cards:

@@ -34,7 +34,7 @@ def course_labels(events: Sequence[dict[str, Any]], times_seconds: Sequence[floa
     """Returns int64 classes `(T, 64)` by name of `COURSE`, and `shift` float32 `(T, 64, 2)`.
 
     `shift` is how far (x, y) the shape in a patch has moved since it was first seen, in patches;
-    not a number where there is no shape.
+    NaN in patches without a shape.
     """
     labels: Labels = {
         name: np.full((len(times_seconds), GRID * GRID), NOTHING, np.int64) for name in COURSE
@@ -75,7 +75,7 @@ def _speed(event: dict[str, Any]) -> npt.NDArray[np.float64]:
 
 
 def _ranked(event: dict[str, Any], events: Sequence[dict[str, Any]]) -> tuple[int, int]:
-    """Returns how many of its kind came before, and the landscape before; or that none can tell."""
+    """Returns how many of its kind came before, and the landscape before, `NOTHING` if unknown."""
     kin = [other for other in events if KIN.get(other["kind"]) == KIN[event["kind"]]]
     starts = [other["start_seconds"] for other in kin]
     if starts.count(event["start_seconds"]) > 1:

@@ -27,7 +27,7 @@ MOST_QUESTIONS = 8
 GLIMPSES = 0.25
 """Share of glimpses among the batches after the first ones."""
 MEDLEYS = 0.5
-"""Share of glimpses that show several things, which a question must be told apart by."""
+"""Share of glimpses that show several things, one of which a question singles out."""
 CARDS = 0.15
 """Share of batches that show nothing but numbers on cards."""
 BESIDE_TEXT = 0.1
@@ -43,7 +43,7 @@ class Dropping:
     """How the visual prompts of one batch lose tokens."""
 
     kind: str
-    """`"none"`, `"tokens"` by lot, `"frames"` by lot, or `"still"` ones first."""
+    """`"none"`, random `"tokens"`, random `"frames"`, or `"still"` ones first."""
     keep: float = 1.0
     compact: bool = False
     """Whether positions are counted over what is left, not over the whole prompt."""
@@ -54,7 +54,7 @@ class Dropping:
 
     @classmethod
     def drawn(cls, rng: random.Random) -> Dropping:
-        """Returns one by lot: every third batch keeps all tokens."""
+        """Returns a random one; a third of the batches keep all tokens."""
         return cls(
             kind=rng.choices(["none", "tokens", "frames", "still"], [34, 36, 12, 18])[0],
             keep=rng.uniform(0.06, 0.7),

@@ -85,18 +85,18 @@ class AnswerTask(nn.Module):
 
 
 def _lesson(guess: Tensor, classes: Tensor) -> Tensor:
-    """Returns the mean loss over the tokens `(B, K)` that have a class; 0 where none has."""
-    told = functional.cross_entropy(
+    """Returns the mean loss over the tokens `(B, K)` that have a class, 0 of none."""
+    missed = functional.cross_entropy(
         guess.float().flatten(0, 1), classes.flatten(), ignore_index=NOTHING, reduction="sum"
     )
-    return told / (classes != NOTHING).sum().clamp(min=1)
+    return missed / (classes != NOTHING).sum().clamp(min=1)
 
 
 def _measured(guess: Tensor, truth: Tensor) -> Tensor:
-    """Returns the mean loss over the tokens that something is measured of; 0 where none is."""
-    told = ~truth.isnan()
+    """Returns the mean loss over the tokens with a measured truth, 0 of none."""
+    known = ~truth.isnan()
     missed = functional.smooth_l1_loss(guess.float(), truth.nan_to_num(), reduction="none")
-    return (missed * told).sum() / told.sum().clamp(min=1)
+    return (missed * known).sum() / known.sum().clamp(min=1)
 
 
 @torch.no_grad()

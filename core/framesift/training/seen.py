@@ -31,7 +31,7 @@ class Seen:
     questions: Sequence[dict[str, Any]]
     events: Sequence[dict[str, Any]] = ()
     course: dict[str, Tensor] = field(default_factory=dict)
-    """What is told of the patches by name of `COURSE` and `MEASURED`, as far as it is known."""
+    """Labels of the patches by name of `COURSE` and `MEASURED`, as far as they are known."""
 
     def shown(self, question: dict[str, Any]) -> list[int]:
         """Returns the frames that are shown in the question's time."""

@@ -25,20 +25,20 @@ CURVES = "training.json"
 RECIPE = "recipe.json"
 
 
-def train(out: Path, recipe: Recipe, *, work: Path, tell: Callable[[str], None]) -> Path:
+def train(out: Path, recipe: Recipe, *, work: Path, announce: Callable[[str], None]) -> Path:
     """Trains the tiny model and returns the folder `out` with model, processor and curves.
 
     Args:
         out: folder for the model; written once it is trained.
         recipe: how much of what.
         work: folder for clips and checkpoints; a run that was broken off goes on from there.
-        tell: told what is being done, in one line a stage.
+        announce: takes a line about each stage when it begins.
 
     Raises:
         InvalidOptionError: `work` holds a run of another recipe.
     """
     _claim(work, recipe)
-    tell(f"drawing {recipe.stills} stills and {recipe.clips} clips")
+    announce(f"drawing {recipe.stills} stills and {recipe.clips} clips")
     stills = make_stills(work / "stills", range(recipe.stills), processes=recipe.processes)
     shards = list(
         read_shards(make_shards(work / "clips", range(recipe.clips), processes=recipe.processes))
@@ -47,7 +47,7 @@ def train(out: Path, recipe: Recipe, *, work: Path, tell: Callable[[str], None])
     model = new_model(processor.tokenizer, recipe.seed)
     images = processor.image_processor
     tower = TowerTask(model.model.vision_tower, images.image_mean, images.image_std)
-    tell(f"teaching the vision tower what patches show, {recipe.tower_steps} steps")
+    announce(f"teaching the vision tower what patches show, {recipe.tower_steps} steps")
     tower_curve = fit(
         tower,
         LabeledFrames(read_stills(stills), frames_of(shards)),
@@ -57,7 +57,7 @@ def train(out: Path, recipe: Recipe, *, work: Path, tell: Callable[[str], None])
         learning_rate=1.2e-3,
         seed=recipe.seed,
     )
-    tell(f"teaching the language model to answer, {recipe.language_steps} steps")
+    announce(f"teaching the language model to answer, {recipe.language_steps} steps")
     special = special_ids(processor.tokenizer)
     dialogs = Dialogs(
         seen_clips(tower, shards),

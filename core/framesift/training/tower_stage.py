@@ -19,7 +19,7 @@ from framesift.training.labels import CLASSES, NOTHING, frame_labels
 from framesift.training.stills import Arrays, stacked
 
 SUMMARY: Final = {name: CLASSES[name] for name in ("kind", "color", "shape", "tens", "ones")}
-"""What the summary token tells of the whole frame: which of the classes are there."""
+"""Classes that the summary token must know the presence of, in the whole frame."""
 SMALL: Final = frozenset({"number", "code", "event", "text"})
 
 
@@ -92,8 +92,8 @@ class TowerTask(nn.Module):
         of_things = labels["kind"] > 0
         losses += [_mean(away[~of_things]), _mean(away[of_things])]
         there = torch.cat([_there(labels[name], count) for name, count in SUMMARY.items()], dim=1)
-        told = functional.binary_cross_entropy_with_logits(self.summary(summary), there)
-        return {"loss": torch.stack([*losses, 3 * told]).sum(), **right}
+        of_summary = functional.binary_cross_entropy_with_logits(self.summary(summary), there)
+        return {"loss": torch.stack([*losses, 3 * of_summary]).sum(), **right}
 
 
 def _mean(values: Tensor) -> Tensor:

@@ -35,7 +35,7 @@ URI = "synthetic://number?seconds=4&width=160&height=90"
 def trained(tmp_path_factory):
     """The folder of a model that has seen next to nothing, its work folder, and what was told."""
     folder, lines = tmp_path_factory.mktemp("train"), []
-    out = train(folder / "model", SMALL, work=folder / "work", tell=lines.append)
+    out = train(folder / "model", SMALL, work=folder / "work", announce=lines.append)
     return out, folder / "work", lines
 
 
@@ -99,7 +99,7 @@ def test_a_second_run_goes_on_from_the_work_folder(trained, tmp_path, monkeypatc
     for task in (TowerTask, AnswerTask):
         monkeypatch.setattr(task, "forward", counting(task.forward, steps))
     recipe = replace(SMALL, processes=2)
-    found = train(tmp_path / "model", recipe, work=again, tell=lambda line: None)
+    found = train(tmp_path / "model", recipe, work=again, announce=lambda line: None)
     assert {name: stamps(again / name) for name in drawn} == drawn
     # At its end transformers takes one step more, with a learning rate of zero.
     assert max(steps.values(), default=0) <= 1
@@ -139,7 +139,7 @@ def test_a_work_folder_serves_one_recipe(change, tmp_path):
     with pytest.raises(
         InvalidOptionError, match=f"another recipe.*{name}={value} and not"
     ) as error:
-        train(tmp_path / "model", replace(SMALL, **change), work=tmp_path, tell=told.append)
+        train(tmp_path / "model", replace(SMALL, **change), work=tmp_path, announce=told.append)
     assert "\n" not in str(error.value)
     assert told == []
     assert [path.name for path in tmp_path.iterdir()] == [RECIPE]
@@ -185,8 +185,8 @@ def test_a_bad_amount_is_one_line_and_draws_nothing(run, tmp_path):
 def test_the_command_hands_on_what_it_is_given(run, tmp_path, monkeypatch):
     calls = []
 
-    def noted(out, recipe, *, work, tell):
-        tell("drawing")
+    def noted(out, recipe, *, work, announce):
+        announce("drawing")
         calls.append((out, recipe, work))
 
     monkeypatch.setattr(tiny_vlm, "train", noted)

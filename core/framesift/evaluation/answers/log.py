@@ -83,7 +83,7 @@ class AnswerLog:
 
     @classmethod
     def opened(cls, path: str | os.PathLike[str], run: Run) -> Self:
-        """Returns the log in a file to go on with; a new one where there is no file.
+        """Returns the log in a file to go on with, a new one if the file is missing.
 
         Raises:
             InvalidOptionError: the file is of a run with other settings.
@@ -135,8 +135,8 @@ class AnswerLog:
         A last line that was cut off when a run was broken off is left out.
 
         Raises:
-            InvalidOptionError: a line is no answer; names the line and the field.
-            StorageError: there is no such file.
+            InvalidOptionError: a line holds something else; names the line and the field.
+            StorageError: the file is missing.
         """
         path = as_path(path)
         lines = json_lines(_whole_part(read_file(path, hint="give a log of answers")))

@@ -72,7 +72,7 @@ def synthetic(split: Split, videos: int) -> Iterator[AskedVideo]:
     """Returns videos of a split with up to six questions each; splits share no seeds.
 
     Raises:
-        InvalidOptionError: there is no such split, or it has fewer seeds.
+        InvalidOptionError: the split is unknown, or has fewer seeds.
     """
     if split not in FIRST_SEEDS:
         raise InvalidOptionError(f"split={split!r} must be one of: {', '.join(FIRST_SEEDS)}")
@@ -111,7 +111,7 @@ def real(
         questions: a JSON-lines file of other questions; None for the twenty that come along.
 
     Raises:
-        InvalidOptionError: a line of the file is no question; names the line and the field.
+        InvalidOptionError: a line of the file is not a question; names the line and the field.
         UnsupportedSourceError: a clip is missing, or is another file.
     """
     known = read_questions(questions)

@@ -1,6 +1,6 @@
 """Twenty multiple-choice questions about five real clips, with when and where the answer is seen.
 
-A proof of concept: twenty questions tell a broken method from a working one, and no more.
+A proof of concept: twenty questions separate a broken method from a working one, and no more.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def read_questions(path: str | os.PathLike[str] | None = None) -> list[RealQuest
     """Returns the questions of a JSON-lines file; the twenty that come along by default.
 
     Raises:
-        InvalidOptionError: a line is no question; names the line and the field.
+        InvalidOptionError: a line is not a question; names the line and the field.
     """
     content = _own(QUESTIONS).encode() if path is None else read_file(path)
     name = QUESTIONS if path is None else as_path(path)

@@ -24,7 +24,7 @@ KEEPS: Final = (0.25, 0.1)
 
 
 def verdict(log: AnswerLog) -> list[str]:
-    """Returns one line for each thing that the log can tell; intervals are 95 %, over videos."""
+    """Returns one line for each finding of the log; intervals are 95 %, over videos."""
     ways = by_way(log.answers)
     if WHOLE_WAY not in ways:
         return []

@@ -44,7 +44,7 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Numbers by row and column; None where there is none."""
+    """Numbers by row and column; None for an empty cell."""
 
     title: str
     note: str
