@@ -12,14 +12,18 @@ transformers = pytest.importorskip("transformers")
 from framesift.answering.prefix_cache import read_once  # noqa: E402
 from framesift.errors import InvalidOptionError, ModelError  # noqa: E402
 from framesift.hf.question import word_embeddings  # noqa: E402
-from framesift.testing import assert_near  # noqa: E402
+from framesift.testing import (  # noqa: E402
+    TINY_VLMS,
+    assert_near,
+    compressed,
+    random_frames,
+)
 from framesift.types.frames import Frames  # noqa: E402
 from framesift.types.plan import TokenPlan  # noqa: E402
 from framesift.types.video import VideoInfo  # noqa: E402
 from framesift.vlms import registry  # noqa: E402
 from framesift.vlms.base import VLM, Prompt, Turn, collate  # noqa: E402
 from framesift.vlms.load import load_vlm  # noqa: E402
-from tiny_vlms import TINY, compressed, make_frames  # noqa: E402
 
 QUESTION = "What is it?"
 FRAMES = 6
@@ -29,10 +33,10 @@ class Case:
     """A tiny model with what it made of a video."""
 
     def __init__(self, name, folder):
-        self.name, self.folder, self.tiny = name, folder, TINY[name]
+        self.name, self.folder, self.tiny = name, folder, TINY_VLMS[name]
         self.tiny.build(folder)
         self.vlm = self.load(device="cpu")
-        self.frames = make_frames(FRAMES, self.tiny.size_px)
+        self.frames = random_frames(FRAMES, self.tiny.size_px)
         height, width = self.tiny.size_px
         self.info = VideoInfo(
             width_px=width,
@@ -81,7 +85,7 @@ def make_case(tmp_path_factory):
     return cache(lambda name: Case(name, tmp_path_factory.mktemp(name)))
 
 
-@pytest.fixture(params=sorted(TINY))
+@pytest.fixture(params=sorted(TINY_VLMS))
 def case(request, make_case):
     return make_case(request.param)
 
@@ -99,14 +103,14 @@ def original_positions(case):
 
 
 def test_every_family_is_tested():
-    assert set(TINY) >= set(registry.names()) - {"tiny"}
+    assert set(TINY_VLMS) >= set(registry.names()) - {"tiny"}
 
 
 def test_it_is_a_vlm_that_says_what_it_is(case):
     assert isinstance(case.vlm, VLM)
     assert case.vlm.summary
     assert case.vlm.model_types
-    assert case.vlm.spec.startswith(f"{case.tiny.family or case.name}:model=")
+    assert case.vlm.spec.startswith(f"{case.tiny.family}:model=")
     assert load_vlm(case.vlm) is case.vlm
     assert load_vlm(case.vlm.spec) == case.vlm
 

@@ -25,10 +25,11 @@ from framesift.registry import require
 if TYPE_CHECKING:
     from framesift.testing.encoders import EncoderContract
     from framesift.testing.rounding import assert_near
-    from framesift.testing.samples import random_frames, random_tokens
+    from framesift.testing.samples import compressed, random_frames, random_tokens
     from framesift.testing.selectors import SelectorContract
     from framesift.testing.sources import SourceContract
     from framesift.testing.strategies import StrategyContract, StrategyScaleContract
+    from framesift.testing.tiny_vlms import TINY_VLMS, OrdinaryPrompt, TinyVLM
     from framesift.testing.towers import tiny_tower
 
 _HOMES = {
@@ -37,7 +38,11 @@ _HOMES = {
     "SourceContract": "sources",
     "StrategyContract": "strategies",
     "StrategyScaleContract": "strategies",
+    "TINY_VLMS": "tiny_vlms",
+    "OrdinaryPrompt": "tiny_vlms",
+    "TinyVLM": "tiny_vlms",
     "assert_near": "rounding",
+    "compressed": "samples",
     "random_frames": "samples",
     "random_tokens": "samples",
     "tiny_tower": "towers",
@@ -45,12 +50,16 @@ _HOMES = {
 _SUITES = ("_strategy_plans", "_suite", "encoders", "selectors", "sources", "strategies")
 
 __all__ = [
+    "TINY_VLMS",
     "EncoderContract",
+    "OrdinaryPrompt",
     "SelectorContract",
     "SourceContract",
     "StrategyContract",
     "StrategyScaleContract",
+    "TinyVLM",
     "assert_near",
+    "compressed",
     "random_frames",
     "random_tokens",
     "tiny_tower",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from framesift.types.compressed import CompressedVideo, CompressionReport
 from framesift.types.frames import Frames
+from framesift.types.plan import TokenPlan
 from framesift.types.tokens import Signals, VideoTokens
 
 
@@ -42,7 +44,7 @@ def random_tokens(
 
 
 def random_frames(
-    count: int = 4, size_px: tuple[int, int] = (61, 97), *, fps: float = 2, seed: int = 0
+    count: int = 4, size_px: tuple[int, int] = (61, 97), *, fps: float = 1, seed: int = 0
 ) -> Frames:
     """Returns frames of noise, of `size_px` as `(H, W)`."""
     random = np.random.default_rng(seed)
@@ -50,4 +52,44 @@ def random_frames(
         data=random.integers(0, 256, (count, *size_px, 3), dtype=np.uint8),
         pts_seconds=np.arange(count) / fps,
         indices=np.arange(count),
+    )
+
+
+def compressed(tokens: VideoTokens, plan: TokenPlan) -> CompressedVideo:
+    """Returns what the pipeline makes of a plan."""
+    seconds = tokens.pts_seconds.double()
+    frame, patch = plan.src // tokens.tokens_per_frame, plan.src % tokens.tokens_per_frame
+    place = torch.stack([frame, patch // tokens.grid[1], patch % tokens.grid[1]], dim=1).float()
+    counts = plan.frame_counts().tolist()
+    layers = tokens.layers
+    return CompressedVideo(
+        tokens=plan.apply(tokens.features),
+        positions=plan.mean(place),
+        pts_seconds=plan.mean(seconds[frame][:, None]).flatten(),
+        frame_seconds=seconds,
+        step_seconds=tokens.step_seconds,
+        plan=plan,
+        layers=(
+            None
+            if layers is None
+            else plan.apply(layers.flatten(2)).unflatten(1, tuple(layers.shape[2:]))
+        ),
+        report=CompressionReport(
+            uri="noise",
+            duration_seconds=float(seconds[-1] + (seconds.diff()[-1] if len(seconds) > 1 else 1)),
+            tokens_in=tokens.count,
+            tokens_out=plan.num_out,
+            frames_in=tokens.frame_count,
+            frames_encoded=tokens.frame_count,
+            frames_out=sum(count > 0 for count in counts),
+            budget=plan.num_out,
+            keep=plan.num_out / plan.num_in,
+            strategy="test",
+            encoder="test",
+            decoder="none",
+            fps=1.0,
+            grid=tokens.grid,
+            tokens_per_frame_kept=counts,
+            seconds={},
+        ),
     )

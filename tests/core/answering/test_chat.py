@@ -11,16 +11,15 @@ from framesift.answering.generation import Generation
 from framesift.answering.prefix_cache import PrefixCache
 from framesift.errors import BudgetError, InvalidOptionError, ModelError
 from framesift.hf import answer_attention
-from framesift.testing import assert_near
+from framesift.testing import TINY_VLMS, assert_near, compressed, random_frames
 from framesift.types.plan import TokenPlan
 from framesift.types.video import VideoInfo
 from framesift.vlms.base import VLM, Turn
 from framesift.vlms.load import load_vlm
-from tiny_vlms import TINY, compressed, make_frames
 
 SHORT = Generation(max_new_tokens=6)
 QUESTION, OTHER = "What is it?", "And where is it then?"
-FAMILIES = sorted(TINY.keys() - {"idefics3"})
+FAMILIES = sorted(TINY_VLMS.keys() - {"idefics3"})
 """Idefics3 goes the way of SmolVLM."""
 KINDS = ["internvl", "llava", "llava-onevision", "qwen2-5-vl", "qwen3-vl"]
 """One family of each kind of prompt and of positions."""
@@ -61,7 +60,7 @@ class Asked:
 def asked(tmp_path_factory):
     @cache
     def make(name):
-        folder, tiny = tmp_path_factory.mktemp(name), TINY[name]
+        folder, tiny = tmp_path_factory.mktemp(name), TINY_VLMS[name]
         tiny.build(folder)
         vlm = replace(load_vlm(str(folder), device="cpu"), **tiny.options)
         videos = []
@@ -77,7 +76,7 @@ def asked(tmp_path_factory):
                 codec="none",
             )
             encoder = vlm.encoder.fitted(info)
-            tokens = encoder.encode(make_frames(count, tiny.size_px, seed=seed))
+            tokens = encoder.encode(random_frames(count, tiny.size_px, seed=seed))
             group = torch.arange(tokens.count) // 2
             group[::3] = -1
             plan = TokenPlan.merge(group, tokens_per_frame=tokens.tokens_per_frame)

@@ -8,7 +8,7 @@ transformers = pytest.importorskip("transformers")
 
 from framesift.answering.generation import Generation, _certain, _Draw, complete  # noqa: E402
 from framesift.errors import InvalidOptionError  # noqa: E402
-from tiny_vlms import save_tokenizer  # noqa: E402
+from framesift.testing.tiny_vlms import save_tokenizer  # noqa: E402
 
 PROMPT = "What is it?"
 

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from framesift import VideoCompressor, cli, save_compressed
-from tiny_vlms import TINY
+from framesift.testing import TINY_VLMS
 
 CLIP = "synthetic://mixed?seconds=4&width=160&height=90"
 
@@ -14,7 +14,7 @@ CLIP = "synthetic://mixed?seconds=4&width=160&height=90"
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("llava")
-    TINY["llava"].build(folder)
+    TINY_VLMS["llava"].build(folder)
     return folder
 
 

@@ -16,11 +16,11 @@ from framesift.errors import InvalidOptionError, ModelError
 from framesift.export.files import REPORT, load_compressed, save_compressed
 from framesift.serving.assistant import Assistant, Message
 from framesift.sources.base import open_video
+from framesift.testing import TINY_VLMS
 from framesift.vlms.base import VLM
 from framesift.vlms.load import load_vlm
 from framesift.vlms.origin import fingerprint, maker_of
 from framesift.vlms.tiny import FOLDER, Tiny
-from tiny_vlms import TINY
 
 CLIP = "synthetic://number?seed=3"
 QUESTION = "What number flashes?"
@@ -229,7 +229,7 @@ def test_tokens_of_other_weights_of_the_same_name_are_refused(video, other):
 
 
 def test_tokens_of_another_width_are_refused_by_name(video, tmp_path):
-    TINY["llava"].build(tmp_path / "narrow")
+    TINY_VLMS["llava"].build(tmp_path / "narrow")
     assert "made by 'tiny', and 'narrow' is asked" in refused(video, tmp_path / "narrow")
     unknown = replace(video, report=video.report.model_copy(update={"weights": None}))
     assert "channels" in refused(unknown, tmp_path / "narrow")

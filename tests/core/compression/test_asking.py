@@ -22,10 +22,10 @@ from framesift.errors import (
 from framesift.sources.base import open_video
 from framesift.strategies import registry as strategies
 from framesift.strategies.base import Strategy
+from framesift.testing import TINY_VLMS
 from framesift.types.plan import TokenPlan
 from framesift.vlms.base import Turn
 from framesift.vlms.load import load_vlm
-from tiny_vlms import TINY
 
 CLIP = "synthetic://mixed?seconds=6&width=320&height=180"
 QUESTION = "What is it?"
@@ -35,7 +35,7 @@ SHORT = Generation(max_new_tokens=6)
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("llava")
-    TINY["llava"].build(folder)
+    TINY_VLMS["llava"].build(folder)
     return str(folder)
 
 
@@ -162,7 +162,7 @@ def test_the_number_that_an_error_names_fits(clip, vlm):
 
 
 def test_frames_with_text_of_their_own_are_counted_where_too_many(tmp_path):
-    TINY["internvl"].build(tmp_path)
+    TINY_VLMS["internvl"].build(tmp_path)
     vlm = load_vlm(str(tmp_path), device="cpu")
     sift = VideoCompressor(vlm=vlm, keep=1.0, fps=10, strategy="uniform", selector="uniform")
     for video in (CLIP, [CLIP, CLIP]):

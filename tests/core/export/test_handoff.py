@@ -18,13 +18,17 @@ from transformers.models.qwen3_vl.modeling_qwen3_vl import (  # noqa: E402
 
 from framesift.errors import InvalidOptionError, ModelError  # noqa: E402
 from framesift.export import engines  # noqa: E402
-from framesift.testing import assert_near  # noqa: E402
+from framesift.testing import (  # noqa: E402
+    TINY_VLMS,
+    assert_near,
+    compressed,
+    random_frames,
+)
 from framesift.types.compressed import Keyframe  # noqa: E402
 from framesift.types.plan import TokenPlan  # noqa: E402
 from framesift.types.video import VideoInfo  # noqa: E402
 from framesift.vlms import registry  # noqa: E402
 from framesift.vlms.base import Turn  # noqa: E402
-from tiny_vlms import TINY, compressed, make_frames  # noqa: E402
 
 QUESTION = "What is it?"
 MATRICES = ("llava", "llava-next-video", "llava-onevision", "internvl", "smolvlm", "qwen2-5-vl")
@@ -33,7 +37,7 @@ GRIDS = ("qwen2-5-vl", "qwen3-vl")
 
 class Case:
     def __init__(self, name, folder):
-        tiny = TINY[name]
+        tiny = TINY_VLMS[name]
         tiny.build(folder)
         self.vlm = registry.create(name, model=str(folder), device="cpu", **tiny.options)
         self.size_px = tiny.size_px
@@ -49,7 +53,7 @@ class Case:
             average_fps=1.0,
             codec="none",
         )
-        return self.vlm.encoder.fitted(info).encode(make_frames(frames, self.size_px))
+        return self.vlm.encoder.fitted(info).encode(random_frames(frames, self.size_px))
 
     def video(self, frames=4, *, keep=lambda token, per_frame: True):
         """Returns the video with the tokens that `keep` is true for."""

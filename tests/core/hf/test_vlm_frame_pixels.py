@@ -10,7 +10,7 @@ transformers = pytest.importorskip("transformers")
 
 from framesift.errors import ModelError  # noqa: E402
 from framesift.hf.frame_pixels import FramePixels  # noqa: E402
-from tiny_vlms import make_frames  # noqa: E402
+from framesift.testing import random_frames  # noqa: E402
 
 COLORS = {"image_mean": [0.4, 0.5, 0.6], "image_std": [0.2, 0.3, 0.25]}
 BILINEAR, BICUBIC, BOX = 2, 3, 4
@@ -53,7 +53,7 @@ def test_a_checkpoint_that_does_not_give_its_colours_is_refused(tmp_path, settin
     ],
 )
 def test_colours_are_normalized_as_the_settings_say(switched_off, expected):
-    frames = make_frames(2, (6, 8))
+    frames = random_frames(2, (6, 8))
     pixels = FramePixels(settings={**COLORS, **switched_off}, resample=BICUBIC)
     found = pixels.pixels(frames.data, [(6, 8)])
     assert found.dtype == torch.float32
@@ -64,7 +64,7 @@ def test_colours_are_normalized_as_the_settings_say(switched_off, expected):
 
 
 def test_filters_that_torch_lacks_are_those_of_pillow():
-    frames = make_frames(1, (8, 8))
+    frames = random_frames(1, (8, 8))
     pixels = FramePixels(settings={**COLORS, "do_normalize": False}, resample=BOX)
     found = pixels.pixels(frames.data, [(4, 4)])[0].permute(1, 2, 0).numpy() * 255
     means = frames.data[0].reshape(4, 2, 4, 2, 3).mean((1, 3))
@@ -75,7 +75,7 @@ def test_filters_that_torch_lacks_are_those_of_pillow():
 @pytest.mark.parametrize("resample", [BILINEAR, BICUBIC])
 @pytest.mark.parametrize("size", [(28, 28), (100, 75), (16, 40)])
 def test_pixels_are_those_of_a_video_processor(resample, size):
-    frames = make_frames(3, size)
+    frames = random_frames(3, size)
     processor = transformers.InternVLVideoProcessor(
         **COLORS, size={"height": 28, "width": 28}, resample=resample
     )

@@ -9,7 +9,7 @@ import pytest
 transformers = pytest.importorskip("transformers")
 
 from framesift.hf._template_sandbox import run_template  # noqa: E402
-from tiny_vlms import CHAT, IDEFICS_CHAT, INTERNVL_CHAT, QWEN_CHAT, save_tokenizer  # noqa: E402
+from framesift.testing.tiny_vlms import CHAT, IDEFICS_CHAT, INTERNVL_CHAT, QWEN_CHAT, save_tokenizer  # noqa: E402
 
 SECONDS, MEGABYTES = 5.0, 200
 CONVERSATION = [

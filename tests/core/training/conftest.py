@@ -11,10 +11,10 @@ pytest.importorskip("transformers")
 
 from framesift.synthetic import happenings, scenes
 from framesift.synthetic.film import SceneSettings
+from framesift.testing.tiny_vlms import CLIP, LLAMA
 from framesift.training import tiny_parts
 from framesift.training.tiny_vlm import special_ids
 from framesift.vlms.load import load_vlm
-from tiny_vlms import CLIP, LLAMA
 
 
 @contextmanager

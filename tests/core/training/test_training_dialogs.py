@@ -6,14 +6,13 @@ from typing import Any
 import pytest
 import torch
 
-from framesift.testing import assert_near
+from framesift.testing import assert_near, compressed, random_frames
 from framesift.training.course_labels import COURSE, MEASURED
 from framesift.training.dialogs import MOST_QUESTIONS, UNASKED, Dropping
 from framesift.training.language_stage import AnswerTask
 from framesift.types.plan import TokenPlan
 from framesift.vlms.base import Turn
 from packed_dialogs import FACTS, dialogs_of, noise, row_of, seen
-from tiny_vlms import compressed, make_frames
 
 PATCHES = 64
 ALL = Dropping(kind="none")
@@ -40,7 +39,7 @@ class Exchange:
 @pytest.fixture(scope="module")
 def tokens(vlm):
     """Two clips of three frames and of two, as the tower sees them."""
-    return [vlm.encoder.encode(make_frames(count, (128, 128), seed=count)) for count in (3, 2)]
+    return [vlm.encoder.encode(random_frames(count, (128, 128), seed=count)) for count in (3, 2)]
 
 
 @pytest.fixture(scope="module")

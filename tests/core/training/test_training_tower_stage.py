@@ -2,12 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from framesift.testing import assert_near
+from framesift.testing import assert_near, random_frames
 from framesift.training.clips import Clip, Shard
 from framesift.training.labels import CLASSES, NOTHING, frame_labels
 from framesift.training.language_stage import seen_clips
 from framesift.training.tower_stage import LabeledFrames, TowerTask, frames_of
-from tiny_vlms import make_frames
 
 RED_CIRCLE = {
     "kind": "event",
@@ -47,7 +46,7 @@ def batch(shard):
 
 
 def test_training_sees_the_patches_that_the_encoder_gives(task, vlm):
-    frames = make_frames(3, (128, 128))
+    frames = random_frames(3, (128, 128))
     with torch.no_grad():
         patches, summary = task.patches(torch.from_numpy(frames.data))
     expected = vlm.encoder.encode(frames).signals.pre_projector

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from framesift.export.files import load_compressed, save_compressed
+from framesift.testing import compressed
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import Signals, VideoTokens
-from tiny_vlms import compressed
 
 
 def make_tokens(frames=3, **changes):

@@ -11,13 +11,17 @@ transformers = pytest.importorskip("transformers")
 
 from framesift.answering.chat import Chat  # noqa: E402
 from framesift.errors import BudgetError, InvalidOptionError, ModelError  # noqa: E402
-from framesift.testing import assert_near  # noqa: E402
+from framesift.testing import (  # noqa: E402
+    TINY_VLMS,
+    assert_near,
+    compressed,
+    random_frames,
+)
 from framesift.types.plan import TokenPlan  # noqa: E402
 from framesift.types.video import VideoInfo  # noqa: E402
 from framesift.vlms import _in_llm, registry  # noqa: E402
 from framesift.vlms._layer_door import LayerView  # noqa: E402
 from framesift.vlms.base import Turn, collate  # noqa: E402
-from tiny_vlms import TINY, compressed, make_frames  # noqa: E402
 
 DEPTH, NEW = 5, 12
 LAYERS = {"llava": (1, 2, 4), "qwen2-5-vl": (1, 2), "qwen3-vl": (2, 3)}
@@ -33,7 +37,7 @@ class Case:
 
     @cached_property
     def tokens(self):
-        height, width = TINY[self.name].size_px
+        height, width = TINY_VLMS[self.name].size_px
         info = VideoInfo(
             width_px=width,
             height_px=height,
@@ -43,7 +47,7 @@ class Case:
             average_fps=1.0,
             codec="none",
         )
-        return self.vlm.encoder.fitted(info).encode(make_frames(4, (height, width)))
+        return self.vlm.encoder.fitted(info).encode(random_frames(4, (height, width)))
 
     @cached_property
     def name(self):
@@ -73,7 +77,7 @@ def cases(tmp_path_factory):
     found = {}
     for name in LAYERS:
         folder = tmp_path_factory.mktemp(name)
-        TINY[name].build(folder)
+        TINY_VLMS[name].build(folder)
         config = transformers.AutoConfig.from_pretrained(folder)
         config.text_config.num_hidden_layers = DEPTH
         if getattr(config.text_config, "layer_types", None):
@@ -82,7 +86,7 @@ def cases(tmp_path_factory):
         model = transformers.AutoModelForImageTextToText.from_config(config)
         model.save_pretrained(folder)
         found[name] = Case(
-            registry.create(name, model=str(folder), device="cpu", **TINY[name].options)
+            registry.create(name, model=str(folder), device="cpu", **TINY_VLMS[name].options)
         )
     return found
 
@@ -291,9 +295,9 @@ def test_a_prompt_without_pictures_passes_whole(llava):
 
 
 def test_what_ends_each_video_always_stays(tmp_path):
-    TINY["llava-onevision"].build(tmp_path)
+    TINY_VLMS["llava-onevision"].build(tmp_path)
     vlm = registry.create("llava-onevision", model=str(tmp_path), device="cpu")
-    tokens = vlm.encoder.encode(make_frames(2, TINY["llava-onevision"].size_px))
+    tokens = vlm.encoder.encode(random_frames(2, TINY_VLMS["llava-onevision"].size_px))
     count, per_frame = tokens.count, tokens.tokens_per_frame
     plan = TokenPlan.keep(torch.arange(count), num_in=count, tokens_per_frame=per_frame)
     turn = Turn(role="user", text=QUESTION, videos=(compressed(tokens, plan),) * 2)

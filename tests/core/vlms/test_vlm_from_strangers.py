@@ -11,9 +11,9 @@ transformers = pytest.importorskip("transformers")
 
 from framesift.encoders.clip import Clip  # noqa: E402
 from framesift.errors import ModelError  # noqa: E402
+from framesift.testing import TINY_VLMS, random_frames  # noqa: E402
 from framesift.vlms.base import Turn  # noqa: E402
 from framesift.vlms.load import load_vlm  # noqa: E402
-from tiny_vlms import TINY, make_frames  # noqa: E402
 
 SHAPES = {
     "list": b"[]",
@@ -42,7 +42,7 @@ FILES = [
 def llava_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("strangers") / "llava"
     folder.mkdir()
-    TINY["llava"].build(folder)
+    TINY_VLMS["llava"].build(folder)
     return folder
 
 
@@ -356,7 +356,7 @@ def test_a_tower_alone_is_checked_as_well(tmp_path, path, value):
     edited(tmp_path / "clip", path, value)
     encoder = Clip(model=str(tmp_path / "clip"), device="cpu")
     with pytest.raises(ModelError) as error:
-        encoder.encode(make_frames(1, (64, 64)))
+        encoder.encode(random_frames(1, (64, 64)))
     assert "\n" not in str(error.value)
     assert str(tmp_path) not in str(error.value)
 
@@ -402,5 +402,5 @@ def test_a_tower_that_cannot_run_as_it_is_told_is_one_line(copied):
     vlm = load_vlm(str(edited(copied, ["vision_feature_layer"], -2)))
     vlm.config.vision_feature_layer = 99
     with pytest.raises(ModelError, match="cannot run") as error:
-        vlm.encoder.encode(make_frames(1, (32, 32)))
+        vlm.encoder.encode(random_frames(1, (32, 32)))
     assert "\n" not in str(error.value)

@@ -9,18 +9,22 @@ import torch
 transformers = pytest.importorskip("transformers")
 
 from framesift.errors import ModelError  # noqa: E402
-from framesift.testing import assert_near  # noqa: E402
+from framesift.testing import (  # noqa: E402
+    TINY_VLMS,
+    assert_near,
+    compressed,
+    random_frames,
+)
 from framesift.types.plan import TokenPlan  # noqa: E402
 from framesift.vlms.base import Turn  # noqa: E402
 from framesift.vlms.internvl import InternVL  # noqa: E402
 from framesift.vlms.load import load_vlm  # noqa: E402
-from tiny_vlms import TINY, compressed, make_frames  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     found = tmp_path_factory.mktemp("internvl")
-    TINY["internvl"].build(found)
+    TINY_VLMS["internvl"].build(found)
     return found
 
 
@@ -30,7 +34,7 @@ def vlm(folder):
 
 
 def prompt_text(vlm, kept, frames=4):
-    tokens = vlm.encoder.encode(make_frames(frames, (32, 32)))
+    tokens = vlm.encoder.encode(random_frames(frames, (32, 32)))
     plan = TokenPlan.keep(torch.tensor(kept), num_in=frames * 4, tokens_per_frame=4)
     turn = Turn(role="user", text="Why?", videos=(compressed(tokens, plan),))
     ids = vlm.prompt([turn]).input_ids
@@ -51,7 +55,7 @@ def test_four_patches_make_one_token(vlm):
 
 
 def test_attention_is_that_of_the_summary_token(vlm):
-    frames = make_frames(3, (32, 32))
+    frames = random_frames(3, (32, 32))
     found = vlm.encoder.encode(frames).signals.attention
     tower = vlm.hf.base_model.vision_tower
     pixels = vlm.encoder.pixels(frames.data)
@@ -70,7 +74,7 @@ def test_features_of_an_earlier_layer_come_with_the_attention_of_that_layer(fold
     config = transformers.AutoConfig.from_pretrained(folder)
     config.vision_feature_layer = -2
     config.save_pretrained(tmp_path)
-    early, frames = load_vlm(str(tmp_path), device="cpu"), make_frames(2, (32, 32))
+    early, frames = load_vlm(str(tmp_path), device="cpu"), random_frames(2, (32, 32))
     layers = early.hf.base_model.vision_tower.encoder.layer
     assert early.encoder.layer is layers[-2].attention
     found, late = early.encoder.encode(frames), vlm.encoder.encode(frames)
@@ -95,12 +99,12 @@ def test_a_tower_whose_patches_make_no_square_of_tokens_is_refused(folder, tmp_p
 
 def test_frames_of_any_size_are_squashed(vlm):
     for size in ((40, 90), (7, 5)):
-        tokens = vlm.encoder.encode(make_frames(2, size))
+        tokens = vlm.encoder.encode(random_frames(2, size))
         assert tokens.features.shape == (2, 4, vlm.width)
         assert torch.isfinite(tokens.features).all()
 
 
 def test_batches_of_frames_are_one_run(vlm):
-    frames = make_frames(5, (32, 32))
+    frames = random_frames(5, (32, 32))
     small = replace(vlm.encoder, batch_size=2).encode(frames)
     assert_near(small.features, vlm.encoder.encode(frames).features)

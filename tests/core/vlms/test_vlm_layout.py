@@ -9,10 +9,11 @@ from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from framesift.errors import ModelError
+from framesift.testing import compressed
+from framesift.testing.tiny_vlms import CHARACTERS
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens
 from framesift.vlms.layout import EXTRA, TEXT, Block, lay_out, reduce
-from tiny_vlms import CHARACTERS, compressed
 
 VISUAL = 1
 

@@ -10,13 +10,18 @@ transformers = pytest.importorskip("transformers")
 
 from framesift import VideoCompressor  # noqa: E402
 from framesift.errors import ModelError  # noqa: E402
-from framesift.testing import assert_near  # noqa: E402
+from framesift.testing import (  # noqa: E402
+    TINY_VLMS,
+    assert_near,
+    compressed,
+    random_frames,
+)
+from framesift.testing.tiny_vlms import CLIP, LLAMA, SIGLIP  # noqa: E402
 from framesift.types.frames import Frames  # noqa: E402
 from framesift.types.plan import TokenPlan  # noqa: E402
 from framesift.types.video import VideoInfo  # noqa: E402
 from framesift.vlms.base import Turn  # noqa: E402
 from framesift.vlms.load import load_vlm  # noqa: E402
-from tiny_vlms import CLIP, LLAMA, SIGLIP, TINY, compressed, make_frames  # noqa: E402
 
 INFO = VideoInfo(
     width_px=32,
@@ -32,7 +37,7 @@ INFO = VideoInfo(
 @pytest.fixture(scope="session")
 def llava(tmp_path_factory):
     folder = tmp_path_factory.mktemp("llava")
-    TINY["llava"].build(folder)
+    TINY_VLMS["llava"].build(folder)
     return load_vlm(str(folder))
 
 
@@ -58,7 +63,7 @@ def text_of(vlm, video, text="Hi"):
 
 
 def test_attention_is_that_of_the_layer_that_gives_the_features(llava):
-    frames = make_frames(3, (32, 32))
+    frames = random_frames(3, (32, 32))
     signals = llava.encoder.encode(frames).signals
     pixels = llava.image_processor(images=list(frames.data), return_tensors="pt")["pixel_values"]
     tower = llava.hf.model.vision_tower
@@ -73,7 +78,7 @@ def test_attention_is_that_of_the_layer_that_gives_the_features(llava):
 
 
 def test_projected_features_are_the_tokens(llava):
-    tokens = llava.encoder.encode(make_frames(3, (32, 32)))
+    tokens = llava.encoder.encode(random_frames(3, (32, 32)))
     with torch.no_grad():
         expected = llava.hf.model.multi_modal_projector(tokens.signals.pre_projector)
     assert_near(tokens.features, expected)
@@ -81,19 +86,19 @@ def test_projected_features_are_the_tokens(llava):
 
 def test_watching_leaves_the_model_as_it_was(llava):
     before = llava.hf.config.vision_config._attn_implementation
-    llava.encoder.encode(make_frames(1, (32, 32)))
+    llava.encoder.encode(random_frames(1, (32, 32)))
     assert llava.hf.config.vision_config._attn_implementation == before == "sdpa"
 
 
 def test_more_frames_than_a_batch_keep_their_order(llava):
-    frames = make_frames(20, (32, 32))
+    frames = random_frames(20, (32, 32))
     many = llava.encoder.encode(frames).features
     alone = replace(llava.encoder, batch_size=3).encode(frames[17:18]).features
     assert_near(many[17:18], alone)
 
 
 def test_a_frame_without_tokens_loses_its_line_break(llava):
-    tokens = llava.encoder.encode(make_frames(4, (32, 32)))
+    tokens = llava.encoder.encode(random_frames(4, (32, 32)))
     assert text_of(llava, keep(tokens, [0, 1, 20])) == (
         "<s>USER: <image><image>\n<image>\nHi\nASSISTANT:"
     )
@@ -102,7 +107,7 @@ def test_a_frame_without_tokens_loses_its_line_break(llava):
 
 
 def test_a_line_break_of_the_user_stays(llava):
-    tokens = llava.encoder.encode(make_frames(4, (32, 32)))
+    tokens = llava.encoder.encode(random_frames(4, (32, 32)))
     assert text_of(llava, keep(tokens, [0]), "\nHi") == "<s>USER: <image>\n\nHi\nASSISTANT:"
 
 
@@ -118,7 +123,7 @@ def test_the_chat_template_says_what_stands_between_frames(llava, copied, templa
     path = copied / "chat_template.jinja"
     path.write_text(path.read_text().replace("'<' + c.type + '>\n'", f"'{template}'"))
     vlm = load_vlm(str(copied))
-    tokens = vlm.encoder.encode(make_frames(2, (32, 32)))
+    tokens = vlm.encoder.encode(random_frames(2, (32, 32)))
     assert text_of(vlm, keep(tokens, [0, 16])) == f"<s>USER: {whole}Hi\nASSISTANT:"
     left = text_of(vlm, keep(tokens, [16]))
     assert left.count("<image>") == 1
@@ -131,7 +136,7 @@ def test_a_template_that_leaves_pictures_out_is_refused(llava, copied):
     path.write_text(path.read_text().replace("c.type != 'text'", "c.type == 'audio'"))
     vlm = load_vlm(str(copied))
     with pytest.raises(ModelError, match="0 times for 2 pictures") as error:
-        text_of(vlm, keep(vlm.encoder.encode(make_frames(2, (32, 32))), [0]))
+        text_of(vlm, keep(vlm.encoder.encode(random_frames(2, (32, 32))), [0]))
     assert "\n" not in str(error.value)
 
 
@@ -155,7 +160,7 @@ STEERED = "{% for m in messages %}" + (
 def test_text_does_not_steer_the_template(llava, copied):
     (copied / "chat_template.jinja").write_text(STEERED)
     vlm = load_vlm(str(copied))
-    tokens = vlm.encoder.encode(make_frames(2, (32, 32)))
+    tokens = vlm.encoder.encode(random_frames(2, (32, 32)))
     whole = text_of(vlm, keep(tokens, [0, 16]), " what is <image></s> <s>?")
     assert whole == "<s><image><image>WHAT IS <IMAGE></S> <S>?"
     assert text_of(vlm, keep(tokens, [0, 16]), " what? ") == "<s><image><image>WHAT?"
@@ -165,7 +170,7 @@ def test_a_beginning_that_the_template_writes_is_not_doubled(llava, copied):
     path = copied / "chat_template.jinja"
     path.write_text("{{ bos_token }}" + path.read_text())
     vlm = load_vlm(str(copied))
-    tokens = vlm.encoder.encode(make_frames(1, (32, 32)))
+    tokens = vlm.encoder.encode(random_frames(1, (32, 32)))
     assert text_of(vlm, keep(tokens, [0])).count("<s>") == 1
 
 
@@ -183,7 +188,7 @@ def test_its_crop_is_its_region(llava, height, width, expected):
 
 
 def test_what_is_cropped_away_changes_nothing(llava):
-    frames = make_frames(2, (32, 64))
+    frames = random_frames(2, (32, 64))
     changed = frames.data.copy()
     changed[:, :, :12] = 0
     changed[:, :, 52:] = 255
@@ -204,7 +209,7 @@ def test_padding_goes_beyond_the_picture(llava, copied):
     encoder = load_vlm(str(copied)).encoder
     info = replace(INFO, height_px=32, width_px=64)
     assert encoder.region(info) == pytest.approx((0, -0.5, 1, 1.5))
-    frames = make_frames(1, (32, 64))
+    frames = random_frames(1, (32, 64))
     density = encoder.encode(frames).signals.edge_density.reshape(4, 4)
     assert density[0].max() == density[-1].max() == 0
     assert density[1:3].min() > 0
@@ -229,7 +234,7 @@ def test_a_wide_video_is_cropped_and_not_squashed(llava, write_video, tmp_path):
 
 
 def test_several_layers_of_a_tower_without_a_summary_are_joined(tmp_path):
-    TINY["llava"].build(tmp_path)
+    TINY_VLMS["llava"].build(tmp_path)
     tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path)
     config = transformers.LlavaConfig(
         vision_config={**SIGLIP, "image_size": 32},
@@ -239,7 +244,7 @@ def test_several_layers_of_a_tower_without_a_summary_are_joined(tmp_path):
         vision_feature_select_strategy="full",
     )
     transformers.LlavaForConditionalGeneration(config).eval().save_pretrained(tmp_path)
-    tokens = load_vlm(str(tmp_path)).encoder.encode(make_frames(3, (32, 32)))
+    tokens = load_vlm(str(tmp_path)).encoder.encode(random_frames(3, (32, 32)))
     assert tokens.features.shape == (3, 16, 32)
     assert tokens.signals.pre_projector.shape == (3, 16, 64)
     assert_near(tokens.signals.attention.sum(1), torch.ones(3))
@@ -247,7 +252,7 @@ def test_several_layers_of_a_tower_without_a_summary_are_joined(tmp_path):
 
 def test_a_layer_may_be_counted_from_the_first_one(llava, copied):
     edit_json(copied / "config.json", vision_feature_layer=2)
-    frames = make_frames(2, (32, 32))
+    frames = random_frames(2, (32, 32))
     found = load_vlm(str(copied)).encoder.encode(frames)
     expected = llava.encoder.encode(frames)
     assert torch.equal(found.features, expected.features)

@@ -10,25 +10,29 @@ import torch
 transformers = pytest.importorskip("transformers")
 
 from framesift.errors import ModelError  # noqa: E402
-from framesift.testing import assert_near  # noqa: E402
+from framesift.testing import (  # noqa: E402
+    TINY_VLMS,
+    assert_near,
+    compressed,
+    random_frames,
+)
 from framesift.types.plan import TokenPlan  # noqa: E402
 from framesift.types.video import VideoInfo  # noqa: E402
 from framesift.vlms.base import Turn  # noqa: E402
 from framesift.vlms.load import load_vlm  # noqa: E402
-from tiny_vlms import TINY, compressed, make_frames  # noqa: E402
 
 
 @pytest.fixture(scope="session")
 def next_video(tmp_path_factory):
     folder = tmp_path_factory.mktemp("next_video")
-    TINY["llava-next-video"].build(folder)
+    TINY_VLMS["llava-next-video"].build(folder)
     return load_vlm(str(folder))
 
 
 @pytest.fixture(scope="session")
 def onevision(tmp_path_factory):
     folder = tmp_path_factory.mktemp("onevision")
-    TINY["llava-onevision"].build(folder)
+    TINY_VLMS["llava-onevision"].build(folder)
     return load_vlm(str(folder))
 
 
@@ -58,7 +62,7 @@ def tower_of(vlm, frames):
 
 
 def test_next_video_pools_what_its_projector_takes(next_video):
-    frames = make_frames(3, (32, 32))
+    frames = random_frames(3, (32, 32))
     tokens = next_video.encoder.encode(frames)
     assert tokens.grid == (2, 2)
     out = tower_of(next_video, frames)
@@ -72,7 +76,7 @@ def test_next_video_pools_what_its_projector_takes(next_video):
 
 
 def test_onevision_pools_by_interpolation_after_it_projects(onevision):
-    frames = make_frames(3, (40, 40))
+    frames = random_frames(3, (40, 40))
     tokens = onevision.encoder.encode(frames)
     assert tokens.grid == (3, 3)
     out = tower_of(onevision, frames)
@@ -88,7 +92,7 @@ def test_onevision_pools_by_interpolation_after_it_projects(onevision):
 
 
 def test_a_newline_ends_every_video_of_onevision_and_no_plan_drops_it(onevision):
-    tokens = onevision.encoder.encode(make_frames(4, (40, 40)))
+    tokens = onevision.encoder.encode(random_frames(4, (40, 40)))
     plan = TokenPlan.keep(torch.tensor([5, 20]), num_in=36, tokens_per_frame=9)
     video = compressed(tokens, plan)
     prompt = onevision.prompt([Turn(role="user", text="Hi", videos=(video, video))])
@@ -103,7 +107,7 @@ def test_a_newline_ends_every_video_of_onevision_and_no_plan_drops_it(onevision)
 
 
 def test_next_video_adds_no_token(next_video):
-    tokens = next_video.encoder.encode(make_frames(4, (32, 32)))
+    tokens = next_video.encoder.encode(random_frames(4, (32, 32)))
     plan = TokenPlan.keep(torch.tensor([5, 7]), num_in=16, tokens_per_frame=4)
     prompt = next_video.prompt([Turn(role="user", text="", videos=(compressed(tokens, plan),))])
     assert prompt.rows.tolist() == [0, 1]
@@ -130,7 +134,7 @@ def test_next_video_crops_and_onevision_squashes(next_video, onevision):
 
 @pytest.mark.parametrize("size_px", [(32, 32), (40, 40), (48, 64), (90, 50), (20, 25)])
 def test_settings_for_videos_go_before_those_for_images(vlm, size_px):
-    pixels = vlm.encoder.preparation.pixels(make_frames(2, size_px).data)
+    pixels = vlm.encoder.preparation.pixels(random_frames(2, size_px).data)
     side = vlm.config.vision_config.image_size
     assert pixels.shape == (2, 3, side, side)
     assert pixels.dtype == torch.float32
@@ -144,7 +148,7 @@ def test_settings_for_videos_go_before_those_for_images(vlm, size_px):
 def test_frames_are_prepared_as_the_familys_own_video_processor_does(vlm, size_px):
     kind = type(vlm.hf).__name__.replace("ForConditionalGeneration", "VideoProcessor")
     processor = getattr(transformers, kind).from_pretrained(vlm.model)
-    frames = make_frames(3, size_px)
+    frames = random_frames(3, size_px)
     expected = processor(videos=[frames.data], return_tensors="pt")["pixel_values_videos"][0]
     found = vlm.encoder.preparation.pixels(frames.data)
     assert_near(found, expected)

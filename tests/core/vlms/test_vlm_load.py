@@ -17,9 +17,9 @@ from framesift.errors import (  # noqa: E402
 )
 from framesift.hf import checkpoint  # noqa: E402
 from framesift.hf.checkpoint_reading import reach_hub  # noqa: E402
+from framesift.testing import TINY_VLMS  # noqa: E402
 from framesift.vlms.llava import Llava  # noqa: E402
 from framesift.vlms.load import load_vlm  # noqa: E402
-from tiny_vlms import TINY  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +30,7 @@ def nothing_known_of_the_hub():
 @pytest.fixture(scope="session")
 def llava_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("load_llava")
-    TINY["llava"].build(folder)
+    TINY_VLMS["llava"].build(folder)
     return folder
 
 

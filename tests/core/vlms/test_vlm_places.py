@@ -8,32 +8,32 @@ import torch
 
 pytest.importorskip("transformers")
 
+from framesift.testing import TINY_VLMS, random_frames
 from framesift.types.frames import Frames
 from framesift.vlms.load import load_vlm
-from tiny_vlms import TINY, make_frames
 
 MIXERS = ("attn.proj", "out_proj", "projection_layer", "fc2", "linear_fc2", "down_proj")
 
 
 def local_encoder(name, folder):
     """Returns an encoder whose tower has lost all that mixes patches, and its frame size."""
-    TINY[name].build(folder)
-    vlm = replace(load_vlm(str(folder), device="cpu"), **TINY[name].options)
+    TINY_VLMS[name].build(folder)
+    vlm = replace(load_vlm(str(folder), device="cpu"), **TINY_VLMS[name].options)
     with torch.no_grad():
         for key, parameter in vlm.hf.base_model.named_parameters():
             is_tower = key.startswith(("visual.blocks", "vision_tower", "vision_model"))
             if is_tower and any(f".{mixer}." in key for mixer in MIXERS):
                 parameter.zero_()
-    size_px = TINY[name].size_px
+    size_px = TINY_VLMS[name].size_px
     fields = {f.name for f in vlm.encoder.__dataclass_fields__.values()}
     fitting = {"picture_px": size_px} if "picture_px" in fields else {}
     return replace(vlm.encoder, **fitting), size_px
 
 
-@pytest.mark.parametrize("name", sorted(TINY))
+@pytest.mark.parametrize("name", sorted(TINY_VLMS))
 def test_a_change_of_pixels_changes_the_tokens_at_that_place(name, tmp_path):
     encoder, size_px = local_encoder(name, tmp_path)
-    frames, (rows, columns) = make_frames(4, size_px), encoder.grid
+    frames, (rows, columns) = random_frames(4, size_px), encoder.grid
     before = encoder.encode(frames)
     height, width = size_px[0] // rows, size_px[1] // columns
     for frame, row, column in ((0, 0, columns - 1), (3, rows - 1, 0), (2, rows // 2, columns // 2)):

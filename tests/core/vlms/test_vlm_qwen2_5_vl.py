@@ -10,14 +10,18 @@ import torch
 transformers = pytest.importorskip("transformers")
 
 from framesift.errors import InvalidOptionError, ModelError  # noqa: E402
-from framesift.testing import assert_near  # noqa: E402
+from framesift.testing import (  # noqa: E402
+    TINY_VLMS,
+    assert_near,
+    compressed,
+    random_frames,
+)
 from framesift.types.plan import TokenPlan  # noqa: E402
 from framesift.types.video import VideoInfo  # noqa: E402
 from framesift.vlms._qwen import fitted_px, frame_gap, patchify  # noqa: E402
 from framesift.vlms.base import Turn  # noqa: E402
 from framesift.vlms.load import load_vlm  # noqa: E402
 from framesift.vlms.qwen2_5_vl import Qwen25VL  # noqa: E402
-from tiny_vlms import TINY, compressed, make_frames  # noqa: E402
 
 SIZES = [(720, 1280), (1080, 1920), (240, 320), (2160, 3840), (100, 99), (28, 28), (900, 31)]
 
@@ -37,7 +41,7 @@ def info(height, width):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     found = tmp_path_factory.mktemp("qwen2_5_vl")
-    TINY["qwen2-5-vl"].build(found)
+    TINY_VLMS["qwen2-5-vl"].build(found)
     return found
 
 
@@ -82,13 +86,13 @@ def test_the_grid_follows_the_video(vlm):
     assert tall.grid == (4, 2)
     assert tall.input_px[0] >= 896
     assert tall.region(info(320, 180)) == (0, 0, 1, 1)
-    tokens = tall.encode(make_frames(3, (320, 180)))
+    tokens = tall.encode(random_frames(3, (320, 180)))
     assert tokens.features.shape == (2, 8, vlm.width)
     assert tokens.pts_seconds.tolist() == [0.0, 2.0]
 
 
 def test_batches_of_steps_are_one_run(vlm):
-    encoder, frames = vlm.encoder.fitted(info(112, 84)), make_frames(7, (112, 84))
+    encoder, frames = vlm.encoder.fitted(info(112, 84)), random_frames(7, (112, 84))
     whole, parts = encoder.encode(frames), replace(encoder, batch_size=1).encode(frames)
     assert_near(parts.features, whole.features)
     for name, value in parts.signals.present().items():
@@ -106,7 +110,7 @@ def test_limits_the_wrong_way_round_are_refused():
 
 def test_windows_change_the_order_of_work_and_nothing_else(folder, tmp_path):
     """With every layer attending to the whole picture, windows only reorder the patches."""
-    frames, whole = make_frames(4, (112, 140)), {"fullatt_block_indexes": [0, 1, 2]}
+    frames, whole = random_frames(4, (112, 140)), {"fullatt_block_indexes": [0, 1, 2]}
     windowed = changed(folder, tmp_path / "windowed", window_size=56, **whole)
     plain = changed(folder, tmp_path / "plain", window_size=1120, **whole)
     order = windowed.token_order(4, 5)
@@ -152,7 +156,7 @@ def at(found, seconds, **report):
 def test_time_moves_on_by_the_seconds_between_steps(vlm, seconds, per_step):
     """The model counts `tokens_per_second`, four by default, and starts each video anew."""
     assert vlm.config.vision_config.tokens_per_second == 4
-    found = at(video(vlm, make_frames(6, (112, 84))), seconds)
+    found = at(video(vlm, random_frames(6, (112, 84))), seconds)
     prompt = vlm.prompt([Turn(role="user", text="?", videos=(found,))])
     times = prompt.position_ids[0, prompt.visual].view(3, 12)
     assert bool((times == times[:, :1]).all())
@@ -160,13 +164,13 @@ def test_time_moves_on_by_the_seconds_between_steps(vlm, seconds, per_step):
 
 
 def test_a_single_step_is_paced_by_the_sampling(vlm):
-    found = at(video(vlm, make_frames(2, (112, 84))), [3.0], fps=4.0)
+    found = at(video(vlm, random_frames(2, (112, 84))), [3.0], fps=4.0)
     assert frame_gap(found, 2) == 0.25
 
 
 def test_kept_tokens_hold_time_row_and_column(vlm):
     kept = [0, 5, 11, 17, 35]
-    found = video(vlm, make_frames(6, (112, 84)), kept)
+    found = video(vlm, random_frames(6, (112, 84)), kept)
     prompt = vlm.prompt([Turn(role="user", text="?", videos=(found,))])
     place = prompt.position_ids[:, prompt.visual] - prompt.position_ids[:, prompt.visual][:, :1]
     assert place[0].tolist() == [8 * (token // 12) for token in kept]
@@ -178,7 +182,7 @@ def test_kept_tokens_hold_time_row_and_column(vlm):
 @pytest.mark.parametrize("count", [4, 5, 1])
 @pytest.mark.parametrize("size", [(112, 84), (200, 333)])
 def test_patches_are_those_of_the_video_processor(folder, vlm, count, size):
-    frames = make_frames(count, size)
+    frames = random_frames(count, size)
     processor = transformers.Qwen2VLVideoProcessor.from_pretrained(folder)
     given = processor([frames.data], return_tensors="pt")
     height, width = (side * 14 for side in given["video_grid_thw"][0, 1:].tolist())

@@ -9,12 +9,16 @@ transformers = pytest.importorskip("transformers")
 
 import framesift  # noqa: E402
 from framesift.errors import ModelError  # noqa: E402
-from framesift.testing import assert_near  # noqa: E402
+from framesift.testing import (  # noqa: E402
+    TINY_VLMS,
+    assert_near,
+    compressed,
+    random_frames,
+)
 from framesift.types.plan import TokenPlan  # noqa: E402
 from framesift.vlms._qwen import step_middles  # noqa: E402
 from framesift.vlms.base import Turn  # noqa: E402
 from framesift.vlms.load import load_vlm  # noqa: E402
-from tiny_vlms import TINY, compressed, make_frames  # noqa: E402
 
 SIZE = (64, 96)
 PAD = "<|video_pad|>"
@@ -23,7 +27,7 @@ PAD = "<|video_pad|>"
 @pytest.fixture(scope="module")
 def vlm(tmp_path_factory):
     folder = tmp_path_factory.mktemp("qwen3_vl")
-    TINY["qwen3-vl"].build(folder)
+    TINY_VLMS["qwen3-vl"].build(folder)
     return replace(load_vlm(str(folder), device="cpu"), min_step_tokens=1, max_step_tokens=6)
 
 
@@ -44,7 +48,7 @@ def text_of(vlm, *videos):
 
 
 def test_steps_without_tokens_lose_their_time_and_marks(vlm, encoder):
-    assert text_of(vlm, video(encoder, make_frames(6, SIZE), [0, 1, 17])) == (
+    assert text_of(vlm, video(encoder, random_frames(6, SIZE), [0, 1, 17])) == (
         f"<s><|im_start|>user\n<|vision_start|><0.5 seconds><|vision_start|>{PAD}{PAD}"
         f"<|vision_end|><4.5 seconds><|vision_start|>{PAD}<|vision_end|><|vision_end|>"
         "Why?<|im_end|>\n<|im_start|>assistant\n"
@@ -65,7 +69,7 @@ def test_steps_without_tokens_lose_their_time_and_marks(vlm, encoder):
 def test_where_only_first_frames_are_known_even_steps_are_filled(
     encoder, seconds, duration, fps, middles
 ):
-    found = video(encoder, make_frames(2 * len(seconds), SIZE))
+    found = video(encoder, random_frames(2 * len(seconds), SIZE))
     report = found.report.model_copy(update={"duration_seconds": duration, "fps": fps})
     times = torch.tensor(seconds, dtype=torch.float64)
     bare = replace(found, frame_seconds=times, step_seconds=None, report=report)
@@ -74,12 +78,12 @@ def test_where_only_first_frames_are_known_even_steps_are_filled(
 
 @pytest.mark.parametrize("count", [1, 5])
 def test_an_odd_number_of_frames_is_the_ordinary_prompt(vlm, encoder, count):
-    frames = make_frames(count, SIZE)
+    frames = random_frames(count, SIZE)
     found = video(encoder, frames)
     report = found.report.model_copy(update={"duration_seconds": float(count)})
     turn = Turn(role="user", text="Why?", videos=(replace(found, report=report),))
     inputs = vlm.prompt([turn]).inputs()
-    ordinary = TINY["qwen3-vl"].ordinary(vlm.model, frames, "Why?")
+    ordinary = TINY_VLMS["qwen3-vl"].ordinary(vlm.model, frames, "Why?")
     assert torch.equal(inputs["input_ids"], ordinary.inputs["input_ids"])
     with torch.no_grad():
         logits, expected = (vlm.hf(**x).logits for x in (inputs, ordinary.inputs))
@@ -87,7 +91,7 @@ def test_an_odd_number_of_frames_is_the_ordinary_prompt(vlm, encoder, count):
 
 
 def test_what_deeper_layers_take_goes_through_the_same_plan(vlm, encoder):
-    tokens = encoder.encode(make_frames(4, SIZE))
+    tokens = encoder.encode(random_frames(4, SIZE))
     assert tokens.layers.shape == (2, 6, 2, vlm.width)
     plan = TokenPlan.merge(torch.arange(12) // 3, tokens_per_frame=6)
     prompt = vlm.prompt([Turn(role="user", text="?", videos=(compressed(tokens, plan),))])
@@ -99,7 +103,7 @@ def test_what_deeper_layers_take_goes_through_the_same_plan(vlm, encoder):
 
 
 def test_deeper_layers_matter(vlm, encoder):
-    found = video(encoder, make_frames(4, SIZE))
+    found = video(encoder, random_frames(4, SIZE))
     silent = replace(found, layers=torch.zeros_like(found.layers))
     logits = []
     for each in (found, silent):
@@ -110,7 +114,7 @@ def test_deeper_layers_matter(vlm, encoder):
 
 
 def test_tokens_without_what_deeper_layers_take_are_refused(vlm, encoder):
-    found = replace(video(encoder, make_frames(4, SIZE)), layers=None)
+    found = replace(video(encoder, random_frames(4, SIZE)), layers=None)
     with pytest.raises(ModelError, match=r"deeper layers .*vlm\.encoder") as error:
         vlm.prompt([Turn(role="user", text="?", videos=(found,))])
     assert "\n" not in str(error.value)
@@ -136,12 +140,12 @@ def test_from_a_file_to_new_tokens(vlm, write_video, tmp_path, seconds):
 
 @pytest.mark.torchvision
 def test_an_odd_number_of_frames_is_what_the_processor_makes(vlm, encoder):
-    frames = make_frames(5, SIZE)
+    frames = random_frames(5, SIZE)
     found = video(encoder, frames)
     report = found.report.model_copy(update={"duration_seconds": 5.0})
     turn = Turn(role="user", text="Why?", videos=(replace(found, report=report),))
     inputs = vlm.prompt([turn]).inputs()
-    given = TINY["qwen3-vl"].processed(vlm.model, frames, "Why?")
+    given = TINY_VLMS["qwen3-vl"].processed(vlm.model, frames, "Why?")
     assert torch.equal(inputs["input_ids"], given["input_ids"])
     with torch.no_grad():
         logits, expected = (vlm.hf(**x).logits for x in (inputs, given))

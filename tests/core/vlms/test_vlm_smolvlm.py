@@ -10,13 +10,17 @@ import torch
 
 transformers = pytest.importorskip("transformers")
 
-from framesift.testing import assert_near  # noqa: E402
+from framesift.testing import (  # noqa: E402
+    TINY_VLMS,
+    assert_near,
+    compressed,
+    random_frames,
+)
 from framesift.types.plan import TokenPlan  # noqa: E402
 from framesift.vlms._number_words import in_words  # noqa: E402
 from framesift.vlms.base import Turn  # noqa: E402
 from framesift.vlms.load import load_vlm  # noqa: E402
 from framesift.vlms.smolvlm import SmolVLM  # noqa: E402
-from tiny_vlms import TINY, compressed, make_frames  # noqa: E402
 
 MARKED = "<fake_token_around_image><global-img>{}<fake_token_around_image>"
 
@@ -25,7 +29,7 @@ MARKED = "<fake_token_around_image><global-img>{}<fake_token_around_image>"
 def folders(tmp_path_factory):
     found = {name: tmp_path_factory.mktemp(name) for name in ("smolvlm", "idefics3")}
     for name, folder in found.items():
-        TINY[name].build(folder)
+        TINY_VLMS[name].build(folder)
     return found
 
 
@@ -35,7 +39,7 @@ def vlm(folders):
 
 
 def prompt_text(vlm, kept, frames=4, **changed):
-    tokens = vlm.encoder.encode(make_frames(frames, (32, 32)))
+    tokens = vlm.encoder.encode(random_frames(frames, (32, 32)))
     plan = TokenPlan.keep(torch.tensor(kept), num_in=frames * 4, tokens_per_frame=4)
     video = compressed(tokens, plan)
     video = replace(video, **changed)
@@ -68,12 +72,12 @@ def test_idefics3_puts_frames_one_after_the_other(folders):
 
 
 def test_idefics3_is_asked_as_its_own_processor_would(folders):
-    vlm, frames = load_vlm(str(folders["idefics3"]), device="cpu"), make_frames(3, (32, 32))
+    vlm, frames = load_vlm(str(folders["idefics3"]), device="cpu"), random_frames(3, (32, 32))
     tokens = vlm.encoder.encode(frames)
     plan = TokenPlan.keep(torch.arange(12), num_in=12, tokens_per_frame=4)
     turn = Turn(role="user", text="Why?", videos=(compressed(tokens, plan),))
     inputs = vlm.prompt([turn]).inputs()
-    given = TINY["idefics3"].processed(folders["idefics3"], frames, "Why?")
+    given = TINY_VLMS["idefics3"].processed(folders["idefics3"], frames, "Why?")
     assert torch.equal(inputs["input_ids"], given["input_ids"])
     with torch.no_grad():
         logits, expected = (vlm.hf(**x).logits for x in (inputs, given))
@@ -85,7 +89,7 @@ def test_frames_that_are_all_zero_are_frames(folders, tmp_path, name):
     shutil.copytree(folders[name], tmp_path, dirs_exist_ok=True)
     path = tmp_path / "preprocessor_config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "image_mean": [0, 0, 0]}))
-    vlm, frames = load_vlm(str(tmp_path), device="cpu"), make_frames(3, (32, 32))
+    vlm, frames = load_vlm(str(tmp_path), device="cpu"), random_frames(3, (32, 32))
     frames.data[1] = 0
     tokens = vlm.encoder.encode(frames)
     pixels = vlm.encoder.pixels(frames.data)
@@ -103,7 +107,7 @@ def test_frames_that_are_all_zero_are_frames(folders, tmp_path, name):
 
 
 def test_attention_is_what_patches_receive_on_average(vlm):
-    frames = make_frames(3, (32, 32))
+    frames = random_frames(3, (32, 32))
     found = vlm.encoder.encode(frames).signals.attention
     tower = vlm.hf.base_model.vision_model
     pixels = vlm.encoder.pixels(frames.data)
@@ -140,7 +144,7 @@ def test_frames_are_fitted_to_their_longest_side_before_they_are_squashed(folder
 @pytest.mark.torchvision
 @pytest.mark.parametrize("size", [(32, 32), (45, 80), (90, 41), (16, 16)])
 def test_pixels_are_those_of_the_video_processor(folders, vlm, size):
-    frames = make_frames(3, size)
+    frames = random_frames(3, size)
     processor = transformers.SmolVLMVideoProcessor.from_pretrained(folders["smolvlm"])
     given = processor([frames.data], return_tensors="pt")["pixel_values"][0]
     found = vlm.encoder.pixels(frames.data)
@@ -169,6 +173,6 @@ def test_numbers_are_written_out(number, words):
 
 def test_frames_of_any_size_are_squashed(vlm):
     for size in ((40, 90), (7, 5)):
-        tokens = vlm.encoder.encode(make_frames(2, size))
+        tokens = vlm.encoder.encode(random_frames(2, size))
         assert tokens.features.shape == (2, 4, vlm.width)
         assert np.isfinite(tokens.features.numpy()).all()

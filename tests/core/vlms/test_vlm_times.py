@@ -23,13 +23,13 @@ from framesift.decoders import registry as decoders  # noqa: E402
 from framesift.decoders.base import Decoder  # noqa: E402
 from framesift.errors import InvalidTokensError  # noqa: E402
 from framesift.export.files import load_compressed, save_compressed  # noqa: E402
+from framesift.testing import TINY_VLMS, compressed, random_frames  # noqa: E402
 from framesift.types.frames import Frames  # noqa: E402
 from framesift.types.plan import TokenPlan  # noqa: E402
 from framesift.types.video import VideoInfo  # noqa: E402
 from framesift.vlms._number_words import in_words  # noqa: E402
 from framesift.vlms.base import Turn  # noqa: E402
 from framesift.vlms.load import load_vlm  # noqa: E402
-from tiny_vlms import TINY, compressed, make_frames  # noqa: E402
 
 GAPS = [0, 1, 2, 3, 4, 64, 65, 66, 67, 127, 128, 129]
 CLIPS = {
@@ -111,7 +111,7 @@ def vlms(tmp_path_factory):
     found = {}
     for name in ("qwen3-vl", "qwen2-5-vl", "smolvlm"):
         folder = tmp_path_factory.mktemp(name)
-        TINY[name].build(folder)
+        TINY_VLMS[name].build(folder)
         vlm = load_vlm(str(folder), device="cpu")
         qwen = name.startswith("qwen")
         found[name] = replace(vlm, min_step_tokens=1, max_step_tokens=6) if qwen else vlm
@@ -133,7 +133,7 @@ def encoder_of(vlm, size):
 
 def seen(vlm, times, size=(64, 96)):
     """Returns a video of which every token is kept, with frames at some times."""
-    noise = make_frames(len(times), size)
+    noise = random_frames(len(times), size)
     frames = Frames(data=noise.data, pts_seconds=np.array(times, float), indices=noise.indices)
     tokens = encoder_of(vlm, size).encode(frames)
     per_frame = tokens.tokens_per_frame

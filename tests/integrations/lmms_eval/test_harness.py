@@ -10,8 +10,8 @@ import pytest
 
 from framesift import Generation, VideoCompressor
 from framesift.errors import InvalidOptionError
+from framesift.testing import TINY_VLMS
 from framesift_lmms_eval import FrameIndexFile
-from tiny_vlms import TINY
 
 pytestmark = [
     pytest.mark.lmms_eval,
@@ -144,7 +144,7 @@ def pretrained(request, tmp_path):
     """The embedded model, and a random one of a family that others use."""
     if request.param == "tiny":
         return "tiny"
-    TINY[request.param].build(tmp_path)
+    TINY_VLMS[request.param].build(tmp_path)
     return str(tmp_path)
 
 

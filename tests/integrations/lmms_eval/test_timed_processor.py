@@ -7,13 +7,14 @@ import pytest
 import torch
 
 from framesift.errors import ModelError
+from framesift.testing import TINY_VLMS
+from framesift.testing.tiny_vlms import chat
 from framesift_lmms_eval.timed_processor import (
     MOST_WAITING,
     Prompts,
     TimedProcessor,
     video_metadata,
 )
-from tiny_vlms import TINY, chat
 
 TIMES = (0.0, 1.0, 7.5)
 
@@ -135,7 +136,7 @@ def _qwen(folder, family, video, frames, times):
 
 @pytest.mark.torchvision
 def test_qwen3_vl_reads_the_true_times_of_its_pairs_of_frames(tmp_path):
-    TINY["qwen3-vl"].build(tmp_path)
+    TINY_VLMS["qwen3-vl"].build(tmp_path)
     text, _ = _qwen(tmp_path, "Qwen3VL", "Qwen3VL", 4, (0.4, 0.6, 7.5, 91.3))
     assert re.findall(r"<([\d.]+)seconds>", text) == ["0.5", "49.4"]
     text, _ = _qwen(tmp_path, "Qwen3VL", "Qwen3VL", 3, (1.0, 2.0, 7.5))
@@ -144,6 +145,6 @@ def test_qwen3_vl_reads_the_true_times_of_its_pairs_of_frames(tmp_path):
 
 @pytest.mark.torchvision
 def test_qwen2_5_vl_reads_the_mean_interval(tmp_path):
-    TINY["qwen2-5-vl"].build(tmp_path)
+    TINY_VLMS["qwen2-5-vl"].build(tmp_path)
     _, inputs = _qwen(tmp_path, "Qwen2_5_VL", "Qwen2VL", 4, (0.0, 1.0, 2.0, 9.0))
     assert torch.as_tensor(inputs["second_per_grid_ts"]).tolist() == pytest.approx([6.0])

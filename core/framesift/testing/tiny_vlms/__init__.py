@@ -1,0 +1,91 @@
+"""Tiny random models of every family of vision LLMs, and the ordinary way to ask them.
+
+`TINY_VLMS` names them as the registry does. A family is added by one entry: how its folder is
+written, and the inputs that the ordinary path makes of the same frames and text, built without
+framesift.
+"""
+
+from __future__ import annotations
+
+from framesift.testing.tiny_vlms import _internvl, _llava, _qwen, _smolvlm
+from framesift.testing.tiny_vlms._base import (
+    CHARACTERS,
+    CHAT,
+    CLIP,
+    IDEFICS_CHAT,
+    INTERNVL_CHAT,
+    LLAMA,
+    QWEN_CHAT,
+    SIGLIP,
+    OrdinaryPrompt,
+    TinyVLM,
+    chat,
+    save_tokenizer,
+)
+
+__all__ = [
+    "CHARACTERS",
+    "CHAT",
+    "CLIP",
+    "IDEFICS_CHAT",
+    "INTERNVL_CHAT",
+    "LLAMA",
+    "QWEN_CHAT",
+    "SIGLIP",
+    "TINY_VLMS",
+    "OrdinaryPrompt",
+    "TinyVLM",
+    "chat",
+    "save_tokenizer",
+]
+
+TINY_VLMS = {
+    "llava": TinyVLM(family="llava", build=_llava.build_llava, ordinary=_llava.ordinary_llava),
+    "llava-next-video": TinyVLM(
+        family="llava-next-video",
+        build=_llava.build_llava_next_video,
+        ordinary=_llava.ordinary_llava_next_video,
+        processed=_llava.process_llava_next_video,
+    ),
+    "llava-onevision": TinyVLM(
+        family="llava-onevision",
+        build=_llava.build_llava_onevision,
+        ordinary=_llava.ordinary_llava_onevision,
+        size_px=(40, 40),
+        processed=_llava.process_llava_onevision,
+    ),
+    "internvl": TinyVLM(
+        family="internvl",
+        build=_internvl.build_internvl,
+        ordinary=_internvl.ordinary_internvl,
+        processed=_internvl.process_internvl,
+    ),
+    "smolvlm": TinyVLM(
+        family="smolvlm",
+        build=_smolvlm.build_smolvlm,
+        ordinary=_smolvlm.ordinary_smolvlm,
+        processed=_smolvlm.process_smolvlm,
+    ),
+    "idefics3": TinyVLM(
+        family="smolvlm",
+        build=_smolvlm.build_idefics3,
+        ordinary=_smolvlm.ordinary_idefics3,
+        processed=_smolvlm.process_idefics3,
+    ),
+    "qwen2-5-vl": TinyVLM(
+        family="qwen2-5-vl",
+        build=_qwen.build_qwen2_5_vl,
+        ordinary=_qwen.ordinary_qwen2_5_vl,
+        size_px=(112, 84),
+        processed=_qwen.process_qwen2_5_vl,
+        options={"min_step_tokens": 1},
+    ),
+    "qwen3-vl": TinyVLM(
+        family="qwen3-vl",
+        build=_qwen.build_qwen3_vl,
+        ordinary=_qwen.ordinary_qwen3_vl,
+        size_px=(64, 96),
+        processed=_qwen.process_qwen3_vl,
+        options={"min_step_tokens": 1},
+    ),
+}

@@ -1,0 +1,170 @@
+"""A tiny Qwen2.5-VL and a tiny Qwen3-VL."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from framesift.registry import require
+from framesift.testing.tiny_vlms._base import (
+    LLAMA,
+    MEAN,
+    QWEN_CHAT,
+    STD,
+    OrdinaryPrompt,
+    chat,
+    metadata,
+    normalized,
+    save_model,
+    save_tokenizer,
+    shaken,
+    written,
+)
+from framesift.types.frames import Frames
+
+QWEN_TOKENS = [
+    *("<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>"),
+    *("<|image_pad|>", "<|video_pad|>"),
+]
+
+
+def _build_qwen(folder: Path, family: str, vision: dict[str, Any], rope: dict[str, Any]) -> None:
+
+    transformers = require("transformers", extra="hf")
+
+    tokenizer = save_tokenizer(folder, QWEN_TOKENS, QWEN_CHAT)
+    named = {
+        f"{name.strip('<|>').replace('_pad', '')}_token_id": tokenizer.convert_tokens_to_ids(name)
+        for name in QWEN_TOKENS[2:]
+    }
+    text = {name: value for name, value in LLAMA.items() if name != "model_type"}
+    config = getattr(transformers, f"{family}Config")(
+        vision_config={
+            "depth": 3,
+            "hidden_size": 32,
+            "num_heads": 4,
+            "intermediate_size": 64,
+            "out_hidden_size": LLAMA["hidden_size"],
+            "initializer_range": 0.3,
+            **vision,
+        },
+        text_config={
+            **text,
+            "vocab_size": len(tokenizer),
+            "num_key_value_heads": 2,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 1e4, **rope},
+            "bos_token_id": 1,
+            "eos_token_id": 2,
+        },
+        **named,
+    )
+    torch.manual_seed(0)
+    model = getattr(transformers, f"{family}ForConditionalGeneration")(config)
+    save_model(folder, shaken(model))
+    transformers.Qwen2VLImageProcessorPil(
+        patch_size=config.vision_config.patch_size, image_mean=[0, 0, 0]
+    ).save_pretrained(folder)
+    settings = {
+        "image_mean": MEAN,
+        "image_std": STD,
+        "patch_size": config.vision_config.patch_size,
+        "size": {"shortest_edge": 1024, "longest_edge": 10**6},
+        "cap_pixels_per_frame": False,
+        "do_sample_frames": False,
+    }
+    (folder / "video_preprocessor_config.json").write_text(json.dumps(settings))
+
+
+def build_qwen2_5_vl(folder: Path) -> None:
+    vision = {"patch_size": 14, "window_size": 56, "fullatt_block_indexes": [1]}
+    _build_qwen(folder, "Qwen2_5_VL", vision, {"mrope_section": [2, 1, 1]})
+
+
+def build_qwen3_vl(folder: Path) -> None:
+    vision = {"patch_size": 16, "num_position_embeddings": 16, "deepstack_visual_indexes": [0, 1]}
+    rope = {"mrope_section": [2, 1, 1], "mrope_interleaved": True}
+    _build_qwen(folder, "Qwen3VL", vision, rope)
+
+
+def _patches(frames: Frames, p: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Returns the patches in the order of Qwen's processors, and the grid `(1, 3)`."""
+    v, m, tp = normalized(frames), 2, 2
+    if len(v) % tp:
+        v = torch.cat([v, v[-1:]])
+    t, c, h, w = len(v) // tp, 3, v.shape[2] // p, v.shape[3] // p
+    cut = v.view(t, tp, c, h // m, m, p, w // m, m, p).permute(0, 3, 6, 4, 7, 2, 1, 5, 8)
+    return cut.reshape(t * h * w, c * tp * p * p), torch.tensor([[t, h, w]])
+
+
+def _ordinary_qwen(
+    folder: Path, frames: Frames, pieces: list[tuple[str, int]], patch: int, **timing: Any
+) -> OrdinaryPrompt:
+    transformers = require("transformers", extra="hf")
+    ids, frame_of_text, visual = written(folder, pieces, "<|video_pad|>")
+    pixels, grid = _patches(frames, patch)
+    given = {
+        "input_ids": ids,
+        "attention_mask": torch.ones_like(ids),
+        "mm_token_type_ids": visual[None].long() * 2,
+        "video_grid_thw": grid,
+        **timing,
+    }
+    model = transformers.AutoModelForImageTextToText.from_pretrained(folder)
+    return OrdinaryPrompt(
+        inputs={**given, "pixel_values_videos": pixels},
+        frame_of_text=frame_of_text,
+        visual=visual,
+        positions=model.model.get_rope_index(**given)[0][:, 0],
+    )
+
+
+def ordinary_qwen2_5_vl(folder: Path, frames: Frames, text: str) -> OrdinaryPrompt:
+    head, tail = chat(folder, text, "video", 1).split("<|video_pad|>")
+    tokens = -(-len(frames) // 2) * (frames.data.shape[1] // 28) * (frames.data.shape[2] // 28)
+    pieces = [(head, -1), ("<|video_pad|>" * tokens, -1), (tail, -1)]
+    return _ordinary_qwen(folder, frames, pieces, 14, second_per_grid_ts=torch.tensor([2.0]))
+
+
+def ordinary_qwen3_vl(folder: Path, frames: Frames, text: str) -> OrdinaryPrompt:
+    head, tail = chat(folder, text, "video", 1).split("<|video_pad|>")
+    tokens = (frames.data.shape[1] // 32) * (frames.data.shape[2] // 32)
+    pieces = [(head, -1)]
+    for step in range(-(-len(frames) // 2)):
+        last = min(2 * step + 1, len(frames) - 1)
+        pieces += [
+            (f"<{(2 * step + last) / 2:.1f} seconds><|vision_start|>", step),
+            ("<|video_pad|>" * tokens, -1),
+            ("<|vision_end|>", step),
+        ]
+    return _ordinary_qwen(folder, frames, [*pieces, (tail, -1)], 16)
+
+
+def _process_qwen(
+    folder: Path, frames: Frames, text: str, family: str, video: str
+) -> dict[str, Any]:
+    transformers = require("transformers", extra="hf")
+
+    processor = getattr(transformers, f"{family}Processor")(
+        image_processor=transformers.Qwen2VLImageProcessorPil.from_pretrained(folder),
+        tokenizer=transformers.AutoTokenizer.from_pretrained(folder),
+        video_processor=getattr(transformers, f"{video}VideoProcessor").from_pretrained(folder),
+    )
+    return dict(
+        processor(
+            text=[chat(folder, text, "video", 1)],
+            videos=[frames.data],
+            video_metadata=[metadata(len(frames))],
+            return_tensors="pt",
+        )
+    )
+
+
+def process_qwen2_5_vl(folder: Path, frames: Frames, text: str) -> dict[str, Any]:
+    return _process_qwen(folder, frames, text, "Qwen2_5_VL", "Qwen2VL")
+
+
+def process_qwen3_vl(folder: Path, frames: Frames, text: str) -> dict[str, Any]:
+    return _process_qwen(folder, frames, text, "Qwen3VL", "Qwen3VL")

@@ -1,0 +1,132 @@
+"""A tiny SmolVLM and a tiny Idefics3."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from framesift.registry import require
+from framesift.testing.tiny_vlms._base import (
+    CLIP,
+    IDEFICS_CHAT,
+    LLAMA,
+    MEAN,
+    STD,
+    OrdinaryPrompt,
+    chat,
+    metadata,
+    normalized,
+    save_model,
+    save_tokenizer,
+    written,
+)
+from framesift.types.frames import Frames
+
+
+def build_smolvlm(folder: Path, family: str = "SmolVLM") -> None:
+    transformers = require("transformers", extra="hf")
+
+    special = ["<|im_start|>", "<end_of_utterance>", "<image>", "<video>"]
+    special += ["<fake_token_around_image>", "<global-img>"]
+    tokenizer = save_tokenizer(folder, special, IDEFICS_CHAT)
+    vision = {name: value for name, value in CLIP.items() if name != "model_type"}
+    config = getattr(transformers, f"{family}Config")(
+        vision_config=vision,
+        text_config={**LLAMA, "vocab_size": len(tokenizer), "pad_token_id": 0},
+        image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
+        scale_factor=2,
+        pad_token_id=0,
+        initializer_range=0.3,
+    )
+    torch.manual_seed(0)
+    save_model(folder, getattr(transformers, f"{family}ForConditionalGeneration")(config))
+    getattr(transformers, f"{family}ImageProcessorPil")(
+        do_image_splitting=False,
+        size={"longest_edge": 32},
+        max_image_size={"longest_edge": 32},
+        image_mean=MEAN,
+        image_std=STD,
+    ).save_pretrained(folder)
+
+
+def build_idefics3(folder: Path) -> None:
+    build_smolvlm(folder, "Idefics3")
+
+
+def _ordinary_smolvlm(
+    folder: Path, frames: Frames, pieces: list[tuple[str, int]]
+) -> OrdinaryPrompt:
+    ids, frame_of_text, visual = written(folder, pieces, "<image>")
+    inputs = {
+        "input_ids": ids,
+        "attention_mask": torch.ones_like(ids),
+        "pixel_values": normalized(frames)[None],
+    }
+    return OrdinaryPrompt(inputs=inputs, frame_of_text=frame_of_text, visual=visual)
+
+
+def _framed(lead: str, frame: int) -> list[tuple[str, int]]:
+    mark = "<fake_token_around_image>"
+    return [(f"{lead}{mark}<global-img>", frame), ("<image>" * 4, -1), (mark, frame)]
+
+
+def ordinary_smolvlm(folder: Path, frames: Frames, text: str) -> OrdinaryPrompt:
+    words = {1: "one", 6: "six"}[len(frames)]
+    intro = f"You are provided the following series of {words} frames from a 0:00:0{len(frames)} "
+    pieces = [(f"<|im_start|>User: {intro}[H:MM:SS] video.\n", -1)]
+    for frame in range(len(frames)):
+        pieces += _framed(f"\nFrame from 00:0{frame}:", frame)
+    pieces += [(f"\n\n{text}<end_of_utterance>\nAssistant:", -1)]
+    return _ordinary_smolvlm(folder, frames, pieces)
+
+
+def ordinary_idefics3(folder: Path, frames: Frames, text: str) -> OrdinaryPrompt:
+    pieces = [("<|im_start|>User:", -1)]
+    for frame in range(len(frames)):
+        pieces += _framed("", frame)
+    pieces += [(f"{text}<end_of_utterance>\nAssistant:", -1)]
+    prompt = _ordinary_smolvlm(folder, frames, pieces)
+    # The processor for pictures needs no torchvision, so its own pixels are at hand.
+    prompt.inputs["pixel_values"] = process_idefics3(folder, frames, text)["pixel_values"]
+    return prompt
+
+
+def process_smolvlm(folder: Path, frames: Frames, text: str) -> dict[str, Any]:
+    transformers = require("transformers", extra="hf")
+    processing_smolvlm = require("transformers.models.smolvlm.processing_smolvlm", extra="hf")
+
+    # The processor asks for a package that only writes out the number of frames.
+    processing_smolvlm.num2words = {1: "one", 6: "six"}.__getitem__
+    processor = transformers.SmolVLMProcessor(
+        image_processor=transformers.SmolVLMImageProcessorPil.from_pretrained(folder),
+        tokenizer=transformers.AutoTokenizer.from_pretrained(folder),
+        video_processor=transformers.SmolVLMVideoProcessor.from_pretrained(folder),
+        image_seq_len=4,
+    )
+    content = [{"type": "video"}, {"type": "text", "text": text}]
+    prompt = processor.apply_chat_template(
+        [{"role": "user", "content": content}], add_generation_prompt=True
+    )
+    return dict(
+        processor(
+            text=[prompt],
+            videos=[frames.data],
+            video_metadata=[metadata(len(frames))],
+            do_sample_frames=False,
+            return_tensors="pt",
+        )
+    )
+
+
+def process_idefics3(folder: Path, frames: Frames, text: str) -> dict[str, Any]:
+    transformers = require("transformers", extra="hf")
+
+    processor = transformers.Idefics3Processor(
+        image_processor=transformers.Idefics3ImageProcessorPil.from_pretrained(folder),
+        tokenizer=transformers.AutoTokenizer.from_pretrained(folder),
+        image_seq_len=4,
+    )
+    prompt = chat(folder, text, "image", len(frames))
+    return dict(processor(text=[prompt], images=[list(frames.data)], return_tensors="pt"))
