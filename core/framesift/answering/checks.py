@@ -13,10 +13,10 @@ MAX_QUESTION: Final = 100_000
 
 
 def check_question(question: str) -> None:
-    """Refuses what nobody can answer.
+    """Refuses text that is not a question.
 
     Raises:
-        InvalidOptionError: the question is empty, no text, or longer than any that is answered.
+        InvalidOptionError: the question is empty, not text, or too long.
     """
     if not isinstance(question, str):
         raise InvalidOptionError(f"question={shown(question)} must be text; ask something")

@@ -142,7 +142,7 @@ class _Listener:
     _ended: bool = False
 
     def __call__(self, input_ids: Tensor, scores: object, **_: object) -> Tensor:
-        # On some devices `generate` takes one step more before it heeds the answer to this call.
+        # On some devices `generate` takes one more step before it follows what this call returned.
         if not self._ended:
             self.ids = input_ids[0, self.prompt_length :].tolist()
             self.first_seconds = self.first_seconds or time.perf_counter()

@@ -18,10 +18,10 @@ measured.
 On 60 of the test split, by attention, something is found for 90 % (87 to 94) of what is there, 24 %
 (17 to 32) of what is not, 45 % (32 to 58) of what no synthetic video shows, and 84 % (73 to 94) of
 shapes that are there in another color. By similarity it is 77 % (74 to 81), 81 % (76 to 85), 10 %
-(3 to 18) and 49 % (35 to 63): only words that no frame is near are told apart. Of first stretches
-84 % (77 to 90) and 32 % (20 to 45) meet the time of the thing. `make bench ARGS="--only finding"`
-measures this again. A query of words is asked as a question, since the attention of the answer
-tells better then what is there from what is not.
+(3 to 18) and 49 % (35 to 63): only words that no frame is near are recognized as missing. Of first
+stretches 84 % (77 to 90) and 32 % (20 to 45) meet the time of the thing.
+`make bench ARGS="--only finding"` measures this again. A query of words is put as a question, since
+the attention of the answer then separates better what is there from what is not.
 """
 
 from __future__ import annotations

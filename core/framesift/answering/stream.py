@@ -16,8 +16,8 @@ class AnswerStream(Iterator[str]):
     """The pieces of an answer; together they are its text.
 
     The work begins with the first piece and does not wait for the reader, so that a model which the
-    work holds is free again however slowly the pieces are read. A stream that nobody holds any more
-    is cancelled. An error of the work is raised after the pieces that came before it.
+    work holds is free again however slowly the pieces are read. A stream that is dropped is
+    cancelled. An error of the work is raised after the pieces that came before it.
     """
 
     def __init__(self, work: Callable[[OnText, Event], Answer]) -> None:

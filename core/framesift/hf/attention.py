@@ -69,7 +69,7 @@ def listening(config: Any, listeners: Listeners) -> Iterator[None]:
 
 
 def own_attention(config: Any) -> str | None:
-    """Returns the attention function that `config` names while nobody listens."""
+    """Returns the attention function that `config` names when there are no listeners."""
     with _lock:
         entry = _switched.get(id(config))
         own: str | None = config._attn_implementation if entry is None else entry.before
