@@ -66,7 +66,7 @@ def test_the_schema_holds_every_option_with_type_default_and_description(folder,
     assert schema["additionalProperties"] is False
     for option in options:
         each = schema["properties"][option.name]
-        assert {found["type"] for found in choices(each)} <= TYPES
+        assert {choice["type"] for choice in choices(each)} <= TYPES
         assert option.name in schema["required"] or each["default"] == option_default(option)
         assert 10 < len(each["description"]) < 300
         assert "\n" not in each["description"]

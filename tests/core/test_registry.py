@@ -59,6 +59,20 @@ def test_options_are_the_fields():
     assert [option_default(option) for option in part_options(ProtectEdges)] == ["temporal", 0.5]
 
 
+def test_options_are_checked_where_another_annotation_cannot_be_read():
+    class Anywhere: ...
+
+    @dataclass(frozen=True, kw_only=True)
+    class Bound(ProtectEdges):
+        place: "Anywhere | None" = None
+
+        decide = None
+
+    assert Bound(place=Anywhere()).share == 0.5
+    with pytest.raises(InvalidOptionError, match="share=2 must be a number from 0 to 1"):
+        Bound(share=2)
+
+
 def test_a_missing_dependency_names_the_command():
     with pytest.raises(MissingDependencyError, match=r"pip install 'framesift\[hf\]'"):
         require("no_such_module_at_all", extra="hf")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, get_args, get_type_hints
+from typing import Annotated, Any, Final, get_args
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -101,7 +101,7 @@ def checked_option(kind: type, name: str, value: Any, *, is_text: bool = False) 
         return adapter.validate_python(given, strict=not is_text)
     except ValidationError as error:
         explained = schema.explained(schema.options_schema(kind)["properties"][name])
-        hint = get_type_hints(kind, include_extras=True)[name]
+        hint = schema.hints(kind)[name]
         marks = [mark.error for mark in get_args(hint) if isinstance(mark, Raises)]
         line = f"{name}={shown(value)} must be {explained}"
         raise (marks or [InvalidOptionError])[0](line) from error

@@ -16,10 +16,11 @@ import os
 import textwrap
 import types
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 from pydantic import BeforeValidator, ConfigDict, TypeAdapter
 from pydantic_core import core_schema
@@ -36,13 +37,13 @@ _WORDS: Final = {
 
 def options_schema(kind: type) -> dict[str, Any]:
     """Returns the JSON schema of a dataclass's options: type, range, default and description."""
-    properties, required, said = {}, [], descriptions(kind)
+    properties, required, texts = {}, [], descriptions(kind)
     for field in fields(kind):
         if (adapter := adapters(kind).get(field.name)) is None:
             continue
         properties[field.name] = adapter.json_schema()
-        if field.name in said:
-            properties[field.name]["description"] = said[field.name]
+        if field.name in texts:
+            properties[field.name]["description"] = texts[field.name]
         if field.default is not MISSING:
             properties[field.name]["default"] = field.default
         elif field.default_factory is MISSING:
@@ -53,14 +54,21 @@ def options_schema(kind: type) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=256)
 def adapters(kind: Hashable) -> dict[str, TypeAdapter[Any]]:
-    """Returns what validates each option of a dataclass; none where annotations are unreadable."""
+    """Returns what validates each option of a dataclass, by name."""
     assert isinstance(kind, type)
-    try:
-        hints = get_type_hints(kind, include_extras=True)
-    except (NameError, TypeError, AttributeError):  # as of classes within a function
-        return {}
-    names = [field.name for field in fields(kind) if field.init and field.name in hints]
-    return {name: adapter(hints[name]) for name in names}
+    stated = hints(kind)
+    names = [field.name for field in fields(kind) if field.init and field.name in stated]
+    return {name: adapter(stated[name]) for name in names}
+
+
+def hints(kind: type) -> dict[str, Any]:
+    """Returns the annotations of a class; without those of a base where one cannot be read."""
+    stated: dict[str, Any] = {}
+    for base in reversed(kind.__mro__):
+        # Types that are imported for type checkers only, or that stand within a function.
+        with suppress(NameError, TypeError, AttributeError):
+            stated |= inspect.get_annotations(base, eval_str=True)
+    return stated
 
 
 def adapter(hint: Any) -> TypeAdapter[Any]:
@@ -73,22 +81,20 @@ def adapter(hint: Any) -> TypeAdapter[Any]:
 
 def descriptions(kind: type) -> dict[str, str]:
     """Returns the docstrings below the fields of a dataclass, each on one line."""
-    found = {}
+    texts = {}
     for base in filter(is_dataclass, reversed(kind.__mro__)):
         try:
-            source = textwrap.dedent(inspect.getsource(base))
-        except (OSError, TypeError):  # typed into a console
+            (definition,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
+        except (OSError, TypeError, SyntaxError):  # typed into a console, for one
             continue
-        definition = ast.parse(source).body[0]
-        assert isinstance(definition, ast.ClassDef)
-        for field, text in pairwise(definition.body):
-            match field, text:
+        for field, below in pairwise(getattr(definition, "body", ())):
+            match field, below:
                 case (
                     ast.AnnAssign(target=ast.Name(id=name)),
-                    ast.Expr(value=ast.Constant(value=str(said))),
+                    ast.Expr(value=ast.Constant(value=str(text))),
                 ):
-                    found[name] = " ".join(said.split())
-    return found
+                    texts[name] = " ".join(text.split())
+    return texts
 
 
 def explained(schema: dict[str, Any]) -> str:
