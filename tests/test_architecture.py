@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "core" / "framesift"
 FILES = sorted(PACKAGE.rglob("*.py"))
 BENCHMARKS = sorted((Path(__file__).parent / "benchmarks").rglob("*.py"))
 LAYERS = [
-    {"types", "errors", "registry", "progress", "run", "disk"},
+    {"types", "errors", "registry", "run", "disk"},
     {"hf", "fetching", "synthetic"},
     {"sources", "decoders", "encoders", "selectors", "strategies"},
     {"vlms"},

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from framesift.export.files import load_compressed, save_compressed, save_keyframe
     from framesift.export.keyframe_folder import KeyframeShelf, Shelved
     from framesift.fetching.limits import FetchLimits
-    from framesift.progress import Progress, on_progress, time_limit
+    from framesift.run import Progress, on_progress, time_limit
     from framesift.serving.assistant import Assistant, Message
     from framesift.sources.base import open_video
     from framesift.strategies.base import create_strategy
@@ -60,7 +60,7 @@ _HOMES = {
     "LocalVideo": "framesift.types.video",
     "Message": "framesift.serving.assistant",
     "Moment": "framesift.types.moment",
-    "Progress": "framesift.progress",
+    "Progress": "framesift.run",
     "Prompt": "framesift.vlms.prompt",
     "Segment": "framesift.types.answer",
     "Session": "framesift.answering.session",
@@ -76,8 +76,8 @@ _HOMES = {
     "create_strategy": "framesift.strategies.base",
     "load_compressed": "framesift.export.files",
     "load_vlm": "framesift.vlms.load",
-    "on_progress": "framesift.progress",
-    "time_limit": "framesift.progress",
+    "on_progress": "framesift.run",
+    "time_limit": "framesift.run",
     "open_video": "framesift.sources.base",
     "save_compressed": "framesift.export.files",
     "save_keyframe": "framesift.export.files",
@@ -179,3 +179,4 @@ class _Renamed(ModuleType):
 handoff = sys.modules["framesift.handoff"] = _Renamed(
     "framesift.handoff", "framesift.export.engines"
 )
+progress = sys.modules["framesift.progress"] = _Renamed("framesift.progress", "framesift.run")

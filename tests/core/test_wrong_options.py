@@ -7,7 +7,7 @@ import pytest
 
 import framesift
 from framesift.errors import InvalidOptionError, UnknownNameError
-from framesift.progress import time_limit
+from framesift.run import time_limit
 
 
 @pytest.mark.parametrize("seconds", ["5", None, True, 0, float("nan")], ids=repr)

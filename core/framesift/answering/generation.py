@@ -13,8 +13,8 @@ from pydantic import Field
 from torch import Tensor
 
 from framesift.errors import InvalidOptionError, calling_back
-from framesift.progress import tell
 from framesift.registry import require
+from framesift.run import report_progress
 from framesift.types.answer import FinishReason
 from framesift.types.options import Count, Fraction, NotNegative, Options
 
@@ -84,7 +84,7 @@ def complete(
         on_text=on_text or _ignored,
         cancelled=cancelled or Event(),
     )
-    tell("answer", 0, generation.max_new_tokens, "token")
+    report_progress("answer", 0, generation.max_new_tokens, "token")
     start = time.perf_counter()
     model.generate(
         **inputs,
@@ -147,7 +147,7 @@ class _Listener:
             self.ids = input_ids[0, self.prompt_length :].tolist()
             self.first_seconds = self.first_seconds or time.perf_counter()
             self._read()
-            tell("answer", len(self.ids), self.generation.max_new_tokens, "token")
+            report_progress("answer", len(self.ids), self.generation.max_new_tokens, "token")
         return torch.full((len(input_ids),), self._ended, device=input_ids.device)
 
     def close(self) -> None:

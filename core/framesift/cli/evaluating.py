@@ -14,7 +14,7 @@ from framesift.errors import InvalidOptionError
 from framesift.evaluation.answers import question_sets
 from framesift.evaluation.answers.log import KEEPS, AnswerLog, Run
 from framesift.evaluation.answers.real_clips import fetch_clips, read_questions
-from framesift.progress import progress_bar
+from framesift.run import progress_bar
 
 if TYPE_CHECKING:
     from framesift.vlms.base import VLM

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from framesift.compression.opening import FrameReader
 from framesift.encoders.base import Encoder
 from framesift.encoders.gate import Gate
-from framesift.progress import progress_bar
+from framesift.run import progress_bar
 from framesift.types.frames import Frames
 from framesift.types.tokens import VideoTokens
 

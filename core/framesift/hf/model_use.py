@@ -11,7 +11,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from framesift.errors import ModelError
-from framesift.progress import tell
+from framesift.run import report_progress
 
 Made = TypeVar("Made")
 
@@ -69,7 +69,7 @@ def _wait(lock: Any, cancelled: Event | None) -> None:
     while not lock.acquire(timeout=STEP_SECONDS):
         if cancelled is not None and cancelled.is_set():
             raise ModelError("the answer was cancelled while another one used the model")
-        tell("wait", monotonic() - start, None, "s")
+        report_progress("wait", monotonic() - start, None, "s")
 
 
 def loaded_once(key: Hashable, load: Callable[[], Any]) -> Any:

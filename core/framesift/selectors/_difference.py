@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from framesift.progress import stoppable
+from framesift.run import stoppable
 
 SAME = 0.35
 """Cosine distance of a patch up to which noise and compression alone explain it."""

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from framesift.progress import stoppable
+from framesift.run import stoppable
 from framesift.selectors import _difference
 from framesift.selectors._blank import REASON, clarity, content_and_blank
 from framesift.selectors.base import Selection, Selector

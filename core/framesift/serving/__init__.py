@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from framesift.answering import tool_calls
     from framesift.disk.writing import home_path
-    from framesift.progress import throttled
+    from framesift.run import throttled
     from framesift.serving.assistant import Assistant, Message
     from framesift.serving.folders import AllowedFolders, folder_of
     from framesift.serving.lines import (
@@ -70,7 +70,7 @@ _HOMES = {
     "role_of": "framesift.serving.roles",
     "select_pictures": "framesift.serving.retrieved",
     "span": "framesift.types.clock",
-    "throttled": "framesift.progress",
+    "throttled": "framesift.run",
     "tool_calls": "framesift.answering",
     "toy_limitation": "framesift.serving.lines",
     "unwound_by_sigterm": "framesift.serving.termination",

@@ -11,7 +11,7 @@ from framesift.errors import DownloadError
 from framesift.fetching.client import Client, Response
 from framesift.fetching.limits import FetchLimits
 from framesift.fetching.links import checked_link, is_link, without_secrets
-from framesift.progress import progress_bar
+from framesift.run import progress_bar
 from framesift.sources._landing import landed, not_a_video
 from framesift.sources.base import Source
 from framesift.types.video import LocalVideo

@@ -28,7 +28,7 @@ from framesift.errors import (
     VideoTooLargeError,
 )
 from framesift.fetching.limits import FetchLimits
-from framesift.progress import progress_bar
+from framesift.run import progress_bar
 from framesift.sources.base import Source
 from framesift.synthetic.film import Scene, SceneSettings
 from framesift.synthetic.scenes import SCENES, make_scene

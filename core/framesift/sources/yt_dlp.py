@@ -16,8 +16,8 @@ from framesift.fetching.client import Client
 from framesift.fetching.limits import FetchLimits
 from framesift.fetching.links import checked_link, without_secrets
 from framesift.fetching.sites import is_known_page, split_start
-from framesift.progress import progress_bar
 from framesift.registry import require
+from framesift.run import progress_bar
 from framesift.sources import _yt_dlp_page as page
 from framesift.sources._landing import require_video
 from framesift.sources._timed_text import MAX_BYTES, parse_timed_text

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from framesift.errors import InvalidTokensError
-from framesift.progress import stoppable
+from framesift.run import stoppable
 from framesift.strategies import _ops
 from framesift.strategies.base import Signal, Strategy
 from framesift.types.tokens import VideoTokens

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from framesift.progress import tell
+from framesift.run import report_progress
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens
 
@@ -69,7 +69,7 @@ def components(count: int, first: Tensor, second: Tensor) -> Tensor:
     """
     label = torch.arange(count, device=first.device)
     while True:
-        tell("plan", 0, None, "step")
+        report_progress("plan", 0, None, "step")
         ends = label[first], label[second]
         if torch.equal(*ends):
             return label

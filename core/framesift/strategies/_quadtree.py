@@ -10,7 +10,7 @@ from typing import Final, Self
 import torch
 from torch import Tensor
 
-from framesift.progress import stoppable
+from framesift.run import stoppable
 from framesift.strategies import _ops
 from framesift.types.tokens import VideoTokens
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from framesift.progress import stoppable
+from framesift.run import stoppable
 from framesift.strategies._static import NEVER, Segment, stillest
 
 

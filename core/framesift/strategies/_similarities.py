@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from framesift.progress import stoppable
+from framesift.run import stoppable
 
 ROUNDING = 12.0
 """Adding and taking away 12 rounds a float32 cosine to 2^-20, so that equal pairs tie."""

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from framesift.errors import BudgetError, MissingSignalError, PlanTooLongError
-from framesift.progress import seconds_left, tell
 from framesift.registry import Part
+from framesift.run import report_progress, seconds_left
 from framesift.strategies import _ops, registry
 from framesift.types.options import whole
 from framesift.types.plan import TokenPlan
@@ -33,7 +33,7 @@ class Strategy(Part):
 
     A subclass declares facts about itself and writes `decide`. It must keep exactly `budget` of the
     live tokens, choose the earlier token on ties, and use neither global random state nor noise.
-    Loops over frames, blocks or rounds run through `progress.stoppable`, so that a listener or a
+    Loops over frames, blocks or rounds run through `run.stoppable`, so that a listener or a
     time limit can end them.
     One whose outputs form a layout (`structural`) gives the largest layout that fits instead.
     """
@@ -117,7 +117,7 @@ class Strategy(Part):
             )
         tokens.check_finite()
         budget = min(budget, tokens.live_count)
-        tell("plan", 0, None, "step")
+        report_progress("plan", 0, None, "step")
         if tokens.features.device.type == "cpu":
             frames, _, channels = tokens.features.shape
             self.check_time(frames, -(-tokens.live_count // frames), channels, budget)

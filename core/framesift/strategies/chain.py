@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from framesift.errors import InvalidOptionError
-from framesift.progress import stoppable
+from framesift.run import stoppable
 from framesift.strategies import registry
 from framesift.strategies.base import Strategy
 from framesift.types.plan import TokenPlan

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from framesift.progress import tell
+from framesift.run import report_progress
 from framesift.strategies import _ops
 from framesift.strategies.base import Strategy
 from framesift.types.options import Similarity
@@ -57,7 +57,8 @@ class FrameFusion(Strategy):
         weight = torch.ones(len(source), dtype=torch.float64, device=source.device)
         met = len(means) == budget
         while not met:
-            tell("plan", tokens.live_count - len(means), tokens.live_count - budget, "token")
+            merged = tokens.live_count - len(means)
+            report_progress("plan", merged, tokens.live_count - budget, "token")
             similarity = _to_previous(means, places)
             mergeable = similarity >= self.threshold
             count, excess = int(mergeable.sum()), len(means) - budget

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import torch
 
-from framesift.progress import stoppable
+from framesift.run import stoppable
 from framesift.strategies import _ops
 from framesift.strategies._wrapper import Wrapper
 from framesift.types.plan import TokenPlan

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_max_pool3d
 
-from framesift.progress import stoppable
+from framesift.run import stoppable
 from framesift.strategies.base import Strategy
 from framesift.types.options import Count
 from framesift.types.plan import TokenPlan

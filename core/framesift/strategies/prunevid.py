@@ -10,7 +10,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from framesift.progress import stoppable
+from framesift.run import stoppable
 from framesift.strategies import _ops
 from framesift.strategies._dpc_knn import cluster
 from framesift.strategies._rows import Rows, averaged

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from framesift.progress import stoppable
+from framesift.run import stoppable
 from framesift.strategies import _linkage, _ops, _similarities
 from framesift.strategies._linkage import Forest
 from framesift.strategies.base import Strategy

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from framesift.progress import stoppable, tell
+from framesift.run import report_progress, stoppable
 from framesift.strategies._pairwise import cosines
 from framesift.strategies.base import Strategy
 from framesift.types.options import Count
@@ -76,7 +76,7 @@ def _matched(points: Tensor, count: int) -> Tensor:
     """Returns the group of each of the `points` `(n, D)` once `count` groups are left, `(n,)`."""
     group = torch.arange(len(points), device=points.device)
     while (left := int(group.max()) + 1) > count:
-        tell("plan", len(points) - left, len(points) - count, "token")
+        report_progress("plan", len(points) - left, len(points) - count, "token")
         means = _means(points, group, left)
         best, partner = _nearest(means[::2], means[1::2])
         merged = torch.argsort(best, descending=True, stable=True)

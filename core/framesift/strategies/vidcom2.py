@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from framesift.progress import stoppable
+from framesift.run import stoppable
 from framesift.strategies import _ops
 from framesift.strategies.base import ScoreStrategy
 from framesift.types.tokens import VideoTokens

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from framesift.errors import BudgetError
-from framesift.progress import Progress, on_progress
+from framesift.run import Progress, on_progress
 from framesift.selectors import registry
 from framesift.selectors.base import Selection, Selector
 from framesift.testing._suite import PartPromises

@@ -18,7 +18,7 @@ from framesift.errors import (
     PlanTooLongError,
     TimeLimitError,
 )
-from framesift.progress import Progress, on_progress, time_limit
+from framesift.run import Progress, on_progress, time_limit
 from framesift.strategies import registry
 from framesift.strategies.base import Place, Strategy, create_strategy
 from framesift.testing._strategy_plans import PlanPromises, assert_size, check_budgets
@@ -79,7 +79,7 @@ class StrategyContract(PlanPromises, _Strategies, PartPromises):
             assert heard == last, f"the plan went on after step {last} was refused"
 
     def test_no_step_of_a_plan_is_long(self, strategy: Strategy) -> None:
-        """Loops run through `progress.stoppable`, so that a time limit can end them in seconds."""
+        """Loops run through `run.stoppable`, so that a time limit can end them in seconds."""
         check_longest_step(strategy, random_tokens(24, 14, 14, 64), 2.0)
 
     def test_a_plan_that_surely_takes_too_long_is_refused_with_the_figure(
@@ -166,5 +166,5 @@ def check_longest_step(strategy: Strategy, tokens: VideoTokens, most_seconds: fl
     longest = max(after - before for before, after in pairwise(times))
     assert longest < most_seconds, (
         f"{longest:.1f} s passed between two steps of a plan, allowed are {most_seconds} s; "
-        "put loops through `progress.stoppable`"
+        "put loops through `run.stoppable`"
     )

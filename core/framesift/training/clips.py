@@ -16,7 +16,7 @@ from PIL import Image
 
 from framesift.decoders import registry as decoders
 from framesift.decoders.sampling import at_fps
-from framesift.progress import progress_bar
+from framesift.run import progress_bar
 from framesift.sources.base import open_video
 
 SIDE_PX = 128

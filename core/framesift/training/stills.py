@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from framesift.progress import progress_bar
+from framesift.run import progress_bar
 from framesift.synthetic.backdrops import LANDSCAPES, landscape, room, texture
 from framesift.synthetic.film import Pixels, SceneSettings
 from framesift.synthetic.happenings import DARK, LETTERS, LIGHT, SIGNS, ink_on, on_lattice

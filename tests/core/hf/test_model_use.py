@@ -19,7 +19,7 @@ from framesift.errors import ModelError, TimeLimitError
 from framesift.hf import checkpoint
 from framesift.hf.attention import listening, own_attention
 from framesift.hf.model_use import alone_with, loaded_once
-from framesift.progress import time_limit
+from framesift.run import time_limit
 from framesift.serving.assistant import Assistant, Message
 from framesift.vlms.base import Turn
 from framesift.vlms.load import load_vlm

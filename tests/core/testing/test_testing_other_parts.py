@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from framesift.encoders.base import Encoder
 from framesift.errors import SourceError
-from framesift.progress import tell
+from framesift.run import report_progress
 from framesift.selectors.base import Selection, Selector
 from framesift.sources.base import Source
 from framesift.types.tokens import Signals, VideoTokens
@@ -66,7 +66,7 @@ class First(Selector):
     more: int = 0
 
     def choose(self, pts_seconds, tokens, count, question):
-        tell("select", 0, None, "step")
+        report_progress("select", 0, None, "step")
         chosen = tuple(range(count + self.more))
         reasons = ("it comes early",) * len(chosen)
         return Selection(indices=chosen, scores=(1.0,) * len(chosen), reasons=reasons)

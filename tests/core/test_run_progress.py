@@ -7,13 +7,13 @@ import pytest
 from framesift.answering.generation import Generation
 from framesift.compression.compressor import VideoCompressor
 from framesift.errors import InvalidOptionError, PlanTooLongError, TimeLimitError
-from framesift.progress import (
+from framesift.run import (
     Progress,
     on_progress,
     progress_bar,
+    report_progress,
     seconds_left,
     stoppable,
-    tell,
     throttled,
     time_limit,
 )
@@ -46,7 +46,7 @@ def test_a_listener_is_told_the_beginning_and_each_step():
     with on_progress(told.append), progress_bar("download", total=8, unit="B") as bar:
         bar.update(3)
         bar.update(5)
-    tell("download", 9, None)
+    report_progress("download", 9, None)
     assert told == [Progress(stage="download", done=done, total=8, unit="B") for done in (0, 3, 8)]
 
 
@@ -54,9 +54,9 @@ def test_an_inner_listener_hides_the_outer_one_only_while_it_lasts():
     outer, inner = [], []
     with on_progress(outer.append):
         with suppress(KeyError), on_progress(inner.append):
-            tell("encode", 1, 2)
+            report_progress("encode", 1, 2)
             raise KeyError
-        tell("encode", 2, 2)
+        report_progress("encode", 2, 2)
     assert [p.done for p in inner] == [1]
     assert [p.done for p in outer] == [2]
 
@@ -88,11 +88,11 @@ def test_what_a_listener_raises_ends_the_work_and_leaves_no_file(stage, monkeypa
 def test_a_time_limit_ends_the_work_at_its_next_step():
     told = []
     with time_limit(0.01), on_progress(told.append):
-        tell("encode", 0, None)
+        report_progress("encode", 0, None)
         time.sleep(0.02)
         with pytest.raises(TimeLimitError, match=r"at 'encode' after its limit of 0\.01 s"):
-            tell("encode", 1, None)
-    tell("encode", 2, None)
+            report_progress("encode", 1, None)
+    report_progress("encode", 2, None)
     assert len(told) == 1
 
 
@@ -103,7 +103,7 @@ def test_the_nearest_of_several_limits_holds(outer, inner):
         time.sleep(0.02)
         assert seconds_left() == 0
         with pytest.raises(TimeLimitError):
-            tell("plan", 0, None)
+            report_progress("plan", 0, None)
     assert seconds_left() is None
 
 
