@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from framesift.testing.strategies import StrategyContract, StrategyScaleContract
     from framesift.testing.tiny_vlms import TINY_VLMS, OrdinaryPrompt, TinyVLM
     from framesift.testing.towers import tiny_tower
+    from framesift.testing.vlms import VLMContract, VLMProcessorContract
 
 _HOMES = {
     "EncoderContract": "encoders",
@@ -41,13 +42,25 @@ _HOMES = {
     "TINY_VLMS": "tiny_vlms",
     "OrdinaryPrompt": "tiny_vlms",
     "TinyVLM": "tiny_vlms",
+    "VLMContract": "vlms",
+    "VLMProcessorContract": "vlms",
     "assert_near": "rounding",
     "compressed": "samples",
     "random_frames": "samples",
     "random_tokens": "samples",
     "tiny_tower": "towers",
 }
-_SUITES = ("_strategy_plans", "_suite", "encoders", "selectors", "sources", "strategies")
+_SUITES = (
+    "_strategy_plans",
+    "_suite",
+    "_vlm_case",
+    "_vlm_prompts",
+    "encoders",
+    "selectors",
+    "sources",
+    "strategies",
+    "vlms",
+)
 
 __all__ = [
     "TINY_VLMS",
@@ -58,6 +71,8 @@ __all__ = [
     "StrategyContract",
     "StrategyScaleContract",
     "TinyVLM",
+    "VLMContract",
+    "VLMProcessorContract",
     "assert_near",
     "compressed",
     "random_frames",

@@ -1,0 +1,129 @@
+"""A tiny model of a family with what it made of a video, beside the ordinary path."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from framesift.testing.samples import compressed, random_frames
+from framesift.testing.tiny_vlms import TinyVLM
+from framesift.types.compressed import CompressedVideo
+from framesift.types.plan import TokenPlan
+from framesift.types.video import VideoInfo
+from framesift.vlms.base import VLM, Prompt, Turn
+from framesift.vlms.load import load_vlm
+
+QUESTION = "What is it?"
+FRAMES = 6
+
+
+class VLMCase:
+    """A tiny model that is loaded, six frames of noise, and their tokens."""
+
+    def __init__(self, tiny: TinyVLM, folder: Path) -> None:
+        self.tiny, self.folder = tiny, folder
+        tiny.build(folder)
+        self.vlm = self.load(device="cpu")
+        self.frames = random_frames(FRAMES, tiny.size_px)
+        height, width = tiny.size_px
+        self.info = VideoInfo(
+            width_px=width,
+            height_px=height,
+            duration_seconds=float(FRAMES),
+            start_seconds=0.0,
+            frame_count=FRAMES,
+            average_fps=1.0,
+            codec="none",
+        )
+        self.encoder = self.vlm.encoder.fitted(self.info)
+        self.tokens = self.encoder.encode(self.frames)
+        self.ordinary = tiny.ordinary(folder, self.frames, QUESTION)
+
+    def load(self, **options: Any) -> VLM:
+        """Returns the adapter, found by the checkpoint's model type, with the tiny's options."""
+        return replace(load_vlm(str(self.folder), **options), **self.tiny.options)
+
+    def plan(self, kept: Tensor) -> TokenPlan:
+        """Returns the plan that keeps the tokens of these places."""
+        per_frame = self.tokens.tokens_per_frame
+        return TokenPlan.keep(kept, num_in=self.tokens.count, tokens_per_frame=per_frame)
+
+    @property
+    def whole(self) -> CompressedVideo:
+        """The video with all its tokens."""
+        return self.video(self.plan(torch.arange(self.tokens.count)))
+
+    def video(self, plan: TokenPlan) -> CompressedVideo:
+        """Returns the video as a plan reduces it."""
+        return compressed(self.tokens, plan)
+
+    def prompt(self, *videos: CompressedVideo, text: str = QUESTION, **options: Any) -> Prompt:
+        """Returns the prompt of one turn."""
+        return self.vlm.prompt([Turn(role="user", text=text, videos=videos)], **options)
+
+    @torch.no_grad()
+    def logits(self, inputs: dict[str, Any]) -> Tensor:
+        """Returns the logits `(1, L, V)` of the model."""
+        logits: Tensor = self.vlm.hf(**inputs).logits
+        return logits
+
+    def generated(self, inputs: dict[str, Any]) -> Tensor:
+        """Returns the eight tokens that the model answers with."""
+        length = inputs["input_ids"].shape[1]
+        ids: Tensor = self.vlm.hf.generate(
+            **inputs, max_new_tokens=8, min_new_tokens=8, do_sample=False, pad_token_id=0
+        )
+        return ids[:, length:]
+
+    def some(self, *, empty: int = 2, seed: int = 0) -> Tensor:
+        """Returns the places of about a third of the tokens, none of them in one frame."""
+        kept = torch.rand(self.tokens.count, generator=torch.Generator().manual_seed(seed)) < 0.35
+        kept.view(self.tokens.frame_count, -1)[min(empty, self.tokens.frame_count - 1)] = False
+        return kept.nonzero().flatten()
+
+    @property
+    def positions(self) -> Tensor:
+        """The positions of the ordinary prompt."""
+        given = self.ordinary.positions
+        return torch.arange(len(self.ordinary.visual)) if given is None else given
+
+    def masked(self, kept: Tensor) -> tuple[dict[str, Any], Tensor]:
+        """Returns the ordinary inputs with the dropped columns masked out, and the columns left."""
+        ordinary, count = self.ordinary, self.tokens.count
+        left = torch.ones_like(ordinary.visual)
+        columns = ordinary.visual.nonzero().flatten()
+        assert len(columns) == count, f"`ordinary` has {len(columns)} visual columns, not {count}"
+        left[columns] = torch.zeros(count, dtype=torch.bool).index_fill_(0, kept, True)
+        live = (kept // self.tokens.tokens_per_frame).unique()
+        left &= (ordinary.frame_of_text < 0) | torch.isin(ordinary.frame_of_text, live)
+        positions = self.positions
+        inputs = {
+            **ordinary.inputs,
+            "attention_mask": left[None].long(),
+            "position_ids": positions[None] if positions.ndim == 1 else positions[:, None],
+        }
+        return inputs, left
+
+    def with_marks(self, text: str) -> str:
+        """Returns a text with the family's placeholder and special tokens filled in."""
+        added = self.vlm.tokenizer.added_tokens_decoder.values()
+        marks = "".join(token.content for token in added)
+        return text.format(placeholder=self.vlm.placeholder, marks=marks)
+
+    def words_of(self, ids: Tensor) -> str:
+        """Returns the text of the tokens that are not special."""
+        return str(
+            self.vlm.tokenizer.decode(
+                ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
+            )
+        )
+
+    def marks_of(self, prompt: Prompt) -> list[int]:
+        """Returns the special tokens of a prompt, visual tokens left out."""
+        added = torch.tensor([*self.vlm.tokenizer.added_tokens_decoder])
+        ids = prompt.input_ids[~prompt.visual]
+        return list(ids[torch.isin(ids, added)].tolist())
