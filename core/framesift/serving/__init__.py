@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         TOY,
         check_knowledge,
         error_line,
+        option_error,
         toy_limitation,
     )
     from framesift.serving.media import Media, content_id, content_parts, data_uri, media_of
@@ -67,6 +68,7 @@ _HOMES = {
     "home_path": "framesift.disk.writing",
     "local_copy": "framesift.serving.uploads",
     "media_of": "framesift.serving.media",
+    "option_error": "framesift.serving.lines",
     "role_of": "framesift.serving.roles",
     "select_pictures": "framesift.serving.retrieved",
     "span": "framesift.types.clock",
@@ -105,6 +107,7 @@ __all__ = [
     "home_path",
     "local_copy",
     "media_of",
+    "option_error",
     "role_of",
     "select_pictures",
     "span",

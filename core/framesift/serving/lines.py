@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from framesift.errors import InvalidOptionError
+from pydantic import ValidationError
+
+from framesift.errors import FramesiftError, InvalidOptionError
+from framesift.types.options import shown
 from framesift.types.text import printable
-from framesift.vlms.base import VLM
-from framesift.vlms.load import limitation_of
+from framesift.vlms.knowledge import SYNTHETIC
+
+if TYPE_CHECKING:
+    from framesift.vlms.base import VLM
 
 TOY: Final = "tiny"
 """The model that answers where the operator of a surface names none."""
@@ -22,13 +27,27 @@ def error_line(error: BaseException) -> str:
     return line if len(line) <= MOST_LETTERS else f"{line[:MOST_LETTERS]}..."
 
 
-def toy_limitation(instead: str) -> str | None:
+def option_error(error: ValidationError) -> FramesiftError:
+    """Returns the first of the errors that pydantic has found, in one line."""
+    first = error.errors()[0]
+    if isinstance(cause := first.get("ctx", {}).get("error"), FramesiftError):
+        return cause
+    name = ".".join(map(str, first["loc"])) or error.title
+    if first["type"] == "missing":
+        return InvalidOptionError(f"{error.title} needs {name}; give it")
+    reason = first["msg"][0].lower() + first["msg"][1:]
+    return InvalidOptionError(f"{name}={shown(first['input'])} is not allowed: {reason}")
+
+
+def toy_limitation(instead: str) -> str:
     """Returns what the toy cannot answer about, for the log when a surface starts with it.
+
+    Nothing is loaded for it, so that a surface may say it at once.
 
     Args:
         instead: what to do, in the words of the surface, such as `"start it with --vlm NAME"`.
     """
-    return limitation_of(TOY, instead=instead)
+    return f"{TOY!r} was trained on {SYNTHETIC} videos only; {instead}"
 
 
 def check_knowledge(vlm: VLM, address: str, instead: str) -> None:

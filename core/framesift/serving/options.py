@@ -15,10 +15,11 @@ from pydantic_core import core_schema
 
 from framesift.answering.generation import Generation
 from framesift.compression.compressor import VideoCompressor
-from framesift.errors import FramesiftError, InvalidOptionError
+from framesift.errors import FramesiftError
 from framesift.fetching.limits import FetchLimits
+from framesift.serving.lines import option_error
 from framesift.strategies.base import create_strategy
-from framesift.types.options import checked_option, shown
+from framesift.types.options import checked_option
 from framesift.types.schema import options_schema
 
 
@@ -66,18 +67,6 @@ class OptionFields(BaseModel):
             super().__init__(**given)
         except ValidationError as error:
             raise option_error(error) from None
-
-
-def option_error(error: ValidationError) -> FramesiftError:
-    """Returns the first of the errors that pydantic has found, in one line."""
-    first = error.errors()[0]
-    if isinstance(cause := first.get("ctx", {}).get("error"), FramesiftError):
-        return cause
-    name = ".".join(map(str, first["loc"])) or error.title
-    if first["type"] == "missing":
-        return InvalidOptionError(f"{error.title} needs {name}; give it")
-    reason = first["msg"][0].lower() + first["msg"][1:]
-    return InvalidOptionError(f"{name}={shown(first['input'])} is not allowed: {reason}")
 
 
 class CompressionFields(OptionFields):

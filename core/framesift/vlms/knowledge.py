@@ -9,6 +9,8 @@ from framesift.types.text import shown_address
 
 REAL_MODEL: Final = "llava-hf/llava-onevision-qwen2-0.5b-ov-hf"
 """A small model for real footage, for messages that name one."""
+SYNTHETIC: Final = "synthetic://"
+"""What the addresses of the only videos that the embedded toy was trained on begin with."""
 INSTEAD: Final = f"pass another model, such as {REAL_MODEL} (vlm=, model= or --vlm)"
 
 

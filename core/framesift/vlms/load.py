@@ -58,19 +58,6 @@ def load_vlm(
     return vlm
 
 
-def limitation_of(name: str, *, instead: str) -> str | None:
-    """Returns why answers of a registered model mean nothing, before it is loaded, or None.
-
-    Args:
-        name: a name, spec, hub id or folder, as `load_vlm` takes it; the latter two have no limits
-            that framesift knows of.
-        instead: as in `VLM.limitation`.
-    """
-    if name.partition(":")[0].strip() not in registry.names():
-        return None
-    return registry.create(name).limitation(instead=instead)
-
-
 def _family(model: str, trust_remote_code: bool) -> str:
     """Returns the registered name of the family that a checkpoint belongs to."""
     if not model.strip() or ("/" not in model and not is_folder(model)):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from framesift.vlms._llava import FramesAsImages
+from framesift.vlms.knowledge import SYNTHETIC
 
 FOLDER: Final = Path(__file__).parent / "tiny_weights"
 """Model, processor and model card, as transformers reads them."""
@@ -23,7 +24,7 @@ class Tiny(FramesAsImages):
 
     summary: ClassVar[str] = "4 M parameters, embedded; knows synthetic:// videos only"
     model_types: ClassVar[frozenset[str]] = frozenset({"llava"})
-    trained_on: ClassVar[str | None] = "synthetic://"
+    trained_on: ClassVar[str | None] = SYNTHETIC
 
     model: str = str(FOLDER)
     """Folder of the model; another one that `framesift train tiny-vlm` made will do."""

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pydantic import BaseModel, Field
 
-from framesift import CompressionReport, Keyframe, Segment
+from framesift import Segment
+
+if TYPE_CHECKING:
+    from framesift import CompressionReport, Keyframe
 
 
 class Picture(BaseModel):

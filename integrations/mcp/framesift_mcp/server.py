@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp_types import ToolAnnotations
+from pydantic import ValidationError
 
 import framesift
+from framesift.serving import option_error
 from framesift_mcp.tools import Tools
 
 LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
@@ -24,12 +27,30 @@ INSTRUCTIONS: Final = (
 )
 
 
+class Server(MCPServer):
+    """A server whose errors are one line, those about arguments too."""
+
+    async def call_tool(self, name: str, *arguments: Any, **options: Any) -> Any:
+        """Returns the result of a tool.
+
+        Raises:
+            ToolError: it failed; says why.
+        """
+        try:
+            return await super().call_tool(name, *arguments, **options)
+        except ToolError as error:
+            if isinstance(error.__cause__, ValidationError):
+                line = option_error(error.__cause__)
+                raise ToolError(f"Error executing tool {name}: {line}") from error
+            raise
+
+
 def create_server(tools: Tools | None = None) -> MCPServer:
     """Returns a server with the three tools, to be run over any transport."""
     tools = tools or Tools()
     # Said before an agent tries, since each try costs it a turn.
     limit = "" if tools.limit is None else f" Limited now: {tools.limit}."
-    server = MCPServer(
+    server = Server(
         "framesift", version=framesift.__version__, instructions=f"{INSTRUCTIONS}{limit}"
     )
     server.add_tool(tools.compress_video, annotations=READS)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 from anyio import CapacityLimiter, from_thread, to_thread
 from mcp.server.mcpserver import Context, Image
@@ -15,17 +15,14 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import CallToolResult, ContentBlock, TextContent
 from pydantic import BaseModel, Field
 
+import framesift
 from framesift import (
     Answer,
-    Assistant,
     Budget,
     FetchLimits,
-    Keyframe,
     LocalVideo,
-    Message,
     Progress,
     Segment,
-    VideoCompressor,
     on_progress,
     open_video,
     time_limit,
@@ -43,6 +40,11 @@ from framesift.serving import (
     toy_limitation,
 )
 from framesift_mcp.results import Compression, Moments
+
+if (
+    TYPE_CHECKING
+):  # what needs torch is imported with the first call, so that clients connect at once
+    from framesift import Assistant, Keyframe
 
 EDGE_PX: Final = 768
 """Longest side of a picture."""
@@ -117,9 +119,8 @@ class Tools:
             base = self._assistant.compressor
             sift = replace(base, vlm=base.answering_vlm, keep=compression_ratio, strategy=strategy)
             where = self._folders.opened(video)
-            with (
-                where if isinstance(where, LocalVideo) else open_video(where, sift.limits) as local
-            ):
+            opened = where if isinstance(where, LocalVideo) else open_video(where, sift.limits)
+            with opened as local:
                 notes: list[str] = []
                 report = sift.compress(local, warn=notes.append).report
                 frames = sift.keyframes(local, images, max_side_px=EDGE_PX, warn=notes.append)
@@ -146,7 +147,9 @@ class Tools:
         """Answer a question about a video by a local vision model, with times and places."""
 
         def work() -> CallToolResult:
-            asked = Message(role="user", text=question, videos=(self._folders.opened(video),))
+            asked = framesift.Message(
+                role="user", text=question, videos=(self._folders.opened(video),)
+            )
             answer = self._asked(video).reply([asked])
             lines = [*_warned(answer.warnings), answer.text, *map(_span, answer.evidence)]
             return _result("\n".join(lines), [], answer)
@@ -169,18 +172,17 @@ class Tools:
             )
             shown = [b for part in found for b in _shown(_span(part.segment), part.keyframe)]
             moments = Moments(moments=[part.segment for part in found], warnings=notes)
-            lines = [
-                *_warned(notes),
-                f"{len(found)} moments for {query!r}:" if found else NOTHING_FOUND,
-            ]
-            return _result("\n".join(lines), shown, moments)
+            line = f"{len(found)} moments for {query!r}:" if found else NOTHING_FOUND
+            return _result("\n".join([*_warned(notes), line]), shown, moments)
 
         return await self._run(ctx, work)
 
     @cached_property
     def _assistant(self) -> Assistant:
         limits = FetchLimits.untrusted()
-        return Assistant(partial(VideoCompressor, vlm=self._name, keep=self._keep, limits=limits))
+        return framesift.Assistant(
+            framesift.VideoCompressor(vlm=self._name, keep=self._keep, limits=limits)
+        )
 
     def _asked(self, video: str) -> Assistant:
         """Returns what answers about a video.

@@ -3,6 +3,8 @@
 import base64
 import io
 import shutil
+import subprocess
+import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -241,3 +243,27 @@ def test_a_call_ends_at_its_limit_plans_included(call, monkeypatch):
     found = call("compress_video", video=CLIP, strategy="scissor")
     assert found.is_error
     assert "'scissor' needs at least" in found.content[0].text
+
+
+@pytest.mark.parametrize(
+    ("wrong", "line"),
+    [
+        ({"video": CLIP, "images": 99}, "images=99 is not allowed: input should be less than"),
+        ({}, "needs video; give it"),
+    ],
+)
+def test_wrong_arguments_are_one_line(call, wrong, line):
+    refused = call("compress_video", **wrong)
+    assert refused.is_error
+    assert line in refused.content[0].text
+    assert "\n" not in refused.content[0].text
+
+
+def test_a_server_is_ready_before_torch_is_imported():
+    code = (
+        "import sys, framesift_mcp as server\n"
+        "server.create_server(server.Tools())\n"
+        "print({'torch', 'numpy', 'transformers'} & set(sys.modules))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "set()"
