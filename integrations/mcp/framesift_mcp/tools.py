@@ -41,9 +41,7 @@ from framesift.serving import (
 )
 from framesift_mcp.results import Compression, Moments
 
-if (
-    TYPE_CHECKING
-):  # what needs torch is imported with the first call, so that clients connect at once
+if TYPE_CHECKING:  # torch is imported with the first call, so that clients connect at once
     from framesift import Assistant, Keyframe
 
 EDGE_PX: Final = 768

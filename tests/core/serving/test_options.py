@@ -14,7 +14,7 @@ class Both(CompressionFields, GenerationFields):
 @pytest.mark.parametrize(
     ("given", "error", "line"),
     [
-        ({"keep": 2}, BudgetError, r"^keep=2 must be a number above 0 and of at most 1"),
+        ({"keep": 2}, BudgetError, r"^keep=2 must be a number above 0"),
         ({"max_visual_tokens": 0}, BudgetError, r"^max_visual_tokens=0 must be a whole number"),
         ({"max_tokens": 0}, InvalidOptionError, r"^max_tokens=0 must be a whole number"),
         ({"fps": "1"}, InvalidOptionError, r"^fps='1' must be a number"),

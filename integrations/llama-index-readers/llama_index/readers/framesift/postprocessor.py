@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
-from threading import Lock
 from typing import Annotated
 
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import ImageDocument, ImageNode, NodeWithScore, QueryBundle
-from pydantic import Field, PrivateAttr, field_serializer
+from pydantic import Field, field_serializer
 
-from framesift import EvidenceKind, VideoCompressor
-from framesift.serving import (
-    VLM,
-    OptionFields,
-    OptionOf,
-    find_pictures,
-    select_pictures,
-)
+from framesift import EvidenceKind, Session, VideoCompressor
+from framesift.serving import VLM, OptionFields, OptionOf, find_pictures, select_pictures
 
 
 class FramesiftFramePostprocessor(OptionFields, BaseNodePostprocessor):
@@ -39,13 +33,16 @@ class FramesiftFramePostprocessor(OptionFields, BaseNodePostprocessor):
     """By which weights of the `vlm` pictures are found."""
     selector: str = "keyframes"
     """Picks pictures where there is no `vlm`."""
-    _asking: VideoCompressor | None = PrivateAttr(default=None)
-    _lock: Lock = PrivateAttr(default_factory=Lock)
 
     @classmethod
     def class_name(cls) -> str:
         """Returns the name under which the step is stored."""
         return "FramesiftFramePostprocessor"
+
+    @cached_property
+    def _session(self) -> Session:
+        assert self.vlm is not None
+        return Session(self.vlm)
 
     @field_serializer("vlm")
     def _spec(self, vlm: str | VLM | None) -> str | None:
@@ -70,10 +67,7 @@ class FramesiftFramePostprocessor(OptionFields, BaseNodePostprocessor):
 
     def _found(self, pictures: Sequence[Path], query: str) -> set[int]:
         """Returns the places of the pictures that the model's answer rests on."""
-        with self._lock:
-            if self._asking is None:
-                self._asking = VideoCompressor(vlm=self.vlm, keep=self.keep)
-            sift = self._asking
+        sift = VideoCompressor(vlm=self._session.vlm, keep=self.keep)
         return find_pictures(sift, pictures, query, self.max_frames, evidence=self.evidence)
 
 
