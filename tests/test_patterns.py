@@ -19,14 +19,14 @@ from framesift.answering.checks import MAX_QUESTION, check_question
 from framesift.answering.tool_calls import parse
 from framesift.errors import FramesiftError
 from framesift.fetching.limits import FetchLimits
-from framesift.fetching.links import checked_link, with_scheme, without_secrets
-from framesift.fetching.parts import split_part
-from framesift.fetching.sites import is_known_page, split_start
+from framesift.fetching.links import checked_link, without_secrets
 from framesift.serving import AllowedFolders, folder_of, media_of
 from framesift.sources._timed_text import parse_timed_text
 from framesift.sources._yt_dlp_errors import plain_error
 from framesift.sources.base import open_video
 from framesift.sources.file import file_path
+from framesift.sources.link_times import split_part
+from framesift.sources.sites import is_known_page, split_start, with_scheme
 from framesift.strategies.base import create_strategy
 
 ROOT = Path(__file__).parents[1]
@@ -41,7 +41,7 @@ USED = {
     "framesift/hf/letters.py": {"MARKUP": "fullmatch", "BYTE": "fullmatch"},
     "framesift/fetching/links.py": {"_USERINFO": "sub", "_PAIRS": "split"},
     "framesift/sources/_markup.py": {"_TAGS": "sub", "_ENTITY": "sub"},
-    "framesift/fetching/parts.py": {
+    "framesift/sources/link_times.py": {
         "_UNITS": "fullmatch",
         "_NUMBER": "fullmatch",
         "_CLOCK": "fullmatch",

@@ -11,7 +11,7 @@ from framesift.encoders.base import Encoder
 from framesift.encoders.gate import Gate
 from framesift.run import progress_bar
 from framesift.types.frames import Frames
-from framesift.types.tokens import VideoTokens
+from framesift.types.tokens import TokenBuffer, VideoTokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,20 +51,18 @@ def encode_frames(
     (height, width), step = fitted.input_px, fitted.frames_per_step
     size_px = min(info.height_px, height), min(info.width_px, width)
 
-    def encoded_windows() -> Iterator[VideoTokens]:
-        with progress_bar("encode", total=len(indices)) as bar:
-            for window in _whole_steps(reader.frames(indices, size_px), step):
-                with nullcontext() if gate is None else run.timed("gate"):
-                    differing = gatekeeper.differing(window)
-                with run.timed("encode"):
-                    tokens = gatekeeper.encode(window, differing)
-                decoded.extend(window.indices[::step].tolist())
-                yield tokens
-                bar.update(len(window))
-
-    tokens = VideoTokens.gather(encoded_windows(), -(-len(indices) // step))
+    buffer = TokenBuffer(-(-len(indices) // step))
+    with progress_bar("encode", total=len(indices)) as bar:
+        for window in _whole_steps(reader.frames(indices, size_px), step):
+            with nullcontext() if gate is None else run.timed("gate"):
+                differing = gatekeeper.differing(window)
+            with run.timed("encode"):
+                tokens = gatekeeper.encode(window, differing)
+            decoded.extend(window.indices[::step].tolist())
+            buffer.add(tokens)
+            bar.update(len(window))
     return FrameTokens(
-        tokens=tokens,
+        tokens=buffer.tokens(),
         indices=decoded,
         encoder=encoder,
         steps_encoded=gatekeeper.steps_encoded,

@@ -6,7 +6,6 @@ look at a link takes time in proportion to its length, and the length has a limi
 
 from __future__ import annotations
 
-import os
 import re
 from typing import Final
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
@@ -15,7 +14,6 @@ import httpcore
 
 from framesift.errors import ForbiddenAddressError, UnsupportedSourceError
 from framesift.fetching.limits import MAX_ADDRESS, FetchLimits
-from framesift.fetching.sites import is_known_page
 
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _URL_CHARACTERS: Final = "/?:@!$&'()*+,;=%~-._[]"
@@ -25,35 +23,6 @@ _SECRET_KEYS: Final = frozenset(
     {"api_key", "apikey", "key", "key-pair-id", "policy", "pwd", "sig", "x-amz-credential"}
 )
 _PAIRS: Final = re.compile(r"([?&])")
-
-
-def is_link(uri: str) -> bool:
-    """Returns whether `uri` is an http(s) link."""
-    return uri[:8].lower().startswith(("http://", "https://"))
-
-
-def with_scheme(uri: str, *, may_be_file: bool) -> str:
-    """Returns a link that was given without its scheme, such as `youtu.be/ID`, with it.
-
-    Those of listed sites and of hosts that begin with `www.` are known. All else is returned as it
-    is, and so is the name of an existing file.
-
-    Args:
-        uri: what was given.
-        may_be_file: whether files may be looked at.
-    """
-    text = uri.strip()
-    host, slash, _ = text.partition("/")
-    if not slash or "." not in host or len(text) > MAX_ADDRESS:
-        return uri
-    link = f"https://{text}"
-    if not (is_known_page(link) or host[:4].lower() == "www."):
-        return uri
-    try:
-        is_file = may_be_file and os.path.lexists(uri)
-    except (OSError, ValueError):
-        is_file = False
-    return uri if is_file else link
 
 
 def without_secrets(uri: str) -> str:

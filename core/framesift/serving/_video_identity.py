@@ -9,8 +9,8 @@ from pathlib import Path
 from PIL.Image import Image
 
 from framesift.compression.opening import Video
-from framesift.fetching.parts import split_part
 from framesift.sources.file import file_path
+from framesift.sources.link_times import split_part
 from framesift.types.compressed import CompressedVideo
 from framesift.types.video import LocalVideo
 

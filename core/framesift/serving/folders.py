@@ -9,9 +9,9 @@ from pathlib import Path
 
 from framesift.disk.writing import home_path
 from framesift.fetching.limits import FetchLimits
-from framesift.fetching.parts import split_part
 from framesift.sources.base import open_video
 from framesift.sources.file import file_path, is_folder
+from framesift.sources.link_times import split_part
 from framesift.sources.yt_dlp import YtDlp
 from framesift.types.video import LocalVideo
 

@@ -24,7 +24,7 @@ from typing import Any, Final, Literal
 
 from framesift.errors import InvalidOptionError, UnsupportedSourceError
 from framesift.fetching.limits import MAX_ADDRESS
-from framesift.fetching.parts import split_part
+from framesift.sources.link_times import split_part
 from framesift.types.video import with_part
 
 Block = Mapping[str, Any]

@@ -13,7 +13,7 @@ from typing import BinaryIO, Final, Self
 from framesift.disk import temporary
 from framesift.errors import SourceError, UnknownNameError, VideoTooLargeError
 from framesift.fetching.limits import FetchLimits
-from framesift.fetching.parts import split_part
+from framesift.sources.link_times import split_part
 from framesift.types.video import LocalVideo
 
 PREFIX: Final = "upload:"

@@ -10,5 +10,7 @@ from framesift.registry import Registry, RegistryPackage
 if TYPE_CHECKING:
     from framesift.sources.base import Source
 
-registry: Registry[Source] = Registry(__name__, "framesift.sources.base.Source")
+registry: Registry[Source] = Registry(
+    __name__, "framesift.sources.base.Source", frozenset({"base", "link_times", "sites"})
+)
 sys.modules[__name__].__class__ = RegistryPackage

@@ -24,7 +24,7 @@ from yt_dlp.utils import DownloadCancelled
 
 from framesift.errors import ForbiddenAddressError, SourceError, VideoTooLargeError
 from framesift.fetching import client
-from framesift.fetching.sites import allowed_extractors
+from framesift.sources.sites import allowed_extractors
 
 logger = logging.getLogger(__name__)
 

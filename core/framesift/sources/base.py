@@ -9,8 +9,9 @@ from typing import ClassVar
 
 from framesift.errors import UnsupportedSourceError
 from framesift.fetching.limits import MAX_ADDRESS, FetchLimits
-from framesift.fetching.parts import split_part as split_part
 from framesift.registry import Part
+from framesift.sources.link_times import split_part as split_part
+from framesift.sources.sites import is_link, with_scheme
 from framesift.types.video import LocalVideo
 
 
@@ -74,8 +75,6 @@ def _address(uri: object, limits: FetchLimits) -> str:
     Raises:
         UnsupportedSourceError: it is no text, or longer than any address.
     """
-    from framesift.fetching.links import is_link, with_scheme
-
     if not isinstance(uri, str) or not uri.strip():
         raise UnsupportedSourceError(
             f"{str(uri)[:80]!r} of type {type(uri).__name__} is no address of a video; give a "

@@ -10,10 +10,11 @@ from framesift.disk import temporary
 from framesift.errors import DownloadError
 from framesift.fetching.client import Client, Response
 from framesift.fetching.limits import FetchLimits
-from framesift.fetching.links import checked_link, is_link, without_secrets
+from framesift.fetching.links import checked_link, without_secrets
 from framesift.run import progress_bar
 from framesift.sources._landing import landed, not_a_video
 from framesift.sources.base import Source
+from framesift.sources.sites import is_link
 from framesift.types.video import LocalVideo
 
 HEAD_BYTES: Final = 512

@@ -15,7 +15,6 @@ from framesift.errors import (
 from framesift.fetching.client import Client
 from framesift.fetching.limits import FetchLimits
 from framesift.fetching.links import checked_link, without_secrets
-from framesift.fetching.sites import is_known_page, split_start
 from framesift.registry import require
 from framesift.run import progress_bar
 from framesift.sources import _yt_dlp_page as page
@@ -24,6 +23,7 @@ from framesift.sources._timed_text import MAX_BYTES, parse_timed_text
 from framesift.sources._yt_dlp_errors import plain_error
 from framesift.sources._yt_dlp_page import Info
 from framesift.sources.base import Source
+from framesift.sources.sites import is_known_page, split_start
 from framesift.types.options import Count
 from framesift.types.video import LocalVideo, TimedText
 

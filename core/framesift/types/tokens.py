@@ -144,31 +144,10 @@ class VideoTokens:
             parts: runs of frames in time order that agree in grid, channels and signals.
             total: number of frames to make room for; fewer may come.
         """
-        room: dict[str, Tensor] = {}
-        grid, count = (0, 0), 0
+        buffer = TokenBuffer(total)
         for part in parts:
-            grid, start, count = part.grid, count, count + part.frame_count
-            columns = {"features": part.features, "pts_seconds": part.pts_seconds}
-            if part.layers is not None:
-                columns["layers"] = part.layers
-            if part.step_seconds is not None:
-                columns["step_seconds"] = part.step_seconds
-            for name, value in {**columns, **part.signals.present()}.items():
-                if name not in room:
-                    room[name] = value.new_empty((total, *value.shape[1:]))
-                room[name][start:count] = value
-        if not count:
-            raise ValueError("parts must hold at least one frame, got none")
-        columns = {name: value[:count] for name, value in room.items()}
-        own = {name: columns.pop(name) for name in ("features", "pts_seconds")}
-        layers, step_seconds = (columns.pop(name, None) for name in ("layers", "step_seconds"))
-        return cls(
-            **own,
-            grid=grid,
-            layers=layers,
-            step_seconds=step_seconds,
-            signals=Signals(**columns),
-        )
+            buffer.add(part)
+        return buffer.tokens()
 
     def frames(self, indices: Sequence[int]) -> VideoTokens:
         """Returns the tokens of the frames at `indices`, which must be ascending."""
@@ -232,3 +211,43 @@ def check_step_seconds(step_seconds: Tensor | None, first_seconds: Tensor) -> No
         )
     if not bool((step_seconds.flatten().diff() >= 0).all()):
         raise InvalidTokensError("step_seconds must be finite and ascending, step by step")
+
+
+class TokenBuffer:
+    """Joins the tokens of one video window by window, holding one window besides the whole."""
+
+    def __init__(self, total: int) -> None:
+        """Makes room for `total` frames; fewer may come."""
+        self._total = total
+        self._count = 0
+        self._grid = (0, 0)
+        self._columns: dict[str, Tensor] = {}
+
+    def add(self, window: VideoTokens) -> None:
+        """Takes the next frames, which agree with the others in grid, channels and signals."""
+        self._grid, start = window.grid, self._count
+        self._count += window.frame_count
+        columns = {"features": window.features, "pts_seconds": window.pts_seconds}
+        if window.layers is not None:
+            columns["layers"] = window.layers
+        if window.step_seconds is not None:
+            columns["step_seconds"] = window.step_seconds
+        for name, value in {**columns, **window.signals.present()}.items():
+            if name not in self._columns:
+                self._columns[name] = value.new_empty((self._total, *value.shape[1:]))
+            self._columns[name][start : self._count] = value
+
+    def tokens(self) -> VideoTokens:
+        """Returns the tokens of all frames that came."""
+        if not self._count:
+            raise ValueError("parts must hold at least one frame, got none")
+        columns = {name: value[: self._count] for name, value in self._columns.items()}
+        own = {name: columns.pop(name) for name in ("features", "pts_seconds")}
+        layers, step_seconds = (columns.pop(name, None) for name in ("layers", "step_seconds"))
+        return VideoTokens(
+            **own,
+            grid=self._grid,
+            layers=layers,
+            step_seconds=step_seconds,
+            signals=Signals(**columns),
+        )

@@ -10,8 +10,8 @@ import pytest
 import framesift
 from framesift.errors import ForbiddenAddressError, InvalidOptionError, SourceError
 from framesift.fetching.limits import FetchLimits
-from framesift.fetching.parts import split_part
 from framesift.sources.base import open_video
+from framesift.sources.link_times import split_part
 from framesift.types.video import with_part
 
 STRANGER = FetchLimits(allow_files=False)

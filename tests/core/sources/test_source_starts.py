@@ -6,11 +6,10 @@ import pytest
 
 from framesift.errors import ForbiddenAddressError, InvalidOptionError
 from framesift.fetching.limits import FetchLimits
-from framesift.fetching.links import with_scheme
-from framesift.fetching.parts import seconds_of, split_part
-from framesift.fetching.sites import STARTS, split_start
 from framesift.sources import base
 from framesift.sources.base import open_video
+from framesift.sources.link_times import seconds_of, split_part
+from framesift.sources.sites import STARTS, split_start, with_scheme
 from framesift.types.video import LocalVideo
 
 END = math.inf

@@ -3,10 +3,10 @@ import sys
 import pytest
 
 from framesift.errors import DownloadError, MissingDependencyError, UnsupportedSourceError
-from framesift.fetching.sites import EXTRACTORS, allowed_extractors
 from framesift.sources import registry
 from framesift.sources._yt_dlp_errors import plain_error
 from framesift.sources.base import open_video
+from framesift.sources.sites import EXTRACTORS, allowed_extractors
 from framesift.sources.yt_dlp import YtDlp
 
 yt_dlp = pytest.importorskip("yt_dlp")

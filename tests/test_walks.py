@@ -1,4 +1,4 @@
-"""The walk of one question through the rooms of the package is the one that ARCHITECTURE draws."""
+"""The walks through the rooms of the package are those that ARCHITECTURE draws."""
 
 import re
 import sys
@@ -16,8 +16,8 @@ SHORT = Generation(max_new_tokens=4)
 CLIP, QUESTION = "synthetic://number?seed=3&seconds=4", "What number flashes?"
 
 
-def drawn():
-    section = PAGE.read_text().partition("## One question, room by room")[2].partition("\n## ")[0]
+def drawn(heading):
+    section = PAGE.read_text().partition(f"## {heading}, room by room")[2].partition("\n## ")[0]
     return re.findall(r"^\| \d+ \| `(\w+)` \|", section, re.MULTILINE)
 
 
@@ -56,8 +56,18 @@ def chat():
 
 
 def test_a_question_goes_down_through_eight_rooms_at_most(chat):
-    pairs = calls_between_rooms(lambda: chat.ask(QUESTION, generation=SHORT, on_text=str.strip))
-    rooms = drawn()
+    assert_walk("One question", lambda: chat.ask(QUESTION, generation=SHORT, on_text=str.strip))
+
+
+def test_an_address_goes_down_through_eight_rooms_at_most(tmp_path, write_video):
+    address = str(write_video(tmp_path / "talk.mp4", 8, fps=2))
+    sift = VideoCompressor()
+    sift.compress(address)
+    assert_walk("One URI", lambda: sift.compress(address))
+
+
+def assert_walk(heading, work):
+    rooms, pairs = drawn(heading), calls_between_rooms(work)
     assert len(rooms) == len(set(rooms)) <= 8
     assert pairs[0] == ("", rooms[0])
     assert {room for _, room in pairs} == set(rooms)

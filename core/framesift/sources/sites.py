@@ -7,10 +7,12 @@ extractor, which fetches any page, is never among them.
 from __future__ import annotations
 
 import math
+import os
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from framesift.fetching.parts import seconds_of
+from framesift.fetching.limits import MAX_ADDRESS
+from framesift.sources.link_times import seconds_of
 
 EXTRACTORS: Final[dict[str, tuple[str, ...]]] = {
     "youtube.com": ("youtube", "youtube:tab", "youtube:clip"),
@@ -71,6 +73,35 @@ def is_known_page(uri: str) -> bool:
     """Returns whether `uri` is a page of a listed site, rather than a file that it serves."""
     site, path = _site(uri)
     return site is not None and not (path.lower().endswith(FILE_SUFFIXES) and site != "dropbox.com")
+
+
+def is_link(uri: str) -> bool:
+    """Returns whether `uri` is an http(s) link."""
+    return uri[:8].lower().startswith(("http://", "https://"))
+
+
+def with_scheme(uri: str, *, may_be_file: bool) -> str:
+    """Returns a link that was given without its scheme, such as `youtu.be/ID`, with it.
+
+    Those of listed sites and of hosts that begin with `www.` are known. All else is returned as it
+    is, and so is the name of an existing file.
+
+    Args:
+        uri: what was given.
+        may_be_file: whether files may be looked at.
+    """
+    text = uri.strip()
+    host, slash, _ = text.partition("/")
+    if not slash or "." not in host or len(text) > MAX_ADDRESS:
+        return uri
+    link = f"https://{text}"
+    if not (is_known_page(link) or host[:4].lower() == "www."):
+        return uri
+    try:
+        is_file = may_be_file and os.path.lexists(uri)
+    except (OSError, ValueError):
+        is_file = False
+    return uri if is_file else link
 
 
 def split_start(uri: str) -> tuple[str, tuple[float, float] | None]:
