@@ -168,6 +168,12 @@ def test_temporary_folders_have_one_home():
             assert "tempfile" not in path.read_text(), path
 
 
+def test_tests_lie_in_folders_named_like_the_rooms_that_they_test():
+    tests = Path(__file__).parent / "core"
+    for path in tests.rglob("test_*.py"):
+        assert PACKAGE.joinpath(path.parent.relative_to(tests)).is_dir(), path
+
+
 def test_weights_are_never_unpickled():
     for path in FILES:
         text = path.read_text()

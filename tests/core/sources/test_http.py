@@ -5,6 +5,7 @@ import time
 from dataclasses import replace
 from itertools import chain, repeat
 
+import av
 import pytest
 
 from framesift.errors import DownloadError, ForbiddenAddressError, VideoTooLargeError
@@ -296,6 +297,27 @@ def test_an_interrupt_leaves_no_folder(monkeypatch, site, clip, loopback, landin
     with pytest.raises(KeyboardInterrupt):
         opened(site.serve("/talk.mp4", clip), loopback)
     assert list(landing.iterdir()) == []
+
+
+def test_a_playlist_is_no_video_so_the_probe_opens_nothing_else(
+    site, clip, loopback, landing, tmp_path
+):
+    playlist = b"ffconcat version 1.0\nfile secret.mp4\n#\x01\n"
+    (tmp_path / "secret.mp4").write_bytes(clip)
+    (tmp_path / "video").write_bytes(playlist)
+    with av.open(str(tmp_path / "video")) as found:
+        assert found.streams.video, "without the whitelist the playlist opens the other file"
+    uri = site.serve("/video", playlist)
+    serve = site.routes["/video"]
+
+    def answer(page):
+        (folder,) = landing.iterdir()
+        (folder / "secret.mp4").write_bytes(clip)
+        serve(page)
+
+    site.routes["/video"] = answer
+    with pytest.raises(DownloadError, match=r"not a video \(no known video container\)"):
+        opened(uri, loopback)
 
 
 def test_the_clock_is_read_once_so_that_a_wait_is_never_negative(monkeypatch):

@@ -1,6 +1,5 @@
 import socket
 
-import av
 import pytest
 
 from framesift.errors import DownloadError, ForbiddenAddressError, UnsupportedSourceError
@@ -8,7 +7,6 @@ from framesift.fetching.addresses import is_public, never_permitted, permitted_a
 from framesift.fetching.client import redirected_headers
 from framesift.fetching.limits import FetchLimits
 from framesift.fetching.links import checked_link, without_secrets
-from framesift.sources._landing import require_video
 
 STRICT = FetchLimits()
 TRUSTING = FetchLimits(allow_private=True)
@@ -30,17 +28,6 @@ PUBLIC = """
     8.8.8.8 1.1.1.1 172.32.0.1 100.128.0.1 193.0.0.1 2606:4700::1111 ::ffff:8.8.8.8 64:ff9b::808:808
     2002:808:808::1
 """
-
-
-def test_a_playlist_is_no_video_so_the_probe_opens_nothing_else(tmp_path, clip):
-    (tmp_path / "secret.mp4").write_bytes(clip)
-    playlist = tmp_path / "video"
-    playlist.write_text("ffconcat version 1.0\nfile secret.mp4\n")
-    with av.open(str(playlist)) as opened:
-        assert opened.streams.video, "without the whitelist the playlist opens the other file"
-    with pytest.raises(DownloadError, match="not a video"):
-        require_video(playlist, "https://a.example/video")
-    require_video(tmp_path / "secret.mp4", "https://a.example/video")
 
 
 @pytest.mark.parametrize("address", PRIVATE.split())
