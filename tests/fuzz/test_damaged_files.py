@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from field_coded import write_fields
+from framesift.testing.field_coded import write_fields
 
 READER = Path(__file__).with_name("damaged_files.py")
 VIDEOS: dict[str, dict] = {

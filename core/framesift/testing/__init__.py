@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from framesift.registry import require
 
 if TYPE_CHECKING:
+    from framesift.testing.decoders import DecoderContract
     from framesift.testing.encoders import EncoderContract
     from framesift.testing.rounding import assert_near
     from framesift.testing.samples import compressed, random_frames, random_tokens
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from framesift.testing.vlms import VLMContract, VLMProcessorContract
 
 _HOMES = {
+    "DecoderContract": "decoders",
     "EncoderContract": "encoders",
     "SelectorContract": "selectors",
     "SourceContract": "sources",
@@ -51,10 +53,14 @@ _HOMES = {
     "tiny_tower": "towers",
 }
 _SUITES = (
+    "_decoder_damage",
+    "_decoder_pictures",
+    "_decoder_times",
     "_strategy_plans",
     "_suite",
     "_vlm_case",
     "_vlm_prompts",
+    "decoders",
     "encoders",
     "selectors",
     "sources",
@@ -64,6 +70,7 @@ _SUITES = (
 
 __all__ = [
     "TINY_VLMS",
+    "DecoderContract",
     "EncoderContract",
     "OrdinaryPrompt",
     "SelectorContract",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+import numpy.typing as npt
 
 TICK = Fraction(1, 90_000)
 WIDTH, HEIGHT = 128, 64
@@ -25,15 +26,18 @@ class Bits:
         self.text = ""
 
     def put(self, value: int, count: int) -> Bits:
+        """Adds a number in `count` bits."""
         self.text += f"{value:0{count}b}"
         return self
 
     def golomb(self, *values: int) -> Bits:
+        """Adds numbers in Exp-Golomb code."""
         for value in values:
             self.text += "0" * ((value + 1).bit_length() - 1) + f"{value + 1:b}"
         return self
 
     def aligned(self) -> bytes:
+        """Returns whole bytes, zeros at the end."""
         padded = self.text + "0" * (-len(self.text) % 8)
         return int(padded, 2).to_bytes(len(padded) // 8, "big")
 
@@ -51,6 +55,7 @@ def unit(head: int, payload: bytes) -> bytes:
 
 
 def parameter_sets() -> bytes:
+    """Returns the units that say how the stream is coded."""
     sequence = Bits().put(77, 8).put(0, 8).put(30, 8).golomb(0, 0, 0, 4, 1).put(0, 1)
     sequence.golomb(WIDTH // 16 - 1, FIELD_ROWS - 1).put(0b00100, 5).put(1, 1)
     picture = Bits().golomb(0, 0).put(0b00, 2).golomb(0, 0, 0).put(0b000, 3)
@@ -58,7 +63,7 @@ def parameter_sets() -> bytes:
     return unit(0x67, sequence.aligned()) + unit(0x68, picture.aligned())
 
 
-def field(luma: np.ndarray, number: int, *, is_bottom: bool) -> bytes:
+def field(luma: npt.NDArray[np.uint8], number: int, *, is_bottom: bool) -> bytes:
     """Returns one field picture; the first of a frame, the top one, is where decoding can start."""
     head = Bits().golomb(0, 7, 0).put(0, 4).put(1, 1).put(is_bottom, 1)
     if not is_bottom:
