@@ -1,4 +1,10 @@
-"""Adds a strategy of your own: one class with a score; the budget is met for you."""
+"""Adds a strategy of your own: one class with a score; the budget is met for you.
+
+Two lines in a test module hold it to the promises of all strategies:
+
+    class TestNorm(framesift.testing.StrategyContract):
+        spec = Norm
+"""
 
 from dataclasses import dataclass
 from typing import ClassVar
