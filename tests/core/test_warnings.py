@@ -8,7 +8,8 @@ import pytest
 
 from framesift.compression.compressor import VideoCompressor
 from framesift.decoders.pyav import PyavDecoder
-from framesift.run import Run, joined
+from framesift.export.keyframe_folder import KeyframeShelf
+from framesift.run import Run, joined, on_progress
 from framesift.serving.assistant import Assistant, Message
 from framesift.sources.base import open_video
 
@@ -41,21 +42,97 @@ def local():
         yield replace(local, warnings=(FETCHED,))
 
 
+@pytest.fixture(scope="module")
+def torn_file(tmp_path_factory):
+    """A file of which a piece in the middle is lost."""
+    with open_video(CLIP) as video:
+        content = bytearray(video.path.read_bytes())
+    start = len(content) // 3
+    content[start : start + len(content) // 4] = bytes(len(content) // 4)
+    path = tmp_path_factory.mktemp("torn") / "torn.mp4"
+    path.write_bytes(content)
+    return path
+
+
 def told(call):
     lines = []
     call(lines.append)
     return sorted(lines)
 
 
-@pytest.mark.parametrize(
-    "way", ["keyframes", "segments", "moments", "frames", "compress", "encode"]
-)
-def test_each_way_to_look_at_a_video_tells_each_warning_once(sift, local, way):
-    assert told(lambda warn: getattr(sift, way)(local, warn=warn)) == [LOST, FETCHED]
+def ways(sift, folder):
+    """Every public method that takes a video."""
+    (part,) = sift.segments(CLIP, count=1)
+    parts = [part.model_copy(update={"keyframe_seconds": 0.0}), part]
+
+    def reduced(video, warn):
+        return sift.reduce(sift.encode(video, warn=warn), warn=warn)
+
+    def opened(video, warn):
+        with sift.open(video, warn=warn) as chat:
+            return chat.ask(QUESTION)
+
+    return {
+        "keyframes": lambda video, warn: sift.keyframes(video, warn=warn),
+        "segments": lambda video, warn: sift.segments(video, warn=warn),
+        "moments": lambda video, warn: sift.moments(video, warn=warn),
+        "frames": lambda video, warn: sift.frames(video, warn=warn),
+        "compress": lambda video, warn: sift.compress(video, warn=warn),
+        "encode": lambda video, warn: sift.encode(video, warn=warn),
+        "reduce": reduced,
+        "pictured": lambda video, warn: sift.pictured(video, parts, warn=warn),
+        "ask": lambda video, warn: sift.ask(video, QUESTION, warn=warn),
+        "find": lambda video, warn: sift.find(video, QUESTION, warn=warn),
+        "open": opened,
+        "folder": lambda video, warn: KeyframeShelf(folder=folder, compressor=sift).read(
+            video, warn=warn
+        ),
+    }
 
 
-def test_a_search_tells_them_once_although_it_reads_twice(sift, local):
-    assert told(lambda warn: sift.find(local, QUESTION, warn=warn)) == [LOST, FETCHED]
+WAYS = ["keyframes", "segments", "moments", "frames", "compress", "encode", "reduce", "pictured"]
+WAYS += ["ask", "find", "open", "folder"]
+
+
+def listed(result):
+    """Returns the warnings that a result names, None where it has no place for them."""
+    report = getattr(result, "report", result)
+    lines = getattr(report, "warnings", None)
+    return None if lines is None else sorted(lines)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_each_way_to_look_at_a_video_warns_once_and_lists_it_in_its_result(
+    sift, local, way, tmp_path
+):
+    lines = []
+    result = ways(sift, tmp_path)[way](local, lines.append)
+    assert sorted(lines) == [LOST, FETCHED]
+    assert listed(result) in (None, [LOST, FETCHED])
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_each_way_warns_of_a_file_that_is_damaged(way, tmp_path, torn_file):
+    sift, lines = VideoCompressor(vlm="tiny"), []
+    result = ways(sift, tmp_path)[way](str(torn_file), lines.append)
+    damage = [line for line in lines if "is damaged" in line]
+    assert damage
+    assert len(lines) == len(set(lines))
+    assert listed(result) is None or set(damage) <= set(listed(result))
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if way != "pictured"])
+def test_each_way_ends_where_its_listener_of_progress_raises(sift, local, way, tmp_path):
+    work = ways(sift, tmp_path)[way]
+
+    def stop(progress):
+        raise TimeoutError(progress.stage)
+
+    with pytest.raises(TimeoutError, match=r"decode|encode|select"), on_progress(stop):
+        work(local, lambda line: None)
+
+
+def test_an_assistant_that_searches_warns_once_although_it_reads_twice(sift, local):
     assert told(lambda warn: Assistant(sift).find(local, QUESTION, warn=warn)) == [LOST, FETCHED]
 
 

@@ -17,7 +17,7 @@ from framesift.decoders.sampling import ascending, at_fps, at_times
 from framesift.decoders.stills import WithStills, picture_file
 from framesift.errors import InvalidOptionError, UnsupportedSourceError
 from framesift.fetching.limits import FetchLimits
-from framesift.run import Run
+from framesift.run import Run, progress_bar
 from framesift.sources.base import open_video
 from framesift.types.compressed import CompressedVideo
 from framesift.types.frames import Frames
@@ -127,7 +127,12 @@ class Opener:
                 indices = reader.sampled(fps)
             else:
                 indices = sorted(set(at_times(reader.index, times_seconds)))
-            return Frames.concatenate(list(reader.frames(indices, reader.size_px(max_side_px))))
+            windows = []
+            with progress_bar("decode", total=len(indices)) as bar:
+                for window in reader.frames(indices, reader.size_px(max_side_px)):
+                    windows.append(window)
+                    bar.update(len(window))
+            return Frames.concatenate(windows)
 
 
 @contextmanager
