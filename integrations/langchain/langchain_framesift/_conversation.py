@@ -15,21 +15,21 @@ from langchain_core.messages import (
 from framesift import Message
 from framesift.errors import InvalidOptionError
 from framesift.serving import Media, content_parts, role_of, tool_calls
-from langchain_framesift._tool_calls import spoken
+from langchain_framesift._tool_calls import call_text
 
 
-def conversation(messages: Sequence[BaseMessage], told: str) -> list[Message]:
+def conversation(messages: Sequence[BaseMessage], instructions: str) -> list[Message]:
     """Returns the messages for `Assistant.reply`; results of tools come from the user.
 
     Args:
         messages: of any kind; blocks of text, pictures and videos in any spelling.
-        told: what the model is told first, empty for nothing.
+        instructions: a system message that comes first, empty for nothing.
 
     Raises:
         InvalidOptionError: a message of a role, or a block of a kind, that no vision LLM reads.
         UnsupportedSourceError: a block refers to a file that only its provider has.
     """
-    first = [Message(role="system", text=told)] if told else []
+    first = [Message(role="system", text=instructions)] if instructions else []
     return [*first, *(part for message in messages for part in _read(message))]
 
 
@@ -56,5 +56,5 @@ def _read(message: BaseMessage) -> list[Message]:
         name = message.name or message.tool_call_id
         text = tool_calls.result(text, name, failed=message.status == "error")
     if isinstance(message, AIMessage) and message.tool_calls:
-        text = "\n".join(filter(None, [text, spoken(message.tool_calls)]))
+        text = "\n".join(filter(None, [text, call_text(message.tool_calls)]))
     return [*shown, Message(role=role, text=text)]

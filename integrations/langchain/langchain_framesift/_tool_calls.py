@@ -15,8 +15,8 @@ from framesift.serving import tool_calls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """What a model said, with the calls in it."""
+class ParsedAnswer:
+    """The text of an answer, with the calls in it."""
 
     text: str
     calls: tuple[ToolCall, ...] = ()
@@ -58,22 +58,22 @@ def chosen(tools: Sequence[Mapping[str, Any]], tool_choice: Any) -> tuple[list[A
     return named, True
 
 
-def spoken(calls: Sequence[ToolCall]) -> str:
+def call_text(calls: Sequence[ToolCall]) -> str:
     """Returns the text by which a model makes these calls."""
     return tool_calls.call_text(
         [tool_calls.ToolCall(name=call["name"], arguments=call["args"]) for call in calls]
     )
 
 
-def parse(text: str, *, must_call: bool) -> Said:
-    """Returns the calls in what a model said, or its text where it is an answer."""
-    said = tool_calls.parse(text, must_call=must_call)
+def parse(text: str, *, must_call: bool) -> ParsedAnswer:
+    """Returns the calls that a text makes, or the text where it is an answer."""
+    parsed = tool_calls.parse(text, must_call=must_call)
     calls, invalid = list[ToolCall](), list[InvalidToolCall]()
-    for call in said.calls:
+    for call in parsed.calls:
         own_id = f"call_{uuid4().hex}"
         if isinstance(call, tool_calls.ToolCall):
             calls.append(tool_call(name=call.name, args=call.arguments, id=own_id))
         else:
             broken = {"name": call.name, "args": call.arguments, "error": call.reason}
             invalid.append(invalid_tool_call(**broken, id=own_id))
-    return Said(text=said.text, calls=tuple(calls), invalid=tuple(invalid))
+    return ParsedAnswer(text=parsed.text, calls=tuple(calls), invalid=tuple(invalid))

@@ -40,7 +40,7 @@ class ChatFramesift(VideoSettings, GenerationFields, BaseChatModel):
     by path, in the spelling of any provider. Of each video the model reads the tokens that `keep`
     leaves; a conversation that goes on about the same video reads only what is new.
 
-    Tools are called in plain text: the model is told their schemas and answers with a JSON object
+    Tools are called in plain text: the model reads their schemas and answers with a JSON object
     (see `serving.tool_calls`), so whether it does depends on the model; text that is no proper
     call becomes an `invalid_tool_calls` entry. `with_structured_output` works the same way.
 
@@ -120,18 +120,18 @@ class ChatFramesift(VideoSettings, GenerationFields, BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         functions, must_call = chosen(kwargs.get("tools", ()), kwargs.get("tool_choice"))
-        told = tool_calls.instructions(functions, must_call=must_call) if functions else ""
-        with _overflow_told():
+        system = tool_calls.instructions(functions, must_call=must_call) if functions else ""
+        with _overflow_errors():
             answer = self.assistant(kwargs.get("model", self.model)).reply(
-                conversation(messages, told),
+                conversation(messages, system),
                 generation=self.generation(self.stop if stop is None else stop, kwargs),
                 evidence=self.evidence,
             )
-        said = parse(answer.text, must_call=must_call) if functions else None
+        parsed = parse(answer.text, must_call=must_call) if functions else None
         message = AIMessage(
-            content=answer.text if said is None else said.text,
-            tool_calls=[] if said is None else list(said.calls),
-            invalid_tool_calls=[] if said is None else list(said.invalid),
+            content=answer.text if parsed is None else parsed.text,
+            tool_calls=[] if parsed is None else list(parsed.calls),
+            invalid_tool_calls=[] if parsed is None else list(parsed.invalid),
             usage_metadata=_usage(answer),
             response_metadata=self._metadata(answer, kwargs),
         )
@@ -145,10 +145,10 @@ class ChatFramesift(VideoSettings, GenerationFields, BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         functions, must_call = chosen(kwargs.get("tools", ()), kwargs.get("tool_choice"))
-        told = tool_calls.instructions(functions, must_call=must_call) if functions else ""
-        with _overflow_told():
+        system = tool_calls.instructions(functions, must_call=must_call) if functions else ""
+        with _overflow_errors():
             stream = self.assistant(kwargs.get("model", self.model)).stream(
-                conversation(messages, told),
+                conversation(messages, system),
                 generation=self.generation(self.stop if stop is None else stop, kwargs),
                 evidence=self.evidence,
             )
@@ -164,11 +164,11 @@ class ChatFramesift(VideoSettings, GenerationFields, BaseChatModel):
                     yield chunk
                     held, functions = "", []
         assert stream.answer is not None
-        said = parse(held, must_call=must_call) if functions else None
+        parsed = parse(held, must_call=must_call) if functions else None
         last = ChatGenerationChunk(
             message=AIMessageChunk(
-                content=held if said is None else said.text,
-                tool_call_chunks=[] if said is None else said.chunks(),
+                content=held if parsed is None else parsed.text,
+                tool_call_chunks=[] if parsed is None else parsed.chunks(),
                 usage_metadata=_usage(stream.answer),
                 response_metadata=self._metadata(stream.answer, kwargs),
                 chunk_position="last",
@@ -202,7 +202,7 @@ def _usage(answer: Answer) -> UsageMetadata:
 
 
 @contextmanager
-def _overflow_told() -> Iterator[None]:
+def _overflow_errors() -> Iterator[None]:
     """Raises the error by which LangChain knows that a conversation must be shortened."""
     try:
         yield

@@ -77,7 +77,7 @@ class _VideoTool(VideoToolSettings, BaseTool):
     response_format: Literal["content", "content_and_artifact"] = "content_and_artifact"
     handle_tool_error: bool | str | Callable[[ToolException], str] | None = True
     handle_validation_error: bool | str | Callable[[Any], str] | None = Field(
-        default_factory=lambda: _arguments_told
+        default_factory=lambda: _argument_errors
     )
 
 
@@ -104,7 +104,7 @@ class CompressVideoTool(_VideoTool):
         question: str | None = None,
         run_manager: CallbackManagerForToolRun | None = None,
     ) -> tuple[Blocks, dict[str, Any]]:
-        with _told(), open_video(video, self.limits) as local:
+        with _tool_errors(), open_video(video, self.limits) as local:
             if self.model is None:
                 sift = VideoCompressor(**self.compressor_options)
                 compressed = sift.compress(local, question)
@@ -165,7 +165,7 @@ class AskVideoTool(_VideoTool):
         run_manager: CallbackManagerForToolRun | None = None,
     ) -> tuple[Blocks, dict[str, Any]]:
         asked = Message(role="user", text=question, videos=(video,))
-        with _told():
+        with _tool_errors():
             if not question.strip():
                 raise ToolException("the question is empty; ask something about the video")
             answer = self.assistant(self.model).reply([asked], evidence=self.evidence)
@@ -197,7 +197,7 @@ class FindInVideoTool(_VideoTool):
         run_manager: CallbackManagerForToolRun | None = None,
     ) -> tuple[Blocks, dict[str, Any]]:
         notes: list[str] = []
-        with _told():
+        with _tool_errors():
             moments = self.assistant(self.model).find(
                 video, query, count, max_side_px=self.max_side_px, warn=notes.append
             )
@@ -237,7 +237,7 @@ def _warned(warnings: Sequence[str]) -> Blocks:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _tool_errors() -> Iterator[None]:
     """Raises what went wrong with a video as the text that an agent reads."""
     try:
         yield
@@ -245,6 +245,6 @@ def _told() -> Iterator[None]:
         raise ToolException(str(error)) from error
 
 
-def _arguments_told(error: ValidationError) -> str:
+def _argument_errors(error: ValidationError) -> str:
     wrong = (f"{'.'.join(map(str, part['loc']))}: {part['msg']}" for part in error.errors())
     return f"wrong arguments: {'; '.join(wrong)}"

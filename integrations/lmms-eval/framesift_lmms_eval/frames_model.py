@@ -95,9 +95,9 @@ class FramesiftFrames(lmms):
         self._prompts = Prompts()
         self.inner = _inner_model(inner, {**unknown, **inner_arguments(inner_args)})
         self.inner.task_dict = self.task_dict
-        is_told = _tell_times(self.inner, self._prompts)
+        is_timed = _pass_times(self.inner, self._prompts)
         if frames_as == "auto":
-            frames_as = "video" if is_told else "images"
+            frames_as = "video" if is_timed else "images"
         self.frames_as: FramesAs = frames_as
 
     def __getattr__(self, name: str) -> Any:
@@ -131,7 +131,7 @@ class FramesiftFrames(lmms):
             for number, request in enumerate(requests)
         ]
         outputs = self.inner.generate_until(asked)
-        self._prompts.check_told()
+        self._prompts.check_taken()
         return [self._counted(number, output) for number, output in enumerate(outputs)]
 
     def loglikelihood(self, requests: Sequence[Any]) -> list[tuple[float, bool]]:
@@ -176,8 +176,8 @@ class FramesiftFrames(lmms):
         )
 
     def _counted(self, number: int, output: Any) -> GenerationResult:
-        text, told = unwrap_generation_output(output)
-        counts = VisualTokenCounts() if told is None else VisualTokenCounts(**told.to_dict())
+        text, counted = unwrap_generation_output(output)
+        counts = VisualTokenCounts() if counted is None else VisualTokenCounts(**counted.to_dict())
         if (seen := self._prompts.counts.get(number)) is not None:
             counts.frames, counts.visual_tokens = seen.frames, seen.visual_tokens
             counts.input_tokens = counts.input_tokens or seen.input_tokens
@@ -199,7 +199,7 @@ def _inner_model(name: str, arguments: dict[str, Any]) -> Any:
     return found(**arguments)
 
 
-def _tell_times(inner: Any, prompts: Prompts) -> bool:
+def _pass_times(inner: Any, prompts: Prompts) -> bool:
     """Returns whether the model has processors, which from now on are told the frames' times."""
     names = [name for name in PROCESSORS if callable(vars(inner).get(name))]
     for name in names:

@@ -16,7 +16,7 @@ MOST_WAITING: Final = 256
 """Prompts that may wait for their processor before it is clear that it is not called."""
 MEDIA: Final = frozenset({"images", "videos", "audio", "audios"})
 """Arguments that some models of the harness pass empty, which transformers 5 refuses."""
-NOT_TOLD: Final = "so it would not know when they are shown; pass frames_as=images"
+UNTIMED: Final = "so it would not know when they are shown; pass frames_as=images"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -50,7 +50,7 @@ class Prompts:
         self.counts[number] = PromptCounts(frames=frames)
         self._waiting[number] = list(times)
         if len(self._waiting) > MOST_WAITING:
-            self.check_told()
+            self.check_taken()
             self._waiting.clear()
 
     def take(self) -> dict[int, list[tuple[float, ...]]]:
@@ -58,7 +58,7 @@ class Prompts:
         taken, self._waiting = self._waiting, {}
         return taken
 
-    def check_told(self) -> None:
+    def check_taken(self) -> None:
         """Checks that the processor took all videos.
 
         Raises:
@@ -66,7 +66,7 @@ class Prompts:
         """
         if any(self._waiting.values()):
             raise ModelError(
-                f"the inner model does not give its videos to its own processor, {NOT_TOLD}"
+                f"the inner model does not give its videos to its own processor, {UNTIMED}"
             )
 
 
@@ -97,14 +97,14 @@ class TimedProcessor:
             key: value for key, value in kwargs.items() if key not in MEDIA or not _is_empty(value)
         }
         if times:
-            told = {
+            timing = {
                 "video_metadata": _metadata_of(kwargs.get("videos"), times),
                 "do_sample_frames": False,
             }
             # A processor refuses an option that is given both within videos_kwargs and beside it.
             inside = kwargs.get("videos_kwargs")
-            kwargs = {key: value for key, value in kwargs.items() if key not in told}
-            kwargs.update(told if inside is None else {"videos_kwargs": {**inside, **told}})
+            kwargs = {key: value for key, value in kwargs.items() if key not in timing}
+            kwargs.update(timing if inside is None else {"videos_kwargs": {**inside, **timing}})
         inputs = self._processor(*args, **kwargs)
         self._count(list(waiting), inputs)
         return inputs
@@ -150,7 +150,7 @@ def _metadata_of(videos: Any, times: Sequence[tuple[float, ...]]) -> list[dict[s
     if not agree:
         raise ModelError(
             f"the inner model gives its processor videos of {given} frames where {selected} were "
-            f"selected, {NOT_TOLD}"
+            f"selected, {UNTIMED}"
         )
     return [video_metadata(*pair) for pair in zip(times, given, strict=True)]
 

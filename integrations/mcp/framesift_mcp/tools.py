@@ -90,7 +90,7 @@ class Tools:
             max_seconds: longest time of one call, plans that would take longer refused.
 
         Raises:
-            FramesiftError: an option is wrong, which is told now and not at each call.
+            FramesiftError: an option is wrong, refused now and not at each call.
         """
         Budget(keep=keep)
         with time_limit(max_seconds):

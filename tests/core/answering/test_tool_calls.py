@@ -95,7 +95,7 @@ def test_only_text_that_may_become_a_call_waits():
 )
 def test_a_model_is_told_the_shape_and_the_schemas(must_call, when):
     functions = [{"name": name, "parameters": {}} for name in ("add", "größer")]
-    told = instructions(functions, must_call=must_call)
-    assert when in told
-    assert [json.loads(line) for line in told.splitlines()[-2:]] == functions
-    assert "größer" in told
+    written = instructions(functions, must_call=must_call)
+    assert when in written
+    assert [json.loads(line) for line in written.splitlines()[-2:]] == functions
+    assert "größer" in written

@@ -8,7 +8,7 @@ pytest.importorskip("langchain_core")
 
 from langchain_core.messages import AIMessageChunk
 
-from langchain_framesift._tool_calls import chosen, parse, spoken
+from langchain_framesift._tool_calls import call_text, chosen, parse
 
 CALL = '{"tool_calls": [{"name": "add", "arguments": {"a": 1}}]}'
 TOOLS = [{"function": {"name": name, "parameters": {}}} for name in ("add", "multiply")]
@@ -24,7 +24,7 @@ def test_one_object_is_a_call():
 
 def test_what_a_call_is_spoken_as_is_parsed_back():
     calls = parse(CALL, must_call=False).calls
-    assert json.loads(spoken(calls)) == json.loads(CALL)
+    assert json.loads(call_text(calls)) == json.loads(CALL)
 
 
 @pytest.mark.parametrize("text", ["4", f"I say {CALL}"])

@@ -73,7 +73,7 @@ def test_calls_are_told_the_times_of_all_their_videos_in_order():
     assert "images" not in call
     assert call["fps"] == 2
     assert processor.name == "recorder"
-    prompts.check_told()
+    prompts.check_taken()
 
 
 def test_options_within_videos_kwargs_are_told_there():
@@ -107,17 +107,17 @@ def test_frames_that_are_not_the_selected_ones_are_told(videos):
         processor(videos=videos)
 
 
-def test_a_model_that_leaves_its_processor_aside_is_told_soon():
+def test_a_model_that_leaves_its_processor_aside_is_timed_soon():
     prompts = expecting([TIMES])
     with pytest.raises(ModelError, match="pass frames_as=images"):
-        prompts.check_told()
+        prompts.check_taken()
     with pytest.raises(ModelError, match="pass frames_as=images"):
         expecting(*[[TIMES]] * (MOST_WAITING + 1))
 
 
 def test_pictures_that_carry_their_times_as_text_wait_for_nothing():
     prompts = expecting(*[[]] * (2 * MOST_WAITING))
-    prompts.check_told()
+    prompts.check_taken()
 
 
 def _qwen(folder, family, video, frames, times):

@@ -182,8 +182,8 @@ class FramesiftMultiModalLLM(CompressionFields, GenerationFields, FunctionCallin
         if user_msg is not None:
             messages.append(ChatMessage(user_msg) if isinstance(user_msg, str) else user_msg)
         if tools:
-            told = instructions(tools, required=tool_required)
-            messages.insert(0, ChatMessage(told, role=MessageRole.SYSTEM))
+            system = instructions(tools, required=tool_required)
+            messages.insert(0, ChatMessage(system, role=MessageRole.SYSTEM))
         return {"messages": messages, **kwargs}
 
     def _answered(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponse:
