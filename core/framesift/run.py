@@ -68,16 +68,16 @@ class Run:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
 
 
-def joined(notes: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
+def joined(warnings: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
     """Returns the warnings about several videos as one list, each line once.
 
     Args:
-        notes: name and warnings of each video; a name stands before its lines where there are
-            several.
+        warnings: name and warnings of each video; if there are several, its name stands before
+            each line.
     """
-    several = len({name for name, _ in notes}) > 1
-    lines = (f"{name}: {line}" if several else line for name, found in notes for line in found)
-    return list(dict.fromkeys(lines))
+    several = len({name for name, _ in warnings}) > 1
+    named = (f"{name}: {line}" if several else line for name, lines in warnings for line in lines)
+    return list(dict.fromkeys(named))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -87,7 +87,7 @@ class Asking:
         run: Run,
     ) -> list[Moment]:
         """Returns up to `count` moments that a query points at; the video is fetched once."""
-        count = whole("count", count, "stretch", error=BudgetError)
+        count = whole("count", count, "moment", error=BudgetError)
         max_side_px = side_px(max_side_px)
         check_question(query)
         with ExitStack() as stack:

@@ -51,7 +51,7 @@ class MomentFinder:
         run: Run,
     ) -> list[Moment]:
         """Returns `count` moments that cover the video, or as many as `seconds_each` gives."""
-        count = None if count is None else whole("count", count, "stretch", error=BudgetError)
+        count = None if count is None else whole("count", count, "segment", error=BudgetError)
         seconds_each = number(
             "seconds_each", seconds_each, low=SHORTEST_SECONDS, high=LONGEST_SECONDS, unit="seconds"
         )
@@ -62,7 +62,7 @@ class MomentFinder:
             keyframes = self.picker.pick_from(reader, most, question, max_side_px)
             if count is not None and len(keyframes) < count:
                 run.warn(
-                    f"{count} stretches were asked, and there is one for each of the "
+                    f"{count} segments were asked, and one is returned for each of the "
                     f"{len(keyframes)} sampled frames"
                 )
             return _around(keyframes, reader.local, start, end)

@@ -38,17 +38,17 @@ class Shelved:
     content_sha256: str
     """Of the file, in hexadecimal digits."""
     part_seconds: tuple[float, float] | None = None
-    """Start and end of the part that is meant, the end may be infinite; None for all of it."""
+    """Start and end of the part that was read, the end may be infinite; None for all of it."""
     settings: str
     """What the segments were made with, for a reader."""
     segments: tuple[tuple[Segment, Path], ...]
-    """Stretches that cover the video, each with the JPEG of its keyframe."""
+    """Segments that cover the video, each with the JPEG of its keyframe."""
     warnings: tuple[str, ...] = ()
     """What went wrong without ending the work, now or when the pictures were made."""
 
     @property
     def address(self) -> str:
-        """`source`, ending in `#t=START,END` where a part is meant: two parts are two videos."""
+        """`source`, ending in `#t=START,END` for a part: two parts are two videos."""
         return with_part(self.source, self.part_seconds)
 
 
@@ -91,7 +91,8 @@ class KeyframeShelf:
 
         Args:
             video: what to look at.
-            warn: told each thing that went wrong without ending the work; logged by default.
+            warn: called once with each thing that goes wrong without ending the work; logged by
+                default.
 
         Raises:
             SourceError: the video cannot be fetched.
