@@ -100,8 +100,8 @@ class Registry(Generic[AnyPart]):
         base = self._base()
         if name in self._own_names():
             return self._only_part(f"{self.package}.{name.replace('-', '_')}", base)
-        if name in (found := self._entry_points()):
-            return cast(type[AnyPart], found[name].load())
+        if name in (entries := self._entry_points()):
+            return cast(type[AnyPart], entries[name].load())
         raise UnknownNameError(self._unknown(name))
 
     def create(self, spec: str | AnyPart, /, **options: Any) -> AnyPart:
@@ -170,10 +170,10 @@ class Registry(Generic[AnyPart]):
         return cast(type[AnyPart], getattr(importlib.import_module(module), name))
 
     def _only_part(self, module: str, base: type[AnyPart]) -> type[AnyPart]:
-        found = importlib.import_module(module)
+        imported = importlib.import_module(module)
         parts = [
             value
-            for value in vars(found).values()
+            for value in vars(imported).values()
             if inspect.isclass(value) and issubclass(value, base) and value.__module__ == module
         ]
         if len(parts) != 1:

@@ -41,7 +41,7 @@ class FrameIndex:
     is_cut: bool = False
     """Whether the file breaks off before its announced end."""
     notes: tuple[str, ...] = ()
-    """What is odd about the file, in a line each; whoever decodes it is told."""
+    """What is odd about the file, in a line each; `decode` warns of it."""
 
     def staying(self, until_seconds: float) -> FrameIndex:
         """Returns the index of the same frames, of which the last one stays until a time.
@@ -179,13 +179,13 @@ def _gathered(index: FrameIndex, pictures: Iterator[tuple[int, Picture]], window
     )
 
 
-def _damage(index: FrameIndex, asked: int, missing: set[int]) -> str:
-    """Returns what damage cost, nothing where there is none."""
+def _damage(index: FrameIndex, count: int, missing: set[int]) -> str:
+    """Returns what damage cost, empty text for an undamaged file."""
     facts = []
     if missing:
         first_seconds = index.pts_seconds[min(missing)]
         facts.append(
-            f"{len(missing)} of {asked} asked frames are lost, from {first_seconds:.2f} s on"
+            f"{len(missing)} of {count} asked frames are lost, from {first_seconds:.2f} s on"
         )
     if index.is_cut:
         end_seconds = index.info.start_seconds + index.info.duration_seconds

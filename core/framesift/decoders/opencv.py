@@ -76,10 +76,10 @@ def _grabbed(capture: cv2.VideoCapture, timeline: Timeline) -> Iterator[tuple[in
             continue
         since_start = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 / float(timeline.time_base)
         tick = round(since_start) + timeline.start_tick
-        found = timeline.position(tick) if not counts else count if count < total else None
+        shown = timeline.position(tick) if not counts else count if count < total else None
         count += 1
-        if found is not None:  # OpenCV gives time 0 to the last frame of an MPEG program stream
-            position = max(found, position + 1)
+        if shown is not None:  # OpenCV gives time 0 to the last frame of an MPEG program stream
+            position = max(shown, position + 1)
             yield position, None
 
 

@@ -1,4 +1,4 @@
-"""Frames that look like the last encoded one take its tokens, for encoding is the dear part."""
+"""Frames that look like the last encoded one take its tokens, because encoding costs the most."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ class Scene(Selector):
 
     A cut is where most of the picture differs from the sampled frame before. The rule suits edited
     footage; where content comes back or changes little by little, `keyframes` covers more of it.
-    Blank frames are no part of a scene, and are taken when no other is left.
+    Blank frames belong to no scene, and are taken when no other is left.
     """
 
     summary: ClassVar[str] = "the middle frame of each scene between the strongest cuts"
@@ -36,12 +36,12 @@ class Scene(Selector):
         assert tokens is not None
         content, blank = content_and_blank(tokens)
         scenes = _scenes(tokens.features[content], pts_seconds[content], min(count, len(content)))
-        found = [(int(content[place]), score, reason) for place, score, reason in scenes]
+        picked = [(int(content[place]), score, reason) for place, score, reason in scenes]
         left = count - len(content)
         if left > 0:
             evenly = (2 * torch.arange(left) + 1) * len(blank) // (2 * left)
-            found += [(index, 0.0, REASON) for index in blank[evenly].tolist()]
-        indices, scores, reasons = zip(*sorted(found), strict=True)
+            picked += [(index, 0.0, REASON) for index in blank[evenly].tolist()]
+        indices, scores, reasons = zip(*sorted(picked), strict=True)
         return Selection(indices=indices, scores=scores, reasons=reasons)
 
 

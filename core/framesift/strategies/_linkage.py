@@ -31,7 +31,7 @@ class Rows(Protocol):
     def best(self, rows: Tensor, group: Tensor | None) -> tuple[Tensor, Tensor]:
         """Returns similarity and index of the nearest node outside of each row's own group.
 
-        The similarity is minus infinity where there is none.
+        The similarity is minus infinity for a group that holds all nodes.
 
         Args:
             rows: nodes to look at, int64 `(R,)`, at least one.

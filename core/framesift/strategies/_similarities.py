@@ -35,14 +35,14 @@ def nearest(values: Tensor, targets: Tensor) -> Tensor:
     """Returns the row of `targets` of highest cosine for each of `values`, the earlier on ties."""
     units, at_once = unit(targets), max(1, AT_ONCE // len(targets))
     highest = torch.empty(len(values), device=values.device)
-    found = torch.empty(len(values), dtype=torch.long, device=values.device)
+    rows = torch.empty(len(values), dtype=torch.long, device=values.device)
     block = torch.empty(min(at_once, len(values)), len(targets), device=values.device)
     for start in stoppable(range(0, len(values), at_once)):
         part = slice(start, start + at_once)
         queries = unit(values[part])
         similarity = torch.mm(queries, units.T, out=block[: len(queries)])
-        torch.max(_rounded(similarity), 1, out=(highest[part], found[part]))
-    return found
+        torch.max(_rounded(similarity), 1, out=(highest[part], rows[part]))
+    return rows
 
 
 def _rounded(similarity: Tensor) -> Tensor:

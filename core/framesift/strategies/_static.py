@@ -67,12 +67,12 @@ def groups(segments: Sequence[Segment], live: Tensor) -> list[Group]:
         segments: they cover the video.
         live: tokens that take part, bool `(T, N)` on the CPU.
     """
-    found = []
+    everything = []
     for segment in segments:
-        found.append(_group(segment.start, segment.stop, segment.still))
+        everything.append(_group(segment.start, segment.stop, segment.still))
         for frame in range(segment.start, segment.stop):
-            found.append(_group(frame, frame + 1, live[frame] & ~segment.still))
-    return [group for group in found if len(group.places)]
+            everything.append(_group(frame, frame + 1, live[frame] & ~segment.still))
+    return [group for group in everything if len(group.places)]
 
 
 def stillest(likeness: Tensor, lengths: Tensor, *, threshold: float, allowed: int) -> Tensor:

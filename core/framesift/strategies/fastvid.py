@@ -110,7 +110,7 @@ class FastVid(ImportanceStrategy):
             rows: where the rows go.
             start: first frame of the segment.
             others: live tokens that are not salient, bool `(F, N)`.
-            context: number of centres in each frame, 0 where it is no anchor.
+            context: number of centres in each frame, 0 where the frame is not an anchor.
         """
         features = rows.tokens.features[start : start + len(others)]
         patches = rows.tokens.tokens_per_frame

@@ -68,10 +68,10 @@ class HoliTom(ImportanceStrategy):
             window=self.window,
             allowed=tokens.live_count - budget,
         )
-        found = groups(segments, tokens.live.cpu())
-        counts = shares([len(group.places) for group in found], budget)
+        all_groups = groups(segments, tokens.live.cpu())
+        counts = shares([len(group.places) for group in all_groups], budget)
         rows = Rows(tokens)
-        for group, count in stoppable(zip(found, counts, strict=True)):
+        for group, count in stoppable(zip(all_groups, counts, strict=True)):
             if not count:
                 continue
             every = torch.arange(len(group.places), device=attention.device)

@@ -71,7 +71,7 @@ class PruneVid(Strategy):
             threshold=self.threshold,
             allowed=tokens.live_count - budget,
         )
-        found = groups(
+        all_groups = groups(
             [
                 Segment(start=start, stop=stop, still=mask)
                 for (start, stop), mask in zip(spans, still, strict=True)
@@ -79,8 +79,8 @@ class PruneVid(Strategy):
             tokens.live.cpu(),
         )
         rows = Rows(tokens)
-        counts = _counts([len(group.places) for group in found], budget, self.whole)
-        for group, count in stoppable(zip(found, counts, strict=True)):
+        counts = _counts([len(group.places) for group in all_groups], budget, self.whole)
+        for group, count in stoppable(zip(all_groups, counts, strict=True)):
             if count:
                 label = cluster(group.points(tokens), count, self.neighbors).label
                 every = torch.arange(len(label), device=label.device)

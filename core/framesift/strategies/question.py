@@ -38,8 +38,8 @@ class Question(Wrapper):
         assert similarity is not None
         inner = self.inner
         if isinstance(inner, ScoreStrategy):
-            own, asked = _ranks(inner.score(tokens, budget), live), _ranks(similarity, live)
-            mixed = (1 - self.weight) * own + self.weight * asked
+            own, near = _ranks(inner.score(tokens, budget), live), _ranks(similarity, live)
+            mixed = (1 - self.weight) * own + self.weight * near
             return _ops.keep_mask(tokens, _ops.top(mixed.flatten(), live.flatten(), budget))
         total = tokens.live_count
         count = round(budget**self.weight * total ** (1 - self.weight))

@@ -14,7 +14,7 @@ from framesift.types.tokens import VideoTokens
 
 @dataclass(frozen=True, kw_only=True)
 class Random(ScoreStrategy):
-    """Keeps tokens by lot; the same `seed` draws the same tokens on every machine and device."""
+    """Keeps tokens drawn at random: a `seed` draws the same ones on every machine and device."""
 
     summary: ClassVar[str] = "seeded random choice, the floor of every comparison"
     cost: ClassVar[str] = "O(T N log T N)"

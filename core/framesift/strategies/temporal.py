@@ -66,7 +66,7 @@ class Temporal(ScoreStrategy):
 
 
 def _solve(tokens: VideoTokens, firsts: Tensor, fits: Tensor, budget: int) -> Tensor:
-    """Returns the highest threshold found whose tokens fit the budget, `()`.
+    """Returns the highest threshold tried whose tokens fit the budget, `()`.
 
     Its steps stay on the device of the tokens; only on the CPU, where it costs no waiting, does
     the search end before its last round.
@@ -98,9 +98,9 @@ def _likely(tokens: VideoTokens, budget: int) -> Tensor:
         rows.append(_ops.similarity(after.float(), before.float()))
     ordered = torch.stack(rows).masked_fill(~live, 1.0).flatten().sort().values
     # Plain indices and factors, as a tensor made of a list would wait for the device.
-    found = [ordered[min(int(share * budget), len(ordered) - 1)] for share in SHARES]
-    further = [1 - (1 - found[1]) * step for step in STEPS]
-    return torch.stack([*found, *further]).clamp_min(-1.0).sort().values
+    guesses = [ordered[min(int(share * budget), len(ordered) - 1)] for share in SHARES]
+    further = [1 - (1 - guesses[1]) * step for step in STEPS]
+    return torch.stack([*guesses, *further]).clamp_min(-1.0).sort().values
 
 
 def _scan(

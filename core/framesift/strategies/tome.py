@@ -97,5 +97,5 @@ def _means(points: Tensor, group: Tensor, count: int) -> Tensor:
 def _nearest(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """Returns the largest cosine of each row of `a` to one of `b`, and the first that has it."""
     blocks = a.split(max(1, AT_ONCE // len(b)))
-    found = [cosines(block, b).max(1) for block in stoppable(blocks)]
-    return torch.cat([each.values for each in found]), torch.cat([each.indices for each in found])
+    best = [cosines(block, b).max(1) for block in stoppable(blocks)]
+    return torch.cat([each.values for each in best]), torch.cat([each.indices for each in best])

@@ -174,7 +174,7 @@ def _tuple(value: Any) -> Any:
 
 
 def _is_truth(value: Any) -> bool:
-    # Named, not imported: numpy's own truth values are no `bool`, and this module stays light.
+    # By name, so that this module needs no numpy, whose truth values do not derive from `bool`.
     return isinstance(value, bool) or type(value).__name__ in ("bool", "bool_")
 
 
