@@ -7,7 +7,7 @@ from PIL import Image
 
 import framesift
 from framesift import Assistant, Chat, Message, VideoCompressor, open_video
-from framesift.vlms.load import limitation_of
+from framesift.serving import toy_limitation
 
 CLIP = "synthetic://number?seed=3&seconds=3"
 QUESTION = "Who is speaking?"
@@ -62,8 +62,12 @@ def test_other_families_and_models_of_ones_own_have_no_limit_that_is_known():
     assert [name for name in framesift.vlms() if framesift.vlms.registry.get(name).trained_on] == [
         "tiny"
     ]
-    assert limitation_of("/some/folder", instead="do this") is None
-    assert limitation_of("tiny:device=cpu", instead="do this").endswith("only; do this")
+
+
+def test_what_a_surface_says_before_anything_is_loaded_is_what_the_model_says(tiny):
+    line = toy_limitation("do this")
+    assert line.endswith("only; do this")
+    assert line == tiny.limitation(instead="do this")
 
 
 def test_answers_moments_and_chats_warn_first_and_once(sift, file, caplog):
