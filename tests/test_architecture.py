@@ -48,7 +48,7 @@ def imports_between_rooms():
         here = own_parts(path)
         for module in imports_of(path):
             there = module.split(".")[1:]
-            if here != ("__init__",) and there and there != ["_version"] and there[0] != here[0]:
+            if here != ("__init__",) and there and there[0][0] != "_" and there[0] != here[0]:
                 yield path, here[0], there[0], module
 
 

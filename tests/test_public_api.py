@@ -1,9 +1,14 @@
+import ast
+import pickle
 import subprocess
 import sys
+from pathlib import Path
+from types import FunctionType
 
 import pytest
 
 import framesift
+from framesift import errors, export, serving
 
 
 def run(code):
@@ -13,11 +18,52 @@ def run(code):
 
 
 def test_all_is_sorted_complete_and_loadable():
-    assert framesift.__all__ == sorted(framesift.__all__)
-    public = set(framesift._HOMES) | framesift._PACKAGES | {"__version__"}
-    assert set(framesift.__all__) == public
+    assert framesift.__all__ == sorted(framesift.__all__) == dir(framesift)
+    assert {"VideoCompressor", "FramesiftError", "load", "export", "testing"} <= set(
+        framesift.__all__
+    )
     for name in framesift.__all__:
         assert getattr(framesift, name) is not None
+
+
+def test_the_table_is_what_type_checkers_read():
+    """Names with `as` are those that a package exports to them."""
+    for package in (framesift, export, serving):
+        tree = ast.parse(Path(package.__file__).read_text())
+        imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+        aliases = [alias for node in imports for alias in node.names if alias.asname]
+        assert all(alias.name == alias.asname for alias in aliases)
+        assert sorted(alias.name for alias in aliases) == package.__all__
+
+
+def test_every_error_is_public():
+    tree = ast.parse(Path(errors.__file__).read_text())
+    named = [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
+    assert len(named) >= 20
+    assert set(named) <= set(framesift.__all__)
+    for name in named:
+        assert getattr(framesift, name) is getattr(errors, name)
+
+
+@pytest.mark.parametrize("package", [framesift, export], ids=lambda p: p.__name__)
+def test_public_objects_say_that_they_are_of_the_package_and_can_be_pickled(package):
+    for name in package.__all__:
+        value = getattr(package, name)
+        if isinstance(value, type | FunctionType):
+            assert value.__module__ == package.__name__, name
+            assert pickle.loads(pickle.dumps(value)) is value
+
+
+def test_options_are_checked_and_described_whether_or_not_their_class_is_public():
+    """A class that says it is of framesift must not lose its annotations and docstrings."""
+    deep = "from framesift.fetching.limits import FetchLimits as Kind"
+    public = "from framesift import FetchLimits as Kind"
+    schemas = [run(f"{line}; print(Kind.options_schema())") for line in (deep, public)]
+    assert schemas[0] == schemas[1]
+    assert "Largest download" in schemas[0]
+    for name in ("VideoCompressor", "Generation", "FetchLimits"):
+        kind = getattr(framesift, name)
+        assert kind.options_schema()["properties"].keys() == kind.__dataclass_fields__.keys()
 
 
 def test_every_public_object_is_described():
@@ -60,6 +106,18 @@ def test_the_version_is_printed():
 def test_a_module_that_was_renamed_works_under_its_old_name_and_warns():
     with pytest.warns(DeprecationWarning, match=r"framesift\.handoff is now framesift\.export"):
         from framesift.handoff import openai_content
-    from framesift.export import engines
 
-    assert openai_content is engines.openai_content
+    assert openai_content is framesift.export.openai_content
+
+
+def test_a_name_that_was_renamed_works_and_warns():
+    with pytest.warns(DeprecationWarning, match=r"load_compressed is now framesift\.load;"):
+        assert framesift.load_compressed is framesift.load
+    with pytest.warns(DeprecationWarning, match=r"framesift\.CompressedVideo\.save;") as caught:
+        assert framesift.save_compressed is framesift.CompressedVideo.save
+    assert caught[0].filename == __file__
+
+
+def test_importing_the_exports_is_light():
+    loaded = run("import framesift.export, sys; print(*sys.modules)").split()
+    assert not {"torch", "numpy", "pydantic"} & set(loaded)

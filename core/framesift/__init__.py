@@ -7,176 +7,80 @@ is.
 
 from __future__ import annotations
 
-import importlib
-import sys
-import warnings
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from framesift._names import PublicNames
+from framesift._version import __version__ as __version__
 
-from framesift._version import __version__
-
-if TYPE_CHECKING:
-    from framesift import decoders, encoders, errors, selectors, sources, strategies, testing, vlms
-    from framesift.answering.chat import Chat
-    from framesift.answering.generation import Generation
-    from framesift.answering.session import Session
-    from framesift.answering.stream import AnswerStream
-    from framesift.compression.compressor import VideoCompressor
-    from framesift.compression.encoding import EncodedVideo
-    from framesift.export.files import load_compressed, save_compressed, save_keyframe
-    from framesift.export.keyframe_folder import KeyframeShelf, Shelved
-    from framesift.fetching.limits import FetchLimits
-    from framesift.run import Progress, on_progress, time_limit
-    from framesift.serving.assistant import Assistant, Message
-    from framesift.sources.base import open_video
-    from framesift.strategies.base import create_strategy
-    from framesift.strategies.streaming import StreamedTokens, StreamingCompressor
-    from framesift.types.answer import Answer, EvidenceKind, Segment, Usage
-    from framesift.types.budget import Budget
-    from framesift.types.compressed import CompressedVideo, CompressionReport, Keyframe
-    from framesift.types.frames import Frames
-    from framesift.types.moment import Moment
-    from framesift.types.plan import TokenPlan
-    from framesift.types.tokens import Signals, VideoTokens
-    from framesift.types.video import LocalVideo
-    from framesift.vlms.load import load_vlm
-    from framesift.vlms.prompt import Prompt, Turn
-
-_HOMES = {
-    "Answer": "framesift.types.answer",
-    "AnswerStream": "framesift.answering.stream",
-    "Assistant": "framesift.serving.assistant",
-    "Budget": "framesift.types.budget",
-    "Chat": "framesift.answering.chat",
-    "CompressedVideo": "framesift.types.compressed",
-    "CompressionReport": "framesift.types.compressed",
-    "EncodedVideo": "framesift.compression.encoding",
-    "EvidenceKind": "framesift.types.answer",
-    "FetchLimits": "framesift.fetching.limits",
-    "Frames": "framesift.types.frames",
-    "Generation": "framesift.answering.generation",
-    "Keyframe": "framesift.types.compressed",
-    "KeyframeShelf": "framesift.export.keyframe_folder",
-    "LocalVideo": "framesift.types.video",
-    "Message": "framesift.serving.assistant",
-    "Moment": "framesift.types.moment",
-    "Progress": "framesift.run",
-    "Prompt": "framesift.vlms.prompt",
-    "Segment": "framesift.types.answer",
-    "Session": "framesift.answering.session",
-    "Shelved": "framesift.export.keyframe_folder",
-    "Signals": "framesift.types.tokens",
-    "StreamedTokens": "framesift.strategies.streaming",
-    "StreamingCompressor": "framesift.strategies.streaming",
-    "TokenPlan": "framesift.types.plan",
-    "Turn": "framesift.vlms.prompt",
-    "Usage": "framesift.types.answer",
-    "VideoCompressor": "framesift.compression.compressor",
-    "VideoTokens": "framesift.types.tokens",
-    "create_strategy": "framesift.strategies.base",
-    "load_compressed": "framesift.export.files",
-    "load_vlm": "framesift.vlms.load",
-    "on_progress": "framesift.run",
-    "time_limit": "framesift.run",
-    "open_video": "framesift.sources.base",
-    "save_compressed": "framesift.export.files",
-    "save_keyframe": "framesift.export.files",
-}
-_PACKAGES = {
-    "decoders",
-    "encoders",
-    "errors",
-    "selectors",
-    "sources",
-    "strategies",
-    "testing",
-    "vlms",
+_RENAMED = {
+    "handoff": "export",
+    "load_compressed": "load",
+    "progress": "run",
+    "save_compressed": "CompressedVideo.save",
 }
 
-__all__ = [
-    "Answer",
-    "AnswerStream",
-    "Assistant",
-    "Budget",
-    "Chat",
-    "CompressedVideo",
-    "CompressionReport",
-    "EncodedVideo",
-    "EvidenceKind",
-    "FetchLimits",
-    "Frames",
-    "Generation",
-    "Keyframe",
-    "KeyframeShelf",
-    "LocalVideo",
-    "Message",
-    "Moment",
-    "Progress",
-    "Prompt",
-    "Segment",
-    "Session",
-    "Shelved",
-    "Signals",
-    "StreamedTokens",
-    "StreamingCompressor",
-    "TokenPlan",
-    "Turn",
-    "Usage",
-    "VideoCompressor",
-    "VideoTokens",
-    "__version__",
-    "create_strategy",
-    "decoders",
-    "encoders",
-    "errors",
-    "load_compressed",
-    "load_vlm",
-    "on_progress",
-    "open_video",
-    "save_compressed",
-    "save_keyframe",
-    "selectors",
-    "sources",
-    "strategies",
-    "testing",
-    "time_limit",
-    "vlms",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _PACKAGES:
-        return importlib.import_module(f"framesift.{name}")
-    if name not in _HOMES:
-        raise AttributeError(f"module 'framesift' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
-
-
-class _Renamed(ModuleType):
-    """A module under the name that it had before, for one release."""
-
-    def __init__(self, old: str, new: str) -> None:
-        super().__init__(old, f"`{new}` under the name that it had before, for one release.")
-        self._new = new
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        warnings.warn(
-            f"{self.__name__} is now {self._new}; the old name goes with the next release",
-            DeprecationWarning,
-            stacklevel=2,
-        )
-        return getattr(importlib.import_module(self._new), name)
-
-
-handoff = sys.modules["framesift.handoff"] = _Renamed(
-    "framesift.handoff", "framesift.export.engines"
-)
-progress = sys.modules["framesift.progress"] = _Renamed("framesift.progress", "framesift.run")
+with PublicNames(globals(), renamed=_RENAMED):
+    from framesift import decoders as decoders
+    from framesift import encoders as encoders
+    from framesift import errors as errors
+    from framesift import export as export
+    from framesift import selectors as selectors
+    from framesift import sources as sources
+    from framesift import strategies as strategies
+    from framesift import testing as testing
+    from framesift import vlms as vlms
+    from framesift.answering.chat import Chat as Chat
+    from framesift.answering.generation import Generation as Generation
+    from framesift.answering.session import Session as Session
+    from framesift.answering.stream import AnswerStream as AnswerStream
+    from framesift.compression.compressor import VideoCompressor as VideoCompressor
+    from framesift.compression.encoding import EncodedVideo as EncodedVideo
+    from framesift.errors import BudgetError as BudgetError
+    from framesift.errors import CorruptVideoError as CorruptVideoError
+    from framesift.errors import DecodeError as DecodeError
+    from framesift.errors import DownloadError as DownloadError
+    from framesift.errors import ForbiddenAddressError as ForbiddenAddressError
+    from framesift.errors import FramesiftError as FramesiftError
+    from framesift.errors import InvalidOptionError as InvalidOptionError
+    from framesift.errors import InvalidTokensError as InvalidTokensError
+    from framesift.errors import MissingDependencyError as MissingDependencyError
+    from framesift.errors import MissingSignalError as MissingSignalError
+    from framesift.errors import ModelError as ModelError
+    from framesift.errors import NoVideoStreamError as NoVideoStreamError
+    from framesift.errors import PlanTooLongError as PlanTooLongError
+    from framesift.errors import SourceError as SourceError
+    from framesift.errors import SpecError as SpecError
+    from framesift.errors import StorageError as StorageError
+    from framesift.errors import TimeLimitError as TimeLimitError
+    from framesift.errors import UnknownNameError as UnknownNameError
+    from framesift.errors import UnsupportedSourceError as UnsupportedSourceError
+    from framesift.errors import VideoTooLargeError as VideoTooLargeError
+    from framesift.export.files import save_keyframe as save_keyframe
+    from framesift.export.keyframe_folder import KeyframeShelf as KeyframeShelf
+    from framesift.export.keyframe_folder import Shelved as Shelved
+    from framesift.fetching.limits import FetchLimits as FetchLimits
+    from framesift.run import Progress as Progress
+    from framesift.run import on_progress as on_progress
+    from framesift.run import time_limit as time_limit
+    from framesift.serving.assistant import Assistant as Assistant
+    from framesift.serving.assistant import Message as Message
+    from framesift.sources.base import open_video as open_video
+    from framesift.strategies.base import create_strategy as create_strategy
+    from framesift.strategies.streaming import StreamedTokens as StreamedTokens
+    from framesift.strategies.streaming import StreamingCompressor as StreamingCompressor
+    from framesift.types.answer import Answer as Answer
+    from framesift.types.answer import EvidenceKind as EvidenceKind
+    from framesift.types.answer import Segment as Segment
+    from framesift.types.answer import Usage as Usage
+    from framesift.types.budget import Budget as Budget
+    from framesift.types.compressed import CompressedVideo as CompressedVideo
+    from framesift.types.compressed import CompressionReport as CompressionReport
+    from framesift.types.compressed import Keyframe as Keyframe
+    from framesift.types.compressed_files import load as load
+    from framesift.types.frames import Frames as Frames
+    from framesift.types.moment import Moment as Moment
+    from framesift.types.plan import TokenPlan as TokenPlan
+    from framesift.types.tokens import Signals as Signals
+    from framesift.types.tokens import VideoTokens as VideoTokens
+    from framesift.types.video import LocalVideo as LocalVideo
+    from framesift.vlms.load import load_vlm as load_vlm
+    from framesift.vlms.prompt import Prompt as Prompt
+    from framesift.vlms.prompt import Turn as Turn

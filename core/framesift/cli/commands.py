@@ -35,7 +35,7 @@ def compress(
 ) -> None:
     """Keep exactly the budgeted visual tokens; write tokens, plan and report to a folder."""
     video = sift.compress(uri, question, warn=_listed)
-    files = [] if out is None else framesift.save_compressed(video, out)
+    files = [] if out is None else video.save(out)
     output.show_report(video.report, files, as_json=as_json)
 
 

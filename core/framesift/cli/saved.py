@@ -11,13 +11,13 @@ from framesift.errors import InvalidOptionError
 
 def opened(uri: str) -> str | framesift.CompressedVideo:
     """Returns the compressed video that lies in a folder, or the address as it is."""
-    from framesift.export.files import REPORT
+    from framesift.types.compressed_files import REPORT
 
     try:
         is_saved = (Path(uri).expanduser() / REPORT).is_file()
     except (OSError, RuntimeError, ValueError):
         is_saved = False
-    return framesift.load_compressed(Path(uri).expanduser()) if is_saved else uri
+    return framesift.load(Path(uri).expanduser()) if is_saved else uri
 
 
 def answering(vlm: str | None, videos: Sequence[str | framesift.CompressedVideo]) -> str | None:

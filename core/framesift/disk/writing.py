@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -10,13 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock, get_ident
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 from weakref import WeakValueDictionary, finalize
 
 from framesift.errors import FramesiftError, InvalidOptionError, StorageError
 
 if sys.platform != "win32":  # There files are whole too; the last writer of a folder wins.
     import fcntl
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 LOCK_SECONDS: Final = 60.0
 """How long a writer waits for another one of the same folder."""
@@ -126,6 +129,19 @@ def _is_dead(part: str) -> bool:
         return time.time() - os.fstat(handle).st_mtime > _YOUNG_SECONDS
     finally:
         os.close(handle)
+
+
+def json_bytes(model: BaseModel) -> bytes:
+    """Returns a model as JSON in ASCII, so that a file name that is not UTF-8 is read back too."""
+    return json.dumps(model.model_dump(mode="json"), indent=2).encode()
+
+
+def json_value(content: bytes) -> Any:
+    """Returns the value of a JSON file, or None, which no model takes, where it is none."""
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None
 
 
 def read_file(

@@ -1,8 +1,20 @@
-"""Results that leave the process: files, what serving engines take, keyframes kept on disk."""
+"""Results that leave the process: files, what serving engines take, keyframes kept on disk.
 
-from typing import TYPE_CHECKING
+The public names are what serving engines and chat endpoints take; they are loaded on first use.
+"""
 
-if TYPE_CHECKING:
-    from framesift.export import engines
+from __future__ import annotations
 
-__all__ = ["engines"]
+from framesift._names import PublicNames
+
+with PublicNames(globals()):
+    from framesift.export import engines as engines
+    from framesift.export.engines import GRIDS as GRIDS
+    from framesift.export.engines import LISTS as LISTS
+    from framesift.export.engines import ImageEmbeds as ImageEmbeds
+    from framesift.export.engines import base64_embeds as base64_embeds
+    from framesift.export.engines import content_embeds as content_embeds
+    from framesift.export.engines import image_embeds as image_embeds
+    from framesift.export.engines import openai_content as openai_content
+    from framesift.export.engines import prompt_embeds as prompt_embeds
+    from framesift.export.engines import token_file as token_file

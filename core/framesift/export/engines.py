@@ -26,8 +26,8 @@ from torch import Tensor
 
 from framesift.disk.writing import as_path, read_file, write_atomically
 from framesift.errors import InvalidOptionError, ModelError
-from framesift.export.files import token_bytes
 from framesift.types.compressed import CompressedVideo, Keyframe, jpeg_url
+from framesift.types.compressed_files import token_bytes
 from framesift.types.options import shown, side_px
 from framesift.vlms.base import VLM, Prompt, Turn
 from framesift.vlms.layout import frames_of_rows

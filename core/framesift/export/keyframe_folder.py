@@ -16,8 +16,8 @@ from framesift.compression.compressor import VideoCompressor
 from framesift.compression.moments import SECONDS_PER_SEGMENT
 from framesift.compression.opening import Video, file_of, opened
 from framesift.decoders import registry as decoders
-from framesift.disk.writing import as_path, write_atomically
-from framesift.export.files import holds, json_bytes, json_value
+from framesift.disk.writing import as_path, json_bytes, json_value, write_atomically
+from framesift.export.files import holds
 from framesift.run import Run
 from framesift.selectors import registry as selectors
 from framesift.types.answer import Segment

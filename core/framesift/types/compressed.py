@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 from PIL import Image
@@ -100,6 +102,19 @@ class CompressedVideo:
         if self.layers is not None and len(self.layers) != count:
             raise ValueError(f"layers {tuple(self.layers.shape)} must have the plan's {count} rows")
         check_step_seconds(self.step_seconds, self.frame_seconds)
+
+    def save(self, folder: str | os.PathLike[str]) -> list[Path]:
+        """Returns the files that hold it in `folder`, which `framesift.load` reads back.
+
+        They are `tokens.safetensors` and `report.json`. A result that was there stays until the new
+        one is whole; of two writers the last one wins.
+
+        Raises:
+            StorageError: the folder cannot be written to.
+        """
+        from framesift.types.compressed_files import save
+
+        return save(self, folder)
 
     @property
     def address(self) -> str:

@@ -84,7 +84,7 @@ def descriptions(kind: type) -> dict[str, str]:
     texts = {}
     for base in filter(is_dataclass, reversed(kind.__mro__)):
         try:
-            (definition,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
+            (definition,) = ast.parse(textwrap.dedent(_source(base))).body
         except (OSError, TypeError, SyntaxError):  # typed into a console, for one
             continue
         for field, below in pairwise(getattr(definition, "body", ())):
@@ -95,6 +95,14 @@ def descriptions(kind: type) -> dict[str, str]:
                 ):
                     texts[name] = " ".join(text.split())
     return texts
+
+
+def _source(kind: type) -> str:
+    """Returns the source of a dataclass; a public one names framesift, not its file, as module."""
+    made_in = getattr(vars(kind).get("__init__"), "__globals__", {}).get("__name__")
+    facts = {name: vars(kind)[name] for name in vars(kind).keys() & {"__firstlineno__"}}
+    facts |= {"__module__": made_in or kind.__module__, "__qualname__": kind.__qualname__}
+    return inspect.getsource(type(kind.__name__, (), facts))
 
 
 def explained(schema: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from framesift import VideoCompressor, cli, save_compressed
+from framesift import VideoCompressor, cli
 from framesift.testing import TINY_VLMS
 
 CLIP = "synthetic://mixed?seconds=4&width=160&height=90"
@@ -188,7 +188,7 @@ def test_the_toy_says_on_stderr_that_what_it_finds_in_real_footage_means_nothing
 def test_in_tokens_that_were_saved_the_toy_says_so_once(find, tmp_path, caplog):
     Image.new("RGB", (64, 48)).save(tmp_path / "talk.png")
     sift = VideoCompressor(vlm="tiny")
-    save_compressed(sift.compress(str(tmp_path / "talk.png")), tmp_path / "talk")
+    sift.compress(str(tmp_path / "talk.png")).save(tmp_path / "talk")
     code, _, err = find(tmp_path / "talk", "a dog")
     assert code == 0
     assert err.startswith("warning   'tiny' was trained on synthetic:// videos only")

@@ -7,9 +7,8 @@ import sys
 import pytest
 from PIL import Image
 
-from framesift import KeyframeShelf, VideoCompressor, cli
+from framesift import KeyframeShelf, VideoCompressor, cli, load
 from framesift.cli import output, terminal
-from framesift.export.files import load_compressed
 from framesift.run import Run
 from framesift.types.answer import Segment
 from framesift.types.text import printable
@@ -77,7 +76,7 @@ def test_a_file_whose_name_is_not_utf_8(run, tmp_path, write_video):
     code, printed, _ = run("compress", path, "--out", out)
     assert code == 0
     assert "\x1b" not in printed
-    assert load_compressed(out).report.uri == str(path)
+    assert load(out).report.uri == str(path)
     assert run("report", path, "-o", tmp_path / "page.html", "-n", "2")[0] == 0
     assert run("keyframes", path, "-n", "2", "--out", out)[0] == 0
     shelf = KeyframeShelf(folder=tmp_path / "shelf", compressor=VideoCompressor())

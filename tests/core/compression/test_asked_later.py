@@ -13,10 +13,10 @@ from framesift.answering.evidence import find_segments
 from framesift.cli.commands import app
 from framesift.compression.compressor import VideoCompressor
 from framesift.errors import InvalidOptionError, ModelError
-from framesift.export.files import REPORT, load_compressed, save_compressed
 from framesift.serving.assistant import Assistant, Message
 from framesift.sources.base import open_video
 from framesift.testing import TINY_VLMS
+from framesift.types.compressed_files import REPORT, load
 from framesift.vlms.base import VLM
 from framesift.vlms.load import load_vlm
 from framesift.vlms.origin import fingerprint, maker_of
@@ -57,8 +57,8 @@ def video(sift, path):
 def kept(request, video, tmp_path):
     if request.param == "in memory":
         return video
-    save_compressed(video, tmp_path / "kept")
-    return load_compressed(tmp_path / "kept")
+    video.save(tmp_path / "kept")
+    return load(tmp_path / "kept")
 
 
 @pytest.fixture
@@ -138,16 +138,16 @@ def test_a_search_goes_without_pictures_where_the_file_is(sift, tmp_path, path, 
 def test_a_part_stays_a_part(sift, path, tmp_path):
     address = f"{path}#t=2,6"
     video = sift.compress(address)
-    save_compressed(video, tmp_path)
-    loaded = load_compressed(tmp_path)
+    video.save(tmp_path)
+    loaded = load(tmp_path)
     assert loaded.address == video.address == address
     assert loaded.report.frames_in == 4
     assert sift.ask(loaded, QUESTION).evidence == sift.ask(address, QUESTION).evidence
     assert sift.segments(loaded) == sift.segments(address)
     endless = sift.compress(f"{path}#t=5")
     assert endless.address == f"{path}#t=5,8"
-    save_compressed(endless, tmp_path)
-    assert load_compressed(tmp_path).report.part_seconds == (5.0, 8.0)
+    endless.save(tmp_path)
+    assert load(tmp_path).report.part_seconds == (5.0, 8.0)
 
 
 @pytest.mark.parametrize(("part", "end"), [("#t=2,6", 6.0), ("#t=5", 8.0), ("", 8.0)])
@@ -174,8 +174,8 @@ def test_its_file_is_looked_at_again_where_pictures_are_wanted(sift, video, path
 
 def test_tokens_for_one_question_say_so_when_another_is_asked(sift, path, tmp_path):
     picky = replace(sift, strategy="cdpruner")
-    save_compressed(picky.compress(path, QUESTION), tmp_path)
-    video = load_compressed(tmp_path)
+    picky.compress(path, QUESTION).save(tmp_path)
+    video = load(tmp_path)
     assert sift.ask(video, QUESTION).warnings == []
     (line,) = sift.ask(video, "What color is the card?").warnings
     assert repr(QUESTION) in line
@@ -311,7 +311,7 @@ def test_the_model_that_made_them_answers_where_none_is_named(path, other, tmp_p
 def test_a_report_does_not_have_code_run(video, tmp_path):
     made = "llava:model=evil/model,trust_remote_code=True"
     named = video.report.model_copy(update={"encoder": made})
-    save_compressed(replace(video, report=named), tmp_path)
+    replace(video, report=named).save(tmp_path)
     error = cli("ask", tmp_path, QUESTION).exception
     assert isinstance(error, InvalidOptionError)
     assert "--vlm" in str(error)

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from framesift import load
 from framesift.compression.compressor import VideoCompressor
 from framesift.encoders.handcrafted import Handcrafted
 from framesift.errors import BudgetError, MissingSignalError, UnsupportedSourceError
-from framesift.export.files import load_compressed, save_compressed
 from framesift.sources.base import open_video
 from framesift.types.video import LocalVideo
 
@@ -129,12 +129,12 @@ def test_a_path_object_and_a_string_are_the_same(clip):
 
 def test_results_survive_the_disk(clip, tmp_path):
     video = VideoCompressor(keep=0.1).compress(clip)
-    files = save_compressed(video, tmp_path / "deep" / "folder")
+    files = video.save(tmp_path / "deep" / "folder")
     assert sorted(path.name for path in files) == ["report.json", "tokens.safetensors"]
     assert sorted(path.name for path in files[0].parent.iterdir()) == sorted(
         path.name for path in files
     )
-    back = load_compressed(tmp_path / "deep" / "folder")
+    back = load(tmp_path / "deep" / "folder")
     assert torch.equal(back.tokens, video.tokens)
     assert torch.equal(back.plan.src, video.plan.src)
     assert back.report == video.report

@@ -5,6 +5,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
+from framesift import load
 from framesift.cli.commands import app
 from framesift.compression.compressor import VideoCompressor
 from framesift.compression.frame_tokens import encode_frames
@@ -12,7 +13,6 @@ from framesift.compression.opening import FrameReader
 from framesift.decoders.base import Decoder, FrameIndex
 from framesift.encoders import registry as encoders
 from framesift.errors import InvalidOptionError
-from framesift.export.files import load_compressed, save_compressed
 from framesift.run import Run
 from framesift.sources.base import open_video
 from framesift.types.video import LocalVideo, VideoInfo
@@ -115,8 +115,8 @@ def test_a_gate_out_of_range_is_refused_before_any_work(gate):
 
 def test_the_report_survives_the_disk(slides, tmp_path):
     video = VideoCompressor(decoder=Slides(), gate=0.97).compress(slides)
-    save_compressed(video, tmp_path)
-    assert load_compressed(tmp_path).report == video.report
+    video.save(tmp_path)
+    assert load(tmp_path).report == video.report
 
 
 def test_the_command_says_what_the_gate_saved():

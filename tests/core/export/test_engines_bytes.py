@@ -4,11 +4,11 @@ import base64
 import io
 
 import torch
-from safetensors.torch import load
+from safetensors.torch import load as load_tensors
 
 from framesift.compression.compressor import VideoCompressor
 from framesift.export import engines
-from framesift.export.files import TOKENS, load_compressed, save_compressed
+from framesift.types.compressed_files import TOKENS, load
 
 CLIP = "synthetic://mixed?seconds=4&width=160&height=90"
 
@@ -16,10 +16,10 @@ CLIP = "synthetic://mixed?seconds=4&width=160&height=90"
 def test_a_token_file_is_the_one_that_is_saved_and_loaded(tmp_path):
     video = VideoCompressor(keep=0.25).compress(CLIP)
     sent = engines.token_file(video)
-    save_compressed(video, tmp_path)
+    video.save(tmp_path)
     assert (tmp_path / TOKENS).read_bytes() == sent
-    tensors = load(sent)
-    assert torch.equal(tensors["tokens"], load_compressed(tmp_path).tokens)
+    tensors = load_tensors(sent)
+    assert torch.equal(tensors["tokens"], load(tmp_path).tokens)
     assert torch.equal(tensors["plan.src"], video.plan.src)
     assert "layers" not in tensors
 

@@ -25,9 +25,9 @@ from framesift.errors import (
     ModelError,
     StorageError,
 )
-from framesift.export import files
 from framesift.export.engines import ImageEmbeds
-from framesift.export.files import REPORT, TOKENS, load_compressed, save_compressed
+from framesift.types import compressed_files
+from framesift.types.compressed_files import REPORT, TOKENS, load
 
 CLIP = "synthetic://mixed?seconds=4&width=160&height=90"
 
@@ -52,12 +52,12 @@ def same(one, two):
 
 def test_a_path_may_be_text(video, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert [str(path) for path in save_compressed(video, "out")] == [
+    assert [str(path) for path in video.save("out")] == [
         f"out/{TOKENS}",
         f"out/{REPORT}",
     ]
-    assert same(load_compressed("out"), video)
-    assert same(load_compressed(tmp_path / "out"), video)
+    assert same(load("out"), video)
+    assert same(load(tmp_path / "out"), video)
     frame = VideoCompressor().keyframes(CLIP, 1)[0]
     assert save_keyframe(frame, "frames").is_file()
     assert ImageEmbeds(
@@ -68,16 +68,16 @@ def test_a_path_may_be_text(video, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("path", ["", "a\0b", 5, None, b"out", ["out"]])
 def test_what_is_no_path_is_refused_in_one_line(video, path):
-    for call in (lambda: save_compressed(video, path), lambda: load_compressed(path)):
+    for call in (lambda: video.save(path), lambda: load(path)):
         with pytest.raises(InvalidOptionError, match=r"folder=.* must be the path") as caught:
             call()
         assert "\n" not in str(caught.value)
 
 
 def test_a_second_result_takes_the_place_of_the_first(video, other, tmp_path):
-    save_compressed(video, tmp_path)
-    save_compressed(other, tmp_path)
-    assert same(load_compressed(tmp_path), other)
+    video.save(tmp_path)
+    other.save(tmp_path)
+    assert same(load(tmp_path), other)
     assert sorted(path.name for path in tmp_path.iterdir()) == [REPORT, TOKENS]
 
 
@@ -86,7 +86,7 @@ def test_a_writer_that_dies_between_two_steps_leaves_one_result(
     video, other, tmp_path, monkeypatch, step
 ):
     """Steps: tokens beside the old ones, the report, tokens in their place."""
-    save_compressed(video, tmp_path)
+    video.save(tmp_path)
 
     class DiedError(BaseException):
         pass
@@ -99,16 +99,16 @@ def test_a_writer_that_dies_between_two_steps_leaves_one_result(
         done.append(path)
         return write_atomically(path, content)
 
-    monkeypatch.setattr(files, "write_atomically", dying)
+    monkeypatch.setattr(compressed_files, "write_atomically", dying)
     if step == 2:
         monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(DiedError))
-        monkeypatch.setattr(files, "write_atomically", _copied)
+        monkeypatch.setattr(compressed_files, "write_atomically", _copied)
     with pytest.raises(DiedError):
-        save_compressed(other, tmp_path)
+        other.save(tmp_path)
     monkeypatch.undo()
-    assert same(load_compressed(tmp_path), other if step == 2 else video)
-    save_compressed(video, tmp_path)
-    assert same(load_compressed(tmp_path), video)
+    assert same(load(tmp_path), other if step == 2 else video)
+    video.save(tmp_path)
+    assert same(load(tmp_path), video)
     assert sorted(path.name for path in tmp_path.iterdir()) == [REPORT, TOKENS]
 
 
@@ -118,32 +118,32 @@ def _copied(path, content):
 
 
 def test_a_folder_of_an_older_version_is_loaded(video, tmp_path):
-    save_compressed(video, tmp_path)
+    video.save(tmp_path)
     (tmp_path / REPORT).write_text(video.report.model_dump_json())
-    assert same(load_compressed(tmp_path), video)
+    assert same(load(tmp_path), video)
 
 
 def test_report_and_tokens_of_two_runs_are_refused(video, other, tmp_path):
-    save_compressed(video, tmp_path / "one")
-    save_compressed(other, tmp_path / "two")
+    video.save(tmp_path / "one")
+    other.save(tmp_path / "two")
     (tmp_path / "one" / TOKENS).replace(tmp_path / "two" / TOKENS)
     with pytest.raises(InvalidTokensError, match="other tokens than those that its report"):
-        load_compressed(tmp_path / "two")
+        load(tmp_path / "two")
 
 
 WRITER = """
 import os, signal, sys, torch
-from framesift.export.files import load_compressed, save_compressed
+from framesift import load
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 for line in sys.stdin:
     child = os.fork()
     if child:
         print(child, flush=True)
         continue
-    videos = [load_compressed(folder) for folder in sys.argv[2:]]
+    videos = [load(folder) for folder in sys.argv[2:]]
     while os.getppid() != 1:
         for video in videos:
-            save_compressed(video, sys.argv[1])
+            video.save(sys.argv[1])
 """
 
 
@@ -152,8 +152,8 @@ def rewriting(video, other, tmp_path):
     """Starts a process that rewrites `tmp_path/out` with two results in turn; gives its number."""
     sources = [tmp_path / "video", tmp_path / "other"]
     for folder, result in zip(sources, (video, other), strict=True):
-        save_compressed(result, folder)
-    save_compressed(video, tmp_path / "out")
+        result.save(folder)
+    video.save(tmp_path / "out")
     command = [sys.executable, "-c", WRITER, str(tmp_path / "out"), *map(str, sources)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, **pipes) as process:
@@ -182,10 +182,10 @@ def test_a_killed_writer_leaves_one_whole_result(rewriting, video, other, tmp_pa
         child = rewriting()
         time.sleep(chance.uniform(0.02, 0.2))
         os.kill(child, signal.SIGKILL)
-        found = load_compressed(folder)
+        found = load(folder)
         assert same(found, video) or same(found, other)
-    save_compressed(video, folder)
-    assert same(load_compressed(folder), video)
+    video.save(folder)
+    assert same(load(folder), video)
     assert sorted(path.name for path in folder.iterdir() if path.name[0] != ".") == [REPORT, TOKENS]
 
 
@@ -193,12 +193,12 @@ def test_two_writers_and_a_reader_see_one_result_at_a_time(rewriting, video, oth
     writers = [rewriting(), rewriting()]
     start, seen = time.monotonic(), set()
     while time.monotonic() < start + 1 or (len(seen) < 2 and time.monotonic() < start + 30):
-        found = load_compressed(tmp_path / "out")
+        found = load(tmp_path / "out")
         assert same(found, video) or same(found, other)
         seen.add(found.report.strategy)
     for child in writers:
         os.kill(child, signal.SIGKILL)
-    found = load_compressed(tmp_path / "out")
+    found = load(tmp_path / "out")
     assert same(found, video) or same(found, other)
     assert len(seen) == 2
 
@@ -233,17 +233,17 @@ def test_a_writer_that_never_ends_is_not_waited_for_for_ever(tmp_path, monkeypat
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
 def test_a_full_disk_is_one_line_and_leaves_what_was_there(video, tmp_path, monkeypatch):
-    save_compressed(video, tmp_path)
+    video.save(tmp_path)
 
     def full(path, mode="r", *args, **options):
         return open("/dev/full" if "w" in mode else path, mode, *args, **options)  # noqa: PTH123
 
     monkeypatch.setattr(Path, "open", full)
     with pytest.raises(StorageError, match="No space left on device") as caught:
-        save_compressed(video, tmp_path)
+        video.save(tmp_path)
     monkeypatch.undo()
     assert "\n" not in str(caught.value)
-    assert same(load_compressed(tmp_path), video)
+    assert same(load(tmp_path), video)
     assert sorted(path.name for path in tmp_path.iterdir()) == [REPORT, TOKENS]
 
 
@@ -271,11 +271,11 @@ def test_unfinished_files_of_dead_writers_are_swept(tmp_path):
 
 
 def test_each_result_sweeps_its_folder(video, tmp_path):
-    save_compressed(video, tmp_path)
+    video.save(tmp_path)
     dead = tmp_path / f".{TOKENS}.1.2.part"
     dead.write_bytes(b"half")
     os.utime(dead, (0, 0))
-    save_compressed(video, tmp_path)
+    video.save(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [REPORT, TOKENS]
 
 
@@ -296,14 +296,14 @@ def test_what_is_no_result_is_told(tmp_path, video):
     (tmp_path / "file").write_text("text")
     for place in (tmp_path, tmp_path / "none", tmp_path / "file"):
         with pytest.raises(StorageError, match=r"holds no file 'report\.json'"):
-            load_compressed(place)
+            load(place)
     os.mkfifo(tmp_path / REPORT)
     with pytest.raises(StorageError, match=r"holds no file 'report\.json'"):
-        load_compressed(tmp_path)
-    save_compressed(video, tmp_path / "out")
+        load(tmp_path)
+    video.save(tmp_path / "out")
     (tmp_path / "out" / TOKENS).unlink()
     with pytest.raises(StorageError, match=r"holds no file 'tokens\.safetensors'"):
-        load_compressed(tmp_path / "out")
+        load(tmp_path / "out")
 
 
 REPORTS = {
@@ -327,14 +327,14 @@ REPORTS = {
 @pytest.mark.parametrize("signed", [True, False], ids=["signed", "older"])
 @pytest.mark.parametrize("changes", REPORTS.values(), ids=REPORTS.keys())
 def test_a_report_that_does_not_fit_is_refused(video, tmp_path, changes, signed):
-    save_compressed(video, tmp_path)
+    video.save(tmp_path)
     path = tmp_path / REPORT
     report = {**json.loads(path.read_text()), **changes}
     if not signed:
         del report["tokens_sha256"]
     path.write_text(json.dumps(report))
     with pytest.raises(InvalidTokensError) as caught:
-        load_compressed(tmp_path)
+        load(tmp_path)
     assert "\n" not in str(caught.value)
 
 
@@ -343,10 +343,10 @@ def test_a_report_that_does_not_fit_is_refused(video, tmp_path, changes, signed)
     [b"", b"null", b"[]", b"7", b"{}", b"[" * 100_000, b"\xff\xfe", b'{"uri": 5}', b"\0" * 99],
 )
 def test_a_report_of_any_shape_is_refused(video, tmp_path, content):
-    save_compressed(video, tmp_path)
+    video.save(tmp_path)
     (tmp_path / REPORT).write_bytes(content)
     with pytest.raises(InvalidTokensError, match="is no report"):
-        load_compressed(tmp_path)
+        load(tmp_path)
 
 
 def _first(value, number):
@@ -385,7 +385,7 @@ TENSORS = {
 
 @pytest.mark.parametrize("changes", TENSORS.values(), ids=TENSORS.keys())
 def test_tensors_that_do_not_fit_are_refused(video, tmp_path, changes):
-    save_compressed(video, tmp_path)
+    video.save(tmp_path)
     (tmp_path / REPORT).write_text(video.report.model_dump_json())
     tensors = load_file(tmp_path / TOKENS)
     source = changes.get("from")
@@ -398,7 +398,7 @@ def test_tensors_that_do_not_fit_are_refused(video, tmp_path, changes):
             tensors[name] = change(tensors[source or name]).contiguous()
     save_file(tensors, tmp_path / TOKENS)
     with pytest.raises(InvalidTokensError) as caught:
-        load_compressed(tmp_path)
+        load(tmp_path)
     assert "\n" not in str(caught.value)
 
 
@@ -424,7 +424,7 @@ def test_image_embeddings_of_a_stranger_are_refused(tmp_path, changes):
 
 
 def test_damaged_bytes_are_refused_or_read_as_they_are(video, tmp_path):
-    save_compressed(video, tmp_path)
+    video.save(tmp_path)
     (tmp_path / REPORT).write_text(video.report.model_dump_json())
     content = (tmp_path / TOKENS).read_bytes()
     chance = random.Random(0)
@@ -436,13 +436,13 @@ def test_damaged_bytes_are_refused_or_read_as_they_are(video, tmp_path):
         cut = chance.choice([len(damaged), chance.randrange(len(damaged))])
         (tmp_path / TOKENS).write_bytes(damaged[:cut])
         try:
-            load_compressed(tmp_path)
+            load(tmp_path)
         except FramesiftError as error:
             assert "\n" not in str(error)  # noqa: PT017
 
 
 def test_a_header_that_lies_costs_no_memory(video, tmp_path):
-    save_compressed(video, tmp_path)
+    video.save(tmp_path)
     (tmp_path / REPORT).write_text(video.report.model_dump_json())
     shape = {"dtype": "F32", "shape": [2**40, 2**20], "data_offsets": [0, 8]}
     header = json.dumps({"tokens": shape}).encode()
@@ -450,4 +450,4 @@ def test_a_header_that_lies_costs_no_memory(video, tmp_path):
         content = claimed.to_bytes(8, "little") + header + bytes(8)
         (tmp_path / TOKENS).write_bytes(content)
         with pytest.raises(InvalidTokensError):
-            load_compressed(tmp_path)
+            load(tmp_path)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from framesift.export.files import load_compressed, save_compressed
+from framesift import load
 from framesift.testing import compressed
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import Signals, VideoTokens
@@ -48,8 +48,8 @@ def test_they_are_kept_on_disk(tmp_path, layered):
     tokens = make_tokens() if layered else replace(make_tokens(), layers=None)
     plan = TokenPlan.merge(torch.arange(12) // 2, tokens_per_frame=4)
     video = compressed(tokens, plan)
-    save_compressed(video, tmp_path)
-    found = load_compressed(tmp_path).layers
+    video.save(tmp_path)
+    found = load(tmp_path).layers
     if not layered:
         assert found is None
     else:

@@ -19,10 +19,10 @@ from transformers.models.smolvlm import processing_smolvlm  # noqa: E402
 from transformers.video_utils import VideoMetadata  # noqa: E402
 
 import framesift  # noqa: E402
+from framesift import load  # noqa: E402
 from framesift.decoders import registry as decoders  # noqa: E402
 from framesift.decoders.base import Decoder  # noqa: E402
 from framesift.errors import InvalidTokensError  # noqa: E402
-from framesift.export.files import load_compressed, save_compressed  # noqa: E402
 from framesift.testing import TINY_VLMS, compressed, random_frames  # noqa: E402
 from framesift.types.frames import Frames  # noqa: E402
 from framesift.types.plan import TokenPlan  # noqa: E402
@@ -201,8 +201,8 @@ def test_a_recording_with_gaps_has_the_times_of_its_pairs_of_frames(vlms, uneven
     expected = [0.5, 2.5, 34.0, 65.5, 97.0, 128.5]
     assert marks(text_of(vlm, found)) == expected
     torch.testing.assert_close(found.step_seconds, torch.tensor(GAPS).double().view(-1, 2))
-    save_compressed(found, tmp_path / "kept")
-    again = load_compressed(tmp_path / "kept")
+    found.save(tmp_path / "kept")
+    again = load(tmp_path / "kept")
     assert torch.equal(again.step_seconds, found.step_seconds)
     assert marks(text_of(vlm, again, found)) == 2 * expected
 

@@ -1,0 +1,128 @@
+"""Public names of a package that are imported when they are first used, and names of before.
+
+The imports of a package's `__init__.py` are the one table of its public names:
+
+    with PublicNames(globals()):
+        from framesift.types.answer import Answer as Answer
+
+Type checkers and editors read them as they stand. Python imports nothing within the block, but
+notes where each name lives.
+"""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import sys
+import typing
+import warnings
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from importlib.util import find_spec
+from types import FunctionType, MappingProxyType, ModuleType, SimpleNamespace
+from typing import Any
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+class PublicNames:
+    """Makes names public that are imported within its block; gives the package `__getattr__`."""
+
+    def __init__(self, package: dict[str, Any], renamed: Mapping[str, str] = _NOTHING) -> None:
+        """Takes the package.
+
+        Args:
+            package: its `globals()`.
+            renamed: names of before, of objects or modules, and the new ones of the same package;
+                the old ones work for one release, with a warning.
+        """
+        self._package, self._renamed = package, renamed
+        self._name: str = package["__name__"]
+        self._homes: dict[str, str] = {}
+
+    def __enter__(self) -> None:
+        self._import = builtins.__import__
+        builtins.__import__ = self._note
+
+    def __exit__(self, *raised: object) -> None:
+        builtins.__import__ = self._import
+        names = sorted({*self._homes, *{"__version__"} & self._package.keys()})
+        for name in self._homes:
+            del self._package[name]
+        for old, new in self._renamed.items():
+            if new.isidentifier() and find_spec(f"{self._name}.{new}"):
+                self._package[old] = _RenamedModule(f"{self._name}.{old}", f"{self._name}.{new}")
+        self._package.update(__all__=names, __getattr__=self._load, __dir__=lambda: names)
+
+    def _note(
+        self,
+        name: str,
+        globals: Mapping[str, object] | None = None,
+        locals: Mapping[str, object] | None = None,
+        fromlist: Sequence[str] | None = (),
+        level: int = 0,
+    ) -> Any:
+        """Stands for `__import__` of the package; what other threads import is imported."""
+        if globals is not self._package:
+            return self._import(name, globals, locals, fromlist or (), level)
+        self._homes.update(dict.fromkeys(fromlist or (), name))
+        return SimpleNamespace(**dict.fromkeys(fromlist or ()))
+
+    def _load(self, name: str) -> Any:
+        """Returns the object that a name of the package stands for: its `__getattr__`."""
+        if name in self._renamed:
+            _warn(f"{self._name}.{name}", new := f"{self._name}.{self._renamed[name]}")
+            return reduce(getattr, new.split(".")[1:], sys.modules[self._name])
+        if name not in self._homes:
+            raise AttributeError(f"module {self._name!r} has no attribute {name!r}")
+        home = self._homes[name]
+        if home == self._name or not hasattr(importlib.import_module(home), name):
+            return importlib.import_module(f"{home}.{name}")
+        value = getattr(sys.modules[home], name)
+        if home.startswith(f"{self._name}."):
+            _move(value, self._name)
+        self._package[name] = value
+        return value
+
+
+class _RenamedModule(ModuleType):
+    """A module under the name that it had before."""
+
+    def __init__(self, old: str, new: str) -> None:
+        super().__init__(old, f"`{new}` under the name that it had before, for one release.")
+        self._new = new
+        sys.modules[old] = self
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        _warn(self.__name__, self._new)
+        return getattr(importlib.import_module(self._new), name)
+
+
+def _warn(old: str, new: str) -> None:
+    line = f"{old} is now {new}; the old name goes with the next release"
+    warnings.warn(line, DeprecationWarning, stacklevel=3)
+
+
+def _move(value: Any, package: str) -> None:
+    """Makes a public object say that it is of the package, not of the file that defines it.
+
+    Of several packages that have it, it names the outermost one.
+    """
+    if not isinstance(value, type | FunctionType) or value.__module__.count(".") < package.count(
+        "."
+    ):
+        return
+    if isinstance(value, type):
+        # Annotations are texts, which are read with the names of the module that a class names.
+        hints = typing.get_type_hints(value, include_extras=True)
+        value.__annotations__ = {name: hints[name] for name in _own_annotations(value)}
+        for name, field in vars(value).get("__dataclass_fields__", {}).items():
+            field.type = hints[name]
+    value.__module__ = package
+
+
+def _own_annotations(kind: type) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = vars(kind).get("__annotations__", {})
+    return found
