@@ -21,12 +21,12 @@ from framesift.errors import FramesiftError
 from framesift.fetching.limits import FetchLimits
 from framesift.fetching.links import checked_link, without_secrets
 from framesift.serving import AllowedFolders, folder_of, media_of
-from framesift.sources._timed_text import parse_timed_text
 from framesift.sources._yt_dlp_errors import plain_error
 from framesift.sources.base import open_video
 from framesift.sources.file import file_path
 from framesift.sources.link_times import split_part
 from framesift.sources.sites import is_known_page, split_start, with_scheme
+from framesift.sources.timed_text import parse_timed_text
 from framesift.strategies.base import create_strategy
 
 ROOT = Path(__file__).parents[1]
@@ -46,7 +46,7 @@ USED = {
         "_NUMBER": "fullmatch",
         "_CLOCK": "fullmatch",
     },
-    "framesift/sources/_timed_text.py": {"_STAMP": "match", "_NEWLINE": "sub"},
+    "framesift/sources/timed_text.py": {"_STAMP": "match", "_NEWLINE": "sub"},
     "framesift/sources/_yt_dlp_errors.py": {
         "_UNSUPPORTED": "search",
         "_NAMES": "sub",

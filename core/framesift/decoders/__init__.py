@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from framesift.decoders.base import Decoder
 
 registry: Registry[Decoder] = Registry(
-    __name__, "framesift.decoders.base.Decoder", frozenset({"base", "sampling", "stills"})
+    __name__,
+    "framesift.decoders.base.Decoder",
+    frozenset({"base", "sampling", "seeking", "stills"}),
 )
 sys.modules[__name__].__class__ = RegistryPackage

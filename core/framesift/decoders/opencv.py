@@ -11,9 +11,9 @@ from typing import ClassVar, cast
 import cv2
 
 from framesift.decoders._orientation import Image
-from framesift.decoders._seeking import pick
 from framesift.decoders._timeline import Timeline, read_timeline
 from framesift.decoders.base import Decoder, FrameIndex
+from framesift.decoders.seeking import pick
 from framesift.errors import CorruptVideoError, DecodeError
 
 

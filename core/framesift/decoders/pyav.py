@@ -11,9 +11,9 @@ from av.video.frame import VideoFrame
 
 from framesift.decoders import _container
 from framesift.decoders._orientation import Image
-from framesift.decoders._seeking import FrameReader
 from framesift.decoders._timeline import read_timeline
 from framesift.decoders.base import Decoder, FrameIndex
+from framesift.decoders.seeking import FrameReader
 
 
 @dataclass(frozen=True, kw_only=True)

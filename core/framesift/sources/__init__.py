@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from framesift.sources.base import Source
 
 registry: Registry[Source] = Registry(
-    __name__, "framesift.sources.base.Source", frozenset({"base", "link_times", "sites"})
+    __name__,
+    "framesift.sources.base.Source",
+    frozenset({"base", "link_times", "sites", "timed_text"}),
 )
 sys.modules[__name__].__class__ = RegistryPackage

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from framesift.sources._timed_text import FORMATS
+from framesift.sources.timed_text import FORMATS
 from framesift.types.video import TimedText
 
 Info = dict[str, Any]

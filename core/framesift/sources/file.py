@@ -13,8 +13,8 @@ from urllib.parse import unquote
 from framesift.errors import ForbiddenAddressError, SourceError, UnsupportedSourceError
 from framesift.fetching.limits import MAX_ADDRESS, FetchLimits
 from framesift.fetching.links import split_link
-from framesift.sources._timed_text import MAX_BYTES, parse_timed_text
 from framesift.sources.base import Source
+from framesift.sources.timed_text import MAX_BYTES, parse_timed_text
 from framesift.types.video import LocalVideo, TimedText
 
 SIDECARS: Final = (".srt", ".vtt", ".ass", ".ssa", ".json3")

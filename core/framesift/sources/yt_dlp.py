@@ -19,11 +19,11 @@ from framesift.registry import require
 from framesift.run import progress_bar
 from framesift.sources import _yt_dlp_page as page
 from framesift.sources._landing import require_video
-from framesift.sources._timed_text import MAX_BYTES, parse_timed_text
 from framesift.sources._yt_dlp_errors import plain_error
 from framesift.sources._yt_dlp_page import Info
 from framesift.sources.base import Source
 from framesift.sources.sites import is_known_page, split_start
+from framesift.sources.timed_text import MAX_BYTES, parse_timed_text
 from framesift.types.options import Count
 from framesift.types.video import LocalVideo, TimedText
 

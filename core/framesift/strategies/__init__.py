@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from framesift.strategies.base import Strategy
 
 registry: Registry[Strategy] = Registry(
-    __name__, "framesift.strategies.base.Strategy", frozenset({"base", "streaming"})
+    __name__,
+    "framesift.strategies.base.Strategy",
+    frozenset({"base", "dpc_knn", "shares", "streaming"}),
 )
 sys.modules[__name__].__class__ = RegistryPackage

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from framesift.run import stoppable
 from framesift.strategies import _ops
-from framesift.strategies._dpc_knn import centers
 from framesift.strategies._importance import ImportanceStrategy
 from framesift.strategies._pairwise import cosines
 from framesift.strategies._rows import Rows
-from framesift.strategies._shares import shares
+from framesift.strategies.dpc_knn import centers
+from framesift.strategies.shares import shares
 from framesift.types.options import Count, Share, Similarity
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens
@@ -45,7 +45,7 @@ class FastVid(ImportanceStrategy):
       than an anchor has tokens for goes to further salient tokens of the segment.
     - A centre does not take in itself or the other centres of its anchor.
     - With the whole budget nothing is merged. There other anchors' tokens are mixed in.
-    - Clustering is without noise (`_dpc_knn`): a static video gives the same centres on each run.
+    - Clustering is without noise (`dpc_knn`): a static video gives the same centres on each run.
     """
 
     summary: ClassVar[str] = "salient patches, the rest of a segment merged into anchor frames"

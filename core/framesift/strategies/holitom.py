@@ -10,12 +10,12 @@ from torch import Tensor
 
 from framesift.run import stoppable
 from framesift.strategies import _ops
-from framesift.strategies._dpc_knn import cluster
 from framesift.strategies._importance import ImportanceStrategy
 from framesift.strategies._rows import Rows, blended
 from framesift.strategies._segmentation import best_segments
-from framesift.strategies._shares import shares
 from framesift.strategies._static import Group, groups, to_next
+from framesift.strategies.dpc_knn import cluster
+from framesift.strategies.shares import shares
 from framesift.types.options import Count, Share, Similarity
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens
@@ -38,7 +38,7 @@ class HoliTom(ImportanceStrategy):
     - Its counts are rounded up per frame and exceed the budget (480 tokens for 470). Here they
       are exact.
     - `contextual` above 0 raises an error there. Here those tokens are merged as still ones are.
-    - Its clustering adds noise, so a static video gives other centres on each run (`_dpc_knn`).
+    - Its clustering adds noise, so a static video gives other centres on each run (`dpc_knn`).
     - Its merging inside the LLM is not part of this strategy, which ends before the LLM.
     """
 

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from framesift.run import stoppable
 from framesift.strategies import _ops
-from framesift.strategies._dpc_knn import cluster
 from framesift.strategies._rows import Rows, averaged
-from framesift.strategies._shares import floors
 from framesift.strategies._static import NEVER, Segment, groups, stillest
 from framesift.strategies.base import Strategy
+from framesift.strategies.dpc_knn import cluster
+from framesift.strategies.shares import floors
 from framesift.types.options import Amount, Count, Share, Similarity
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens
@@ -43,7 +43,7 @@ class PruneVid(Strategy):
       each other group.
     - A segment of one frame has no pair to compare. There it divides by zero and comes out as
       moving; here that is said outright.
-    - Clustering is without noise (`_dpc_knn`): a static video gives the same centres on each run.
+    - Clustering is without noise (`dpc_knn`): a static video gives the same centres on each run.
     """
 
     summary: ClassVar[str] = "segments merge what stands still, clusters merge what is alike"

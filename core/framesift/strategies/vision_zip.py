@@ -13,7 +13,7 @@ from framesift.strategies import _ops
 from framesift.strategies._keyed import KeyedStrategy
 from framesift.strategies._pairwise import cosines
 from framesift.strategies._rows import Rows
-from framesift.strategies._shares import shares
+from framesift.strategies.shares import shares
 from framesift.types.options import Share
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens

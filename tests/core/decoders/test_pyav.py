@@ -6,8 +6,8 @@ import av
 import numpy as np
 import pytest
 
-from framesift.decoders._seeking import MIN_JUMP_FRAMES, plan_runs
 from framesift.decoders.pyav import PyavDecoder
+from framesift.decoders.seeking import MIN_JUMP_FRAMES, plan_runs
 from framesift.errors import CorruptVideoError, NoVideoStreamError
 
 ORANGE = (230, 120, 30)

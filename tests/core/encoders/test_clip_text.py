@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from framesift.compression.compressor import VideoCompressor
-from framesift.encoders import _clip_text
 from framesift.encoders import registry as encoders
 from framesift.encoders.clip import Clip
 from framesift.errors import MissingSignalError, ModelError
 from framesift.hf.letters import text_ids
 from framesift.testing import assert_near
 from framesift.types.frames import Frames
+from framesift.types.tokens import VideoTokens
 
 transformers = pytest.importorskip("transformers")
 
@@ -126,12 +126,17 @@ def test_another_question_is_near_to_other_patches_and_changes_nothing_else(clip
     assert tokens.signals.question_similarity is None
 
 
-def test_patches_in_parts_are_as_near_as_at_once(clip, monkeypatch):
+def test_patches_of_a_long_video_are_as_near_as_those_of_a_short_one(clip):
     tokens = clip.encode(make_frames())
-    whole = clip.question_similarity(tokens, QUESTION)
-    monkeypatch.setattr(_clip_text, "ROWS", 7)
-    parts = clip.question_similarity(tokens, QUESTION)
-    assert_near(parts, whole)
+    short = clip.question_similarity(tokens, QUESTION)
+    times = 200
+    long = VideoTokens(
+        features=tokens.features.repeat(times, 1, 1),
+        grid=tokens.grid,
+        pts_seconds=torch.arange(3.0 * times).double(),
+    )
+    assert long.count > 8192, "more than go through the last layer at once"
+    assert_near(clip.question_similarity(long, QUESTION), short.repeat(times, 1))
 
 
 def test_one_frame_is_enough(clip):

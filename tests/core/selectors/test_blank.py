@@ -12,7 +12,6 @@ import torch
 import framesift
 from framesift.encoders import registry as encoders
 from framesift.selectors import registry
-from framesift.selectors._blank import content_and_blank
 from framesift.types.frames import Frames
 from framesift.types.tokens import VideoTokens
 
@@ -88,17 +87,20 @@ SHOWN = {
 }
 
 
+@pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("name", [*BLANK, *SHOWN])
-def test_what_is_blank(name):
-    content, blank = content_and_blank(tokens_of([{**BLANK, **SHOWN}[name]]))
-    assert (len(content), len(blank)) == ((0, 1) if name in BLANK else (1, 0))
+def test_what_is_blank(rule, name):
+    (reason,) = pick(rule, [{**BLANK, **SHOWN}[name]] * 2, 1).reasons
+    assert (reason == "blank, as nothing else is left") == (name in BLANK)
 
 
-def test_without_the_signal_no_frame_is_blank():
+@pytest.mark.parametrize("rule", RULES)
+def test_without_the_signal_no_frame_is_blank(rule):
     tokens = VideoTokens(
         features=torch.ones(3, 4, 8), grid=(2, 2), pts_seconds=torch.arange(3.0).double()
     )
-    assert [len(part) for part in content_and_blank(tokens)] == [3, 0]
+    (reason,) = registry.create(rule).select(tokens.pts_seconds, tokens, 1).reasons
+    assert "blank" not in reason
 
 
 @pytest.mark.parametrize("rule", RULES)

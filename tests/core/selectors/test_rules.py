@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from framesift.errors import InvalidOptionError
-from framesift.selectors import _difference, registry
+from framesift.selectors import registry
 from framesift.selectors.base import Selection
 from framesift.selectors.keyframes import CANDIDATES
 from framesift.types.tokens import VideoTokens
@@ -71,12 +71,12 @@ def test_keyframes_check_their_option():
         registry.create("keyframes:distinct=0")
 
 
-def test_changed_share_counts_patches():
-    frames = scenes(0, 1).features.clone()
-    frames[1, :3] = frames[0, :3]
-    share = _difference.changed_share(frames, frames)
-    assert torch.allclose(share, torch.tensor([[0.0, 0.5], [0.5, 0.0]]), atol=0.01)
-    assert _difference.changed_since_previous(frames).tolist() == pytest.approx([0.0, 0.5])
+def test_what_changed_is_the_share_of_patches():
+    tokens = scenes(0, 0, 0, 1, 1, 1)
+    tokens.features[3:, :3] = tokens.features[:3, :3]
+    assert "where 50% of the picture changed" in pick("scene", tokens, 2).reasons[1]
+    for reason in pick("keyframes", tokens, 2).reasons:
+        assert "; 50.0% of the picture is in no other keyframe" in reason
 
 
 def test_a_selection_is_ascending_and_unique():

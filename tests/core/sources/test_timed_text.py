@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from framesift.sources._timed_text import parse_timed_text
+from framesift.sources.timed_text import parse_timed_text
 
 
 def told(text):

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from framesift.fetching.limits import FetchLimits
-from framesift.sources._timed_text import MAX_BYTES, parse_timed_text
 from framesift.sources.file import File
+from framesift.sources.timed_text import MAX_BYTES, parse_timed_text
 
 
 def told(text):

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from framesift.strategies.base import create_strategy
-from framesift.strategies.cdpruner import _first_chosen, _greedy, _kernel, _relevance
 from framesift.types.tokens import Signals, VideoTokens
 
 CDPRUNER = create_strategy("cdpruner")
@@ -60,12 +59,10 @@ def test_stopping_early_chooses_what_going_on_to_the_end_does(channels, spread):
     tokens = tokens_of(features, similarity)
     mask = torch.rand(7, 30, generator=generator) < 0.7
     for video in (tokens, replace(tokens, mask=mask)):
-        live = video.live
-        weight = _relevance(similarity.double(), live).square()
-        process, gain = _greedy(_kernel(features), weight, live, count=30)
-        order = _first_chosen(process, gain)
-        order = order[live.flatten()[order]]
-        for budget in (1, 2, 9, 40, 90, int(live.sum())):
+        # With a budget of all tokens, each frame chooses to its end before any are compared.
+        order = CDPRUNER.score(video, video.count).flatten().argsort(descending=True)
+        order = order[video.live.flatten()[order]]
+        for budget in (1, 2, 9, 40, 90, video.live_count):
             expected = sorted(order[:budget].tolist())
             assert CDPRUNER.plan(video, budget).src.tolist() == expected
 

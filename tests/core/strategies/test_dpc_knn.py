@@ -1,8 +1,7 @@
 import pytest
 import torch
 
-from framesift.strategies import _dpc_knn
-from framesift.strategies._dpc_knn import centers, cluster
+from framesift.strategies.dpc_knn import BLOCK, centers, cluster
 from goldens.dpc_knn import dpc_knn
 
 
@@ -42,9 +41,9 @@ def test_an_offset_that_all_points_share_changes_nothing():
     assert torch.equal(cluster(points() + 1e4, 8, 5).label, cluster(points(), 8, 5).label)
 
 
-def test_blocks_change_nothing(monkeypatch):
-    whole = cluster(points(50), 12, 5)
-    monkeypatch.setattr(_dpc_knn, "BLOCK", 7)
-    parts = cluster(points(50), 12, 5)
-    assert torch.equal(whole.centers, parts.centers)
-    assert torch.equal(whole.label, parts.label)
+def test_more_points_than_a_block_holds_are_clustered_as_in_the_transcription():
+    many = points(BLOCK + 7)
+    expected, nearest = dpc_knn(many.numpy(), 12, 5)
+    found = cluster(many, 12, 5)
+    assert found.centers.tolist() == expected
+    assert found.centers[found.label].tolist() == nearest

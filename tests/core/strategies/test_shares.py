@@ -1,7 +1,7 @@
 import itertools
 from fractions import Fraction
 
-from framesift.strategies._shares import floors, shares
+from framesift.strategies.shares import floors, shares
 
 
 def test_shares_are_exact_and_within_their_parts():
