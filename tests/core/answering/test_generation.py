@@ -1,12 +1,14 @@
 import copy
+from dataclasses import dataclass, field
 from threading import Event
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 transformers = pytest.importorskip("transformers")
 
-from framesift.answering.generation import Generation, _certain, _Draw, complete  # noqa: E402
+from framesift.answering.generation import Generation, complete  # noqa: E402
 from framesift.errors import InvalidOptionError  # noqa: E402
 from framesift.testing.tiny_vlms import save_tokenizer  # noqa: E402
 
@@ -114,10 +116,38 @@ def test_draws_repeat_by_seed_and_leave_torch_alone(run):
     assert run(Generation(**hot)).ids != run(Generation(**hot)).ids
 
 
+@dataclass
+class Scripted:
+    """Stands for a model that gives the logits of each step, however the answer goes on."""
+
+    steps: list
+    generation_config: SimpleNamespace = field(
+        default_factory=lambda: SimpleNamespace(eos_token_id=None, pad_token_id=0)
+    )
+
+    def generate(self, input_ids, *, generation_config, stopping_criteria, logits_processor):
+        for logits in self.steps:
+            for process in logits_processor:
+                logits = process(input_ids, logits)
+            input_ids = torch.cat([input_ids, logits.argmax(-1, keepdim=True)], 1)
+            if any(bool(ended(input_ids, logits).all()) for ended in stopping_criteria):
+                break
+
+
+LETTERS = SimpleNamespace(eos_token_id=None, decode=lambda ids, **_: "".join(map(chr, ids)))
+"""Stands for a tokenizer whose tokens are the letters of Unicode."""
+
+
+def drawn(count, **options):
+    """Returns `count` draws from the softmax of 2, 1, 0 and -1."""
+    model = Scripted([torch.tensor([[2.0, 1.0, 0.0, -1.0]])] * count)
+    inputs = {"input_ids": torch.zeros(1, 1, dtype=torch.int64)}
+    return complete(model, LETTERS, inputs, Generation(seed=0, **options)).ids
+
+
 def test_draws_follow_the_distribution():
     logits = torch.tensor([[2.0, 1.0, 0.0, -1.0]])
-    draw = _Draw(Generation(temperature=2.0, seed=0))
-    counts = torch.bincount(torch.cat([draw(None, logits).argmax(-1) for _ in range(8000)]))
+    counts = torch.bincount(torch.tensor(drawn(8000, temperature=2.0)))
     expected = (logits[0] / 2).softmax(-1)
     assert torch.allclose(counts / 8000, expected, atol=0.02)
 
@@ -127,10 +157,7 @@ def test_draws_follow_the_distribution():
     [({"top_k": 2}, {0, 1}), ({"top_p": 0.6}, {0}), ({"top_p": 0.7}, {0, 1}), ({"top_k": 9}, None)],
 )
 def test_top_k_and_top_p_bound_a_draw(options, allowed):
-    logits = torch.tensor([[2.0, 1.0, 0.0, -1.0]])
-    draw = _Draw(Generation(temperature=1.0, seed=0, **options))
-    found = {int(draw(None, logits).argmax(-1)) for _ in range(500)}
-    assert found == (allowed or {0, 1, 2, 3})
+    assert set(drawn(500, temperature=1.0, **options)) == (allowed or {0, 1, 2, 3})
 
 
 def test_the_model_keeps_its_generation_settings(run, llm):
@@ -152,7 +179,21 @@ def test_the_model_keeps_its_generation_settings(run, llm):
     ],
 )
 def test_only_what_cannot_change_is_told(text, stops, certain):
-    assert _certain(text, stops) == certain
+    told, after_text = [], []
+    steps = [torch.nn.functional.one_hot(torch.tensor([ord(x)]), 2**16).float() for x in text]
+
+    def told_until_the_end():
+        yield from steps
+        after_text.append("".join(told))
+
+    complete(
+        Scripted(told_until_the_end()),
+        LETTERS,
+        {"input_ids": torch.zeros(1, 1, dtype=torch.int64)},
+        Generation(stop=stops),
+        on_text=told.append,
+    )
+    assert after_text == [certain]
 
 
 @pytest.mark.parametrize(

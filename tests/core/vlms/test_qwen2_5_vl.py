@@ -18,7 +18,6 @@ from framesift.testing import (  # noqa: E402
 )
 from framesift.types.plan import TokenPlan  # noqa: E402
 from framesift.types.video import VideoInfo  # noqa: E402
-from framesift.vlms._qwen import fitted_px, frame_gap, patchify  # noqa: E402
 from framesift.vlms.base import Turn  # noqa: E402
 from framesift.vlms.load import load_vlm  # noqa: E402
 from framesift.vlms.qwen2_5_vl import Qwen25VL  # noqa: E402
@@ -62,18 +61,20 @@ def changed(folder, target, **vision):
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("most", [768, 100])
-def test_frames_have_the_size_that_qwens_own_rule_gives(size, most):
+def test_frames_have_the_size_that_qwens_own_rule_gives(vlm, size, most):
     from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 
     limits = {"min_pixels": 16 * 28**2, "max_pixels": most * 28**2}
-    found = fitted_px(*size, factor=28, least=16, most=most)
+    limited = replace(vlm, min_step_tokens=16, max_step_tokens=most)
+    found = limited.encoder.fitted(info(*size)).size_px
     assert found == smart_resize(*size, factor=28, **limits)
     assert 16 <= found[0] * found[1] // 28**2 <= most
 
 
 @pytest.mark.parametrize("size", [(1, 5000), (5000, 1)])
-def test_even_the_thinnest_picture_keeps_to_the_limit(size):
-    height, width = fitted_px(*size, factor=28, least=4, most=10)
+def test_even_the_thinnest_picture_keeps_to_the_limit(vlm, size):
+    limited = replace(vlm, min_step_tokens=4, max_step_tokens=10)
+    height, width = limited.encoder.fitted(info(*size)).size_px
     assert 4 <= height * width // 28**2 <= 10
 
 
@@ -165,7 +166,7 @@ def test_time_moves_on_by_the_seconds_between_steps(vlm, seconds, per_step):
 
 def test_a_single_step_is_paced_by_the_sampling(vlm):
     found = at(video(vlm, random_frames(2, (112, 84))), [3.0], fps=4.0)
-    assert frame_gap(found, 2) == 0.25
+    assert vlm.timing([found])["second_per_grid_ts"].tolist() == [2 * 0.25]
 
 
 def test_kept_tokens_hold_time_row_and_column(vlm):
@@ -189,6 +190,12 @@ def test_patches_are_those_of_the_video_processor(folder, vlm, count, size):
     pixels = vlm.frame_pixels.pixels(frames.data, [(height, width)])
     if count % 2:
         pixels = torch.cat([pixels, pixels[-1:]])
-    patches, grid = patchify(pixels, patch=14, merge=2, together=2)
-    assert list(grid) == given["video_grid_thw"][0].tolist()
+    taken = []
+    hook = vlm.hf.base_model.visual.register_forward_pre_hook(
+        lambda tower, args, options: taken.append((*args, *options.values())), with_kwargs=True
+    )
+    vlm.encoder.look(pixels)
+    hook.remove()
+    patches, grid, *_ = taken[0]
+    assert torch.equal(grid, given["video_grid_thw"])
     assert torch.equal(patches, given["pixel_values_videos"])

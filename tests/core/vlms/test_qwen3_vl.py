@@ -16,7 +16,6 @@ from framesift.testing import (  # noqa: E402
     random_frames,
 )
 from framesift.types.plan import TokenPlan  # noqa: E402
-from framesift.vlms._qwen import step_middles  # noqa: E402
 from framesift.vlms.base import Turn  # noqa: E402
 from framesift.vlms.load import load_vlm  # noqa: E402
 
@@ -56,24 +55,27 @@ def test_steps_without_tokens_lose_their_time_and_marks(vlm, encoder):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "duration", "fps", "middles"),
+    ("seconds", "duration", "fps", "shown"),
     [
         ([0.0, 2.0, 4.0], 6.0, 1.0, [0.5, 2.5, 4.5]),
         ([0.0, 2.0, 4.0], 5.0, 1.0, [0.5, 2.5, 4.0]),
-        ([7.0, 8.0], 2.0, 2.0, [7.25, 8.25]),
+        ([7.0, 8.2], 2.4, 2.0, [7.3, 8.5]),
         ([0.0], 4.0, 0.5, [1.0]),
         ([0.0], 1.0, 1.0, [0.0]),
         ([0.0, 2.0, 8.0], 12.0, 1.0, [0.0, 2.0, 8.0]),
     ],
 )
 def test_where_only_first_frames_are_known_even_steps_are_filled(
-    encoder, seconds, duration, fps, middles
+    vlm, encoder, seconds, duration, fps, shown
 ):
     found = video(encoder, random_frames(2 * len(seconds), SIZE))
     report = found.report.model_copy(update={"duration_seconds": duration, "fps": fps})
     times = torch.tensor(seconds, dtype=torch.float64)
     bare = replace(found, frame_seconds=times, step_seconds=None, report=report)
-    assert step_middles(bare, 2) == middles
+    (blocks,) = vlm.blocks(bare)
+    assert [block.before for block in blocks] == [
+        f"<{middle} seconds><|vision_start|>" for middle in shown
+    ]
 
 
 @pytest.mark.parametrize("count", [1, 5])

@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +18,6 @@ from framesift.testing import (  # noqa: E402
     random_frames,
 )
 from framesift.types.plan import TokenPlan  # noqa: E402
-from framesift.vlms._number_words import in_words  # noqa: E402
 from framesift.vlms.base import Turn  # noqa: E402
 from framesift.vlms.load import load_vlm  # noqa: E402
 from framesift.vlms.smolvlm import SmolVLM  # noqa: E402
@@ -167,8 +167,11 @@ def test_pixels_are_those_of_the_video_processor(folders, vlm, size):
         (12_340, "twelve thousand, three hundred and forty"),
     ],
 )
-def test_numbers_are_written_out(number, words):
-    assert in_words(number) == words
+def test_the_introduction_writes_the_number_of_frames_out(vlm, number, words):
+    report = SimpleNamespace(duration_seconds=9.0)
+    video = SimpleNamespace(frame_seconds=torch.zeros(number), report=report)
+    ((first, *_),) = vlm.blocks(video)
+    assert f"series of {words} frames from a 0:00:09" in first.lead
 
 
 def test_frames_of_any_size_are_squashed(vlm):
