@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from framesift.evaluation.answers.log import Answered, AnswerLog, Run
+from framesift.evaluation.answers.log import Answered, AnswerLog, AnswerRun
 
 WHOLE_TOKENS = 1000
 
@@ -42,4 +42,4 @@ def log(answers: Iterable[Answered], **changes: object) -> AnswerLog:
         "machine": "two cores",
         "commit": "abc",
     }
-    return AnswerLog(run=Run.model_validate({**facts, **changes}), answers=list(answers))
+    return AnswerLog(run=AnswerRun.model_validate({**facts, **changes}), answers=list(answers))

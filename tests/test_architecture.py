@@ -150,6 +150,18 @@ def test_there_is_no_module_for_odds_and_ends():
     assert not names & {"utils", "util", "helpers", "common", "misc", "manager", "factory"}
 
 
+def test_a_class_has_its_name_alone():
+    """Parts are named like their files, which different registries may have in common."""
+    homes = {}
+    for path in FILES:
+        here = own_parts(path)
+        if here[0] not in PLURALS or not is_part(here[0], here[-1]):
+            for node in ast.parse(path.read_text()).body:
+                if isinstance(node, ast.ClassDef):
+                    homes.setdefault(node.name, []).append(str(path))
+    assert [found for found in homes.items() if len(found[1]) > 1] == []
+
+
 def test_nothing_prints_and_nothing_configures_logging():
     for path in FILES:
         called = {

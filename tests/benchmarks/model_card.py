@@ -17,7 +17,7 @@ from benchmarks.process import Json
 from framesift.disk.writing import write_atomically
 from framesift.evaluation import provenance
 from framesift.evaluation.answers.answering import BASELINES, Way, answer_all
-from framesift.evaluation.answers.log import WHOLE, AnswerLog, Run
+from framesift.evaluation.answers.log import WHOLE, AnswerLog, AnswerRun
 from framesift.evaluation.answers.question_sets import span, synthetic
 from framesift.evaluation.answers.statistics import OVERALL, shares
 from framesift.vlms.load import load_vlm
@@ -60,7 +60,7 @@ def main(model: Path, videos: int) -> None:
 def measured(folder: Path, *, videos: int) -> Json:
     """Returns the shares of right answers, by way and group of questions."""
     model = load_vlm(str(folder))
-    run = Run(
+    run = AnswerRun(
         settings={"weights": provenance.fingerprint(folder)},
         versions=provenance.versions(),
         machine=provenance.machine(),

@@ -12,7 +12,7 @@ import framesift
 from framesift.cli import options, terminal
 from framesift.errors import InvalidOptionError
 from framesift.evaluation.answers import question_sets
-from framesift.evaluation.answers.log import KEEPS, AnswerLog, Run
+from framesift.evaluation.answers.log import KEEPS, AnswerLog, AnswerRun
 from framesift.evaluation.answers.real_clips import fetch_clips, read_questions
 from framesift.run import progress_bar
 
@@ -135,7 +135,7 @@ def _clips(folder: Path | None, questions: Path | None, *, fetch: bool) -> Path:
     return folder
 
 
-def _run(questions: str, split: str, vlm: str, model: VLM) -> Run:
+def _run(questions: str, split: str, vlm: str, model: VLM) -> AnswerRun:
     """Returns what is run; folders are left out of it, since they name places of a machine."""
     from framesift.evaluation import provenance
 
@@ -144,7 +144,7 @@ def _run(questions: str, split: str, vlm: str, model: VLM) -> Run:
         settings["split"] = split
     if Path(model.model).is_dir():
         settings |= {"vlm": Path(vlm).name, "weights": provenance.fingerprint(Path(model.model))}
-    return Run(
+    return AnswerRun(
         settings=settings,
         versions=provenance.versions(),
         machine=provenance.machine(),

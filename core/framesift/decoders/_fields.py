@@ -22,7 +22,7 @@ FIDELITY_PROFILES: Final = frozenset({44, 83, 86, 100, 110, 118, 122, 128, 134, 
 """Profiles whose parameter sets name a chroma format and scaling matrices."""
 
 
-class _Picture(NamedTuple):
+class _CodedPicture(NamedTuple):
     """One coded picture: a frame, or the top or bottom field of one."""
 
     is_field: bool
@@ -52,7 +52,7 @@ class FieldPairs:
     """Sequence parameter set of each picture parameter set."""
     _frames_only: bool = False
     """Whether all sequences so far hold whole frames."""
-    _open: _Picture | None = None
+    _open: _CodedPicture | None = None
     """A first field that waits for its second."""
 
     def __post_init__(self) -> None:
@@ -84,7 +84,7 @@ class FieldPairs:
             self.found += 1
         return starts or not pictures
 
-    def _begins(self, picture: _Picture) -> bool:
+    def _begins(self, picture: _CodedPicture) -> bool:
         first = self._open
         completes = (
             picture.is_field
@@ -108,7 +108,7 @@ class FieldPairs:
         except IndexError:
             return
 
-    def _picture(self, unit: bytes) -> _Picture | None:
+    def _picture(self, unit: bytes) -> _CodedPicture | None:
         """Returns the picture that a slice begins, None for its further slices."""
         try:
             bits = _Bits(unit[1 : HEADER_BYTES + 1])
@@ -120,7 +120,7 @@ class FieldPairs:
                 bits.take(2)
             frame_num = bits.take(sequence.frame_num_bits)
             is_field = not sequence.frames_only and bool(bits.take(1))
-            return _Picture(is_field, is_field and bool(bits.take(1)), frame_num)
+            return _CodedPicture(is_field, is_field and bool(bits.take(1)), frame_num)
         except LookupError:
             return None
 

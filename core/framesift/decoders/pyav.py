@@ -13,7 +13,7 @@ from framesift.decoders import _container
 from framesift.decoders._orientation import Image
 from framesift.decoders._timeline import read_timeline
 from framesift.decoders.base import Decoder, FrameIndex
-from framesift.decoders.seeking import FrameReader
+from framesift.decoders.seeking import SeekingReader
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class PyavDecoder(Decoder):
         info = timeline.index.info
         height, width = timeline.orientation.size(*(size_px or (info.height_px, info.width_px)))
         with _container.open_video(path, self.most_pixels) as (container, stream):
-            for index, frame in FrameReader(container, stream, timeline, indices):
+            for index, frame in SeekingReader(container, stream, timeline, indices):
                 yield index, timeline.orientation.apply(_rgb(frame, width, height))
 
 

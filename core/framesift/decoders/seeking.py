@@ -28,7 +28,7 @@ MOST_THREADS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class DecodedRange:
     """Positions that are decoded in one go."""
 
     positions: list[int] = field(default_factory=list)
@@ -36,20 +36,20 @@ class Run:
     """Where to jump to first, the best one and one to fall back on; empty to decode on."""
 
 
-def plan_runs(keys: npt.NDArray[np.int64], positions: Sequence[int]) -> list[Run]:
+def decoded_ranges(keys: npt.NDArray[np.int64], positions: Sequence[int]) -> list[DecodedRange]:
     """Returns ascending `positions`, parted wherever a jump leaves enough frames out."""
-    runs = [Run()]
+    ranges = [DecodedRange()]
     following = 0
     for position in positions:
         before = keys[: np.searchsorted(keys, position, side="right")]
         if len(before) and before[-1] - following >= MIN_JUMP_FRAMES:
-            runs.append(Run(keys=before[:-3:-1].tolist()))
-        runs[-1].positions.append(position)
+            ranges.append(DecodedRange(keys=before[:-3:-1].tolist()))
+        ranges[-1].positions.append(position)
         following = position + 1
-    return [run for run in runs if run.positions]
+    return [each for each in ranges if each.positions]
 
 
-class FrameReader:
+class SeekingReader:
     """Gives frames of one open container by their position in its timeline."""
 
     def __init__(
@@ -62,7 +62,7 @@ class FrameReader:
         self._container = container
         self._stream = stream
         self._timeline = timeline
-        self._runs = plan_runs(timeline.keys, positions)
+        self._ranges = decoded_ranges(timeline.keys, positions)
         skips = not timeline.counted and not timeline.has_fields
         self._wanted = set(timeline.ticks[positions].tolist()) if skips else None
         # Threads of frames call good fields corrupt where a stream turns from frames to fields.
@@ -72,16 +72,16 @@ class FrameReader:
     def __iter__(self) -> Iterator[tuple[int, VideoFrame]]:
         """Yields positions with their frames, without those that damage cost."""
         frames = self._decoded()
-        for run in self._runs:
-            for key in dict.fromkeys([*run.keys, 0] if run.keys else []):
+        for each in self._ranges:
+            for key in dict.fromkeys([*each.keys, 0] if each.keys else []):
                 if not self._jump(key):
                     break
                 decoded = self._decoded()
                 landed = list(islice(decoded, 1))
                 frames = chain(landed, decoded)
-                if landed and landed[0][0] <= run.positions[0]:
+                if landed and landed[0][0] <= each.positions[0]:
                     break
-            yield from pick(frames, run.positions)
+            yield from pick(frames, each.positions)
 
     def _jump(self, key: int) -> bool:
         try:

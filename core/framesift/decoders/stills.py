@@ -102,7 +102,7 @@ class WithStills(Decoder):
                 yield index, np.asarray(image)
 
     @contextmanager
-    def _opened(self, path: Path) -> Iterator[_Picture]:
+    def _opened(self, path: Path) -> Iterator[_OpenPicture]:
         """Gives a picture whose size is known and allowed, while nothing of it is decoded yet.
 
         Raises:
@@ -116,7 +116,7 @@ class WithStills(Decoder):
                 seconds = shown_seconds(file, kind)
                 with opened(file, kind) as image:
                     check_pixels(path.name, *image.size, self.videos.most_pixels)
-                    yield _Picture(image=image, kind=kind, seconds=seconds)
+                    yield _OpenPicture(image=image, kind=kind, seconds=seconds)
         except FramesiftError:
             raise
         except Image.DecompressionBombError as error:  # some of Pillow's readers have its limit
@@ -133,7 +133,7 @@ class WithStills(Decoder):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Picture:
+class _OpenPicture:
     """An open picture, of which parts are decoded when they are asked for."""
 
     image: Image.Image

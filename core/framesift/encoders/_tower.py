@@ -127,7 +127,7 @@ class VisionTransformer(Encoder):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
-class _Tower:
+class _LoadedTower:
     """A loaded tower that ends with the layer whose attention is given."""
 
     model: Any
@@ -197,23 +197,23 @@ def _load(
     deepest: int,
     device: str,
     dtype: torch.dtype,
-) -> _Tower:
+) -> _LoadedTower:
     """Returns the tower, which stays loaded while it is among the last two that were used."""
     key = kind, state, deepest, device, dtype
-    tower: _Tower = loaded_once(key, lambda: _read_tower(kind, model, deepest, device, dtype))
+    tower: _LoadedTower = loaded_once(key, lambda: _read_tower(kind, model, deepest, device, dtype))
     return tower
 
 
 def _read_tower(
     kind: type[VisionTransformer], model: str, deepest: int, device: str, dtype: torch.dtype
-) -> _Tower:
+) -> _LoadedTower:
     config = _read(kind, model, deepest)
     name = f"{kind.architecture}Model"
     tower = load_tower(model, name, config=config, device=device, dtype=dtype)
     normalization = read_normalization(model, kind.colors)
     mean, std = (torch.tensor(color, device=device)[:, None, None] for color in normalization)
     last, behind = config.num_hidden_layers - 1, deepest - kind.feature_layer
-    return _Tower(
+    return _LoadedTower(
         model=tower,
         feature_attention=tower.get_submodule(kind.attention_path.format(last - behind)),
         last_attention=tower.get_submodule(kind.attention_path.format(last)),

@@ -23,7 +23,7 @@ SCORES: Final = 1 << 22
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Seen:
+class WatchedLayer:
     """What a watched layer did in the forward passes since it has been watched."""
 
     module: Any
@@ -73,7 +73,9 @@ class Seen:
 
 
 @contextmanager
-def watch(module: Any, summary: int | None = None, *, joined: bool = False) -> Iterator[Seen]:
+def watch(
+    module: Any, summary: int | None = None, *, joined: bool = False
+) -> Iterator[WatchedLayer]:
     """Gives what the attention `module` of a vision tower does in the forward passes within.
 
     The tower computes its attention by `sdpa` meanwhile, also where it was loaded with another, and
@@ -84,7 +86,7 @@ def watch(module: Any, summary: int | None = None, *, joined: bool = False) -> I
         summary: position of the token that sums up the picture (CLS), None where there is none.
         joined: whether all heads count as one over all channels, instead of their average.
     """
-    seen = Seen(module=module, summary=summary, joined=joined)
+    seen = WatchedLayer(module=module, summary=summary, joined=joined)
     with listening(module.config, lambda other: [seen] if other is module else []):
         yield seen
 

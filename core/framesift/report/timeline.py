@@ -12,7 +12,7 @@ import numpy.typing as npt
 from framesift.types.clock import clock
 from framesift.types.compressed import CompressedVideo
 
-__all__ = ["Bar", "Timeline", "clock", "moment_decimals", "timeline"]
+__all__ = ["Bar", "KeptTimeline", "clock", "moment_decimals", "timeline"]
 
 STEPS_SECONDS: Final = (
     *(0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30),
@@ -35,7 +35,7 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Timeline:
+class KeptTimeline:
     """Kept tokens per second over the length of a video."""
 
     start_seconds: float
@@ -62,7 +62,7 @@ class Timeline:
         return max(0, -math.floor(math.log10(step) + 1e-9))
 
 
-def timeline(video: CompressedVideo) -> Timeline:
+def timeline(video: CompressedVideo) -> KeptTimeline:
     """Returns the kept tokens of each second, or of longer stretches in a long video."""
     seconds = video.frame_seconds.numpy()
     spacing = _spacing(video)
@@ -72,7 +72,7 @@ def timeline(video: CompressedVideo) -> Timeline:
     end = max(start + video.report.duration_seconds, float(seconds[-1]) + spacing)
     bars = _bars(video, seconds, spacing, start, end)
     tick = _step((end - start) / MOST_TICKS)
-    return Timeline(
+    return KeptTimeline(
         start_seconds=start,
         end_seconds=end,
         bars=bars,

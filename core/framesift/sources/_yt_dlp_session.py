@@ -40,7 +40,7 @@ class FetchEndedError(RequestError, DownloadCancelled):  # type: ignore[misc]
         self.reason = reason
 
 
-class Session(YoutubeDL):  # type: ignore[misc]
+class Downloader(YoutubeDL):  # type: ignore[misc]
     """Extracts and downloads one video into `folder`, through `client` alone."""
 
     def __init__(self, client: client.Client, folder: Path, *, max_height_px: int) -> None:

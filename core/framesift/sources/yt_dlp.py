@@ -28,7 +28,7 @@ from framesift.types.options import Count
 from framesift.types.video import LocalVideo, TimedText
 
 if TYPE_CHECKING:
-    from framesift.sources._yt_dlp_session import Session
+    from framesift.sources._yt_dlp_session import Downloader
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,11 +77,11 @@ class YtDlp(Source):
             video.close()
         return video
 
-    def session(self, client: Client, folder: Path) -> Session:
+    def session(self, client: Client, folder: Path) -> Downloader:
         """Returns a guarded yt-dlp; a subclass may add extractors of its own to it."""
-        from framesift.sources._yt_dlp_session import Session
+        from framesift.sources._yt_dlp_session import Downloader
 
-        return Session(client, folder, max_height_px=self.max_height_px)
+        return Downloader(client, folder, max_height_px=self.max_height_px)
 
     def _subtitles(
         self, info: Info, client: Client, *, needed: bool
@@ -98,7 +98,7 @@ class YtDlp(Source):
             return (), (f"the subtitles were left out: {error}",)
 
 
-def _describe(session: Session, uri: str) -> Info:
+def _describe(session: Downloader, uri: str) -> Info:
     """Returns what the page says about its one video, without downloading it."""
     shown = without_secrets(uri)
     try:
@@ -136,7 +136,7 @@ def _refuse(info: Info, shown: str, limits: FetchLimits) -> None:
         )
 
 
-def _download(session: Session, info: Info, uri: str) -> Path:
+def _download(session: Downloader, info: Info, uri: str) -> Path:
     shown = without_secrets(uri)
     with progress_bar("download", unit="B") as bar:
         session.add_progress_hook(

@@ -12,8 +12,8 @@ from framesift.types.tokens import VideoTokens
 
 
 @dataclass(slots=True)
-class Rows:
-    """Rows of the plan for `tokens`; the plan brings them into time order."""
+class PlanRows:
+    """PlanRows of the plan for `tokens`; the plan brings them into time order."""
 
     tokens: VideoTokens
     count: int = 0

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 from framesift.run import stoppable
-from framesift.strategies._static import NEVER, Segment, stillest
+from framesift.strategies._static import NEVER, FrameRun, stillest
 
 
 def best_segments(
     similarity: Tensor, *, threshold: float, window: int, allowed: int
-) -> list[Segment]:
+) -> list[FrameRun]:
     """Returns the best segments, with the places that stand still in each.
 
     Args:
@@ -33,7 +33,7 @@ def best_segments(
     )
     still = stillest(likeness, torch.tensor(lengths), threshold=threshold, allowed=allowed)
     return [
-        Segment(start=start, stop=stop, still=mask)
+        FrameRun(start=start, stop=stop, still=mask)
         for (start, stop), mask in zip(spans, still, strict=True)
     ]
 

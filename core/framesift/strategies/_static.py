@@ -10,7 +10,7 @@ from torch import Tensor
 
 from framesift.run import stoppable
 from framesift.strategies import _ops
-from framesift.strategies._rows import Rows
+from framesift.strategies._rows import PlanRows
 from framesift.types.tokens import VideoTokens
 
 NEVER = -2.0
@@ -18,7 +18,7 @@ NEVER = -2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Segment:
+class FrameRun:
     """Frames `start` to `stop`, the latter not among them."""
 
     start: int
@@ -44,7 +44,9 @@ class Group:
             total = total + frame[places]
         return _ops.divided(total, self.stop - self.start)
 
-    def add_to(self, rows: Rows, row: Tensor, chosen: Tensor, weight: Tensor, count: int) -> None:
+    def add_to(
+        self, rows: PlanRows, row: Tensor, chosen: Tensor, weight: Tensor, count: int
+    ) -> None:
         """Adds `count` rows made of the places that are `chosen`.
 
         Args:
@@ -60,7 +62,7 @@ class Group:
         rows.add(row, source, _ops.divided(weight, len(frames)), count=count)
 
 
-def groups(segments: Sequence[Segment], live: Tensor) -> list[Group]:
+def groups(segments: Sequence[FrameRun], live: Tensor) -> list[Group]:
     """Returns in time order the still places of each segment, then the others of each frame.
 
     Args:

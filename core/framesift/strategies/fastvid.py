@@ -14,7 +14,7 @@ from framesift.run import stoppable
 from framesift.strategies import _ops
 from framesift.strategies._importance import ImportanceStrategy
 from framesift.strategies._pairwise import cosines
-from framesift.strategies._rows import Rows
+from framesift.strategies._rows import PlanRows
 from framesift.strategies.dpc_knn import centers
 from framesift.strategies.shares import shares
 from framesift.types.options import Count, Share, Similarity
@@ -69,7 +69,7 @@ class FastVid(ImportanceStrategy):
         """Returns the plan of salient tokens and of the centres of every segment."""
         if budget == tokens.live_count:
             return _ops.keep_mask(tokens, tokens.live)
-        attention, rows = self.measure(tokens), Rows(tokens)
+        attention, rows = self.measure(tokens), PlanRows(tokens)
         sizes = tokens.live.sum(1).tolist()
         budgets = shares(sizes, budget)
         for start, stop in stoppable(pairwise([0, *self._cuts(tokens), tokens.frame_count])):
@@ -103,7 +103,7 @@ class FastVid(ImportanceStrategy):
         places: list[int] = cut.nonzero().flatten().add(1).tolist()
         return places
 
-    def _merge(self, rows: Rows, start: int, others: Tensor, context: Sequence[int]) -> None:
+    def _merge(self, rows: PlanRows, start: int, others: Tensor, context: Sequence[int]) -> None:
         """Adds the centres of a segment's anchors, each blended with what it takes in.
 
         Args:

@@ -11,7 +11,7 @@ from torch import Tensor
 from framesift.run import stoppable
 from framesift.strategies import _ops
 from framesift.strategies._importance import ImportanceStrategy
-from framesift.strategies._rows import Rows, blended
+from framesift.strategies._rows import PlanRows, blended
 from framesift.strategies._segmentation import best_segments
 from framesift.strategies._static import Group, groups, to_next
 from framesift.strategies.dpc_knn import cluster
@@ -70,7 +70,7 @@ class HoliTom(ImportanceStrategy):
         )
         all_groups = groups(segments, tokens.live.cpu())
         counts = shares([len(group.places) for group in all_groups], budget)
-        rows = Rows(tokens)
+        rows = PlanRows(tokens)
         for group, count in stoppable(zip(all_groups, counts, strict=True)):
             if not count:
                 continue
@@ -89,7 +89,7 @@ class HoliTom(ImportanceStrategy):
                 self._merge(rows, group, every[~picked], contextual)
         return rows.plan()
 
-    def _merge(self, rows: Rows, group: Group, chosen: Tensor, count: int) -> None:
+    def _merge(self, rows: PlanRows, group: Group, chosen: Tensor, count: int) -> None:
         """Adds the centres of the `chosen` places, each blended with its cluster."""
         points = group.points(rows.tokens)[chosen]
         centers, label = cluster(points, count, self.neighbors)

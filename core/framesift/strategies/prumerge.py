@@ -12,7 +12,7 @@ from framesift.run import stoppable
 from framesift.strategies import _ops
 from framesift.strategies._keyed import KeyedStrategy
 from framesift.strategies._pairwise import cosines
-from framesift.strategies._rows import Rows
+from framesift.strategies._rows import PlanRows
 from framesift.strategies.shares import shares
 from framesift.types.options import Amount, Share
 from framesift.types.plan import TokenPlan
@@ -54,7 +54,7 @@ class PruMerge(KeyedStrategy):
         """Returns the plan of kept tokens with their neighbours and one sum for each frame."""
         attention, metric = self.measure(tokens), self.metric_of(tokens)
         kept, has_sums = self._kept(tokens, attention, budget)
-        rows = Rows(tokens)
+        rows = PlanRows(tokens)
         for frame, (chosen, live) in enumerate(stoppable(zip(kept, tokens.live, strict=True))):
             start = frame * tokens.tokens_per_frame
             own, dropped = chosen.nonzero().flatten(), (live & ~chosen).nonzero().flatten()
@@ -100,7 +100,13 @@ class PruMerge(KeyedStrategy):
         return torch.cat(spread)
 
     def _add_enriched(
-        self, rows: Rows, start: int, own: Tensor, live: Tensor, metric: Tensor, attention: Tensor
+        self,
+        rows: PlanRows,
+        start: int,
+        own: Tensor,
+        live: Tensor,
+        metric: Tensor,
+        attention: Tensor,
     ) -> None:
         """Adds a row for each kept token: itself, and its nearest others times their attention."""
         alike = cosines(metric[own], metric).masked_fill(~live, -2.0)

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from framesift.run import stoppable
 from framesift.strategies import _ops
-from framesift.strategies._rows import Rows, averaged
-from framesift.strategies._static import NEVER, Segment, groups, stillest
+from framesift.strategies._rows import PlanRows, averaged
+from framesift.strategies._static import NEVER, FrameRun, groups, stillest
 from framesift.strategies.base import Strategy
 from framesift.strategies.dpc_knn import cluster
 from framesift.strategies.shares import floors
@@ -73,12 +73,12 @@ class PruneVid(Strategy):
         )
         all_groups = groups(
             [
-                Segment(start=start, stop=stop, still=mask)
+                FrameRun(start=start, stop=stop, still=mask)
                 for (start, stop), mask in zip(spans, still, strict=True)
             ],
             tokens.live.cpu(),
         )
-        rows = Rows(tokens)
+        rows = PlanRows(tokens)
         counts = _counts([len(group.places) for group in all_groups], budget, self.whole)
         for group, count in stoppable(zip(all_groups, counts, strict=True)):
             if count:

@@ -12,7 +12,7 @@ from framesift.run import stoppable
 from framesift.strategies import _ops
 from framesift.strategies._keyed import KeyedStrategy
 from framesift.strategies._pairwise import cosines
-from framesift.strategies._rows import Rows
+from framesift.strategies._rows import PlanRows
 from framesift.strategies.shares import shares
 from framesift.types.options import Share
 from framesift.types.plan import TokenPlan
@@ -48,7 +48,7 @@ class VisionZip(KeyedStrategy):
     def decide(self, tokens: VideoTokens, budget: int, question: str | None) -> TokenPlan:
         """Returns the plan of dominant and contextual tokens of every frame."""
         attention, metric = self.measure(tokens), self.metric_of(tokens)
-        rows = Rows(tokens)
+        rows = PlanRows(tokens)
         counts = shares(tokens.live.sum(1).tolist(), budget)
         for frame, count in enumerate(stoppable(counts)):
             if not count:

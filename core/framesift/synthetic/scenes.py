@@ -164,7 +164,7 @@ def changes(script: Script) -> None:
     change_shape(script, cells, script.window(rng.uniform(0.25, 0.75), 1))
 
 
-class Recipe(NamedTuple):
+class SceneKind(NamedTuple):
     """How a scene is written, and what it is like unless the query says otherwise."""
 
     write: Callable[[Script], None]
@@ -174,15 +174,15 @@ class Recipe(NamedTuple):
 
 
 SCENES = {
-    "shapes": Recipe(shapes, "Colored shapes in motion", 8.0, 0.0),
-    "number": Recipe(number, "A number flashes in a still room", 8.0, 1.5),
-    "text": Recipe(text, "A screen recording of slides", 8.0, 0.0),
-    "cuts": Recipe(cuts, "Cuts between landscapes", 8.0, 1.0),
-    "events": Recipe(events, "Events one after another", 8.0, 1.0),
-    "static": Recipe(static, "A room where nothing happens", 8.0, 3.0),
-    "mixed": Recipe(mixed, "A quiet room where things happen", 30.0, 1.0),
-    "changes": Recipe(changes, "Still shapes, one of which changes", 12.0, 1.0),
-    "quiz": Recipe(quiz, "Small things come and go in a still video", 16.0, 1.0),
+    "shapes": SceneKind(shapes, "Colored shapes in motion", 8.0, 0.0),
+    "number": SceneKind(number, "A number flashes in a still room", 8.0, 1.5),
+    "text": SceneKind(text, "A screen recording of slides", 8.0, 0.0),
+    "cuts": SceneKind(cuts, "Cuts between landscapes", 8.0, 1.0),
+    "events": SceneKind(events, "Events one after another", 8.0, 1.0),
+    "static": SceneKind(static, "A room where nothing happens", 8.0, 3.0),
+    "mixed": SceneKind(mixed, "A quiet room where things happen", 30.0, 1.0),
+    "changes": SceneKind(changes, "Still shapes, one of which changes", 12.0, 1.0),
+    "quiz": SceneKind(quiz, "Small things come and go in a still video", 16.0, 1.0),
 }
 
 

@@ -39,7 +39,7 @@ SIZES_PX = ((320, 180), (320, 180), (448, 252), (640, 360), (320, 240))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Clip:
+class LabeledClip:
     """One clip of a shard: where its frames lie, when they are shown, and what is true of it."""
 
     uri: str
@@ -55,7 +55,7 @@ class Shard:
 
     frames: npt.NDArray[np.uint8]
     """RGB `(F, 128, 128, 3)`, mapped from disk."""
-    clips: tuple[Clip, ...]
+    clips: tuple[LabeledClip, ...]
 
 
 def clip_address(seed: int) -> tuple[str, float]:
@@ -95,7 +95,8 @@ def read_shards(paths: Sequence[Path]) -> Iterator[Shard]:
         yield Shard(
             frames=np.load(path / "frames.npy", mmap_mode="r", allow_pickle=False),
             clips=tuple(
-                Clip(**{**clip, "times_seconds": tuple(clip["times_seconds"])}) for clip in clips
+                LabeledClip(**{**clip, "times_seconds": tuple(clip["times_seconds"])})
+                for clip in clips
             ),
         )
 
@@ -107,7 +108,9 @@ def _make_shard(job: tuple[Path, Sequence[int]]) -> None:
     for seed in seeds:
         uri, fps = clip_address(seed)
         pictures, times, truth = _read_back(uri, fps)
-        clips.append(asdict(Clip(uri=uri, start=len(frames), times_seconds=times, truth=truth)))
+        clips.append(
+            asdict(LabeledClip(uri=uri, start=len(frames), times_seconds=times, truth=truth))
+        )
         frames.extend(pictures)
     path.mkdir(parents=True, exist_ok=True)
     np.save(path / "frames.npy", np.stack(frames), allow_pickle=False)

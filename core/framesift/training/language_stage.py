@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from framesift.training.clips import Clip, Shard
+from framesift.training.clips import LabeledClip, Shard
 from framesift.training.course_labels import COURSE, MEASURED, course_labels
 from framesift.training.dialogs import UNASKED
 from framesift.training.labels import NOTHING, frame_labels
@@ -122,7 +122,7 @@ def seen_clips(task: TowerTask, shards: Sequence[Shard]) -> list[Seen]:
     return clips
 
 
-def _course(clip: Clip) -> dict[str, Tensor]:
+def _course(clip: LabeledClip) -> dict[str, Tensor]:
     """Returns the labels of a clip by name of `COURSE` and `MEASURED`."""
     events, times = clip.truth["events"], clip.times_seconds
     seen = [frame_labels(events, seconds) for seconds in times]

@@ -21,11 +21,11 @@ class LlavaNextVideo(PooledVideo):
 
     def tower(self) -> VideoTower:
         """Returns the tower with the model's own pooling."""
-        return _Tower(vlm=self)
+        return _NextVideoTower(vlm=self)
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Tower(VideoTower):
+class _NextVideoTower(VideoTower):
     usual: ClassVar[dict[str, Any]] = {
         "size": {"shortest_edge": 224},
         "crop_size": {"height": 224, "width": 224},

@@ -27,7 +27,7 @@ class LlavaOnevision(PooledVideo):
 
     def tower(self) -> VideoTower:
         """Returns the tower with the model's own pooling."""
-        return _Tower(vlm=self)
+        return _OneVisionTower(vlm=self)
 
     def extra_features(self) -> Tensor:
         """Returns the newline that ends a video, `(1, D)`."""
@@ -36,7 +36,7 @@ class LlavaOnevision(PooledVideo):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Tower(VideoTower):
+class _OneVisionTower(VideoTower):
     usual: ClassVar[dict[str, Any]] = {"size": {"height": 384, "width": 384}}
 
     def pooled_grid(self, patches: int) -> tuple[int, int]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from framesift.decoders.pyav import PyavDecoder
-from framesift.decoders.seeking import MIN_JUMP_FRAMES, plan_runs
+from framesift.decoders.seeking import MIN_JUMP_FRAMES, decoded_ranges
 from framesift.errors import CorruptVideoError, NoVideoStreamError
 
 ORANGE = (230, 120, 30)
@@ -65,7 +65,7 @@ def test_shrinking_averages_instead_of_picking(tmp_path):
 def test_a_jump_is_planned_where_it_leaves_enough_out():
     keys = np.arange(0, 200, 50)
 
-    runs = plan_runs(keys, [0, 10, 60, 61, 199])
+    runs = decoded_ranges(keys, [0, 10, 60, 61, 199])
 
     assert [run.positions for run in runs] == [[0, 10], [60, 61], [199]]
     assert [run.keys for run in runs] == [[], [50, 0], [150, 100]]
@@ -74,7 +74,7 @@ def test_a_jump_is_planned_where_it_leaves_enough_out():
 def test_no_jump_is_planned_over_a_few_frames():
     keys = np.arange(0, 100, 2)
     positions = list(range(0, 100, MIN_JUMP_FRAMES))
-    assert len(plan_runs(keys, positions)) == 1
+    assert len(decoded_ranges(keys, positions)) == 1
 
 
 def test_a_cover_is_no_video(tmp_path):

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from framesift.testing import assert_near, random_frames
-from framesift.training.clips import Clip, Shard
+from framesift.training.clips import LabeledClip, Shard
 from framesift.training.labels import CLASSES, NOTHING, frame_labels
 from framesift.training.language_stage import seen_clips
 from framesift.training.tower_stage import LabeledFrames, TowerTask, frames_of
@@ -30,7 +30,9 @@ def shard():
     numbers = np.arange(14, dtype=np.uint8)[:, None, None, None]
     frames = np.broadcast_to(numbers, (14, 128, 128, 3))
     clips = [
-        Clip(uri="", start=start, times_seconds=times, truth={"events": events, "questions": [uri]})
+        LabeledClip(
+            uri="", start=start, times_seconds=times, truth={"events": events, "questions": [uri]}
+        )
         for uri, start, times, events in [
             ("one", 0, tuple(map(float, range(6))), []),
             ("two", 6, tuple(map(float, range(8))), [RED_CIRCLE]),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from framesift.errors import InvalidOptionError
-from framesift.evaluation.answers.log import BLIND, ONE_FRAME, WHOLE, Answered, AnswerLog, Run
+from framesift.evaluation.answers.log import BLIND, ONE_FRAME, WHOLE, Answered, AnswerLog, AnswerRun
 from framesift.evaluation.answers.statistics import (
     DECIMALS,
     Paired,
@@ -147,14 +147,14 @@ def _only_in_one(
         yield ComparedWay(strategy=way[0], keep=way[1], a=a, b=b, difference=None)
 
 
-def _changes(a: Run, b: Run) -> Iterator[RunChange]:
+def _changes(a: AnswerRun, b: AnswerRun) -> Iterator[RunChange]:
     first, second = _facts(a), _facts(b)
     for name in first | second:
         if first.get(name) != second.get(name):
             yield RunChange(name=name, a=first.get(name), b=second.get(name))
 
 
-def _facts(run: Run) -> dict[str, str]:
+def _facts(run: AnswerRun) -> dict[str, str]:
     return {
         **{f"settings.{name}": value for name, value in run.settings.items()},
         **{f"versions.{name}": value for name, value in run.versions.items()},

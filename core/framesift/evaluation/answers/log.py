@@ -26,7 +26,7 @@ ONE_FRAME: Final = "one frame"
 """The strategy's name of answers from the frame in the middle alone."""
 
 
-class Run(BaseModel):
+class AnswerRun(BaseModel):
     """What was run, on what; two logs with the same `settings` may be one run in two parts."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -76,13 +76,13 @@ class AnswerLog:
     that two runs cannot both answer what is left.
     """
 
-    run: Run
+    run: AnswerRun
     answers: list[Answered] = field(default_factory=list)
     lock: FileLock | None = field(default=None, compare=False, repr=False)
     """Keeps other processes from writing to the file."""
 
     @classmethod
-    def opened(cls, path: str | os.PathLike[str], run: Run) -> Self:
+    def opened(cls, path: str | os.PathLike[str], run: AnswerRun) -> Self:
         """Returns the log in a file to go on with, a new one if the file is missing.
 
         Raises:
@@ -144,7 +144,7 @@ class AnswerLog:
             raise InvalidOptionError(
                 f"{str(path)!r} is empty; it must begin with a line about the run"
             )
-        run = parsed(Run, lines[0], path, 1)
+        run = parsed(AnswerRun, lines[0], path, 1)
         numbered = enumerate(lines[1:], start=2)
         return cls(run=run, answers=[parsed(Answered, line, path, n) for n, line in numbered])
 

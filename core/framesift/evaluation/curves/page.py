@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from framesift.disk.writing import as_path, write_atomically
-from framesift.evaluation.answers.log import AnswerLog, Run
+from framesift.evaluation.answers.log import AnswerLog, AnswerRun
 from framesift.evaluation.answers.statistics import OVERALL, Share
 from framesift.evaluation.answers.verdict import summary
 from framesift.evaluation.curves.lines import Point
@@ -108,7 +108,7 @@ def _environment() -> Environment:
     )
 
 
-def caveats(run: Run) -> Iterator[str]:
+def caveats(run: AnswerRun) -> Iterator[str]:
     """Yields what a reader of the figures of `run` should know of them."""
     for (name, value), words in CAVEATS.items():
         if run.settings.get(name) == value:

@@ -3,11 +3,11 @@ import pytest
 import framesift
 from framesift.errors import BudgetError, MissingSignalError
 from framesift.evaluation.answers import answering
-from framesift.evaluation.answers.log import BLIND, ONE_FRAME, WHOLE, AnswerLog, Run
+from framesift.evaluation.answers.log import BLIND, ONE_FRAME, WHOLE, AnswerLog, AnswerRun
 from framesift.evaluation.answers.question_sets import Asked, AskedVideo
 from framesift.types.budget import Budget
 
-RUN = Run(settings={}, versions={}, machine="any", commit="unknown")
+RUN = AnswerRun(settings={}, versions={}, machine="any", commit="unknown")
 URI = "synthetic://number?seconds=8&seed=3&fps=4"
 
 

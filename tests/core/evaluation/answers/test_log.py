@@ -5,9 +5,9 @@ import sys
 import pytest
 
 from framesift.errors import InvalidOptionError, StorageError
-from framesift.evaluation.answers.log import Answered, AnswerLog, Run
+from framesift.evaluation.answers.log import Answered, AnswerLog, AnswerRun
 
-RUN = Run(settings={"vlm": "tiny"}, versions={"python": "3"}, machine="any", commit="unknown")
+RUN = AnswerRun(settings={"vlm": "tiny"}, versions={"python": "3"}, machine="any", commit="unknown")
 
 
 def answered(**changes):
@@ -116,8 +116,8 @@ def test_another_file_is_refused_and_stays(path):
 OTHER = """
 import sys
 from framesift.errors import StorageError
-from framesift.evaluation.answers.log import AnswerLog, Run
-run = Run(settings={"vlm": "tiny"}, versions={"python": "3"}, machine="any", commit="unknown")
+from framesift.evaluation.answers.log import AnswerLog, AnswerRun
+run = AnswerRun(settings={"vlm": "tiny"}, versions={"python": "3"}, machine="any", commit="unknown")
 try:
     log = AnswerLog.opened(sys.argv[1], run)
 except StorageError as error:

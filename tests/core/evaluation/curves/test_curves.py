@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from framesift.errors import InvalidOptionError
-from framesift.evaluation.answers.log import BLIND, ONE_FRAME, WHOLE, Answered, AnswerLog, Run
+from framesift.evaluation.answers.log import BLIND, ONE_FRAME, WHOLE, Answered, AnswerLog, AnswerRun
 from framesift.evaluation.curves.axes import LOOK, spread
 from framesift.evaluation.curves.figures import Timed, answers_figure, front, front_figure
 from framesift.evaluation.curves.lines import Point
@@ -45,7 +45,7 @@ def answers(strategy, keep, right, *, videos=4, used=None, seconds=None):
 
 
 def log_of(*parts):
-    run = Run(
+    run = AnswerRun(
         settings={"questions": "synthetic", "vlm": "tiny"},
         versions={"python": "3.11.7"},
         machine="two cores",
