@@ -21,7 +21,7 @@ from framesift.strategies import _ops
 CHANNELS_AT_ONCE = 64
 
 
-class Rows(Protocol):
+class Similarities(Protocol):
     """Similarities of `nodes` nodes, of which a row may know only a stretch."""
 
     nodes: int
@@ -107,25 +107,27 @@ def averages(values: Tensor, group: Tensor, weight: Tensor, count: int) -> Tenso
     return out
 
 
-def spanning_forest(units: Tensor, rows: Rows) -> Forest:
+def spanning_forest(units: Tensor, pairs: Similarities) -> Forest:
     """Returns the maximum spanning forest.
 
     Args:
         units: unit vectors `(nodes, D)`, to weigh the edges in double precision.
-        rows: their similarities.
+        pairs: their similarities.
     """
-    group = torch.arange(rows.nodes, device=units.device)
-    value, other = rows.best(group, None)
+    group = torch.arange(pairs.nodes, device=units.device)
+    value, other = pairs.best(group, None)
     joined = group[:0]
-    while len(joined) < rows.edges:
-        value, other = _renewed(rows, group, value, other)
+    while len(joined) < pairs.edges:
+        value, other = _renewed(pairs, group, value, other)
         group, key = _joined(group, value, other)
         joined = torch.cat([joined, key])
-    weight = _cosine(units, joined // rows.nodes, joined % rows.nodes)
-    return Forest.strongest_first(joined, weight, rows.nodes)
+    weight = _cosine(units, joined // pairs.nodes, joined % pairs.nodes)
+    return Forest.strongest_first(joined, weight, pairs.nodes)
 
 
-def _renewed(rows: Rows, group: Tensor, value: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+def _renewed(
+    pairs: Similarities, group: Tensor, value: Tensor, other: Tensor
+) -> tuple[Tensor, Tensor]:
     """Returns the nearest node outside of its group for every node that may decide for the group.
 
     An old similarity bounds the new one from above, so a node whose old one lies below what
@@ -141,7 +143,7 @@ def _renewed(rows: Rows, group: Tensor, value: Tensor, other: Tensor) -> tuple[T
         if turn == 0:
             promising = value[stale] >= _highest(group, value, inside)[group[stale]]
             stale = stale[promising]
-        value[stale], other[stale] = rows.best(stale, group)
+        value[stale], other[stale] = pairs.best(stale, group)
     return value, other
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from framesift.run import report_progress
+from framesift.run import report_progress, stoppable
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens
+
+NEVER = -2.0
+"""Similarity where there is nothing to compare with: below every cosine."""
 
 
 def top(values: Tensor, allowed: Tensor, count: int) -> Tensor:
@@ -79,6 +82,16 @@ def components(count: int, first: Tensor, second: Tensor) -> Tensor:
             label = root
 
 
+def ranks_in_frames(values: Tensor, live: Tensor) -> Tensor:
+    """Returns the place of each token among those of its frame, lowest value first, `(T, N)`.
+
+    Tokens that are not live come last.
+    """
+    order = values.masked_fill(~live, torch.inf).argsort(dim=1, stable=True)
+    places = torch.arange(live.shape[1], device=live.device).expand_as(order)
+    return torch.empty_like(order).scatter_(1, order, places)
+
+
 def divided(values: Tensor, by: float) -> Tensor:
     """Returns `values / by` to the last bit on every device.
 
@@ -105,6 +118,17 @@ def cosine(a: Tensor, b: Tensor, length_a: Tensor, length_b: Tensor) -> Tensor:
     value: Tensor = torch.linalg.vecdot(a, b) / (length_a * length_b).clamp_min(1e-30)
     alike = (length_a == 0) & (length_b == 0)
     return rounded(value.masked_fill(alike, 1.0)).clamp(-1.0, 1.0)
+
+
+def frame_means(tokens: VideoTokens) -> Tensor:
+    """Returns the mean of the live tokens of each frame, float64 `(T, D)`; 0 without any."""
+    frames = zip(tokens.features, tokens.live[..., None], strict=True)
+    return torch.stack(
+        [
+            frame.double().where(live, 0).sum(0) / live.sum().clamp_min(1)
+            for frame, live in stoppable(frames)
+        ]
+    )
 
 
 def similarity_to_mean(frame: Tensor) -> Tensor:

@@ -12,15 +12,15 @@ RESOLUTION = 1e-7
 
 
 def cosines(a: Tensor, b: Tensor) -> Tensor:
-    """Returns the cosine of each row of `a` `(R, D)` to each of `b` `(S, D)`, float64 `(R, S)`.
+    """Returns the cosine of each row of `a` `(..., R, D)` to each of `b` `(..., S, D)`, float64.
 
     As `_ops.similarity` has it: rounded to 1e-6, a zero vector is like another one only.
     """
     a, b = a.double(), b.double()
-    lengths = torch.linalg.vector_norm(a, dim=1), torch.linalg.vector_norm(b, dim=1)
-    alike = (lengths[0] == 0)[:, None] & (lengths[1] == 0)
-    units = a / lengths[0].clamp_min(1e-30)[:, None], b / lengths[1].clamp_min(1e-30)[:, None]
-    value: Tensor = (units[0] @ units[1].T).masked_fill(alike, 1.0)
+    lengths = torch.linalg.vector_norm(a, dim=-1), torch.linalg.vector_norm(b, dim=-1)
+    alike = (lengths[0] == 0)[..., :, None] & (lengths[1] == 0)[..., None, :]
+    units = [x / n.clamp_min(1e-30)[..., None] for x, n in zip((a, b), lengths, strict=True)]
+    value: Tensor = (units[0] @ units[1].mT).masked_fill(alike, 1.0)
     return _ops.rounded(value).clamp(-1.0, 1.0)
 
 

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from framesift.run import stoppable
-from framesift.strategies._static import NEVER, FrameRun, stillest
+from framesift.strategies import _ops
+from framesift.strategies._static import FrameRun, stillest
 
 
 def best_segments(
@@ -24,7 +25,7 @@ def best_segments(
     lengths = best_lengths(similarity > threshold, window)[1][::-1]
     stops = torch.tensor(lengths).cumsum(0)
     spans = list(zip((stops - torch.tensor(lengths)).tolist(), stops.tolist(), strict=True))
-    alone = similarity.new_full((similarity.shape[1],), NEVER)
+    alone = similarity.new_full((similarity.shape[1],), _ops.NEVER)
     likeness = torch.stack(
         [
             similarity[start : stop - 1].amin(0) if stop - start > 1 else alone

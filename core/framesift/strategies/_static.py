@@ -13,9 +13,6 @@ from framesift.strategies import _ops
 from framesift.strategies._rows import PlanRows
 from framesift.types.tokens import VideoTokens
 
-NEVER = -2.0
-"""Similarity where a token takes no part: below every cosine."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameRun:
@@ -99,14 +96,14 @@ def stillest(likeness: Tensor, lengths: Tensor, *, threshold: float, allowed: in
 def to_next(tokens: VideoTokens) -> Tensor:
     """Returns the cosine of each token to the one after it at its place, float64 `(T - 1, N)`.
 
-    It is on the CPU, and `NEVER` where one of the two takes no part.
+    It is on the CPU, and `_ops.NEVER` where one of the two takes no part.
     """
     pairs = zip(tokens.features[:-1], tokens.features[1:], strict=True)
     alike = [_ops.similarity(a.double(), b.double()) for a, b in stoppable(pairs)]
     if not alike:
         return torch.zeros(0, tokens.tokens_per_frame, dtype=torch.float64)
     both = tokens.live[1:] & tokens.live[:-1]
-    return torch.stack(alike).masked_fill(~both, NEVER).cpu()
+    return torch.stack(alike).masked_fill(~both, _ops.NEVER).cpu()
 
 
 def _group(start: int, stop: int, mask: Tensor) -> Group:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from framesift.run import stoppable
 from framesift.strategies import _ops
+from framesift.strategies._pairwise import cosines
 from framesift.strategies.base import ScoreStrategy, Signal
 from framesift.types.tokens import VideoTokens
 
@@ -65,7 +66,7 @@ class CDPruner(ScoreStrategy):
         count = min(most, int(FIRST_LOOK * budget / len(live)) + 1)
         while True:
             for some in going.nonzero().flatten().split(at_once):
-                kernel = _kernel(tokens.features[some])
+                kernel = cosines(tokens.features[some], tokens.features[some])
                 process[some], gain[some] = _greedy(kernel, weight[some], live[some], count=count)
             order = _first_chosen(process, gain)
             if count == most:
@@ -103,16 +104,6 @@ def _relevance(similarity: Tensor, live: Tensor) -> Tensor:
     low, high = similarity[live].min(), similarity[live].max()
     scaled = (similarity - low) / (high - low).clamp_min(1e-30)
     return torch.where(high > low, scaled, torch.ones_like(scaled))
-
-
-def _kernel(features: Tensor) -> Tensor:
-    """Returns the cosines within each frame `(T, N, N)`, rounded like `_ops.similarity`."""
-    wide = features.double()
-    length = torch.linalg.vector_norm(wide, dim=-1, keepdim=True)
-    unit = wide / length.clamp_min(1e-30)
-    empty = (length == 0).double()
-    cosine = unit @ unit.transpose(1, 2) + empty @ empty.transpose(1, 2)
-    return _ops.rounded(cosine).clamp(-1.0, 1.0)
 
 
 def _greedy(kernel: Tensor, weight: Tensor, live: Tensor, *, count: int) -> tuple[Tensor, Tensor]:

@@ -49,10 +49,8 @@ class DyCoke(ScoreStrategy):
         whole &= live
         spread = _ops.evenly_spaced(whole.flatten(), budget).view_as(whole)
         alike = _to_earlier(tokens)
-        order = alike.masked_fill(~live, torch.inf).argsort(dim=1, stable=True)
-        places = torch.arange(tokens.tokens_per_frame, device=live.device).expand_as(order)
         # Frames take turns, so that each gets the same share and the least similar the remainder.
-        turn = torch.empty_like(order).scatter_(1, order, places)
+        turn = _ops.ranks_in_frames(alike, live)
         return torch.where(whole, 1.0 + spread, -4.0 * turn - 4 - alike.double())
 
 
@@ -65,14 +63,14 @@ def _group_length(counts: list[int], budget: int) -> int:
 
 
 def _to_earlier(tokens: VideoTokens) -> Tensor:
-    """Returns the cosine of tokens to their place in the frame compared with, -2 without one.
+    """Returns the cosine of each token to its place in the frame compared with, `(T, N)`.
 
-    This is `(T, N)`, and the first frame has nothing to be compared with.
+    It is `_ops.NEVER` in the first frame, and where that place takes no part.
     """
-    rows = [torch.full_like(tokens.features[0, :, 0], -2.0, dtype=torch.float32)]
+    rows = [torch.full_like(tokens.features[0, :, 0], _ops.NEVER, dtype=torch.float32)]
     for index in stoppable(range(1, tokens.frame_count)):
         earlier = index & (index - 1)
         current, before = tokens.features[index].float(), tokens.features[earlier].float()
         alike = _ops.similarity(current, before)
-        rows.append(alike.masked_fill(~tokens.live[earlier], -2.0))
+        rows.append(alike.masked_fill(~tokens.live[earlier], _ops.NEVER))
     return torch.stack(rows)

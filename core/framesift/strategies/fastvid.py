@@ -21,9 +21,6 @@ from framesift.types.options import Count, Share, Similarity
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens
 
-NEVER = -2.0
-"""Similarity to a centre that is not there: below every cosine."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class FastVid(ImportanceStrategy):
@@ -90,12 +87,7 @@ class FastVid(ImportanceStrategy):
         """Returns the frames at which a segment begins, without the first."""
         if tokens.frame_count == 1:
             return []
-        means = torch.stack(
-            [
-                frame.double().where(alive[:, None], 0).mean(0)
-                for frame, alive in stoppable(zip(tokens.features, tokens.live, strict=True))
-            ]
-        )
+        means = _ops.frame_means(tokens)
         alike = _ops.similarity(means[:-1], means[1:])
         cut = (alike < self.threshold).index_fill(
             0, torch.argsort(alike, stable=True)[: self.segments - 1], True
@@ -179,7 +171,7 @@ def _nearest(
     rows, sources = [], []
     for frame, (vector, mask) in enumerate(stoppable(zip(features, others, strict=True))):
         places = mask.nonzero().flatten()
-        alike = torch.nn.functional.pad(cosines(vector[places], vectors), (0, 1), value=NEVER)
+        alike = torch.nn.functional.pad(cosines(vector[places], vectors), (0, 1), value=_ops.NEVER)
         best = first[:-1] + alike[:, columns].argmax(2)
         taken = ~(is_center[frame, places, None] & (own_frame == frame))
         rows.append(best[taken])

@@ -15,8 +15,6 @@ from framesift.types.options import Similarity
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens
 
-FIRST = -2.0
-"""Similarity of a token that has none before it at its place: below every cosine."""
 LEAST_MERGED = 0.1
 """Share of the tokens below which another round of merging is not worth its while."""
 
@@ -64,7 +62,7 @@ class FrameFusion(Strategy):
             count, excess = int(mergeable.sum()), len(means) - budget
             met = count >= excess or count < LEAST_MERGED * len(means)
             if met:
-                firsts = int((similarity == FIRST).sum())
+                firsts = int((similarity == _ops.NEVER).sum())
                 mergeable = ~_most(-similarity, max(budget, firsts), head)
             means, run, size = _fold(means, ~mergeable)
             places, head = places[~mergeable], head[~mergeable]
@@ -84,8 +82,8 @@ def _most(values: Tensor, count: int, source: Tensor) -> Tensor:
 def _to_previous(means: Tensor, places: Tensor) -> Tensor:
     """Returns the cosine of each token to the one before it at its place, `(V,)`."""
     similarity = _ops.similarity(means[1:], means[:-1])
-    similarity = similarity.masked_fill(places[1:] != places[:-1], FIRST)
-    return torch.cat([similarity.new_full((1,), FIRST), similarity])
+    similarity = similarity.masked_fill(places[1:] != places[:-1], _ops.NEVER)
+    return torch.cat([similarity.new_full((1,), _ops.NEVER), similarity])
 
 
 def _fold(means: Tensor, heads: Tensor) -> tuple[Tensor, Tensor, Tensor]:

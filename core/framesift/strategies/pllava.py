@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_max_pool3d
 
 from framesift.run import stoppable
+from framesift.strategies._rows import averaged
 from framesift.strategies.base import Strategy
 from framesift.types.options import Count
 from framesift.types.plan import TokenPlan
@@ -90,7 +91,7 @@ def _pooled(live: Tensor, layout: Layout) -> TokenPlan:
     return TokenPlan.from_entries(
         dst=dst,
         src=src[taken],
-        weight=1.0 / torch.bincount(dst).double()[dst],
+        weight=averaged(dst),
         num_in=live.numel(),
         num_out=len(filled),
         tokens_per_frame=height * width,

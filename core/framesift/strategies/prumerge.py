@@ -109,7 +109,7 @@ class PruMerge(KeyedStrategy):
         attention: Tensor,
     ) -> None:
         """Adds a row for each kept token: itself, and its nearest others times their attention."""
-        alike = cosines(metric[own], metric).masked_fill(~live, -2.0)
+        alike = cosines(metric[own], metric).masked_fill(~live, _ops.NEVER)
         alike[torch.arange(len(own), device=own.device), own] = -3.0
         count = min(self.neighbors, int(live.sum()) - 1)
         nearest = torch.argsort(alike, dim=1, descending=True, stable=True)[:, :count]

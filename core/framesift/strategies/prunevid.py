@@ -13,7 +13,7 @@ from torch import Tensor
 from framesift.run import stoppable
 from framesift.strategies import _ops
 from framesift.strategies._rows import PlanRows, averaged
-from framesift.strategies._static import NEVER, FrameRun, groups, stillest
+from framesift.strategies._static import FrameRun, groups, stillest
 from framesift.strategies.base import Strategy
 from framesift.strategies.dpc_knn import cluster
 from framesift.strategies.shares import floors
@@ -89,13 +89,7 @@ class PruneVid(Strategy):
 
     def _spans(self, tokens: VideoTokens) -> list[tuple[int, int]]:
         """Returns the first frame of each segment and the one after its last."""
-        live = tokens.live[..., None]
-        means = torch.stack(
-            [
-                frame.double().where(alive, 0).sum(0) / alive.sum().clamp_min(1)
-                for frame, alive in stoppable(zip(tokens.features, live, strict=True))
-            ]
-        )
+        means = _ops.frame_means(tokens)
         count = max(1, int(len(means) * self.segments))
         return _refined(cluster(means, count, self.frame_neighbors).label.tolist())
 
@@ -127,7 +121,7 @@ def _refined(labels: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def _mean_pair(tokens: VideoTokens, start: int, stop: int) -> Tensor:
-    """Returns the mean cosine of each place's pairs of frames `(N,)`, `NEVER` without a pair.
+    """Returns the mean cosine of each place's pairs of frames `(N,)`, `NEVER` without any.
 
     The pairs are not formed: the squared length of a sum of unit vectors holds them all.
     """
@@ -140,7 +134,7 @@ def _mean_pair(tokens: VideoTokens, start: int, stop: int) -> Tensor:
     count = stop - start
     pairs = total.square().sum(1) - (count - empty) + empty * (empty - 1)
     mean = _ops.rounded(_ops.divided(pairs, max(1, count * (count - 1))))
-    return mean.masked_fill(~tokens.live[start:stop].all(0) | (count < 2), NEVER)
+    return mean.masked_fill(~tokens.live[start:stop].all(0) | (count < 2), _ops.NEVER)
 
 
 def _counts(sizes: Sequence[int], budget: int, whole: int) -> list[int]:

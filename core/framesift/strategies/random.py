@@ -20,10 +20,10 @@ class Random(ScoreStrategy):
     cost: ClassVar[str] = "O(T N log T N)"
 
     seed: int = 0
-    """Another one draws other tokens."""
+    """Seed of the choice; another one draws other tokens."""
 
     def score(self, tokens: VideoTokens, budget: int) -> Tensor:
-        """Returns the lot of each token, uniform in [0, 1), `(T, N)`."""
+        """Returns a random number for each token, uniform in [0, 1), `(T, N)`."""
         generator = torch.Generator().manual_seed(self.seed)
-        lots = torch.rand(tokens.features.shape[:2], generator=generator, dtype=torch.float64)
-        return lots.to(tokens.features.device)
+        drawn = torch.rand(tokens.features.shape[:2], generator=generator, dtype=torch.float64)
+        return drawn.to(tokens.features.device)

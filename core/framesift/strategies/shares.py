@@ -7,6 +7,8 @@ from itertools import accumulate, pairwise
 
 import torch
 
+from framesift.strategies import _ops
+
 
 def shares(sizes: Sequence[int], total: int) -> list[int]:
     """Returns `total` split in proportion to `sizes`, each share its exact part rounded up or down.
@@ -43,6 +45,5 @@ def floors(sizes: Sequence[int], total: int) -> list[int]:
     counts = torch.bincount(owner[order[share < last]], minlength=len(sizes))
     following = owner[order[share == last]]
     missing = total - int(counts.sum())
-    steps = ((2 * torch.arange(missing) + 1) * len(following)) // (2 * max(1, missing))
-    counts[following[steps]] += 1
+    counts[following[_ops.evenly(len(following), missing)]] += 1
     return [int(count) for count in counts]

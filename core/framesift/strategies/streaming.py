@@ -11,7 +11,6 @@ from torch import Tensor
 
 from framesift.errors import BudgetError, InvalidTokensError
 from framesift.strategies import _ops
-from framesift.strategies.temporal import Temporal
 from framesift.types.options import number, whole
 
 WINDOW_SECONDS: Final = 60.0
@@ -54,7 +53,6 @@ class StreamingCompressor:
             InvalidOptionError: `threshold` is out of range.
             BudgetError: `tokens_per_minute` is below 1.
         """
-        Temporal(threshold=threshold)
         if tokens_per_minute is not None:
             tokens_per_minute = whole(
                 "tokens_per_minute", tokens_per_minute, "token", error=BudgetError

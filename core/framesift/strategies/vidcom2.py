@@ -50,9 +50,7 @@ class VidCom2(ScoreStrategy):
         live = tokens.live
         in_video, in_frame = _commonness(tokens)
         common = in_video + in_frame
-        order = common.masked_fill(~live, torch.inf).argsort(dim=1, stable=True)
-        places = torch.arange(tokens.tokens_per_frame, device=live.device).expand_as(order)
-        rank = torch.empty_like(order).scatter_(1, order, places)
+        rank = _ops.ranks_in_frames(common, live)
         within = rank < _frame_shares(in_video, live, budget)[:, None]
         # A sum of ten Gaussians is at most 10, which keeps the three tiers apart.
         return 16.0 * within + 16.0 * (rank == 0) - common
