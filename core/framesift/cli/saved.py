@@ -32,10 +32,10 @@ def answering(vlm: str | None, videos: Sequence[str | framesift.CompressedVideo]
     if vlm is not None or made is None:
         return vlm
     if "trust_remote_code" in made.encoder:
-        from framesift.vlms.origin import maker
+        from framesift.vlms.origin import maker_of
 
         raise InvalidOptionError(
-            f"the tokens of {made.uri[:200]!r} were made by {maker(made)!r} with code of its own, "
-            "which is not run because a report names it; pass --vlm"
+            f"the tokens of {made.uri[:200]!r} were made by {maker_of(made.encoder)!r} with code "
+            "of its own, which is not run because a report names it; pass --vlm"
         )
     return made.encoder

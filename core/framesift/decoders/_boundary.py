@@ -39,7 +39,7 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def check_pixels(name: str, width_px: int, height_px: int, max_pixels: int) -> None:
-    """Returns where the pictures of the file called `name` may be decoded.
+    """Refuses a file called `name` whose pictures are too large.
 
     Raises:
         VideoTooLargeError: they have more pixels than `max_pixels`.

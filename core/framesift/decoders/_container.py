@@ -130,7 +130,7 @@ def decode(packet: Packet[Stream], *, is_intact: bool = False) -> list[VideoFram
 
 
 def is_picture(stream: Stream) -> bool:
-    """Returns whether the stream is no video but the cover of an album or film."""
+    """Returns whether the stream is the cover of an album or film."""
     return bool(stream.disposition & Disposition.attached_pic)
 
 

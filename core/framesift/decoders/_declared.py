@@ -13,7 +13,7 @@ TIMESTAMP_SCALE, DURATION = 0x2AD7B1, 0x4489
 LEFT_OPEN: Final = 0xFFFFFFFF
 """Length of a RIFF part that was written to where nothing could be filled in later."""
 MOST_ELEMENTS: Final = 10_000
-"""Most parts of a file that are looked at, which is no bound to any real one."""
+"""Most parts of a file that are looked at, more than any real one has."""
 
 
 def breaks_off(path: Path, format_name: str) -> bool | None:
@@ -38,7 +38,7 @@ def breaks_off(path: Path, format_name: str) -> bool | None:
 def declared_seconds(path: Path, format_name: str) -> float | None:
     """Returns how long a Matroska file says that it is, None for what does not say or compute it.
 
-    libav makes a guess of its own where the file says nothing, which is not to be told from this.
+    libav fills in a guess where the file says nothing, which looks the same.
     """
     if not format_name.startswith("matroska"):
         return None

@@ -38,10 +38,6 @@ def described(jumps: Sequence[Jump], time_base: Fraction, zero_seconds: float) -
     )
 
 
-def no_sound() -> None:
-    """Returns that no sound is heard."""
-
-
 class Mender:
     """Moves packets, in decode order, so that each part of a stream follows the one before.
 
@@ -70,13 +66,13 @@ class Mender:
         self._shown: int | None = None
         self._shown_until = 0
 
-    def move(self, packet: Stamp, heard_seconds: Callable[[], float | None] = no_sound) -> int:
+    def move(self, packet: Stamp, heard_seconds: Callable[[], float | None] = lambda: None) -> int:
         """Returns what is to be added to the times of the next packet.
 
         Args:
             packet: its own times; a decoding time that is missing follows the one before.
             heard_seconds: returns up to when the sound ran on without a jump of its own, None where
-                it jumped or there is none. A picture that stands while sound goes on is no jump.
+                it jumped or without sound. A picture that stands while sound goes on is not a jump.
         """
         dts, pts, duration = packet.dts, packet.pts, packet.duration
         if self._jumps(packet, heard_seconds):

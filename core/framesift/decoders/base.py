@@ -101,7 +101,7 @@ class Decoder(Part):
             size_px: `(H, W)` to scale to; None for the display size (after pixel aspect and
                 rotation).
             window: largest number of frames held at once; fewer where they are very large.
-            warn: told once, with counts and times, where damage cost frames, and where the clock
+            warn: called once, with counts and times, where damage cost frames, and where the clock
                 of the file jumps.
 
         Raises:
@@ -146,7 +146,7 @@ class Decoder(Part):
 def _check_request(
     frame_count: int, indices: Sequence[int], size_px: tuple[int, int] | None, window: int
 ) -> None:
-    """Returns where a decoder can do what it is asked for.
+    """Refuses a request that no decoder can meet.
 
     Raises:
         InvalidOptionError: an index, the size or the window is out of range.

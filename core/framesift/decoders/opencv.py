@@ -19,12 +19,12 @@ from framesift.errors import CorruptVideoError, DecodeError
 
 @dataclass(frozen=True, kw_only=True)
 class OpencvDecoder(Decoder):
-    """Grabs every frame in order and retrieves the asked ones; never seeks.
+    """Grabs every frame in order and retrieves the requested ones; never seeks.
 
-    OpenCV tells the times of frames only while it decodes, and not how late a stream starts, so
+    OpenCV gives the times of frames only while it decodes, and not how late a stream starts, so
     the index comes from the packets, as in `pyav`; `CAP_PROP_POS_MSEC` only says which frame was
     grabbed. Its limits: the first video stream of a file only, no AV1 in the wheels, wrong pixels
-    for interlaced video (OpenCV 5.0), and concealed damage that cannot be told from good frames.
+    for interlaced video (OpenCV 5.0), and concealed damage that looks like good frames.
     """
 
     summary: ClassVar[str] = "OpenCV: every frame in order, for comparison"

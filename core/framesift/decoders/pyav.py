@@ -1,4 +1,4 @@
-"""Decodes with libav through PyAV: exact times, little memory, jumps over what is not asked."""
+"""Decodes with libav through PyAV: exact times, little memory, no frame too many."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from framesift.decoders.seeking import SeekingReader
 
 @dataclass(frozen=True, kw_only=True)
 class PyavDecoder(Decoder):
-    """Decodes forward and converts only the frames that were asked for.
+    """Decodes forward and converts only the requested frames.
 
     It jumps to a keyframe where that leaves enough frames out, which keeps sparse sampling of long
     videos cheap without paying for a jump per frame.

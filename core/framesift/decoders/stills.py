@@ -40,15 +40,12 @@ class WithStills(Decoder):
     videos: Decoder
 
     def reader_spec(self, path: Path) -> str:
-        """Returns what stands in reports for what reads a file."""
+        """Returns the spec string of what reads a file, for reports."""
         return "pillow" if _is_picture(path) else self.videos.spec
 
     def index(self, path: Path) -> FrameIndex:
         """Returns what the file holds; a still is one frame at 0 s."""
-        path = Path(path)
-        with reading(path):
-            is_picture = _is_picture(path)
-        return super().index(path) if is_picture else self.videos.index(path)
+        return super().index(path) if _is_picture(path) else self.videos.index(path)
 
     def decode(
         self,
@@ -60,9 +57,7 @@ class WithStills(Decoder):
         warn: Warn | None = None,
     ) -> Iterator[Frames]:
         """Yields the frames at `indices`, of a still its only one; pictures come one by one."""
-        path = Path(path)
-        with reading(path):
-            is_picture = _is_picture(path)
+        is_picture = _is_picture(path)
         decode = super().decode if is_picture else self.videos.decode
         held = min(window, 1) if is_picture else window
         yield from decode(path, indices, size_px=size_px, window=held, warn=warn)
@@ -186,7 +181,8 @@ def picture_file(image: Image.Image, max_pixels: int = MAX_PIXELS) -> LocalVideo
 
 
 def _is_picture(path: Path) -> bool:
-    with path.open("rb") as file:
+    path = Path(path)
+    with reading(path), path.open("rb") as file:
         return picture_kind(file.read(16)) is not None
 
 

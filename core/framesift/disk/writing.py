@@ -51,7 +51,7 @@ def home_path(path: str | os.PathLike[str], name: str = "path") -> Path:
     """Returns what `as_path` does, with `~` and `~USER` at its start replaced by the home folder.
 
     Raises:
-        InvalidOptionError: it is no path, or there is no such user.
+        InvalidOptionError: it is not a path, or there is no such user.
     """
     given = as_path(path, name)
     try:
@@ -227,7 +227,7 @@ class FileLock:
 
     @classmethod
     def of(cls, path: Path) -> FileLock:
-        """Returns the lock of a file, which is made, empty, where there is none.
+        """Returns the lock of a file, which is made, empty, if it does not exist.
 
         Raises:
             StorageError: another process holds it, or the file cannot be written to.
@@ -249,7 +249,7 @@ class FileLock:
 
 
 def locked(handle: int, seconds: float) -> bool:
-    """Returns whether the lock of an open file was had; one that knows no locks counts as had."""
+    """Returns whether the lock of an open file was taken; True on file systems without locks."""
     if sys.platform == "win32":
         return True
     deadline = time.monotonic() + seconds

@@ -101,7 +101,7 @@ def load_text(model: str, device: str, dtype: torch.dtype) -> ClipText:
     """Returns what compares patches with text; the layers below the last one are dropped.
 
     Raises:
-        ModelError: the checkpoint is no whole CLIP, or has no tokenizer that fits.
+        ModelError: the checkpoint is not a whole CLIP, or has no tokenizer that fits.
     """
     transformers = require("transformers", extra="hf")
     config = cached_first(transformers.CLIPConfig.from_pretrained, model)

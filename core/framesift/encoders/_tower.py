@@ -49,7 +49,7 @@ class VisionTransformer(Encoder):
     feature_layer: ClassVar[int]
     """Which layer gives the features, counted from the end."""
     summary_token: ClassVar[int | None]
-    """Position of the token that sums up the frame, which is dropped; None where there is none."""
+    """Position of the token that sums up the frame, which is dropped; None without one."""
     attention_path: ClassVar[str] = "encoder.layers.{}.self_attn"
     """Where the tower keeps the attention of the layer with that number."""
     options: ClassVar[Mapping[str, Any]] = MappingProxyType({})

@@ -72,7 +72,7 @@ class Gate:
 
         Args:
             frames: a window of whole steps, but for the last one of the video.
-            differing: what the method of that name said of it.
+            differing: what the method of that name returned for it.
         """
         step = self.encoder.frames_per_step
         wanted = np.flatnonzero(np.repeat(differing, step)[: len(frames)])

@@ -42,6 +42,7 @@ METADATA: Final = tuple(
 )
 NOT_PUBLIC: Final = tuple(map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20")))
 """Ranges that older versions of Python take for public ones."""
+THIS_NETWORK: Final = ip_network("0.0.0.0/8")
 NAT64: Final = ip_network("64:ff9b::/96")
 
 
@@ -72,16 +73,19 @@ def permitted_addresses(host: str, port: int, limits: FetchLimits) -> list[str]:
 
 def never_permitted(address: str) -> str | None:
     """Returns what `address` is where no setting permits it, else None."""
-    for ip in _meant(address):
+    for ip in _targets(address):
         if any(ip in network for network in METADATA):
             return "a link-local or cloud metadata address"
         if ip.is_loopback:
             continue
-        if ip.is_multicast or ip.is_unspecified or ip.is_link_local or ip.is_reserved:
-            return "an address that no video can be at"
-        if ip.version == 4 and ip in ip_network("0.0.0.0/8"):
-            return "an address that no video can be at"
-        if isinstance(ip, IPv6Address) and ip.is_site_local:
+        if (
+            ip.is_multicast
+            or ip.is_unspecified
+            or ip.is_link_local
+            or ip.is_reserved
+            or ip in THIS_NETWORK
+            or (isinstance(ip, IPv6Address) and ip.is_site_local)
+        ):
             return "an address that no video can be at"
     return None
 
@@ -89,11 +93,12 @@ def never_permitted(address: str) -> str | None:
 def is_public(address: str) -> bool:
     """Returns whether `address`, and each IPv4 address inside of it, is on the public internet."""
     return all(
-        ip.is_global and not any(ip in network for network in NOT_PUBLIC) for ip in _meant(address)
+        ip.is_global and not any(ip in network for network in NOT_PUBLIC)
+        for ip in _targets(address)
     )
 
 
-def _meant(address: str) -> tuple[IPv4Address | IPv6Address, ...]:
+def _targets(address: str) -> tuple[IPv4Address | IPv6Address, ...]:
     """Returns where packets to `address` end: the IPv4 addresses it wraps, else itself."""
     ip = ip_address(address)
     if isinstance(ip, IPv4Address):

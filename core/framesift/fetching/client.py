@@ -1,7 +1,7 @@
 """An HTTP client for links from strangers, over `httpcore` with connections of our own.
 
 It follows redirects itself and judges each, refuses encoded bodies, ignores the environment's
-proxies, and counts every byte. `_connections.py` decides whom it talks to and for how long.
+proxies, and counts every byte. `connections.py` decides whom it talks to and for how long.
 """
 
 from __future__ import annotations

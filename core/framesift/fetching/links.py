@@ -41,7 +41,7 @@ def split_link(uri: str) -> SplitResult:
     """Returns the parts of a URL.
 
     Raises:
-        UnsupportedSourceError: it is none, or longer than any that is used.
+        UnsupportedSourceError: it cannot be parsed, or is longer than any that is used.
     """
     if len(uri) > MAX_ADDRESS:
         raise UnsupportedSourceError(
@@ -63,7 +63,7 @@ def redirected(uri: str, location: str) -> str:
     """Returns where a redirect from `uri` leads.
 
     Raises:
-        UnsupportedSourceError: its target is no URL.
+        UnsupportedSourceError: its target cannot be parsed.
     """
     split_link(location)
     try:
@@ -79,7 +79,7 @@ def checked_link(uri: str, limits: FetchLimits) -> httpcore.URL:
     """Returns the parts of a link that `limits` permit, ready to be requested.
 
     Raises:
-        UnsupportedSourceError: this is no valid link.
+        UnsupportedSourceError: the link is not valid.
         ForbiddenAddressError: the scheme, the port or a user name in it is out of bounds.
     """
     parts = split_link(uri)

@@ -26,7 +26,7 @@ def check_pixel_settings(model: str, settings: Mapping[str, Any]) -> None:
         settings: what its preprocessor file says.
 
     Raises:
-        ModelError: one of them is no number of its kind, or beyond what pictures have.
+        ModelError: one of them is of another type, or beyond what pictures have.
     """
     for name in COLORS:
         if (given := settings.get(name)) is not None and not _is_color(given, name):

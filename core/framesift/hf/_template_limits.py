@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 BASE_STEPS: Final = 500_000
@@ -191,7 +191,7 @@ def dumping(value: Any, *_: Any, indent: Any = None, separators: Any = None, **_
 class Method:
     """A method of texts, lists and tables that templates may call."""
 
-    check: Callable[..., None] | None = field(default=None)
+    check: Callable[..., None] | None = None
     """Counts what it makes, before it does; None where that is no more than it is given."""
 
 

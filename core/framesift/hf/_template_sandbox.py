@@ -58,7 +58,7 @@ def run_template(template: str, values: dict[str, Any]) -> str:
     """Returns what a chat template makes of `values`, as transformers renders it.
 
     Raises:
-        TemplateError: the template is no template, or refuses the values.
+        TemplateError: the template cannot be parsed, or refuses the values.
         TemplateLimitError: it does what templates need not, or too much of it.
     """
     if len(template) > LONGEST:

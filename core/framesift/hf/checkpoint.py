@@ -13,7 +13,7 @@ from framesift.hf._generation_settings import plain_settings
 from framesift.hf._pixel_settings import check_pixel_settings
 from framesift.hf.checkpoint_files import called, read_object
 from framesift.hf.checkpoint_reading import cached_first, cached_path, in_one_line, lacks, reach_hub
-from framesift.hf.tower_checkpoint import SETTINGS, check_size, placed, quiet
+from framesift.hf.tower_checkpoint import SETTINGS, check_size, load_complete, placed
 from framesift.registry import require
 
 TOKENIZERS: Final = ("tokenizer.json", "tokenizer.model", "vocab.json")
@@ -60,9 +60,7 @@ def load_config(model: str, allowed: frozenset[str], trust_remote_code: bool) ->
             f"{called(model)!r} is a model of type {found!r}; this family reads "
             f"{' or '.join(sorted(allowed))}; let framesift.load_vlm pick the family"
         )
-    read = require("transformers", extra="hf").AutoConfig.from_pretrained
-    trust = {"trusted": trust_remote_code, "trust_remote_code": trust_remote_code}
-    config = cached_first(read, model, **trust)
+    config = _read("AutoConfig", model, trust_remote_code)
     text = config.get_text_config()
     for name in NUMBERS:
         if type(number := getattr(text, name, None)) is not int or number < 1:
@@ -101,28 +99,14 @@ def load_model(
     on_gpu = torch.device(where).type != "cpu"
     options: dict[str, Any] = {
         "dtype": "auto" if dtype == "auto" and on_gpu else computing,
-        "use_safetensors": True,
-        # A wrong size would end in an error that does not name the weight.
-        "ignore_mismatched_sizes": True,
-        "attn_implementation": "sdpa",
         "trust_remote_code": trust_remote_code,
-        "output_loading_info": True,
     }
     if quantize is not None:
         options |= {
             "quantization_config": quantization(quantize, torch.device(where).type),
             "device_map": {"": where},
         }
-    with quiet():
-        loaded, info = cached_first(
-            kind.from_pretrained, model, trusted=trust_remote_code, **options
-        )
-    unfit = sorted([*info["missing_keys"], *(name for name, *_ in info["mismatched_keys"])])
-    if unfit:
-        raise ModelError(
-            f"{called(model)!r} has {len(unfit)} weights missing or of another size, such as "
-            f"{unfit[0]!r}; its config.json asks for them; pass a complete checkpoint"
-        )
+    loaded = load_complete(kind, model, trusted=trust_remote_code, **options)
     rows = config.get_text_config().vocab_size
     loaded.generation_config = plain_settings(loaded.generation_config, rows)
     return (loaded if quantize is not None else loaded.to(where)).eval()
@@ -134,14 +118,12 @@ def load_tokenizer(model: str, trust_remote_code: bool) -> Any:
     Raises:
         ModelError: it has none.
     """
-    read = require("transformers", extra="hf").AutoTokenizer.from_pretrained
     if lacks(model, TOKENIZERS):
         raise ModelError(
             f"{called(model)!r} has no tokenizer; add tokenizer.json and tokenizer_config.json of "
             "the model to its folder"
         )
-    trust = {"trusted": trust_remote_code, "trust_remote_code": trust_remote_code}
-    tokenizer = cached_first(read, model, **trust)
+    tokenizer = _read("AutoTokenizer", model, trust_remote_code)
     if not tokenizer.is_fast:
         raise ModelError(
             f"{called(model)!r} has a tokenizer without tokenizer.json, which does not say where "
@@ -192,15 +174,20 @@ def load_image_processor(model: str, trust_remote_code: bool) -> Any:
             f"{called(model)!r} has no {' and no '.join(SETTINGS)}, so that nobody knows how its "
             "pictures are prepared; add the processor files of the model to its folder"
         )
-    read = require("transformers", extra="hf").AutoImageProcessor.from_pretrained
-    trust = {"trusted": trust_remote_code, "trust_remote_code": trust_remote_code}
-    processor = cached_first(read, model, backend="pil", **trust)
+    processor = _read("AutoImageProcessor", model, trust_remote_code, backend="pil")
     check_pixel_settings(model, processor.to_dict())
     return processor
 
 
+def _read(kind: str, model: str, trust_remote_code: bool, **options: Any) -> Any:
+    """Returns what an `Auto` class of transformers reads of a checkpoint."""
+    read = getattr(require("transformers", extra="hf"), kind).from_pretrained
+    options["trust_remote_code"] = trust_remote_code
+    return cached_first(read, model, trusted=trust_remote_code, **options)
+
+
 def load_json(model: str, name: str) -> dict[str, Any]:
-    """Returns what a JSON file of a checkpoint says, nothing where there is no such file.
+    """Returns what a JSON file of a checkpoint holds, an empty dict if there is no such file.
 
     Raises:
         ModelError: the file is damaged.

@@ -79,8 +79,8 @@ def check_files(model: str, folder: Path, *, trusted: bool) -> None:
         trusted: whether its own code may run; its configuration may then choose kernels as well.
 
     Raises:
-        ModelError: a file that is no JSON object, weights elsewhere or pickled, code from
-            elsewhere, or numbers beyond all models.
+        ModelError: a file that does not hold a JSON object, weights elsewhere or pickled, code
+            from elsewhere, or numbers beyond all models.
     """
     for name in (*SMALL, *TOKENIZERS):
         if (folder / name).is_file():
@@ -112,28 +112,16 @@ def read_object(model: str, path: Path) -> dict[str, Any]:
 def _read(model: str, path: Path, changed: int, size: int) -> dict[str, Any]:
     most = MOST_VOCABULARY_BYTES if path.name in TOKENIZERS else MOST_BYTES
     if size > most:
-        raise ModelError(
-            f"{path.name} of {model!r} has {size} bytes, at most {most} are read; take the file "
-            "that came with the model"
-        )
+        raise _unfit(path.name, model, f"has {size} bytes, at most {most} are read")
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         reason = str(error).splitlines()[0]
-        raise ModelError(
-            f"{path.name} of {model!r} is not JSON ({reason}); take the file that came with the "
-            "model"
-        ) from error
+        raise _unfit(path.name, model, f"is not JSON ({reason})") from error
     if not isinstance(found, dict):
-        raise ModelError(
-            f"{path.name} of {model!r} holds {type(found).__name__}, not an object; take the file "
-            "that came with the model"
-        )
+        raise _unfit(path.name, model, f"holds {type(found).__name__}, not an object")
     if path.name not in TOKENIZERS and any(depth > DEEPEST for *_, depth in _settings(found)):
-        raise ModelError(
-            f"{path.name} of {model!r} is nested more than {DEEPEST} deep; take the file that came "
-            "with the model"
-        )
+        raise _unfit(path.name, model, f"is nested more than {DEEPEST} deep")
     return found
 
 
@@ -141,7 +129,7 @@ def shards(model: str, folder: Path) -> list[str]:
     """Returns the names of the files that hold a checkpoint's weights.
 
     Raises:
-        ModelError: its index names what is no safetensors file of the same folder.
+        ModelError: its index names something else than safetensors files of the same folder.
     """
     if not (folder / INDEX).is_file() or (folder / WEIGHTS).is_file():
         return [WEIGHTS]
@@ -154,22 +142,23 @@ def shards(model: str, folder: Path) -> list[str]:
             "read; save the model again with safe_serialization"
         )
     if not names:
-        raise ModelError(
-            f"{INDEX} of {called(model)!r} names no weights in its weight_map; take the file that "
-            "came with the model"
-        )
+        raise _unfit(INDEX, model, "names no weights in its weight_map")
     return sorted(set(names))
+
+
+def _unfit(name: str, model: str, problem: str) -> ModelError:
+    """Returns the error about a file of a checkpoint that must be replaced."""
+    return ModelError(
+        f"{name} of {called(model)!r} {problem}; take the file that came with the model"
+    )
 
 
 def _check_growth(model: str, tokenizer: dict[str, Any]) -> None:
     """Refuses a tokenizer that writes more for a text than tokenizers do: replacements multiply."""
     for _, step, _ in _settings({"": tokenizer.get("post_processor")}):
         if isinstance(step, list) and len(step) > MOST_ADDED:
-            raise ModelError(
-                f"tokenizer.json of {called(model)!r} puts {len(step)} pieces around a text "
-                f"(post_processor), at most {MOST_ADDED} are read; take the file that came with "
-                "the model"
-            )
+            pieces = f"puts {len(step)} pieces around a text (post_processor)"
+            raise _unfit(TOKENIZERS[0], model, f"{pieces}, at most {MOST_ADDED} are read")
     for part in ("normalizer", "decoder"):
         growth = 1.0
         for _, step, depth in _settings({part: tokenizer.get(part)}):
@@ -182,10 +171,8 @@ def _check_growth(model: str, tokenizer: dict[str, Any]) -> None:
                     1.0, len(content) / max(1, len(plain) if isinstance(plain, str) else 1)
                 )
         if growth > MOST_GROWTH:
-            raise ModelError(
-                f"tokenizer.json of {called(model)!r} makes up to {growth:.3g} letters of one "
-                f"({part}), at most {MOST_GROWTH} are read; take the file that came with the model"
-            )
+            letters = f"makes up to {growth:.3g} letters of one ({part})"
+            raise _unfit(TOKENIZERS[0], model, f"{letters}, at most {MOST_GROWTH} are read")
 
 
 def _check_config(model: str, config: dict[str, Any], trusted: bool) -> None:
@@ -228,10 +215,8 @@ def _check_number(model: str, key: str, number: Any) -> None:
         return
     most = next((most for name, most in RANGES if name.fullmatch(key)), 1 << 53)
     if abs(number) > most or (key in POSITIVE and number < 1):
-        raise ModelError(
-            f"{CONFIG} of {called(model)!r} has {key}={number:.10g}, allowed is "
-            f"{'1' if key in POSITIVE else '0'} to {most}; take the file that came with the model"
-        )
+        allowed = f"{'1' if key in POSITIVE else '0'} to {most}"
+        raise _unfit(CONFIG, model, f"has {key}={number:.10g}, allowed is {allowed}")
 
 
 def _check_patches(model: str, config: dict[str, Any]) -> None:
@@ -246,11 +231,8 @@ def _check_patches(model: str, config: dict[str, Any]) -> None:
         sides.append((first, last))
     patches = (sides[0][0] // sides[1][0]) * (sides[0][1] // sides[1][1])
     if patches > MOST_PATCHES:
-        raise ModelError(
-            f"{CONFIG} of {called(model)!r} cuts a picture of image_size={list(sides[0])} into "
-            f"{patches} patches, at most {MOST_PATCHES} are read; take the file that came with the "
-            "model"
-        )
+        cut = f"cuts a picture of image_size={list(sides[0])} into {patches} patches"
+        raise _unfit(CONFIG, model, f"{cut}, at most {MOST_PATCHES} are read")
 
 
 def _settings(config: dict[str, Any]) -> Iterator[tuple[str, Any, int]]:

@@ -55,7 +55,9 @@ def cached_first(
             if not Path(model).is_dir():
                 reach_hub(model)
             with _hub_in_silence():
-                fetch_settings(model)
+                if not Path(model).is_dir():
+                    for name in SMALL:  # which are checked before anything else is read
+                        cached_path(model, name)
                 check_cached(model, trusted=trusted)
                 return read(model, **options)
 
@@ -78,7 +80,7 @@ def folder_of(model: str) -> Path | None:
     try:
         path = cached_path(model, CONFIG, local_files_only=True)
     except OSError:
-        # No hub id either, which whoever reads the checkpoint tells.
+        # Not a hub id either, which reading the checkpoint says.
         return None
     return None if path is None else path.parent
 
@@ -94,13 +96,6 @@ def cached_path(model: str, name: str, *, local_files_only: bool = False) -> Pat
         _raise_exceptions_for_gated_repo=False,
     )
     return None if path is None else Path(path)
-
-
-def fetch_settings(model: str) -> None:
-    """Brings the files from the hub that are checked before anything else is read."""
-    if not Path(model).is_dir():
-        for name in SMALL:
-            cached_path(model, name)
 
 
 @cache
@@ -121,7 +116,7 @@ def reach_hub(model: str) -> None:
     try:
         hub.get_hf_file_metadata(where, timeout=REACH_SECONDS)
     except hub.errors.HfHubHTTPError:
-        # It answers: what it refuses is told by whoever reads the checkpoint.
+        # It answers; reading the checkpoint says what it refuses.
         return
     except (hub.errors.HTTPError, hub.errors.OfflineModeIsEnabled) as error:
         raise ModelError(

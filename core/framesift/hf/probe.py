@@ -37,7 +37,7 @@ class WatchedLayer:
     def attention(self) -> Tensor:
         """Attention `(T, L)` that each token gets, float32; rows sum to 1.
 
-        It comes from the summary token, or from all tokens on average where there is none.
+        It comes from the summary token, or from all tokens on average in a tower without one.
         """
         return self._joined(self._attention)
 
@@ -83,7 +83,7 @@ def watch(
 
     Args:
         module: the attention module of one layer, such as `tower.encoder.layers[-2].self_attn`.
-        summary: position of the token that sums up the picture (CLS), None where there is none.
+        summary: position of the token that sums up the picture (CLS), None without one.
         joined: whether all heads count as one over all channels, instead of their average.
     """
     seen = WatchedLayer(module=module, summary=summary, joined=joined)

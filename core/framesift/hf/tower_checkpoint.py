@@ -85,7 +85,7 @@ def placed(device: str | None, dtype: str) -> tuple[str, torch.dtype]:
     """Returns where a model runs and what it computes in: by default what this machine has.
 
     Raises:
-        InvalidOptionError: not a device, or a GPU where there is none.
+        InvalidOptionError: not a device, or a GPU that this machine lacks.
     """
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -121,36 +121,48 @@ def load_tower(
     kind = getattr(require("transformers", extra="hf"), architecture)
     check_cached(model, trusted=False)
     check_size(model, lambda: kind(config))
-    # Without ignore_mismatched_sizes, a wrong size ends in an error that does not name the weight.
-    options: dict[str, Any] = {
-        "use_safetensors": True,
-        "ignore_mismatched_sizes": True,
-        "dtype": dtype,
-        "attn_implementation": "sdpa",
-    }
-    with quiet():
-        tower, loaded = cached_first(
+    tower = load_complete(kind, model, config=config, dtype=dtype, key_mapping=WITHIN)
+    return tower.to(device).eval()
+
+
+def load_complete(kind: Any, model: str, *, trusted: bool = False, **options: Any) -> Any:
+    """Returns a model of a class of transformers, every weight of it from the checkpoint.
+
+    Args:
+        kind: the class.
+        model: local folder or hub id.
+        trusted: whether the checkpoint may choose code that runs.
+        options: further arguments of `from_pretrained`.
+
+    Raises:
+        ModelError: no such checkpoint, no safetensors in it, or not every weight.
+    """
+    with _quiet():
+        loaded, info = cached_first(
             kind.from_pretrained,
             model,
-            config=config,
+            trusted=trusted,
+            use_safetensors=True,
+            # A wrong size would end in an error that does not name the weight.
+            ignore_mismatched_sizes=True,
+            attn_implementation="sdpa",
             output_loading_info=True,
-            key_mapping=WITHIN,
             **options,
         )
-    unfit = sorted([*loaded["missing_keys"], *(name for name, *_ in loaded["mismatched_keys"])])
+    unfit = sorted([*info["missing_keys"], *(name for name, *_ in info["mismatched_keys"])])
     if unfit:
         raise ModelError(
             f"{called(model)!r} has {len(unfit)} weights missing or of another size, such as "
-            f"{unfit[0]!r}; its config.json asks for them in a {architecture}; pass a complete "
-            "checkpoint"
+            f"{unfit[0]!r}; its config.json asks for them in a {type(loaded).__name__}; pass a "
+            "complete checkpoint"
         )
-    return tower.to(device).eval()
+    return loaded
 
 
 def check_size(model: str, build: Callable[[], Any]) -> None:
     """Refuses a configuration that asks for far more weights than the checkpoint holds.
 
-    Without it, what is missing would be made up in memory before it is found to be missing.
+    Without it, missing weights would be made up in memory before they are reported.
 
     Args:
         model: local folder or hub id.
@@ -168,7 +180,7 @@ def check_size(model: str, build: Callable[[], Any]) -> None:
         with torch.device("meta"):
             asked = sum(weight.numel() for weight in build().parameters())
     except Exception:
-        # Code of a checkpoint's own may need real weights; what is wrong is told by who loads it.
+        # Code of a checkpoint's own may need real weights; loading it says what is wrong.
         return
     if asked > MOST_WEIGHTS_PER_BYTE * held + SPARE_WEIGHTS:
         raise ModelError(
@@ -178,7 +190,7 @@ def check_size(model: str, build: Callable[[], Any]) -> None:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def _quiet() -> Iterator[None]:
     """Hides the listing of weights that a tower leaves unread, and bars where nobody watches."""
     talk = require("transformers.utils.logging", extra="hf")
     level, bars = talk.get_verbosity(), talk.is_progress_bar_enabled()

@@ -57,7 +57,7 @@ class KeptTimeline:
 
     @property
     def decimals(self) -> int:
-        """Digits after the second that tell one tick from the next."""
+        """Decimals of a second that neighbouring ticks need to differ."""
         step = self.ticks_seconds[1] - self.ticks_seconds[0] if len(self.ticks_seconds) > 1 else 1
         return max(0, -math.floor(math.log10(step) + 1e-9))
 
@@ -83,7 +83,7 @@ def timeline(video: CompressedVideo) -> KeptTimeline:
 
 
 def moment_decimals(video: CompressedVideo) -> int:
-    """Returns the digits after the second that tell one sampled frame from the next."""
+    """Returns the decimals of a second that neighbouring sampled frames need to differ."""
     spacing = _spacing(video)
     # Frames sampled each second lie a little off the second.
     return 0 if spacing > 0.9 else 1 if spacing > 0.09 else 2

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, Final
 
-from framesift.sources._markup import plain_line
+from framesift.sources._markup import MAX_LINE, plain_line
 
 MAX_EVENTS: Final = 200_000
-MAX_LINE: Final = 20_000
 
 
 def json3_cues(text: str) -> Iterator[tuple[float, float, list[str]]]:
@@ -20,14 +19,14 @@ def json3_cues(text: str) -> Iterator[tuple[float, float, list[str]]]:
     Events that have not the shape of one are left out.
 
     Raises:
-        ValueError: this is no JSON.
+        ValueError: this is not JSON.
     """
     try:
-        told = json.loads(text)
+        content = json.loads(text)
     except (RecursionError, ValueError) as error:
         reason = str(error).partition(";")[0] or "nested too deep"
         raise ValueError(f"they are not valid JSON: {reason[:80]}") from error
-    events = told.get("events") if isinstance(told, dict) else None
+    events = content.get("events") if isinstance(content, dict) else None
     timed = list(_timed(events[:MAX_EVENTS] if isinstance(events, list) else []))
     starts = [start for start, _, _ in timed]
     following = [later for _, later in pairwise(starts)] + [math.inf]

@@ -6,6 +6,9 @@ import html
 import re
 from typing import Final
 
+MAX_LINE: Final = 20_000
+"""Letters of one line that are read."""
+
 _HTML: Final = r"</?(?:[bius]|ruby|rt|br ?/?)>|</?font(?:[ \t][^<>]{0,200})?>"
 _CLASS: Final = r"(?:\.[\w.-]{1,100})?"
 _TAGS: Final = {

@@ -44,7 +44,7 @@ _NAMES: Final = re.compile(r"https?://\S+|\[[^\[\]]{0,100}\] [^:\s]{1,200}:")
 _NOISE: Final = re.compile(
     r"^(ERROR: )?(\[[^\[\]]{0,100}\] )?|; please report this issue.*|\n.*", re.S
 )
-MOST_TOLD: Final = 1000
+MOST_LETTERS: Final = 1000
 """Letters that are read of one error; some hold the page that caused them."""
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
 
@@ -58,16 +58,16 @@ def plain_error(error: BaseException, uri: str) -> SourceError | StorageError:
     for cause in causes:
         if isinstance(cause, OSError) and cause.errno in FULL:
             return temporary.storage_error(cause.errno)
-    told = " ".join(f"{type(cause).__name__} {str(cause)[:MOST_TOLD]}" for cause in causes[:8])
-    told = _NAMES.sub("", told)
-    if _UNSUPPORTED.search(told):
+    text = " ".join(f"{type(cause).__name__} {str(cause)[:MOST_LETTERS]}" for cause in causes[:8])
+    text = _NAMES.sub("", text)
+    if _UNSUPPORTED.search(text):
         return UnsupportedSourceError(
             f"{uri!r} is not the page of a video; give the link of one video of the site"
         )
     for pattern, meaning in _REASONS:
-        if re.search(f"(?i){pattern}", told):
+        if re.search(f"(?i){pattern}", text):
             return DownloadError(f"{uri!r} brought no video: {meaning}")
-    reason = _NOISE.sub("", str(error)[:MOST_TOLD])
+    reason = _NOISE.sub("", str(error)[:MOST_LETTERS])
     return DownloadError(
         f"{uri!r} brought no video: {reason!r}; update yt-dlp, or download the video yourself and "
         "give the file"

@@ -73,7 +73,7 @@ def _address(uri: object, limits: FetchLimits) -> str:
     """Returns the text that was given as an address, a link with its scheme.
 
     Raises:
-        UnsupportedSourceError: it is no text, or longer than any address.
+        UnsupportedSourceError: it is empty, not text, or longer than any address.
     """
     if not isinstance(uri, str) or not uri.strip():
         raise UnsupportedSourceError(

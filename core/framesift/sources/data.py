@@ -35,7 +35,7 @@ class Data(Source):
         """Returns the bytes as a file; closing it removes the file.
 
         Raises:
-            UnsupportedSourceError: this is no base64.
+            UnsupportedSourceError: this is not base64.
             VideoTooLargeError: there are more bytes than `limits` allow.
             DownloadError: the bytes are neither a video nor a picture.
         """

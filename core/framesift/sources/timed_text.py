@@ -5,20 +5,21 @@ drops a number at a cue's end, and its patterns for tags are slow on hostile lin
 of bounded length whose text holds no time, and tags are taken out here.
 
 Automatic captions roll: each cue repeats the line above the new one. Lines that a cue carries over
-from a cue it touches are dropped, so that every word is told once.
+from a cue it touches are dropped, so that every word occurs once.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Final
 
 from pysubs2 import SSAFile
 from pysubs2.exceptions import Pysubs2Error
 
 from framesift.sources._json_captions import json3_cues
-from framesift.sources._markup import plain_line
+from framesift.sources._markup import MAX_LINE, plain_line
 from framesift.types.video import TimedText
 
 FORMATS: Final = ("json3", "vtt", "srt", "ass", "ssa")
@@ -28,8 +29,6 @@ MAX_BYTES: Final = 8 * 1024**2
 MAX_SECONDS: Final = 99 * 3600.0
 """Cues that begin later are not about any video."""
 MAX_CUES: Final = 200_000
-MAX_LINE: Final = 20_000
-"""Letters of one line that are read."""
 
 _ARROW: Final = "-->"
 _COLON: Final = "\ue000"
@@ -61,7 +60,7 @@ def parse_timed_text(content: str | bytes) -> tuple[TimedText, ...]:
         raise ValueError(
             f"no cues found in {text[:40]!r}; subtitles must be WebVTT, SubRip, ASS or json3"
         )
-    return tuple(_told_once(cues))
+    return tuple(_without_repeats(cues))
 
 
 def decoded(content: bytes) -> str:
@@ -129,7 +128,7 @@ def _blocks(text: str, *, ends_at_blank: bool) -> Iterator[str]:
 
     Args:
         text: of the file.
-        ends_at_blank: whether a blank line ends a cue, and what follows is no part of it.
+        ends_at_blank: whether a blank line ends a cue; what follows does not belong to it.
     """
     before: str | None = None
     inside = blank = False
@@ -158,7 +157,7 @@ def _blocks(text: str, *, ends_at_blank: bool) -> Iterator[str]:
 
 
 def _times(line: str) -> str | None:
-    """Returns a cue's times as both formats write them, None for a line that is none."""
+    """Returns a cue's times as both formats write them, None for a line without them."""
     start, _, end = line.partition(_ARROW)
     first, last = _STAMP.fullmatch(start.strip()), _STAMP.match(end.strip())
     return f"{_clock(first)} {_ARROW} {_clock(last)}" if first and last else None
@@ -182,8 +181,8 @@ def _fitting(cues: Iterable[Cue]) -> Iterator[Cue]:
             yield start, min(max(start, end), MAX_SECONDS), lines
 
 
-def _told_once(cues: list[Cue]) -> Iterator[TimedText]:
-    told: TimedText | None = None
+def _without_repeats(cues: list[Cue]) -> Iterator[TimedText]:
+    latest: TimedText | None = None
     shown: set[str] = set()
     shown_until = float("-inf")
     for start, end, lines in cues:
@@ -191,14 +190,10 @@ def _told_once(cues: list[Cue]) -> Iterator[TimedText]:
         fresh = [line for line in lines if not touches or line not in shown]
         shown, shown_until = set(lines), end
         if fresh:
-            if told:
-                yield told
-            told = TimedText(start_seconds=start, end_seconds=end, text=" ".join(fresh))
-        elif told and lines:
-            told = TimedText(
-                start_seconds=told.start_seconds,
-                end_seconds=max(told.end_seconds, end),
-                text=told.text,
-            )
-    if told:
-        yield told
+            if latest:
+                yield latest
+            latest = TimedText(start_seconds=start, end_seconds=end, text=" ".join(fresh))
+        elif latest and lines:
+            latest = replace(latest, end_seconds=max(latest.end_seconds, end))
+    if latest:
+        yield latest

@@ -140,7 +140,7 @@ def _download(session: Downloader, info: Info, uri: str) -> Path:
     shown = without_secrets(uri)
     with progress_bar("download", unit="B") as bar:
         session.add_progress_hook(
-            lambda told: bar.update(told.get("downloaded_bytes", bar.done) - bar.done)
+            lambda status: bar.update(status.get("downloaded_bytes", bar.done) - bar.done)
         )
         try:
             done = session.process_ie_result(page.whole(info), download=True)

@@ -8,7 +8,7 @@ from torch import Tensor
 from framesift.strategies import _ops
 
 RESOLUTION = 1e-7
-"""Distances are told apart down to this share of the mean squared length of the points."""
+"""Distances are distinguished down to this share of the mean squared length of the points."""
 
 
 def cosines(a: Tensor, b: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Other ways to ask what a synthetic video's truth asks, so that a model learns to be asked."""
+"""Paraphrases of the questions in a synthetic video's truth, for training."""
 
 from __future__ import annotations
 
@@ -152,13 +152,13 @@ def pattern_of(question: str) -> tuple[str, dict[str, str]]:
 
 
 def phrasings(question: str) -> list[str]:
-    """Returns the question and its paraphrases; the question alone where there are none."""
+    """Returns the question and its paraphrases; the question alone if it has none."""
     pattern, parts = pattern_of(question)
     return [question, *(way.format(**parts) for way in PARAPHRASES.get(pattern, ()))]
 
 
 def rephrased(question: str, rng: random.Random) -> str:
-    """Returns one of the ways to ask, by lot."""
+    """Returns one of the ways to ask, at random."""
     return rng.choice(phrasings(question))
 
 

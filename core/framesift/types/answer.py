@@ -46,7 +46,7 @@ class Segment(BaseModel):
         return self.model_dump(mode="json", exclude={"text"})
 
     def caption(self) -> str:
-        """Returns the title, the times, what is said and which colours stand out, as plain text.
+        """Returns the title, the times, the text and the colours that stand out, in lines.
 
         It is never empty, so that a text index can hold videos without a word.
         """

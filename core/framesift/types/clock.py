@@ -31,10 +31,9 @@ def clock(seconds: float, decimals: int = 0) -> str:
     return f"{text}.{part:03d}"[: len(text) + 1 + decimals] if decimals else text
 
 
-def span(start_seconds: float, end_seconds: float, decimals: int = 1) -> str:
+def span(start_seconds: float, end_seconds: float) -> str:
     """Returns a stretch of time in seconds: `"3.0-59.7 s"`."""
-    start, end = cut(start_seconds, decimals), cut(end_seconds, decimals)
-    return f"{start:.{decimals}f}-{end:.{decimals}f} s"
+    return f"{cut(start_seconds, 1):.1f}-{cut(end_seconds, 1):.1f} s"
 
 
 def _milliseconds(seconds: float) -> int:

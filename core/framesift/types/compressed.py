@@ -23,13 +23,13 @@ Side = Annotated[int, Field(ge=1)]
 
 
 class CompressionReport(BaseModel):
-    """What was asked, what came out and what it took; JSON-safe."""
+    """The options, the outcome and the cost of one compression; JSON-safe."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     uri: str
     part_seconds: tuple[float, float] | None = Field(
-        default=None, description="Start and end of the part that is meant, None for all of it."
+        default=None, description="Start and end of the part, None for all of it."
     )
     duration_seconds: float = Field(
         ge=0, description="From the first to the end of the last frame."
@@ -118,7 +118,7 @@ class CompressedVideo:
 
     @property
     def address(self) -> str:
-        """Where it came from, ending in `#t=START,END` where a part of it is meant."""
+        """Where it came from, ending in `#t=START,END` for a part of it."""
         return with_part(self.report.uri, self.report.part_seconds)
 
     def __repr__(self) -> str:

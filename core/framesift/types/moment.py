@@ -14,7 +14,7 @@ class Moment:
     """A stretch of a video with the frame that stands for it."""
 
     segment: Segment
-    """From when to when, what is said there, and why it was kept."""
+    """Start, end, spoken text, and why it was kept."""
     keyframe: Keyframe | None
     """The frame that stands for it; None where a compressed video's file is out of reach."""
 

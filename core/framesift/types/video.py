@@ -27,9 +27,9 @@ class LocalVideo:
     """A video file on this machine; a `with` block removes its temporary folder at the end."""
 
     path: Path | None
-    """The file to decode, or None where only the text was asked for."""
+    """The file to decode, or None for the text alone."""
     uri: str
-    """What the user asked for, without credentials."""
+    """The address that the user gave, without credentials."""
     title: str | None = None
     duration_seconds: float | None = None
     """As the source claims it; `VideoInfo` has the measured one."""
@@ -37,7 +37,7 @@ class LocalVideo:
     subtitles: tuple[TimedText, ...] = ()
     """Subtitles by people where there are any, else automatic captions."""
     part_seconds: tuple[float, float] | None = None
-    """Start and end of the part that is meant, the end may be infinite; None for all of it."""
+    """Start and end of the part, the end may be infinite; None for all of it."""
     truth: dict[str, Any] = field(default_factory=dict)
     """JSON-safe ground truth of a synthetic video, empty for all others."""
     warnings: tuple[str, ...] = ()
@@ -54,7 +54,7 @@ class LocalVideo:
 
     @property
     def address(self) -> str:
-        """`uri`, ending in `#t=START,END` where a part is meant: two parts are two videos."""
+        """`uri`, ending in `#t=START,END` for a part: two parts are two videos."""
         return with_part(self.uri, self.part_seconds)
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor
@@ -26,6 +26,8 @@ from framesift.strategies.base import Strategy, create_strategy
 from framesift.types.budget import Budget
 from framesift.types.tokens import Signals, VideoTokens
 from framesift.vlms._layer_door import Choose, Door, LayerView
+
+INSIDE: Final = "inside the LLM"
 
 _open: ContextVar[tuple[Door, ...]] = ContextVar("framesift_doors", default=())
 """The doors that stand open for this context: other threads do not go through them."""
@@ -44,8 +46,8 @@ def chosen_by(rule: str | Strategy | Choose) -> Choose:
     if not isinstance(rule, str | Strategy):
         return rule
     strategy = create_strategy(rule)
-    if strategy.applies_to != "inside the LLM":
-        fit = [name for name in strategies.names() if _is_inside(strategies.get(name))]
+    if strategy.applies_to != INSIDE:
+        fit = [n for n in strategies.names() if strategies.get(n).applies_to == INSIDE]
         raise InvalidOptionError(
             f"strategy {strategy.spec!r} works on {strategy.applies_to}, where frames are known; "
             f"in_llm takes: {', '.join(fit)}"
@@ -61,10 +63,6 @@ def chosen_by(rule: str | Strategy | Choose) -> Choose:
         return strategy.plan(tokens, count).src.to(view.scores.device)
 
     return choose
-
-
-def _is_inside(part: type[Strategy]) -> bool:
-    return part.applies_to == "inside the LLM"
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Numbers in English words, as vision LLMs were told how many frames they see."""
+"""Numbers in English words, as prompts of vision LLMs count frames."""
 
 from __future__ import annotations
 

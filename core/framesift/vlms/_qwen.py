@@ -140,7 +140,7 @@ class QwenVLM(FamilyVLM):
         return torch.arange(rows * columns)
 
     def timing(self, videos: Sequence[CompressedVideo]) -> dict[str, Any]:
-        """Returns what the model is told of the times of its videos, besides their text."""
+        """Returns the arguments that give the model the times of its videos, besides their text."""
         return {}
 
     def original_positions(self, layout: Layout, videos: Sequence[CompressedVideo]) -> Tensor:
@@ -214,7 +214,7 @@ def frame_gap(video: CompressedVideo, frames_per_step: int) -> float:
     so that a container's clock cannot shift a position by rounding.
 
     Args:
-        video: whose frames are asked for.
+        video: the compressed video.
         frames_per_step: how many of them the model joins.
     """
     times = step_times(video, frames_per_step)

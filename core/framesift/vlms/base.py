@@ -83,7 +83,7 @@ class VLM(Knowledge, Part):
 
     @property
     def item(self) -> Literal["image", "video"]:
-        """What a chat template is told that each item of a video is."""
+        """The type of each item of a video in the messages for a chat template."""
         return self.modality
 
     @abstractmethod
@@ -95,7 +95,7 @@ class VLM(Knowledge, Part):
 
     @cached_property
     def weights(self) -> str:
-        """Digits that tell the checkpoint from others, also of the same name."""
+        """Digits that differ from checkpoint to checkpoint, also of the same name."""
         return fingerprint(self.model)
 
     @cached_property
@@ -174,7 +174,7 @@ class VLM(Knowledge, Part):
         Text is text: `<image>` or `<|im_end|>` in a turn are letters, never the model's own marks.
 
         Args:
-            turns: what was said so far, the user last.
+            turns: the conversation so far, the user last.
             positions: `"original"` leaves every token where it stands in the prompt of the whole
                 videos, `"compact"` counts what is left; `"auto"` is the first one, unless the
                 LLM's context is too short for it, which becomes a warning.

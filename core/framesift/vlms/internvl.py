@@ -65,7 +65,7 @@ class InternVL(FamilyVLM):
 
     @property
     def item(self) -> Literal["image", "video"]:
-        """What a chat template is told that a video is, although its frames go in as images."""
+        """The type of a video in messages, although its frames go in as images."""
         return "video"
 
     @property

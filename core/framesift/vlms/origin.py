@@ -12,7 +12,7 @@ from framesift.encoders import registry as encoders
 from framesift.errors import ModelError
 from framesift.hf.checkpoint_files import called
 from framesift.hf.checkpoint_reading import folder_of
-from framesift.types.compressed import CompressedVideo, CompressionReport
+from framesift.types.compressed import CompressedVideo
 
 if TYPE_CHECKING:
     from framesift.vlms.base import VLM
@@ -27,7 +27,7 @@ _MODEL: Final = re.compile(r"[:,]model=\[?([^],]{1,400})")
 
 
 def fingerprint(model: str) -> str:
-    """Returns 16 digits that tell a checkpoint from others, whatever it is called.
+    """Returns 16 digits that differ from checkpoint to checkpoint, whatever it is called.
 
     They are of its configuration and its weights: of every byte of a small file, of spread samples
     of a large one, which any further training changes.
@@ -62,7 +62,8 @@ def check_origin(video: CompressedVideo, vlm: VLM) -> None:
             tokens no model reads; or they have not the channels that `vlm` takes.
     """
     report, channels, name = video.report, video.tokens.shape[-1], maker_of(vlm.spec)
-    about = f"the tokens of {report.uri[:200]!r} were made by {maker(report)!r}"
+    made_by = maker_of(report.encoder)
+    about = f"the tokens of {report.uri[:200]!r} were made by {made_by!r}"
     cure = "ask with the model that made them, or compress the video again with the one that asks"
     if report.weights is None and report.encoder.partition(":")[0] in encoders.names():
         raise ModelError(
@@ -70,7 +71,7 @@ def check_origin(video: CompressedVideo, vlm: VLM) -> None:
             f"vlm={name!r} and without an encoder"
         )
     if report.weights not in (None, vlm.weights):
-        if maker(report) == name:
+        if made_by == name:
             raise ModelError(
                 f"{about} with other weights (fingerprint {report.weights}) than {name!r} has now "
                 f"({vlm.weights}); {cure}"
@@ -81,11 +82,6 @@ def check_origin(video: CompressedVideo, vlm: VLM) -> None:
             f"{about} and have {channels} channels, {name!r} takes {vlm.width}; compress with its "
             "own encoder: VideoCompressor(encoder=vlm.encoder)"
         )
-
-
-def maker(report: CompressionReport) -> str:
-    """Returns what messages call the model or encoder that made the tokens."""
-    return maker_of(report.encoder)
 
 
 def maker_of(spec: str) -> str:

@@ -18,7 +18,7 @@ MOVED: Final = (
     "so the tokens that were kept are counted anew and their distances in time are lost; sample "
     "fewer frames to keep them"
 )
-"""What it means that positions are compact although nobody asked for it."""
+"""What it means that positions became compact."""
 
 SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 """Half of a character: what is left of bytes that are not UTF-8."""
@@ -79,9 +79,9 @@ def as_messages(
     """Returns a conversation as chat templates take it.
 
     Args:
-        turns: what was said so far.
+        turns: the conversation so far.
         items: of how many items each video is made, in order.
-        kind: what a template is told that each item is, `"image"` or `"video"`.
+        kind: the type of each item, `"image"` or `"video"`.
         write: makes of each text what the template sees of it.
     """
     given, messages = iter(items), []

@@ -104,7 +104,7 @@ class SmolVLM(FamilyVLM):
 
     @property
     def item(self) -> Literal["image", "video"]:
-        """What a chat template is told that each item of a video is."""
+        """The type of each item of a video in the messages for a chat template."""
         return "video" if self.config.model_type == TIMED else "image"
 
     @property
