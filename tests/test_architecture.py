@@ -19,7 +19,7 @@ LAYERS = [
     {"evaluation", "training", "testing", "cli", "__init__", "__main__"},
 ]
 PLURALS = {"sources", "decoders", "encoders", "selectors", "strategies", "vlms"}
-MOST_LINES, MOST_FUNCTION_LINES = 300, 50
+MOST_LINES, MOST_FUNCTION_LINES, MOST_PRIVATE_TESTS = 300, 50, 12
 
 
 def layer_of(room):
@@ -184,6 +184,24 @@ def test_tests_lie_in_folders_named_like_the_rooms_that_they_test():
     tests = Path(__file__).parent / "core"
     for path in tests.rglob("test_*.py"):
         assert PACKAGE.joinpath(path.parent.relative_to(tests)).is_dir(), path
+
+
+def imports_private(path):
+    """Returns whether a test imports something of ours whose name begins with an underscore."""
+    adapters = {folder.name for folder in (PACKAGE.parents[1] / "integrations").glob("*/*_*")}
+    return any(
+        name[0] == "_" and name != "_version"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom)
+        if (node.module or "").partition(".")[0] in {"framesift", "llama_index", *adapters}
+        for names in [(node.module or "").split("."), [alias.name for alias in node.names]]
+        for name in names
+    )
+
+
+def test_tests_import_private_units_only_where_these_have_no_public_face():
+    entering = [path for path in Path(__file__).parent.rglob("*.py") if imports_private(path)]
+    assert len(entering) <= MOST_PRIVATE_TESTS, entering
 
 
 def test_weights_are_never_unpickled():

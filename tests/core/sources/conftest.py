@@ -1,13 +1,18 @@
 import io
 import tempfile
 import threading
+from contextlib import nullcontext
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 
 from framesift.fetching.limits import FetchLimits
+from framesift.sources.yt_dlp import YtDlp
 
 
 @pytest.fixture(scope="session")
@@ -108,3 +113,30 @@ def site():
         yield server
         server.shutdown()
         thread.join()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribedPage(YtDlp):
+    """A page of a video, about which yt-dlp says `info`, or raises it."""
+
+    info: Any
+
+    def session(self, client, folder):
+        def extract_info(uri, *, download):
+            if isinstance(self.info, Exception):
+                raise self.info
+            return self.info
+
+        return nullcontext(SimpleNamespace(extract_info=extract_info))
+
+
+@pytest.fixture
+def described(landing):
+    """Opens a page about which yt-dlp says or raises what is given, without its video."""
+    pytest.importorskip("yt_dlp")
+
+    def described(info, uri="https://a.example/private"):
+        return DescribedPage(info=info).open(uri, FetchLimits(), text_only=True)
+
+    yield described
+    assert list(landing.iterdir()) == []

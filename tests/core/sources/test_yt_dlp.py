@@ -14,7 +14,6 @@ from framesift.errors import (
     VideoTooLargeError,
 )
 from framesift.fetching.limits import FetchLimits
-from framesift.sources import _yt_dlp_page as page
 from framesift.sources.yt_dlp import YtDlp
 from framesift.types.video import TimedText
 
@@ -320,16 +319,18 @@ def test_a_page_that_says_odd_things_still_brings_its_video(site, clip, watch, f
         assert video.part_seconds is None
 
 
-def test_what_is_said_is_read_alone():
-    odd = [None, 1, {}, {"start_time": "x"}, {"start_time": 5, "end_time": 3}]
+ODD_CHAPTERS = [None, 1, {}, {"start_time": "x"}, {"start_time": 5, "end_time": 3}]
+ODD_TRACKS = [None, 1, {"ext": "vtt"}, {"ext": ["vtt"], "url": "x"}, {"ext": "srt", "url": 5}]
+
+
+def test_what_is_said_is_read_alone(described):
     good = {"start_time": 0, "end_time": 2, "title": 7}
-    info = {"chapters": [*odd, good], "title": ["x"], "duration": "9"}
-    assert page.chapters(info) == (TimedText(start_seconds=0.0, end_seconds=2.0, text="7"),)
-    assert (page.title(info), page.duration_seconds(info)) == (None, None)
-    assert page.title({"title": "two\nlines"}) == "two lines"
-    tracks = [None, 1, {"ext": "vtt"}, {"ext": ["vtt"], "url": "x"}, {"ext": "srt", "url": 5}]
-    assert page.best_track({"subtitles": {"en": tracks, 5: []}}, "en") is None
-    assert page.best_track({"subtitles": [1], "automatic_captions": {"en": 5}}, "en") is None
+    video = described({"chapters": [*ODD_CHAPTERS, good], "title": ["x"], "duration": "9"})
+    assert video.chapters == (TimedText(start_seconds=0.0, end_seconds=2.0, text="7"),)
+    assert (video.title, video.duration_seconds) == (None, None)
+    assert described({"title": "two\nlines"}).title == "two lines"
+    assert described({"subtitles": {"en": ODD_TRACKS, 5: []}}).subtitles == ()
+    assert described({"subtitles": [1], "automatic_captions": {"en": 5}}).subtitles == ()
 
 
 def test_a_clip_is_the_part_of_its_video(site, clip, watch):

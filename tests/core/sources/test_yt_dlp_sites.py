@@ -4,7 +4,6 @@ import pytest
 
 from framesift.errors import DownloadError, MissingDependencyError, UnsupportedSourceError
 from framesift.sources import registry
-from framesift.sources._yt_dlp_errors import plain_error
 from framesift.sources.base import open_video
 from framesift.sources.sites import EXTRACTORS, allowed_extractors
 from framesift.sources.yt_dlp import YtDlp
@@ -86,22 +85,23 @@ def test_every_listed_extractor_exists_and_none_is_generic():
         ),
     ],
 )
-def test_errors_of_yt_dlp_become_one_clear_line(message, told):
+def test_errors_of_yt_dlp_become_one_clear_line(described, message, told):
     cause = yt_dlp.utils.ExtractorError(message, expected=True, video_id="live-drm", ie="Example")
     error = yt_dlp.utils.DownloadError(f"ERROR: {cause}\nmore", (type(cause), cause, None))
-    plain = plain_error(error, "https://a.example/private")
-    assert isinstance(plain, DownloadError)
-    assert told in str(plain)
-    assert "\n" not in str(plain)
-    assert "'https://a.example/private'" in str(plain)
+    with pytest.raises(DownloadError) as plain:
+        described(error, "https://a.example/private")
+    assert told in str(plain.value)
+    assert "\n" not in str(plain.value)
+    assert "'https://a.example/private'" in str(plain.value)
 
 
-def test_geo_blocks_and_silent_channels_are_named():
+def test_geo_blocks_and_silent_channels_are_named(described):
     geo = yt_dlp.utils.GeoRestrictedError("no", countries=["DE"])
     wrapped = yt_dlp.utils.DownloadError("ERROR: no", (type(geo), geo, None))
-    assert "in this country" in str(plain_error(wrapped, "https://a.example"))
-    silent = yt_dlp.utils.UserNotLive()
-    assert "live or upcoming" in str(plain_error(silent, "https://a.example"))
+    with pytest.raises(DownloadError, match="in this country"):
+        described(wrapped)
+    with pytest.raises(DownloadError, match="live or upcoming"):
+        described(yt_dlp.utils.UserNotLive())
 
 
 def test_options_come_from_a_spec_string():

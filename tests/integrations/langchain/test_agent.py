@@ -12,8 +12,6 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
 
 import framesift
-from framesift import Answer, Usage
-from langchain_framesift.chat_models import ChatFramesift
 from langchain_framesift.tools import VideoToolkit
 
 CLIP = "synthetic://number?seed=3"
@@ -87,33 +85,14 @@ def test_an_agent_goes_on_where_a_tool_fails(tools):
     assert messages[-1].text == "Done."
 
 
-class Dictated:
-    """Stands for an LLM that follows the tool protocol of `ChatFramesift`."""
-
-    def __init__(self, *texts):
-        self.texts = iter(texts)
-        self.heard = []
-
-    def reply(self, messages, *, generation, evidence):
-        self.heard.append(messages)
-        usage = dict.fromkeys(Usage.model_fields, 0)
-        usage |= {"finish_reason": "stop", "positions": "original"}
-        return Answer(text=next(self.texts), usage=Usage(**usage))
-
-
-def test_chat_framesift_drives_an_agent_by_its_protocol(tools):
+def test_chat_framesift_drives_an_agent_by_its_protocol(tools, dictated_chat):
     call = {"name": "ask_video", "arguments": {"video": CLIP, "question": QUESTION}}
-    dictated = Dictated(json.dumps({"tool_calls": [call]}), "It flashes.")
-
-    class DictatedChat(ChatFramesift):
-        def assistant(self, model):
-            return dictated
-
-    agent = create_agent(DictatedChat(model="tiny"), tools, system_prompt="Look at videos.")
+    chat, shown = dictated_chat(json.dumps({"tool_calls": [call]}), "It flashes.")
+    agent = create_agent(chat, tools, system_prompt="Look at videos.")
     messages = agent.invoke({"messages": [HumanMessage(QUESTION)]})["messages"]
     assert messages[-1].text == "It flashes."
     result = next(message for message in messages if isinstance(message, ToolMessage))
-    first, second = dictated.heard
+    first, second = shown
     assert [message.role for message in first] == ["system", "system", "user"]
     assert json.loads(second[-2].text) == {"tool_calls": [call]}
     assert second[-1].role == "user"
