@@ -39,9 +39,12 @@ def dialogs_of(
     size: int = 2,
     seed: int = 0,
     glimpses: int = 0,
+    **options: float,
 ) -> Dialogs:
     """Returns batches of two clips without glimpses at first."""
-    return Dialogs(clips, tokenizer, special, size=size, seed=seed, glimpses_first=glimpses)
+    return Dialogs(
+        clips, tokenizer, special, size=size, seed=seed, glimpses_first=glimpses, **options
+    )
 
 
 def seen(features: Tensor, facts: Sequence[tuple[str, str]] = FACTS) -> Seen:

@@ -11,7 +11,7 @@ import logging
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Protocol
@@ -42,6 +42,8 @@ from framesift.disk.writing import write_atomically, writing_to
 from framesift.evaluation import provenance
 from framesift.evaluation.provenance import CHANGED, cpu_model, versions
 from framesift.registry import require
+
+Measure = Callable[[Effort, Path | None], Json]
 
 
 class Section(Protocol):
@@ -77,17 +79,17 @@ SECTIONS: Final = {part.__name__.rpartition(".")[2]: part.measure for part in OR
 
 
 def run(
-    names: list[str],
+    sections: Mapping[str, Measure],
     effort: Effort,
     clips: Path | None,
     *,
     unfinished: Path,
     save: Callable[[Json], object] = lambda results: None,
 ) -> Json:
-    """Returns the results of the sections in `names`, with what they were measured on.
+    """Returns the results of `sections`, with what they were measured on.
 
     Args:
-        names: names in `SECTIONS`.
+        sections: what measures each, by name.
         effort: how much is measured.
         clips: folder of more clips.
         unfinished: file that keeps finished sections until all are; a run that was broken off goes
@@ -105,12 +107,12 @@ def run(
         "quick": effort == QUICK,
     }
     done = _finished(unfinished, about)
-    for name in names:
+    for name, measure in sections.items():
         if name not in done:
-            done[name] = _timed(name, effort, clips)
+            done[name] = _timed(measure, effort, clips)
             write_atomically(unfinished, json.dumps(about | {"sections": done}).encode())
     made = datetime.now(UTC).date().isoformat()
-    results = {"made": made, **about, "sections": {name: done[name] for name in names}}
+    results = {"made": made, **about, "sections": {name: done[name] for name in sections}}
     save(results)
     unfinished.unlink(missing_ok=True)
     return results
@@ -133,10 +135,10 @@ def _finished(path: Path, about: Json) -> Json:
     return sections if same_code and earlier == about else {}
 
 
-def _timed(name: str, effort: Effort, clips: Path | None) -> Json:
+def _timed(measure: Measure, effort: Effort, clips: Path | None) -> Json:
     """Returns the results of a section, and how long they took."""
     start = time.perf_counter()
-    results = SECTIONS[name](effort, clips)
+    results = measure(effort, clips)
     return results | {"took_seconds": round(time.perf_counter() - start)}
 
 
@@ -178,7 +180,8 @@ def main(out: Path, only: str | None, clips: Path | None, quick: bool) -> None:
 
     effort = QUICK if quick else FULL
     with writing_to(out):
-        results = run(names, effort, clips, unfinished=out / UNFINISHED, save=save)
+        chosen = {name: SECTIONS[name] for name in names}
+        results = run(chosen, effort, clips, unfinished=out / UNFINISHED, save=save)
     click.echo("\n".join(table_lines(results)))
 
 

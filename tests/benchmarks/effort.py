@@ -19,6 +19,8 @@ class Effort:
     finding_videos: int = 60
     evidence_keeps: tuple[float, ...] = (0.05, 0.1, 0.25, 0.5)
     server_seconds: float = 20.0
+    server_clients: tuple[int, ...] = (1, 2, 4, 8)
+    """How many ask the server at once, one round each."""
     real_models: tuple[str, ...] = ("llava", "llava-onevision", "internvl", "qwen2-5-vl")
     catalogue_rounds: int = 1
     cost_rounds: int = 1

@@ -193,12 +193,11 @@ def test_a_run_that_was_broken_off_goes_on_if_the_code_is_known_to_be_the_same(
         return measure
 
     parts = {name: section(name, breaks=(2,)) for name in ("one", "two")}
-    monkeypatch.setattr(benchmark, "SECTIONS", parts)
     unfinished = tmp_path / benchmark.UNFINISHED
     with pytest.raises(KeyboardInterrupt):
-        benchmark.run(["one", "two"], QUICK, None, unfinished=unfinished)
+        benchmark.run(parts, QUICK, None, unfinished=unfinished)
     assert unfinished.is_file()
-    results = benchmark.run(["one", "two"], QUICK, None, unfinished=unfinished)
+    results = benchmark.run(parts, QUICK, None, unfinished=unfinished)
     assert begun == ["one", "two", *again, "two"]
     assert list(results["sections"]) == ["one", "two"]
     assert not unfinished.exists()
@@ -214,11 +213,11 @@ def test_sections_of_another_effort_are_measured_again(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return {"question": "?", "rows": []}
 
-    monkeypatch.setattr(benchmark, "SECTIONS", {"one": broken, "two": broken})
+    parts = {"one": broken, "two": broken}
     unfinished = tmp_path / benchmark.UNFINISHED
     with pytest.raises(KeyboardInterrupt):
-        benchmark.run(["one", "two"], QUICK, None, unfinished=unfinished)
-    benchmark.run(["one", "two"], FULL, None, unfinished=unfinished)
+        benchmark.run(parts, QUICK, None, unfinished=unfinished)
+    benchmark.run(parts, FULL, None, unfinished=unfinished)
     assert begun == [QUICK, QUICK, FULL, FULL]
 
 

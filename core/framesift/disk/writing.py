@@ -21,8 +21,6 @@ if sys.platform != "win32":  # There files are whole too; the last writer of a f
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-LOCK_SECONDS: Final = 60.0
-"""How long a writer waits for another one of the same folder."""
 _PART: Final = re.compile(r"\..{1,230}\.\d+\.\d+\.part", re.DOTALL)
 _YOUNG_SECONDS: Final = 10.0
 """Age below which an unfinished file may be one whose writer has no lock yet."""
@@ -188,21 +186,25 @@ def storing(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def writing_to(folder: Path) -> Iterator[None]:
+def writing_to(folder: Path, *, wait_seconds: float = 60.0) -> Iterator[None]:
     """Keeps other processes and threads that write results to `folder` out until it ends.
 
     The lock is the folder's own, so no file is left behind and a writer that dies releases it.
 
+    Args:
+        folder: made where it is not there.
+        wait_seconds: how long another writer is waited for.
+
     Raises:
-        StorageError: the folder cannot be made, or somebody has been writing for a minute.
+        StorageError: the folder cannot be made, or somebody has been writing for too long.
     """
     with storing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         handle = None if sys.platform == "win32" else os.open(folder, os.O_RDONLY)
     try:
-        if handle is not None and not locked(handle, LOCK_SECONDS):
+        if handle is not None and not locked(handle, wait_seconds):
             raise StorageError(
-                f"another process has been writing to {str(folder)!r} for {LOCK_SECONDS:g} s; "
+                f"another process has been writing to {str(folder)!r} for {wait_seconds:g} s; "
                 "wait for it, or give another folder"
             )
         sweep(folder)

@@ -21,7 +21,6 @@ from framesift.sources.base import open_video
 
 SIDE_PX = 128
 """Frames are kept at the size that the tiny model's vision tower takes, squashed to a square."""
-PER_SHARD = 250
 SHARES = {
     "quiz": 0.34,
     "changes": 0.08,
@@ -72,10 +71,12 @@ def clip_address(seed: int) -> tuple[str, float]:
     )
 
 
-def make_shards(folder: Path, seeds: Sequence[int], *, processes: int) -> list[Path]:
+def make_shards(
+    folder: Path, seeds: Sequence[int], *, processes: int, per_shard: int = 250
+) -> list[Path]:
     """Writes the clips of `seeds` in shards and returns their folders; finished ones are kept."""
     folder.mkdir(parents=True, exist_ok=True)
-    parts = [seeds[i : i + PER_SHARD] for i in range(0, len(seeds), PER_SHARD)]
+    parts = [seeds[i : i + per_shard] for i in range(0, len(seeds), per_shard)]
     jobs = [(folder / f"{part[0]:07d}", part) for part in parts]
     todo = [job for job in jobs if not (job[0] / "clips.json").is_file()]
     with (

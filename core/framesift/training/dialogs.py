@@ -76,6 +76,7 @@ class Dialogs(torch.utils.data.IterableDataset[dict[str, Tensor]]):
         size: int,
         seed: int,
         glimpses_first: int,
+        share_of_cards: float = CARDS,
     ) -> None:
         """Takes clips, clips of one batch, and for how many batches there are glimpses only."""
         self.clips = sorted(clips, key=lambda clip: len(clip.features))
@@ -85,6 +86,7 @@ class Dialogs(torch.utils.data.IterableDataset[dict[str, Tensor]]):
         self.seed = seed
         self.glimpses_first = glimpses_first
         self.cards = Cards(clips)
+        self.share_of_cards = share_of_cards
         self.glimpsed = [
             clip
             for clip in clips
@@ -94,7 +96,7 @@ class Dialogs(torch.utils.data.IterableDataset[dict[str, Tensor]]):
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         rng = random.Random(self.seed)
         for number in itertools.count():
-            if self.cards.colors[1:] and rng.random() < CARDS:
+            if self.cards.colors[1:] and rng.random() < self.share_of_cards:
                 few = [self.cards.medley(rng) for _ in range(2 * self.size)]
                 yield self.batch(few, Dropping(kind="none", stretched=rng.random() < 0.5), rng)
                 continue

@@ -27,8 +27,6 @@ from benchmarks.effort import Effort
 from benchmarks.process import Json, MeasurementError
 from framesift.registry import require
 
-CLIENTS: Final = (1, 2, 4, 8)
-"""How many ask at once, one round each."""
 QUEUE: Final = 2
 """Requests that may wait: few, so that eight clients meet a full line."""
 CLIP: Final = "synthetic://number?seed=3&seconds=3&width=160&height=90"
@@ -55,7 +53,9 @@ def measure(effort: Effort, clips: Path | None) -> Json:
     with _server() as (port, process):
         _ask(port)
         start_bytes = _resident(process)
-        rows = [_round(port, process, count, effort.server_seconds) for count in CLIENTS]
+        rows = [
+            _round(port, process, count, effort.server_seconds) for count in effort.server_clients
+        ]
     first, last = rows[0], rows[-1]
     peak = max(row["peak_bytes"] for row in rows)
     return {

@@ -6,7 +6,6 @@ import random
 import pytest
 import torch
 
-from framesift.training import dialogs as dialogs_module
 from framesift.training.cards import HOW_MANY, Cards
 from framesift.training.seen import Seen
 from packed_dialogs import dialogs_of, noise
@@ -59,18 +58,14 @@ def test_a_card_that_no_sampled_frame_shows_is_left_out(clips):
     assert "orange" not in Cards([*clips, unseen]).colors
 
 
-def test_batches_are_of_cards_where_colors_can_be_told_apart(
-    clips, processor, special, monkeypatch
-):
-    monkeypatch.setattr(dialogs_module, "CARDS", 1.0)
-    dialogs = dialogs_of(clips, processor.tokenizer, special, size=1)
+def test_batches_are_of_cards_where_colors_can_be_told_apart(clips, processor, special):
+    dialogs = dialogs_of(clips, processor.tokenizer, special, size=1, share_of_cards=1.0)
     for batch in itertools.islice(dialogs, 8):
         seen_in = (batch["positions"].shape[1] - batch["text"].shape[1] - 1) / 9
         assert seen_in in HOW_MANY
 
 
 def test_one_card_alone_makes_no_medley(clips, processor, special, monkeypatch):
-    monkeypatch.setattr(dialogs_module, "CARDS", 1.0)
     monkeypatch.setattr(Cards, "medley", lambda self, rng: pytest.fail("a medley of one card"))
-    dialogs = dialogs_of(clips[:1], processor.tokenizer, special, size=1)
+    dialogs = dialogs_of(clips[:1], processor.tokenizer, special, size=1, share_of_cards=1.0)
     assert len(list(itertools.islice(dialogs, 4))) == 4

@@ -29,9 +29,7 @@ SEEDS = (6, 3)
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory):
     """A shard of each of two clips, drawn by a process of its own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(clips_module, "PER_SHARD", 1)
-        return make_shards(tmp_path_factory.mktemp("clips"), SEEDS, processes=1)
+    return make_shards(tmp_path_factory.mktemp("clips"), SEEDS, processes=1, per_shard=1)
 
 
 def pictures_at(uri, times):
@@ -128,25 +126,24 @@ def drawn(monkeypatch):
 
     context = SimpleNamespace(Pool=lambda processes: Here(given))
     monkeypatch.setattr(clips_module.multiprocessing, "get_context", lambda kind: context)
-    monkeypatch.setattr(clips_module, "PER_SHARD", 2)
     frame = np.zeros((SIDE_PX, SIDE_PX, 3), np.uint8)
     monkeypatch.setattr(clips_module, "_read_back", lambda uri, fps: ([frame], (0.0,), {}))
     return given
 
 
 def test_a_shard_that_is_there_is_not_drawn_again(tmp_path, drawn):
-    first = make_shards(tmp_path, range(4), processes=1)
+    first = make_shards(tmp_path, range(4), processes=1, per_shard=2)
     assert drawn == ["0000000", "0000002"]
-    again = make_shards(tmp_path, range(5), processes=1)
+    again = make_shards(tmp_path, range(5), processes=1, per_shard=2)
     assert drawn == ["0000000", "0000002", "0000004"]
     assert again[:2] == first
     assert [len(shard.clips) for shard in read_shards(again)] == [2, 2, 1]
 
 
 def test_a_shard_that_was_broken_off_is_drawn_again(tmp_path, drawn):
-    (path,) = make_shards(tmp_path, range(2), processes=1)
+    (path,) = make_shards(tmp_path, range(2), processes=1, per_shard=2)
     (path / "clips.json").unlink()
-    make_shards(tmp_path, range(2), processes=1)
+    make_shards(tmp_path, range(2), processes=1, per_shard=2)
     assert drawn == ["0000000", "0000000"]
 
 
