@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from framesift.errors import ModelError
-from framesift.hf.checkpoint_files import called
+from framesift.hf.checkpoint_files import TOKENIZERS, called
 from framesift.hf.checkpoint_reading import cached_first, lacks
 from framesift.hf.letters import text_ids
 from framesift.hf.tower_checkpoint import load_tower, read_config
@@ -22,8 +22,6 @@ logger = logging.getLogger(__name__)
 
 WHOLE: Final = "clip"
 """The `model_type` of a CLIP with both of its towers."""
-TOKENIZERS: Final = ("tokenizer.json", "vocab.json")
-"""Files of which a tokenizer needs at least one."""
 HIGHEST_ENDS: Final = 2
 """The `eos_token_id` of old configurations, where the highest number of a text ends it."""
 ROWS: Final = 8192

@@ -197,7 +197,8 @@ class _Counting(NodeTransformer):
     def visit(self, node: nodes.Node, *args: Any, **kwargs: Any) -> Any:
         if isinstance(node, REFUSED):
             raise TemplateLimitError(f"it uses {type(node).__name__.lower()}, which is not run")
-        size = sum(1 for _ in node.find_all(nodes.Node)) if _repeats(node) else 0
+        repeats = isinstance(node, nodes.For | nodes.Macro)
+        size = sum(1 for _ in node.find_all(nodes.Node)) if repeats else 0
         node = self.generic_visit(node, *args, **kwargs)
         if isinstance(node, nodes.For):
             if node.recursive:
@@ -221,10 +222,6 @@ class _Counting(NodeTransformer):
         call = nodes.Call(nodes.EnvironmentAttribute(name), list(args), [], None, None)
         call.set_environment(self._box)
         return call
-
-
-def _repeats(node: nodes.Node) -> bool:
-    return isinstance(node, nodes.For | nodes.Macro)
 
 
 def _makes(node: nodes.Node) -> bool:

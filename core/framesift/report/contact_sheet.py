@@ -13,7 +13,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from framesift.disk.writing import write_atomically
 from framesift.report.figures import FrameFigure, frame_figures
-from framesift.report.timeline import clock, moment_decimals
+from framesift.report.timeline import moment_decimals
+from framesift.types.clock import clock
 from framesift.types.compressed import CompressedVideo, Keyframe
 from framesift.types.frames import Frames
 

@@ -13,7 +13,8 @@ from PIL import Image
 
 from framesift.disk.writing import write_atomically
 from framesift.report.figures import frame_figures, shrunk
-from framesift.report.timeline import clock, moment_decimals, timeline
+from framesift.report.timeline import moment_decimals, timeline
+from framesift.types.clock import clock
 from framesift.types.compressed import CompressedVideo, CompressionReport, Keyframe, jpeg_url
 from framesift.types.frames import Frames
 

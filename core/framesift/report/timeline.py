@@ -9,10 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from framesift.types.clock import clock
 from framesift.types.compressed import CompressedVideo
-
-__all__ = ["Bar", "KeptTimeline", "clock", "moment_decimals", "timeline"]
 
 STEPS_SECONDS: Final = (
     *(0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30),

@@ -83,7 +83,8 @@ class Keyframes(Selector):
         alike = (CONTRAST * some.quantile(0.9)).clamp(LEAST, self.distinct)
         near = torch.exp(-(times[:, None] - times).abs() * 4 * count / _span(pts_seconds))
         cover = torch.exp(-(share / alike).pow(4)).maximum(NEIGHBOUR * near) + SPREAD * near
-        common = (_same_scene(share) @ lengths.float()).clamp_min(SCENE_FRAMES)
+        same_scene = torch.exp(-(share / SAME_SCENE).square())
+        common = (same_scene @ lengths.float()).clamp_min(SCENE_FRAMES)
         clear = clarity(tokens)[middles]
         weight = lengths * clear / common
         picked, gains = _greedy_cover(cover * clear[:, None], weight, count)
@@ -96,10 +97,6 @@ class Keyframes(Selector):
             (index, gain, _reason(owner, pts_seconds, index, place, unlike[place]))
             for place, (index, gain) in enumerate(zip(middles[picked].tolist(), gains, strict=True))
         ]
-
-
-def _same_scene(share: Tensor) -> Tensor:
-    return torch.exp(-(share / SAME_SCENE).square())
 
 
 def _span(pts_seconds: Tensor) -> float:

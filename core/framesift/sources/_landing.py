@@ -52,7 +52,8 @@ def require_video(path: Path, uri: str) -> None:
             },
             metadata_errors="replace",
         ) as container:
-            moving = [s for s in container.streams.video if not _is_cover(s)]
+            covers = av.stream.Disposition.attached_pic
+            moving = [s for s in container.streams.video if not s.disposition & covers]
     except (av.FFmpegError, ValueError) as error:
         raise DownloadError(not_a_video(uri, "no known video container")) from error
     if not moving:
@@ -62,7 +63,3 @@ def require_video(path: Path, uri: str) -> None:
 def not_a_video(uri: str, found: str) -> str:
     """Returns the message about a download that brought `found` instead of a video."""
     return f"{uri!r} is not a video ({found}); give a direct link to a file such as MP4 or PNG"
-
-
-def _is_cover(stream: av.VideoStream) -> bool:
-    return bool(stream.disposition & av.stream.Disposition.attached_pic)

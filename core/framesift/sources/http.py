@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final
@@ -42,11 +43,8 @@ class Http(Source):
             return LocalVideo(path=None, uri=shown)
         with temporary.kept_on_success() as folder, Client(limits) as client:
             path = folder / "video"
-            response = client.send(uri)
-            try:
+            with closing(client.send(uri)) as response:
                 _save(response, path, shown)
-            finally:
-                response.close()
             return LocalVideo(path=landed(path, shown), uri=shown, temporary_folder=folder)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -155,15 +156,12 @@ def _download(session: Downloader, info: Info, uri: str) -> Path:
 
 
 def _body(client: Client, uri: str) -> bytes:
-    response = client.send(uri)
     body = bytearray()
-    try:
+    with closing(client.send(uri)) as response:
         for chunk in response.chunks:
             body += chunk
             if len(body) > MAX_BYTES:
                 raise DownloadError(f"they are larger than {MAX_BYTES} bytes")
-    finally:
-        response.close()
     if response.status != 200:
         raise DownloadError(f"{without_secrets(uri)!r} answered with status {response.status}")
     return bytes(body)

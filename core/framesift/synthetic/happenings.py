@@ -1,4 +1,4 @@
-"""What can happen in a synthetic scene: each function shows it, tells it and asks about it."""
+"""What can happen in a synthetic scene: each function draws it, records it and asks about it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def move_shape(script: Script, name: tuple[str, str], quarter: tuple[float, floa
     pixels = shape_pixels(shape, color, size)
     sprite = script.show(pixels, script.window(0, 1), (start[0], start[1]), end)
     facts = {"color": color, "shape": shape, "direction": direction}
-    event = script.tell_sprite("shape", sprite, **facts)
+    event = script.sprite_event("shape", sprite, **facts)
     script.ask(f"Which way does the {color} {shape} move?", direction, "direction", event)
     script.ask(f"What color is the {shape}?", color, "color", event)
     return event
@@ -68,7 +68,7 @@ def flash_number(script: Script, window: Window, area: Box) -> None:
     y = script.rng.uniform(area[1], area[3])
     pixels = card_pixels(str(value), 0.28 * script.unit_px, paper=COLORS[color], ink=ink_on(color))
     sprite = script.show(pixels, window, on_lattice((x, y)))
-    event = script.tell_sprite("number", sprite, number=value, color=color, half=half)
+    event = script.sprite_event("number", sprite, number=value, color=color, half=half)
     script.ask("What number flashes in the video?", value, "number", event)
     script.ask(
         "In which half of the picture does the number flash, left or right?", half, "place", event
@@ -85,13 +85,13 @@ def quiz_codes(script: Script, corner: Point) -> None:
     sprite = script.show(
         pixels, script.window(start, start + 0.25), on_lattice(_within_cell(rng, corner))
     )
-    event = script.tell_sprite("code", sprite, text=code)
+    event = script.sprite_event("code", sprite, text=code)
     script.ask("What is the text in the corner?", code, "text", event)
 
 
 def quiz_numbers(script: Script, cells: Sequence[Point]) -> None:
     """Shows two-digit numbers, one at a time, each for a tenth of the video."""
-    rng, told = script.rng, []
+    rng, seen = script.rng, []
     values = rng.sample(range(10, 100), len(cells))
     colors = rng.sample(list(COLORS), len(cells))
     for order, (value, color, cell) in enumerate(zip(values, colors, cells, strict=True)):
@@ -101,29 +101,29 @@ def quiz_numbers(script: Script, cells: Sequence[Point]) -> None:
         )
         window = script.window(start, start + 0.1)
         sprite = script.show(pixels, window, on_lattice(_within_cell(rng, cell)))
-        told.append(script.tell_sprite("number", sprite, number=value, color=color))
-        script.ask(f"Which number is on the {color} card?", value, "number", told[-1])
-    script.ask("What is the first number that flashes?", values[0], "order", *told)
-    script.ask("What is the last number that flashes?", values[-1], "order", *told)
-    script.ask("How many numbers flash in the video?", len(cells), "count", *told)
+        seen.append(script.sprite_event("number", sprite, number=value, color=color))
+        script.ask(f"Which number is on the {color} card?", value, "number", seen[-1])
+    script.ask("What is the first number that flashes?", values[0], "order", *seen)
+    script.ask("What is the last number that flashes?", values[-1], "order", *seen)
+    script.ask("How many numbers flash in the video?", len(cells), "count", *seen)
 
 
 def quiz_shapes(script: Script, cells: Sequence[Point]) -> None:
     """Shows still shapes, each for a fifth of the video, begun one after another."""
-    rng, told = script.rng, []
+    rng, seen = script.rng, []
     names = shape_names(rng, len(cells))
     for order, ((color, shape), cell) in enumerate(zip(names, cells, strict=True)):
         start = 0.8 * (order + rng.uniform(0.0, 0.5)) / len(cells)
         window = script.window(start, start + 0.2)
-        told.append(_show_shape(script, (color, shape), window, _within_cell(rng, cell)))
-        script.ask(f"What color is the {shape}?", color, "color", told[-1])
-    script.ask("How many different shapes appear in the video?", len(cells), "count", *told)
-    ask_presence(script, names, told)
+        seen.append(_show_shape(script, (color, shape), window, _within_cell(rng, cell)))
+        script.ask(f"What color is the {shape}?", color, "color", seen[-1])
+    script.ask("How many different shapes appear in the video?", len(cells), "count", *seen)
+    ask_presence(script, names, seen)
     first, second = rng.sample(range(len(cells)), 2)
     descriptions = [f"{_a(*names[i])} appears" for i in (first, second)]
     question = f"What happens first: {descriptions[0]}, or {descriptions[1]}?"
     answer = descriptions[0] if first < second else descriptions[1]
-    script.ask(question, answer, "order", told[first], told[second])
+    script.ask(question, answer, "order", seen[first], seen[second])
 
 
 def change_shape(script: Script, cells: Sequence[Point], second: Window) -> None:
@@ -134,21 +134,21 @@ def change_shape(script: Script, cells: Sequence[Point], second: Window) -> None
     (color, shape), place, elsewhere = names[0], *(_within_cell(rng, cells[i]) for i in (0, -1))
     turned = rng.choice([other for other in COLORS if other not in dict(names)])
     change = rng.choice(CHANGES).format(turned)
-    told = []
+    seen = []
     if change != "appeared":
-        told.append(_show_shape(script, (color, shape), first, place))
-        script.ask(f"What color is the {shape} at the beginning?", color, "color", told[0])
+        seen.append(_show_shape(script, (color, shape), first, place))
+        script.ask(f"What color is the {shape} at the beginning?", color, "color", seen[0])
     after = (turned, shape) if change.startswith("turned") else (color, shape)
-    told.append(_show_shape(script, after, second, elsewhere if change == "moved" else place))
+    seen.append(_show_shape(script, after, second, elsewhere if change == "moved" else place))
     for name, cell in zip(names[1:], cells[1:-1], strict=True):
-        told.append(_show_shape(script, name, whole, _within_cell(rng, cell)))
-    box = around([event["box"] for event in told if event["attributes"]["shape"] == shape])
+        seen.append(_show_shape(script, name, whole, _within_cell(rng, cell)))
+    box = around([event["box"] for event in seen if event["attributes"]["shape"] == shape])
     near = (max(0.0, second[0] - 1.0), min(second[0] + 1.0, whole[1]))
-    event = script.tell("change", near, box, shape=shape, change=change)
+    event = script.event("change", near, box, shape=shape, change=change)
     script.ask("What changed in the video?", f"the {shape} {change}", "change", event)
     script.ask("Which shape changed?", shape, "change", event)
-    script.ask("How many different shapes appear in the video?", len(names), "count", *told)
-    ask_presence(script, [*names, after], told)
+    script.ask("How many different shapes appear in the video?", len(names), "count", *seen)
+    ask_presence(script, [*names, after], seen)
 
 
 def move_cursor(script: Script, slides: Sequence[Event]) -> None:
@@ -167,23 +167,25 @@ def move_cursor(script: Script, slides: Sequence[Event]) -> None:
 def show_landscape(script: Script, name: str, window: Window) -> Event:
     """Returns the event of a cut to a landscape."""
     script.stage(landscape(name, script.seed(), script.size_px), window, name.capitalize())
-    return script.tell("landscape", window, name=name)
+    return script.event("landscape", window, name=name)
 
 
 def hang_signs(script: Script, windows: Sequence[Window]) -> None:
     """Shows a sign on the wall that changes its text from window to window."""
     signs = script.rng.sample(SIGNS, len(windows))
-    told = []
+    seen = []
     for sign, window in zip(signs, windows, strict=True):
         pixels = card_pixels(sign, 0.11 * script.unit_px, paper=DARK, ink=LIGHT)
-        told.append(script.tell_sprite("text", script.show(pixels, window, (0.52, 0.2)), text=sign))
-    script.ask("What does the sign on the wall say at the beginning?", signs[0], "text", told[0])
-    script.ask("What does the sign on the wall say at the end?", signs[-1], "text", told[-1])
+        seen.append(
+            script.sprite_event("text", script.show(pixels, window, (0.52, 0.2)), text=sign)
+        )
+    script.ask("What does the sign on the wall say at the beginning?", signs[0], "text", seen[0])
+    script.ask("What does the sign on the wall say at the end?", signs[-1], "text", seen[-1])
 
 
 def act(script: Script, windows: Sequence[Window], area: Box) -> list[Event]:
     """Returns one event for each window: a shape that crosses, appears, falls or rises."""
-    rng, told = script.rng, []
+    rng, seen = script.rng, []
     names = shape_names(rng, len(windows))
     for window, (color, shape), action in zip(
         windows, names, rng.sample(ACTIONS, len(windows)), strict=True
@@ -199,25 +201,25 @@ def act(script: Script, windows: Sequence[Window], area: Box) -> list[Event]:
         sprite = script.show(shape_pixels(shape, color, 0.2 * script.unit_px), window, start, end)
         facts = {"color": color, "shape": shape, "action": action}
         description = f"{_a(color, shape)} {action}"
-        told.append(script.tell_sprite("event", sprite, **facts, description=description))
-        script.ask(f"What does the {shape} do?", action, "action", told[-1])
-        script.ask(f"What color is the {shape}?", color, "color", told[-1])
-    _ask_order(script, told)
-    return told
+        seen.append(script.sprite_event("event", sprite, **facts, description=description))
+        script.ask(f"What does the {shape} do?", action, "action", seen[-1])
+        script.ask(f"What color is the {shape}?", color, "color", seen[-1])
+    _ask_order(script, seen)
+    return seen
 
 
-def ask_presence(script: Script, names: Sequence[tuple[str, str]], told: Sequence[Event]) -> None:
+def ask_presence(script: Script, names: Sequence[tuple[str, str]], seen: Sequence[Event]) -> None:
     """Asks about something there or not there, half of the time each."""
     absent = [(color, shape) for color in COLORS for shape in SHAPES if (color, shape) not in names]
     answer = script.rng.choice(["yes", "no"])
-    asked = script.rng.choice(names if answer == "yes" else absent)
-    script.ask(f"Is there {_a(*asked)} in the video?", answer, "presence", *told)
+    thing = script.rng.choice(names if answer == "yes" else absent)
+    script.ask(f"Is there {_a(*thing)} in the video?", answer, "presence", *seen)
 
 
-def ask_next(script: Script, question: str, names: Sequence[str], told: Sequence[Event]) -> None:
-    """Asks what follows one of `names`, which stand in the order of `told`."""
+def ask_next(script: Script, question: str, names: Sequence[str], seen: Sequence[Event]) -> None:
+    """Asks what follows one of `names`, which stand in the order of `seen`."""
     place = script.rng.randrange(len(names) - 1)
-    pair = told[place : place + 2]
+    pair = seen[place : place + 2]
     script.ask(question.format(names[place]), names[place + 1], "order", *pair)
 
 
@@ -225,15 +227,15 @@ def _show_shape(script: Script, name: tuple[str, str], window: Window, place: Po
     """Returns the event of a still shape."""
     color, shape = name
     sprite = script.show(shape_pixels(shape, color, 0.22 * script.unit_px), window, place)
-    return script.tell_sprite("shape", sprite, color=color, shape=shape)
+    return script.sprite_event("shape", sprite, color=color, shape=shape)
 
 
-def _ask_order(script: Script, told: Sequence[Event]) -> None:
-    descriptions = [event["attributes"]["description"] for event in told]
+def _ask_order(script: Script, seen: Sequence[Event]) -> None:
+    descriptions = [event["attributes"]["description"] for event in seen]
     one, other = script.rng.sample(descriptions[:2], 2)
     question = f"What happens first: {one}, or {other}?"
-    script.ask(question, descriptions[0], "order", *told[:2])
-    script.ask("Which shape is seen last?", told[-1]["attributes"]["shape"], "order", told[-1])
+    script.ask(question, descriptions[0], "order", *seen[:2])
+    script.ask("Which shape is seen last?", seen[-1]["attributes"]["shape"], "order", seen[-1])
 
 
 def on_lattice(at: Point) -> Point:

@@ -51,10 +51,10 @@ def shapes(script: Script) -> None:
     count = rng.randint(2, 4)
     quarters = rng.sample([(0.0, 0.0), (0.5, 0.0), (0.0, 0.5), (0.5, 0.5)], count)
     names = shape_names(rng, count)
-    told = [move_shape(script, *pair) for pair in zip(names, quarters, strict=True)]
-    script.ask("How many different shapes appear in the video?", count, "count", *told)
-    ask_presence(script, names, told)
-    script.ask("Does anything move in the video?", "yes", "presence", *told)
+    seen = [move_shape(script, *pair) for pair in zip(names, quarters, strict=True)]
+    script.ask("How many different shapes appear in the video?", count, "count", *seen)
+    ask_presence(script, names, seen)
+    script.ask("Does anything move in the video?", "yes", "presence", *seen)
 
 
 def number(script: Script) -> None:
@@ -72,7 +72,7 @@ def text(script: Script) -> None:
     count = rng.randint(3, 5)
     corner = f"REF {rng.choice('ABCDEFHKMNPRTX')}{rng.randint(2, 9)}-{rng.randint(100, 999)}"
     titles, owners = rng.sample(TITLES, count), rng.sample(OWNERS, count)
-    told: list[Event] = []
+    seen: list[Event] = []
     for window, title, owner in zip(_uneven_parts(script, count), titles, owners, strict=True):
         facts: dict[str, str | int] = {
             "title": title,
@@ -82,14 +82,14 @@ def text(script: Script) -> None:
         }
         lines = [f"Owner: {owner}", f"Total: {facts['total']}", *rng.sample(LINES, 3)]
         script.stage(slide(title, lines, corner, script.size_px), window, title)
-        event = script.tell("slide", window, WHOLE_PICTURE, **facts)
+        event = script.event("slide", window, WHOLE_PICTURE, **facts)
         script.ask(f"Who owns the topic '{title}'?", owner, "text", event)
         script.ask(f"What is the total of the topic '{title}'?", facts["total"], "text", event)
-        told.append(event)
-    move_cursor(script, told)
-    script.ask("What is the text in the lower right corner?", corner, "text", *told)
-    script.ask("How many different slides are shown?", count, "count", *told)
-    ask_next(script, "Which slide comes right after '{}'?", titles, told)
+        seen.append(event)
+    move_cursor(script, seen)
+    script.ask("What is the text in the lower right corner?", corner, "text", *seen)
+    script.ask("How many different slides are shown?", count, "count", *seen)
+    ask_next(script, "Which slide comes right after '{}'?", titles, seen)
 
 
 def cuts(script: Script) -> None:
@@ -97,25 +97,25 @@ def cuts(script: Script) -> None:
     count = script.rng.randint(4, 6)
     names = script.rng.sample(list(LANDSCAPES), count)
     windows = _uneven_parts(script, count)
-    told = [show_landscape(script, *pair) for pair in zip(names, windows, strict=True)]
-    script.ask("How many different landscapes are shown?", count, "count", *told)
-    script.ask("Which landscape is shown first?", names[0], "scene", told[0])
-    script.ask("Which landscape is shown last?", names[-1], "scene", told[-1])
-    ask_next(script, "Which landscape comes right after the {}?", names, told)
+    seen = [show_landscape(script, *pair) for pair in zip(names, windows, strict=True)]
+    script.ask("How many different landscapes are shown?", count, "count", *seen)
+    script.ask("Which landscape is shown first?", names[0], "scene", seen[0])
+    script.ask("Which landscape is shown last?", names[-1], "scene", seen[-1])
+    ask_next(script, "Which landscape comes right after the {}?", names, seen)
 
 
 def events(script: Script) -> None:
     """Writes two or three things that happen one after another; subtitles describe them."""
     script.stage(texture(script.seed(), script.size_px))
     count = script.rng.randint(2, 3)
-    told = act(script, [_within(script, part) for part in script.parts(*[1] * count)], ANYWHERE)
+    seen = act(script, [_within(script, part) for part in script.parts(*[1] * count)], ANYWHERE)
     script.subtitles.extend(
         TimedText(
             start_seconds=event["start_seconds"],
             end_seconds=event["end_seconds"],
             text=f"{event['attributes']['description'].capitalize()}.",
         )
-        for event in told
+        for event in seen
     )
 
 

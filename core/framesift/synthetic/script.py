@@ -81,8 +81,10 @@ class Script:
         self.sprites.append(sprite)
         return sprite
 
-    def tell(self, kind: str, window: Window, box: Box = WHOLE_PICTURE, **attributes: Any) -> Event:
-        """Returns an event, written into the truth."""
+    def event(
+        self, kind: str, window: Window, box: Box = WHOLE_PICTURE, **attributes: Any
+    ) -> Event:
+        """Returns an event that is part of the truth."""
         event = {
             "kind": kind,
             "start_seconds": window[0],
@@ -93,14 +95,14 @@ class Script:
         self.events.append(event)
         return event
 
-    def tell_sprite(self, kind: str, sprite: Sprite, **attributes: Any) -> Event:
+    def sprite_event(self, kind: str, sprite: Sprite, **attributes: Any) -> Event:
         """Returns the event of a sprite; its box is the one at the middle of its time."""
         window = (sprite.start_seconds, sprite.end_seconds)
         if sprite.path[0] != sprite.path[1]:
             width, height = self.size_px
             path = [[round(x / width, 6), round(y / height, 6)] for x, y in sprite.path]
             attributes["path"] = path
-        return self.tell(kind, window, sprite.box(sum(window) / 2, self.size_px), **attributes)
+        return self.event(kind, window, sprite.box(sum(window) / 2, self.size_px), **attributes)
 
     def ask(self, question: str, answer: str | int, kind: str, *about: Event) -> None:
         """Adds a question about events, with the time and the box that hold them all."""

@@ -75,7 +75,7 @@ def draw_still(seed: int) -> tuple[npt.NDArray[np.uint8], Labels]:
     pixels, name = _backdrop(rng.randrange(BACKDROPS_PER_SIZE), (width, height))
     script.stage(pixels)
     if name is not None:
-        script.tell("landscape", (0.0, 1.0), name=name)
+        script.event("landscape", (0.0, 1.0), name=name)
     cells = [(x / 3, y / 3) for x in range(3) for y in range(3)]
     for x, y in rng.sample(cells, rng.randint(1, 9)):
         _put_something(script, (x + rng.uniform(0.1, 0.233), y + rng.uniform(0.1, 0.233)))
@@ -90,19 +90,19 @@ def _put_something(script: Script, at: tuple[float, float]) -> None:
     if kind == "shape":
         shape = rng.choice(SHAPES)
         pixels = shape_pixels(shape, color, rng.uniform(0.14, 0.23) * unit)
-        script.tell_sprite(kind, script.show(pixels, window, at), color=color, shape=shape)
+        script.sprite_event(kind, script.show(pixels, window, at), color=color, shape=shape)
     elif kind == "number":
         value = rng.randint(10, 99)
         pixels = _card(str(value), rng.choice(CARD_HEIGHTS) * unit, COLORS[color], ink_on(color))
         sprite = script.show(pixels, window, on_lattice(at))
-        script.tell_sprite(kind, sprite, color=color, number=value)
+        script.sprite_event(kind, sprite, color=color, number=value)
     else:
         code = f"{rng.choice(LETTERS)}{rng.randint(0, 9)}"
         text, high = (
             (code, rng.choice(CARD_HEIGHTS)) if kind == "code" else (rng.choice(SIGNS), 0.11)
         )
         pixels = _card(text, high * unit, DARK, LIGHT)
-        script.tell_sprite(kind, script.show(pixels, window, on_lattice(at)), text=text)
+        script.sprite_event(kind, script.show(pixels, window, on_lattice(at)), text=text)
 
 
 @lru_cache(maxsize=20_000)

@@ -112,25 +112,24 @@ def whole(
     value: object,
     unit: str = "",
     *,
-    low: int = 1,
     high: int | None = None,
     error: Error = InvalidOptionError,
 ) -> int:
-    """Returns an argument that must be a whole number of at least `low`, and at most `high`.
+    """Returns an argument that must be a whole number of at least 1, and at most `high`.
 
     Raises:
         FramesiftError: it is not, as `error`.
     """
-    return int(_argument(name, value, _adapter(int, low, high), unit, error))
+    return int(_argument(name, value, _adapter(int, 1, high), unit, error))
 
 
-def side_px(value: object, name: str = "max_side_px") -> int | None:
+def side_px(value: object) -> int | None:
     """Returns the longest side of a picture, at least 1 pixel, or None for no limit.
 
     Raises:
         InvalidOptionError: it is neither.
     """
-    return None if value is None else whole(name, value, "pixel, or None")
+    return None if value is None else whole("max_side_px", value, "pixel, or None")
 
 
 def number(

@@ -26,26 +26,17 @@ def printable(text: str, *, several_lines: bool = False) -> str:
         return text
     kept = "\n\t" if several_lines else ""
     return "".join(
-        letter if letter in kept or not _is_escaped(letter) else _written(letter) for letter in text
+        letter.encode("unicode_escape", "surrogatepass").decode("ascii")
+        if letter not in kept and _is_escaped(letter)
+        else letter
+        for letter in text
     )
 
 
-def shown_address(address: str, letters: int = 80) -> str:
-    """Returns an address as a message names it: a long one without its middle.
-
-    Args:
-        address: a path or a link.
-        letters: the most that are shown.
-    """
-    if len(address) <= letters:
-        return address
-    first = letters // 2 - 2
-    return f"{address[:first]}...{address[first + 3 - letters :]}"
+def shown_address(address: str) -> str:
+    """Returns a path or a link as a message names it: a long one without its middle."""
+    return address if len(address) <= 80 else f"{address[:38]}...{address[-39:]}"
 
 
 def _is_escaped(letter: str) -> bool:
     return letter in _BIDIRECTIONAL or unicodedata.category(letter) in _ESCAPED
-
-
-def _written(letter: str) -> str:
-    return letter.encode("unicode_escape", "surrogatepass").decode("ascii")

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from math import isinf
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 
 from framesift.disk import temporary
@@ -65,12 +64,7 @@ class LocalVideo:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
