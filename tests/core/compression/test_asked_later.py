@@ -18,8 +18,7 @@ from framesift.sources.base import open_video
 from framesift.testing import TINY_VLMS
 from framesift.types.compressed_files import REPORT, load
 from framesift.vlms.base import VLM
-from framesift.vlms.load import load_vlm
-from framesift.vlms.origin import WHOLE_BYTES, fingerprint, maker_of
+from framesift.vlms.origin import fingerprint
 from framesift.vlms.tiny import FOLDER, Tiny
 
 CLIP = "synthetic://number?seed=3"
@@ -253,34 +252,6 @@ def test_a_copied_or_saved_again_checkpoint_is_the_same_model(video, tmp_path):
     assert fingerprint(str(copied)) != video.report.weights
 
 
-def test_samples_of_large_weights_see_further_training(tmp_path):
-    weights = {"a": torch.zeros(WHOLE_BYTES // 4 + 1)}
-    (tmp_path / "config.json").write_text("{}")
-    save_file(weights, tmp_path / "model.safetensors")
-    before = fingerprint(str(tmp_path))
-    assert fingerprint(str(tmp_path)) == before
-    save_file({"a": weights["a"] + 1e-3}, tmp_path / "model.safetensors")
-    assert fingerprint(str(tmp_path)) != before
-
-
-def test_a_hub_id_that_is_not_here_has_a_fingerprint_of_its_name():
-    assert fingerprint("nobody/nothing") != fingerprint("nobody/else")
-
-
-@pytest.mark.parametrize(
-    ("spec", "name"),
-    [
-        ("tiny", "tiny"),
-        ("llava:model=llava-hf/llava-1.5-7b-hf", "llava-hf/llava-1.5-7b-hf"),
-        ("llava:dtype=float16,model=/home/me/llava-7b", "llava-7b"),
-        ("llava:model=[/home/me/a,b]", "a"),
-        ("clip:batch_size=2", "clip"),
-    ],
-)
-def test_a_maker_is_named_without_its_folder(spec, name):
-    assert maker_of(spec) == name
-
-
 def cli(*arguments):
     from click.testing import CliRunner
 
@@ -315,8 +286,3 @@ def test_a_report_does_not_have_code_run(video, tmp_path):
     assert isinstance(error, InvalidOptionError)
     assert "--vlm" in str(error)
     assert cli("ask", tmp_path, QUESTION, "--vlm", "tiny").exit_code == 0
-
-
-def test_the_fingerprint_of_a_model_is_that_of_its_tower():
-    vlm = load_vlm("tiny")
-    assert vlm.weights == vlm.encoder.weights == fingerprint(vlm.model)

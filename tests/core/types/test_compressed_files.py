@@ -1,14 +1,12 @@
 """A folder of results holds one result, whole, whatever happens to its writers and its files."""
 
 import contextlib
-import fcntl
 import json
 import os
 import random
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -17,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from framesift import VideoCompressor, save_keyframe
-from framesift.disk.writing import write_atomically, writing_to
+from framesift.disk.writing import write_atomically
 from framesift.errors import (
     FramesiftError,
     InvalidOptionError,
@@ -203,33 +201,6 @@ def test_two_writers_and_a_reader_see_one_result_at_a_time(rewriting, video, oth
     assert len(seen) == 2
 
 
-def test_two_threads_exclude_each_other(tmp_path):
-    inside, seen = [], []
-
-    def work():
-        with writing_to(tmp_path):
-            inside.append(1)
-            seen.append(len(inside))
-            time.sleep(0.01)
-            inside.pop()
-
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert seen == [1, 1, 1, 1]
-
-
-def test_a_writer_that_never_ends_is_not_waited_for_for_ever(tmp_path):
-    with (
-        writing_to(tmp_path),
-        pytest.raises(StorageError, match=r"another process has been writing .* for 0.05 s"),
-        writing_to(tmp_path, wait_seconds=0.05),
-    ):
-        pass
-
-
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
 def test_a_full_disk_is_one_line_and_leaves_what_was_there(video, tmp_path, monkeypatch):
     video.save(tmp_path)
@@ -246,29 +217,6 @@ def test_a_full_disk_is_one_line_and_leaves_what_was_there(video, tmp_path, monk
     assert sorted(path.name for path in tmp_path.iterdir()) == [REPORT, TOKENS]
 
 
-@pytest.mark.parametrize("name", ["x" * 300, "a/b/c", "d"])
-def test_places_that_cannot_be_written_are_one_line(tmp_path, name):
-    (tmp_path / "a").write_text("a file")
-    (tmp_path / "d").mkdir()
-    with pytest.raises(StorageError, match="could not be written"):
-        write_atomically(tmp_path / name, b"content")
-    assert not list(tmp_path.glob(".*.part"))
-
-
-def test_unfinished_files_of_dead_writers_are_swept(tmp_path):
-    kept = [tmp_path / name for name in ("a.part", ".a.part", ".a.1.part", ".a.1.2.part.txt")]
-    dead, young = tmp_path / ".a.json.1.2.part", tmp_path / ".b.json.1.2.part"
-    alive = tmp_path / ".c.json.1.2.part"
-    for path in (*kept, dead, young, alive):
-        path.write_bytes(b"half")
-        if path != young:
-            os.utime(path, (0, 0))
-    with alive.open("rb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        write_atomically(tmp_path / "other.json", b"{}")
-    assert set(tmp_path.iterdir()) == {*kept, young, alive, tmp_path / "other.json"}
-
-
 def test_each_result_sweeps_its_folder(video, tmp_path):
     video.save(tmp_path)
     dead = tmp_path / f".{TOKENS}.1.2.part"
@@ -276,10 +224,6 @@ def test_each_result_sweeps_its_folder(video, tmp_path):
     os.utime(dead, (0, 0))
     video.save(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [REPORT, TOKENS]
-
-
-def test_a_long_name_is_written(tmp_path):
-    assert write_atomically(tmp_path / ("é" * 120), b"content").read_bytes() == b"content"
 
 
 def test_a_picture_that_is_not_whole_is_written_again(tmp_path):
