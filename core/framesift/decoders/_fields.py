@@ -1,4 +1,4 @@
-"""Which H.264 packets are no frame of their own, but the second field of the one before.
+"""Which H.264 packets are the second field of the one before, instead of a frame of their own.
 
 Camcorders and broadcasters code the two fields of an interlaced frame as two pictures where much
 moves (ITU-T H.264, 7.3.3 and 7.4.1.2.4). Only the headers of slices say so, so these are read.

@@ -40,7 +40,7 @@ def _fraction(numerator: int, denominator: int) -> float:
 
 
 def _png_chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
-    """Yields names and beginnings of the chunks of an animation; nothing where it is none."""
+    """Yields names and beginnings of the chunks of an animation; nothing of a still."""
     file.seek(8)
     moves = False
     while len(head := file.read(8)) == 8:

@@ -89,7 +89,7 @@ def ascending(times_seconds: Sequence[float]) -> list[float]:
     """Returns times of frames as Python's own numbers.
 
     Raises:
-        InvalidOptionError: there is none, one is negative or not a number, or they descend.
+        InvalidOptionError: one is negative or not a number, they descend, or the list is empty.
     """
     try:
         times = np.asarray(times_seconds)

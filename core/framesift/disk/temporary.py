@@ -50,7 +50,9 @@ def new_folder() -> Path:
     """
     with storage_errors():
         parent = Path(tempfile.gettempdir()).absolute()
-        _sweep_once(parent)
+        if parent not in _swept:
+            _swept.add(parent)
+            sweep(parent)
         while True:
             folder = parent / f"{PREFIX}{secrets.token_hex(4)}"
             _held[folder] = None
@@ -146,12 +148,6 @@ def sweep(parent: Path) -> list[Path]:
             if _OURS.fullmatch(entry.name) and _swept_away(Path(entry.path)):
                 swept.append(Path(entry.path))
     return swept
-
-
-def _sweep_once(parent: Path) -> None:
-    if parent not in _swept:
-        _swept.add(parent)
-        sweep(parent)
 
 
 def _swept_away(folder: Path) -> bool:

@@ -73,7 +73,9 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> Path:
     path = as_path(path)
     with storing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep_once(path.parent)
+        if (place := path.parent.resolve()) not in _swept:
+            _swept.add(place)
+            sweep(place)
         stem = path.name[:_LONGEST_NAME] if len(os.fsencode(path.name)) > 200 else path.name
         part = path.parent / f".{stem}.{os.getpid()}.{get_ident()}.part"
         try:
@@ -104,13 +106,6 @@ def sweep(folder: Path) -> list[Path]:
     return swept
 
 
-def _sweep_once(folder: Path) -> None:
-    place = folder.resolve()
-    if place not in _swept:
-        _swept.add(place)
-        sweep(place)
-
-
 def _is_dead(part: str) -> bool:
     """Returns whether nobody holds the lock of an unfinished file."""
     if sys.platform == "win32":
@@ -135,7 +130,7 @@ def json_bytes(model: BaseModel) -> bytes:
 
 
 def json_value(content: bytes) -> Any:
-    """Returns the value of a JSON file, or None, which no model takes, where it is none."""
+    """Returns the value of a JSON file; None, which no model takes, for what is not JSON."""
     try:
         return json.loads(content)
     except (ValueError, RecursionError):

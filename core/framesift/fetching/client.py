@@ -24,7 +24,7 @@ from framesift.fetching.links import DEFAULT_PORTS, checked_link, redirected, wi
 BROKEN: Final = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol)
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 MAX_DIGITS: Final = 18
-"""Of a length that a server claims; longer ones are no lengths, and no work for `int`."""
+"""Most digits of a length that a server claims; longer texts are ignored and cost `int` nothing."""
 USER_AGENT: Final = "framesift (+https://github.com/framesift/framesift)"
 
 

@@ -13,7 +13,7 @@ from jinja2.utils import Namespace
 
 from framesift.hf._template_limits import TemplateLimitError, dumping
 
-LONGEST_DATE: Final = 100
+LONGEST: Final = 100
 
 
 class GenerationTag(Extension):
@@ -56,11 +56,11 @@ def json_of(
 
 def refuse(message: object) -> None:
     """Ends a template that does not take the conversation."""
-    raise TemplateError(str(message)[:LONGEST_DATE])
+    raise TemplateError(str(message)[:LONGEST])
 
 
 def now(pattern: str) -> str:
     """Returns today's date."""
-    if len(pattern) > LONGEST_DATE:
+    if len(pattern) > LONGEST:
         raise TemplateLimitError("it writes the date by a pattern of more than 100 letters")
     return datetime.now().strftime(pattern)

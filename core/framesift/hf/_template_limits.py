@@ -192,7 +192,7 @@ class Method:
     """A method of texts, lists and tables that templates may call."""
 
     check: Callable[..., None] | None = None
-    """Counts what it makes, before it does; None where that is no more than it is given."""
+    """Counts what it makes, before it does; None where that is at most what it is given."""
 
 
 METHODS: Final[dict[type, dict[str, Method]]] = {

@@ -22,7 +22,7 @@ def load_chat_template(model: str, tokenizer: Any) -> str:
     """Returns the chat template of a checkpoint, the processor's before the tokenizer's.
 
     Raises:
-        ModelError: it has none, or what is none.
+        ModelError: it has none, or one that is not text.
     """
     found = _own(model) or tokenizer.chat_template
     if isinstance(found, Mapping):

@@ -1,6 +1,6 @@
 """Reads what yt-dlp says about a page: any field may be missing, or hold anything.
 
-What has not the shape that yt-dlp documents counts as not said, so a site that changes its pages
+A field of another shape than yt-dlp documents counts as missing, so a site that changes its pages
 costs a title or a chapter, not the video.
 """
 
@@ -43,7 +43,7 @@ def title(info: Info) -> str | None:
 
 
 def duration_seconds(info: Info) -> float | None:
-    """Returns how long the whole video lasts, None where it is not said or only for a clip."""
+    """Returns how long the whole video lasts, None if unknown or only of a clip."""
     return None if is_clip(info) else number(info.get("duration")) or None
 
 

@@ -42,7 +42,7 @@ class PruneVid(Strategy):
     - Groups of at most `whole` tokens stay whole only where the rest of the budget has a token for
       each other group.
     - A segment of one frame has no pair to compare. There it divides by zero and comes out as
-      moving; here that is said outright.
+      moving; here that is explicit.
     - Clustering is without noise (`dpc_knn`): a static video gives the same centres on each run.
     """
 

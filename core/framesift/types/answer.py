@@ -20,7 +20,7 @@ the answer's own tokens: the time of about four of them in an answer of 16."""
 
 
 class Segment(BaseModel):
-    """A stretch of a video with what is said in it and the frame that stands for it."""
+    """A stretch of a video with its spoken text and the frame that stands for it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

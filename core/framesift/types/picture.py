@@ -33,7 +33,7 @@ def opened(file: BinaryIO, kind: str) -> Image.Image:
 
 
 def picture_kind(head: bytes) -> str | None:
-    """Returns the format of a picture, one of `PICTURES`, None for what is no picture.
+    """Returns the format of a picture, one of `PICTURES`, None for other files.
 
     Args:
         head: the first 16 bytes of a file.
