@@ -1,14 +1,17 @@
 import ast
+import builtins
 import pickle
 import subprocess
 import sys
 from pathlib import Path
+from threading import Thread
 from types import FunctionType
 
 import pytest
 
 import framesift
 from framesift import errors, export, serving
+from framesift._names import PublicNames
 
 
 def run(code):
@@ -70,6 +73,25 @@ def test_every_public_object_is_described():
     for name in framesift.__all__:
         if name not in ("__version__", "EvidenceKind"):  # a text, and a list of literals
             assert getattr(framesift, name).__doc__, name
+
+
+def test_packages_that_threads_import_at_the_same_time_have_all_their_names():
+    first, second = ({"__name__": f"framesift.{name}"} for name in ("serving", "export"))
+    held, done, importing = PublicNames(first), [], builtins.__import__
+    held.__enter__()
+
+    def enter():
+        with PublicNames(second):
+            done.append(True)
+
+    thread = Thread(target=enter)
+    thread.start()
+    thread.join(0.2)
+    assert not done
+    held.__exit__(None, None, None)
+    thread.join()
+    assert done
+    assert builtins.__import__ is importing
 
 
 def test_an_unknown_name_is_an_attribute_error():

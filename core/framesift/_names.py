@@ -19,9 +19,12 @@ import warnings
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from importlib.util import find_spec
+from threading import Lock
 from types import FunctionType, MappingProxyType, ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, Final
 
+_importing: Final = Lock()
+"""Is held while `__import__` is another one, so that two packages do not take each other's."""
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -41,11 +44,13 @@ class PublicNames:
         self._homes: dict[str, str] = {}
 
     def __enter__(self) -> None:
+        _importing.acquire()
         self._import = builtins.__import__
         builtins.__import__ = self._note
 
     def __exit__(self, *raised: object) -> None:
         builtins.__import__ = self._import
+        _importing.release()
         names = sorted({*self._homes, *{"__version__"} & self._package.keys()})
         for name in self._homes:
             del self._package[name]

@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from numbers import Real
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from types import MappingProxyType, TracebackType
+from typing import Any, Final, Self, TypeVar
 
 from tqdm import tqdm
 
@@ -32,6 +32,8 @@ from framesift.types.video import Warn
 Item = TypeVar("Item")
 
 logger = logging.getLogger(__name__)
+
+_NO_SECONDS: Final[Mapping[str, float]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +56,16 @@ class Run:
             else:
                 self.listener(line)
 
-    def within(self) -> Run:
-        """Returns a run for one of several videos, whose warnings are kept here too."""
-        return Run(listener=self.warn)
+    def within(self, name: str = "", seconds: Mapping[str, float] = _NO_SECONDS) -> Run:
+        """Returns a run for one of several videos, whose warnings are kept here too.
+
+        Args:
+            name: of the video; it stands before each of its lines here. Empty for no name.
+            seconds: what stages of it took before.
+        """
+        if not name:
+            return Run(listener=self.warn, seconds=dict(seconds))
+        return Run(listener=lambda line: self.warn(f"{name}: {line}"), seconds=dict(seconds))
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:

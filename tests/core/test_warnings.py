@@ -121,7 +121,7 @@ def test_each_way_warns_of_a_file_that_is_damaged(way, tmp_path, torn_file):
     assert listed(result) is None or set(damage) <= set(listed(result))
 
 
-@pytest.mark.parametrize("way", [way for way in WAYS if way != "pictured"])
+@pytest.mark.parametrize("way", WAYS)
 def test_each_way_ends_where_its_listener_of_progress_raises(sift, local, way, tmp_path):
     work = ways(sift, tmp_path)[way]
 
@@ -164,9 +164,22 @@ def test_an_assistant_lists_them_for_a_video_that_it_read_before(sift, local):
 
 def test_of_several_videos_it_is_said_which_one(sift, local):
     other = replace(local, uri="synthetic://other", warnings=())
-    answer = sift.ask([local, other], QUESTION)
     names = [f"{local.uri}: {FETCHED}", f"{local.uri}: {LOST}", f"synthetic://other: {LOST}"]
-    assert answer.warnings == names
+    for videos in ([local, other], [sift.compress(local), other]):
+        lines = []
+        answer = sift.ask(videos, QUESTION, warn=lines.append)
+        assert answer.warnings == names
+        assert sorted(lines) == sorted(names)
+    assert told(lambda warn: sift.open([local, other], warn=warn)) == sorted(names)
+    assert told(lambda warn: sift.ask([local, local], QUESTION, warn=warn)) == [LOST, FETCHED]
+
+
+@pytest.mark.parametrize("way", ["ask", "find", "open"])
+def test_of_a_compressed_video_the_same_is_said_as_of_the_video(sift, local, way, tmp_path):
+    video, lines = sift.compress(local, "What color is the card?"), []
+    answer = ways(sift, tmp_path)[way](video, lines.append)
+    assert {FETCHED, LOST} <= set(lines)
+    assert way != "ask" or lines == answer.warnings
 
 
 def test_a_plan_that_misses_its_budget_says_so_in_the_answer():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from time import perf_counter
 
 from framesift.answering.chat import Chat
@@ -15,7 +16,7 @@ from framesift.compression.moments import MomentFinder
 from framesift.compression.opening import Opener, Video, opened
 from framesift.compression.parts import Parts
 from framesift.errors import BudgetError, InvalidOptionError
-from framesift.run import Run
+from framesift.run import Run, joined
 from framesift.types.answer import Answer, EvidenceKind
 from framesift.types.compressed import CompressedVideo
 from framesift.types.moment import Moment
@@ -38,17 +39,16 @@ class Asking:
         """Returns a chat about videos, each compressed by itself unless it is already."""
         vlm = self.parts.answering_vlm
         start = perf_counter()
-        videos = [video] if isinstance(video, Video) else video
+        videos = [video] if isinstance(video, Video) else list(video)
+        several = len({one if isinstance(one, str | Path) else id(one) for one in videos}) > 1
         with encoder_memory_errors(vlm):
-            compressed = [
-                one
-                if isinstance(one, CompressedVideo)
-                else self.compress(one, question, run.within())
-                for one in videos
-            ]
+            compressed = [self._compressed(one, question, run, named=several) for one in videos]
         seconds = perf_counter() - start
-        if limit := vlm.limitation([one.report.uri for one in compressed]):
+        reports = [one.report for one in compressed]
+        if limit := vlm.limitation([report.uri for report in reports]):
             run.warn(limit)
+        for line in joined([(report.uri, report.warnings) for report in reports]):
+            run.warn(line)
         return Chat(vlm, compressed, positions=positions, encode_seconds=seconds)
 
     def ask(
@@ -64,7 +64,21 @@ class Asking:
         """Returns the answer to one question about videos, in a chat of its own."""
         check_question(question)
         with self.chat(video, question, positions, run) as chat:
-            return chat.ask(question, generation=generation, evidence=evidence, on_text=on_text)
+            answer = chat.ask(question, generation=generation, evidence=evidence, on_text=on_text)
+        for line in answer.warnings:
+            run.warn(line)
+        return answer
+
+    def _compressed(
+        self, video: Video, question: str | None, run: Run, *, named: bool
+    ) -> CompressedVideo:
+        """Returns a video compressed, unless it is; its warnings begin with its name, if wanted."""
+        if isinstance(video, CompressedVideo):
+            return video
+        opening = Run()
+        with opened(video, self.opener.limits, opening) as local:
+            of_one = run.within(local.uri if named else "", opening.seconds)
+            return self.compress(local, question, of_one)
 
     def open(self, video: Video | Sequence[Video], positions: Positions, run: Run) -> Chat:
         """Returns a chat about videos that the LLM has read before anything is asked."""

@@ -58,6 +58,6 @@ def _pictured(
             score=why[frame][0],
             reason=why[frame][1],
         )
-        for window in reader.frames(selected.indices, reader.size_px(max_side_px))
+        for window in reader.pictures(selected.indices, max_side_px)
         for pixels, frame in zip(window.data, window.indices.tolist(), strict=True)
     ]

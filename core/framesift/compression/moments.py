@@ -151,7 +151,7 @@ def _read_pictures(
     shown = [at_times(reader.index, [time])[0] for time in times]
     pictures = {
         frame: pixels
-        for window in reader.frames(sorted(set(shown)), reader.size_px(max_side_px))
+        for window in reader.pictures(sorted(set(shown)), max_side_px)
         for pixels, frame in zip(window.data, window.indices.tolist(), strict=True)
     }
     return [

@@ -80,6 +80,18 @@ class FrameReader:
         scale = min(1.0, max_side_px / max(info.height_px, info.width_px))
         return max(1, round(info.height_px * scale)), max(1, round(info.width_px * scale))
 
+    def pictures(self, indices: Sequence[int], max_side_px: int | None) -> Iterator[Frames]:
+        """Yields the frames that a caller wants to see, as `frames` does, and reports each window.
+
+        Args:
+            indices: positions, ascending.
+            max_side_px: longest side to scale them down to; None for the display size.
+        """
+        with progress_bar("decode", total=len(indices)) as bar:
+            for window in self.frames(indices, self.size_px(max_side_px)):
+                yield window
+                bar.update(len(window))
+
     def frames(
         self, indices: Sequence[int], size_px: tuple[int, int] | None = None
     ) -> Iterator[Frames]:
@@ -104,6 +116,8 @@ class Opener:
     def open(self, video: Video, run: Run) -> Iterator[FrameReader]:
         """Gives the frames of a video, and removes at the end what was fetched."""
         with opened(video, self.limits, run) as local:
+            for line in local.warnings:
+                run.warn(line)
             yield FrameReader(local=local, decoder=self.decoder, run=run)
 
     def frames(
@@ -127,12 +141,7 @@ class Opener:
                 indices = reader.sampled(fps)
             else:
                 indices = sorted(set(at_times(reader.index, times_seconds)))
-            windows = []
-            with progress_bar("decode", total=len(indices)) as bar:
-                for window in reader.frames(indices, reader.size_px(max_side_px)):
-                    windows.append(window)
-                    bar.update(len(window))
-            return Frames.concatenate(windows)
+            return Frames.concatenate(list(reader.pictures(indices, max_side_px)))
 
 
 @contextmanager
@@ -147,8 +156,6 @@ def opened(video: Video, limits: FetchLimits, run: Run) -> Iterator[LocalVideo]:
         with run.timed("fetch"):
             opening = open_video(address, limits)
     with opening as local:
-        for line in local.warnings:
-            run.warn(line)
         yield local
 
 

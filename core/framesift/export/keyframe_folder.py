@@ -100,6 +100,8 @@ class KeyframeShelf:
         """
         run = Run(listener=warn)
         with opened(video, self.compressor.limits, run) as local:
+            for line in local.warnings:
+                run.warn(line)
             path = file_of(local)
             with path.open("rb") as file:
                 content = hashlib.file_digest(file, "sha256").hexdigest()

@@ -15,6 +15,7 @@ with PublicNames(globals()):
     from framesift.run import throttled as throttled
     from framesift.serving.assistant import Assistant as Assistant
     from framesift.serving.assistant import Message as Message
+    from framesift.serving.assistant_cache import AssistantCache as AssistantCache
     from framesift.serving.folders import AllowedFolders as AllowedFolders
     from framesift.serving.folders import folder_of as folder_of
     from framesift.serving.lines import NOTHING_FOUND as NOTHING_FOUND

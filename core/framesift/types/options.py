@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, Final, get_args
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -59,6 +60,18 @@ class Options:
 
     def __post_init__(self) -> None:
         check_options(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Returns what a pickle or copy holds: not what is made of the options when it is needed.
+
+        So a process that is handed one loads a model of its own, and a copy shares the weights.
+        """
+        kind = type(self)
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if not isinstance(getattr(kind, name, None), cached_property)
+        }
 
     @classmethod
     def options_schema(cls) -> dict[str, Any]:

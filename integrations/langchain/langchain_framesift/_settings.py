@@ -3,40 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from functools import lru_cache, partial
-from typing import Any, Final
+from typing import Any
 
 from pydantic import Field
 
-from framesift import Assistant, VideoCompressor
-from framesift.serving import CompressionFields
-
-HELD: Final = 2
-"""Assistants that stay loaded, each with its weights and the last conversation it read."""
-
-
-class Loaded:
-    """What was loaded for an object of LangChain and for its copies with other settings."""
-
-    def __init__(self) -> None:
-        self.assistant = lru_cache(maxsize=HELD)(_assistant)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Loaded:
-        return self
-
-
-def _assistant(model: str, **settings: Any) -> Assistant:
-    """Returns what answers under these options of `VideoCompressor`; the model loads then.
-
-    Assistants that hold the same model share its weights.
-    """
-    return Assistant(partial(VideoCompressor, vlm=model, **settings))
+from framesift import Assistant
+from framesift.serving import AssistantCache, CompressionFields
 
 
 class VideoSettings(CompressionFields):
     """Options of `framesift.VideoCompressor`; models load on first use, copies share them."""
 
-    loaded: Loaded = Field(default_factory=Loaded, exclude=True, repr=False)
+    loaded: AssistantCache = Field(default_factory=AssistantCache, exclude=True, repr=False)
     """What was loaded; hand it to another object to share weights with it."""
 
     @property
@@ -48,4 +26,4 @@ class VideoSettings(CompressionFields):
 
     def assistant(self, model: str) -> Assistant:
         """Returns what answers by `model`, which loads with the first call."""
-        return self.loaded.assistant(model, **self.compressor_options)
+        return self.loaded.get(model, **self.compressor_options)

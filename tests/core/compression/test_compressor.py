@@ -1,5 +1,6 @@
 import json
 import logging
+import pickle
 from itertools import pairwise
 from pathlib import Path
 
@@ -173,6 +174,18 @@ def test_temporary_files_go_when_the_work_ends_or_fails(tmp_path, monkeypatch):
 def test_wrong_options_are_told_before_any_work(options, error, message):
     with pytest.raises(error, match=message):
         VideoCompressor(**options)
+
+
+def test_a_pickle_holds_the_options_and_no_weights():
+    sift = VideoCompressor(vlm="tiny", keep=0.5)
+    question = "What number flashes?"
+    answer = sift.ask("synthetic://number?seed=3", question)
+    for kept in (sift, sift.answering_vlm):
+        content = pickle.dumps(kept)
+        assert len(content) < 2000
+        assert pickle.loads(content) == kept
+    again = pickle.loads(pickle.dumps(sift)).ask("synthetic://number?seed=3", question)
+    assert (again.text, again.evidence) == (answer.text, answer.evidence)
 
 
 def test_a_video_opened_for_text_cannot_be_compressed():

@@ -138,6 +138,15 @@ def test_options_of_a_call_go_before_those_of_the_model(llm):
     assert drawn[0] == drawn[1]
 
 
+def test_a_copy_with_other_settings_answers_by_these(llm):
+    messages = [asked(VideoBlock(url=VIDEO))]
+    first = llm.chat(messages).raw["usage"]
+    whole = llm.model_copy(update={"keep": 1.0}).chat(messages).raw["usage"]
+    assert whole["visual_tokens_before"] == whole["visual_tokens_after"]
+    assert first["visual_tokens_after"] < whole["visual_tokens_after"]
+    assert llm.chat(messages).raw["usage"]["cached_tokens"] > 0
+
+
 def test_weights_load_with_the_first_answer():
     llm = FramesiftMultiModalLLM(model="no such model", context_window=2048)
     assert llm.metadata.context_window == 2048

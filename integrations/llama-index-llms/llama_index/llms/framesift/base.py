@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import closing
-from functools import partial
 from typing import Any
 
 from llama_index.core.base.llms.types import (
@@ -31,9 +30,8 @@ from framesift import (
     Assistant,
     EvidenceKind,
     FetchLimits,
-    VideoCompressor,
 )
-from framesift.serving import VLM, CompressionFields, GenerationFields
+from framesift.serving import VLM, AssistantCache, CompressionFields, GenerationFields
 from llama_index.llms.framesift._messages import conversation
 from llama_index.llms.framesift._tools import calls_in, instructions
 
@@ -61,7 +59,7 @@ class FramesiftMultiModalLLM(CompressionFields, GenerationFields, FunctionCallin
     """By which weights the stretches that an answer rests on are found."""
     context_window: int | None = Field(default=None, ge=1, strict=True)
     """Most tokens of prompt and answer; None asks the model, and so loads it."""
-    _assistant: Assistant | None = PrivateAttr(default=None)
+    _assistants: AssistantCache = PrivateAttr(default_factory=AssistantCache)
 
     @classmethod
     def class_name(cls) -> str:
@@ -213,10 +211,7 @@ class FramesiftMultiModalLLM(CompressionFields, GenerationFields, FunctionCallin
 
     def _answering(self) -> Assistant:
         """Returns what answers; the model loads when it is first asked."""
-        if self._assistant is None:
-            make = partial(VideoCompressor, vlm=self.model, **self.compressor_options)
-            self._assistant = Assistant(make)
-        return self._assistant
+        return self._assistants.get(self.model, **self.compressor_options)
 
 
 def _grown(text: str, piece: str) -> ChatResponse:
