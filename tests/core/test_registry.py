@@ -35,7 +35,7 @@ def test_a_spec_string_sets_options_by_their_type():
         ("zzz", UnknownNameError, "choose one of: attention"),
         ("temporal:treshold=1", InvalidOptionError, "did you mean 'threshold'"),
         ("temporal:threshold=high", InvalidOptionError, "threshold='high' must be a number"),
-        ("temporal:threshold=7", InvalidOptionError, "a number from -1 to 1 or None"),
+        ("temporal:threshold=7", InvalidOptionError, "a number from -1 to 1, or None"),
         ("temporal:threshold", InvalidOptionError, "option=value"),
         ("random:seed=1.5", InvalidOptionError, "seed='1.5'"),
     ],

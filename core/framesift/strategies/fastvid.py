@@ -50,13 +50,13 @@ class FastVid(ImportanceStrategy):
     cost: ClassVar[str] = "O(T N^2 D + T N M D)"
 
     segments: Count = 8
-    """Least number of segments, where there are as many frames (`c` in the paper)."""
+    """Least number of segments, where there are as many frames, `c` in the paper."""
     threshold: Similarity = 0.9
     """Cosine similarity of neighbouring frames below which there is a cut."""
     context: Share = 0.4
-    """Share of the budget for merged tokens (`d` in the paper)."""
+    """Share of the budget for merged tokens, `d` in the paper."""
     step: Count = 4
-    """Frames from one anchor to the next (`p` in the paper)."""
+    """Frames from one anchor to the next, `p` in the paper."""
     beta: Share = 0.6
     """Least weight of a centre in its blend."""
     neighbors: Count = 4

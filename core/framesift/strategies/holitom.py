@@ -52,8 +52,8 @@ class HoliTom(ImportanceStrategy):
     beta: Share = 0.6
     """Weight of a centre against the mean of its cluster."""
     contextual: Share = 0.0
-    """Share of the moving tokens' budget that is merged instead of picked by attention
-    (`D` in the code)."""
+    """Share of the moving tokens' budget that is merged instead of picked by attention, `D` in the
+    code."""
     neighbors: Count = 7
     """Nearest points, itself among them, by which clustering measures a token's density."""
     window: Count = 1024

@@ -106,18 +106,19 @@ def _source(kind: type) -> str:
 
 
 def explained(schema: dict[str, Any]) -> str:
-    """Returns in words what one option allows and means: `a number from 0 to 1: share of ...`."""
+    """Returns in words what one option allows and means: `a number from 0 to 1 (share of ...)`."""
     first = schema.get("description", "").split(". ")[0].split("; ")[0].rstrip(".;")
     if not first:
         return allowed(schema)
     lowered = first[0].lower() if first[1:2].islower() else first[0]
-    return f"{allowed(schema)}: {lowered}{first[1:]}"
+    return f"{allowed(schema)} ({lowered}{first[1:]})"
 
 
 def allowed(schema: dict[str, Any]) -> str:
     """Returns in words what the JSON schema of one option allows, such as `a number above 0`."""
     if "anyOf" in schema:
-        return " or ".join(allowed(each) for each in schema["anyOf"])
+        *others, last = (allowed(each) for each in schema["anyOf"])
+        return f"{' or '.join(others)}{',' if last == _WORDS['null'] else ''} or {last}"
     if values := schema.get("enum", [schema["const"]] if "const" in schema else None):
         return f"one of: {', '.join(map(str, values))}"
     if schema.get("type") == "array":

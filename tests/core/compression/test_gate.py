@@ -108,7 +108,7 @@ def test_a_moving_clip_keeps_its_budget(clip):
 
 @pytest.mark.parametrize("gate", [0, -0.5, 1.01, float("nan")])
 def test_a_gate_out_of_range_is_refused_before_any_work(gate):
-    with pytest.raises(InvalidOptionError, match=f"gate={gate} .* at most 1 or None") as error:
+    with pytest.raises(InvalidOptionError, match=f"gate={gate} .* at most 1, or None") as error:
         VideoCompressor(gate=gate)
     assert "\n" not in str(error.value)
 
