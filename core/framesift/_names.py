@@ -129,5 +129,5 @@ def _move(value: Any, package: str) -> None:
 
 
 def _own_annotations(kind: type) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = vars(kind).get("__annotations__", {})
-    return found
+    own: Mapping[str, Any] = vars(kind).get("__annotations__", {})
+    return own

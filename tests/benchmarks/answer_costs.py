@@ -83,7 +83,7 @@ def _answered(sift: VideoCompressor, vlm: VLM, seen: EncodedVideo, device: str) 
                 second = chat.ask(QUESTIONS[1], generation=ANSWER).usage
         with peaks.stage("at once"), walls.lap("at once"):
             batch = _at_once(vlm, video)
-    took = {stage: sum(found) for stage, found in walls.seconds.items()}
+    took = {stage: sum(laps) for stage, laps in walls.seconds.items()}
     return {
         "keep": sift.keep,
         "strategy": video.report.strategy,
@@ -110,9 +110,9 @@ def _answered(sift: VideoCompressor, vlm: VLM, seen: EncodedVideo, device: str) 
 def _at_once(vlm: VLM, video: CompressedVideo) -> list[int]:
     """Answers all questions in one batch, and returns its rows and columns at the end."""
     turns = [Turn(role="user", text=question, videos=(video,)) for question in QUESTIONS]
-    found = vlm.hf.generate(
+    generated = vlm.hf.generate(
         **collate([vlm.prompt([turn]) for turn in turns], vlm.tokenizer.pad_token_id),
         max_new_tokens=ANSWER.max_new_tokens,
         do_sample=False,
     )
-    return list(found.cpu().shape)
+    return list(generated.cpu().shape)

@@ -157,11 +157,11 @@ def growths(section: Json) -> dict[str, Growth]:
     """Returns how the time of planning grows with the frames, by strategy."""
     return {
         name: Growth(
-            frames=[row["frames"] for row in found["rows"]],
-            seconds=[row["seconds"] for row in found["rows"]],
-            powers=found["powers"],
+            frames=[row["frames"] for row in growth["rows"]],
+            seconds=[row["seconds"] for row in growth["rows"]],
+            powers=growth["powers"],
         )
-        for name, found in section["growth"].items()
+        for name, growth in section["growth"].items()
     }
 
 

@@ -32,7 +32,7 @@ def write_figure(path: str | os.PathLike[str], results: dict[str, Any]) -> None:
     """
     matplotlib = require("matplotlib", extra="bench")
     figures = require("matplotlib.figure", extra="bench")
-    panels = [(PANELS[name], found) for name, found in results["sections"].items()]
+    panels = [(PANELS[name], section) for name, section in results["sections"].items()]
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
     buffer = io.BytesIO()
@@ -40,8 +40,8 @@ def write_figure(path: str | os.PathLike[str], results: dict[str, Any]) -> None:
         figure = figures.Figure(figsize=(7.4 * columns, 5.4 * rows), layout="constrained")
         figure.get_layout_engine().set(w_pad=0.15, h_pad=0.1, hspace=0.05, rect=(0, 0.02, 1, 0.98))
         axes = figure.subplots(rows, columns, squeeze=False).flatten()
-        for axis, (draw, found) in zip(axes, panels, strict=False):
-            draw(axis, found)
+        for axis, (draw, section) in zip(axes, panels, strict=False):
+            draw(axis, section)
         for axis in axes[len(panels) :]:
             axis.set_visible(False)
         figure.text(0.995, 0.002, _origin(results), ha="right", va="bottom", color=QUIET, size=8)
@@ -76,28 +76,28 @@ def _bars(axis: Any, rows: list[dict[str, Any]], labels: list[str], mine: str) -
     axis.set_xlim(left=0)
 
 
-def _sampling(axis: Any, found: Section) -> None:
-    rows = sorted(found["rows"], key=lambda row: (row["video"], row["seconds"]))
+def _sampling(axis: Any, section: Section) -> None:
+    rows = sorted(section["rows"], key=lambda row: (row["video"], row["seconds"]))
     _bars(axis, rows, [f"{row['name']}  ·  {row['video']}" for row in rows], "framesift")
     axis.set_title("Sampling 60 frames of a minute of 720p")
     axis.set_xlabel("seconds; x: speed against the fastest exact peer")
 
 
-def _keyframes(axis: Any, found: Section) -> None:
-    rows = found["rows"]
+def _keyframes(axis: Any, section: Section) -> None:
+    rows = section["rows"]
     _bars(axis, rows, [f"{row['name'].split()[0]}  ·  {row['video']}" for row in rows], "framesift")
     axis.set_title("Eight keyframes, against PySceneDetect")
     axis.set_xlabel("seconds; x: speed against PySceneDetect")
 
 
-def _planning(axis: Any, found: Section) -> None:
-    sizes = sorted({row["frames"] for row in found["rows"]})
+def _planning(axis: Any, section: Section) -> None:
+    sizes = sorted({row["frames"] for row in section["rows"]})
     slowest: dict[str, float] = {}
-    for row in found["rows"]:
+    for row in section["rows"]:
         slowest[row["name"]] = max(slowest.get(row["name"], 0.0), row["seconds"])
     names = sorted(slowest, key=lambda name: slowest[name])
     for size, color in zip(sizes, SHADES, strict=False):
-        rows = [row for row in found["rows"] if row["frames"] == size]
+        rows = [row for row in section["rows"] if row["frames"] == size]
         places = [names.index(row["name"]) for row in rows]
         axis.scatter([row["seconds"] for row in rows], places, s=46, color=color, label=f"{size}")
         peer = sum(row["peer_seconds"] for row in rows) / len(rows)
@@ -111,30 +111,30 @@ def _planning(axis: Any, found: Section) -> None:
     axis.set_xlabel("seconds; dashed: largest norms in plain torch")
 
 
-def _coverage(axis: Any, found: Section) -> None:
-    rows = found["rows"]
+def _coverage(axis: Any, section: Section) -> None:
+    rows = section["rows"]
     _shares(axis, rows, [f"{row['name']}  ·  {row['video']}" for row in rows], "keyframes")
     axis.set_title("Events that have a keyframe")
     axis.set_xlabel("per cent, 95 % interval; synthetic videos that were held out")
 
 
-def _evidence(axis: Any, found: Section) -> None:
-    rows = [row for row in found["rows"] if row["video"] == "tokens" and "0.25" in row["name"]]
+def _evidence(axis: Any, section: Section) -> None:
+    rows = [row for row in section["rows"] if row["video"] == "tokens" and "0.25" in row["name"]]
     rows.sort(key=lambda row: -row["share"])
     _shares(axis, rows, [row["name"].split()[0] for row in rows], "temporal")
     axis.set_title("Evidence held in a quarter of the tokens")
     axis.set_xlabel("per cent, 95 % interval; 20 questions about five real clips")
 
 
-def _pointing(axis: Any, found: Section) -> None:
-    rows = found["rows"]
+def _pointing(axis: Any, section: Section) -> None:
+    rows = section["rows"]
     _shares(axis, rows, [f"{row['name']}  ·  {row['video']}" for row in rows], "attention")
     axis.set_title("Evidence that points at the answer")
     axis.set_xlabel("per cent, 95 % interval; the embedded tiny model")
 
 
-def _finding(axis: Any, found: Section) -> None:
-    rows = found["rows"]
+def _finding(axis: Any, section: Section) -> None:
+    rows = section["rows"]
     _shares(axis, rows, [f"{row['name']}  ·  {row['video']}" for row in rows], "attention")
     axis.set_title("Queries for which something is found")
     axis.set_xlabel("per cent, 95 % interval; the embedded tiny model")
@@ -156,8 +156,8 @@ def _shares(axis: Any, rows: list[dict[str, Any]], labels: list[str], mine: str)
     axis.invert_yaxis()
 
 
-def _memory(axis: Any, found: Section) -> None:
-    rows = found["rows"]
+def _memory(axis: Any, section: Section) -> None:
+    rows = section["rows"]
     for shift, key, color in ((-0.19, "peer_peak_bytes", PEER), (0.19, "peak_bytes", OURS)):
         values = [row[key] / 1e6 for row in rows]
         axis.barh([place + shift for place in range(len(rows))], values, color=color, height=0.36)
@@ -178,8 +178,8 @@ def _memory(axis: Any, found: Section) -> None:
     axis.set_xlabel(f"MB; blue: {long:g} min, grey: {short}; x: growth")
 
 
-def _attention(axis: Any, found: Section) -> None:
-    rows = found["rows"]
+def _attention(axis: Any, section: Section) -> None:
+    rows = section["rows"]
     ratios = [row["times_peer"] if "times_peer" in row else row["peak_growth"] for row in rows]
     colors = [OURS if row["way"] == "watched" else PEER for row in rows]
     axis.barh(range(len(rows)), ratios, color=colors, height=0.72)
@@ -195,8 +195,8 @@ def _attention(axis: Any, found: Section) -> None:
     axis.set_xlabel("in those of the tower alone")
 
 
-def _real_size(axis: Any, found: Section) -> None:
-    rows = found["rows"]
+def _real_size(axis: Any, section: Section) -> None:
+    rows = section["rows"]
     for shift, key, color in ((-0.19, "weight_bytes", PEER), (0.19, "peak_bytes", OURS)):
         values = [row[key] / 1e9 for row in rows]
         axis.barh([place + shift for place in range(len(rows))], values, color=color, height=0.36)
@@ -206,9 +206,9 @@ def _real_size(axis: Any, found: Section) -> None:
     axis.set_xlabel("GB; blue: peak of loading and answering, grey: weights")
 
 
-def _costs(axis: Any, found: Section) -> None:
-    times = {(row["stage"], row["keep"]): row for row in found["rows"]}
-    keeps = [share["keep"] for share in found["shares"]]
+def _costs(axis: Any, section: Section) -> None:
+    times = {(row["stage"], row["keep"]): row for row in section["rows"]}
+    keeps = [share["keep"] for share in section["shares"]]
     left = [0.0] * len(keeps)
     for stage, color in zip(("decode", "encode", "compress", "prefill"), COSTS, strict=True):
         once = times.get((stage, None))
@@ -224,11 +224,11 @@ def _costs(axis: Any, found: Section) -> None:
     axis.margins(x=0.35)
     axis.legend(loc="lower right", ncols=len(COSTS))
     axis.set_title("Time to the first token of an answer")
-    axis.set_xlabel(f"seconds; {found['model']}, random weights; x: of keep 1")
+    axis.set_xlabel(f"seconds; {section['model']}, random weights; x: of keep 1")
 
 
-def _catalogue(axis: Any, found: Section) -> None:
-    rows = sorted(found["rows"], key=lambda row: row["seconds"])
+def _catalogue(axis: Any, section: Section) -> None:
+    rows = sorted(section["rows"], key=lambda row: row["seconds"])
     colors = [OURS if row["name"] == "temporal" else PEER for row in rows]
     axis.scatter([row["seconds"] for row in rows], range(len(rows)), color=colors)
     axis.set_yticks(range(len(rows)), [row["name"] for row in rows])
@@ -239,16 +239,16 @@ def _catalogue(axis: Any, found: Section) -> None:
     axis.set_xlabel("seconds; line: encoding the same frames")
 
 
-def _scissor(axis: Any, found: Section) -> None:
-    rows = found["rows"]
+def _scissor(axis: Any, section: Section) -> None:
+    rows = section["rows"]
     _bars(axis, rows, [f"{row['name']}  ·  {row['features']}" for row in rows], "scissor")
     axis.axvline(rows[0]["peer_seconds"], color=ACCENT, linewidth=1)
     axis.set_title("Semantic connected components")
     axis.set_xlabel(f"seconds; line: {rows[0]['peer']}")
 
 
-def _server(axis: Any, found: Section) -> None:
-    rows = found["rows"]
+def _server(axis: Any, section: Section) -> None:
+    rows = section["rows"]
     axis.barh(range(len(rows)), [row["per_second"] for row in rows], color=OURS, height=0.72)
     axis.set_yticks(range(len(rows)), [row["name"] for row in rows])
     axis.invert_yaxis()

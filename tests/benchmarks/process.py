@@ -112,7 +112,7 @@ def interleaved(
                 skipped[name] = str(error)
             else:
                 logger.info("%s: %.2f s", name, sum(map(sum, runs[name][-1].seconds.values())))
-    return {name: found for name, found in runs.items() if name not in skipped}, skipped
+    return {name: results for name, results in runs.items() if name not in skipped}, skipped
 
 
 def timing(seconds: Sequence[float]) -> Json:

@@ -39,8 +39,8 @@ def refreshed(text: str, results: Path) -> str:
     """
     for plural in PLURALS:
         marks = f"<!-- {plural} -->", f"<!-- /{plural} -->"
-        before, found, rest = text.partition(marks[0])
-        if found:
+        before, mark, rest = text.partition(marks[0])
+        if mark:
             after = rest.partition(marks[1])[2]
             figures = strategy_figures(results) if plural == "strategies" else {}
             text = f"{before}{marks[0]}\n{table(plural, figures)}\n{marks[1]}{after}"
@@ -49,17 +49,17 @@ def refreshed(text: str, results: Path) -> str:
 
 def strategy_figures(results: Path) -> Figures:
     """Returns what was measured of each strategy: its time, memory and right answers."""
-    found: Figures = {}
+    measures: Figures = {}
     for row in _section(results, CATALOGUE).get("rows", ()):
-        found[row["name"]] = {
+        measures[row["name"]] = {
             "time": f"{row['seconds'] * 1000:,.0f} ms",
             "memory": f"{row['peak_bytes'] / 1e6:,.0f} MB",
         }
     path = results / CURVES
     for row in json.loads(path.read_text())["rows"] if path.is_file() else ():
         if row["group"] == OVERALL and row["keep"] == AT_KEEP:
-            found.setdefault(row["strategy"], {})["right"] = f"{row['share']:.0%}"
-    return found
+            measures.setdefault(row["strategy"], {})["right"] = f"{row['share']:.0%}"
+    return measures
 
 
 def _section(results: Path, name: str) -> dict[str, Any]:

@@ -9,18 +9,18 @@ from benchmarks.process import Json
 
 def table_lines(results: Json) -> Iterator[str]:
     """Yields a line for each row: what was measured, its value, and the peer it is set against."""
-    for section, found in results["sections"].items():
-        yield f"\n{section}: {found['question']}"
-        for row in found["rows"]:
+    for section, figures in results["sections"].items():
+        yield f"\n{section}: {figures['question']}"
+        for row in figures["rows"]:
             yield "  " + _line(row)
-        for row in found.get("shares_of_decode", ()):
+        for row in figures.get("shares_of_decode", ()):
             yield f"  {row['name']:<30} plan takes {row['share_of_decode']:.2%} of decode"
-        for name, reason in (found.get("skipped", {}) | found.get("failed", {})).items():
+        for name, reason in (figures.get("skipped", {}) | figures.get("failed", {})).items():
             yield f"  left out: {name}: {reason}"
-        if "met" in found:
-            yield f"  asked: {found['asked']}; met: {found['met']}"
-        if "took_seconds" in found:
-            yield f"  took {found['took_seconds']} s"
+        if "met" in figures:
+            yield f"  asked: {figures['asked']}; met: {figures['met']}"
+        if "took_seconds" in figures:
+            yield f"  took {figures['took_seconds']} s"
 
 
 def _line(row: Json) -> str:

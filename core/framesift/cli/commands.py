@@ -81,8 +81,8 @@ def segments(
 ) -> None:
     """Split the video into stretches with their text and the frame each one rests on."""
     warnings: list[str] = []
-    found = sift.segments(uri, question, count=count, warn=warnings.append)
-    output.show_segments(uri, found, warnings, as_json=as_json)
+    result = sift.segments(uri, question, count=count, warn=warnings.append)
+    output.show_segments(uri, result, warnings, as_json=as_json)
 
 
 @app.command()
@@ -144,10 +144,10 @@ def ask(
     """
     if stream and as_json:
         raise click.UsageError("--stream and --json exclude each other; leave one out")
-    told: list[str] = []
+    printed: list[str] = []
 
     def warn(line: str) -> None:
-        told.append(line)
+        printed.append(line)
         output.show_warning(line)
 
     answer = sift.ask(
@@ -158,7 +158,7 @@ def ask(
         on_text=output.show_piece if stream else None,
         warn=warn,
     )
-    output.show_answer(answer, told, several=len(uris) > 1, streamed=stream, as_json=as_json)
+    output.show_answer(answer, printed, several=len(uris) > 1, streamed=stream, as_json=as_json)
 
 
 @app.command()
@@ -183,14 +183,14 @@ def find(
     if isinstance(uri, framesift.CompressedVideo):
         # No picture is shown, so what the tokens were made of need not be there any more.
         with sift.open(uri, warn=notes.append) as chat:
-            found = chat.find(query, count, evidence=evidence, warn=notes.append)
+            result = chat.find(query, count, evidence=evidence, warn=notes.append)
         notes = list(dict.fromkeys(notes))
         address = uri.report.uri
     else:
         with framesift.open_video(uri, sift.limits) as local:
             moments = sift.find(local, query, count, evidence=evidence, warn=notes.append)
-        found, address = [moment.segment for moment in moments], local.uri
-    output.show_found(address, query, found, notes, as_json=as_json)
+        result, address = [moment.segment for moment in moments], local.uri
+    output.show_matches(address, query, result, notes, as_json=as_json)
 
 
 @app.command()

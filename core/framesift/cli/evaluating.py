@@ -83,15 +83,15 @@ def answers(
     model = framesift.load_vlm(vlm)
     chosen, left_out = answering.ways(model, strategies or None, sorted(set(keeps)))
     if questions == SYNTHETIC:
-        count, asked = videos, question_sets.synthetic(split, videos)
+        count, question_videos = videos, question_sets.synthetic(split, videos)
     else:
         path = None if questions == REAL else Path(questions)
         folder = _clips(clips, path, fetch=fetch)
-        found = list(question_sets.real(folder, path))
-        count, asked = len(found), iter(found)
+        clip_videos = list(question_sets.real(folder, path))
+        count, question_videos = len(clip_videos), iter(clip_videos)
     log = AnswerLog.opened(out, _run(questions, split, vlm, model))
     with progress_bar("answers", total=count, unit="video") as bar:
-        for _ in answering.answer_all(model, asked, chosen, log, out):
+        for _ in answering.answer_all(model, question_videos, chosen, log, out):
             bar.update(1)
     terminal.echo("\n".join([*table_lines(log), "", *verdict(log)]))
     for name, reason in left_out.items():

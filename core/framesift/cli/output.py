@@ -42,7 +42,7 @@ def show_report(report: CompressionReport, files: Sequence[Path], *, as_json: bo
 
 def show_keyframes(
     uri: str,
-    asked: int,
+    requested: int,
     frames: Sequence[Keyframe],
     warnings: Sequence[str],
     files: Sequence[Path],
@@ -51,9 +51,9 @@ def show_keyframes(
 ) -> None:
     """Prints the time of each keyframe and why it was kept."""
     if as_json:
-        found = [frame.metadata() for frame in frames]
-        counts = {"uri": uri, "count_asked": asked, "count": len(frames)}
-        _print_json({**counts, "keyframes": found, "warnings": warnings, "files": files})
+        rows = [frame.metadata() for frame in frames]
+        counts = {"uri": uri, "count_asked": requested, "count": len(frames)}
+        _print_json({**counts, "keyframes": rows, "warnings": warnings, "files": files})
         return
     for frame in frames:
         terminal.line(f"{cut(frame.pts_seconds, 2):9.2f} s  {frame.score:.3f}  {frame.reason}")
@@ -65,8 +65,8 @@ def show_segments(
 ) -> None:
     """Prints the span of each segment, its keyframe's time and its text."""
     if as_json:
-        found = [segment.model_dump() for segment in segments]
-        _print_json({"uri": uri, "segments": found, "warnings": warnings})
+        rows = [segment.model_dump() for segment in segments]
+        _print_json({"uri": uri, "segments": rows, "warnings": warnings})
         return
     for part in segments:
         start, end, shown = (
@@ -89,13 +89,13 @@ def show_warning(line: str) -> None:
 
 
 def show_answer(
-    answer: Answer, told: Sequence[str], *, several: bool, streamed: bool, as_json: bool
+    answer: Answer, printed: Sequence[str], *, several: bool, streamed: bool, as_json: bool
 ) -> None:
     """Prints the answer, the stretches that it rests on, and what it took.
 
     Args:
-        answer: what was said.
-        told: its warnings that were printed already.
+        answer: what the model answered.
+        printed: its warnings that were printed already.
         several: whether stretches name their video.
         streamed: whether the words were printed already.
         as_json: whether to print one JSON object instead.
@@ -120,12 +120,12 @@ def show_answer(
     )
     terminal.line(f"cache     {usage.kv_cache_bytes / 2**20:.2f} MiB of keys and values")
     # Of several videos, those of the answer name their video before the line.
-    rest = [line for line in answer.warnings if not line.endswith(tuple(told))]
+    rest = [line for line in answer.warnings if not line.endswith(tuple(printed))]
     _print_notes(rest, [])
 
 
-def show_found(
-    uri: str, query: str, found: Sequence[Segment], warnings: Sequence[str], *, as_json: bool
+def show_matches(
+    uri: str, query: str, segments: Sequence[Segment], warnings: Sequence[str], *, as_json: bool
 ) -> None:
     """Prints the stretches that a query points at, or that nothing is like it; notes on stderr."""
     from framesift.answering.search import nothing_like
@@ -133,10 +133,10 @@ def show_found(
     nothing = nothing_like([uri], query)
     _print_notes([line for line in warnings if line != nothing], [])
     if as_json:
-        moments = [part.model_dump(mode="json") for part in found]
+        moments = [part.model_dump(mode="json") for part in segments]
         _print_json({"uri": uri, "query": query, "moments": moments, "warnings": warnings})
         return
-    for part in found:
+    for part in segments:
         terminal.line(f"found     {_stretch(part)}")
     if nothing in warnings:
         terminal.line(nothing)

@@ -99,7 +99,7 @@ def _around(
     middles = [(a.pts_seconds + b.pts_seconds) / 2 for a, b in pairwise(keyframes)]
     # Lines before the first and after the last frame of a whole video belong to it, too.
     first, last = (-inf, inf) if local.part_seconds is None else (start, end)
-    texts = _spoken(local.subtitles, [first, *middles, last])
+    texts = _subtitle_texts(local.subtitles, [first, *middles, last])
     colors = standing_out([keyframe.image for keyframe in keyframes])
     bounds = pairwise([start, *middles, end])
     return [
@@ -108,7 +108,7 @@ def _around(
     ]
 
 
-def _spoken(lines: Sequence[TimedText], edges: Sequence[float]) -> list[str]:
+def _subtitle_texts(lines: Sequence[TimedText], edges: Sequence[float]) -> list[str]:
     """Returns the subtitles between each two edges; a line belongs where its middle is."""
     texts: list[list[str]] = [[] for _ in edges[1:]]
     for line in lines:

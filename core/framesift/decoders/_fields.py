@@ -43,7 +43,7 @@ class FieldPairs:
     """Follows the packets of one H.264 stream in decode order."""
 
     extradata: bytes
-    found: int = 0
+    second_fields: int = 0
     """Packets so far that held only a second field."""
     _length_bytes: int = 0
     """Bytes of the length before each unit, 0 where start codes part them."""
@@ -81,7 +81,7 @@ class FieldPairs:
                 pictures += 1
                 starts |= self._begins(picture)
         if pictures and not starts:
-            self.found += 1
+            self.second_fields += 1
         return starts or not pictures
 
     def _begins(self, picture: _CodedPicture) -> bool:

@@ -19,20 +19,20 @@ def shown_seconds(file: BinaryIO, kind: str) -> list[float]:
     """
     file.seek(0)
     if kind == "PNG":
-        found = [
+        durations = [
             _fraction(*struct.unpack(">HH", data[20:24]))
             for name, data in _png_chunks(file)
             if name == b"fcTL" and len(data) >= 24
         ]
     elif kind == "WEBP":
-        found = [
+        durations = [
             int.from_bytes(data[12:15], "little") / 1000
             for name, data in _webp_chunks(file)
             if name == b"ANMF" and len(data) >= 16
         ]
     else:
         return []
-    return [seconds or UNSET_SECONDS for seconds in found]
+    return [seconds or UNSET_SECONDS for seconds in durations]
 
 
 def _fraction(numerator: int, denominator: int) -> float:

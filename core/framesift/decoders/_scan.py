@@ -64,7 +64,7 @@ def scan(container: InputContainer, stream: VideoStream) -> Scan | None:
         else:
             sound.take(packet)
     jump_count = len(pictures.mender.jumps) if pictures.mender else 0
-    return pictures.found(_is_counted(container, pictures.stamps, jump_count))
+    return pictures.scan_result(_is_counted(container, pictures.stamps, jump_count))
 
 
 @dataclass(slots=True)
@@ -176,10 +176,10 @@ class _Pictures:
         self.jump_count = jump_count
         self.stamps.append(stamp)
 
-    def found(self, counted: bool) -> Scan | None:
+    def scan_result(self, counted: bool) -> Scan | None:
         if self.first is None or not self.stamps:
             return None
-        has_fields = self.pairs is not None and self.pairs.found > 0
+        has_fields = self.pairs is not None and self.pairs.second_fields > 0
         return Scan(
             stamps=self.stamps,
             mended=self.mended,

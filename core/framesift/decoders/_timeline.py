@@ -55,8 +55,8 @@ class Timeline:
 
     def position(self, tick: int | None) -> int | None:
         """Returns the position of the frame that carries `tick`, None where none does."""
-        found = int(np.searchsorted(self.ticks, -1 if tick is None else tick))
-        return found if found < len(self.ticks) and self.ticks[found] == tick else None
+        scanned = int(np.searchsorted(self.ticks, -1 if tick is None else tick))
+        return scanned if scanned < len(self.ticks) and self.ticks[scanned] == tick else None
 
 
 def read_timeline(path: Path, max_pixels: int = MAX_PIXELS) -> Timeline:
@@ -77,13 +77,13 @@ def read_timeline(path: Path, max_pixels: int = MAX_PIXELS) -> Timeline:
 @lru_cache(maxsize=2)
 def _read(path: Path, modified_ns: int, size_bytes: int, max_pixels: int) -> Timeline:
     with _container.open_video(path, max_pixels) as (container, stream):
-        found = scan(container, stream)
-        if found is None:
+        scanned = scan(container, stream)
+        if scanned is None:
             raise CorruptVideoError(
                 f"{path.name!r} has a {stream.codec_context.name} stream, but not one frame of it "
                 f"can be decoded{_or_large(stream, max_pixels)}; give an undamaged file"
             )
-        timeline = _timeline(path, container, stream, found)
+        timeline = _timeline(path, container, stream, scanned)
     info = timeline.index.info
     check_pixels(path.name, info.width_px, info.height_px, max_pixels)
     return timeline
@@ -95,75 +95,77 @@ def _or_large(stream: VideoStream, max_pixels: int) -> str:
     return "" if known else f", or its pictures have more than {max_pixels} pixels"
 
 
-def _timeline(path: Path, container: InputContainer, stream: VideoStream, found: Scan) -> Timeline:
-    times = _times(container, stream, found)
+def _timeline(
+    path: Path, container: InputContainer, stream: VideoStream, scanned: Scan
+) -> Timeline:
+    times = _times(container, stream, scanned)
     base = stream.time_base or Fraction(1)
-    last_ticks = _clock.last_duration(stream, found.stamps, times, found.has_fields)
+    last_ticks = _clock.last_duration(stream, scanned.stamps, times, scanned.has_fields)
     streams = [stream, *_container.heard_with(container, stream)]
     zero_ticks = float(_clock.container_start(streams, int(times[0]) * base) / base)
     pts_seconds = np.multiply(times - zero_ticks, float(base), dtype=np.float64)
     last_seconds = (float(times[-1]) - zero_ticks + last_ticks) * float(base)
     zero_seconds = zero_ticks * float(base)
-    is_cut = _is_cut(path, container, stream, found, last_seconds + zero_seconds)
+    is_cut = _is_cut(path, container, stream, scanned, last_seconds + zero_seconds)
     declared = None if is_cut else _declared.declared_seconds(path, container.format.name)
     ends = [last_seconds, declared or last_seconds]
-    spoken = map(_clock.announced_end, container.streams.subtitles)
-    ends += [float(end) - zero_seconds for end in spoken if end is not None]
-    if found.sound_end is not None:
-        ends.append(found.sound_end - zero_seconds)
-    can_jump = not found.counted and not found.jumps
+    subtitle_ends = map(_clock.announced_end, container.streams.subtitles)
+    ends += [float(end) - zero_seconds for end in subtitle_ends if end is not None]
+    if scanned.sound_end is not None:
+        ends.append(scanned.sound_end - zero_seconds)
+    can_jump = not scanned.counted and not scanned.jumps
     can_jump &= not container.format.flags & GENERIC_INDEX
-    keys = [stamp.pts for stamp in found.stamps if stamp.is_key and stamp.pts is not None]
-    index = _index(stream, found, pts_seconds, last_seconds)
+    keys = [stamp.pts for stamp in scanned.stamps if stamp.is_key and stamp.pts is not None]
+    index = _index(stream, scanned, pts_seconds, last_seconds)
     if not is_cut:
         index = index.staying(max(ends))
     notes: tuple[str, ...] = ()
-    if found.jumps:
-        notes = (f"the clock of {path.name!r} {described(found.jumps, base, zero_seconds)}",)
+    if scanned.jumps:
+        notes = (f"the clock of {path.name!r} {described(scanned.jumps, base, zero_seconds)}",)
     return Timeline(
         index=replace(index, is_cut=is_cut, notes=notes),
-        ticks=np.arange(len(times)) if found.counted else times,
-        counted=found.counted,
-        mended=found.mended if found.jumps else None,
-        intact=found.intact,
-        has_fields=found.has_fields,
+        ticks=np.arange(len(times)) if scanned.counted else times,
+        counted=scanned.counted,
+        mended=scanned.mended if scanned.jumps else None,
+        intact=scanned.intact,
+        has_fields=scanned.has_fields,
         keys=np.flatnonzero(np.isin(times, keys) & can_jump),
         time_base=base,
         start_tick=stream.start_time or 0,
-        orientation=Orientation.of(found.first),
+        orientation=Orientation.of(scanned.first),
         is_first_stream=stream is container.streams.video[0],
     )
 
 
-def _times(container: InputContainer, stream: VideoStream, found: Scan) -> npt.NDArray[np.int64]:
-    if not found.counted:
-        return _clock.stored_times(found.stamps, found.first.pts)
-    has_some = any(stamp.pts is not None for stamp in found.stamps)
+def _times(container: InputContainer, stream: VideoStream, scanned: Scan) -> npt.NDArray[np.int64]:
+    if not scanned.counted:
+        return _clock.stored_times(scanned.stamps, scanned.first.pts)
+    has_some = any(stamp.pts is not None for stamp in scanned.stamps)
     if has_some and container.format.flags & DISCONTINUOUS:
-        return _clock.filled_times(stream, found.stamps)
-    return _clock.counted_times(stream, found.stamps)
+        return _clock.filled_times(stream, scanned.stamps)
+    return _clock.counted_times(stream, scanned.stamps)
 
 
 def _is_cut(
-    path: Path, container: InputContainer, stream: VideoStream, found: Scan, end_seconds: float
+    path: Path, container: InputContainer, stream: VideoStream, scanned: Scan, end_seconds: float
 ) -> bool:
     """Returns whether the file breaks off: by its bytes, else by the end that it announces."""
     breaks_off = _declared.breaks_off(path, container.format.name)
-    if found.ends_corrupt or breaks_off is not None:
-        return found.ends_corrupt or bool(breaks_off)
+    if scanned.ends_corrupt or breaks_off is not None:
+        return scanned.ends_corrupt or bool(breaks_off)
     if container.format.flags & DISCONTINUOUS:  # libav guesses their ends from their last packets
         return False
     announced = _clock.announced_end(stream)
-    reached = max(end_seconds, found.sound_end or end_seconds)
+    reached = max(end_seconds, scanned.sound_end or end_seconds)
     return announced is not None and float(announced) - reached > CUT_SECONDS
 
 
 def _index(
-    stream: VideoStream, found: Scan, pts_seconds: npt.NDArray[np.float64], last_seconds: float
+    stream: VideoStream, scanned: Scan, pts_seconds: npt.NDArray[np.float64], last_seconds: float
 ) -> FrameIndex:
-    orientation = Orientation.of(found.first)
-    width_px = max(1, round(found.first.width * (stream.sample_aspect_ratio or 1)))
-    width_px, height_px = orientation.size(width_px, found.first.height)
+    orientation = Orientation.of(scanned.first)
+    width_px = max(1, round(scanned.first.width * (stream.sample_aspect_ratio or 1)))
+    width_px, height_px = orientation.size(width_px, scanned.first.height)
     duration_seconds = last_seconds - float(pts_seconds[0])
     info = VideoInfo(
         width_px=width_px,

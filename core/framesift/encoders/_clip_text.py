@@ -53,13 +53,13 @@ class ClipText:
             features: patch features before the last layer `(M, D)`.
             question: what is to be answered; words beyond the tower's length are not read.
         """
-        asked = normalize(self._embedded(question).float(), dim=-1)[0]
+        question_vector = normalize(self._embedded(question).float(), dim=-1)[0]
         weight = self.visual_projection.weight
         near = []
         for rows in features.split(ROWS):
             alone = self.last_layer(rows.to(weight)[:, None], attention_mask=None)[:, 0]
             seen = normalize(self.visual_projection(self.norm(alone)).float(), dim=-1)
-            near.append(seen @ asked)
+            near.append(seen @ question_vector)
         return torch.cat(near).to(features.device)
 
     def _embedded(self, question: str) -> Tensor:
@@ -80,8 +80,8 @@ class ClipText:
                 f"text at {end}, and its tokenizer numbers a question {ids[0].tolist()}; pass a "
                 "checkpoint whose files belong together"
             )
-        found = self.text(input_ids=ids.to(self.text_projection.weight.device))
-        embedded: Tensor = self.text_projection(found.pooler_output)
+        output = self.text(input_ids=ids.to(self.text_projection.weight.device))
+        embedded: Tensor = self.text_projection(output.pooler_output)
         return embedded
 
 

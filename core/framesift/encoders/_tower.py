@@ -164,8 +164,8 @@ class _LoadedTower:
                 features = self.model(pixel_values=normal).last_hidden_state
             else:
                 kept = [self.feature_layer]
-                found = self.model(pixel_values=normal, output_hidden_states=kept)
-                features = found.hidden_states[self.feature_layer]
+                output = self.model(pixel_values=normal, output_hidden_states=kept)
+                features = output.hidden_states[self.feature_layer]
         first = 0 if self.summary_token is None else self.summary_token + 1
         everything = features, (last if joined else seen).keys, last.attention
         features, keys, attention = (rows[:, first:].cpu() for rows in everything)

@@ -34,13 +34,13 @@ def machine() -> str:
 
 def versions(*more: str) -> dict[str, str]:
     """Returns the versions of Python, of `PACKAGES` and of `more`, as far as they are installed."""
-    found = {"python": platform.python_version()}
+    installed = {"python": platform.python_version()}
     for name in (*PACKAGES, *more):
         try:
-            found[name] = version(name)
+            installed[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def commit(folder: Path = Path(__file__).parents[1]) -> str:

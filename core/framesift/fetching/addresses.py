@@ -56,13 +56,13 @@ def permitted_addresses(host: str, port: int, limits: FetchLimits) -> list[str]:
     if host.lower().rstrip(".") in METADATA_NAMES:
         raise ForbiddenAddressError(_message(host, "a cloud metadata service", may_allow=False))
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        resolved = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise DownloadError(
             f"host {host[:80]!r} was not found; a link needs a host that resolves; check "
             "the spelling and the connection"
         ) from error
-    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in resolved))
     for address in addresses:
         if kind := never_permitted(address):
             raise ForbiddenAddressError(_message(host, kind, may_allow=False))

@@ -28,7 +28,7 @@ _PAIRS: Final = re.compile(r"([?&])")
 def without_secrets(uri: str) -> str:
     """Returns `uri` for messages and reports: no user, password, signature, token or fragment."""
     bare = uri.strip()[:MAX_ADDRESS].partition("#")[0]
-    bare = _USERINFO.sub(lambda found: f"{found[1] or ''}//", bare)
+    bare = _USERINFO.sub(lambda match: f"{match[1] or ''}//", bare)
     head, *pieces = _PAIRS.split(bare)
     shown = [head]
     for mark, pair in zip(pieces[::2], pieces[1::2], strict=True):

@@ -40,5 +40,5 @@ def _tokens(value: Any, rows: int) -> Any:
         return value if 0 <= value < rows else None
     if not isinstance(value, list) or not 0 < len(value) <= LONGEST:
         return None
-    found = [_tokens(item, rows) for item in value if not isinstance(item, list) or len(item) < 64]
-    return [item for item in found if item is not None] or None
+    known = [_tokens(item, rows) for item in value if not isinstance(item, list) or len(item) < 64]
+    return [item for item in known if item is not None] or None

@@ -96,11 +96,11 @@ def copied(value: Any) -> Any:
 
 def collected(values: Iterable[Any], steps: int = 1) -> list[Any]:
     """Returns the items of an iterable, each counted."""
-    meter, found = running.get(), []
+    meter, gathered = running.get(), []
     for value in values:
         meter.spend(steps)
-        found.append(value)
-    return found
+        gathered.append(value)
+    return gathered
 
 
 def added(left: Any, right: Any) -> Any:

@@ -121,16 +121,16 @@ class _Box(ImmutableSandboxedEnvironment):
         tree = super()._parse(source, name, filename)
         if (count := sum(1 for _ in tree.find_all(nodes.Node))) > MOST_NODES:
             raise TemplateLimitError(f"it has {count} parts; at most {MOST_NODES} are run")
-        found: nodes.Template = _Counting(self).visit(tree)
-        return found
+        counting: nodes.Template = _Counting(self).visit(tree)
+        return counting
 
     def concat(self, pieces: Any) -> str:
         """Returns pieces of text as one."""
-        meter, found = running.get(), []
+        meter, parts = running.get(), []
         for piece in pieces:
             meter.spend(1, len(piece))
-            found.append(piece)
-        return "".join(found)
+            parts.append(piece)
+        return "".join(parts)
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         """Returns what an operator makes of two values."""
@@ -144,9 +144,9 @@ class _Box(ImmutableSandboxedEnvironment):
         named = {key: kwargs[key] for key in kwargs.keys() - HANDED_DOWN}
         weighed([args, named])
         __self._check_call(__obj, args, named)
-        found = super().call(__context, __obj, *args, **kwargs)
+        result = super().call(__context, __obj, *args, **kwargs)
         # What a table gives is in the table already.
-        return found if isinstance(getattr(__obj, "__self__", None), dict) else weighed(found)
+        return result if isinstance(getattr(__obj, "__self__", None), dict) else weighed(result)
 
     def _check_call(self, function: Any, args: tuple[Any, ...], named: dict[str, Any]) -> None:
         owner, name = getattr(function, "__self__", None), getattr(function, "__name__", "")

@@ -24,20 +24,20 @@ def load_chat_template(model: str, tokenizer: Any) -> str:
     Raises:
         ModelError: it has none, or one that is not text.
     """
-    found = _own(model) or tokenizer.chat_template
-    if isinstance(found, Mapping):
-        found = found.get("default")
-    if not found:
+    source = _own(model) or tokenizer.chat_template
+    if isinstance(source, Mapping):
+        source = source.get("default")
+    if not source:
         raise ModelError(
             f"{called(model)!r} has no chat template, so that nobody knows where its pictures "
             "stand; add chat_template.jinja or pass an instruction-tuned checkpoint"
         )
-    if not isinstance(found, str):
+    if not isinstance(source, str):
         raise ModelError(
-            f"{called(model)!r} has a chat template of type {type(found).__name__}, which must be "
+            f"{called(model)!r} has a chat template of type {type(source).__name__}, which must be "
             "text; take the files that came with the model"
         )
-    return found
+    return source
 
 
 def _own(model: str) -> Any:

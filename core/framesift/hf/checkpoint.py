@@ -55,9 +55,9 @@ def load_config(model: str, allowed: frozenset[str], trust_remote_code: bool) ->
     Raises:
         ModelError: no such checkpoint, or one of another family.
     """
-    if (found := model_type(model, trust_remote_code)) not in allowed:
+    if (type_name := model_type(model, trust_remote_code)) not in allowed:
         raise ModelError(
-            f"{called(model)!r} is a model of type {found!r}; this family reads "
+            f"{called(model)!r} is a model of type {type_name!r}; this family reads "
             f"{' or '.join(sorted(allowed))}; let framesift.load_vlm pick the family"
         )
     config = _read("AutoConfig", model, trust_remote_code)

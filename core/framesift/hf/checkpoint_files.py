@@ -114,15 +114,15 @@ def _read(model: str, path: Path, changed: int, size: int) -> dict[str, Any]:
     if size > most:
         raise _unfit(path.name, model, f"has {size} bytes, at most {most} are read")
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        entries = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         reason = str(error).splitlines()[0]
         raise _unfit(path.name, model, f"is not JSON ({reason})") from error
-    if not isinstance(found, dict):
-        raise _unfit(path.name, model, f"holds {type(found).__name__}, not an object")
-    if path.name not in TOKENIZERS and any(depth > DEEPEST for *_, depth in _settings(found)):
+    if not isinstance(entries, dict):
+        raise _unfit(path.name, model, f"holds {type(entries).__name__}, not an object")
+    if path.name not in TOKENIZERS and any(depth > DEEPEST for *_, depth in _settings(entries)):
         raise _unfit(path.name, model, f"is nested more than {DEEPEST} deep")
-    return found
+    return entries
 
 
 def shards(model: str, folder: Path) -> list[str]:

@@ -53,8 +53,8 @@ class FramePixels:
             ModelError: it does not say how colours are normalized.
         """
         for name, key in SETTINGS:
-            found = load_json(model, name)
-            settings = found if key is None else found.get(key)
+            content = load_json(model, name)
+            settings = content if key is None else content.get(key)
             if isinstance(settings, dict) and {"image_mean", "image_std"} <= settings.keys():
                 check_pixel_settings(model, settings)
                 return cls(settings=settings, resample=settings.get("resample", resample))

@@ -88,10 +88,10 @@ class Letters:
         """
         with in_one_line(self._tokenizer.name_or_path, doing="read text by"):
             if seam not in text:
-                found = self._tokenizer(
+                encoded = self._tokenizer(
                     text, add_special_tokens=add_special_tokens, return_offsets_mapping=True
                 )
-                ids, spans = list(found["input_ids"]), [*map(tuple, found["offset_mapping"])]
+                ids, spans = list(encoded["input_ids"]), [*map(tuple, encoded["offset_mapping"])]
                 if self._literal(text, ids, spans):
                     return ids, spans
             return self._copy.encode(text, seam, add_special_tokens=add_special_tokens)
@@ -177,23 +177,23 @@ class _Copy:
             pieces.append(alias := self.aliases.get(name, ""))
             starts += [place] * len(alias)
             stops += [end] * len(alias)
-        found = self.backend.encode("".join(pieces), add_special_tokens=add_special_tokens)
+        encoded = self.backend.encode("".join(pieces), add_special_tokens=add_special_tokens)
         starts.append(len(text))
         spans = [
             (starts[first], stops[last - 1] if last > first else starts[first])
-            for first, last in found.offsets
+            for first, last in encoded.offsets
         ]
-        return list(found.ids), spans
+        return list(encoded.ids), spans
 
     def _names(self, text: str, seam: str) -> Iterator[tuple[int, str]]:
         """Yields where special tokens and seams stand, the longest one where several begin."""
-        found = sorted(
+        encoded = sorted(
             (place, -len(name), name)
             for name in [*self.aliases, seam]
             for place in _places(text, name)
         )
         end = 0
-        for place, _, name in found:
+        for place, _, name in encoded:
             if place >= end:
                 end = place + len(name)
                 yield place, name

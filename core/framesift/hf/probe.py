@@ -64,9 +64,9 @@ class WatchedLayer:
     def _joined(self, parts: list[Tensor]) -> Tensor:
         lengths = sorted({part.shape[1] for part in parts})
         if len(lengths) != 1:
-            found = f"pictures of {lengths} tokens" if parts else "no picture"
+            shapes = f"pictures of {lengths} tokens" if parts else "no picture"
             raise ModelError(
-                f"the watched {type(self.module).__name__} saw {found}; it must see pictures of "
+                f"the watched {type(self.module).__name__} saw {shapes}; it must see pictures of "
                 "one size: watch a layer that attends over whole pictures, one video at a time"
             )
         return torch.cat(parts)

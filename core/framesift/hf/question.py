@@ -29,8 +29,8 @@ def question_similarity(features: Tensor, words: Tensor, common_word: Tensor) ->
         common_word: mean embedding of the vocabulary `(D,)`, on any device.
     """
     common_patch = features.mean(0, dtype=torch.float32)
-    asked = words.to(features.device).float() - common_word.to(features.device).float()
-    question = normalize(asked, dim=-1).mean(0)
+    direction = words.to(features.device).float() - common_word.to(features.device).float()
+    question = normalize(direction, dim=-1).mean(0)
     centred = (rows.float() - common_patch for rows in features.split(ROWS))
     return torch.cat([normalize(rows, dim=-1) @ question for rows in centred])
 

@@ -178,13 +178,13 @@ def check_size(model: str, build: Callable[[], Any]) -> None:
     held = sum(path.stat().st_size for path in files)
     try:
         with torch.device("meta"):
-            asked = sum(weight.numel() for weight in build().parameters())
+            configured = sum(weight.numel() for weight in build().parameters())
     except Exception:
         # Code of a checkpoint's own may need real weights; loading it says what is wrong.
         return
-    if asked > MOST_WEIGHTS_PER_BYTE * held + SPARE_WEIGHTS:
+    if configured > MOST_WEIGHTS_PER_BYTE * held + SPARE_WEIGHTS:
         raise ModelError(
-            f"config.json of {called(model)!r} asks for {asked} weights, and its files have "
+            f"config.json of {called(model)!r} asks for {configured} weights, and its files have "
             f"{held} bytes; pass a checkpoint whose files belong together"
         )
 

@@ -80,11 +80,11 @@ def _kill_children() -> None:
 
 def _children() -> list[int]:
     """Returns the processes that this one started and that still run, where there is `/proc`."""
-    found, own = [], str(os.getpid())
+    children, own = [], str(os.getpid())
     for path in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError, IndexError):
             # The name stands in brackets and may hold anything; then state and parent follow.
             parent = path.read_text(errors="replace").rpartition(")")[2].split()[1]
             if parent == own:
-                found.append(int(path.parent.name))
-    return found
+                children.append(int(path.parent.name))
+    return children

@@ -61,7 +61,7 @@ def _seconds(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
-        found = float(value) / 1000
+        seconds = float(value) / 1000
     except (ValueError, OverflowError):
         return None
-    return found if math.isfinite(found) else None
+    return seconds if math.isfinite(seconds) else None

@@ -60,6 +60,6 @@ def require_video(path: Path, uri: str) -> None:
         raise DownloadError(not_a_video(uri, "no video stream"))
 
 
-def not_a_video(uri: str, found: str) -> str:
-    """Returns the message about a download that brought `found` instead of a video."""
-    return f"{uri!r} is not a video ({found}); give a direct link to a file such as MP4 or PNG"
+def not_a_video(uri: str, content: str) -> str:
+    """Returns the message about a download that brought `content` instead of a video."""
+    return f"{uri!r} is not a video ({content}); give a direct link to a file such as MP4 or PNG"

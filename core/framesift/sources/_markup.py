@@ -28,5 +28,5 @@ def plain_line(line: str, form: str) -> str:
     """Returns a line's text without the tags of its format, entities resolved, spaces single."""
     bare = _TAGS[form].sub("", line)
     if form != "ass":
-        bare = _ENTITY.sub(lambda found: html.unescape(found[0]), bare)
+        bare = _ENTITY.sub(lambda match: html.unescape(match[0]), bare)
     return " ".join(bare.split())

@@ -25,10 +25,10 @@ def number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
-        found = float(value)
+        converted = float(value)
     except OverflowError:
         return None
-    return found if 0 <= found < math.inf else None
+    return converted if 0 <= converted < math.inf else None
 
 
 def is_live(info: Info) -> bool:
@@ -69,7 +69,7 @@ def whole(info: Info) -> Info:
 def chapters(info: Info) -> tuple[TimedText, ...]:
     """Returns the chapters that have a start and an end."""
     given = info.get("chapters")
-    found = []
+    marks = []
     for chapter in given[:MAX_CHAPTERS] if isinstance(given, list) else ():
         if not isinstance(chapter, Mapping):
             continue
@@ -77,8 +77,8 @@ def chapters(info: Info) -> tuple[TimedText, ...]:
         if start is None or end is None or end < start:
             continue
         text = str(chapter.get("title") or "")[:1000]
-        found.append(TimedText(start_seconds=start, end_seconds=end, text=text))
-    return tuple(found)
+        marks.append(TimedText(start_seconds=start, end_seconds=end, text=text))
+    return tuple(marks)
 
 
 def within(lines: Sequence[TimedText], info: Info, longest_seconds: float) -> tuple[TimedText, ...]:

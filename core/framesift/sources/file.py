@@ -88,7 +88,7 @@ def is_folder(uri: str) -> bool:
 
 def _readable_file(path: Path, uri: str) -> Path:
     try:
-        found = path.stat()
+        status = path.stat()
         readable = os.access(path, os.R_OK)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise SourceError(f"{uri[:200]!r} does not exist; give the path of a video file") from error
@@ -97,9 +97,9 @@ def _readable_file(path: Path, uri: str) -> Path:
         raise SourceError(
             f"{uri[:200]!r} cannot be read: {reason}; give the path of a video file"
         ) from error
-    if not S_ISREG(found.st_mode):
+    if not S_ISREG(status.st_mode):
         raise SourceError(f"{uri[:200]!r} is not a regular file; give the path of a video file")
-    if found.st_size == 0:
+    if status.st_size == 0:
         raise SourceError(f"{uri[:200]!r} is empty; give a video file")
     if not readable:
         raise SourceError(

@@ -27,10 +27,10 @@ Part = tuple[float, float]
 
 def seconds_of(text: str) -> float | None:
     """Returns the seconds of `90`, `90.5s`, `1m30s`, `1h2m3s`, `1:30` or `0:01:30`, else None."""
-    found = _UNITS.fullmatch(text.lower()) or _CLOCK.fullmatch(text)
-    if not text or found is None:
+    match = _UNITS.fullmatch(text.lower()) or _CLOCK.fullmatch(text)
+    if not text or match is None:
         return None
-    hours, minutes, seconds = (float(found[unit] or 0) for unit in "hms")
+    hours, minutes, seconds = (float(match[unit] or 0) for unit in "hms")
     return hours * 3600 + minutes * 60 + seconds
 
 

@@ -147,10 +147,10 @@ def _download(session: Downloader, info: Info, uri: str) -> Path:
             done = session.process_ie_result(page.whole(info), download=True)
         except Exception as error:
             raise plain_error(error, shown) from error
-    found = [entry.get("filepath") for entry in done.get("requested_downloads", ())]
-    if len(found) != 1 or found[0] is None:
+    paths = [entry.get("filepath") for entry in done.get("requested_downloads", ())]
+    if len(paths) != 1 or paths[0] is None:
         raise DownloadError(f"{shown!r} brought no file; update yt-dlp or give another link")
-    path = Path(found[0])
+    path = Path(paths[0])
     require_video(path, shown)
     return path
 

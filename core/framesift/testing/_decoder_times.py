@@ -48,7 +48,7 @@ class TimePromises:
         self, decoder: Decoder, tmp_path: Path, kind: str
     ) -> None:
         """Where the clock of a file jumps, time goes on, and one warning says where it jumped."""
-        starts, suffix, how, told = JUMPS[kind]
+        starts, suffix, how, warning = JUMPS[kind]
         path = joined_parts(tmp_path, starts, suffix, **how)
         count = 40 * len(starts)
 
@@ -58,7 +58,7 @@ class TimePromises:
         since_first = frames.pts_seconds - frames.pts_seconds[0]
         np.testing.assert_allclose(since_first, np.arange(count) / 25, atol=2e-3)
         (line,) = warnings
-        assert told in line
+        assert warning in line
         assert f"'joined{suffix}'" in line
 
     @pytest.mark.parametrize("kind", ["same-clock", "several", "matroska"])
@@ -143,13 +143,13 @@ class TimePromises:
         """The duration lasts until the subtitles end."""
         path, base = tmp_path / "a.mp4", Fraction(1, 1000)
         with av.open(str(path), "w") as container:
-            video, spoken = (
+            video, subtitles = (
                 container.add_stream("libx264", rate=25),
                 container.add_stream("mov_text"),
             )
             video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
-            spoken.time_base = base
-            spoken.codec_context.subtitle_header = (
+            subtitles.time_base = base
+            subtitles.codec_context.subtitle_header = (
                 b"[Script Info]\nScriptType: v4.00+\n\n[V4+ Styles]\n"
                 b"Format: Name, Fontname, Fontsize\n"
                 b"Style: Default,Arial,16\n\n[Events]\nFormat: Layer, Start, End, Style, Text\n"
@@ -161,7 +161,7 @@ class TimePromises:
             container.mux(video.encode())
             line = av.Packet(b"\x00\x03end")
             line.stream, line.time_base, line.pts, line.dts, line.duration = (
-                spoken,
+                subtitles,
                 base,
                 6000,
                 6000,

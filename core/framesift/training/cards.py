@@ -15,7 +15,7 @@ import torch
 from framesift.synthetic.paraphrases import pattern_of
 from framesift.training.seen import Seen
 
-ASKED = r"Which number is on the (?P<color>\w+) card\?"
+CARD_QUESTION = r"Which number is on the (?P<color>\w+) card\?"
 HOW_MANY = (2, 2, 2, 3, 4)
 """Cards of one medley, drawn from these; with more of them a model does not learn it at first."""
 
@@ -25,27 +25,27 @@ class Cards:
 
     def __init__(self, clips: Sequence[Seen]) -> None:
         """Takes clips; those without a question about a colored card add nothing."""
-        self.found = [
-            (parts["color"], asked, clip, shown)
+        self.candidates = [
+            (parts["color"], question, clip, shown)
             for clip in clips
-            for asked in clip.questions
-            for pattern, parts in [pattern_of(asked["question"])]
-            if pattern == ASKED and (shown := clip.shown(asked))
+            for question in clip.questions
+            for pattern, parts in [pattern_of(question["question"])]
+            if pattern == CARD_QUESTION and (shown := clip.shown(question))
         ]
-        self.colors = sorted({color for color, *_ in self.found})
+        self.colors = sorted({color for color, *_ in self.candidates})
 
     def medley(self, rng: random.Random) -> Seen:
         """Returns a frame each of a few cards of different colors, with what is asked of them."""
         count = min(rng.choice(HOW_MANY), len(self.colors))
         chosen: dict[str, tuple[dict[str, Any], Seen, int]] = {}
         while len(chosen) < count:
-            color, asked, clip, shown = rng.choice(self.found)
-            chosen.setdefault(color, (asked, clip, rng.choice(shown)))
+            color, question, clip, shown = rng.choice(self.candidates)
+            chosen.setdefault(color, (question, clip, rng.choice(shown)))
         cards = list(chosen.values())
         return Seen(
             features=torch.stack([clip.features[frame] for _, clip, frame in cards]),
             times_seconds=[float(place) for place in range(count)],
-            questions=[asked for asked, _, _ in cards],
+            questions=[question for question, _, _ in cards],
             course={
                 name: torch.stack([clip.course[name][frame] for _, clip, frame in cards])
                 for name in ("where",)

@@ -161,13 +161,13 @@ class Dialogs(torch.utils.data.IterableDataset[dict[str, Tensor]]):
         labels: list[int] = []
         part: list[int] = []
         chosen = rng.sample(list(questions), min(MOST_QUESTIONS, len(questions)))
-        for number, asked in enumerate(chosen, start=1):
+        for number, pair in enumerate(chosen, start=1):
             turn = [self.special["user"]] if dropping.chat and number > 1 else []
-            words = rephrased(asked["question"], rng)
+            words = rephrased(pair["question"], rng)
             words = beside_text(words, rng) if rng.random() < BESIDE_TEXT else words
             question = self.tokenizer(words)["input_ids"]
             before = [*turn, *question, self.special["end"], self.special["assistant"]]
-            answer = [*self.tokenizer(asked["answer"])["input_ids"], self.special["end"]]
+            answer = [*self.tokenizer(pair["answer"])["input_ids"], self.special["end"]]
             ids += before + answer
             labels += [UNASKED] * len(before) + answer
             part += [number] * (len(before) + len(answer))
@@ -190,17 +190,19 @@ def _visual(features: Tensor, dropping: Dropping, rng: random.Random) -> tuple[T
 
 def _kept(features: Tensor, dropping: Dropping, rng: random.Random) -> Tensor:
     frames, patches, _ = features.shape
-    lots = torch.rand(frames, patches, generator=torch.Generator().manual_seed(rng.getrandbits(48)))
+    draws = torch.rand(
+        frames, patches, generator=torch.Generator().manual_seed(rng.getrandbits(48))
+    )
     if dropping.kind == "none":
         return torch.arange(frames * patches)
     if dropping.kind == "frames":
-        lots = lots[:, :1].expand_as(lots)
+        draws = draws[:, :1].expand_as(draws)
     if dropping.kind == "still":
         wide = features.float()
         change = 1 - torch.cosine_similarity(wide[1:], wide[:-1], dim=-1)
-        lots = torch.cat([1 + lots[:1], change + 0.02 * lots[1:]])
+        draws = torch.cat([1 + draws[:1], change + 0.02 * draws[1:]])
     count = max(1, round(dropping.keep * frames * patches))
-    order = torch.argsort(lots.flatten(), descending=True, stable=True)
+    order = torch.argsort(draws.flatten(), descending=True, stable=True)
     return order[:count].sort().values
 
 

@@ -40,9 +40,9 @@ class Seen:
 
     def glimpse(self, rng: random.Random) -> Seen:
         """Returns a few frames that a question is about, with what can be asked about them."""
-        asked = rng.choice([q for q in self.questions if q["kind"] in SEEN_AT_ONCE | OF_MOTION])
-        kinds = OF_MOTION if asked["kind"] in OF_MOTION else SEEN_AT_ONCE
-        shown = self.shown(asked)
+        about = rng.choice([q for q in self.questions if q["kind"] in SEEN_AT_ONCE | OF_MOTION])
+        kinds = OF_MOTION if about["kind"] in OF_MOTION else SEEN_AT_ONCE
+        shown = self.shown(about)
         if not shown:
             return self
         if kinds is OF_MOTION:
@@ -54,7 +54,7 @@ class Seen:
             features=self.features[frames],
             times_seconds=[self.times_seconds[i] for i in frames],
             questions=[
-                q for q in self.questions if q["kind"] in kinds and _span(q) == _span(asked)
+                q for q in self.questions if q["kind"] in kinds and _span(q) == _span(about)
             ],
             course=_of_motion(self.events, [self.times_seconds[i] for i in frames])
             | {name: self.course[name][frames] for name in self.course if name == "where"},

@@ -150,7 +150,7 @@ def _sentences() -> list[str]:
     lines = []
     for name in SHARES:
         for setting in settings:
-            for asked in make_scene(name, setting).truth["questions"]:
-                lines += [*phrasings(asked["question"]), asked["answer"]]
+            for question in make_scene(name, setting).truth["questions"]:
+                lines += [*phrasings(question["question"]), question["answer"]]
     random.Random(0).shuffle(lines)
     return lines

@@ -82,12 +82,12 @@ class TowerTask(nn.Module):
         losses, right = [], {}
         for name, head in self.heads.items():
             answer, truth = head(patches), labels[name]
-            asked = (truth != NOTHING).sum().clamp(min=1)
+            labelled = (truth != NOTHING).sum().clamp(min=1)
             missed = functional.cross_entropy(
                 answer.flatten(0, 1), truth.flatten(), ignore_index=NOTHING, reduction="sum"
             )
-            losses.append(missed / asked)
-            right[name] = (answer.argmax(-1) == truth).sum() / asked
+            losses.append(missed / labelled)
+            right[name] = (answer.argmax(-1) == truth).sum() / labelled
         away = functional.smooth_l1_loss(self.where(patches), labels["where"], reduction="none")
         of_things = labels["kind"] > 0
         losses += [_mean(away[~of_things]), _mean(away[of_things])]

@@ -122,14 +122,14 @@ def load(folder: str | os.PathLike[str]) -> CompressedVideo:
 
 def _finish(folder: Path) -> None:
     """Ends what a writer that died had begun: its tokens take their place, or are removed."""
-    found = [path for path in folder.iterdir() if _WAITING.fullmatch(path.name)]
-    if not found:
+    leftovers = [path for path in folder.iterdir() if _WAITING.fullmatch(path.name)]
+    if not leftovers:
         return
     try:
         wanted = _report(folder).tokens_sha256
     except (StorageError, InvalidTokensError):
         wanted = None
-    for path in found:
+    for path in leftovers:
         with storing(path):
             if wanted is not None and path == _waiting(folder, wanted):
                 path.replace(folder / TOKENS)

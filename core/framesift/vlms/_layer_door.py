@@ -186,14 +186,14 @@ class Door:
         assert columns is not None
         assert real is not None
         mask = self._mask(kwargs.get("attention_mask"), columns, real, read.visual.shape[1])
-        found: dict[str, Any] = {"attention_mask": mask}
+        arguments: dict[str, Any] = {"attention_mask": mask}
         if not self._filling:
-            return found
+            return arguments
         turns = kwargs["position_embeddings"]
-        found["position_embeddings"] = tuple(_gathered(turn, columns) for turn in turns)
+        arguments["position_embeddings"] = tuple(_gathered(turn, columns) for turn in turns)
         if (places := kwargs.get("position_ids")) is not None:
-            found["position_ids"] = _gathered(places, columns)
-        return found
+            arguments["position_ids"] = _gathered(places, columns)
+        return arguments
 
     def _mask(
         self, mask: Tensor | None, columns: Tensor, real: Tensor, length: int

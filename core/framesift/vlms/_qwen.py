@@ -81,7 +81,7 @@ class QwenTower(FamilyTower):
             tokens = values.reshape(steps, len(order), merge**2, -1).mean(2)
             return torch.empty_like(tokens).index_copy_(1, order, tokens)
 
-        found = {
+        signals = {
             "features": torch.cat(list(out.pooler_output)).unflatten(0, (steps, -1)),
             "attention": pooled(seen.attention)[..., 0],
             "keys": pooled(seen.keys),
@@ -89,8 +89,8 @@ class QwenTower(FamilyTower):
         }
         if deep := getattr(out, "deepstack_features", None):
             layers = torch.stack([torch.cat(list(layer)) for layer in deep], dim=1)
-            found["layers"] = layers.unflatten(0, (steps, -1))
-        return found
+            signals["layers"] = layers.unflatten(0, (steps, -1))
+        return signals
 
     @property
     def _factor(self) -> int:

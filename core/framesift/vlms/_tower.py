@@ -90,8 +90,8 @@ class Tower(Encoder):
             with in_one_line(self.vlm.model, doing="run"):
                 pixels = self.pixels(images[start : start + step * self.batch_size])
                 with alone_with(hf):
-                    found = self.look(pixels.to(hf.device, hf.dtype))
-            parts.append({name: value.cpu() for name, value in found.items()})
+                    outputs = self.look(pixels.to(hf.device, hf.dtype))
+            parts.append({name: value.cpu() for name, value in outputs.items()})
         columns = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
         density = edge_density(self.covered(images), self.grid)
         density = density.reshape(len(images) // step, step, -1).mean(1)

@@ -86,8 +86,8 @@ def check_origin(video: CompressedVideo, vlm: VLM) -> None:
 
 def maker_of(spec: str) -> str:
     """Returns the checkpoint that a spec names, without the path, or the part where it has none."""
-    found = _MODEL.search(spec)
-    return spec.partition(":")[0] if found is None else called(found[1])
+    match = _MODEL.search(spec)
+    return spec.partition(":")[0] if match is None else called(match[1])
 
 
 def _settings(path: Path) -> bytes:

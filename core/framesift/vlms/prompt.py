@@ -98,9 +98,9 @@ def check_text(text: str) -> None:
     Raises:
         ModelError: it holds what is left of bytes that are not UTF-8.
     """
-    if found := SURROGATE.search(text):
+    if broken := SURROGATE.search(text):
         raise ModelError(
-            f"the text {text[:60]!r} holds {found[0]!r}, which is no character; pass text in UTF-8"
+            f"the text {text[:60]!r} holds {broken[0]!r}, which is no character; pass text in UTF-8"
         )
 
 
@@ -123,14 +123,14 @@ def collate(prompts: Sequence[Prompt], pad_token_id: int) -> dict[str, Any]:
         ids.append(torch.nn.functional.pad(prompt.input_ids, pad, value=pad_token_id))
         masks.append(torch.nn.functional.pad(torch.ones_like(prompt.input_ids), pad))
         positions.append(torch.nn.functional.pad(prompt.position_ids, pad))
-    found: dict[str, Any] = {
+    batch: dict[str, Any] = {
         "input_ids": torch.stack(ids),
         "attention_mask": torch.stack(masks),
         "position_ids": torch.stack(positions, dim=-2),
     }
     if any(len(prompt.features) for prompt in prompts):
-        found["mm_encoder_outputs"] = {prompts[0].modality: _encoder_output(prompts)}
-    return found
+        batch["mm_encoder_outputs"] = {prompts[0].modality: _encoder_output(prompts)}
+    return batch
 
 
 def _encoder_output(prompts: Sequence[Prompt]) -> Any:

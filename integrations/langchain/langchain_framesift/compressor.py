@@ -107,14 +107,14 @@ class VideoCompressor(RunnableSerializable[VideoInput, VideoPrompt | dict[str, A
         self, video: Media | Path, question: str | None, *, config: RunnableConfig
     ) -> VideoPrompt:
         """Returns one video for a chat model, asked `question` or else the compressor's own."""
-        asked = question or self.question
+        wanted = question or self.question
         stated = video.fps if isinstance(video, Media) else None
         fps = self.fps if stated is None else stated
         uri = video.uri if isinstance(video, Media) else video
         with on_progress(throttled(_events(config))), open_video(uri, self.limits) as local:
             if self.vlm is None:
-                return self._keyframes(local, asked, fps)
-            return self._tokens(local, asked, fps)
+                return self._keyframes(local, wanted, fps)
+            return self._tokens(local, wanted, fps)
 
     def _keyframes(self, video: LocalVideo, question: str | None, fps: float) -> VideoPrompt:
         sift = framesift.VideoCompressor(selector=self.selector, fps=fps)
@@ -173,17 +173,18 @@ def one_video(given: Any) -> tuple[Media | Path, str | None]:
         shown = [list(content_parts(message.content)) for message in messages_of(given)]
     else:
         raise InvalidOptionError(f"{given!r:.80} is no video; {EXPECTED}")
-    found = [
+    videos = [
         (part, [beside for beside in content if isinstance(beside, str)])
         for content in shown
         for part in content
         if isinstance(part, Media) and (part.kind == "video" or isinstance(given, Mapping))
     ]
-    if len(found) != 1:
+    if len(videos) != 1:
         raise InvalidOptionError(
-            f"the input holds {len(found)} videos; {EXPECTED}; CompressVideoBlocks takes any number"
+            f"the input holds {len(videos)} videos; {EXPECTED}; "
+            "CompressVideoBlocks takes any number"
         )
-    return found[0][0], "\n".join(found[0][1]) or None
+    return videos[0][0], "\n".join(videos[0][1]) or None
 
 
 def messages_of(given: LanguageModelInput | BaseMessage) -> list[BaseMessage]:

@@ -164,11 +164,11 @@ class AskVideoTool(_VideoTool):
         question: str,
         run_manager: CallbackManagerForToolRun | None = None,
     ) -> tuple[Blocks, dict[str, Any]]:
-        asked = Message(role="user", text=question, videos=(video,))
+        message = Message(role="user", text=question, videos=(video,))
         with _tool_errors():
             if not question.strip():
                 raise ToolException("the question is empty; ask something about the video")
-            answer = self.assistant(self.model).reply([asked], evidence=self.evidence)
+            answer = self.assistant(self.model).reply([message], evidence=self.evidence)
         times = ", ".join(span(part.start_seconds, part.end_seconds) for part in answer.evidence)
         content = [*_warned(answer.warnings), _text(f"{answer.text}\n(seen at {times})")]
         return content, answer.model_dump(mode="json")

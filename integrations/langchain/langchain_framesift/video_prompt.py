@@ -84,8 +84,8 @@ class VideoPrompt(PromptValue):
 
     def to_messages(self) -> list[BaseMessage]:
         """Returns one human message: the video, then the question."""
-        asked = [{"type": "text", "text": self.question}] if self.question else []
-        return [HumanMessage(content=[*self.content_blocks, *asked])]
+        question_blocks = [{"type": "text", "text": self.question}] if self.question else []
+        return [HumanMessage(content=[*self.content_blocks, *question_blocks])]
 
     def to_string(self) -> str:
         """Returns the times of the keyframes and the question, for models that see no pictures."""

@@ -54,11 +54,11 @@ class FrameIndexFile:
             ) from error
         whole = _whole_object(text)
         if whole is None:
-            found = _lines(path, text)
+            rows = _lines(path, text)
         else:
-            found, doc_key = _bolt(path, whole), doc_key or BOLT_KEY
+            rows, doc_key = _bolt(path, whole), doc_key or BOLT_KEY
         entries: dict[Key, tuple[float, ...]] = {}
-        for where, key, seconds in found:
+        for where, key, seconds in rows:
             if entries.setdefault(key, seconds) != seconds:
                 raise InvalidOptionError(
                     f"{where} names other frames for {key[1]!r} than the file did before; keep one"

@@ -126,11 +126,11 @@ class FramesiftFrames(lmms):
             DecodeError: a file cannot be decoded.
         """
         self._prompts.counts.clear()
-        asked = [
+        chat_requests = [
             self._asking(number, ChatRequest.of(request, self.task_dict))
             for number, request in enumerate(requests)
         ]
-        outputs = self.inner.generate_until(asked)
+        outputs = self.inner.generate_until(chat_requests)
         self._prompts.check_taken()
         return [self._counted(number, output) for number, output in enumerate(outputs)]
 
@@ -190,13 +190,13 @@ def _inner_model(name: str, arguments: dict[str, Any]) -> Any:
     Raises:
         InvalidOptionError: it takes no messages, so that no video of it could be exchanged.
     """
-    found = models.get_model(name)
-    if found.is_simple:
+    adapter = models.get_model(name)
+    if adapter.is_simple:
         raise InvalidOptionError(
             f"inner={name!r} is not a chat model of lmms-eval, so its videos cannot be exchanged; "
             "choose one that is, such as qwen3_vl, llava_hf, internvl_hf or openai"
         )
-    return found(**arguments)
+    return adapter(**arguments)
 
 
 def _pass_times(inner: Any, prompts: Prompts) -> bool:

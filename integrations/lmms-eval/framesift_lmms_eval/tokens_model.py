@@ -116,8 +116,8 @@ class FramesiftTokens(lmms):
     @property
     def device(self) -> torch.device:
         """Where the model runs."""
-        found: torch.device = self.vlm.hf.device
-        return found
+        where: torch.device = self.vlm.hf.device
+        return where
 
     def generate_until(self, requests: Sequence[Any]) -> list[GenerationResult]:
         """Returns the model's answers, with the tokens of each prompt before and after.

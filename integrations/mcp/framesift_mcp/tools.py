@@ -145,10 +145,10 @@ class Tools:
         """Answer a question about a video by a local vision model, with times and places."""
 
         def work() -> CallToolResult:
-            asked = framesift.Message(
+            message = framesift.Message(
                 role="user", text=question, videos=(self._folders.opened(video),)
             )
-            answer = self._asked(video).reply([asked])
+            answer = self._assistant_for(video).reply([message])
             lines = [*_warned(answer.warnings), answer.text, *map(_span, answer.evidence)]
             return _result("\n".join(lines), [], answer)
 
@@ -165,12 +165,12 @@ class Tools:
 
         def work() -> CallToolResult:
             notes: list[str] = []
-            found = self._asked(video).find(
+            matches = self._assistant_for(video).find(
                 self._folders.opened(video), query, images, max_side_px=EDGE_PX, warn=notes.append
             )
-            shown = [b for part in found for b in _shown(_span(part.segment), part.keyframe)]
-            moments = Moments(moments=[part.segment for part in found], warnings=notes)
-            line = f"{len(found)} moments for {query!r}:" if found else NOTHING_FOUND
+            shown = [b for part in matches for b in _shown(_span(part.segment), part.keyframe)]
+            moments = Moments(moments=[part.segment for part in matches], warnings=notes)
+            line = f"{len(matches)} moments for {query!r}:" if matches else NOTHING_FOUND
             return _result("\n".join([*_warned(notes), line]), shown, moments)
 
         return await self._run(ctx, work)
@@ -182,7 +182,7 @@ class Tools:
             framesift.VideoCompressor(vlm=self._name, keep=self._keep, limits=limits)
         )
 
-    def _asked(self, video: str) -> Assistant:
+    def _assistant_for(self, video: str) -> Assistant:
         """Returns what answers about a video.
 
         Raises:

@@ -30,9 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         settings = CliApp.run(Settings, None if arguments is None else list(arguments))
     except ValidationError as error:
-        found = error.errors()[0]
-        name = str(found["loc"][0]).replace("_", "-") if found["loc"] else "settings"
-        raise SystemExit(f"framesift serve: --{name}: {found['msg']}") from None
+        first = error.errors()[0]
+        name = str(first["loc"][0]).replace("_", "-") if first["loc"] else "settings"
+        raise SystemExit(f"framesift serve: --{name}: {first['msg']}") from None
     if line := settings.model_limit:
         logging.getLogger(__name__).warning("framesift serve: %s", line)
     config = uvicorn.Config(

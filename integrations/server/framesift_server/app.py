@@ -21,7 +21,7 @@ from framesift_server.connection import ClientLeftError
 from framesift_server.gate import Gate
 from framesift_server.jobs import Job
 from framesift_server.schemas import (
-    Asked,
+    AnyRequest,
     AskRequest,
     CompressRequest,
     CompressResponse,
@@ -102,31 +102,29 @@ async def _nobody(_: Request, __: Exception) -> Response:
 
 
 Serving = Annotated[Service, Depends(_service)]
-Found = Annotated[Job, Depends(_job)]
+KnownJob = Annotated[Job, Depends(_job)]
 
 
 @router.post("/v1/compress", response_model=CompressResponse)
 async def compress(
-    request: Request, asked: Annotated[CompressRequest, examples.COMPRESS], service: Serving
+    request: Request, body: Annotated[CompressRequest, examples.COMPRESS], service: Serving
 ) -> Any:
     """Keeps exactly `compression_ratio` of a video's visual tokens and returns them."""
-    return await service.answer(request, asked)
+    return await service.answer(request, body)
 
 
 @router.post("/v1/keyframes", response_model=KeyframesResponse)
 async def keyframes(
-    request: Request, asked: Annotated[KeyframesRequest, examples.KEYFRAMES], service: Serving
+    request: Request, body: Annotated[KeyframesRequest, examples.KEYFRAMES], service: Serving
 ) -> Any:
     """Picks frames that cover the distinct content of a video."""
-    return await service.answer(request, asked)
+    return await service.answer(request, body)
 
 
 @router.post("/v1/ask", response_model=Answer)
-async def ask(
-    request: Request, asked: Annotated[AskRequest, examples.ASK], service: Serving
-) -> Any:
+async def ask(request: Request, body: Annotated[AskRequest, examples.ASK], service: Serving) -> Any:
     """Answers a question about a video, with the stretches that the answer rests on."""
-    return await service.answer(request, asked)
+    return await service.answer(request, body)
 
 
 async def upload(file: UploadFile, service: Serving) -> UploadResponse:
@@ -143,7 +141,7 @@ async def forget(name: str, service: Serving) -> None:
 
 @router.post("/v1/jobs", status_code=202)
 async def post_job(
-    asked: Annotated[Asked, examples.JOB],
+    body: Annotated[AnyRequest, examples.JOB],
     service: Serving,
     response: Response,
     idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
@@ -152,20 +150,20 @@ async def post_job(
 
     A key that came with another request before is refused.
     """
-    job = service.jobs.of_key(idempotency_key, asked) or service.start(asked, idempotency_key)
+    job = service.jobs.of_key(idempotency_key, body) or service.start(body, idempotency_key)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return job.state()
 
 
 @router.get("/v1/jobs/{job_id}")
-async def get_job(job: Found) -> JobState:
+async def get_job(job: KnownJob) -> JobState:
     """Returns the state of a job, and its result at the end."""
     return job.state()
 
 
 @router.get("/v1/jobs/{job_id}/events", response_class=EventSourceResponse)
 async def get_events(
-    job: Found, last_event_id: Annotated[int, Header()] = 0
+    job: KnownJob, last_event_id: Annotated[int, Header()] = 0
 ) -> AsyncIterator[ServerSentEvent]:
     """Sends `progress` events, then `done`, `failed` or `cancelled`."""
     async for event in job.events(last_event_id):
@@ -173,7 +171,7 @@ async def get_events(
 
 
 @router.delete("/v1/jobs/{job_id}", status_code=204)
-async def cancel_job(job: Found) -> None:
+async def cancel_job(job: KnownJob) -> None:
     """Cancels a job; one that has ended stays as it is."""
     job.scope.cancel()
 

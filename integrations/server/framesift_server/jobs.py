@@ -17,7 +17,7 @@ from framesift import Progress
 from framesift.errors import InvalidOptionError
 from framesift.serving import throttled
 from framesift_server.problems import problem_of
-from framesift_server.schemas import Asked, JobState, Problem, ProgressNow
+from framesift_server.schemas import AnyRequest, JobState, Problem, ProgressNow
 from framesift_server.workers import Workers
 
 EVENT_SECONDS: Final = 0.1
@@ -125,7 +125,7 @@ class Jobs:
         """Returns a job, None where it was never there or is forgotten."""
         return self._jobs.get(name)
 
-    def of_key(self, key: str | None, asked: Asked) -> Job | None:
+    def of_key(self, key: str | None, body: AnyRequest) -> Job | None:
         """Returns the job that was posted with this idempotency key before, if it was.
 
         Raises:
@@ -134,7 +134,7 @@ class Jobs:
         if key is None or key not in self._by_key:
             return None
         name, before = self._by_key[key]
-        if before != hash(asked):
+        if before != hash(body):
             raise InvalidOptionError(
                 f"Idempotency-Key {key!r} was given with another request; send that one again, or "
                 "take a new key"
@@ -142,27 +142,27 @@ class Jobs:
         return self._jobs[name]
 
     def start(
-        self, worker: str, asked: Asked, work: Callable[[], BaseModel], key: str | None = None
+        self, worker: str, body: AnyRequest, work: Callable[[], BaseModel], key: str | None = None
     ) -> Job:
         """Returns a job that waits for its worker.
 
         Args:
             worker: whose work it is.
-            asked: the request.
+            body: the request.
             work: runs in a thread.
-            key: a client's name for the job, under which it is found again.
+            key: a client's name for the job, by which the job is looked up again.
 
         Raises:
             ServerBusyError: the line before the worker is full.
         """
         with ExitStack() as place:
             place.enter_context(self._workers.place(worker))
-            job = Job(id=uuid4().hex[:16], kind=asked.kind)
+            job = Job(id=uuid4().hex[:16], kind=body.kind)
             self._group.start_soon(self._run, job, worker, work, place.pop_all())
         self._jobs[job.id] = job
         if key is not None:
             # Not the request itself, which may hold a whole video.
-            self._by_key[key] = job.id, hash(asked)
+            self._by_key[key] = job.id, hash(body)
         self._forget()
         return job
 

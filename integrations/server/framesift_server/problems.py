@@ -109,8 +109,8 @@ def _problem(status: HTTPStatus, detail: str, error: str | None = None) -> Probl
 
 
 def _where(error: RequestValidationError) -> str:
-    found = error.errors()[0]
-    if found["type"] == "json_invalid":
-        return f"the body is no JSON ({found['ctx']['error']}); send one JSON object"
-    place = ".".join(str(part) for part in found["loc"] if part != "body") or "the body"
-    return f"{place}: {found['msg']}"
+    first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        return f"the body is no JSON ({first['ctx']['error']}); send one JSON object"
+    place = ".".join(str(part) for part in first["loc"] if part != "body") or "the body"
+    return f"{place}: {first['msg']}"

@@ -103,7 +103,7 @@ class AskRequest(_TokenRequest):
     stop: tuple[str, ...] = Field((), max_length=8, description="The answer ends before these.")
 
 
-Asked = Annotated[
+AnyRequest = Annotated[
     CompressRequest | KeyframesRequest | AskRequest,
     Field(discriminator="kind", description="Any request, with its `kind`."),
 ]

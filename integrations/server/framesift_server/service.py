@@ -59,19 +59,19 @@ class Service:
                 yield
                 group.cancel_scope.cancel()
 
-    async def answer(self, request: Request, asked: work.Request) -> work.Response:
+    async def answer(self, request: Request, body: work.Request) -> work.Response:
         """Returns the response to a request, unless its client leaves before."""
-        worker = self._work.worker(asked)
-        do = partial(self._do, asked)
+        worker = self._work.worker(body)
+        do = partial(self._do, body)
         with self.workers.place(worker):
             run = partial(self.workers.run, worker, do)
             return await while_connected(request, self.settings.max_seconds, run)
 
-    def start(self, asked: work.Request, key: str | None) -> Job:
+    def start(self, body: work.Request, key: str | None) -> Job:
         """Returns a job that does what a request asks."""
-        worker = self._work.worker(asked)
-        self.uploads.find(asked.video)
-        return self.jobs.start(worker, asked, partial(self._do, asked), key)
+        worker = self._work.worker(body)
+        self.uploads.find(body.video)
+        return self.jobs.start(worker, body, partial(self._do, body), key)
 
     def metrics(self) -> bytes:
         """Returns what was counted, in the text format of Prometheus."""
@@ -79,8 +79,8 @@ class Service:
             self._inside.labels(model).set(count)
         return generate_latest(self.registry)
 
-    def _do(self, asked: work.Request) -> work.Response:
-        response = self._work.do(asked, self.uploads.find(asked.video))
+    def _do(self, body: work.Request) -> work.Response:
+        response = self._work.do(body, self.uploads.find(body.video))
         match response:
             case CompressResponse(report=report):
                 self._count(report.tokens_in, report.tokens_out)

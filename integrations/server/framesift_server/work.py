@@ -48,44 +48,44 @@ class Work:
         self._settings = settings
         self._sessions = {model: Session(model) for model in settings.models}
 
-    def worker(self, asked: Request) -> str:
+    def worker(self, request: Request) -> str:
         """Returns whose worker a request is for.
 
         Raises:
             UnknownNameError: the model or encoder is not served; names those that are.
             ForbiddenAddressError: synthetic videos are not allowed.
         """
-        synthetic = asked.video[:12].lower() == "synthetic://"
+        synthetic = request.video[:12].lower() == "synthetic://"
         if synthetic and not self._settings.allow_synthetic:
             raise ForbiddenAddressError(
-                f"{asked.video[:200]!r} is synthetic, which this server does not open; give an "
+                f"{request.video[:200]!r} is synthetic, which this server does not open; give an "
                 "http(s) link, or start the server with --allow-synthetic"
             )
-        if isinstance(asked, KeyframesRequest):
+        if isinstance(request, KeyframesRequest):
             return "keyframes"
-        if isinstance(asked, CompressRequest) and asked.encoder is not None:
-            return _served("encoder", asked.encoder, self._settings.encoders)
-        return _served("model", asked.model or self._settings.models[0], self._settings.models)
+        if isinstance(request, CompressRequest) and request.encoder is not None:
+            return _served("encoder", request.encoder, self._settings.encoders)
+        return _served("model", request.model or self._settings.models[0], self._settings.models)
 
-    def do(self, asked: Request, upload: LocalVideo | None = None) -> Response:
+    def do(self, request: Request, upload: LocalVideo | None = None) -> Response:
         """Returns the response to a request; takes its time.
 
         Args:
-            asked: what to do.
+            request: what to do.
             upload: the video, where the request names one that was uploaded.
         """
-        if isinstance(asked, AskRequest):
-            self._check_knowledge(asked)
-        with upload or open_video(asked.video, self._limits) as video:
-            match asked:
+        if isinstance(request, AskRequest):
+            self._check_knowledge(request)
+        with upload or open_video(request.video, self._limits) as video:
+            match request:
                 case CompressRequest():
-                    return self._compress(asked, video)
+                    return self._compress(request, video)
                 case KeyframesRequest():
-                    return self._keyframes(asked, video)
+                    return self._keyframes(request, video)
                 case AskRequest():
-                    return self._ask(asked, video)
+                    return self._ask(request, video)
 
-    def _check_knowledge(self, asked: AskRequest) -> None:
+    def _check_knowledge(self, request: AskRequest) -> None:
         """Refuses a question that a server without a model for real footage cannot answer.
 
         Raises:
@@ -93,40 +93,41 @@ class Work:
         """
         if "models" in self._settings.model_fields_set:
             return
-        check_knowledge(self._vlm(self.worker(asked)), asked.video, INSTEAD)
+        check_knowledge(self._vlm(self.worker(request)), request.video, INSTEAD)
 
-    def _compress(self, asked: CompressRequest, video: LocalVideo) -> CompressResponse:
-        if "prompt_embeds" in asked.outputs and (asked.question is None or asked.encoder):
+    def _compress(self, request: CompressRequest, video: LocalVideo) -> CompressResponse:
+        if "prompt_embeds" in request.outputs and (request.question is None or request.encoder):
             raise InvalidOptionError(
-                f"prompt_embeds of question={asked.question!r} and encoder={asked.encoder!r}; they "
-                "need a question and the tower of a model; give a question and leave encoder out"
+                f"prompt_embeds of question={request.question!r} and encoder={request.encoder!r}; "
+                "they need a question and the tower of a model; give a question and leave out "
+                "encoder"
             )
-        sift = self._compressor(asked, encoder=asked.encoder)
+        sift = self._compressor(request, encoder=request.encoder)
         notes: list[str] = []
-        found = sift.compress(video, asked.question, warn=notes.append)
+        compressed = sift.compress(video, request.question, warn=notes.append)
         features, embeds, pictures = None, None, None
-        if "features" in asked.outputs:
+        if "features" in request.outputs:
             features = Features(
-                data=base64.b64encode(engines.token_file(found)).decode(),
-                shape=(found.tokens.shape[0], found.tokens.shape[1]),
-                dtype=str(found.tokens.dtype).removeprefix("torch."),
+                data=base64.b64encode(engines.token_file(compressed)).decode(),
+                shape=(compressed.tokens.shape[0], compressed.tokens.shape[1]),
+                dtype=str(compressed.tokens.dtype).removeprefix("torch."),
             )
-        if "prompt_embeds" in asked.outputs:
-            embeds = self._prompt_embeds(self.worker(asked), found, str(asked.question))
-        if "keyframes" in asked.outputs:
+        if "prompt_embeds" in request.outputs:
+            embeds = self._prompt_embeds(self.worker(request), compressed, str(request.question))
+        if "keyframes" in request.outputs:
             frames = sift.keyframes(
                 video,
-                asked.count,
-                asked.question,
-                max_side_px=asked.max_edge_px,
+                request.count,
+                request.question,
+                max_side_px=request.max_edge_px,
                 warn=notes.append,
             )
             pictures = list(map(Picture.of, frames))
         return CompressResponse(
-            positions=found.positions.tolist(),
-            pts_seconds=found.pts_seconds.tolist(),
-            sources=found.plan.sources.tolist(),
-            report=found.report.model_copy(update={"warnings": list(dict.fromkeys(notes))}),
+            positions=compressed.positions.tolist(),
+            pts_seconds=compressed.pts_seconds.tolist(),
+            sources=compressed.plan.sources.tolist(),
+            report=compressed.report.model_copy(update={"warnings": list(dict.fromkeys(notes))}),
             features=features,
             prompt_embeds=embeds,
             keyframes=pictures,
@@ -138,38 +139,38 @@ class Work:
         prompt = vlm.prompt([turn], positions="compact")
         return engines.base64_embeds(engines.prompt_embeds(vlm, prompt))
 
-    def _keyframes(self, asked: KeyframesRequest, video: LocalVideo) -> KeyframesResponse:
-        sift = VideoCompressor(selector=asked.selector, fps=asked.fps, limits=self._limits)
+    def _keyframes(self, request: KeyframesRequest, video: LocalVideo) -> KeyframesResponse:
+        sift = VideoCompressor(selector=request.selector, fps=request.fps, limits=self._limits)
         warnings: list[str] = []
         frames = sift.keyframes(
             video,
-            asked.count,
-            asked.question,
-            max_side_px=asked.max_edge_px,
+            request.count,
+            request.question,
+            max_side_px=request.max_edge_px,
             warn=warnings.append,
         )
         return KeyframesResponse(keyframes=list(map(Picture.of, frames)), warnings=warnings)
 
-    def _ask(self, asked: AskRequest, video: LocalVideo) -> Answer:
+    def _ask(self, request: AskRequest, video: LocalVideo) -> Answer:
         generation = Generation(
-            max_new_tokens=asked.max_new_tokens,
-            temperature=asked.temperature,
-            seed=asked.seed,
-            stop=asked.stop,
+            max_new_tokens=request.max_new_tokens,
+            temperature=request.temperature,
+            seed=request.seed,
+            stop=request.stop,
         )
-        return self._compressor(asked).ask(
-            video, asked.question, generation=generation, evidence=asked.evidence
+        return self._compressor(request).ask(
+            video, request.question, generation=generation, evidence=request.evidence
         )
 
     def _compressor(
-        self, asked: CompressRequest | AskRequest, encoder: str | None = None
+        self, request: CompressRequest | AskRequest, encoder: str | None = None
     ) -> VideoCompressor:
         return VideoCompressor(
-            vlm=None if encoder else self._vlm(self.worker(asked)),
+            vlm=None if encoder else self._vlm(self.worker(request)),
             encoder=encoder,
-            strategy=asked.strategy,
-            keep=asked.compression_ratio,
-            fps=asked.fps,
+            strategy=request.strategy,
+            keep=request.compression_ratio,
+            fps=request.fps,
             max_frames=self._settings.max_frames,
             limits=self._limits,
         )

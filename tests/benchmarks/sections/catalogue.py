@@ -28,7 +28,7 @@ TOWER: Final = "CLIP ViT-L/16 at 224"
 TOWER_FRAMES: Final = 4
 """Frames that go through the tower; its time is in proportion to them."""
 LAYERS: Final = 24
-ASKED: Final = 0.02
+TARGET: Final = 0.02
 """Largest share of encoding that planning by a default strategy may take."""
 
 
@@ -97,8 +97,8 @@ def results(
         "question": f"planning {KEEP:.0%} of {frames} x {GRID[0] * GRID[1]} float32 tokens with "
         f"{CHANNELS} channels and random signals; peer: {TOWER} with random weights and {layers} "
         f"layers, timed on {tower_frames} frames and scaled to {frames}",
-        "asked": f"times_peer <= {ASKED} for {', '.join(defaults)}",
-        "met": {name: shares[name] <= ASKED for name in defaults if name in shares},
+        "asked": f"times_peer <= {TARGET} for {', '.join(defaults)}",
+        "met": {name: shares[name] <= TARGET for name in defaults if name in shares},
         "encoding": {"frames": tower_frames, **timing(tower.seconds["work"][1:]), **tower.facts},
         "rows": rows,
         "growth": {name: _growth(name, growth, rounds) for name in defaults},

@@ -24,9 +24,9 @@ USUAL: Final = {"cpu": ("llava-onevision-0.5b", 16), "cuda": ("llava-onevision-7
 """Which model of `WHOLE` suits a device, and how many seconds it is shown."""
 DTYPES: Final = ("float32", "bfloat16")
 QUARTER: Final = 0.25
-PREFILL_ASKED: Final = 1 / 3
+PREFILL_TARGET: Final = 1 / 3
 """Largest share of the whole video's prefill that a quarter of its tokens may take."""
-SECOND_ASKED: Final = 0.1
+SECOND_TARGET: Final = 0.1
 """Largest share of the first question's time that the second one may take."""
 FIRST: Final = "time to first token"
 
@@ -74,7 +74,7 @@ def measure(effort: Effort, clips: Path | None) -> Json:
         f"depth with random weights in {dtype} on {device}, {run.facts['frames']} frames, "
         f"{ANSWER.max_new_tokens} new tokens",
         "asked": "prefill at keep 0.25 at least 3 times as short as at keep 1; the second question "
-        f"at most {SECOND_ASKED:g} x the time of the first, at every keep",
+        f"at most {SECOND_TARGET:g} x the time of the first, at every keep",
         "met": _met(rows),
         "model": WHOLE[name].published,
         "parameters": written.facts["parameters"],
@@ -163,6 +163,6 @@ def _met(rows: Sequence[Json]) -> Json:
     prefill = [r["times_peer"] for r in rows if (r["stage"], r["keep"]) == ("prefill", QUARTER)]
     second = [row["times_peer"] for row in rows if row["stage"] == "second question"]
     return {
-        "prefill": max(prefill) <= PREFILL_ASKED,
-        "second question": max(second) <= SECOND_ASKED,
+        "prefill": max(prefill) <= PREFILL_TARGET,
+        "second question": max(second) <= SECOND_TARGET,
     }

@@ -28,15 +28,15 @@ def measure(effort: Effort, clips: Path | None) -> Json:
     """Returns how many events keyframes find, over seeds of each scene."""
     rows = []
     for scene, seconds in SCENES.items():
-        found = {name: [0, 0] for name in SELECTORS}
+        counts_of = {name: [0, 0] for name in SELECTORS}
         for seed in range(FIRST_SEED, FIRST_SEED + effort.coverage_videos):
             uri = f"synthetic://{scene}?seconds={seconds}&seed={seed}&width=480&height=270"
             with open_video(uri) as video:
                 spans = list(_visible(video))
                 for name in SELECTORS:
                     hits = _hits(video, spans, name)
-                    found[name] = [found[name][0] + hits, found[name][1] + len(spans)]
-        rows += [share_row(scene, name, *counts) for name, counts in found.items()]
+                    counts_of[name] = [counts_of[name][0] + hits, counts_of[name][1] + len(spans)]
+        rows += [share_row(scene, name, *counts) for name, counts in counts_of.items()]
     return {
         "question": "share of events that have a keyframe, with one keyframe more than events; "
         "95 % Wilson interval; synthetic videos with seeds that were held out",

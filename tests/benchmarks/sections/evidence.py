@@ -111,11 +111,11 @@ def _held(
     plans: dict[tuple[str, str | None], TokenPlan] = {}
     for question in questions:
         clip = clips[question.clip]
-        asked = question.question if strategy.is_per_question else None
-        if (question.clip, asked) not in plans:
+        words = question.question if strategy.is_per_question else None
+        if (question.clip, words) not in plans:
             budget = Budget(keep=keep).tokens(clip.tokens.count)
-            plans[question.clip, asked] = strategy.plan(clip.tokens, budget, asked)
-        held.append(evidence_held(clip, plans[question.clip, asked], question))
+            plans[question.clip, words] = strategy.plan(clip.tokens, budget, words)
+        held.append(evidence_held(clip, plans[question.clip, words], question))
     return held
 
 

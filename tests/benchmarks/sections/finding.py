@@ -52,18 +52,18 @@ def measure(effort: Effort, clips: Path | None) -> Json:
 def results(split: Split, videos: int) -> Json:
     """Returns the section of results about some videos of a split."""
     sift = VideoCompressor(vlm=load_vlm("tiny"))
-    found: defaultdict[tuple[str, str], list[tuple[str, bool]]] = defaultdict(list)
+    hits_of: defaultdict[tuple[str, str], list[tuple[str, bool]]] = defaultdict(list)
     for seed in range(FIRST_SEEDS[split], FIRST_SEEDS[split] + videos):
         rng = random.Random(f"finding-{seed}")
         with open_video(address(seed, rng)) as local, sift.open(local) as chat:
             for query in queries(local.truth["events"], rng):
                 for key, hit in _looked_for(chat, query):
-                    found[key].append((str(seed), hit))
+                    hits_of[key].append((str(seed), hit))
     return {
         "question": "share of queries for which something is found, by what they are about, and "
         "share of first stretches found that overlap the time in which it is seen; 95 % bootstrap "
         "over videos",
-        "rows": [_row(key, hits) for key, hits in sorted(found.items())],
+        "rows": [_row(key, hits) for key, hits in sorted(hits_of.items())],
     }
 
 

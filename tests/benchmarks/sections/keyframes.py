@@ -29,8 +29,8 @@ def keyframes_run(laps: Laps, *, video: str) -> Json:
     sift = VideoCompressor()
     sift.keyframes(video, count=COUNT)
     with laps.lap():
-        found = sift.keyframes(video, count=COUNT)
-    return {"pictures": len(found), "size_px": found[0].image.size}
+        picked = sift.keyframes(video, count=COUNT)
+    return {"pictures": len(picked), "size_px": picked[0].image.size}
 
 
 def scenes_run(laps: Laps, *, video: str) -> Json:
@@ -79,10 +79,10 @@ def _rows(label: str, runs: Mapping[str, list[Measured]]) -> list[Json]:
         {
             "video": label,
             "name": name,
-            **found[0].facts,
-            **timing([run.seconds["work"][0] for run in found]),
+            **picked[0].facts,
+            **timing([run.seconds["work"][0] for run in picked]),
         }
-        for name, found in runs.items()
+        for name, picked in runs.items()
     ]
     peers = [row for row in rows if row["name"] == PEER]
     for row, peer in ((row, peer) for peer in peers for row in rows):

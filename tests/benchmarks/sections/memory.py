@@ -10,7 +10,7 @@ from typing import Final
 from benchmarks.effort import Effort
 from benchmarks.process import Json, Laps, in_fresh_process, logger
 
-ASKED: Final = 1.15
+TARGET: Final = 1.15
 """Largest peak on the long video over the peak on the short one."""
 
 
@@ -87,8 +87,8 @@ def results(
     return {
         "question": f"peak resident memory of a fresh process over {seconds[1]} s of 1280x720 "
         f"video against {seconds[0]} s",
-        "asked": f"peak_growth <= {ASKED}",
-        "met": {row["name"]: row["peak_growth"] <= ASKED for row in rows},
+        "asked": f"peak_growth <= {TARGET}",
+        "met": {row["name"]: row["peak_growth"] <= TARGET for row in rows},
         "rows": rows,
     }
 

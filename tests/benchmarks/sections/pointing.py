@@ -20,7 +20,7 @@ from framesift.answering.generation import Generation
 from framesift.compression.compressor import VideoCompressor
 from framesift.encoders.gate import SIMILARITY
 from framesift.evaluation.answers.bootstrap import ratio_interval, sums_by_video
-from framesift.evaluation.answers.question_sets import Asked, synthetic
+from framesift.evaluation.answers.question_sets import BenchmarkQuestion, synthetic
 from framesift.evaluation.answers.statistics import DECIMALS, rounded
 from framesift.sources.base import open_video
 from framesift.vlms.load import load_vlm
@@ -43,17 +43,17 @@ def measure(effort: Effort, clips: Path | None) -> Json:
         for gate in (None, SIMILARITY):
             sift = VideoCompressor(vlm=model, fps=video.fps, gate=gate)
             with open_video(video.uri) as local, sift.open(local) as chat:
-                right = [_is_right(chat, asked) for asked in video.questions]
+                right = [_is_right(chat, question) for question in video.questions]
                 plain = plain or right
-                for asked in video.questions if gate is None else ():
-                    for key, hit, chance in _pointed(chat, asked):
+                for question in video.questions if gate is None else ():
+                    for key, hit, chance in _pointed(chat, question):
                         scores[key].append((video.name, hit, chance))
                 report = chat.videos[0].report
             key = "gate", f"gate {gate}"
             scores[key] += [(video.name, *pair) for pair in zip(right, plain, strict=True)]
             left_out[key] += report.frames_in - report.frames_encoded
             sampled[key] += report.frames_in
-    rows = [_row(key, found) for key, found in sorted(scores.items())]
+    rows = [_row(key, stretch) for key, stretch in sorted(scores.items())]
     for row in rows:
         if frames := sampled[row["video"], row["name"]]:
             share = left_out[row["video"], row["name"]] / frames
@@ -74,17 +74,17 @@ def overlap_chance(span: tuple[float, float], length: float, total: float) -> fl
     return min(1.0, max(0.0, (min(span[1], free) - max(span[0] - length, 0.0)) / free))
 
 
-def _pointed(chat: Chat, asked: Asked) -> Iterator[tuple[Measure, bool, float]]:
+def _pointed(chat: Chat, question: BenchmarkQuestion) -> Iterator[tuple[Measure, bool, float]]:
     """Yields for each kind of evidence whether its first stretch points right, and the chance."""
     seconds = chat.videos[0].report.duration_seconds
-    span, (x0, y0, x1, y1) = (asked.start_seconds, asked.end_seconds), asked.box
+    span, (x0, y0, x1, y1) = (question.start_seconds, question.end_seconds), question.box
     if span[1] - span[0] > LARGEST * seconds:
         return
     kinds: tuple[WeightKind, ...] = get_args(WeightKind)
     for kind in kinds:
-        first = chat.ask(asked.prompt, generation=SHORT, evidence=kind).evidence[0]
-        found = first.start_seconds, first.end_seconds
-        hit, chance = _meet(found, span), overlap_chance(span, found[1] - found[0], seconds)
+        first = chat.ask(question.prompt, generation=SHORT, evidence=kind).evidence[0]
+        stretch = first.start_seconds, first.end_seconds
+        hit, chance = _meet(stretch, span), overlap_chance(span, stretch[1] - stretch[0], seconds)
         yield ("time", kind), hit, chance
         if (x1 - x0) * (y1 - y0) <= LARGEST and first.box is not None:
             left, top, right, bottom = first.box
@@ -98,8 +98,8 @@ def _meet(one: tuple[float, float], other: tuple[float, float]) -> bool:
     return one[0] < other[1] and one[1] > other[0]
 
 
-def _is_right(chat: Chat, asked: Asked) -> bool:
-    return asked.is_right(chat.ask(asked.prompt, generation=SHORT, evidence=None).text)
+def _is_right(chat: Chat, question: BenchmarkQuestion) -> bool:
+    return question.is_right(chat.ask(question.prompt, generation=SHORT, evidence=None).text)
 
 
 def _row(key: Measure, scores: Sequence[tuple[str, float, float]]) -> Json:

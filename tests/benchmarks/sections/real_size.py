@@ -43,14 +43,14 @@ def answer_run(laps: Laps, *, folder: str, keeps: Sequence[float] = KEEPS) -> Js
         with laps.lap("generate"):
             prompt = vlm.prompt([Turn(role="user", text=QUESTION, videos=(video,))])
             inputs = prompt.inputs()
-            found = vlm.hf.generate(**inputs, max_new_tokens=NEW_TOKENS, do_sample=False)
+            generated = vlm.hf.generate(**inputs, max_new_tokens=NEW_TOKENS, do_sample=False)
         answers.append(
             {
                 "keep": keep,
                 "visual_tokens_before": prompt.visual_tokens_before,
                 "visual_tokens": len(prompt.features),
                 "prompt_tokens": len(prompt.input_ids),
-                "new_tokens": found.shape[1] - len(prompt.input_ids),
+                "new_tokens": generated.shape[1] - len(prompt.input_ids),
             }
         )
     return {"frames": video.report.frames_in, "answers": answers}

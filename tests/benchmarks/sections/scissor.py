@@ -74,10 +74,10 @@ def loop_run(laps: Laps, *, tokens: int, rounds: int) -> Json:
     with laps.lap(LOOP):
         normal = torch.nn.functional.normalize(values, dim=1)
         linked = (normal @ normal.T > 0.9).numpy()
-        found = edge_loop(linked, np.random.default_rng(0))
+        loop = edge_loop(linked, np.random.default_rng(0))
     return {
         "edges": int(linked.sum()),
-        "groups": [tokens - forest.edges_above(0.9), len(found)],
+        "groups": [tokens - forest.edges_above(0.9), len(loop)],
     }
 
 

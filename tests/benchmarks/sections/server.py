@@ -30,7 +30,7 @@ from framesift.registry import require
 QUEUE: Final = 2
 """Requests that may wait: few, so that eight clients meet a full line."""
 CLIP: Final = "synthetic://number?seed=3&seconds=3&width=160&height=90"
-ASKED: Final = {"video": CLIP, "question": "What number flashes?", "max_new_tokens": 8}
+REQUEST: Final = {"video": CLIP, "question": "What number flashes?", "max_new_tokens": 8}
 START_SECONDS: Final = 180.0
 REQUEST_SECONDS: Final = 120.0
 
@@ -109,7 +109,7 @@ def _ask(port: int) -> Reply:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=REQUEST_SECONDS)
     try:
         headers = {"Content-Type": "application/json"}
-        connection.request("POST", "/v1/ask", json.dumps(ASKED), headers)
+        connection.request("POST", "/v1/ask", json.dumps(REQUEST), headers)
         response = connection.getresponse()
         response.read()
         status, retry = response.status, float(response.getheader("Retry-After", "0"))

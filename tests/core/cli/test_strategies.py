@@ -29,4 +29,6 @@ def test_the_listing_says_what_each_option_allows_and_means():
     lines = [line.strip() for line in CliRunner().invoke(app, ["strategies"]).output.splitlines()]
     range_line = "a number from 0 to 1 (share of the budget reserved for the patches with the most"
     assert f"share=0.5  {range_line} edges)" in lines
-    assert any(line.startswith("threshold=None  a number from -1 to 1, or None (") for line in lines)
+    assert any(
+        line.startswith("threshold=None  a number from -1 to 1, or None (") for line in lines
+    )

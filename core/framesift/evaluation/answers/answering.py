@@ -16,7 +16,7 @@ from framesift.compression.compressor import VideoCompressor
 from framesift.compression.encoding import EncodedVideo
 from framesift.errors import MissingSignalError
 from framesift.evaluation.answers.log import BLIND, KEEPS, ONE_FRAME, WHOLE, Answered, AnswerLog
-from framesift.evaluation.answers.question_sets import Asked, AskedVideo
+from framesift.evaluation.answers.question_sets import BenchmarkQuestion, BenchmarkVideo
 from framesift.strategies import registry
 from framesift.strategies.base import create_strategy
 from framesift.types.budget import Budget
@@ -85,30 +85,30 @@ def ways(
         MissingSignalError: the encoder does not serve a strategy that was named.
         BudgetError: a share is out of range.
     """
-    found, left_out = list(BASELINES), {}
+    chosen, left_out = list(BASELINES), {}
     for name in strategies or registry.names():
         try:
             own = [Way(name=name, strategy=name, keep=keep) for keep in keeps]
             for way in own:
                 if not way.is_inside:
                     VideoCompressor(vlm=model, strategy=name, keep=way.keep)
-            found += own
+            chosen += own
         except MissingSignalError as error:
             if strategies is not None:
                 raise
             left_out[name] = str(error)
-    return found, left_out
+    return chosen, left_out
 
 
 def answer_all(
     model: VLM,
-    videos: Iterable[AskedVideo],
+    videos: Iterable[BenchmarkVideo],
     chosen: Sequence[Way],
     log: AnswerLog,
     path: Path,
     *,
     timed: int = 8,
-) -> Iterator[AskedVideo]:
+) -> Iterator[BenchmarkVideo]:
     """Adds to `log`, and to its file, what it lacks; yields each video when it is done.
 
     Args:
@@ -121,7 +121,7 @@ def answer_all(
     """
     done = {(*answer.place, *answer.way) for answer in log.answers}
 
-    def is_done(video: AskedVideo, way: Way) -> bool:
+    def is_done(video: BenchmarkVideo, way: Way) -> bool:
         return all((video.name, q.id, way.name, way.keep) in done for q in video.questions)
 
     for number, video in enumerate(videos):
@@ -133,56 +133,58 @@ def answer_all(
 
 
 def _answered(
-    model: VLM, video: AskedVideo, chosen: Sequence[Way], *, is_timed: bool
+    model: VLM, video: BenchmarkVideo, chosen: Sequence[Way], *, is_timed: bool
 ) -> Iterator[list[Answered]]:
     if not chosen:
         return
     encoded = VideoCompressor(vlm=model, fps=video.fps).encode(video.uri)
     for way in chosen:
-        said = _said(model, encoded, video.questions, way)
+        replies = _replies(model, encoded, video.questions, way)
         seconds = None
         if is_timed and way.keep:
             seconds = _first_token_seconds(model, encoded, video.questions[0], way)
         yield [
             Answered(
                 video=video.name,
-                question=asked.id,
-                kind=asked.kind,
+                question=question.id,
+                kind=question.kind,
                 strategy=way.name,
                 keep=way.keep,
                 tokens=tokens,
                 tokens_before=encoded.tokens.count,
-                expected=asked.expected,
+                expected=question.expected,
                 said=words,
-                right=asked.is_right(words),
+                right=question.is_right(words),
                 first_token_seconds=seconds,
             )
-            for asked, (words, tokens) in zip(video.questions, said, strict=True)
+            for question, (words, tokens) in zip(video.questions, replies, strict=True)
         ]
 
 
-def _said(
-    model: VLM, encoded: EncodedVideo, questions: Sequence[Asked], way: Way
+def _replies(
+    model: VLM, encoded: EncodedVideo, questions: Sequence[BenchmarkQuestion], way: Way
 ) -> list[tuple[str, int]]:
     """Returns the words of each answer, and how many visual tokens they rest on."""
     if way.name == UNSEEN:
-        return [(asked.unseen or "", 0) for asked in questions]
+        return [(question.unseen or "", 0) for question in questions]
     prompts = list(_prompts(model, encoded, questions, way))
     with _door(model, way):
         words = [
-            said
+            reply
             for first in range(0, len(prompts), BATCH)
-            for said in _generated(model, prompts[first : first + BATCH], way, SHORT)
+            for reply in _generated(model, prompts[first : first + BATCH], way, SHORT)
         ]
     budget = Budget(keep=way.keep) if way.is_inside else Budget(keep=1.0)
     counts = [len(prompt.features) for prompt in prompts]
-    return [(said, n and budget.tokens(n)) for said, n in zip(words, counts, strict=True)]
+    return [(reply, n and budget.tokens(n)) for reply, n in zip(words, counts, strict=True)]
 
 
-def _first_token_seconds(model: VLM, encoded: EncodedVideo, asked: Asked, way: Way) -> float:
+def _first_token_seconds(
+    model: VLM, encoded: EncodedVideo, question: BenchmarkQuestion, way: Way
+) -> float:
     """Returns what decoding, encoding, planning and prefill take for one question."""
     start = perf_counter()
-    prompts = list(_prompts(model, encoded, [asked], way))
+    prompts = list(_prompts(model, encoded, [question], way))
     with _door(model, way):
         _generated(model, prompts, way, FIRST_TOKEN)
     read = encoded.seconds["decode"] + encoded.seconds["encode"]
@@ -190,16 +192,16 @@ def _first_token_seconds(model: VLM, encoded: EncodedVideo, asked: Asked, way: W
 
 
 def _prompts(
-    model: VLM, encoded: EncodedVideo, questions: Sequence[Asked], way: Way
+    model: VLM, encoded: EncodedVideo, questions: Sequence[BenchmarkQuestion], way: Way
 ) -> Iterator[Prompt]:
     """Yields the prompt of each question; a plan that needs no question is made once."""
     sift = way.outside(model, encoded)
     shared = None if sift is None or sift.reads_question else sift.reduce(encoded)
-    for asked in questions:
+    for question in questions:
         videos = []
         if sift is not None:
-            videos = [shared or sift.reduce(encoded, asked.prompt)]
-        turn = Turn(role="user", text=asked.prompt, videos=tuple(videos))
+            videos = [shared or sift.reduce(encoded, question.prompt)]
+        turn = Turn(role="user", text=question.prompt, videos=tuple(videos))
         yield fitting_prompt(model, [turn], SHORT.max_new_tokens, way.positions)
 
 

@@ -63,17 +63,17 @@ class ComparedWay:
 
     def as_row(self) -> dict[str, Any]:
         """Returns the figures as JSON has them, rounded; unpaired answers are of A and of B."""
-        found = None
+        figures = None
         if self.difference is not None:
             of_b, of_a = self.difference.unpaired
-            found = self.difference.as_row() | {"unpaired": [of_a, of_b]}
+            figures = self.difference.as_row() | {"unpaired": [of_a, of_b]}
         return {
             "what": "way",
             "strategy": self.strategy,
             "keep": self.keep,
             "a": None if self.a is None else round(self.a, DECIMALS),
             "b": None if self.b is None else round(self.b, DECIMALS),
-            "difference": found,
+            "difference": figures,
             "is_marked": self.is_marked,
         }
 
@@ -94,8 +94,8 @@ def compare(a: AnswerLog, b: AnswerLog) -> list[RunChange | ComparedWay]:
     ways = [_compared(way, first[way], second[way]) for way in shared]
     if not any(way.difference for way in ways):
         raise InvalidOptionError(
-            f"the logs share no question: A asks {_asked(a)}, B asks {_asked(b)}; compare runs of "
-            "the same question set"
+            f"the logs share no question: A asks {_first_question(a)}, B asks "
+            f"{_first_question(b)}; compare runs of the same question set"
         )
     return [*_changes(a.run, b.run), *ways, *_only_in_one(first, second)]
 
@@ -169,14 +169,14 @@ def _line(way: ComparedWay, width: int) -> str:
         return f"{line}  only in {'A' if way.b is None else 'B'}"
     if way.difference is None:
         return f"{line}  no question in common"
-    found = way.difference
+    figures = way.difference
     bounds = "one video"
-    if found.interval:
-        bounds = f"{100 * found.interval[0]:+.1f} to {100 * found.interval[1]:+.1f}"
-    line += f" {100 * found.value:+6.1f}  {bounds:<15} {found.pairs:>6}"
+    if figures.interval:
+        bounds = f"{100 * figures.interval[0]:+.1f} to {100 * figures.interval[1]:+.1f}"
+    line += f" {100 * figures.value:+6.1f}  {bounds:<15} {figures.pairs:>6}"
     line += " *" if way.is_marked else ""
-    if any(found.unpaired):
-        line += f"  unpaired: {found.unpaired[1]} in A, {found.unpaired[0]} in B"
+    if any(figures.unpaired):
+        line += f"  unpaired: {figures.unpaired[1]} in A, {figures.unpaired[0]} in B"
     return line
 
 
@@ -198,6 +198,6 @@ def _listed(ways: dict[Way, list[Answered]]) -> str:
     return ", ".join(names[:3]) + more if names else "no answers"
 
 
-def _asked(log: AnswerLog) -> str:
+def _first_question(log: AnswerLog) -> str:
     first = log.answers[0]
     return f"{first.question!r} about {first.video!r}"

@@ -73,9 +73,9 @@ def crossings(axis: Floats, gaps: Floats) -> Crossings:
     lead = np.where(is_crossing, np.abs(2 * until - areas[:, -1:]).round(DIGITS), -1.0)
     best = lead.shape[1] - 1 - lead[:, ::-1].argmax(axis=1)
     rows, count = np.arange(len(gaps)), is_crossing.sum(axis=1)
-    found = axis[best] + part[rows, best] * widths[best]
+    interpolated = axis[best] + part[rows, best] * widths[best]
     return Crossings(
-        at=np.where(count > 0, found, np.nan),
+        at=np.where(count > 0, interpolated, np.nan),
         count=count,
         is_above_before=before[rows, best] > 0,
     )

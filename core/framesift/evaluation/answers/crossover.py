@@ -31,7 +31,7 @@ class Crossover:
     left_out: int
     """Questions that some of these ways did not answer."""
     videos: int
-    says: str
+    sentence: str
     """What was found, in a sentence."""
     at: float | None = None
     """Share of the tokens; None where the curves do not cross."""
@@ -80,11 +80,11 @@ def crossover(answers: Iterable[Answered], one: str, other: str) -> Crossover:
     curves = _measured(by_way(answers), one, other)
     if not len(curves.axis):
         words = f"{one} and {other} were measured at no common share of the tokens"
-        return replace(curves.known, says=words)
-    found = crossings(curves.axis, curves.gaps)
-    crossed = float((found.count[1:] > 0).mean()) if len(curves.gaps) > 1 else None
+        return replace(curves.known, sentence=words)
+    crossing = crossings(curves.axis, curves.gaps)
+    crossed = float((crossing.count[1:] > 0).mean()) if len(curves.gaps) > 1 else None
     curves = replace(curves, known=replace(curves.known, crossed=crossed))
-    return _crossing(curves, found) if found.count[0] else _parted(curves)
+    return _crossing(curves, crossing) if crossing.count[0] else _parted(curves)
 
 
 def _measured(ways: Mapping[Way, list[Answered]], one: str, other: str) -> _Curves:
@@ -111,7 +111,7 @@ def _measured(ways: Mapping[Way, list[Answered]], one: str, other: str) -> _Curv
         questions=len(places),
         left_out=len(set().union(*answered)) - len(places),
         videos=len(sums),
-        says="",
+        sentence="",
     )
     return _Curves(known=known, axis=axis, gaps=(upper - lower).round(DIGITS))
 
@@ -137,19 +137,19 @@ def _tokens_share(answers: Sequence[Answered]) -> float:
     return tokens / before
 
 
-def _crossing(curves: _Curves, found: Crossings) -> Crossover:
-    known, at = curves.known, float(np.exp(found.at[0]))
-    drawn = np.exp(found.at[1:][found.count[1:] > 0])
+def _crossing(curves: _Curves, crossing: Crossings) -> Crossover:
+    known, at = curves.known, float(np.exp(crossing.at[0]))
+    drawn = np.exp(crossing.at[1:][crossing.count[1:] > 0])
     interval = middle(drawn) if len(drawn) else None
     names = known.one, known.other
-    left, right = names if found.is_above_before[0] else names[::-1]
+    left, right = names if crossing.is_above_before[0] else names[::-1]
     words = f"{left} is better below {_percent(at)} of the tokens, {right} above"
     if interval:
         words += f" (95% interval {_percent(interval[0])} to {_percent(interval[1])})"
-    if found.count[0] > 1:
-        words += f"; of {found.count[0]} crossings this one divides the curves best"
+    if crossing.count[0] > 1:
+        words += f"; of {crossing.count[0]} crossings this one divides the curves best"
     words += f"; {_in_resamples(known.crossed, 'cross')}"
-    return replace(known, at=at, interval=interval, count=int(found.count[0]), says=words)
+    return replace(known, at=at, interval=interval, count=int(crossing.count[0]), sentence=words)
 
 
 def _parted(curves: _Curves) -> Crossover:
@@ -161,13 +161,13 @@ def _parted(curves: _Curves) -> Crossover:
         where = f"at {low} of the tokens, the one common share"
     if not gaps[0].any():
         words = f"{known.one} and {known.other} are equally good {where}"
-        return replace(known, says=words)
+        return replace(known, sentence=words)
     sign = 1 if gaps[0].sum() > 0 else -1
     ahead, behind = (known.one, known.other)[::sign]
     ahead_in = float((gaps[1:] * sign >= 0).all(axis=1).mean()) if len(gaps) > 1 else None
     sure = _in_resamples(ahead_in, "say the same")
     words = f"{ahead} is nowhere below {behind} {where}; {sure}"
-    return replace(known, ahead=ahead, ahead_in=ahead_in, says=words)
+    return replace(known, ahead=ahead, ahead_in=ahead_in, sentence=words)
 
 
 def _in_resamples(part: float | None, verb: str) -> str:

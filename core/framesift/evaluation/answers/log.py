@@ -97,17 +97,17 @@ class AnswerLog:
             if begin.startswith(content):  # new, or broken off in its first line
                 path.write_bytes(begin)
                 return cls(run=run, lock=lock)
-            found = cls.read(path)
-            _check_settings(path, run.settings, found.run.settings)
+            earlier = cls.read(path)
+            _check_settings(path, run.settings, earlier.run.settings)
             # What was cut off when the run broke off must not stay in the middle.
-            whole = b"".join(map(_line, (found.run, *found.answers)))
+            whole = b"".join(map(_line, (earlier.run, *earlier.answers)))
             if whole != content:
                 with path.open("r+b") as file:
                     shorter = _whole_part(content)
                     file.seek(len(shorter))
                     file.write(b"" if shorter.endswith(b"\n") else b"\n")
                     file.truncate()
-        return cls(run=found.run, answers=found.answers, lock=lock)
+        return cls(run=earlier.run, answers=earlier.answers, lock=lock)
 
     def add(self, path: str | os.PathLike[str], answers: Sequence[Answered]) -> None:
         """Writes answers to the end of the log and of its file, all or none of them.

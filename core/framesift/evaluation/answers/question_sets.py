@@ -40,7 +40,7 @@ SMALL: Final = "&width=64&height=64"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class BenchmarkQuestion:
     """A question as it is put to a model, and what counts as right."""
 
     id: str
@@ -58,17 +58,17 @@ class Asked:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AskedVideo:
+class BenchmarkVideo:
     """A video and questions about it."""
 
     name: str
     uri: str
     fps: float
     """Frames to sample per second."""
-    questions: tuple[Asked, ...]
+    questions: tuple[BenchmarkQuestion, ...]
 
 
-def synthetic(split: Split, videos: int) -> Iterator[AskedVideo]:
+def synthetic(split: Split, videos: int) -> Iterator[BenchmarkVideo]:
     """Returns videos of a split with up to six questions each; splits share no seeds.
 
     Raises:
@@ -81,14 +81,14 @@ def synthetic(split: Split, videos: int) -> Iterator[AskedVideo]:
     return _drawn(split, videos)
 
 
-def _drawn(split: Split, videos: int) -> Iterator[AskedVideo]:
+def _drawn(split: Split, videos: int) -> Iterator[BenchmarkVideo]:
     for seed in range(FIRST_SEEDS[split], FIRST_SEEDS[split] + videos):
         rng = random.Random(f"questions-{seed}")
         uri = address(seed, rng)
         known = _truth(uri)["questions"]
         places = sorted(rng.sample(range(len(known)), min(QUESTIONS_EACH, len(known))))
-        asked = tuple(_asked(place, known[place], rng) for place in places)
-        yield AskedVideo(name=f"{split}-{seed}", uri=uri, fps=1.0, questions=asked)
+        own = tuple(_test_question(place, known[place], rng) for place in places)
+        yield BenchmarkVideo(name=f"{split}-{seed}", uri=uri, fps=1.0, questions=own)
 
 
 def address(seed: int, rng: random.Random) -> str:
@@ -103,7 +103,7 @@ def address(seed: int, rng: random.Random) -> str:
 
 def real(
     clips: str | os.PathLike[str], questions: str | os.PathLike[str] | None = None
-) -> Iterator[AskedVideo]:
+) -> Iterator[BenchmarkVideo]:
     """Yields the real clips in a folder with their multiple-choice questions.
 
     Args:
@@ -117,8 +117,8 @@ def real(
     known = read_questions(questions)
     paths = checked_clips(clips, [question.clip for question in known])
     for name, path in paths.items():
-        asked = tuple(
-            Asked(
+        own = tuple(
+            BenchmarkQuestion(
                 id=question.id,
                 prompt=question.prompt,
                 kind="multiple choice",
@@ -131,7 +131,7 @@ def real(
             for question in known
             if question.clip == name
         )
-        yield AskedVideo(name=name, uri=str(path), fps=1.0, questions=asked)
+        yield BenchmarkVideo(name=name, uri=str(path), fps=1.0, questions=own)
 
 
 def span(kind: str) -> str:
@@ -162,10 +162,10 @@ def _truth(uri: str) -> dict[str, Any]:
         return video.truth
 
 
-def _asked(place: int, question: dict[str, Any], rng: random.Random) -> Asked:
+def _test_question(place: int, question: dict[str, Any], rng: random.Random) -> BenchmarkQuestion:
     answer: str = question["answer"]
     pattern, parts = pattern_of(question["question"])
-    return Asked(
+    return BenchmarkQuestion(
         id=str(place),
         prompt=rephrased(question["question"], rng),
         kind=question["kind"],
@@ -178,5 +178,5 @@ def _asked(place: int, question: dict[str, Any], rng: random.Random) -> Asked:
     )
 
 
-def _same(answer: str, said: str) -> bool:
-    return said.strip().rstrip(".").casefold() == answer.casefold()
+def _same(answer: str, reply: str) -> bool:
+    return reply.strip().rstrip(".").casefold() == answer.casefold()

@@ -60,12 +60,12 @@ class RealQuestion(BaseModel):
         lines = [f"{letter}. {text}" for letter, text in zip(LETTERS, self.choices, strict=False)]
         return "\n".join([self.question, *lines, "Answer with the letter of the right choice."])
 
-    def is_right(self, said: str) -> bool:
+    def is_right(self, reply: str) -> bool:
         """Returns whether an answer names the right choice, by its letter or in its words."""
-        said = said.strip().rstrip(".").casefold()
+        reply = reply.strip().rstrip(".").casefold()
         letter = LETTERS[self.choices.index(self.answer)].casefold()
-        words = said.replace(")", " ").replace(".", " ").replace(":", " ").split()
-        return said == self.answer.casefold() or words[:1] == [letter]
+        words = reply.replace(")", " ").replace(".", " ").replace(":", " ").split()
+        return reply == self.answer.casefold() or words[:1] == [letter]
 
 
 class RealClip(BaseModel):
@@ -110,9 +110,9 @@ def checked_clips(folder: str | os.PathLike[str], names: Sequence[str]) -> dict[
         if not path.is_file():
             where = f"; fetch it from {clip.url} or pass --fetch" if clip else ""
             raise UnsupportedSourceError(f"{str(path)!r} is missing{where}")
-        if clip is not None and (found := _sha256(path.read_bytes())) != clip.sha256:
+        if clip is not None and (checksum := _sha256(path.read_bytes())) != clip.sha256:
             raise UnsupportedSourceError(
-                f"{str(path)!r} has sha256 {found[:16]}..., not {clip.sha256[:16]}...; it is "
+                f"{str(path)!r} has sha256 {checksum[:16]}..., not {clip.sha256[:16]}...; it is "
                 f"another file than {clip.url}"
             )
         paths[name] = path

@@ -144,7 +144,7 @@ def shares(
         InvalidOptionError: a way answers a question twice.
     """
     ranks: dict[str, dict[str, int]] = {}
-    found = []
+    rows = []
     for way, own in by_way(answers).items():
         members: dict[tuple[int, str], list[Answered]] = {}
         for answer in own:
@@ -153,8 +153,8 @@ def shares(
                 ranks[kind] = {name: rank for rank, name in enumerate((OVERALL, *groups(kind)))}
             for group, rank in ranks[kind].items():
                 members.setdefault((rank, group), []).append(answer)
-        found += [_share(way, key[1], members[key]) for key in sorted(members)]
-    return found
+        rows += [_share(way, key[1], members[key]) for key in sorted(members)]
+    return rows
 
 
 def _share(way: Way, group: str, answers: list[Answered]) -> Share:

@@ -33,7 +33,7 @@ def verdict(log: AnswerLog) -> list[str]:
         lines += _kept(ways, keep)
     names = {name for name, _ in ways}
     if {DEFAULT, UNIFORM} <= names:
-        lines.append(crossover(log.answers, DEFAULT, UNIFORM).says)
+        lines.append(crossover(log.answers, DEFAULT, UNIFORM).sentence)
     if empty := sum(not answer.said.strip() for answer in log.answers):
         lines.append(f"{empty} of {len(log.answers)} answers were empty, and count as wrong")
     return lines
@@ -66,9 +66,9 @@ def _right(ways: dict[Way, list[Answered]]) -> str:
 def _kept(ways: dict[Way, list[Answered]], keep: float) -> Iterator[str]:
     whole = ways[WHOLE_WAY]
     held = {
-        name: found
+        name: ratio
         for (name, share), answers in ways.items()
-        if share == keep and (found := retained(answers, whole)) is not None
+        if share == keep and (ratio := retained(answers, whole)) is not None
     }
     if not held:
         return

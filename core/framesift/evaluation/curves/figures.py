@@ -64,7 +64,7 @@ def answers_figure(
     if crossing is not None:
         _mark(axis, crossing, lines)
     axis.set_ylabel("right answers, per cent")
-    note = "bands: 95 % intervals over videos" + (f"; {crossing.says}" if crossing else "")
+    note = "bands: 95 % intervals over videos" + (f"; {crossing.sentence}" if crossing else "")
     titled(axis, "Right answers against tokens kept", note)
     return figure
 

@@ -29,10 +29,12 @@ class Numbers:
             InvalidOptionError: it has no answers of any strategy, or a question has two.
         """
         self.log = log
-        found = shares(log.answers)
-        self.kinds = [name for name in dict.fromkeys(s.group for s in found) if name != OVERALL]
-        self.by_group = {(s.strategy, s.keep, s.group): s for s in found}
-        overall = [share for share in found if share.group == OVERALL]
+        all_shares = shares(log.answers)
+        self.kinds = [
+            name for name in dict.fromkeys(s.group for s in all_shares) if name != OVERALL
+        ]
+        self.by_group = {(s.strategy, s.keep, s.group): s for s in all_shares}
+        overall = [share for share in all_shares if share.group == OVERALL]
         self.levels = sorted(filter(_is_level, overall), key=lambda share: -share.share)
         """Answers that do not depend on a budget, best first."""
         self.shortened = [share for share in overall if not _is_level(share)]

@@ -53,26 +53,26 @@ def pictures_of(numbers: Numbers) -> list[Picture]:
         MissingDependencyError: matplotlib is not installed.
     """
     with require("matplotlib", extra="bench").rc_context(LOOK):
-        found = [_answers(numbers)]
+        pictures = [_answers(numbers)]
         if numbers.timed:
-            found.append(_front(numbers))
+            pictures.append(_front(numbers))
         if len(numbers.kinds) > 1:
-            found.append(_kinds(numbers))
-    return found
+            pictures.append(_kinds(numbers))
+    return pictures
 
 
 def _answers(numbers: Numbers) -> Picture:
     levels = {share.strategy: share.share for share in numbers.levels}
     best, where = numbers.ranked[0], f"{100 * numbers.quarter:.3g} %"
     crossing = numbers.crossing
-    said = f" Temporal against uniform: {crossing.says}." if crossing else ""
+    sentence = f" Temporal against uniform: {crossing.sentence}." if crossing else ""
     beside = "; ".join(f"{name} {100 * share:.1f} %" for name, share in levels.items())
     return Picture(
         stem="curves-answers",
         title="Right answers against tokens kept",
         alt=f"Lines of right answers over tokens kept, one for each of {len(numbers.ranked)} "
-        f"strategies; at {where} of the tokens {best} is the highest.{said}",
-        caption=f"Best at {where} of the tokens: {best}. Without a budget: {beside}.{said} "
+        f"strategies; at {where} of the tokens {best} is the highest.{sentence}",
+        caption=f"Best at {where} of the tokens: {best}. Without a budget: {beside}.{sentence} "
         "At 100 % every line begins at all tokens, which any strategy keeps there.",
         figure=answers_figure(numbers.lines, levels, best=best, crossing=crossing),
     )

@@ -217,9 +217,9 @@ def written(
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     ids, frame = [tokenizer.bos_token_id], [-1]
     for text, owner in pieces:
-        found = tokenizer(text, add_special_tokens=False)["input_ids"]
-        ids += found
-        frame += [owner] * len(found)
+        text_ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+        ids += text_ids
+        frame += [owner] * len(text_ids)
     columns = torch.tensor(ids)
     is_visual = columns == tokenizer.convert_tokens_to_ids(visual)
     return columns[None], torch.tensor(frame).masked_fill(is_visual, -1), is_visual

@@ -4,7 +4,7 @@ import framesift
 from framesift.errors import BudgetError, MissingSignalError
 from framesift.evaluation.answers import answering
 from framesift.evaluation.answers.log import BLIND, ONE_FRAME, WHOLE, AnswerLog, AnswerRun
-from framesift.evaluation.answers.question_sets import Asked, AskedVideo
+from framesift.evaluation.answers.question_sets import BenchmarkQuestion, BenchmarkVideo
 from framesift.types.budget import Budget
 
 RUN = AnswerRun(settings={}, versions={}, machine="any", commit="unknown")
@@ -17,7 +17,7 @@ def tiny():
 
 
 def asked(number, prompt, expected):
-    return Asked(
+    return BenchmarkQuestion(
         id=str(number),
         prompt=prompt,
         kind="number",
@@ -30,7 +30,7 @@ def asked(number, prompt, expected):
     )
 
 
-VIDEO = AskedVideo(
+VIDEO = BenchmarkVideo(
     name="one",
     uri=URI,
     fps=1.0,

@@ -36,7 +36,7 @@ def test_the_crossing_is_found_on_the_logarithm_of_the_tokens():
     assert found.interval == pytest.approx((0.2, 0.2))
     assert (found.count, found.crossed, found.ahead) == (1, 1.0, None)
     assert (found.questions, found.left_out, found.videos) == (80, 0, 8)
-    assert found.says == (
+    assert found.sentence == (
         "temporal is better below 20% of the tokens, uniform above (95% interval 20% to 20%); "
         "100% of resamples cross"
     )
@@ -45,7 +45,7 @@ def test_the_crossing_is_found_on_the_logarithm_of_the_tokens():
 def test_the_other_way_round_the_names_change_places():
     found = crossed({0.1: 6, 0.4: 8}, {0.1: 8, 0.4: 6})
     assert found.at == pytest.approx(0.2)
-    assert found.says.startswith("uniform is better below 20% of the tokens, temporal above")
+    assert found.sentence.startswith("uniform is better below 20% of the tokens, temporal above")
 
 
 def test_videos_that_disagree_widen_the_interval():
@@ -74,7 +74,7 @@ def test_where_one_is_never_below_there_is_no_crossing(top):
     assert (found.at, found.interval, found.count, found.crossed) == (None, None, 0, 0.0)
     assert (found.ahead, found.ahead_in) == ("temporal", 1.0)
     end = "100%" if top else "50%"
-    assert found.says == (
+    assert found.sentence == (
         f"temporal is nowhere below uniform from 10% to {end} of the tokens; "
         "100% of resamples say the same"
     )
@@ -94,13 +94,13 @@ def test_how_sure_that_is_is_said():
 def test_equal_curves_have_none_ahead():
     found = crossed({0.1: 5, 0.5: 7}, {0.1: 5, 0.5: 7})
     assert (found.at, found.ahead, found.ahead_in, found.crossed) == (None, None, None, 0.0)
-    assert found.says == "temporal and uniform are equally good from 10% to 50% of the tokens"
+    assert found.sentence == "temporal and uniform are equally good from 10% to 50% of the tokens"
 
 
 def test_a_single_keep_only_says_who_is_ahead_there():
     found = crossed({0.25: 5}, {0.25: 7})
     assert (found.at, found.ahead, found.ahead_in) == (None, "uniform", 1.0)
-    assert found.says == (
+    assert found.sentence == (
         "uniform is nowhere below temporal at 25% of the tokens, the one common share; "
         "100% of resamples say the same"
     )
@@ -109,14 +109,14 @@ def test_a_single_keep_only_says_who_is_ahead_there():
 def test_without_a_common_share_nothing_is_compared():
     found = crossed({0.1: 5, 0.2: 6}, {0.5: 7, 0.75: 7})
     assert (found.at, found.ahead) == (None, None)
-    assert found.says == "temporal and uniform were measured at no common share of the tokens"
+    assert found.sentence == "temporal and uniform were measured at no common share of the tokens"
 
 
 def test_a_single_video_crosses_without_an_interval():
     found = crossed({0.1: 8, 0.4: 6}, {0.1: 6, 0.4: 8}, videos="a")
     assert found.at == pytest.approx(0.2)
     assert (found.interval, found.crossed) == (None, None)
-    assert found.says.endswith("a single video leaves nothing to resample")
+    assert found.sentence.endswith("a single video leaves nothing to resample")
     parted = crossed({0.1: 8, 0.4: 6}, {0.1: 6, 0.4: 5}, videos="a")
     assert (parted.ahead, parted.ahead_in) == ("temporal", None)
 
@@ -125,7 +125,7 @@ def test_of_several_crossings_the_one_that_divides_the_curves_is_taken():
     found = crossed({0.1: 8, 0.4: 4, 0.5: 8, 0.6: 7}, {0.1: 4, 0.4: 8, 0.5: 7, 0.6: 8})
     assert found.count == 3
     assert found.at == pytest.approx(0.2)
-    assert "of 3 crossings this one divides the curves best" in found.says
+    assert "of 3 crossings this one divides the curves best" in found.sentence
 
 
 def test_curves_that_run_together_cross_where_they_part():

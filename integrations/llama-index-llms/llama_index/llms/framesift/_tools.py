@@ -23,13 +23,13 @@ def calls_in(text: str) -> list[ToolSelection]:
     Equal texts have calls of equal ids, since LlamaIndex asks for those of one answer repeatedly.
     """
     digits = hashlib.sha256(text.strip().encode(errors="surrogatepass")).hexdigest()[:16]
-    found = []
+    selections = []
     for n, call in enumerate(tool_calls.parse(text).calls):
         if isinstance(call, tool_calls.BrokenToolCall):
             return []
-        found.append(
+        selections.append(
             ToolSelection(
                 tool_id=f"call_{digits}_{n}", tool_name=call.name, tool_kwargs=call.arguments
             )
         )
-    return found
+    return selections

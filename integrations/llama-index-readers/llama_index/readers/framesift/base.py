@@ -93,13 +93,13 @@ class FramesiftVideoReader(OptionFields, BasePydanticReader):
         else:
             for video in self._videos(source):
                 try:
-                    found = self._shelf().read(video)
+                    segments = self._shelf().read(video)
                 except FramesiftError as error:
                     if self.raise_on_error:
                         raise
                     logger.warning("%r was left out: %s", str(video), error)
                 else:
-                    yield from documents(found, extra_info or {})
+                    yield from documents(segments, extra_info or {})
 
     def _videos(self, source: Source | Sequence[Source]) -> Iterator[Source]:
         given: Any = source

@@ -57,7 +57,7 @@ class FramesiftFramePostprocessor(OptionFields, BaseNodePostprocessor):
         query = "" if query_bundle is None else query_bundle.query_str
         shown.sort(key=lambda pair: _moment(pair[0]))
         pictures = [picture for _, picture in shown]
-        places = self._found(pictures, query) if self.vlm and query else set()
+        places = self._matching(pictures, query) if self.vlm and query else set()
         # Retrieval has its reasons where the model sees nothing of the query.
         places = places or select_pictures(
             pictures, self.max_frames, query or None, selector=self.selector
@@ -65,19 +65,19 @@ class FramesiftFramePostprocessor(OptionFields, BaseNodePostprocessor):
         dropped = {id(node) for place, (node, _) in enumerate(shown) if place not in places}
         return [node for node in nodes if id(node) not in dropped]
 
-    def _found(self, pictures: Sequence[Path], query: str) -> set[int]:
+    def _matching(self, pictures: Sequence[Path], query: str) -> set[int]:
         """Returns the places of the pictures that the model's answer rests on."""
         sift = VideoCompressor(vlm=self._session.vlm, keep=self.keep)
         return find_pictures(sift, pictures, query, self.max_frames, evidence=self.evidence)
 
 
-def _picture(found: NodeWithScore) -> Path | None:
+def _picture(scored: NodeWithScore) -> Path | None:
     """Returns the file of a node's picture, None where it has none on this machine."""
-    node = found.node
+    node = scored.node
     path = node.image_path if isinstance(node, ImageNode | ImageDocument) else None
     return Path(path) if path and Path(path).is_file() else None
 
 
-def _moment(found: NodeWithScore) -> tuple[str, float]:
-    metadata = found.metadata
+def _moment(scored: NodeWithScore) -> tuple[str, float]:
+    metadata = scored.metadata
     return str(metadata.get("source", "")), float(metadata.get("keyframe_seconds", 0.0))

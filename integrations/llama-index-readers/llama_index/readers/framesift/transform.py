@@ -49,8 +49,8 @@ class FramesiftVideoSplitter(TransformComponent):
         source = held and (held.path or (held.url and str(held.url)))
         if not source or "content_sha256" in node.metadata:
             return [node]
-        found = self.reader.load_data(source, extra_info=node.metadata)
-        return [_image_node(part, node) for part in found if isinstance(part, ImageDocument)]
+        parts = self.reader.load_data(source, extra_info=node.metadata)
+        return [_image_node(part, node) for part in parts if isinstance(part, ImageDocument)]
 
 
 def _image_node(part: ImageDocument, document: BaseNode) -> ImageNode:
