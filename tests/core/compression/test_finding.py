@@ -2,11 +2,9 @@
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from benchmarks.sections import finding
-from framesift.answering.search import LEAST, as_question, least, standing_out
 from framesift.compression.compressor import VideoCompressor
 from framesift.errors import BudgetError, InvalidOptionError
 from framesift.serving.assistant import Assistant
@@ -89,26 +87,6 @@ def test_what_a_few_frames_show_is_found_in_them(sift, frames):
     (best, *_) = sift.find(f"{CLIP}#t={4 - frames},4", QUERY)
     assert best.segment.start_seconds == 3.0
     assert sift.find(f"{CLIP}#t=0,{frames}", QUERY) == []
-
-
-def test_words_become_a_question_and_questions_stay():
-    assert as_question("a red star") == "Is this in the video: a red star?"
-    for question in (QUERY, "Where? ", "\u54ea\u91cc\uff1f", "\u0623\u064a\u0646\u061f"):
-        assert as_question(question) == question
-
-
-def test_no_weights_at_all_stand_out_from_nothing():
-    none, even = torch.zeros(12), torch.ones(12)
-    for kind in LEAST:
-        for weights in (none, even):
-            for neutral in (none, even):
-                assert standing_out(weights, neutral, kind, 3) <= least(kind, 3)
-        assert standing_out(torch.ones(1), torch.ones(1), kind, 1) <= least(kind, 1)
-    spread = torch.linspace(-1, 1, 12)
-    assert standing_out(spread, spread, "similarity", 3) == pytest.approx(1)
-    one = torch.eye(12)[5]
-    assert standing_out(one, even, "attention", 3) > least("attention", 3)
-    assert standing_out(one, one, "attention", 3) > least("attention", 3)
 
 
 @pytest.mark.slow

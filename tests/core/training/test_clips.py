@@ -80,27 +80,6 @@ def test_shards_hold_what_was_drawn(shards):
             assert np.abs(frame.astype(int) - np.asarray(expected)).max() <= 2
 
 
-def test_clips_of_one_shard_follow_one_another(tmp_path, monkeypatch):
-    drawn = {
-        f"clip {seed}": ([np.full((SIDE_PX, SIDE_PX, 3), seed, np.uint8)] * seed, seed)
-        for seed in (1, 2, 3)
-    }
-
-    def read_back(uri, fps):
-        frames, seed = drawn[uri]
-        return frames, tuple(float(t) for t in range(seed)), {"seed": seed}
-
-    monkeypatch.setattr(clips_module, "clip_address", lambda seed: (f"clip {seed}", 1.0))
-    monkeypatch.setattr(clips_module, "_read_back", read_back)
-    clips_module._make_shard((tmp_path / "shard", (2, 3, 1)))
-    (shard,) = read_shards([tmp_path / "shard"])
-    assert isinstance(shard.frames, np.memmap)
-    for clip in shard.clips:
-        frames = shard.frames[clip.start : clip.start + len(clip.times_seconds)]
-        assert len(frames) == clip.truth["seed"]
-        assert np.all(frames == clip.truth["seed"])
-
-
 class Here:
     """A pool of no processes, which notes what it is given."""
 
@@ -121,7 +100,7 @@ class Here:
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """Names of the shards that are drawn, each clip as one grey frame."""
+    """Names of the shards that are drawn, in this process, each clip as one grey frame."""
     given = []
 
     context = SimpleNamespace(Pool=lambda processes: Here(given))
@@ -129,6 +108,26 @@ def drawn(monkeypatch):
     frame = np.zeros((SIDE_PX, SIDE_PX, 3), np.uint8)
     monkeypatch.setattr(clips_module, "_read_back", lambda uri, fps: ([frame], (0.0,), {}))
     return given
+
+
+def test_clips_of_one_shard_follow_one_another(tmp_path, drawn, monkeypatch):
+    clips = {
+        f"clip {seed}": ([np.full((SIDE_PX, SIDE_PX, 3), seed, np.uint8)] * seed, seed)
+        for seed in (1, 2, 3)
+    }
+
+    def read_back(uri, fps):
+        frames, seed = clips[uri]
+        return frames, tuple(float(t) for t in range(seed)), {"seed": seed}
+
+    monkeypatch.setattr(clips_module, "clip_address", lambda seed: (f"clip {seed}", 1.0))
+    monkeypatch.setattr(clips_module, "_read_back", read_back)
+    (shard,) = read_shards(make_shards(tmp_path, (2, 3, 1), processes=1))
+    assert isinstance(shard.frames, np.memmap)
+    for clip in shard.clips:
+        frames = shard.frames[clip.start : clip.start + len(clip.times_seconds)]
+        assert len(frames) == clip.truth["seed"]
+        assert np.all(frames == clip.truth["seed"])
 
 
 def test_a_shard_that_is_there_is_not_drawn_again(tmp_path, drawn):
