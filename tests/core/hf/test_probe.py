@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from framesift.errors import ModelError
-from framesift.hf import attention, probe
-from framesift.hf.probe import watch
+from framesift.hf import attention
+from framesift.hf.probe import SCORES, watch
 from framesift.testing import assert_near
 
 transformers = pytest.importorskip("transformers")
@@ -195,15 +195,20 @@ def test_patches_that_are_masked_get_no_attention(towers, picture):
     assert seen.attention[1].view(4, 4)[:, 2:].abs().max() == 0
 
 
-@pytest.mark.parametrize("scores", [1, 100, 1 << 22])
-def test_queries_are_taken_in_parts_without_a_difference(towers, scores, monkeypatch):
-    tower = towers["siglip"]
-    with watch(layer_of(tower)) as whole:
-        run(tower)
-    monkeypatch.setattr(probe, "SCORES", scores)
-    with watch(layer_of(tower)) as parts:
-        run(tower)
-    assert_near(parts.attention, whole.attention)
+@torch.no_grad()
+def test_attention_in_a_large_picture_is_that_of_the_slow_way():
+    side = 33
+    assert SIZES["num_attention_heads"] * side**4 > SCORES, "more than is held at once"
+    torch.manual_seed(0)
+    config = transformers.SiglipVisionConfig(**SIZES | {"image_size": 16 * side})
+    tower = transformers.SiglipVisionModel(config).eval()
+    pixels = torch.randn(1, 3, 16 * side, 16 * side)
+    tower.set_attn_implementation("eager")
+    expected = tower(pixels, output_attentions=True).attentions[-1].mean((1, 2))
+    tower.set_attn_implementation("sdpa")
+    with watch(layer_of(tower)) as seen:
+        tower(pixels)
+    assert_near(seen.attention, expected)
 
 
 def test_keys_are_averaged_over_heads(towers):
