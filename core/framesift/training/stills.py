@@ -22,16 +22,17 @@ from framesift.training.clips import SIZES_PX, squashed
 from framesift.training.labels import Labels, frame_labels
 
 BACKDROPS_PER_SIZE = 24
-PER_FILE = 1000
 CARD_HEIGHTS = (0.27, 0.28, 0.29)
 
 Arrays = dict[str, npt.NDArray[Any]]
 
 
-def make_stills(folder: Path, seeds: Sequence[int], *, processes: int) -> list[Path]:
+def make_stills(
+    folder: Path, seeds: Sequence[int], *, processes: int, per_file: int = 1000
+) -> list[Path]:
     """Writes pictures and labels of `seeds` and returns the files; finished ones are kept."""
     folder.mkdir(parents=True, exist_ok=True)
-    parts = [seeds[i : i + PER_FILE] for i in range(0, len(seeds), PER_FILE)]
+    parts = [seeds[i : i + per_file] for i in range(0, len(seeds), per_file)]
     jobs = [(folder / f"{part[0]:07d}.npz", part) for part in parts]
     todo = [job for job in jobs if not job[0].is_file()]
     with (
