@@ -7,9 +7,12 @@ parts by entry points in the group of the folder's dotted name, such as `framesi
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib
 import inspect
+import logging
 import pkgutil
+import sys
 from abc import ABC
 from dataclasses import MISSING, Field, dataclass, fields
 from importlib.metadata import EntryPoint, entry_points
@@ -26,6 +29,8 @@ from framesift.errors import (
 from framesift.types.options import Options, checked_option, shown
 from framesift.types.spec import bracketed, one_deeper, parse_options
 
+logger = logging.getLogger(__name__)
+
 AnyPart = TypeVar("AnyPart", bound="Part")
 
 
@@ -41,20 +46,24 @@ class Part(Options, ABC):
     @property
     def spec(self) -> str:
         """The spec string that makes this part again: its name and the options that differ."""
-        name = type(self).__module__.rpartition(".")[2].replace("_", "-")
+        name = registered_name(type(self))
         changed = {
             option.name: getattr(self, option.name)
             for option in part_options(type(self))
             if getattr(self, option.name) != option_default(option)
         }
-        options = ",".join(f"{key}={bracketed(value)}" for key, value in changed.items())
+        options = ",".join(
+            f"{key}={bracketed(value.spec if isinstance(value, Part) else value)}"
+            for key, value in changed.items()
+        )
         return f"{name}:{options}" if options else name
 
     @classmethod
     def facts(cls) -> dict[str, Any]:
         """Returns what listings say of the part: its options with defaults, and their schema."""
-        options = {option.name: option_default(option) for option in part_options(cls)}
-        return {"summary": cls.summary, "options": options, "schema": cls.options_schema()}
+        schema = cls.options_schema()
+        options = {name: each.get("default") for name, each in schema["properties"].items()}
+        return {"summary": cls.summary, "options": options, "schema": schema}
 
 
 def require(module: str, *, extra: str) -> Any:
@@ -96,12 +105,13 @@ class Registry(Generic[AnyPart]):
 
         Raises:
             UnknownNameError: no such part; the message names the closest one.
+            MissingDependencyError: it is of another package, and cannot be imported.
         """
         base = self._base()
         if name in self._own_names():
             return self._only_part(f"{self.package}.{name.replace('-', '_')}", base)
         if name in (entries := self._entry_points()):
-            return cast(type[AnyPart], entries[name].load())
+            return self._loaded(entries[name], base)
         raise UnknownNameError(self._unknown(name))
 
     def create(self, spec: str | AnyPart, /, **options: Any) -> AnyPart:
@@ -144,9 +154,22 @@ class Registry(Generic[AnyPart]):
         except (TypeError, ValueError) as error:
             raise InvalidOptionError(f"{shown(spec)}: {error}") from error
 
+    def parts(self) -> dict[str, type[AnyPart]]:
+        """Returns the classes by name, without those of other packages that cannot be imported.
+
+        Each of those is logged once as a warning.
+        """
+        parts = {}
+        for name in self.names():
+            try:
+                parts[name] = self.get(name)
+            except MissingDependencyError as error:
+                _warn_once(str(error))
+        return parts
+
     def facts(self) -> list[dict[str, Any]]:
         """Returns what every part says of itself, options and their defaults included."""
-        return [{"name": name, **self.get(name).facts()} for name in self.names()]
+        return [{"name": name, **part.facts()} for name, part in self.parts().items()]
 
     def schema(self, name: str) -> dict[str, Any]:
         """Returns the JSON schema of a part's options: type, range, default and description.
@@ -164,6 +187,22 @@ class Registry(Generic[AnyPart]):
 
     def _entry_points(self) -> dict[str, EntryPoint]:
         return {entry.name: entry for entry in entry_points(group=self.package)}
+
+    def _loaded(self, entry: EntryPoint, base: type[AnyPart]) -> type[AnyPart]:
+        about = f"{self.kind} {entry.name!r} of another package ({entry.value})"
+        try:
+            part = entry.load()
+        except Exception as error:  # code of somebody else may raise anything
+            reason = f"{type(error).__name__}: {error}"
+            raise MissingDependencyError(
+                f"{about} cannot be imported: {reason}; mend, update or uninstall that package"
+            ) from error
+        if not (inspect.isclass(part) and issubclass(part, base)):
+            raise MissingDependencyError(
+                f"{about} is {shown(part)}, not a class that derives from {self.base}; mend, "
+                "update or uninstall that package"
+            )
+        return part
 
     def _base(self) -> type[AnyPart]:
         module, _, name = self.base.rpartition(".")
@@ -201,6 +240,34 @@ class RegistryPackage(ModuleType):
     def __call__(self) -> list[str]:
         """Returns the sorted public names, importing none of the parts."""
         return self.registry.names()
+
+
+def registered_name(part: type) -> str:
+    """Returns the name that a part's class is known by: that of its file, or its entry point's.
+
+    For a class of another package that no entry point names it is that of the module as well.
+    """
+    package, _, module = part.__module__.rpartition(".")
+    if package.partition(".")[0] != "framesift":
+        installed = entry_points()
+        for group in sorted(each for each in installed.groups if each.startswith("framesift.")):
+            for entry in installed.select(group=group):
+                if _names_class(entry, part):
+                    return entry.name
+    return module.replace("_", "-")
+
+
+def _names_class(entry: EntryPoint, part: type) -> bool:
+    """Returns whether an entry point stands for a class, importing nothing."""
+    found: Any = sys.modules.get(entry.module)
+    for name in entry.attr.split("."):
+        found = getattr(found, name, None)
+    return found is part
+
+
+@functools.cache
+def _warn_once(line: str) -> None:
+    logger.warning(line)
 
 
 def part_options(part: type) -> list[Field[Any]]:

@@ -1,7 +1,10 @@
+import json
+import sys
 from dataclasses import dataclass
 
 import pytest
 
+import framesift
 from framesift import registry as registry_module
 from framesift.errors import InvalidOptionError, MissingDependencyError, UnknownNameError
 from framesift.registry import option_default, part_options, require
@@ -87,7 +90,7 @@ def test_third_parties_add_parts_by_entry_point(monkeypatch):
             raise AssertionError
 
     class Entry:
-        name = "everything"
+        name, value = "everything", "mine:Everything"
 
         def load(self):
             return Everything
@@ -95,3 +98,117 @@ def test_third_parties_add_parts_by_entry_point(monkeypatch):
     monkeypatch.setattr(registry_module, "entry_points", lambda group: [Entry()])
     assert "everything" in registry.names()
     assert isinstance(registry.create("everything"), Everything)
+
+
+PARTS = """
+from __future__ import annotations
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from pydantic import Field
+from framesift.strategies.base import Strategy
+if TYPE_CHECKING:
+    from nowhere import Unknown
+
+@dataclass(frozen=True, kw_only=True)
+class First(Strategy):
+    summary: ClassVar[str] = "of many options"
+    count: Annotated[int, Field(ge=2, multiple_of=2)] = 4
+    mode: Literal["none", "some"] = "some"
+    level: Literal[1, 2] = 1
+    word: Annotated[str, Field(min_length=2, pattern="^[a-z]+$")] = "abc"
+    label: str = ""
+    table: Path = Path("x.txt")
+    sizes: tuple[int, ...] = field(default_factory=lambda: (1, 2))
+    inner: Strategy | str = "temporal"
+    other: Unknown | None = None
+
+    def decide(self, tokens, budget, question):
+        raise AssertionError
+
+@dataclass(frozen=True, kw_only=True)
+class Second(First):
+    summary: ClassVar[str] = "beside another one in the same module"
+
+a_function = print
+"""
+NAMES = """
+[framesift.strategies]
+one = parts_of_others:First
+two = parts_of_others:Second
+no-class = parts_of_others:a_function
+no-module = nowhere_at_all:Anything
+[framesift.sources]
+no-module = nowhere_at_all:Anything
+"""
+
+
+@pytest.fixture
+def others(tmp_path, monkeypatch):
+    """Installs a package of somebody else, of which some parts cannot be imported."""
+    (tmp_path / "parts_of_others.py").write_text(PARTS)
+    (tmp_path / "others-1.0.dist-info").mkdir()
+    (tmp_path / "others-1.0.dist-info" / "METADATA").write_text("Name: others\nVersion: 1.0\n")
+    (tmp_path / "others-1.0.dist-info" / "entry_points.txt").write_text(NAMES)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    sys.modules.pop("parts_of_others", None)
+
+
+@pytest.mark.usefixtures("others")
+def test_a_spec_has_the_name_of_the_entry_point_wherever_the_class_is_defined():
+    for name in ("one", "two"):
+        part = registry.create(name)
+        assert part.spec == name
+        assert registry.create(part.spec) == part
+    nested = type(part)(inner=ProtectEdges(share=0.25, strategy="random"))
+    assert nested.spec == "two:inner=[protect-edges:strategy=random,share=0.25]"
+
+
+@pytest.mark.usefixtures("others")
+@pytest.mark.parametrize("name", ["no-class", "no-module"])
+def test_a_part_that_cannot_be_imported_is_one_clear_line(name):
+    with pytest.raises(MissingDependencyError, match=f"strategy {name!r} of another") as caught:
+        registry.create(name)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("others")
+def test_a_part_that_cannot_be_imported_leaves_the_others_alone(caplog):
+    listed = {facts["name"] for facts in registry.facts()}
+    assert listed == set(registry.names()) - {"no-class", "no-module"}
+    assert {line.split("'")[1] for line in caplog.messages} <= {"no-class", "no-module"}
+    assert framesift.VideoCompressor().compress("synthetic://shapes?seconds=1").report.tokens_out
+
+
+@pytest.mark.usefixtures("others")
+def test_options_of_many_types_have_a_schema_that_json_holds():
+    properties = registry.schema("one")["properties"]
+    assert list(properties) == [option.name for option in part_options(registry.get("one"))]
+    defaults = {name: option["default"] for name, option in properties.items()}
+    assert json.loads(json.dumps(defaults)) == defaults
+    assert defaults["table"] == "x.txt"
+    assert defaults["sizes"] == [1, 2]
+
+
+@pytest.mark.usefixtures("others")
+def test_text_of_a_spec_stands_for_a_listed_value_or_none_only_where_it_may():
+    made = registry.create("one:mode=none,level=2,label=none,other=none")
+    assert (made.mode, made.level, made.label, made.other) == ("none", 2, "none", None)
+
+
+@pytest.mark.usefixtures("others")
+@pytest.mark.parametrize(
+    ("option", "allowed"),
+    [
+        ("count=3", "a whole number of at least 2, a multiple of 2"),
+        ("mode=all", "one of: none, some"),
+        ("level=3", "one of: 1, 2"),
+        ("word=A", "text of at least 2 letters that matches ^[a-z]+$"),
+    ],
+)
+def test_an_annotation_that_cannot_be_read_leaves_the_other_checks_on(option, allowed):
+    key, _, value = option.partition("=")
+    with pytest.raises(InvalidOptionError) as caught:
+        registry.create(f"one:{option}")
+    assert str(caught.value) == f"{key}={value!r} must be {allowed}"

@@ -58,7 +58,7 @@ def open_video(
         uri, limits = str(uri), replace(limits, allow_files=True)
     else:
         uri, part_seconds = split_part(_address(uri, limits))
-    parts: list[Source] = [registry.create(name) for name in registry.names()]
+    parts: list[Source] = [registry.create(name) for name in registry.parts()]
     matching = sorted((p for p in parts if p.matches(uri)), key=lambda part: -part.priority)
     if not matching:
         raise UnsupportedSourceError(

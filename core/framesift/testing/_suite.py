@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, ClassVar
 
 import pytest
 
 from framesift.errors import InvalidOptionError, UnknownNameError
 from framesift.registry import Registry, option_default, part_options
-from framesift.types.schema import allowed
+from framesift.types.schema import allowed, choices, listed
 
 TYPES = {"boolean", "integer", "number", "string"}
+_TYPES = "true or false, numbers and text"
 BOUNDS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}
 
 
@@ -50,13 +52,14 @@ class PartPromises(Made):
     """Promises that do not depend on the kind of a part."""
 
     def test_the_spec_makes_an_equal_part(self, part: Any) -> None:
-        """`part.spec` is a spec string that makes an equal part; its name is that of its module."""
+        """`part.spec` is a spec string that makes an equal part, under its registered name."""
         if not self.is_registered:
             pytest.skip("given as an instance or a class, so that no spec string names it")
         try:
-            assert self.create(part.spec) == part
-        except UnknownNameError as error:
-            pytest.fail(f"{error}; an entry point has the name of its module, '-' for each '_'")
+            made = self.create(part.spec)
+        except (UnknownNameError, InvalidOptionError) as error:
+            pytest.fail(f"part.spec is {part.spec!r}, which makes no part: {error}")
+        assert made == part, f"part.spec is {part.spec!r}, which makes another part: {made}"
 
     def test_the_summary_is_one_short_line(self, part: Any) -> None:
         """`summary` says in one line what the part does."""
@@ -69,20 +72,33 @@ class PartPromises(Made):
         assert list(schema["properties"]) == [option.name for option in options]
         assert schema["additionalProperties"] is False
         for option in options:
-            each = schema["properties"][option.name]
+            each, about = schema["properties"][option.name], f"option {option.name!r}"
             types = {choice["type"] for choice in _choices(each)}
-            assert types <= TYPES, f"{option.name} is of type {types - TYPES}"
-            has_default = each.get("default") == option_default(option)
+            assert types, f"{about}: its annotation cannot be read, or is none of {_TYPES}"
+            assert types <= TYPES, (
+                f"{about} is of type {', '.join(types - TYPES)}; a spec string holds {_TYPES}"
+            )
+            default = option_default(option)
+            has_default = each.get("default") in (default, str(default))
             assert option.name in schema["required"] or has_default, option.name
             line = each.get("description", "")
-            assert 10 < len(line) < 300, f"option {option.name!r} needs a docstring below it"
+            assert 10 < len(line) < 300, f"{about} needs a docstring below it, of 11 to 299 letters"
             assert "\n" not in line, option.name
+
+    def test_every_field_is_an_option(self, part: Any) -> None:
+        """A class that adds fields is a dataclass itself, so that each of them is an option."""
+        kind, known = type(part), {option.name for option in fields(part)}
+        for name, hint in inspect.get_annotations(kind).items():
+            assert name in known or "ClassVar" in str(hint) or "KW_ONLY" in str(hint), (
+                f"field {name!r} of {kind.__name__} is no option; put "
+                "@dataclass(frozen=True, kw_only=True) above the class"
+            )
 
     def test_numbers_have_a_range(self, part: Any) -> None:
         """An option that is a number says from where to where it goes; a seed may be any."""
         for key, schema in type(part).options_schema()["properties"].items():
             for each in _choices(schema):
-                is_number = each["type"] in ("integer", "number")
+                is_number = each["type"] in ("integer", "number") and not listed(each)
                 assert not is_number or BOUNDS & each.keys() or key == "seed", (
                     f"option {key!r} needs a range, such as Annotated[int, pydantic.Field(ge=1)]"
                 )
@@ -100,9 +116,8 @@ class PartPromises(Made):
 
 
 def _choices(schema: dict[str, Any]) -> list[dict[str, Any]]:
-    """Returns the types that an option may have, without None."""
-    several = schema.get("anyOf", [schema])
-    return [each for each in several if each.get("type") != "null"]
+    """Returns the types that an option may have, without None and objects."""
+    return [each for each in choices(schema) if each.get("type", "null") != "null"]
 
 
 def _beyond(schema: dict[str, Any]) -> Iterator[object]:
@@ -117,8 +132,9 @@ def _beyond(schema: dict[str, Any]) -> Iterator[object]:
             yield each["maximum"] + step
         if "exclusiveMaximum" in each:
             yield each["exclusiveMaximum"]
-        if "enum" in each:
+        if listed(each):
             yield "none of them"
+            continue
         if each["type"] == "number":
             yield from (math.nan, math.inf, True)
         if each["type"] in ("integer", "boolean"):

@@ -82,7 +82,7 @@ class SourceContract(PartPromises):
     def test_no_other_source_of_its_priority_matches(self, source: Source, uri: str) -> None:
         """One source opens an address: of several that match it, `priority` says which."""
         if source.matches(uri):
-            for name in self.registry.names():
+            for name in self.registry.parts():
                 other = self.registry.create(name)
                 if type(other) is not type(source) and other.matches(uri):
                     message = f"{name!r} opens {uri!r} as well; state another `priority`"

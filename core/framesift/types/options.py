@@ -109,7 +109,7 @@ def checked_option(kind: type, name: str, value: Any, *, is_text: bool = False) 
     """
     if (adapter := schema.adapters(kind).get(name)) is None:
         return value
-    given = None if is_text and value.lower() == "none" else value
+    given = _written(adapter.json_schema(), value) if is_text else value
     try:
         return adapter.validate_python(given, strict=not is_text)
     except ValidationError as error:
@@ -118,6 +118,16 @@ def checked_option(kind: type, name: str, value: Any, *, is_text: bool = False) 
         marks = [mark.error for mark in get_args(hint) if isinstance(mark, Raises)]
         line = f"{name}={shown(value)} must be {explained}"
         raise (marks or [InvalidOptionError])[0](line) from error
+
+
+def _written(stated: dict[str, Any], text: str) -> Any:
+    """Returns what text in a spec string stands for: a listed value, None, or itself."""
+    kinds = schema.choices(stated)
+    for value in (value for kind in kinds for value in schema.listed(kind)):
+        if str(value) == text:
+            return value
+    takes_none = any(kind.get("type", "null") == "null" for kind in kinds)
+    return None if takes_none and text.lower() == "none" else text
 
 
 def whole(

@@ -45,8 +45,10 @@ def options_schema(kind: type) -> dict[str, Any]:
         if field.name in texts:
             properties[field.name]["description"] = texts[field.name]
         if field.default is not MISSING:
-            properties[field.name]["default"] = field.default
-        elif field.default_factory is MISSING:
+            properties[field.name]["default"] = _jsonable(field.default)
+        elif field.default_factory is not MISSING:
+            properties[field.name]["default"] = _jsonable(field.default_factory())
+        else:
             required.append(field.name)
     schema = {"type": "object", "properties": properties, "required": required}
     return {"title": kind.__name__, **schema, "additionalProperties": False}
@@ -62,13 +64,34 @@ def adapters(kind: Hashable) -> dict[str, TypeAdapter[Any]]:
 
 
 def hints(kind: type) -> dict[str, Any]:
-    """Returns the annotations of a class; without those of a base where one cannot be read."""
+    """Returns the annotations of a class; `Any` for one that cannot be read."""
     stated: dict[str, Any] = {}
     for base in reversed(kind.__mro__):
-        # Types that are imported for type checkers only, or that stand within a function.
+        # From Python 3.14 on, one that cannot be read hides the others of its class.
         with suppress(NameError, TypeError, AttributeError):
-            stated |= inspect.get_annotations(base, eval_str=True)
+            own = inspect.get_annotations(base)
+            stated |= {name: _read(base, name, hint) for name, hint in own.items()}
     return stated
+
+
+def _read(kind: type, name: str, hint: Any) -> Any:
+    """Returns what an annotation that may be text stands for, with the names that its class has."""
+    facts = {"__module__": kind.__module__, "__annotations__": {name: hint}}
+    try:
+        alone = type(kind.__name__, (), facts)
+        return inspect.get_annotations(alone, locals=dict(vars(kind)), eval_str=True)[name]
+    except (NameError, TypeError, AttributeError):
+        # Its type is imported for type checkers only, or stands within a function.
+        return Any
+
+
+def _jsonable(default: Any) -> Any:
+    """Returns a default as JSON has it: paths and parts as the text that makes them."""
+    if isinstance(default, tuple | list):
+        return [_jsonable(each) for each in default]
+    if default is None or isinstance(default, bool | int | float | str | dict):
+        return default
+    return str(getattr(default, "spec", default))
 
 
 def adapter(hint: Any) -> TypeAdapter[Any]:
@@ -119,7 +142,7 @@ def allowed(schema: dict[str, Any]) -> str:
     if "anyOf" in schema:
         *others, last = (allowed(each) for each in schema["anyOf"])
         return f"{' or '.join(others)}{',' if last == _WORDS['null'] else ''} or {last}"
-    if values := schema.get("enum", [schema["const"]] if "const" in schema else None):
+    if values := listed(schema):
         return f"one of: {', '.join(map(str, values))}"
     if schema.get("type") == "array":
         items = schema.get("items") or schema["prefixItems"][0]
@@ -130,17 +153,43 @@ def allowed(schema: dict[str, Any]) -> str:
     return f"{words}{_range(schema)}"
 
 
+def choices(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns the schemas of the types that one option may have, one for each."""
+    several: list[dict[str, Any]] = schema.get("anyOf", [schema])
+    return several
+
+
+def listed(schema: dict[str, Any]) -> list[Any]:
+    """Returns the values that the schema of one type lists; nothing where it lists none."""
+    values: list[Any] = schema.get("enum", [schema["const"]] if "const" in schema else [])
+    return values
+
+
 def _range(schema: dict[str, Any]) -> str:
     """Returns the range of a number in words, with a space before it; nothing without a range."""
     low, high = schema.get("minimum"), schema.get("maximum")
     above, below = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
-    if schema.get("minLength"):
-        return " that is not empty"
+    if schema.get("type") == "string":
+        return _form(schema)
+    if "multipleOf" in schema:
+        rest = {key: value for key, value in schema.items() if key != "multipleOf"}
+        return f"{_range(rest)}, a multiple of {schema['multipleOf']:g}"
     if low is not None and high is not None:
         return f" from {low:g} to {high:g}"
     limits = {"of at least": low, "above": above, "of at most": high, "below": below}
     stated = [f"{words} {limit:g}" for words, limit in limits.items() if limit is not None]
     return f" {' and '.join(stated).replace('and of', 'and')}" if stated else ""
+
+
+def _form(schema: dict[str, Any]) -> str:
+    """Returns the length and the pattern of text in words, with a space before them."""
+    least, most = schema.get("minLength", 0), schema.get("maxLength")
+    words = " that is not empty" if least == 1 and most is None else ""
+    if most is not None:
+        words = f" of {least} to {most} letters"
+    elif least > 1:
+        words = f" of at least {least} letters"
+    return f"{words} that matches {schema['pattern']}" if "pattern" in schema else words
 
 
 @dataclass(frozen=True)

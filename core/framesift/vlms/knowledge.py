@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
+from framesift.registry import registered_name
 from framesift.types.text import shown_address
 
 REAL_MODEL: Final = "llava-hf/llava-onevision-qwen2-0.5b-ov-hf"
@@ -33,7 +34,7 @@ class Knowledge:
         known = self.trained_on
         if known is None:
             return None
-        line = f"{_name(self)!r} was trained on {known} videos only"
+        line = f"{registered_name(type(self))!r} was trained on {known} videos only"
         if addresses is not None:
             others = [address for address in addresses if not address.lower().startswith(known)]
             if addresses and not others:
@@ -41,8 +42,3 @@ class Knowledge:
             what = repr(shown_address(others[0])) if others else "text without a video"
             line += f", so its answer about {what} means nothing"
         return f"{line}; {instead}"
-
-
-def _name(model: Knowledge) -> str:
-    """Returns the registered name of a family, which is that of its file."""
-    return type(model).__module__.rpartition(".")[2].replace("_", "-")

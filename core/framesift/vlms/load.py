@@ -67,7 +67,7 @@ def _family(model: str, trust_remote_code: bool) -> str:
         )
     # Where several read a type, the first holds: "llava" before "tiny", a model of its own.
     families: dict[str, str] = {
-        read: name for name in reversed(registry.names()) for read in registry.get(name).model_types
+        read: name for name, part in reversed(registry.parts().items()) for read in part.model_types
     }
     kind = model_type(model, trust_remote_code)
     if kind not in families:
