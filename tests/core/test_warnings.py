@@ -174,6 +174,15 @@ def test_of_several_videos_it_is_said_which_one(sift, local):
     assert told(lambda warn: sift.ask([local, local], QUESTION, warn=warn)) == [LOST, FETCHED]
 
 
+def test_an_assistant_logs_which_video_it_is(sift, local, caplog):
+    other = replace(local, uri="synthetic://other", warnings=())
+    asked = Message(role="user", text=QUESTION, videos=(local, other))
+    with caplog.at_level(logging.WARNING, logger="framesift"):
+        answer = Assistant(sift).reply([asked])
+    assert sorted(caplog.messages) == sorted(answer.warnings)
+    assert f"synthetic://other: {LOST}" in answer.warnings
+
+
 @pytest.mark.parametrize("way", ["ask", "find", "open"])
 def test_of_a_compressed_video_the_same_is_said_as_of_the_video(sift, local, way, tmp_path):
     video, lines = sift.compress(local, "What color is the card?"), []

@@ -206,6 +206,8 @@ class Assistant:
         """Returns the conversation with its videos compressed, which are the ones held then."""
         held: dict[Hashable, CompressedVideo] = {}
         turns = []
+        shown = [(v, m.fps) for m in chain.from_iterable(messages) for v in m.videos]
+        several = len({self._key(video, fps, question) for video, fps in shown}) > 1
         for of_one_role in messages:
             videos = []
             for message in of_one_role:
@@ -214,7 +216,7 @@ class Assistant:
                     if key not in held:
                         local = fetched.get(video, video) if isinstance(video, str) else video
                         held[key] = self._held.get(key) or self._charged(
-                            run, local, question, message.fps
+                            run, local, question, message.fps, named=several
                         )
                     videos.append(held[key])
             role = of_one_role[0].role
@@ -222,10 +224,16 @@ class Assistant:
         self._held = held
         return turns
 
-    def _charged(self, run: Run, video: Video, question: str, fps: float | None) -> CompressedVideo:
-        start = perf_counter()
-        compressed = self._compressed(run, video, question, fps)
+    def _charged(
+        self, run: Run, video: Video, question: str, fps: float | None, *, named: bool
+    ) -> CompressedVideo:
+        """Returns a video compressed; its warnings begin with its name, as in the answer."""
+        start, lines = perf_counter(), list[str]()
+        compressed = self._compressed(Run(listener=lines.append), video, question, fps)
         self._session.charge(encode_seconds=perf_counter() - start)
+        of_one = run.within(compressed.report.uri if named else "")
+        for line in lines:
+            of_one.warn(line)
         return compressed
 
     def _compressed(
