@@ -93,12 +93,14 @@ def test_the_root_is_small_and_every_room_has_a_layer():
     assert len([path for path in PACKAGE.iterdir() if path.is_file()]) <= 13
 
 
-def test_the_map_names_every_room_in_its_layer_and_files_that_exist():
+def test_the_map_describes_every_room_in_its_layer_and_names_files_that_exist():
     page = (PACKAGE.parents[1] / "ARCHITECTURE.md").read_text()
     layers = page.partition("## Imports point one way")[2].partition("\n## ")[0]
     named = [set(re.findall(r"`(\w+)`", row)) for row in re.findall(r"^\| \d \|.*", layers, re.M)]
     there = {path.stem for path in PACKAGE.glob("[a-z]*")} - {"py"}
     assert named == [layer & there for layer in LAYERS]
+    rooms = page.partition("## Rooms")[2].partition("\n## ")[0]
+    assert sorted(re.findall(r"^\| `(\w+)` \|", rooms, re.M)) == sorted(set.union(*named))
     mechanisms = page.partition("## Where the mechanisms live")[2].partition("\n## ")[0]
     files = {path.name for path in FILES}
     assert set(re.findall(r"(\w+\.py)`", mechanisms)) <= files
