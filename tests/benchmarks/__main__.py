@@ -166,7 +166,7 @@ def main(out: Path, only: str | None, clips: Path | None, quick: bool) -> None:
         click.echo("evidence is left out; it needs the real clips in --clips FOLDER")
     if unknown := sorted(set(names) - SECTIONS.keys()):
         raise click.BadParameter(
-            f"{','.join(unknown)!r} is no section; choose from: {', '.join(SECTIONS)}"
+            f"{','.join(unknown)!r} is not a section; choose from: {', '.join(SECTIONS)}"
         )
     for package, extra in (("matplotlib", "bench"), ("psutil", "test")):
         require(package, extra=extra)

@@ -31,8 +31,8 @@ def check_question(question: str) -> None:
         question.encode()
     except UnicodeEncodeError as error:
         raise InvalidOptionError(
-            f"question={question!r} holds {question[error.start]!r}, which is no character; pass "
-            "text in UTF-8"
+            f"question={question!r} holds {question[error.start]!r}, which is not a character; "
+            "pass text in UTF-8"
         ) from error
 
 

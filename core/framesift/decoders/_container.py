@@ -140,8 +140,8 @@ def _main_stream(path: Path, container: InputContainer) -> VideoStream:
     if not streams:
         kinds = {"a cover" if s.type == "video" else s.type for s in container.streams}
         raise NoVideoStreamError(
-            f"{path.name!r} holds {', '.join(sorted(kinds)) or 'no streams'}, which is no video; "
-            "give a file with moving pictures"
+            f"{path.name!r} holds {', '.join(sorted(kinds)) or 'no streams'}, which is not a "
+            "video; give a file with moving pictures"
         )
     known = [stream for stream in streams if has_decoder(stream)]
     if not known:

@@ -144,7 +144,7 @@ class _OpenPicture:
     def shown(self, index: int) -> Image.Image:
         """Returns what is on the screen then, in RGB."""
         if self.seconds:
-            # A PNG may begin with a picture that stands for the animation and is no part of it.
+            # A PNG may begin with a preview that is not one of its frames.
             self.image.seek(index + bool(getattr(self.image, "default_image", False)))
         return _upright(self.image)
 

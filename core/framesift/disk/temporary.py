@@ -171,7 +171,7 @@ def _swept_away(folder: Path) -> bool:
 
 
 def _lock(folder: Path) -> int | None:
-    """Returns the handle that locks a folder; where there are no locks, nobody sweeps either."""
+    """Returns the handle that locks a folder; on systems without locks nothing is swept either."""
     if sys.platform == "win32":
         return None
     try:

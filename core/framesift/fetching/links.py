@@ -115,8 +115,8 @@ def _ascii_host(parts: SplitResult, shown: str) -> str:
         return (parts.hostname or "").encode("idna").decode("ascii")
     except ValueError as error:
         raise UnsupportedSourceError(
-            f"{shown!r} is not a valid link: its host is no name that can be looked up; check its "
-            "spelling"
+            f"{shown!r} is not a valid link: its host is not a name that can be looked up; check "
+            "its spelling"
         ) from error
 
 

@@ -110,8 +110,8 @@ def reach_hub(model: str) -> None:
         where = hub.hf_hub_url(model, "config.json")
     except ValueError as error:
         raise ModelError(
-            f"{model!r} is no folder on this machine, and no hub id, which is NAME or OWNER/NAME; "
-            f"{WANTED}"
+            f"{model!r} is neither a folder on this machine nor a hub id, which is NAME or "
+            f"OWNER/NAME; {WANTED}"
         ) from error
     try:
         hub.get_hf_file_metadata(where, timeout=REACH_SECONDS)
@@ -120,8 +120,8 @@ def reach_hub(model: str) -> None:
         return
     except (hub.errors.HTTPError, hub.errors.OfflineModeIsEnabled) as error:
         raise ModelError(
-            f"{model!r} is no folder and not whole in this machine's cache, and the hub is out of "
-            f"reach ({_first_line(error)}); {WANTED}"
+            f"{model!r} is not a folder, and not whole in this machine's cache, and the hub is out "
+            f"of reach ({_first_line(error)}); {WANTED}"
         ) from error
 
 

@@ -67,7 +67,7 @@ class Letters:
         Args:
             text: what somebody has written.
             seam: what `free_seam` gives.
-            also: strings that are no tokens and mean something to a chat template all the same.
+            also: strings that are not tokens but still mean something to a chat template.
         """
         lowered = text.translate(LOWER)
         marks = {mark.translate(LOWER) for mark in (*self._ids, *also)}

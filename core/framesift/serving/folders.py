@@ -23,7 +23,7 @@ class AllowedFolders:
         """Takes the folders.
 
         Raises:
-            InvalidOptionError: one is no path.
+            InvalidOptionError: one is not a path.
         """
         self._folders = tuple(home_path(folder, "folder").resolve() for folder in folders)
 

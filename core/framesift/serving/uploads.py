@@ -100,7 +100,7 @@ class Uploads:
         """Returns the upload that an address names, None where it names something else.
 
         Raises:
-            UnknownNameError: there is no such upload, or no longer.
+            UnknownNameError: there is no such upload, or it was removed.
             InvalidOptionError: the part of it that is meant holds nothing.
         """
         if not uri.startswith(PREFIX):
@@ -109,12 +109,12 @@ class Uploads:
         path = self._paths.get(uri)
         if path is None:
             raise UnknownNameError(
-                f"{uri[:80]!r} is no upload of this server, or none any more; upload again"
+                f"{uri[:80]!r} is not an upload of this server, or has been removed; upload again"
             )
         return LocalVideo(path=path, uri=uri, part_seconds=part_seconds)
 
     def remove(self, uri: str) -> None:
-        """Removes an upload; one that is not there is no error."""
+        """Removes an upload; does nothing if it is gone already."""
         with self._lock:
             path = self._paths.pop(uri, None)
         if path is not None:

@@ -77,7 +77,7 @@ def _address(uri: object, limits: FetchLimits) -> str:
     """
     if not isinstance(uri, str) or not uri.strip():
         raise UnsupportedSourceError(
-            f"{str(uri)[:80]!r} of type {type(uri).__name__} is no address of a video; give a "
+            f"{str(uri)[:80]!r} of type {type(uri).__name__} is not an address of a video; give a "
             "path or a link as text, or a pathlib.Path"
         )
     if uri[:5].lower() == "data:":

@@ -68,7 +68,7 @@ def _decoded(body: str, kind: str) -> bytes:
         content = b64decode("".join(body.split()), validate=True)
     except (binascii.Error, ValueError) as error:
         raise UnsupportedSourceError(
-            f"the data: URI of {kind!r} is no base64 ({error}); encode the bytes of the file again"
+            f"the data: URI of {kind!r} is not base64 ({error}); encode the bytes of the file again"
         ) from error
     if not content:
         raise UnsupportedSourceError(f"the data: URI of {kind!r} is empty; give a video file")

@@ -1,7 +1,7 @@
 """Reads the times that links carry: `#t=10,20`, `?t=1m30s`, `&start=90`.
 
-What is no time means the whole video, as on the sites themselves. Nothing here looks at more than
-the end of an address, so a data: URI of any size is as quick as a short link.
+Text that is not a time stands for the whole video, as on the sites themselves. Only the end of an
+address is looked at, so a data: URI of any size is as quick as a short link.
 """
 
 from __future__ import annotations

@@ -187,7 +187,7 @@ class PlanPromises(Made):
         tokens = random_tokens(11)
         plan = strategy.plan(tokens, 40)
         times = tokens.pts_seconds.repeat_interleave(tokens.tokens_per_frame)[:, None]
-        # The last bit of a sum of fractions is no order.
+        # The last bit of a sum of fractions does not decide an order.
         steps = plan.normalized().apply(times).diff(dim=0)
         assert (steps > -1e-12).all(), "an output is earlier than the one before it"
 

@@ -151,7 +151,7 @@ def _report(folder: Path) -> _Saved:
         place = ".".join(map(str, first["loc"]))
         wrong = f"{place}: {first['msg']}" if place else "it holds no JSON object"
         raise InvalidTokensError(
-            f"{str(folder / REPORT)!r} is no report of compressed tokens: {wrong}; "
+            f"{str(folder / REPORT)!r} is not a report of compressed tokens: {wrong}; "
             "compress the video again"
         ) from error
 

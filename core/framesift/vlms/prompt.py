@@ -100,7 +100,8 @@ def check_text(text: str) -> None:
     """
     if broken := SURROGATE.search(text):
         raise ModelError(
-            f"the text {text[:60]!r} holds {broken[0]!r}, which is no character; pass text in UTF-8"
+            f"the text {text[:60]!r} holds {broken[0]!r}, which is not a character; pass text in "
+            "UTF-8"
         )
 
 

@@ -24,7 +24,7 @@ class ParsedAnswer:
 
     def chunks(self) -> list[ToolCallChunk]:
         """Returns the calls as parts of a stream, from which LangChain makes the same calls."""
-        # LangChain mends broken JSON of streams; a JSON string is no object, so it stays invalid.
+        # LangChain mends broken JSON of streams, but a JSON string stays as it is: invalid.
         return [
             tool_call_chunk(name=c["name"], args=json.dumps(c["args"]), id=c["id"], index=place)
             for place, c in enumerate((*self.calls, *self.invalid))
@@ -54,7 +54,7 @@ def chosen(tools: Sequence[Mapping[str, Any]], tool_choice: Any) -> tuple[list[A
     named = [function for function in functions if function["name"] == tool_choice]
     if not named:
         names = ", ".join(function["name"] for function in functions)
-        raise ValueError(f"tool_choice={tool_choice!r} is no tool; choose one of: {names}")
+        raise ValueError(f"tool_choice={tool_choice!r} is not a tool; choose one of: {names}")
     return named, True
 
 

@@ -41,7 +41,7 @@ class ChatFramesift(VideoSettings, GenerationFields, BaseChatModel):
     leaves; a conversation that goes on about the same video reads only what is new.
 
     Tools are called in plain text: the model reads their schemas and answers with a JSON object
-    (see `serving.tool_calls`), so whether it does depends on the model; text that is no proper
+    (see `serving.tool_calls`), so whether it does depends on the model; text that is not a proper
     call becomes an `invalid_tool_calls` entry. `with_structured_output` works the same way.
 
     ```python

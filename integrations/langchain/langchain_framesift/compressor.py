@@ -172,7 +172,7 @@ def one_video(given: Any) -> tuple[Media | Path, str | None]:
     elif isinstance(given, PromptValue | BaseMessage | Sequence):
         shown = [list(content_parts(message.content)) for message in messages_of(given)]
     else:
-        raise InvalidOptionError(f"{given!r:.80} is no video; {EXPECTED}")
+        raise InvalidOptionError(f"{given!r:.80} is not a video; {EXPECTED}")
     videos = [
         (part, [beside for beside in content if isinstance(beside, str)])
         for content in shown

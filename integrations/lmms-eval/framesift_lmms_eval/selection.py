@@ -41,7 +41,7 @@ class FrameSelection:
             times_seconds: ascending times whose frames are taken instead; a frame comes once.
 
         Raises:
-            InvalidOptionError: the item is no video that can be opened, or a time is negative.
+            InvalidOptionError: the item is not a video that can be opened, or a time is negative.
             SourceError: the video cannot be brought.
             DecodeError: the file cannot be decoded.
         """

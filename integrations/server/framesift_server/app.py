@@ -40,7 +40,7 @@ PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
     for status, text in {
         403: "The address is not public, a file, or synthetic where that is not allowed.",
         413: "The body, the upload or the video behind the link is too large.",
-        415: "The file is no video that can be decoded.",
+        415: "The file is not a video that can be decoded.",
         422: "A value is wrong; `detail` says which, and what is allowed.",
         424: "The video could not be fetched.",
         429: "The line is full; `Retry-After` says when to come again.",
@@ -93,7 +93,7 @@ def _service(request: Request) -> Service:
 def _job(job_id: str, service: Annotated[Service, Depends(_service)]) -> Job:
     job = service.jobs.get(job_id)
     if job is None:
-        raise HTTPException(404, f"there is no job {job_id[:40]!r}, or no longer")
+        raise HTTPException(404, f"there is no job {job_id[:40]!r}, or it is no longer kept")
     return job
 
 

@@ -288,7 +288,7 @@ def test_a_report_that_does_not_fit_is_refused(video, tmp_path, changes, signed)
 def test_a_report_of_any_shape_is_refused(video, tmp_path, content):
     video.save(tmp_path)
     (tmp_path / REPORT).write_bytes(content)
-    with pytest.raises(InvalidTokensError, match="is no report"):
+    with pytest.raises(InvalidTokensError, match="is not a report"):
         load(tmp_path)
 
 

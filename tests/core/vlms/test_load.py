@@ -138,7 +138,7 @@ def test_a_checkpoint_in_the_cache_needs_no_hub(
 )
 def test_a_folder_that_is_missing_is_named(name):
     message = refused(name)
-    assert message.startswith(f"{name!r} is no folder on this machine, and no hub id")
+    assert message.startswith(f"{name!r} is neither a folder on this machine nor a hub id")
 
 
 def test_an_unsupported_family_names_those_that_are(copied):

@@ -266,7 +266,7 @@ def test_text_may_not_name_files_unless_allowed(compressor, given):
         ([HumanMessage("no video here")], "holds 0 videos"),
         ([HumanMessage([BLOCK, BLOCK])], "holds 2 videos; .* CompressVideoBlocks takes any"),
         ({"type": "text", "text": "hello"}, "holds 0 videos"),
-        ({"video": 5}, "5 is no video; give a link, a Path"),
+        ({"video": 5}, "5 is not a video; give a link, a Path"),
         ({"type": "video"}, "needs a url"),
     ],
 )

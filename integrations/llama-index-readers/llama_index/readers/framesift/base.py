@@ -105,7 +105,7 @@ class FramesiftVideoReader(OptionFields, BasePydanticReader):
         given: Any = source
         if isinstance(given, bytes) or not isinstance(given, str | Path | Sequence):
             raise UnsupportedSourceError(
-                f"{given!r:.100} is no video; give a path, a link, or a list of them"
+                f"{given!r:.100} is not a video; give a path, a link, or a list of them"
             )
         if not isinstance(source, str | Path):
             for one in source:
