@@ -1,4 +1,4 @@
-"""Public names of a package that are imported when they are first used, and names of before.
+"""Imports public names of a package when they are first used; names that were renamed warn.
 
 The imports of a package's `__init__.py` are the one table of its public names:
 

@@ -1,4 +1,4 @@
-"""What a question and its kind of evidence must look like, checked before any work."""
+"""Checks a question and the kind of evidence before any work is done."""
 
 from __future__ import annotations
 

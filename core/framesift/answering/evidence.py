@@ -1,4 +1,4 @@
-"""Where in the videos an answer lies: weights of visual tokens become stretches with a place."""
+"""Turns weights of visual tokens into evidence: stretches of a video with boxes."""
 
 from __future__ import annotations
 

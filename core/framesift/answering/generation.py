@@ -1,4 +1,4 @@
-"""An answer in words: the model's own `generate` over a cache, followed token by token."""
+"""Generates an answer by the model's own `generate` over a cache, followed token by token."""
 
 from __future__ import annotations
 

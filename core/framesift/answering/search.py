@@ -1,4 +1,4 @@
-"""Whether anything in videos is like a query, and where: what `find` does on every surface.
+"""Finds the stretches of videos that resemble a query, or none: what `find` does everywhere.
 
 A model attends somewhere, and some patch is the most similar, whatever the question. So the weights
 of a query are compared with those of a question that looks for nothing in particular, on the same

@@ -1,4 +1,4 @@
-"""What a conversation holds of a vision LLM: the model, its prefix cache and the costs so far."""
+"""A vision LLM with its lock, its prefix cache and costs; chats and adapters hold one."""
 
 from __future__ import annotations
 

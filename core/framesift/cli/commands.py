@@ -1,4 +1,4 @@
-"""The commands: each calls the pipeline once and says what came out.
+"""The commands: each makes one call of framesift and prints the result.
 
 Help must come at once, so nothing that imports torch is imported before a command runs: it stands
 in the command, or is a public name of framesift, which is loaded when it is used.

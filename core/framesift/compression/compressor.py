@@ -1,4 +1,4 @@
-"""The one way through framesift: a video in, its budgeted tokens and keyframes out."""
+"""`VideoCompressor`: a video in, its budgeted tokens, keyframes, segments and answers out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures as videos of one frame, or of several where they move, by Pillow."""
+"""Reads picture files as videos of one frame, or of several if they are animated, with Pillow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far patches depart from the colour that most of the picture has: 0 all over where blank."""
+"""The signal `contrast`: how far each patch departs from the picture's main colour, 0 if blank."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many fine strokes there are in each patch: high on small text and user interfaces."""
+"""The signal `edge_density`: the fine strokes in each patch, many in text and user interfaces."""
 
 from __future__ import annotations
 

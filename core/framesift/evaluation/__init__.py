@@ -1,1 +1,1 @@
-"""What one looks at: reports, benchmarks, logs of answers and their curves, README's tables."""
+"""Right answers against tokens kept: logs of answers, their statistics and their curves."""

@@ -1,4 +1,4 @@
-"""For people who serve with an engine: what framesift made, in the forms that engines take.
+"""Compressed videos and prompts in the forms that serving engines take.
 
 Three doors, from the closest to the loosest. `prompt_embeds` is the whole prompt as one matrix, for
 an engine that serves the language model alone. `image_embeds` holds the visual tokens as pictures

@@ -1,4 +1,4 @@
-"""What of a checkpoint's generation_config.json reaches the model's `generate`."""
+"""The settings of a checkpoint's generation_config.json that reach `generate`, checked."""
 
 from __future__ import annotations
 

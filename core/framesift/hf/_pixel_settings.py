@@ -1,4 +1,4 @@
-"""What a checkpoint says about the preparation of pictures, checked before a picture is made so."""
+"""Checks the settings by which a checkpoint prepares pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What chat templates find in their box besides jinja's own: a tag, variables and functions."""
+"""What chat templates may use in their sandbox besides jinja's own tags and functions."""
 
 from __future__ import annotations
 

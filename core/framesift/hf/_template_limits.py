@@ -1,4 +1,4 @@
-"""What a chat template may do at most: counted while it runs, since strangers write templates."""
+"""Limits on the steps and the text of a chat template, counted while it runs."""
 
 from __future__ import annotations
 

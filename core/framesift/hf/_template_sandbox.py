@@ -1,4 +1,4 @@
-"""Chat templates in a box: no code but their own, no more steps and no more text than they need."""
+"""A sandbox for chat templates from strangers: allowed calls only, bounded steps and text."""
 
 from __future__ import annotations
 

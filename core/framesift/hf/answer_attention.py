@@ -1,4 +1,4 @@
-"""What an answer attends to in the prompt, read in one more pass of its tokens over the cache.
+"""Measures what an answer attends to in the prompt, by one more pass of its tokens over the cache.
 
 Any kernel may have written the cache. The pass itself runs in `sdpa`, and beside it the softmax of
 the answer's few rows is computed in every layer, through the door that transformers keeps for

@@ -1,4 +1,4 @@
-"""Listeners of attention, which get the queries and keys that go into the fast kernel.
+"""Listeners of attention: they get the queries and keys that go into the fast kernel.
 
 There is one switch for all listeners. It is counted, so that a model has its own attention function
 back when the last of them has gone. Each listener gets the calls of its own context only, so that

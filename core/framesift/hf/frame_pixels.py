@@ -1,4 +1,4 @@
-"""Frames as the video processor of a checkpoint would hand them to its tower."""
+"""Resizes and normalizes frames as the video processor of a checkpoint does."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SETTINGS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FramePixels:
-    """The resizing and the colours that belong to a vision tower.
+    """Resizes frames and normalizes their colours for one vision tower.
 
     The arithmetic is that of the video processors of transformers, which need torchvision; this
     does not, and gives the same pixels.

@@ -1,4 +1,4 @@
-"""Text from people as letters: what reads like a special token of a model is spelled out."""
+"""Tokenizes text from people as letters: what reads like a special token is ordinary text."""
 
 from __future__ import annotations
 

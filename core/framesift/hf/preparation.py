@@ -1,4 +1,4 @@
-"""How a checkpoint prepares pictures, and which part of a picture is left when it has."""
+"""How a checkpoint crops and resizes pictures, and which part of a picture its tower sees."""
 
 from __future__ import annotations
 

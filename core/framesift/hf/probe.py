@@ -1,4 +1,4 @@
-"""What one attention layer of a vision tower looks at, seen while the tower runs as ever.
+"""Reads the attention and the keys of one layer of a vision tower while it runs.
 
 The fast attention gives no weights, and running a whole tower in the slow one costs its memory and
 time. So the scores of one layer are computed again beside it, through the door that transformers

@@ -1,4 +1,4 @@
-"""How near visual tokens lie to the words of a question, where the LLM reads both."""
+"""Similarity of visual tokens to a question, in the space of an LLM's input embeddings."""
 
 from __future__ import annotations
 

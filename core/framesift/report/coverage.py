@@ -1,4 +1,4 @@
-"""The picture of a plan: how much of each patch survives, and a frame with the rest dimmed."""
+"""How much of each patch a plan keeps, and frames with dropped patches dimmed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frames that show nothing: black, white or of one colour, noise and black bars aside."""
+"""Finds frames that show nothing: black, white or of one colour, despite noise and black bars."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from framesift.types.tokens import VideoTokens
 LEVELS: Final = 6.5
 """Levels of 256 by which a blank picture may depart from its colour: coding and grain do."""
 STROKES: Final = 0.01
-"""Share of strokes in a patch from which it holds a character or two."""
+"""Edge density from which a patch holds a character or two."""
 CLEAR: Final = 0.6
 """Contrast of a frame that is not faint, as a share of that to which a fade leads."""
 RISE: Final = 1.05
 """Factor by which contrast rises at least from frame to frame of a fade."""
 WHOLE: Final = 0.2
-"""Mean contrast of a picture that is seen all over, as a share of its largest."""
+"""Mean contrast from which the whole picture counts as visible, as a share of its largest."""
 REASON: Final = "blank, as nothing else is left"
 
 

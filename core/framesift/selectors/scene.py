@@ -19,7 +19,7 @@ from framesift.types.tokens import VideoTokens
 
 @dataclass(frozen=True, kw_only=True)
 class Scene(Selector):
-    """Cuts the video at its `count - 1` strongest changes and picks the middle of each part.
+    """Cuts the video at its `count - 1` strongest changes and picks the middle frame of each scene.
 
     A cut is where most of the picture differs from the sampled frame before. The rule suits edited
     footage; where content comes back or changes little by little, `keyframes` covers more of it.

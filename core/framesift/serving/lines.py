@@ -1,4 +1,4 @@
-"""What every surface says in the same words."""
+"""Lines that every surface shows in the same words: errors, and what the toy model cannot do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Proof of what a download is, once it has landed."""
+"""Checks that a file which was downloaded is a video or a picture."""
 
 from __future__ import annotations
 

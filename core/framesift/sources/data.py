@@ -1,4 +1,4 @@
-"""Videos and pictures that are written out within their address."""
+"""Opens data: URIs, videos and pictures that are written out in their address."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a reader of a clip knows at each patch after what came before, read off the clip's truth.
+"""Labels of patches that depend on earlier frames: motion, order and the landscape before.
 
 Questions about motion and order give a language model one lesson a clip. These labels of visual
 tokens give it hundreds: which way the thing in the patch has moved, how many of its kind came
@@ -17,9 +17,9 @@ from framesift.training.labels import BACKDROPS, GRID, LEAST_SHARE, NOTHING, Lab
 
 MOTIONS = ("left", "right", "up", "down", "none")
 COURSE = {"motion": len(MOTIONS), "rank": 8, "before": len(BACKDROPS)}
-"""What is asked of a patch in the course of a clip, and the number of answers."""
+"""Labels of a patch that are classes, each with the number of its classes."""
 MEASURED = ("where", "shift")
-"""What is asked of a patch in numbers (x, y): where its thing is, and how far it has moved."""
+"""Labels of a patch that are numbers (x, y): where its object is, and how far it has moved."""
 KIN = {
     "shape": "shape",
     "event": "shape",
@@ -27,7 +27,7 @@ KIN = {
     "text": "sign",
     "landscape": "landscape",
 }
-"""Which kinds of event are counted together."""
+"""Kinds of event, each with the name under which it is counted."""
 
 
 def course_labels(events: Sequence[dict[str, Any]], times_seconds: Sequence[float]) -> Labels:

@@ -1,4 +1,4 @@
-"""How much the tiny model is shown when it is trained."""
+"""The sizes of a training run of the tiny model."""
 
 from __future__ import annotations
 

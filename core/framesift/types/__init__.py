@@ -1,1 +1,1 @@
-"""The nouns of framesift: frozen values without I/O or model code."""
+"""The values of framesift: frozen dataclasses without model code."""

@@ -1,4 +1,4 @@
-"""Which files are pictures, by what they hold.
+"""Tells picture files by their first bytes, whatever their name.
 
 `PIL.Image.open` has a limit of pixels of its own, which only a global variable raises, so its
 readers are called one by one.

@@ -1,4 +1,4 @@
-"""What the annotations of options allow: as validators, as a JSON schema and in words.
+"""Reads the annotations of options as validators, as a JSON schema and in words.
 
 One annotation such as `threshold: Annotated[float, Field(ge=-1, le=1)] | None = None` is the one
 place that the check, the schema, listings and error lines come from; descriptions are the

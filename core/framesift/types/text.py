@@ -1,4 +1,4 @@
-"""Text from files and strangers, as it may stand on a terminal or in a log."""
+"""Makes text from files and strangers safe to show: control characters and long addresses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BIDIRECTIONAL: Final = frozenset(
 
 
 def printable(text: str, *, several_lines: bool = False) -> str:
-    r"""Returns text without power over what shows it: control characters are written out.
+    r"""Returns text with its control characters written out, so that a terminal only shows them.
 
     So an ANSI escape becomes `\x1b`, an override of the direction `\u202e`, a line feed `\n`.
 

@@ -1,4 +1,4 @@
-"""Families that have a way of their own with frames, and their towers as encoders."""
+"""Base classes of families with their own frame preparation, and of their towers."""
 
 from __future__ import annotations
 

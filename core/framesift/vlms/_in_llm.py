@@ -1,4 +1,4 @@
-"""The door into the LLM: drops visual tokens between two of its layers, while it runs as ever.
+"""Drops visual tokens between two layers of a running LLM: what `VLM.in_llm` opens.
 
 What a token is worth to a question shows in the LLM's own attention, a few layers in. The door
 reads one row of it, that of the prompt's last token, beside the fast attention, lets a strategy
@@ -75,7 +75,7 @@ def open_door(
     placeholder: int,
     added: Mapping[str, Tensor],
 ) -> Iterator[Door]:
-    """Gives the door that lets only some visual tokens into decoder layer `layer` of `model`.
+    """Opens the door that lets only some visual tokens into decoder layer `layer` of `model`.
 
     It stands open for this context alone: what other threads run on the model is whole. The other
     arguments are fields of the door.

@@ -1,4 +1,4 @@
-"""What passes between two layers of an LLM: the columns that stay, and all that goes with them."""
+"""The hooks of `in_llm`: which columns pass between two layers, with their positions and masks."""
 
 from __future__ import annotations
 

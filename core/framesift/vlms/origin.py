@@ -1,4 +1,4 @@
-"""Whose tokens a compressed video holds: a model reads those of its own tower only."""
+"""Which model the tokens of a compressed video belong to: no other model may read them."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ BOLT_KEY: Final = "question_id"
 """Field by which BOLT's files name a question."""
 
 Key = tuple[str | None, str]
-"""Task, None for all of them, and what names the question there."""
+"""Task, or None for every task, and the name of the question in it."""
 
 
 @dataclass(frozen=True, kw_only=True)

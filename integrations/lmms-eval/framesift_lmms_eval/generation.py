@@ -1,4 +1,4 @@
-"""The harness's `generation_kwargs`, as framesift says them."""
+"""The harness's `generation_kwargs` as framesift's `Generation`."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from framesift_lmms_eval.arguments import refuse_unknown, unquoted
 from framesift_lmms_eval.chat_request import ChatRequest
 from framesift_lmms_eval.generation import generation_of
 from framesift_lmms_eval.token_counts import VisualTokenCounts
-from framesift_lmms_eval.turn import AskedTurn
+from framesift_lmms_eval.turn import SampleTurn
 
 ARGUMENTS: Final = (
     "pretrained, strategy, keep, max_tokens, fps, max_frames, selector, gate, positions, dtype, "
@@ -146,7 +146,7 @@ class FramesiftTokens(lmms):
         super().clean()
 
     def _answered(self, request: ChatRequest) -> GenerationResult:
-        turn = AskedTurn.of(request.messages)
+        turn = SampleTurn.of(request.messages)
         chat = self._chat(turn, request.question(self._question_field))
         answer = chat.ask(turn.text, generation=generation_of(request.options), evidence=None)
         counts = VisualTokenCounts(
@@ -158,7 +158,7 @@ class FramesiftTokens(lmms):
         )
         return GenerationResult(text=answer.text, token_counts=counts)
 
-    def _chat(self, turn: AskedTurn, question: str | None) -> Chat:
+    def _chat(self, turn: SampleTurn, question: str | None) -> Chat:
         """Returns the chat about the visuals; the last one where it is about the same."""
         key = None if turn.key is None else (turn.key, question if self._asks else None)
         if self._held is not None and key is not None and self._held[0] == key:

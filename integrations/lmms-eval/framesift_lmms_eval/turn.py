@@ -1,4 +1,4 @@
-"""The one message of a sample, as what framesift's vision LLMs are asked."""
+"""The one message of a sample as visuals and a text, for `framesift_tokens`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ READABLE: Final = "framesift_tokens reads one user message, its videos and pictu
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AskedTurn:
+class SampleTurn:
     """Videos and pictures, and the text behind them."""
 
     visuals: tuple[Message, ...]

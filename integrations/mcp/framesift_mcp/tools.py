@@ -1,4 +1,4 @@
-"""The tools: each is one call of the core, its pictures bounded, its errors said to the model."""
+"""The tools: each is one call of framesift, with bounded pictures and errors in one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server that ends in bounded time and leaves nothing behind."""
+"""A server that shuts down in bounded time and leaves nothing behind."""
 
 from __future__ import annotations
 

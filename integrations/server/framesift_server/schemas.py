@@ -1,4 +1,4 @@
-"""What requests ask for and what comes back, as OpenAPI shows it."""
+"""Requests and responses as pydantic models, whose descriptions OpenAPI shows."""
 
 from __future__ import annotations
 

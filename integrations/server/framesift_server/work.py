@@ -1,4 +1,4 @@
-"""Requests become calls of the core, and its results become responses."""
+"""Turns requests into calls of framesift, and its results into responses."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from framesift_lmms_eval.chat_request import ChatRequest
 from framesift_lmms_eval.generation import generation_of
 from framesift_lmms_eval.questions import bare_question
 from framesift_lmms_eval.selection import FrameSelection
-from framesift_lmms_eval.turn import AskedTurn
+from framesift_lmms_eval.turn import SampleTurn
 from framesift_lmms_eval.videos import SelectedFrames, open_item, with_frames
 
 VIDEO = {"type": "video", "url": "synthetic://number?seed=3"}
@@ -119,12 +119,12 @@ def test_a_request_to_a_simple_model_is_refused():
 
 def test_one_message_is_visuals_and_text():
     picture = {"type": "image", "url": PICTURE}
-    turn = AskedTurn.of(user(VIDEO, picture, TEXT, TEXT))
+    turn = SampleTurn.of(user(VIDEO, picture, TEXT, TEXT))
     assert turn.visuals == (VIDEO, picture)
     assert turn.text == "What number flashes?\nWhat number flashes?"
     assert turn.key is None
-    assert AskedTurn.of(user(VIDEO, TEXT)).key == AskedTurn.of(user({**VIDEO}, TEXT)).key
-    assert AskedTurn.of(user({**VIDEO, "start_time": 1.0}, TEXT)).key != turn.key
+    assert SampleTurn.of(user(VIDEO, TEXT)).key == SampleTurn.of(user({**VIDEO}, TEXT)).key
+    assert SampleTurn.of(user({**VIDEO, "start_time": 1.0}, TEXT)).key != turn.key
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_one_message_is_visuals_and_text():
 )
 def test_other_messages_are_refused(messages):
     with pytest.raises(InvalidOptionError, match="reads one user message"):
-        AskedTurn.of(messages)
+        SampleTurn.of(messages)
 
 
 def test_generation_options_keep_their_meaning(caplog):

@@ -1,1 +1,1 @@
-"""Right answers about shortened videos: asked, logged, counted and compared."""
+"""Right answers about shortened videos: a model is questioned, its answers logged and compared."""

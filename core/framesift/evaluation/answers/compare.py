@@ -1,4 +1,4 @@
-"""Two logs of answers side by side: what was run differently, and what came of it."""
+"""Compares two logs of answers: what differs between the runs, and between their results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What answers show: the share of right ones of each way, and what one way loses to another.
+"""Shares of right answers of each way, and differences between two ways, with intervals.
 
 Every interval is the middle 95 % of a bootstrap over videos. It knows no more than the videos it
 was given: where all answers are right it is a point, and of a handful of videos it is too narrow.

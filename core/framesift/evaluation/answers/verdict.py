@@ -1,4 +1,4 @@
-"""What a log of answers shows about compression, in a few sentences with figures."""
+"""Sums a log of answers up in a few sentences with figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TinyVLM LLaVA-1.5, LLaVA-NeXT-Video and LLaVA-OneVision."""
+"""A tiny LLaVA-1.5, LLaVA-NeXT-Video and LLaVA-OneVision."""
 
 from __future__ import annotations
 

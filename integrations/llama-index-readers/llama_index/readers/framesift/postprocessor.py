@@ -1,4 +1,4 @@
-"""Of the pictures that were retrieved, those that matter for the query."""
+"""A postprocessor that keeps, of retrieved pictures, those that matter for the query."""
 
 from __future__ import annotations
 
