@@ -128,7 +128,7 @@ class Chat:
     ) -> list[Segment]:
         """Returns up to `count` stretches that a query points at, the strongest first.
 
-        The list is empty where nothing is like the query (see `answering.search`), which a warning
+        The list is empty if nothing resembles the query (see `answering.search`), which a warning
         says. The conversation stays as it was.
 
         Args:

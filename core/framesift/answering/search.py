@@ -81,7 +81,7 @@ class Search:
     ) -> list[Segment]:
         """Returns the stretches that a query points at, the strongest first.
 
-        The list is empty where nothing is like the query, as the run's last warning then says.
+        The list is empty if nothing resembles the query; the run's last warning says so.
 
         Args:
             run: takes the warnings of the answer.
@@ -120,7 +120,7 @@ def as_question(query: str) -> str:
 
 
 def nothing_like(addresses: Sequence[str], query: str) -> str:
-    """Returns the warning that nothing is like a query.
+    """Returns the warning that nothing resembles a query.
 
     Args:
         addresses: of the videos, at least one.

@@ -127,7 +127,7 @@ def show_answer(
 def show_matches(
     uri: str, query: str, segments: Sequence[Segment], warnings: Sequence[str], *, as_json: bool
 ) -> None:
-    """Prints the stretches that a query points at, or that nothing is like it; notes on stderr."""
+    """Prints the moments that match a query, or that there are none; notes on stderr."""
     from framesift.answering.search import nothing_like
 
     nothing = nothing_like([uri], query)

@@ -98,7 +98,7 @@ class WithStills(Decoder):
 
     @contextmanager
     def _opened(self, path: Path) -> Iterator[_OpenPicture]:
-        """Gives a picture whose size is known and allowed, while nothing of it is decoded yet.
+        """Opens a picture and checks its size before any of it is decoded.
 
         Raises:
             CorruptVideoError: the file is damaged.
@@ -129,7 +129,7 @@ class WithStills(Decoder):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _OpenPicture:
-    """An open picture, of which parts are decoded when they are asked for."""
+    """An open picture, whose frames are decoded on demand."""
 
     image: Image.Image
     kind: str
@@ -142,7 +142,7 @@ class _OpenPicture:
         return list(accumulate(self.seconds, initial=0.0)) if self.seconds else [0.0, 0.0]
 
     def shown(self, index: int) -> Image.Image:
-        """Returns what is on the screen then, in RGB."""
+        """Returns the frame at `index`, upright and in RGB."""
         if self.seconds:
             # A PNG may begin with a preview that is not one of its frames.
             self.image.seek(index + bool(getattr(self.image, "default_image", False)))
@@ -160,7 +160,7 @@ class _OpenPicture:
 
 
 def picture_file(image: Image.Image, max_pixels: int = MAX_PIXELS) -> LocalVideo:
-    """Returns a picture as a file of its own, which goes when the video is closed.
+    """Returns a picture as a temporary file, which is removed when the video is closed.
 
     Raises:
         VideoTooLargeError: it has more than `max_pixels`; it may not be decoded yet.

@@ -10,13 +10,13 @@ from torch import Tensor
 from framesift.types.tokens import VideoTokens
 
 LEVELS: Final = 6.5
-"""Levels of 256 by which a blank picture may depart from its colour: coding and grain do."""
+"""Levels of 256 by which a blank picture may depart from its colour, by compression or grain."""
 STROKES: Final = 0.01
 """Edge density from which a patch holds a character or two."""
 CLEAR: Final = 0.6
-"""Contrast of a frame that is not faint, as a share of that to which a fade leads."""
+"""Contrast from which a frame of a fade is clear, as a share of that where the fade ends."""
 RISE: Final = 1.05
-"""Factor by which contrast rises at least from frame to frame of a fade."""
+"""Least factor by which contrast rises from frame to frame of a fade."""
 WHOLE: Final = 0.2
 """Mean contrast from which the whole picture counts as visible, as a share of its largest."""
 REASON: Final = "blank, as nothing else is left"
@@ -38,7 +38,7 @@ def content_and_blank(tokens: VideoTokens) -> tuple[Tensor, Tensor]:
 
 
 def clarity(tokens: VideoTokens) -> Tensor:
-    """Returns how clearly each frame is seen in (0, 1], `(T,)`; less than 1 in the dark of a fade.
+    """Returns how clearly each frame is seen, `(T,)` in (0, 1]: less than 1 in the faint part of a fade.
 
     A fade is a run beside a blank frame in which the contrast of the whole picture rises from frame
     to frame. A small title on a plain ground has as little contrast, but in few places.

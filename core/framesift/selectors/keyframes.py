@@ -29,7 +29,7 @@ NEIGHBOUR = 0.5
 SAME_SCENE = 0.25
 """Share of the picture by which frames of one scene differ, such as those of a speaker."""
 SCENE_FRAMES = 8
-"""Frames that a scene weighs at most, so that a page of two seconds is worth a keyframe beside an
+"""Most frames that a scene counts for, so that a page of two seconds is worth a keyframe beside an
 hour of the same speaker."""
 SPREAD = 1e-3
 """Weight of closeness in time that spreads frames over a stretch that looks the same."""
@@ -51,8 +51,8 @@ class Keyframes(Selector):
     encoder: ClassVar[str | None] = "handcrafted"
 
     distinct: Fraction = 0.012
-    """Share of the picture whose change surely makes a frame a distinct one; less is enough in a
-    video whose frames differ little."""
+    """Share of the picture that must change to make a frame distinct; less is enough in a video
+    whose frames differ little."""
 
     def choose(
         self, pts_seconds: Tensor, tokens: VideoTokens | None, count: int, question: str | None
@@ -71,7 +71,7 @@ class Keyframes(Selector):
     def _cover(
         self, pts_seconds: Tensor, tokens: VideoTokens, among: Tensor, count: int
     ) -> list[tuple[int, float, str]]:
-        """Returns place, score and reason of the `count` of some frames that cover most of them."""
+        """Returns index, score and reason of the `count` frames that cover most of `among`."""
         if not count:
             return []
         starts = _run_starts(tokens.features[among], max(CANDIDATES, 2 * count))

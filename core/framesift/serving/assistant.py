@@ -43,16 +43,16 @@ class Message(Options):
     text: str = ""
     videos: tuple[Video, ...] = ()
     fps: float | None = None
-    """Frames sampled per second of its videos; None for as many as the compressor says."""
+    """Frames sampled per second of its videos; None for the rate of the compressor."""
 
 
 class Assistant:
     """Answers conversations that are handed over whole, about videos, pictures or neither.
 
-    The videos of the last conversation stay compressed and the LLM keeps what it read, so that a
-    conversation which goes on, or asks or searches the same video again, pays for what is new only.
-    A file counts as the same while its size and its time of change do, a link while its text does;
-    a video and a part of it are two.
+    The videos of the last conversation stay compressed and the LLM keeps what it has read, so that
+    a longer conversation, or another question about the same video, costs only what is new.
+    A file is the same while its size and modification time are, a link while its text is; a part
+    of a video is another video.
     Threads may share an assistant, and assistants a model: they answer one after the other.
     """
 
@@ -94,9 +94,10 @@ class Assistant:
         Args:
             messages: the conversation, the user's last; those of one role in a row become one.
             generation: how the answer is chosen.
-            evidence: by which weights the stretches that it rests on are found; None for none.
-            on_text: called with each piece of the answer as soon as it is certain, while the model
-                is held: it may ask another assistant, but wait for no thread that asks.
+            evidence: how the stretches that the answer rests on are measured; None for no evidence.
+            on_text: called with each piece of the answer as soon as it is final, while the model is
+                locked: it may use another assistant, but must not wait for a thread that uses this
+                model.
 
         Raises:
             InvalidOptionError: there is no message, no such evidence, or text is not valid Unicode.
@@ -203,7 +204,7 @@ class Assistant:
         question: str,
         fetched: Mapping[Video, Video],
     ) -> list[Turn]:
-        """Returns the conversation with its videos compressed, which are the ones held then."""
+        """Returns the conversation with its videos compressed, and holds these for later."""
         held: dict[Hashable, CompressedVideo] = {}
         turns = []
         shown = [(v, m.fps) for m in chain.from_iterable(messages) for v in m.videos]

@@ -31,7 +31,7 @@ class AllowedFolders:
         """Returns a file of an allowed folder opened, and any other address as it is.
 
         Raises:
-            InvalidOptionError: the part of the video that is meant holds nothing.
+            InvalidOptionError: the part that the address selects holds nothing.
             SourceError: there is no such file.
         """
         address, part_seconds = split_part(video)

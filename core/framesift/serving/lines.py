@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from framesift.vlms.base import VLM
 
 TOY: Final = "tiny"
-"""The model that answers where the operator of a surface names none."""
+"""The model that answers if the operator of a surface names none."""
 NOTHING_FOUND: Final = "No moment matches; look for something else, or in other words."
 MOST_LETTERS: Final = 1000
-"""Of an error in one line: it repeats what was given, which may be long."""
+"""Longest error line: errors repeat what was given, which may be long."""
 
 
 def error_line(error: BaseException) -> str:
@@ -40,9 +40,9 @@ def option_error(error: ValidationError) -> FramesiftError:
 
 
 def toy_limitation(instead: str) -> str:
-    """Returns what the toy cannot answer about, for the log when a surface starts with it.
+    """Returns the line that a surface logs when it starts with the toy model.
 
-    Nothing is loaded for it, so that a surface may say it at once.
+    Nothing is loaded for it, so that a surface may log it at once.
 
     Args:
         instead: what to do, in the words of the surface, such as `"start it with --vlm NAME"`.

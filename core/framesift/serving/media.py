@@ -55,7 +55,7 @@ class Media:
 
     kind: Kind
     uri: str
-    """A link, a path or a data: URI, with `#t=START,END` where a part is meant."""
+    """A link, a path or a data: URI, with `#t=START,END` for a part of the video."""
     fps: float | None = None
     """Frames to sample per second, None where the block does not say."""
 

@@ -101,7 +101,7 @@ class Uploads:
 
         Raises:
             UnknownNameError: there is no such upload, or it was removed.
-            InvalidOptionError: the part of it that is meant holds nothing.
+            InvalidOptionError: the part that the address selects holds nothing.
         """
         if not uri.startswith(PREFIX):
             return None

@@ -27,8 +27,8 @@ class FastVid(ImportanceStrategy):
     """Cuts a video where frames differ, keeps salient tokens and condenses the others per segment.
 
     A cut lies at the least alike neighbouring frames and wherever they are less alike than the
-    threshold. Of each frame's budget a part goes to the tokens of highest attention. The other part
-    goes to the segment's anchor frames, every `step`-th counted back from the last: their densest
+    threshold. Part of each frame's budget goes to the tokens of highest attention, the rest to
+    the segment's anchor frames, every `step`-th counted back from the last: their densest
     other tokens (DPC-KNN) are centres, and *each* anchor takes in all other tokens of the whole
     segment, each token at the centre of highest cosine. A centre is blended with the mean of what
     it took in. Entries of the plan grow with the square of a segment's length.
@@ -38,8 +38,8 @@ class FastVid(ImportanceStrategy):
     - It is written after the variant for LLaVA-OneVision; those for other models differ.
     - A frame is described by the mean of its tokens; the head that pools them there belongs to
       SigLIP.
-    - Anchors share the segment's number of centres without loss, where each rounds down there. More
-      than an anchor has tokens for goes to further salient tokens of the segment.
+    - Anchors share the segment's number of centres without loss, where each rounds down there. What
+      exceeds an anchor's tokens goes to further salient tokens of the segment.
     - A centre does not take in itself or the other centres of its anchor.
     - With the whole budget nothing is merged. There other anchors' tokens are mixed in.
     - Clustering is without noise (`dpc_knn`): a static video gives the same centres on each run.

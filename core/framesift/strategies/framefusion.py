@@ -16,7 +16,7 @@ from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens
 
 LEAST_MERGED = 0.1
-"""Share of the tokens below which another round of merging is not worth its while."""
+"""Share of the tokens below which another round of merging is not worth it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -101,9 +101,9 @@ def append_frames(path: str | Path, task: str, doc: int | str, seconds: Sequence
         rest = file.read().rpartition(b"\n")[2]
         if rest and _is_json(rest):
             written = b"\n" + written
-        elif rest:  # somebody was killed over the last line
+        elif rest:  # a process was killed while it wrote the last line
             file.truncate(file.tell() - len(rest))
-        file.write(written)  # at once, so that several processes may add to the file
+        file.write(written)  # in one call, so that several processes may add to it
 
 
 def _is_json(line: bytes) -> bool:

@@ -43,12 +43,12 @@ class Settings(BaseSettings):
     port: int = Field(8080, ge=0, le=65535, description="Port to listen at.")
     models: Names = Field(
         (TOY,),
-        description="Vision LLMs that may be asked for, by name, hub id or folder, separated by "
+        description="Vision LLMs that requests may name, by name, hub id or folder, separated by "
         "commas; the first is the default. Each is loaded when it is first needed. Where none is "
         "named, /v1/ask is for synthetic:// videos only.",
     )
     encoders: Names = Field(
-        ("handcrafted",), description="Encoders that may be asked for instead, as spec strings."
+        ("handcrafted",), description="Encoders that requests may name instead, as spec strings."
     )
     api_key: SecretStr | None = Field(
         None, description="What clients must send as 'Authorization: Bearer KEY'; none by default."
@@ -69,5 +69,5 @@ class Settings(BaseSettings):
 
     @property
     def model_limit(self) -> str | None:
-        """What cannot be asked since the operator named no model; None where one is named."""
+        """What cannot be asked since the operator named no model; None if one is named."""
         return None if "models" in self.model_fields_set else toy_limitation(INSTEAD)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from framesift.evaluation.answers.bootstrap import Floats
 
 DIGITS: Final = 12
-"""Decimals of differences; what is behind them is rounding of sums."""
+"""Decimals of differences; further ones are rounding errors of sums."""
 
 
 def shared_axis(one: Floats, other: Floats) -> Floats:
@@ -48,8 +48,8 @@ class Crossings:
 def crossings(axis: Floats, gaps: Floats) -> Crossings:
     """Returns where the first curve stops being above the second, or begins to be.
 
-    Curves that only touch do not cross; where they run together before they part on the other
-    side, they cross at the right end of that. Of several crossings the one is taken that divides
+    Curves that only touch do not cross; where they coincide for a while before they change
+    sides, they cross at the right end of that. Of several crossings the one is taken that divides
     the curves best: with the largest area by which one leads on its left and the other on its
     right, the right one of equal ones. So a lead that flickers where the curves have all but met
     does not hide where they change places.
