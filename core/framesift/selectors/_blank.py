@@ -38,7 +38,7 @@ def content_and_blank(tokens: VideoTokens) -> tuple[Tensor, Tensor]:
 
 
 def clarity(tokens: VideoTokens) -> Tensor:
-    """Returns how clearly each frame is seen, `(T,)` in (0, 1]: less than 1 in the faint part of a fade.
+    """Returns how clearly each frame is seen, `(T,)` in (0, 1]: less than 1 while a fade is faint.
 
     A fade is a run beside a blank frame in which the contrast of the whole picture rises from frame
     to frame. A small title on a plain ground has as little contrast, but in few places.

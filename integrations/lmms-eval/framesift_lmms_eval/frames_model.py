@@ -68,7 +68,7 @@ class FramesiftFrames(lmms):
             fps: rate at which frames are sampled for the selector to choose among.
             max_side_px: longest side of the pictures; None for the display size.
             frames_as: `"video"` or `"images"`; `"auto"` is the first one where the inner model has
-                a processor of its own, which can be told the times.
+                a processor of its own, which can be given the times.
             frame_index_file: file of times to take instead of selecting, see `FrameIndexFile`.
             doc_key: field of a sample by which this file names it.
             save_frames: file that the times of the frames are added to.
@@ -200,7 +200,7 @@ def _inner_model(name: str, arguments: dict[str, Any]) -> Any:
 
 
 def _pass_times(inner: Any, prompts: Prompts) -> bool:
-    """Returns whether the model has processors, which from now on are told the frames' times."""
+    """Returns whether the model has processors, which from now on get the frames' times."""
     names = [name for name in PROCESSORS if callable(vars(inner).get(name))]
     for name in names:
         setattr(inner, name, TimedProcessor(vars(inner)[name], prompts))

@@ -1,4 +1,4 @@
-"""A model's own processor, told when the selected frames of each video are shown."""
+"""A model's own processor, given the times of the selected frames of each video."""
 
 from __future__ import annotations
 

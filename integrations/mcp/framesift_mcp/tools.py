@@ -199,7 +199,7 @@ class Tools:
         def report(progress: Progress) -> None:
             total = "" if progress.total is None else f" of {progress.total:g}"
             line = f"{progress.stage}: {progress.done:g}{total} {progress.unit}"
-            # Stages begin at zero again, but what a client is told must grow.
+            # Stages begin at zero again, but the progress of a client must grow.
             from_thread.run(ctx.report_progress, next(steps), None, line)
 
         report_some = throttled(report)

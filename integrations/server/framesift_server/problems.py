@@ -57,7 +57,7 @@ class ModelUnavailableError(Exception):
 
 
 def problem_of(error: Exception) -> Problem:
-    """Returns what a client is told about an error; an unexpected one is logged, not told."""
+    """Returns the response to an error; the details of an unexpected one go to the log only."""
     match error:
         case TimeoutError() if not isinstance(error, PlanTooLongError):
             line = "the work took longer than this server allows; post it to /v1/jobs"

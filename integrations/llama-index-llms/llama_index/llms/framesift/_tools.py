@@ -12,7 +12,7 @@ from framesift.serving import tool_calls
 
 
 def instructions(tools: Sequence[BaseTool], *, required: bool) -> str:
-    """Returns what a model is told of its tools."""
+    """Returns the description of the tools that a model reads."""
     functions = [tool.metadata.to_openai_tool()["function"] for tool in tools]
     return tool_calls.instructions(functions, must_call=required)
 
