@@ -64,13 +64,13 @@ def test_a_repeated_video_starts_over_without_a_gap(clip, tmp_path, monkeypatch)
 
 @pytest.mark.slow
 def test_sampling_sets_every_sampler_against_the_fastest_exact_peer(sections):
-    found = sections["sampling"]
-    rows = {row["name"]: row for row in found["rows"]}
+    section = sections["sampling"]
+    rows = {row["name"]: row for row in section["rows"]}
     assert {"framesift pyav", "framesift opencv", "PyAV forward"} <= rows.keys()
-    assert rows.keys() | found["skipped"].keys() >= {"decord", "torchcodec"}
+    assert rows.keys() | section["skipped"].keys() >= {"decord", "torchcodec"}
     assert all(row["exact"] for row in rows.values())
     assert rows[rows["framesift pyav"]["peer"]]["speed_vs_peer"] == 1.0
-    assert found["met"].keys() == {"framesift pyav", "framesift opencv"}
+    assert section["met"].keys() == {"framesift pyav", "framesift opencv"}
 
 
 @pytest.mark.slow
@@ -82,10 +82,10 @@ def test_keyframes_are_full_size(sections):
 
 @pytest.mark.slow
 def test_planning_reports_the_peer_and_the_share_of_decoding(sections):
-    found = sections["planning"]
-    assert found["failed"] == {}
-    assert [(row["name"], row["frames"]) for row in found["rows"]] == [("uniform", 2)]
-    assert 0 < found["shares_of_decode"][0]["share_of_decode"] < 1
+    section = sections["planning"]
+    assert section["failed"] == {}
+    assert [(row["name"], row["frames"]) for row in section["rows"]] == [("uniform", 2)]
+    assert 0 < section["shares_of_decode"][0]["share_of_decode"] < 1
 
 
 @pytest.mark.slow
@@ -154,7 +154,7 @@ def test_a_failing_peer_is_skipped_by_name_and_a_failure_of_ours_is_raised():
 
 @pytest.mark.slow
 def test_the_command_writes_json_figure_and_table(sections, tmp_path, monkeypatch):
-    measured = {name: lambda *_, found=found: found for name, found in sections.items()}
+    measured = {name: lambda *_, section=section: section for name, section in sections.items()}
     monkeypatch.setattr(benchmark, "SECTIONS", measured)
     done = CliRunner().invoke(benchmark.main, ["--out", str(tmp_path), "--quick"])
     assert done.exit_code == 0, done.output

@@ -7,7 +7,7 @@ pytest.importorskip("transformers")
 
 
 @pytest.fixture
-def found(monkeypatch):
+def section(monkeypatch):
     """The section about small tokens, measured in this process; one strategy breaks off."""
     for module in (catalogue, planning):
         monkeypatch.setattr(module, "GRID", (2, 2))
@@ -27,18 +27,18 @@ def found(monkeypatch):
     )
 
 
-def test_every_strategy_is_set_against_encoding_the_same_frames(found):
-    assert [row["name"] for row in found["rows"]] == ["temporal", "sttm"]
-    assert found["failed"] == {"uniform": "took more than 600 s"}
-    assert found["encoding"]["tokens"] == 3 * 4
-    for row in found["rows"]:
+def test_every_strategy_is_set_against_encoding_the_same_frames(section):
+    assert [row["name"] for row in section["rows"]] == ["temporal", "sttm"]
+    assert section["failed"] == {"uniform": "took more than 600 s"}
+    assert section["encoding"]["tokens"] == 3 * 4
+    for row in section["rows"]:
         assert (row["tokens_out"], row["peak_bytes"]) == (6, 20)
-        assert row["peer_seconds"] == pytest.approx(2 * found["encoding"]["seconds"], abs=2e-6)
+        assert row["peer_seconds"] == pytest.approx(2 * section["encoding"]["seconds"], abs=2e-6)
         assert row["times_peer"] == pytest.approx(row["seconds"] / row["peer_seconds"], rel=0.05)
-    assert found["met"].keys() == {"temporal"}
+    assert section["met"].keys() == {"temporal"}
 
 
-def test_growth_is_a_power_between_neighbouring_lengths(found):
-    growth = found["growth"]["temporal"]
+def test_growth_is_a_power_between_neighbouring_lengths(section):
+    growth = section["growth"]["temporal"]
     assert [row["frames"] for row in growth["rows"]] == [2, 4, 8]
     assert len(growth["powers"]) == 2

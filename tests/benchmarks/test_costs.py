@@ -33,7 +33,7 @@ def here(work, **options):
 
 
 @pytest.fixture(scope="module")
-def found():
+def section():
     """The section about a narrow model, measured in this process."""
     real = WHOLE[NAME]
     small = replace(real, config=lambda ids: narrow(real.config(ids)))
@@ -44,15 +44,17 @@ def found():
         return costs.measure(Effort(cost_rounds=2, cost_keeps=KEEPS, cost_seconds=2), None)
 
 
-def rows_of(found, stage, peer):
-    rows = [row for row in found["rows"] if row["stage"] == stage and row["peer"].startswith(peer)]
+def rows_of(section, stage, peer):
+    rows = [
+        row for row in section["rows"] if row["stage"] == stage and row["peer"].startswith(peer)
+    ]
     return {row["keep"]: row for row in rows}
 
 
-def test_every_share_shows_the_model_its_own_tokens_of_one_encoding(found):
-    assert (found["frames"], found["visual_tokens"]) == (2, 392)
-    assert {share["keep"]: share["visual_tokens"] for share in found["shares"]} == TOKENS
-    whole, *fewer = found["shares"]
+def test_every_share_shows_the_model_its_own_tokens_of_one_encoding(section):
+    assert (section["frames"], section["visual_tokens"]) == (2, 392)
+    assert {share["keep"]: share["visual_tokens"] for share in section["shares"]} == TOKENS
+    whole, *fewer = section["shares"]
     text = whole["prompt_tokens"] - TOKENS[1.0]
     assert 0 < text < 100
     for share in (whole, *fewer):
@@ -65,8 +67,8 @@ def test_every_share_shows_the_model_its_own_tokens_of_one_encoding(found):
 
 
 @pytest.mark.parametrize("stage", STAGES[1:])
-def test_the_whole_video_is_the_peer_of_every_share(found, stage):
-    rows = rows_of(found, stage, "the same at keep 1")
+def test_the_whole_video_is_the_peer_of_every_share(section, stage):
+    rows = rows_of(section, stage, "the same at keep 1")
     assert tuple(rows) == KEEPS
     assert rows[1.0]["times_peer"] == 1
     for row in rows.values():
@@ -75,11 +77,14 @@ def test_the_whole_video_is_the_peer_of_every_share(found, stage):
         assert len(row["runs_seconds"]) == 2
 
 
-def test_decoding_and_encoding_count_in_the_time_to_the_first_token(found):
-    (decode,) = rows_of(found, "decode", "time to first token at keep 1").values()
-    (encode,) = rows_of(found, "encode", "time to first token at keep 1").values()
-    first = rows_of(found, "time to first token", "the same")
-    prefill, compress = rows_of(found, "prefill", "the same"), rows_of(found, "compress", "encode")
+def test_decoding_and_encoding_count_in_the_time_to_the_first_token(section):
+    (decode,) = rows_of(section, "decode", "time to first token at keep 1").values()
+    (encode,) = rows_of(section, "encode", "time to first token at keep 1").values()
+    first = rows_of(section, "time to first token", "the same")
+    prefill, compress = (
+        rows_of(section, "prefill", "the same"),
+        rows_of(section, "compress", "encode"),
+    )
     for keep in KEEPS:
         parts = zip(prefill[keep]["runs_seconds"], compress[keep]["runs_seconds"], strict=True)
         whole = [decode["seconds"] + encode["seconds"] + sum(part) for part in parts]
@@ -88,21 +93,21 @@ def test_decoding_and_encoding_count_in_the_time_to_the_first_token(found):
     assert encode["peer_seconds"] == first[1.0]["seconds"]
 
 
-def test_a_second_question_is_set_against_the_first_and_a_batch_against_its_rows(found):
-    second = rows_of(found, "second question", "first question")
-    first = rows_of(found, "time to first token", "the same")
+def test_a_second_question_is_set_against_the_first_and_a_batch_against_its_rows(section):
+    second = rows_of(section, "second question", "first question")
+    first = rows_of(section, "time to first token", "the same")
     for keep, row in second.items():
         assert row["peer"] == f"first question at keep {keep:g}"
         assert row["peer_seconds"] > first[keep]["seconds"]
-    assert tuple(rows_of(found, "at once", "one by one")) == KEEPS
-    asked = {row["stage"]: row for row in second.values()}
-    assert asked.keys() == {"second question"}
+    assert tuple(rows_of(section, "at once", "one by one")) == KEEPS
+    second_rows = {row["stage"]: row for row in second.values()}
+    assert second_rows.keys() == {"second question"}
 
 
-def test_it_says_whether_what_is_asked_is_met(found):
-    prefill = rows_of(found, "prefill", "the same")[0.25]["times_peer"]
-    second = [row["times_peer"] for row in rows_of(found, "second question", "").values()]
-    assert found["met"] == {"prefill": prefill <= 1 / 3, "second question": max(second) <= 0.1}
+def test_it_says_whether_what_is_asked_is_met(section):
+    prefill = rows_of(section, "prefill", "the same")[0.25]["times_peer"]
+    second = [row["times_peer"] for row in rows_of(section, "second question", "").values()]
+    assert section["met"] == {"prefill": prefill <= 1 / 3, "second question": max(second) <= 0.1}
     rows = [
         {"stage": "prefill", "keep": 0.25, "times_peer": 0.33},
         {"stage": "second question", "keep": 1.0, "times_peer": 0.02},
@@ -111,28 +116,28 @@ def test_it_says_whether_what_is_asked_is_met(found):
     assert costs._met(rows) == {"prefill": True, "second question": False}
 
 
-def test_memory_is_resident_memory_of_each_stage(found):
-    rows = [row for row in found["rows"] if row["stage"] in ("decode", "encode", *STAGES)]
+def test_memory_is_resident_memory_of_each_stage(section):
+    rows = [row for row in section["rows"] if row["stage"] in ("decode", "encode", *STAGES)]
     held = [row for row in rows if row["stage"] != "time to first token"]
     assert all(row["peak_bytes"] > 1e7 for row in held)
     assert not any("peak_bytes" in row for row in rows if row not in held)
 
 
-def test_the_faster_dtype_of_this_machine_is_taken(found):
-    seconds = found["dtype_seconds"]
+def test_the_faster_dtype_of_this_machine_is_taken(section):
+    seconds = section["dtype_seconds"]
     assert seconds.keys() == {"float32", "bfloat16"}
-    assert seconds[found["dtype"]] == min(seconds.values())
-    assert f"random weights in {found['dtype']} on cpu" in found["question"]
+    assert seconds[section["dtype"]] == min(seconds.values())
+    assert f"random weights in {section['dtype']} on cpu" in section["question"]
 
 
-def test_it_has_a_line_per_row_and_a_panel(found, tmp_path):
+def test_it_has_a_line_per_row_and_a_panel(section, tmp_path):
     results = {
-        "sections": {"costs": found},
+        "sections": {"costs": section},
         "machine": {"cpu": "a", "cores": 2},
         "made": "today",
     }
     text = "\n".join(table_lines(results))
-    assert text.count("\n  ") == len(found["rows"]) + 1
+    assert text.count("\n  ") == len(section["rows"]) + 1
     assert "prefill, keep 0.25" in text
     assert "second question, keep 0.1" in text
     plots.write_figure(tmp_path / "a.png", results)

@@ -16,7 +16,7 @@ from framesift.types.tokens import VideoTokens
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 
 
-def asked(**changes):
+def question_about(**changes):
     seen = {"start_seconds": 1.0, "end_seconds": 2.5, "box": WHOLE}
     return read_questions()[0].model_copy(update={**seen, **changes})
 
@@ -40,7 +40,7 @@ def test_without_the_clips_there_is_nothing_to_measure():
 
 def test_evidence_is_held_by_tokens_of_its_time_and_place_only():
     tokens = still()
-    clip, question = Clip(tokens=tokens, region=WHOLE), asked(box=(0.0, 0.0, 0.5, 1.0))
+    clip, question = Clip(tokens=tokens, region=WHOLE), question_about(box=(0.0, 0.0, 0.5, 1.0))
     assert evidence_held(clip, kept(tokens, 0, 2, 5, 7, 12), question) == 0
     assert evidence_held(clip, kept(tokens, 4, 8), question) == 0.5
     assert evidence_held(clip, kept(tokens, 4, 10), question) == 1
@@ -50,13 +50,16 @@ def test_evidence_is_held_by_tokens_of_its_time_and_place_only():
 
 def test_a_moment_between_two_frames_is_that_of_the_nearest():
     tokens = still()
-    clip, question = Clip(tokens=tokens, region=WHOLE), asked(start_seconds=1.6, end_seconds=1.8)
+    clip, question = (
+        Clip(tokens=tokens, region=WHOLE),
+        question_about(start_seconds=1.6, end_seconds=1.8),
+    )
     assert evidence_held(clip, kept(tokens, 8, 9, 10, 11), question) == 1
 
 
 def test_a_box_smaller_than_a_patch_is_the_nearest_patch():
-    found = patches_in((0.4, 0.4, 0.45, 0.45), WHOLE, (2, 2))
-    assert np.array_equal(found, [[True, False], [False, False]])
+    section = patches_in((0.4, 0.4, 0.45, 0.45), WHOLE, (2, 2))
+    assert np.array_equal(section, [[True, False], [False, False]])
     right_half = patches_in((0.6, 0.0, 0.9, 1.0), (0.5, 0.0, 1.0, 1.0), (1, 2))
     assert right_half.tolist() == [[True, True]]
 
@@ -75,8 +78,8 @@ def test_the_interval_of_equal_values_is_that_value_and_the_same_each_time():
 @pytest.mark.clips
 @pytest.mark.slow
 def test_the_default_strategy_holds_more_evidence_than_chance(clips):
-    found = evidence.results(clips, keeps=(0.25,), names=["temporal", "random"])
-    share = {row["name"]: row["share"] for row in found["rows"]}
+    section = evidence.results(clips, keeps=(0.25,), names=["temporal", "random"])
+    share = {row["name"]: row["share"] for row in section["rows"]}
     assert share["temporal 0.25"] > share["random 0.25"]
     assert share["oracle 8"] == 1
     assert share["keyframes 8"] >= share["uniform 8"]

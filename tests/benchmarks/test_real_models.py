@@ -39,8 +39,8 @@ def test_at_full_depth_it_has_the_published_number_of_weights(name):
     with torch.device("meta"):
         model = transformers.AutoModelForImageTextToText.from_config(config)
     layer = sum(weight.numel() for weight in model.get_decoder().layers[0].parameters())
-    found = sum(weight.numel() for weight in model.parameters()) + (depth - DEPTH) * layer
-    assert found == pytest.approx(expected, rel=0.005)
+    measured = sum(weight.numel() for weight in model.parameters()) + (depth - DEPTH) * layer
+    assert measured == pytest.approx(expected, rel=0.005)
 
 
 @pytest.mark.parametrize("name", WHOLE)
@@ -50,8 +50,8 @@ def test_a_whole_one_has_the_published_depth_and_number_of_weights(name):
         config = WHOLE[name].config(NUMBERS)
         model = transformers.AutoModelForImageTextToText.from_config(config)
     assert len(model.get_decoder().layers) == depth
-    found = sum(weight.numel() for weight in model.parameters())
-    assert found == pytest.approx(expected, rel=0.005)
+    measured = sum(weight.numel() for weight in model.parameters())
+    assert measured == pytest.approx(expected, rel=0.005)
 
 
 def test_the_tokenizer_spells_any_text():
@@ -69,8 +69,8 @@ def test_a_narrow_one_is_written_loaded_and_asked(name, tmp_path, monkeypatch):
     written = real_size.write_run(Laps(), name=name, folder=str(tmp_path))
     assert 0 < written["parameters"] < 1e6
     laps = Laps()
-    found = real_size.answer_run(laps, folder=str(tmp_path))
-    whole, quarter = found["answers"]
+    actual = real_size.answer_run(laps, folder=str(tmp_path))
+    whole, quarter = actual["answers"]
     assert whole["visual_tokens"] == whole["visual_tokens_before"]
     assert quarter["visual_tokens"] == pytest.approx(whole["visual_tokens"] / 4, abs=1)
     assert quarter["prompt_tokens"] < whole["prompt_tokens"]
@@ -84,8 +84,8 @@ def test_a_narrow_one_is_written_loaded_and_asked(name, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_a_model_of_real_size_answers_here():
-    found = real_size.measure(Effort(real_models=("llava",)), None)
-    (row,) = found["rows"]
+    measured = real_size.measure(Effort(real_models=("llava",)), None)
+    (row,) = measured["rows"]
     assert row["weight_bytes"] / 2 < row["peak_bytes"] < 2 * row["weight_bytes"] + 1e9
     assert [answer["visual_tokens"] for answer in row["answers"]] == [2304, 576]
-    assert "LLaVA-1.5-7B" in "\n".join(table_lines({"sections": {"real_size": found}}))
+    assert "LLaVA-1.5-7B" in "\n".join(table_lines({"sections": {"real_size": measured}}))

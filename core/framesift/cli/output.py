@@ -68,13 +68,13 @@ def show_segments(
         rows = [segment.model_dump() for segment in segments]
         _print_json({"uri": uri, "segments": rows, "warnings": warnings})
         return
-    for part in segments:
+    for segment in segments:
         start, end, shown = (
             cut(seconds, 2)
-            for seconds in (part.start_seconds, part.end_seconds, part.keyframe_seconds)
+            for seconds in (segment.start_seconds, segment.end_seconds, segment.keyframe_seconds)
         )
         span = f"{start:9.2f} - {end:8.2f} s"
-        terminal.line(f"{span}  keyframe {shown:8.2f} s  {part.text}".rstrip())
+        terminal.line(f"{span}  keyframe {shown:8.2f} s  {segment.text}".rstrip())
     _print_notes(warnings, [])
 
 
@@ -104,9 +104,9 @@ def show_answer(
         _print_json(answer.model_dump(mode="json"))
         return
     terminal.echo("" if streamed else answer.text)
-    for part in answer.evidence:
-        source = f"  {part.uri}" if several else ""
-        terminal.line(f"evidence  {_stretch(part)}{source}")
+    for segment in answer.evidence:
+        source = f"  {segment.uri}" if several else ""
+        terminal.line(f"evidence  {_stretch(segment)}{source}")
     usage = answer.usage
     kept = usage.visual_tokens_after / usage.visual_tokens_before
     terminal.line(
@@ -133,11 +133,11 @@ def show_matches(
     nothing = nothing_like([uri], query)
     _print_notes([line for line in warnings if line != nothing], [])
     if as_json:
-        moments = [part.model_dump(mode="json") for part in segments]
+        moments = [segment.model_dump(mode="json") for segment in segments]
         _print_json({"uri": uri, "query": query, "moments": moments, "warnings": warnings})
         return
-    for part in segments:
-        terminal.line(f"found     {_stretch(part)}")
+    for segment in segments:
+        terminal.line(f"found     {_stretch(segment)}")
     if nothing in warnings:
         terminal.line(nothing)
 
@@ -162,11 +162,11 @@ def show_parts(plural: str, *, as_json: bool) -> None:
             terminal.line(f"{'':<14}{line}")
 
 
-def _stretch(part: Segment) -> str:
+def _stretch(segment: Segment) -> str:
     """Returns from when to when, where in the picture, and why."""
-    span = f"{cut(part.start_seconds, 2):.2f} - {cut(part.end_seconds, 2):.2f} s"
-    place = "" if part.box is None else "  box {:.2f} {:.2f} {:.2f} {:.2f}".format(*part.box)
-    return f"{span}{place}  {part.reason}"
+    span = f"{cut(segment.start_seconds, 2):.2f} - {cut(segment.end_seconds, 2):.2f} s"
+    place = "" if segment.box is None else "  box {:.2f} {:.2f} {:.2f} {:.2f}".format(*segment.box)
+    return f"{span}{place}  {segment.reason}"
 
 
 def _print_json(value: dict[str, Any]) -> None:

@@ -146,8 +146,8 @@ PARAPHRASES: dict[str, tuple[str, ...]] = {
 def pattern_of(question: str) -> tuple[str, dict[str, str]]:
     """Returns a question's pattern and its named parts; the question itself if it has none."""
     for pattern in PARAPHRASES:
-        if found := re.fullmatch(pattern, question):
-            return pattern, found.groupdict()
+        if match := re.fullmatch(pattern, question):
+            return pattern, match.groupdict()
     return question, {}
 
 

@@ -165,13 +165,17 @@ class Tools:
 
         def work() -> CallToolResult:
             notes: list[str] = []
-            matches = self._assistant_for(video).find(
+            moments = self._assistant_for(video).find(
                 self._folders.opened(video), query, images, max_side_px=EDGE_PX, warn=notes.append
             )
-            shown = [b for part in matches for b in _shown(_span(part.segment), part.keyframe)]
-            moments = Moments(moments=[part.segment for part in matches], warnings=notes)
-            line = f"{len(matches)} moments for {query!r}:" if matches else NOTHING_FOUND
-            return _result("\n".join([*_warned(notes), line]), shown, moments)
+            shown = [
+                block
+                for moment in moments
+                for block in _shown(_span(moment.segment), moment.keyframe)
+            ]
+            listed = Moments(moments=[moment.segment for moment in moments], warnings=notes)
+            line = f"{len(moments)} moments for {query!r}:" if moments else NOTHING_FOUND
+            return _result("\n".join([*_warned(notes), line]), shown, listed)
 
         return await self._run(ctx, work)
 
@@ -238,6 +242,6 @@ def _warned(warnings: Sequence[str]) -> list[str]:
     return [f"Warning: {line}" for line in warnings]
 
 
-def _span(part: Segment) -> str:
-    start, end = cut(part.start_seconds, 2), cut(part.end_seconds, 2)
-    return f"{start:.2f} - {end:.2f} s: {part.reason}"
+def _span(segment: Segment) -> str:
+    start, end = cut(segment.start_seconds, 2), cut(segment.end_seconds, 2)
+    return f"{start:.2f} - {end:.2f} s: {segment.reason}"
