@@ -121,7 +121,7 @@ _listener: ContextVar[OnProgress | None] = ContextVar("framesift_progress", defa
 
 @contextmanager
 def on_progress(listener: OnProgress) -> Iterator[None]:
-    """Calls `listener` with each step of what runs within the block, in this thread.
+    """Calls `listener` with each step of the work within the block, in this thread.
 
     What it raises goes through the work and ends it, after whatever was fetched is removed. So a
     server stops the work of a client that has left: between two windows of frames, two pieces of a

@@ -151,7 +151,7 @@ class _Listener:
         return torch.full((len(input_ids),), self._ended, device=input_ids.device)
 
     def close(self) -> None:
-        """Passes on what was held back as a possible beginning of more."""
+        """Passes on text that was held back as a possible start of a stop string or a letter."""
         self._pass_on(self._cut(self._decoded()).strip())
 
     def _read(self) -> None:

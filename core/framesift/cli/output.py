@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def show_report(report: CompressionReport, files: Sequence[Path], *, as_json: bool) -> None:
-    """Prints what was kept and what it took."""
+    """Prints the tokens that were kept, and the time it took."""
     if as_json:
         _print_json({**report.model_dump(mode="json"), "files": files})
         return

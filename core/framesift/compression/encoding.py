@@ -49,7 +49,7 @@ class EncodedVideo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoding:
-    """Which frames of a video are encoded, and by what."""
+    """The frames of a video to encode, and the encoder."""
 
     opener: Opener
     encoder: Encoder

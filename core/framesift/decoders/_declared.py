@@ -36,7 +36,7 @@ def breaks_off(path: Path, format_name: str) -> bool | None:
 
 
 def declared_seconds(path: Path, format_name: str) -> float | None:
-    """Returns how long a Matroska file says that it is, None for what does not say or compute it.
+    """Returns the duration that a Matroska file declares, None if it declares none.
 
     libav fills in a guess where the file says nothing, which looks the same.
     """

@@ -67,7 +67,7 @@ class Mender:
         self._shown_until = 0
 
     def move(self, packet: Stamp, heard_seconds: Callable[[], float | None] = lambda: None) -> int:
-        """Returns what is to be added to the times of the next packet.
+        """Returns the ticks to add to the times of the next packet.
 
         Args:
             packet: its own times; a decoding time that is missing follows the one before.

@@ -11,7 +11,7 @@ UNSET_SECONDS: Final = 0.1
 
 
 def shown_seconds(file: BinaryIO, kind: str) -> list[float]:
-    """Returns how long each picture of an animation is shown, nothing for what does not move.
+    """Returns how long each picture of an animation is shown, an empty list for a still.
 
     Args:
         file: open at any place.

@@ -31,7 +31,7 @@ CUT_SECONDS: Final = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
-    """The frames that a stream shows, and what is needed to find them again."""
+    """The frames that a stream shows, and what is needed to seek to them."""
 
     index: FrameIndex
     ticks: npt.NDArray[np.int64]

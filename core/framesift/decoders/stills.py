@@ -40,7 +40,7 @@ class WithStills(Decoder):
     videos: Decoder
 
     def reader_spec(self, path: Path) -> str:
-        """Returns the spec string of what reads a file, for reports."""
+        """Returns the spec string of the reader of a file, for reports."""
         return "pillow" if _is_picture(path) else self.videos.spec
 
     def index(self, path: Path) -> FrameIndex:
@@ -88,7 +88,7 @@ class WithStills(Decoder):
     def pictures(
         self, path: Path, indices: Sequence[int], size_px: tuple[int, int] | None
     ) -> Iterator[tuple[int, npt.NDArray[np.uint8]]]:
-        """Yields what is on the screen at `indices`."""
+        """Yields the frames at `indices`, upright."""
         with self._opened(path) as picture:
             for index in indices:
                 image = picture.shown(index)

@@ -130,7 +130,7 @@ def json_bytes(model: BaseModel) -> bytes:
 
 
 def json_value(content: bytes) -> Any:
-    """Returns the value of a JSON file; None, which no model takes, for what is not JSON."""
+    """Returns the value of a JSON file, None if it is not JSON."""
     try:
         return json.loads(content)
     except (ValueError, RecursionError):

@@ -103,7 +103,7 @@ def base64_embeds(embeds: Tensor) -> str:
 
 
 def token_file(video: CompressedVideo) -> bytes:
-    """Returns what is left of a video as one safetensors file, to be sent to another process.
+    """Returns a compressed video as one safetensors file, to be sent to another process.
 
     Its tensors are `tokens` `(M, D)`, `positions` `(M, 3)`, `pts_seconds` `(M,)`, `frame_seconds`
     `(T,)`, the plan's entries `plan.dst`, `plan.src` and `plan.weight` `(E,)`, `layers`

@@ -71,7 +71,7 @@ def called(model: str) -> str:
 
 
 def check_files(model: str, folder: Path, *, trusted: bool) -> None:
-    """Refuses a checkpoint whose files ask for what no vision model needs.
+    """Refuses a checkpoint whose files ask for things that no vision model needs.
 
     Args:
         model: as the user has named it.

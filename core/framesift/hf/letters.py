@@ -56,7 +56,7 @@ class Letters:
 
     @classmethod
     def of(cls, tokenizer: Any) -> Letters:
-        """Returns what is known of a tokenizer, made once."""
+        """Returns the facts about a tokenizer, made once for each."""
         if tokenizer not in _known:
             _known[tokenizer] = cls(tokenizer)
         return _known[tokenizer]
@@ -221,7 +221,7 @@ def free_seam(texts: Iterable[str]) -> str:
 
 
 def text_ids(tokenizer: Any, text: str, *, add_special_tokens: bool = False) -> list[int]:
-    """Returns the tokens of what somebody has written, all of it as letters."""
+    """Returns the tokens of text that a person has written, all of it as letters."""
     letters, seam = Letters.of(tokenizer), free_seam([text])
     guarded = letters.guarded(text, seam)
     return letters.encode(guarded, seam, add_special_tokens=add_special_tokens)[0]

@@ -82,7 +82,7 @@ def read_normalization(model: str, usual: str) -> tuple[list[float], list[float]
 
 
 def placed(device: str | None, dtype: str) -> tuple[str, torch.dtype]:
-    """Returns where a model runs and what it computes in: by default what this machine has.
+    """Returns device and dtype of a model: by default the best that this machine has.
 
     Raises:
         InvalidOptionError: not a device, or a GPU that this machine lacks.
@@ -206,6 +206,6 @@ def _quiet() -> Iterator[None]:
 
 
 def pair(size: Any) -> tuple[int, int]:
-    """Returns `(height, width)` of what a configuration gives as one number or as two."""
+    """Returns `(height, width)` of a size that a configuration gives as one number or two."""
     height, width = size if isinstance(size, list | tuple) else (size, size)
     return int(height), int(width)

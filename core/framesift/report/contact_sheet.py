@@ -39,7 +39,7 @@ def write_contact_sheet(
     frames: Frames,
     keyframes: Sequence[Keyframe],
 ) -> None:
-    """Writes the picture of what was kept to `path`, whole or not at all.
+    """Writes the contact sheet to `path`, whole or not at all.
 
     Args:
         path: the PNG file; missing folders are made, an older file is replaced.

@@ -62,7 +62,7 @@ def part(info: Info) -> tuple[float, float] | None:
 
 
 def whole(info: Info) -> Info:
-    """Returns the facts of a clip as those of its whole video, which is what is downloaded."""
+    """Returns the facts of a clip as those of its whole video, since that is downloaded."""
     return {name: value for name, value in info.items() if name not in _SECTION}
 
 

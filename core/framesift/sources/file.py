@@ -79,7 +79,7 @@ def file_path(uri: str) -> Path:
 
 
 def is_folder(uri: str) -> bool:
-    """Returns whether a text names a folder of this machine; False for what cannot be a path."""
+    """Returns whether a text names a folder of this machine."""
     try:
         return file_path(uri).is_dir()
     except (OSError, ValueError):

@@ -24,7 +24,7 @@ _CONTROL: Final = frozenset(range(32)) - frozenset(b"\t\n\f\r")
 
 @dataclass(frozen=True, kw_only=True)
 class Http(Source):
-    """Streams a link into a private folder, within `FetchLimits`, and proves what it is.
+    """Streams a link into a private folder, within `FetchLimits`, and checks that it is a video.
 
     A direct link carries no text, so `text_only` gives an empty video and downloads nothing.
     """

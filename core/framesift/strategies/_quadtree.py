@@ -97,7 +97,7 @@ class Quadtree:
         return square[:-1].flatten()[order], square[1:].flatten()[order]
 
     def groups(self, spatial: int, temporal: int) -> Tensor:
-        """Returns what is joined at two thresholds, as the group of each patch, `(T * N,)`."""
+        """Returns the group that each patch is joined into at two thresholds, `(T * N,)`."""
         square = self.squares(spatial).flatten()
         return _ops.components(len(square), *self.joins(spatial, temporal))[square]
 

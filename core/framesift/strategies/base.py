@@ -60,7 +60,7 @@ class Strategy(Part):
 
     @classmethod
     def facts(cls) -> dict[str, Any]:
-        """Returns what listings say of the strategy: what it needs, gives and costs."""
+        """Returns the facts that listings show: needed signals, output and cost."""
         return {
             **super().facts(),
             "needs": sorted(cls.needs),

@@ -21,7 +21,7 @@ from framesift.types.tokens import VideoTokens
 
 @dataclass(frozen=True, kw_only=True)
 class PruMerge(KeyedStrategy):
-    """Keeps outliers of attention, which take in their neighbours, and sums up what is dropped.
+    """Keeps outliers of attention, which take in their neighbours, and sums up the dropped tokens.
 
     An outlier's attention is more than 1.5 interquartile ranges above its frame's third quartile.
     The budget solves for another factor than 1.5, one for the whole video, so a frame in which

@@ -74,7 +74,7 @@ class StreamingCompressor:
     def push(
         self, features: Tensor, pts_seconds: float, live: Tensor | None = None
     ) -> StreamedTokens:
-        """Returns what is kept of the next frame.
+        """Returns the kept tokens of the next frame.
 
         Args:
             features: tokens of the frame `(N, D)`, floating point, all frames alike.

@@ -86,7 +86,7 @@ class Sprite:
         )
 
     def box(self, seconds: float, size_px: tuple[int, int]) -> Box:
-        """Returns the relative (x0, y0, x1, y1) of what is opaque, within a picture `(W, H)`."""
+        """Returns the box (x0, y0, x1, y1) of the opaque pixels, as parts of a picture `(W, H)`."""
         left, top = self.corner(seconds)
         solid = (self.pixels[..., 3] > 128).astype(np.uint8)
         x, y, width, height = cv2.boundingRect(solid)

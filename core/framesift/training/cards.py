@@ -35,7 +35,7 @@ class Cards:
         self.colors = sorted({color for color, *_ in self.candidates})
 
     def medley(self, rng: random.Random) -> Seen:
-        """Returns a frame each of a few cards of different colors, with what is asked of them."""
+        """Returns a frame each of a few cards of different colors, with their questions."""
         count = min(rng.choice(HOW_MANY), len(self.colors))
         chosen: dict[str, tuple[dict[str, Any], Seen, int]] = {}
         while len(chosen) < count:

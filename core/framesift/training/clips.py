@@ -39,7 +39,7 @@ SIZES_PX = ((320, 180), (320, 180), (448, 252), (640, 360), (320, 240))
 
 @dataclass(frozen=True, kw_only=True)
 class LabeledClip:
-    """One clip of a shard: where its frames lie, when they are shown, and what is true of it."""
+    """One clip of a shard: where its frames lie, when they are shown, and its ground truth."""
 
     uri: str
     start: int

@@ -39,7 +39,7 @@ class Seen:
         return [i for i, time in enumerate(self.times_seconds) if start <= time < end]
 
     def glimpse(self, rng: random.Random) -> Seen:
-        """Returns a few frames that a question is about, with what can be asked about them."""
+        """Returns a few frames that a question is about, with all questions about them."""
         about = rng.choice([q for q in self.questions if q["kind"] in SEEN_AT_ONCE | OF_MOTION])
         kinds = OF_MOTION if about["kind"] in OF_MOTION else SEEN_AT_ONCE
         shown = self.shown(about)
@@ -61,7 +61,7 @@ class Seen:
         )
 
     def medley(self, rng: random.Random) -> Seen:
-        """Returns one frame each of a few things seen at once, with what can be asked of them."""
+        """Returns one frame each of a few things that one frame shows, with their questions."""
         spans = {_span(q): self.shown(q) for q in self.questions if q["kind"] in SEEN_AT_ONCE}
         shown = {span: frames for span, frames in spans.items() if frames}
         if not shown:

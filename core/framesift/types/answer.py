@@ -58,7 +58,7 @@ class Segment(BaseModel):
 
     @property
     def clock(self) -> str:
-        """Its start as mm:ss, with hours where there are any."""
+        """Its start as mm:ss, or h:mm:ss from one hour on."""
         return clock(self.start_seconds)
 
     @property

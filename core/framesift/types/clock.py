@@ -24,7 +24,7 @@ def whole_seconds(seconds: float) -> int:
 
 
 def clock(seconds: float, decimals: int = 0) -> str:
-    """Returns a time as mm:ss with hours where there are any: `"1:02:03"`, `"00:59.7"`."""
+    """Returns a time as mm:ss, or h:mm:ss from one hour on: `"1:02:03"`, `"00:59.7"`."""
     whole, part = divmod(_milliseconds(seconds), 10**MILLISECONDS)
     hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
     text = f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes:02d}:{rest:02d}"

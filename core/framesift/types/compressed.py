@@ -142,7 +142,7 @@ class Keyframe:
 
     @property
     def clock(self) -> str:
-        """The time as mm:ss, with hours where there are any."""
+        """The time as mm:ss, or h:mm:ss from one hour on."""
         return clock(self.pts_seconds)
 
     def metadata(self) -> dict[str, Any]:

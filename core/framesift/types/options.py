@@ -34,7 +34,7 @@ _MOST_LETTERS: Final = 100
 
 @dataclass(frozen=True)
 class Raises:
-    """Stands in an option's annotation: what is raised where its value is not allowed."""
+    """The error that a value outside of an option's range raises; stands in its annotation."""
 
     error: Error
 

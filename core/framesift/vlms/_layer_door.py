@@ -75,7 +75,7 @@ class Door:
         return None if self._read is None else self._read.scores
 
     def arrive(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Takes note of what the model is called with, before its first layer runs."""
+        """Records the arguments of a call of the model, before its first layer runs."""
         ids, self.cache = kwargs.get("input_ids"), kwargs.get("past_key_values")
         if ids is None:
             raise ModelError(

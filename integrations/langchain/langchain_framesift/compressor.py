@@ -34,7 +34,7 @@ VideoInput = (
 
 
 class VideoCompressor(RunnableSerializable[VideoInput, VideoPrompt | dict[str, Any]]):
-    """Turns a video into what a chat model takes: keyframes with their times, or tokens.
+    """Turns a video into input of a chat model: keyframes with their times, or tokens.
 
     A `VideoPrompt` comes out, which a chat model takes as it is. For a mapping with the key
     `"video"`, and perhaps `"question"`, a mapping comes out whose `"video"` is a list of one

@@ -32,7 +32,7 @@ class Picture(BaseModel):
 
     @classmethod
     def of(cls, frame: Keyframe) -> Picture:
-        """Returns what is sent of a keyframe."""
+        """Returns a keyframe as it is sent."""
         jpeg = frame.jpeg()
         return cls(
             seconds=round(frame.pts_seconds, 3),

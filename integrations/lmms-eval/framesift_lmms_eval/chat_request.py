@@ -64,7 +64,7 @@ class ChatRequest:
         return self.doc_to_messages(self.doc)
 
     def question(self, field: str) -> str | None:
-        """Returns what is asked, without the prompt around it; None where the sample says none."""
+        """Returns the question without the prompt around it, None if the sample has none."""
         return bare_question(self.task, self.doc, field)
 
     def asking(self, doc_to_messages: Messages) -> Any:

@@ -140,7 +140,7 @@ class FramesiftTokens(lmms):
         raise NotImplementedError(GENERATION_ONLY)
 
     def clean(self) -> None:
-        """Frees the model and what it read."""
+        """Frees the model and its cache."""
         self._close()
         del self.vlm, self.compressor
         super().clean()

@@ -53,7 +53,7 @@ class SampleTurn:
         return tuple(str([item.get(name) for name in names]) for item in self.visuals)
 
     def opened(self, stack: ExitStack) -> list[LocalVideo | Image.Image | str]:
-        """Returns the visuals ready to compress; `stack` removes in the end what was fetched."""
+        """Returns the visuals ready to compress; `stack` removes downloads at its end."""
         return [
             stack.enter_context(open_item(item)) if item["type"] == "video" else item["url"]
             for item in self.visuals

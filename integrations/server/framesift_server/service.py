@@ -74,7 +74,7 @@ class Service:
         return self.jobs.start(worker, body, partial(self._do, body), key)
 
     def metrics(self) -> bytes:
-        """Returns what was counted, in the text format of Prometheus."""
+        """Returns the metrics in the text format of Prometheus."""
         for model, count in self.workers.inside.items():
             self._inside.labels(model).set(count)
         return generate_latest(self.registry)

@@ -109,7 +109,7 @@ def answer_all(
     *,
     timed: int = 8,
 ) -> Iterator[BenchmarkVideo]:
-    """Adds to `log`, and to its file, what it lacks; yields each video when it is done.
+    """Adds the missing answers to `log` and its file; yields each video when it is done.
 
     Args:
         model: what answers, greedily.

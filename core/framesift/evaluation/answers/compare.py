@@ -23,7 +23,7 @@ CHANCE: Final = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class RunChange:
-    """Something about the run that is not the same in both logs."""
+    """A fact of the run that differs between two logs."""
 
     name: str
     """Such as 'commit' or 'settings.model'."""

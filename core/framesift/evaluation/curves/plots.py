@@ -21,7 +21,7 @@ DPI: Final = 130
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A figure with what is to be said about it."""
+    """A figure with its caption."""
 
     stem: str
     title: str
