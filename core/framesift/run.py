@@ -98,7 +98,7 @@ class Progress:
     done: float
     """Units finished."""
     total: float | None
-    """Units there are, None where nobody knows."""
+    """Number of units, None if unknown."""
     unit: str
     """`"frame"`, `"token"`, `"step"` of a loop, or `"B"` for bytes."""
 
@@ -260,7 +260,7 @@ def progress_bar(stage: str, *, total: float | None = None, unit: str = "frame")
 
     Args:
         stage: what is going on, in one word, such as `"download"`.
-        total: number of units to come, None where nobody knows.
+        total: number of units to come, None if unknown.
         unit: `"B"` scales to kilobytes and megabytes.
     """
     return ProgressBar(stage, total, unit)

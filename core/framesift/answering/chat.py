@@ -90,7 +90,7 @@ class Chat:
             follow_up: whether the question goes on from the one before and its answer; by default
                 it stands alone.
             generation: how the answer is chosen.
-            evidence: by which weights stretches are found; None for none.
+            evidence: how stretches are measured; None for no evidence.
             on_text: called with each piece of the answer as soon as it is certain, while the model
                 is held: it may ask in another conversation, but wait for no thread that asks.
 

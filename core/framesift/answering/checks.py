@@ -45,5 +45,5 @@ def check_evidence(evidence: str | None) -> None:
     if evidence is not None and evidence not in list(get_args(EvidenceKind)):
         kinds = ", ".join(map(repr, get_args(EvidenceKind)))
         raise InvalidOptionError(
-            f"evidence={shown(evidence)} must be one of {kinds}, or None for none"
+            f"evidence={shown(evidence)} must be one of {kinds}, or None for no evidence"
         )

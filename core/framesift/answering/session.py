@@ -131,7 +131,7 @@ class Session:
         Args:
             turns: the conversation, the user's question last.
             generation: how the answer is chosen.
-            evidence: by which weights stretches are found; None for none.
+            evidence: how stretches are measured; None for no evidence.
             on_text: called with each piece of the answer as soon as it is certain.
             cancelled: ends the answer after the token in work, once it is set.
 
@@ -177,7 +177,7 @@ class Session:
         with self.alone(cancelled):
             if self._answering:
                 raise ModelError(
-                    "an answer of this conversation is still being made; ask when it is there, or "
+                    "an answer of this conversation is still being made; wait for it, or ask "
                     "in another conversation"
                 )
             self._answering = True

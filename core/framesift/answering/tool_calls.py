@@ -74,7 +74,7 @@ def result(text: str, name: str = "", *, failed: bool = False) -> str:
 
     Args:
         text: what it returned, or the error that it raised.
-        name: of the tool, empty where nobody knows.
+        name: of the tool, empty if unknown.
         failed: whether it raised an error.
     """
     kind = "Error" if failed else "Result"
@@ -134,4 +134,4 @@ def _broken(text: str, body: str, reason: str) -> ParsedAnswer:
 
 
 def _refused(constant: str) -> Any:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")

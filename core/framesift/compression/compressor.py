@@ -195,7 +195,7 @@ class VideoCompressor(Options):
                 is already.
             question: about what they show.
             generation: how the answer is chosen.
-            evidence: by which weights the segments that it rests on are found; None for none.
+            evidence: how the segments that it rests on are measured; None for no evidence.
             positions: as in `VLM.prompt`.
             on_text: called with each piece of the answer as soon as it is certain.
             warn: called with each warning, which the answer lists too.

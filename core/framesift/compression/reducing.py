@@ -45,8 +45,8 @@ class Reduction:
             return
         if question is None:
             raise InvalidOptionError(
-                f"strategy {self.strategy.spec!r} keeps the tokens that are like a question, and "
-                "there is none; pass question=, or take another strategy"
+                f"strategy {self.strategy.spec!r} keeps the tokens that resemble a question, and "
+                "none was given; pass question=, or take another strategy"
             )
         check_question(question)
 

@@ -118,7 +118,7 @@ class Decoder(Part):
                 yield frames
             if indices and len(missing) == len(indices):
                 raise CorruptVideoError(
-                    f"{path.name!r}: none of the {len(indices)} asked frames can be decoded; "
+                    f"{path.name!r}: none of the {len(indices)} requested frames can be decoded; "
                     "give an undamaged file or try another decoder"
                 )
         # Behind the block: what the listener raises is not an error of the file.

@@ -33,7 +33,7 @@ def at_fps(
     """
     if not (math.isfinite(fps) and fps > 0):
         raise InvalidOptionError(
-            f"fps={fps!r} must be a number above 0: frames per second; try 1.0 for talks"
+            f"fps={fps!r} must be a number above 0 (frames per second); try 1.0 for talks"
         )
     pts = index.pts_seconds
     start, end = covered(index.info, part_seconds)

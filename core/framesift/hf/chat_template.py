@@ -29,7 +29,7 @@ def load_chat_template(model: str, tokenizer: Any) -> str:
         source = source.get("default")
     if not source:
         raise ModelError(
-            f"{called(model)!r} has no chat template, so that nobody knows where its pictures "
+            f"{called(model)!r} has no chat template, so it is unknown where its pictures "
             "stand; add chat_template.jinja or pass an instruction-tuned checkpoint"
         )
     if not isinstance(source, str):

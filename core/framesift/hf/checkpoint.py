@@ -171,7 +171,7 @@ def load_image_processor(model: str, trust_remote_code: bool) -> Any:
     """
     if lacks(model, SETTINGS):
         raise ModelError(
-            f"{called(model)!r} has no {' and no '.join(SETTINGS)}, so that nobody knows how its "
+            f"{called(model)!r} has no {' and no '.join(SETTINGS)}, so it is unknown how its "
             "pictures are prepared; add the processor files of the model to its folder"
         )
     processor = _read("AutoImageProcessor", model, trust_remote_code, backend="pil")

@@ -27,7 +27,7 @@ def local_copy(
     Args:
         uri: what the video is called in reports and errors.
         copy: brings the bytes, from the file system of a framework for instance.
-        size_bytes: how many they are, None where nobody knows.
+        size_bytes: how many they are, None if unknown.
         limits: hold how many there may be.
 
     Raises:

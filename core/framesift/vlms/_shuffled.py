@@ -19,7 +19,7 @@ class ShuffledTower(FamilyTower):
     """A tower on square frames, whose projector takes `side` by `side` patches as one token."""
 
     summary_token: ClassVar[int | None]
-    """Position of the token that sums up the frame, which the LLM never gets; None for none."""
+    """Position of the token that sums up the frame, which the LLM never gets, or None."""
 
     @property
     @abstractmethod

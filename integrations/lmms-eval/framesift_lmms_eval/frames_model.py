@@ -163,7 +163,7 @@ class FramesiftFrames(lmms):
         if len(selected) > 1 and (self._index is not None or self._save_frames is not None):
             raise InvalidOptionError(
                 f"sample {request.doc_id} of {request.task!r} has {len(selected)} videos, and a "
-                "file of frames tells them for one; leave frame_index_file and save_frames out"
+                "file of frames is for one; leave frame_index_file and save_frames out"
             )
         if self._save_frames is not None:
             for video in selected:

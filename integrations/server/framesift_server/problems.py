@@ -111,6 +111,6 @@ def _problem(status: HTTPStatus, detail: str, error: str | None = None) -> Probl
 def _where(error: RequestValidationError) -> str:
     first = error.errors()[0]
     if first["type"] == "json_invalid":
-        return f"the body is no JSON ({first['ctx']['error']}); send one JSON object"
+        return f"the body is not JSON ({first['ctx']['error']}); send one JSON object"
     place = ".".join(str(part) for part in first["loc"] if part != "body") or "the body"
     return f"{place}: {first['msg']}"
