@@ -22,7 +22,7 @@ from framesift.training.course_labels import COURSE, MEASURED
 from framesift.training.labels import NOTHING
 from framesift.training.seen import MOTION_FRAMES, OF_MOTION, SEEN_AT_ONCE, Seen
 
-UNASKED = -100
+IGNORED_LABEL = -100
 MOST_QUESTIONS = 8
 GLIMPSES = 0.25
 """Share of glimpses among the batches after the first ones."""
@@ -126,7 +126,7 @@ class Dialogs(torch.utils.data.IterableDataset[dict[str, Tensor]]):
         width = clips[0].features.shape[-1]
         features = torch.zeros(len(clips), kept, width)
         text = torch.full((len(clips), length), self.special["pad"])
-        labels = torch.full((len(clips), length), UNASKED)
+        labels = torch.full((len(clips), length), IGNORED_LABEL)
         positions = torch.zeros(len(clips), 1 + kept + length, dtype=torch.long)
         parts = torch.full((len(clips), 1 + kept + length), -1)
         course = {name: torch.full((len(clips), kept), NOTHING) for name in COURSE}
@@ -169,7 +169,7 @@ class Dialogs(torch.utils.data.IterableDataset[dict[str, Tensor]]):
             before = [*turn, *question, self.special["end"], self.special["assistant"]]
             answer = [*self.tokenizer(pair["answer"])["input_ids"], self.special["end"]]
             ids += before + answer
-            labels += [UNASKED] * len(before) + answer
+            labels += [IGNORED_LABEL] * len(before) + answer
             part += [number] * (len(before) + len(answer))
         return torch.tensor(ids), torch.tensor(labels), torch.tensor(part)
 

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from framesift.training.clips import LabeledClip, Shard
 from framesift.training.course_labels import COURSE, MEASURED, course_labels
-from framesift.training.dialogs import UNASKED
+from framesift.training.dialogs import IGNORED_LABEL
 from framesift.training.labels import NOTHING, frame_labels
 from framesift.training.seen import Seen
 from framesift.training.tower_stage import TowerTask
@@ -71,7 +71,7 @@ class AnswerTask(nn.Module):
         answers = read.last_hidden_state[:, 1 + features.shape[1] : -1]
         logits = functional.linear(answers, embed.weight).float()
         loss = functional.cross_entropy(
-            logits.flatten(0, 1), labels[:, 1:].flatten(), ignore_index=UNASKED
+            logits.flatten(0, 1), labels[:, 1:].flatten(), ignore_index=IGNORED_LABEL
         )
         visual = read.hidden_states[COURSE_LAYER][:, 1 : 1 + features.shape[1]]
         course = {"motion": motion, "rank": rank, "before": before}

@@ -8,7 +8,7 @@ import torch
 
 from framesift.testing import assert_near, compressed, random_frames
 from framesift.training.course_labels import COURSE, MEASURED
-from framesift.training.dialogs import MOST_QUESTIONS, UNASKED, Dropping
+from framesift.training.dialogs import IGNORED_LABEL, MOST_QUESTIONS, Dropping
 from framesift.training.language_stage import AnswerTask
 from framesift.types.plan import TokenPlan
 from framesift.vlms.base import Turn
@@ -144,11 +144,11 @@ def test_a_batch_has_one_width_and_says_what_is_asked(dialogs, clips, vlm, speci
         row = row_of(batch, number, special)
         found = exchanges(row, vlm.tokenizer, special)
         assert sorted((one.question, one.answer) for one in found) == sorted(facts)
-        answers = torch.full_like(row.labels, UNASKED)
+        answers = torch.full_like(row.labels, IGNORED_LABEL)
         for one in found:
             answers[one.answer_start : one.end] = row.text[one.answer_start : one.end]
         assert torch.equal(row.labels, answers)
-    assert torch.all(batch["labels"][batch["text"] == special["pad"]] == UNASKED)
+    assert torch.all(batch["labels"][batch["text"] == special["pad"]] == IGNORED_LABEL)
     assert torch.all(batch["features"][1, 2 * PATCHES :] == 0)
 
 
@@ -222,7 +222,7 @@ def test_the_loss_is_that_of_the_model_over_the_answer(clips, tokens, vlm, task,
     (one,) = exchanges(row, vlm.tokenizer, special)
     answer = row.text[one.answer_start : one.end]
     _, inputs = asked_alone(vlm, prompt_of(vlm, tokens[0], row, [one.question]), answer)
-    labels = torch.full_like(inputs["input_ids"], UNASKED)
+    labels = torch.full_like(inputs["input_ids"], IGNORED_LABEL)
     labels[0, -len(answer) :] = answer
     with torch.no_grad():
         expected = vlm.hf(**inputs, labels=labels)
