@@ -94,7 +94,7 @@ def test_an_upload_is_asked_about_until_it_is_removed(serve, tmp_path):
     assert client.delete(f"/v1/uploads/{video}").status_code == 204
     gone = client.post("/v1/ask", json={"video": video, "question": QUESTION})
     assert gone.status_code == 422
-    assert "no upload" in gone.json()["detail"]
+    assert "not an upload" in gone.json()["detail"]
 
 
 def test_without_a_named_model_only_synthetic_videos_are_asked_about(client, caplog):
