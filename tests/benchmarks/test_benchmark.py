@@ -224,7 +224,7 @@ def test_sections_of_another_effort_are_measured_again(tmp_path, monkeypatch):
 def test_an_unknown_section_is_refused(tmp_path):
     done = CliRunner().invoke(benchmark.main, ["--out", str(tmp_path), "--only", "speed"])
     assert done.exit_code == 2
-    assert "no section" in done.output
+    assert "is not a section" in done.output
 
 
 def test_every_section_has_a_panel():

@@ -246,7 +246,7 @@ def test_bad_input_is_refused_before_the_work(helper):
         helper.reply([])
     with pytest.raises(InvalidOptionError, match="evidence='guess'"):
         helper.stream([asks()], evidence="guess")
-    with pytest.raises(InvalidOptionError, match="no character"):
+    with pytest.raises(InvalidOptionError, match="not a character"):
         helper.reply([asks("\ud800")])
     with pytest.raises(BudgetError, match="count=0"):
         helper.find("missing.mp4", QUESTION, 0)
