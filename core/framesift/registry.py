@@ -40,7 +40,7 @@ class Part(Options, ABC):
     The instance is the configuration: the fields of a part's dataclass are its options.
     """
 
-    summary: ClassVar[str]
+    summary: ClassVar[str] = ""
     """One line for tables and listings."""
 
     @property

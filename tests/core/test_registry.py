@@ -130,12 +130,16 @@ class First(Strategy):
 class Second(First):
     summary: ClassVar[str] = "beside another one in the same module"
 
+class WithoutSummary(Strategy):
+    pass
+
 a_function = print
 """
 NAMES = """
 [framesift.strategies]
 one = parts_of_others:First
 two = parts_of_others:Second
+no-summary = parts_of_others:WithoutSummary
 no-class = parts_of_others:a_function
 no-module = nowhere_at_all:Anything
 [framesift.sources]

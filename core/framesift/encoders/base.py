@@ -19,7 +19,7 @@ from framesift.types.video import VideoInfo
 class Encoder(Part):
     """Turns a window of frames into tokens; windows are independent of one another."""
 
-    gives: ClassVar[frozenset[str]]
+    gives: ClassVar[frozenset[str]] = frozenset()
     """Names of the signals that `encode` fills."""
 
     @classmethod

@@ -9,6 +9,7 @@ from dataclasses import fields, replace
 from typing import Any, ClassVar
 
 import pytest
+import torch
 
 from framesift.errors import InvalidOptionError, UnknownNameError
 from framesift.registry import Registry, option_default, part_options
@@ -50,6 +51,15 @@ class Made:
 
 class PartPromises(Made):
     """Promises that do not depend on the kind of a part."""
+
+    @pytest.fixture(autouse=True)
+    def torch_stays_as_it_is(self) -> Iterator[None]:
+        """Holds of each test that the part leaves the default dtype of torch as it is."""
+        before = torch.get_default_dtype()
+        yield
+        after = torch.get_default_dtype()
+        torch.set_default_dtype(before)
+        assert after == before, f"the part has set torch's default dtype, {before}, to {after}"
 
     def test_the_spec_makes_an_equal_part(self, part: Any) -> None:
         """`part.spec` is a spec string that makes an equal part, under its registered name."""

@@ -43,7 +43,7 @@ class VLM(Knowledge, Part):
     `mm_encoder_outputs`, the door of every vision LLM of transformers: no model code is changed.
     """
 
-    model_types: ClassVar[frozenset[str]]
+    model_types: ClassVar[frozenset[str]] = frozenset()
     """Values of `model_type` in a config.json that this family reads."""
     modality: ClassVar[Literal["image", "video"]]
     """Under which name the model takes the visual tokens of a video."""

@@ -97,6 +97,11 @@ WRONG = {
         "test_dtype_is_preserved[dtype0]",
         "keeps 27 tokens, allowed are exactly 28 in torch.float16",
     ),
+    "OtherDefaults": (
+        "torch.set_default_dtype(torch.float64); return kept(tokens, norm(tokens), budget)",
+        "test_input_is_not_changed",
+        "the part has set torch's default dtype, torch.float32, to torch.float64",
+    ),
     "LongSteps": (
         "time.sleep(2.1 if tokens.count > 4000 else 0); return kept(tokens, norm(tokens), budget)",
         "test_no_step_of_a_plan_is_long",
