@@ -259,10 +259,10 @@ def registered_name(part: type) -> str:
 
 def _names_class(entry: EntryPoint, part: type) -> bool:
     """Returns whether an entry point stands for a class, importing nothing."""
-    found: Any = sys.modules.get(entry.module)
+    named: Any = sys.modules.get(entry.module)
     for name in entry.attr.split("."):
-        found = getattr(found, name, None)
-    return found is part
+        named = getattr(named, name, None)
+    return named is part
 
 
 @functools.cache

@@ -100,7 +100,7 @@ class PartPromises(Made):
         kind, known = type(part), {option.name for option in fields(part)}
         for name, hint in inspect.get_annotations(kind).items():
             assert name in known or "ClassVar" in str(hint) or "KW_ONLY" in str(hint), (
-                f"field {name!r} of {kind.__name__} is no option; put "
+                f"field {name!r} of {kind.__name__} is not an option; put "
                 "@dataclass(frozen=True, kw_only=True) above the class"
             )
 
