@@ -132,6 +132,17 @@ def test_a_module_that_was_renamed_works_under_its_old_name_and_warns():
     assert openai_content is framesift.export.openai_content
 
 
+def test_a_module_that_was_renamed_lists_its_names_and_can_be_imported_whole():
+    names: dict[str, object] = {}
+    with pytest.warns(DeprecationWarning, match=r"framesift\.handoff is now framesift\.export"):
+        exec("from framesift.handoff import *", names)
+    assert names["openai_content"] is export.openai_content
+    assert dir(sys.modules["framesift.handoff"]) == export.__all__
+    with pytest.warns(DeprecationWarning, match=r"framesift\.progress is now framesift\.run"):
+        exec("from framesift.progress import *", names)
+    assert names["time_limit"] is framesift.time_limit
+
+
 def test_a_name_that_was_renamed_works_and_warns():
     with pytest.warns(DeprecationWarning, match=r"load_compressed is now framesift\.load;"):
         assert framesift.load_compressed is framesift.load

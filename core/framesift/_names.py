@@ -99,10 +99,15 @@ class _RenamedModule(ModuleType):
         sys.modules[old] = self
 
     def __getattr__(self, name: str) -> Any:
+        if name == "__all__":
+            return dir(self)
         if name.startswith("__"):
             raise AttributeError(name)
         _warn(self.__name__, self._new)
         return getattr(importlib.import_module(self._new), name)
+
+    def __dir__(self) -> list[str]:
+        return [name for name in dir(importlib.import_module(self._new)) if name[0] != "_"]
 
 
 def _warn(old: str, new: str) -> None:

@@ -4,13 +4,15 @@
 `framesift serve` does.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from framesift_server.app import create_app
 from framesift_server.settings import Settings
+
+if TYPE_CHECKING:  # it imports torch, which `--help` and wrong arguments need not wait for
+    from framesift_server.app import create_app
 
 __all__ = ["Settings", "create_app", "main"]
 
@@ -36,9 +38,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if line := settings.model_limit:
         logging.getLogger(__name__).warning("framesift serve: %s", line)
     config = uvicorn.Config(
-        create_app(settings),
+        import_module("framesift_server.app").create_app(settings),
         host=settings.host,
         port=settings.port,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     serve(config)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "create_app":
+        return import_module("framesift_server.app").create_app
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

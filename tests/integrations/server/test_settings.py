@@ -1,5 +1,8 @@
 """What the operator decides."""
 
+import subprocess
+import sys
+
 import pytest
 
 import framesift_server
@@ -51,3 +54,14 @@ def test_a_wrong_argument_is_one_line(wrong, served):
     assert str(stopped.value).startswith(f"framesift serve: {wrong[0]}: ")
     assert "\n" not in str(stopped.value)
     assert not served
+
+
+def test_help_comes_before_torch_is_imported():
+    code = (
+        "import sys, framesift_server\n"
+        "try:\n    framesift_server.main(['--help'])\n"
+        "except SystemExit:\n    print('torch' in sys.modules)"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.startswith("usage: framesift serve")
+    assert out.stdout.endswith("False\n")
