@@ -138,7 +138,12 @@ def test_progress_comes_as_custom_events(compressor):
         return [event async for event in stream if event["event"] == "on_custom_event"]
 
     told = [event["data"] for event in asyncio.run(events())]
-    assert list(dict.fromkeys(event["stage"] for event in told)) == ["draw", "encode", "select"]
+    assert list(dict.fromkeys(event["stage"] for event in told)) == [
+        "draw",
+        "encode",
+        "select",
+        "decode",
+    ]
     encoded = [event for event in told if event["stage"] == "encode"]
     assert encoded[-1] == {"stage": "encode", "done": 6.0, "total": 6, "unit": "frame"}
 
