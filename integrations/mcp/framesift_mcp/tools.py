@@ -168,11 +168,7 @@ class Tools:
             moments = self._assistant_for(video).find(
                 self._folders.opened(video), query, images, max_side_px=EDGE_PX, warn=notes.append
             )
-            shown = [
-                block
-                for moment in moments
-                for block in _shown(_span(moment.segment), moment.keyframe)
-            ]
+            shown = [block for m in moments for block in _shown(_span(m.segment), m.keyframe)]
             listed = Moments(moments=[moment.segment for moment in moments], warnings=notes)
             line = f"{len(moments)} moments for {query!r}:" if moments else NOTHING_FOUND
             return _result("\n".join([*_warned(notes), line]), shown, listed)
