@@ -1,17 +1,16 @@
 import ast
-import builtins
+import compileall
 import pickle
+import shutil
 import subprocess
 import sys
 from pathlib import Path
-from threading import Thread
 from types import FunctionType
 
 import pytest
 
 import framesift
 from framesift import errors, export, serving
-from framesift._names import PublicNames
 
 
 def run(code):
@@ -75,23 +74,17 @@ def test_every_public_object_is_described():
             assert getattr(framesift, name).__doc__, name
 
 
-def test_packages_that_threads_import_at_the_same_time_have_all_their_names():
-    first, second = ({"__name__": f"framesift.{name}"} for name in ("serving", "export"))
-    held, done, importing = PublicNames(first), [], builtins.__import__
-    held.__enter__()
-
-    def enter():
-        with PublicNames(second):
-            done.append(True)
-
-    thread = Thread(target=enter)
-    thread.start()
-    thread.join(0.2)
-    assert not done
-    held.__exit__(None, None, None)
-    thread.join()
-    assert done
-    assert builtins.__import__ is importing
+def test_compiled_files_alone_are_refused_in_one_line(tmp_path):
+    (tmp_path / "framesift").mkdir()
+    for name in ("__init__.py", "_names.py", "_version.py"):
+        shutil.copy(Path(framesift.__file__).with_name(name), tmp_path / "framesift")
+    compileall.compile_dir(tmp_path, quiet=1, legacy=True)
+    for path in tmp_path.rglob("*.py"):
+        path.unlink()
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import framesift"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("ImportError: framesift reads its public names from its source")
 
 
 def test_an_unknown_name_is_an_attribute_error():

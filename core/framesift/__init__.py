@@ -7,6 +7,8 @@ is.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from framesift._names import PublicNames
 from framesift._version import __version__ as __version__
 
@@ -17,7 +19,7 @@ _RENAMED = {
     "save_compressed": "CompressedVideo.save",
 }
 
-with PublicNames(globals(), renamed=_RENAMED):
+if TYPE_CHECKING:
     from framesift import decoders as decoders
     from framesift import encoders as encoders
     from framesift import errors as errors
@@ -84,3 +86,5 @@ with PublicNames(globals(), renamed=_RENAMED):
     from framesift.vlms.load import load_vlm as load_vlm
     from framesift.vlms.prompt import Prompt as Prompt
     from framesift.vlms.prompt import Turn as Turn
+
+PublicNames(globals(), renamed=_RENAMED)

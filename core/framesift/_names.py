@@ -1,38 +1,37 @@
 """Imports public names of a package when they are first used; names that were renamed warn.
 
-The imports of a package's `__init__.py` are the one table of its public names:
+What a package's `__init__.py` imports for type checkers is the one table of its public names:
 
-    with PublicNames(globals()):
+    if TYPE_CHECKING:
         from framesift.types.answer import Answer as Answer
 
-Type checkers and editors read them as they stand. Python imports nothing within the block, but
-notes where each name lives.
+    PublicNames(globals())
+
+Type checkers and editors read the block as it stands. Python does not run it, but reads from it
+where each name lives.
 """
 
 from __future__ import annotations
 
-import builtins
+import ast
 import importlib
 import sys
 import typing
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import reduce
 from importlib.util import find_spec
-from threading import Lock
-from types import FunctionType, MappingProxyType, ModuleType, SimpleNamespace
+from types import FunctionType, MappingProxyType, ModuleType
 from typing import Any, Final
 
-_importing: Final = Lock()
-"""Is held while `__import__` is another one, so that two packages do not take each other's."""
-_NOTHING: Mapping[str, str] = MappingProxyType({})
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class PublicNames:
-    """Makes names public that are imported within its block; gives the package `__getattr__`."""
+    """Gives a package `__getattr__`, `__dir__` and `__all__` for the names in its table."""
 
     def __init__(self, package: dict[str, Any], renamed: Mapping[str, str] = _NOTHING) -> None:
-        """Takes the package.
+        """Reads the table of the package.
 
         Args:
             package: its `globals()`.
@@ -41,37 +40,18 @@ class PublicNames:
         """
         self._package, self._renamed = package, renamed
         self._name: str = package["__name__"]
-        self._homes: dict[str, str] = {}
-
-    def __enter__(self) -> None:
-        _importing.acquire()
-        self._import = builtins.__import__
-        builtins.__import__ = self._note
-
-    def __exit__(self, *raised: object) -> None:
-        builtins.__import__ = self._import
-        _importing.release()
-        names = sorted({*self._homes, *{"__version__"} & self._package.keys()})
-        for name in self._homes:
-            del self._package[name]
-        for old, new in self._renamed.items():
+        source = package["__spec__"].loader.get_source(self._name)
+        if source is None:
+            raise ImportError(
+                f"{self._name} reads its public names from its source, which is not there; keep "
+                "the .py files of framesift, in a frozen program too"
+            )
+        self._homes = _table(source)
+        names = sorted({*self._homes, *{"__version__"} & package.keys()})
+        for old, new in renamed.items():
             if new.isidentifier() and find_spec(f"{self._name}.{new}"):
-                self._package[old] = _RenamedModule(f"{self._name}.{old}", f"{self._name}.{new}")
-        self._package.update(__all__=names, __getattr__=self._load, __dir__=lambda: names)
-
-    def _note(
-        self,
-        name: str,
-        globals: Mapping[str, object] | None = None,
-        locals: Mapping[str, object] | None = None,
-        fromlist: Sequence[str] | None = (),
-        level: int = 0,
-    ) -> Any:
-        """Stands for `__import__` of the package; what other threads import is imported."""
-        if globals is not self._package:
-            return self._import(name, globals, locals, fromlist or (), level)
-        self._homes.update(dict.fromkeys(fromlist or (), name))
-        return SimpleNamespace(**dict.fromkeys(fromlist or ()))
+                package[old] = _RenamedModule(f"{self._name}.{old}", f"{self._name}.{new}")
+        package.update(__all__=names, __getattr__=self._load, __dir__=lambda: names)
 
     def _load(self, name: str) -> Any:
         """Returns the object that a name of the package stands for: its `__getattr__`."""
@@ -88,6 +68,13 @@ class PublicNames:
             _move(value, self._name)
         self._package[name] = value
         return value
+
+
+def _table(source: str) -> dict[str, str]:
+    """Returns the module of each name that is imported under `if TYPE_CHECKING:`."""
+    blocks = (node for node in ast.parse(source).body if isinstance(node, ast.If))
+    imports = (node for block in blocks for node in block.body if isinstance(node, ast.ImportFrom))
+    return {alias.name: str(node.module) for node in imports for alias in node.names}
 
 
 class _RenamedModule(ModuleType):

@@ -5,9 +5,11 @@ The public names are what serving engines and chat endpoints take; they are load
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from framesift._names import PublicNames
 
-with PublicNames(globals()):
+if TYPE_CHECKING:
     from framesift.export import engines as engines
     from framesift.export.engines import GRIDS as GRIDS
     from framesift.export.engines import LISTS as LISTS
@@ -18,3 +20,5 @@ with PublicNames(globals()):
     from framesift.export.engines import openai_content as openai_content
     from framesift.export.engines import prompt_embeds as prompt_embeds
     from framesift.export.engines import token_file as token_file
+
+PublicNames(globals())

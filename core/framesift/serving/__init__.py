@@ -7,9 +7,11 @@ this repository take what they need from here, `framesift`, `framesift.errors` a
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from framesift._names import PublicNames
 
-with PublicNames(globals()):
+if TYPE_CHECKING:
     from framesift.answering import tool_calls as tool_calls
     from framesift.disk.writing import home_path as home_path
     from framesift.run import throttled as throttled
@@ -47,3 +49,5 @@ with PublicNames(globals()):
     from framesift.types.clock import span as span
     from framesift.vlms.base import VLM as VLM
     from framesift.vlms.knowledge import REAL_MODEL as REAL_MODEL
+
+PublicNames(globals())
