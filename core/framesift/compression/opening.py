@@ -60,9 +60,8 @@ class FrameReader:
         for place, line in enumerate(subtitles):
             if line.start_seconds > end + MOST_LINE_SECONDS:
                 self.run.warn(
-                    f"{len(subtitles) - place} lines of subtitles from "
-                    f"{line.start_seconds:.0f} s on were left out: the video and the lines before "
-                    f"end at {end:.0f} s"
+                    f"{len(subtitles) - place} of {len(subtitles)} subtitles were left out, from "
+                    f"{line.start_seconds:.0f} s on: the video and those before end at {end:.0f} s"
                 )
                 break
             end = max(end, min(line.end_seconds, line.start_seconds + MOST_LINE_SECONDS))
