@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from framesift.compression.frame_tokens import encode_frames
-from framesift.compression.opening import FrameReader, file_of, opened
+from framesift.compression.opening import FrameReader, Opener, file_of, opened
 from framesift.compression.selection import select_frames
 from framesift.decoders.base import Decoder, FrameIndex
+from framesift.decoders.stills import WithStills
 from framesift.encoders import registry as encoders
 from framesift.fetching.limits import FetchLimits
 from framesift.run import Run
@@ -89,6 +90,7 @@ def test_an_open_video_stays_open(local, tmp_path, run):
 
 def test_what_the_source_warned_of_belongs_to_the_run(local, run):
     video = replace(local, warnings=("the subtitles were left out",))
-    with opened(video, FetchLimits(), run) as again:
-        assert again is video
+    opener = Opener(decoder=WithStills(videos=Slides()), limits=FetchLimits())
+    with opener.open(video, run) as reader:
+        assert reader.local is video
     assert run.warnings == ["the subtitles were left out"]

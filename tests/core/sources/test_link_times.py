@@ -127,7 +127,7 @@ def opened(monkeypatch):
             "R",
             (),
             {
-                "names": staticmethod(lambda: ["one"]),
+                "parts": staticmethod(lambda: {"one": Opening}),
                 "create": staticmethod(lambda name: Opening()),
             },
         ),

@@ -36,7 +36,7 @@ def test_protected_edges_take_their_share_of_the_budget():
 
 @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
 def test_the_share_of_protected_edges_is_checked(share):
-    with pytest.raises(InvalidOptionError, match=r"from 0 to 1: .* patches with the most edges"):
+    with pytest.raises(InvalidOptionError, match=r"from 0 to 1 .*patches with the most edges"):
         create_strategy("protect-edges", share=share)
 
 

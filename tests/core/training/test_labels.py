@@ -28,12 +28,12 @@ def script():
 def put_card(script, at, *, color="red", number=42, window=(2.0, 6.0)):
     pixels = card_pixels(str(number), 70, paper=COLORS[color], ink=(240, 240, 232))
     sprite = script.show(pixels, window, at)
-    return script.tell_sprite("number", sprite, color=color, number=number)
+    return script.sprite_event("number", sprite, color=color, number=number)
 
 
 def put_shape(script, start, end=None, *, color="blue", shape="circle", size=60):
     sprite = script.show(shape_pixels(shape, color, size), (0.0, 8.0), start, end)
-    return script.tell_sprite("shape", sprite, color=color, shape=shape)
+    return script.sprite_event("shape", sprite, color=color, shape=shape)
 
 
 def labels_at(script, seconds):
@@ -123,14 +123,14 @@ def test_a_thing_in_front_hides_the_facts_of_the_one_behind(script):
 def test_a_thing_too_small_to_fill_a_patch_is_not_told(script):
     pixels = shape_pixels("circle", "red", 8)
     sprite = script.show(pixels, (0.0, 8.0), (0.5 / GRID, 0.5 / GRID))
-    script.tell_sprite("shape", sprite, color="red", shape="circle")
+    script.sprite_event("shape", sprite, color="red", shape="circle")
     assert is_nothing(labels_at(script, 1.0), np.ones(GRID * GRID, bool))
 
 
 def test_codes_and_signs_have_facts_of_their_own(script):
     for kind, text, at in [("code", "K7", (0.25, 0.3)), ("text", SIGNS[3], (0.5, 0.8))]:
         pixels = card_pixels(text, 60, paper=(28, 30, 38), ink=(240, 240, 232))
-        script.tell_sprite(kind, script.show(pixels, (0.0, 8.0), at), text=text)
+        script.sprite_event(kind, script.show(pixels, (0.0, 8.0), at), text=text)
     labels = labels_at(script, 0.0)
     code, sign = labels["kind"] == 3, labels["kind"] == 4
     assert code.any()
