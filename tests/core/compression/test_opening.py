@@ -90,7 +90,7 @@ def test_an_open_video_stays_open(local, tmp_path, run):
 
 def test_what_the_source_warned_of_belongs_to_the_run(local, run):
     video = replace(local, warnings=("the subtitles were left out",))
-    opener = Opener(decoder=WithStills(videos=Slides()), limits=FetchLimits())
+    opener = Opener(decoder=WithStills(videos=Holes()), limits=FetchLimits())
     with opener.open(video, run) as reader:
         assert reader.local is video
     assert run.warnings == ["the subtitles were left out"]
