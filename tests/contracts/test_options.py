@@ -1,13 +1,13 @@
 """Every option of every part has a schema, and refuses what is beyond its range in one line."""
 
 import importlib
-import math
 
 import pytest
 
 from framesift import Budget, FetchLimits, Generation, VideoCompressor
 from framesift.errors import BudgetError, InvalidOptionError
 from framesift.registry import option_default, part_options
+from framesift.testing.samples import option_types, values_beyond
 from framesift.types.schema import allowed
 
 KINDS = (Budget, FetchLimits, Generation, VideoCompressor)
@@ -32,32 +32,6 @@ def ids(value):
     return value.__name__ if isinstance(value, type) else value if isinstance(value, str) else ""
 
 
-def choices(schema):
-    """The types that an option may have, without None and objects."""
-    several = schema.get("anyOf", [schema])
-    return [each for each in several if each.get("type", "null") != "null"]
-
-
-def beyond(schema):
-    """Values just outside of the range of an option."""
-    for each in choices(schema):
-        step = 1 if each["type"] == "integer" else 1e-3
-        if "minimum" in each:
-            yield each["minimum"] - step
-        if "exclusiveMinimum" in each:
-            yield each["exclusiveMinimum"]
-        if "maximum" in each:
-            yield each["maximum"] + step
-        if "exclusiveMaximum" in each:
-            yield each["exclusiveMaximum"]
-        if "enum" in each:
-            yield "none of them"
-        if each["type"] == "number":
-            yield from (math.nan, math.inf, True)
-        if each["type"] in ("integer", "boolean"):
-            yield from (0.5, "1")
-
-
 @pytest.mark.parametrize(("folder", "name"), PARTS)
 def test_the_schema_holds_every_option_with_type_default_and_description(folder, name):
     part, schema = REGISTRIES[folder].get(name), REGISTRIES[folder].schema(name)
@@ -66,7 +40,7 @@ def test_the_schema_holds_every_option_with_type_default_and_description(folder,
     assert schema["additionalProperties"] is False
     for option in options:
         each = schema["properties"][option.name]
-        assert {choice["type"] for choice in choices(each)} <= TYPES
+        assert {choice["type"] for choice in option_types(each)} <= TYPES
         assert option.name in schema["required"] or each["default"] == option_default(option)
         assert 10 < len(each["description"]) < 300
         assert "\n" not in each["description"]
@@ -81,7 +55,7 @@ def test_other_options_are_described_as_well(kind):
 @pytest.mark.parametrize(("part", "key", "schema"), OPTIONS, ids=ids)
 def test_values_beyond_the_range_of_an_option_are_refused_in_one_line(part, key, schema):
     needed = {option.name: "x" for option in part_options(part) if option.name == "model"}
-    for value in beyond(schema):
+    for value in values_beyond(schema):
         with pytest.raises((InvalidOptionError, BudgetError)) as caught:
             part(**{**needed, key: value})
         line = str(caught.value)
@@ -93,6 +67,6 @@ def test_values_beyond_the_range_of_an_option_are_refused_in_one_line(part, key,
 @pytest.mark.parametrize(("part", "key", "schema"), OPTIONS, ids=ids)
 def test_numbers_are_within_a_range_or_any_number_will_do(part, key, schema):
     bounds = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}
-    for each in choices(schema):
+    for each in option_types(schema):
         if each["type"] in ("integer", "number"):
             assert bounds & each.keys() or key == "seed"

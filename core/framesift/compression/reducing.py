@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Final
+from typing import Any, Final
 
 import torch
 
@@ -78,25 +78,8 @@ class Reduction:
         tokens = video.tokens
         plan = self._plan(tokens, question, run)
         with run.timed("apply"):
-            kept, layers = plan.apply(tokens.features), tokens.layers
-            if layers is not None:
-                layers = plan.apply(layers.flatten(2)).unflatten(1, layers.shape[2:])
-            frame_seconds = tokens.pts_seconds.double().cpu()
-            frame, patch = plan.src // tokens.tokens_per_frame, plan.src % tokens.tokens_per_frame
-            place = torch.stack([frame, patch // tokens.grid[1], patch % tokens.grid[1]], dim=1)
-            positions = plan.mean(place.float())
-            step_seconds = tokens.step_seconds
-            pts_seconds = plan.mean(frame_seconds[frame][:, None]).flatten()
-        return CompressedVideo(
-            tokens=kept,
-            positions=positions,
-            pts_seconds=pts_seconds,
-            frame_seconds=frame_seconds,
-            plan=plan,
-            report=self._report(video, plan, question, run),
-            layers=layers,
-            step_seconds=None if step_seconds is None else step_seconds.double().cpu(),
-        )
+            fields = applied(tokens, plan)
+        return CompressedVideo(plan=plan, report=self._report(video, plan, question, run), **fields)
 
     def _plan(self, tokens: VideoTokens, question: str | None, run: Run) -> TokenPlan:
         if question is not None and self.compares_question:
@@ -144,3 +127,21 @@ class Reduction:
             warnings=run.warnings,
             versions={name: version(name) for name in ("framesift", "torch", "av")},
         )
+
+
+def applied(tokens: VideoTokens, plan: TokenPlan) -> dict[str, Any]:
+    """Returns the fields of a `CompressedVideo` that a plan makes of tokens."""
+    layers, step_seconds = tokens.layers, tokens.step_seconds
+    frame_seconds = tokens.pts_seconds.double().cpu()
+    frame, patch = plan.src // tokens.tokens_per_frame, plan.src % tokens.tokens_per_frame
+    place = torch.stack([frame, patch // tokens.grid[1], patch % tokens.grid[1]], dim=1)
+    if layers is not None:
+        layers = plan.apply(layers.flatten(2)).unflatten(1, layers.shape[2:])
+    return {
+        "tokens": plan.apply(tokens.features),
+        "positions": plan.mean(place.float()),
+        "pts_seconds": plan.mean(frame_seconds[frame][:, None]).flatten(),
+        "frame_seconds": frame_seconds,
+        "layers": layers,
+        "step_seconds": None if step_seconds is None else step_seconds.double().cpu(),
+    }

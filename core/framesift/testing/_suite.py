@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from typing import Any, ClassVar
@@ -13,7 +12,8 @@ import torch
 
 from framesift.errors import InvalidOptionError, UnknownNameError
 from framesift.registry import Registry, option_default, part_options
-from framesift.types.schema import allowed, choices, listed
+from framesift.testing.samples import option_types, values_beyond
+from framesift.types.schema import allowed, listed
 
 TYPES = {"boolean", "integer", "number", "string"}
 _TYPES = "true or false, numbers and text"
@@ -83,7 +83,7 @@ class PartPromises(Made):
         assert schema["additionalProperties"] is False
         for option in options:
             each, about = schema["properties"][option.name], f"option {option.name!r}"
-            types = {choice["type"] for choice in _choices(each)}
+            types = {choice["type"] for choice in option_types(each)}
             assert types, f"{about}: its annotation cannot be read, or is none of {_TYPES}"
             assert types <= TYPES, (
                 f"{about} is of type {', '.join(types - TYPES)}; a spec string holds {_TYPES}"
@@ -107,7 +107,7 @@ class PartPromises(Made):
     def test_numbers_have_a_range(self, part: Any) -> None:
         """An option that is a number says from where to where it goes; a seed may be any."""
         for key, schema in type(part).options_schema()["properties"].items():
-            for each in _choices(schema):
+            for each in option_types(schema):
                 is_number = each["type"] in ("integer", "number") and not listed(each)
                 assert not is_number or BOUNDS & each.keys() or key == "seed", (
                     f"option {key!r} needs a range, such as Annotated[int, pydantic.Field(ge=1)]"
@@ -116,36 +116,10 @@ class PartPromises(Made):
     def test_values_beyond_the_range_of_an_option_are_refused_in_one_line(self, part: Any) -> None:
         """The error names the option, the value and what is allowed, in one line."""
         for key, option in type(part).options_schema()["properties"].items():
-            for value in _beyond(option):
+            for value in values_beyond(option):
                 with pytest.raises(InvalidOptionError) as caught:
                     replace(part, **{key: value})
                 line = str(caught.value)
                 assert line.startswith(f"{key}={value!r} must be {allowed(option)}")
                 assert "\n" not in line
                 assert len(line) < 400
-
-
-def _choices(schema: dict[str, Any]) -> list[dict[str, Any]]:
-    """Returns the types that an option may have, without None and objects."""
-    return [each for each in choices(schema) if each.get("type", "null") != "null"]
-
-
-def _beyond(schema: dict[str, Any]) -> Iterator[object]:
-    """Yields values just outside of the range of an option."""
-    for each in _choices(schema):
-        step = 1 if each["type"] == "integer" else 1e-3
-        if "minimum" in each:
-            yield each["minimum"] - step
-        if "exclusiveMinimum" in each:
-            yield each["exclusiveMinimum"]
-        if "maximum" in each:
-            yield each["maximum"] + step
-        if "exclusiveMaximum" in each:
-            yield each["exclusiveMaximum"]
-        if listed(each):
-            yield "none of them"
-            continue
-        if each["type"] == "number":
-            yield from (math.nan, math.inf, True)
-        if each["type"] in ("integer", "boolean"):
-            yield from (0.5, "1")

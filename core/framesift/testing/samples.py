@@ -1,13 +1,19 @@
-"""Made-up frames and tokens, the same for the same seed."""
+"""Made-up frames, tokens and values of options, the same for the same seed."""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
 
+from framesift.compression.reducing import applied
 from framesift.types.compressed import CompressedVideo, CompressionReport
 from framesift.types.frames import Frames
 from framesift.types.plan import TokenPlan
+from framesift.types.schema import choices, listed
 from framesift.types.tokens import Signals, VideoTokens
 
 
@@ -57,23 +63,10 @@ def random_frames(
 
 def compressed(tokens: VideoTokens, plan: TokenPlan) -> CompressedVideo:
     """Returns what the pipeline makes of a plan."""
-    seconds = tokens.pts_seconds.double()
-    frame, patch = plan.src // tokens.tokens_per_frame, plan.src % tokens.tokens_per_frame
-    place = torch.stack([frame, patch // tokens.grid[1], patch % tokens.grid[1]], dim=1).float()
-    counts = plan.frame_counts().tolist()
-    layers = tokens.layers
+    seconds, counts = tokens.pts_seconds.double(), plan.frame_counts().tolist()
     return CompressedVideo(
-        tokens=plan.apply(tokens.features),
-        positions=plan.mean(place),
-        pts_seconds=plan.mean(seconds[frame][:, None]).flatten(),
-        frame_seconds=seconds,
-        step_seconds=tokens.step_seconds,
         plan=plan,
-        layers=(
-            None
-            if layers is None
-            else plan.apply(layers.flatten(2)).unflatten(1, tuple(layers.shape[2:]))
-        ),
+        **applied(tokens, plan),
         report=CompressionReport(
             uri="noise",
             duration_seconds=float(seconds[-1] + (seconds.diff()[-1] if len(seconds) > 1 else 1)),
@@ -93,3 +86,29 @@ def compressed(tokens: VideoTokens, plan: TokenPlan) -> CompressedVideo:
             seconds={},
         ),
     )
+
+
+def option_types(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns the types that an option may have, without None and objects."""
+    return [each for each in choices(schema) if each.get("type", "null") != "null"]
+
+
+def values_beyond(schema: dict[str, Any]) -> Iterator[object]:
+    """Yields values just outside of the range of an option."""
+    for each in option_types(schema):
+        step = 1 if each["type"] == "integer" else 1e-3
+        if "minimum" in each:
+            yield each["minimum"] - step
+        if "exclusiveMinimum" in each:
+            yield each["exclusiveMinimum"]
+        if "maximum" in each:
+            yield each["maximum"] + step
+        if "exclusiveMaximum" in each:
+            yield each["exclusiveMaximum"]
+        if listed(each):
+            yield "none of them"
+            continue
+        if each["type"] == "number":
+            yield from (math.nan, math.inf, True)
+        if each["type"] in ("integer", "boolean"):
+            yield from (0.5, "1")
