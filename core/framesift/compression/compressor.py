@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated
@@ -85,13 +85,19 @@ class VideoCompressor(Options):
         return self._pipeline.compress(video, question, Run(listener=warn))
 
     def encode(
-        self, video: Video, question: str | None = None, *, warn: Warn | None = None
+        self,
+        video: Video,
+        question: str | None = None,
+        *,
+        signals: Collection[str] | None = None,
+        warn: Warn | None = None,
     ) -> EncodedVideo:
         """Returns all tokens of a video, for `reduce` with several strategies or budgets.
 
-        `question` is for a selector, where more frames than `max_frames` are sampled.
+        `question` is for a selector, where more frames than `max_frames` are sampled; `signals` are
+        those that the strategies read, such as `{"attention"}`; None for all, which takes longer.
         """
-        return self._pipeline.encode(video, question, Run(listener=warn))
+        return self._pipeline.encode(video, question, Run(listener=warn), signals)
 
     def reduce(
         self, video: EncodedVideo, question: str | None = None, *, warn: Warn | None = None
@@ -119,9 +125,8 @@ class VideoCompressor(Options):
         Raises:
             BudgetError: `count` is below 1.
         """
-        return self._pipeline.keyframes.pick(
-            video, count, question, max_side_px, Run(listener=warn)
-        )
+        run = Run(listener=warn)
+        return self._pipeline.keyframes.pick(video, count, question, max_side_px, run)
 
     def segments(
         self,

@@ -64,6 +64,7 @@ class Encoding:
         question: str | None,
         run: Run,
         check_time: Callable[[VideoInfo, int], None],
+        signals: frozenset[str] | None,
     ) -> EncodedVideo:
         """Returns all tokens of a video.
 
@@ -73,6 +74,7 @@ class Encoding:
             run: the call that this is a part of.
             check_time: refuses a number of frames whose plan would take too long, before any is
                 decoded.
+            signals: what the encoder fills besides the features; None for all that it gives.
         """
         with self.opener.open(video, run) as reader:
             sampled = reader.sampled(self.fps)
@@ -80,7 +82,7 @@ class Encoding:
             return EncodedVideo(
                 local=reader.local,
                 index=reader.index,
-                encoded=self._frame_tokens(reader, sampled, question),
+                encoded=self._frame_tokens(reader, sampled, question, signals),
                 fps=self.fps,
                 gate=self.gate,
                 selector=None if self.max_frames is None else self.selector.spec,
@@ -90,13 +92,24 @@ class Encoding:
             )
 
     def _frame_tokens(
-        self, reader: FrameReader, sampled: Sequence[int], question: str | None
+        self,
+        reader: FrameReader,
+        sampled: Sequence[int],
+        question: str | None,
+        signals: frozenset[str] | None,
     ) -> FrameTokens:
         if self.max_frames is None or len(sampled) <= self.max_frames:
-            return encode_frames(reader, sampled, self.encoder, gate=self.gate)
+            return encode_frames(reader, sampled, self.encoder, signals=signals, gate=self.gate)
         selected = select_frames(
-            reader, sampled, selector=self.selector, count=self.max_frames, question=question
+            reader,
+            sampled,
+            selector=self.selector,
+            count=self.max_frames,
+            question=question,
+            also=signals,
         )
         if selected.compared is not None and selected.compared.encoder == self.encoder:
             return selected.compared.at(selected.indices)
-        return encode_frames(reader, selected.indices, self.encoder, gate=self.gate)
+        return encode_frames(
+            reader, selected.indices, self.encoder, signals=signals, gate=self.gate
+        )

@@ -33,7 +33,12 @@ class FrameTokens:
 
 
 def encode_frames(
-    reader: FrameReader, indices: Sequence[int], encoder: Encoder, *, gate: float | None = None
+    reader: FrameReader,
+    indices: Sequence[int],
+    encoder: Encoder,
+    *,
+    signals: frozenset[str] | None = None,
+    gate: float | None = None,
 ) -> FrameTokens:
     """Returns the tokens of the frames at `indices`, never holding more than a window of pixels.
 
@@ -41,13 +46,14 @@ def encode_frames(
         reader: the video.
         indices: positions in the stream, ascending.
         encoder: makes the tokens.
+        signals: what it fills besides the features; None for all that it gives.
         gate: least similarity to the last encoded time step at which one copies its tokens; None
             encodes every step.
     """
     decoded: list[int] = []
     info, run = reader.index.info, reader.run
     fitted = encoder.fitted(info)
-    gatekeeper = Gate(encoder=fitted, similarity=gate)
+    gatekeeper = Gate(encoder=fitted, similarity=gate, signals=signals)
     (height, width), step = fitted.input_px, fitted.frames_per_step
     size_px = min(info.height_px, height), min(info.width_px, width)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 from framesift.compression.asking import Asking
@@ -63,11 +64,29 @@ class Pipeline:
     def compress(self, video: Video, question: str | None, run: Run) -> CompressedVideo:
         """Returns the budgeted tokens of a video."""
         self._reduction.check_question(question)
-        return self.reduce(self.encode(video, question, run), question, run)
+        signals = self._reduction.signals
+        return self.reduce(self.encode(video, question, run, signals), question, run)
 
-    def encode(self, video: Video, question: str | None, run: Run) -> EncodedVideo:
-        """Returns all tokens of a video whose plan can be made within the time limit."""
-        return self._encoding.encode(video, question, run, self._reduction.check_time)
+    def encode(
+        self, video: Video, question: str | None, run: Run, signals: Collection[str] | None
+    ) -> EncodedVideo:
+        """Returns all tokens of a video whose plan can be made within the time limit.
+
+        Args:
+            video: what to look at.
+            question: for a selector that reads it.
+            run: the call that this is a part of.
+            signals: what the encoder fills besides the features; None for all that it gives.
+
+        Raises:
+            MissingSignalError: the encoder does not give one of them.
+        """
+        if signals is not None:
+            # A wrong name is refused before anything is fetched.
+            names = [signals] if isinstance(signals, str) else signals
+            signals = self.parts.encoder.wanted(frozenset(names))
+        check_time = self._reduction.check_time
+        return self._encoding.encode(video, question, run, check_time, signals)
 
     def reduce(self, video: EncodedVideo, question: str | None, run: Run) -> CompressedVideo:
         """Returns the budgeted tokens of an encoded video."""

@@ -12,7 +12,7 @@ from framesift.answering.checks import check_question
 from framesift.compression.encoding import EncodedVideo
 from framesift.decoders.sampling import covered
 from framesift.encoders.base import Encoder
-from framesift.errors import InvalidOptionError
+from framesift.errors import InvalidOptionError, MissingSignalError
 from framesift.run import Run
 from framesift.strategies.base import Strategy
 from framesift.types.budget import Budget
@@ -34,6 +34,11 @@ class Reduction:
     budget: Budget
     compares_question: bool
     """Whether the tokens are compared with the question before the strategy plans."""
+
+    @property
+    def signals(self) -> frozenset[str]:
+        """The signals that the encoder fills for the strategy, and no others."""
+        return self.strategy.required_signals & self.encoder.gives
 
     def check_question(self, question: str | None) -> None:
         """Refuses to plan without the question that the tokens are compared with.
@@ -68,6 +73,7 @@ class Reduction:
         Raises:
             InvalidOptionError: another encoder made them, or they are compared with a question and
                 there is none.
+            MissingSignalError: they were encoded without a signal that the strategy needs.
         """
         self.check_question(question)
         if video.encoded.encoder != self.encoder:
@@ -76,6 +82,12 @@ class Reduction:
                 f"not by {self.encoder.spec!r}; encode the video with this configuration"
             )
         tokens = video.tokens
+        if missing := sorted(self.signals - tokens.signals.present().keys()):
+            raise MissingSignalError(
+                f"strategy {self.strategy.spec!r} needs {', '.join(missing)}, and "
+                f"{video.local.uri!r} was encoded without; encode it with signals=None, or with "
+                "all that the strategy needs"
+            )
         plan = self._plan(tokens, question, run)
         with run.timed("apply"):
             fields = applied(tokens, plan)

@@ -30,6 +30,7 @@ def select_frames(
     selector: Selector,
     count: int,
     question: str | None,
+    also: frozenset[str] | None = frozenset(),
 ) -> SelectedFrames:
     """Returns the selector's choice among the frames at `indices` that can be decoded.
 
@@ -39,10 +40,15 @@ def select_frames(
         selector: picks them.
         count: most frames.
         question: what they should help to answer, for selectors that read it.
+        also: signals that others will read of the tokens that the selector compared, as far as its
+            encoder gives them; None for all.
     """
     compared = None
     if selector.encoder is not None:
-        compared = encode_frames(reader, indices, encoders.create(selector.encoder))
+        encoder, signals = encoders.create(selector.encoder), None
+        if selector.signals is not None and also is not None:
+            signals = selector.signals | (also & encoder.gives)
+        compared = encode_frames(reader, indices, encoder, signals=signals)
     candidates = indices if compared is None else compared.indices
     with reader.run.timed("select"):
         choice = selector.select(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from types import MappingProxyType
@@ -96,21 +96,25 @@ class VisionTransformer(Encoder):
         height, width = (side * -(-DETAIL_PX // side) for side in self._size_px)
         return height, width
 
-    def encode(self, frames: Frames) -> VideoTokens:
-        """Returns the tokens `(T, N, D)` on the CPU, in the dtype of the tower."""
+    def encode(self, frames: Frames, signals: frozenset[str] | None = None) -> VideoTokens:
+        """Returns the tokens `(T, N, D)` on the device of the tower, in its dtype."""
+        wanted = self.wanted(signals)
         images = resized(frames.data, self._size_px)
         batches = np.array_split(images, range(self.batch_size, len(images), self.batch_size))
         where = placed(self.device, self.dtype)
         tower = _load(type(self), self.model, state_of(self.model), self._deepest, *where)
         with alone_with(tower.model):
-            seen = [tower.look(batch, joined=self.heads == "joined") for batch in batches]
-        features, keys, attention = (torch.cat(parts) for parts in zip(*seen, strict=True))
-        density = torch.from_numpy(edge_density(frames.data, self.grid))
+            seen = [tower.look(batch, wanted, joined=self.heads == "joined") for batch in batches]
+        columns = {name: torch.cat([part[name] for part in seen]) for name in seen[0]}
+        features = columns.pop("features")
+        if "edge_density" in wanted:
+            density = torch.from_numpy(edge_density(frames.data, self.grid))
+            columns["edge_density"] = density.to(features.device)
         return VideoTokens(
             features=features,
             grid=self.grid,
             pts_seconds=torch.tensor(frames.pts_seconds),
-            signals=Signals(attention=attention, keys=keys, edge_density=density),
+            signals=Signals(**columns),
         )
 
     @property
@@ -145,21 +149,27 @@ class _LoadedTower:
 
     @torch.no_grad()
     def look(
-        self, images: npt.NDArray[np.uint8], *, joined: bool = False
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns features `(T, N, D)`, keys `(T, N, Dk)` and attention `(T, N)` on the CPU.
+        self, images: npt.NDArray[np.uint8], signals: frozenset[str], *, joined: bool = False
+    ) -> dict[str, Tensor]:
+        """Returns `features` `(T, N, D)` and what is among `signals` of the tower's own.
 
-        With `joined` heads, attention and keys are those of one head over all channels.
+        These are `keys` `(T, N, Dk)` and `attention` `(T, N)`, with `joined` heads those of one
+        head over all channels.
         """
         pixels = torch.tensor(images, device=self.mean.device).permute(0, 3, 1, 2)
         normal = ((pixels / 255 - self.mean) / self.std).to(self.model.dtype)
-        same = self.last_attention is self.feature_attention
-        with (
-            watch(self.feature_attention, self.summary_token, joined=joined) as seen,
-            nullcontext(seen)
-            if same
-            else watch(self.last_attention, self.summary_token, joined=joined) as last,
-        ):
+        sources = {
+            "keys": self.last_attention if joined else self.feature_attention,
+            "attention": self.last_attention,
+        }
+        with ExitStack() as stack:
+            seen = {
+                name: stack.enter_context(
+                    watch(source, self.summary_token, joined=joined, signals=frozenset({name}))
+                )
+                for name, source in sources.items()
+                if name in signals
+            }
             if self.normed:
                 features = self.model(pixel_values=normal).last_hidden_state
             else:
@@ -167,9 +177,8 @@ class _LoadedTower:
                 output = self.model(pixel_values=normal, output_hidden_states=kept)
                 features = output.hidden_states[self.feature_layer]
         first = 0 if self.summary_token is None else self.summary_token + 1
-        everything = features, (last if joined else seen).keys, last.attention
-        features, keys, attention = (rows[:, first:].cpu() for rows in everything)
-        return features, keys, attention
+        found = {"features": features, **{name: getattr(one, name) for name, one in seen.items()}}
+        return {name: rows[:, first:] for name, rows in found.items()}
 
 
 def _read(kind: type[VisionTransformer], model: str, deepest: int) -> Any:

@@ -20,7 +20,7 @@ class Encoder(Part):
     """Turns a window of frames into tokens; windows are independent of one another."""
 
     gives: ClassVar[frozenset[str]] = frozenset()
-    """Names of the signals that `encode` fills."""
+    """Names of the signals that `encode` can fill."""
 
     @classmethod
     def facts(cls) -> dict[str, Any]:
@@ -69,13 +69,38 @@ class Encoder(Part):
         return 0.0, 0.0, 1.0, 1.0
 
     @abstractmethod
-    def encode(self, frames: Frames) -> VideoTokens:
+    def encode(self, frames: Frames, signals: frozenset[str] | None = None) -> VideoTokens:
         """Returns the tokens `(T, N, D)` of a window of at least one frame.
 
+        Features and signals stay on the device that the encoder computes on, times are on the CPU.
         With `frames_per_step` above 1, `T` counts steps, each at the time of its first frame, with
         those of all its frames in `step_seconds`; the last frame is repeated where it has no
         partner.
+
+        Args:
+            frames: what to look at.
+            signals: names of the signals to fill, since each costs time; None for all that it
+                `gives`. The features are the same whatever is asked for.
+
+        Raises:
+            MissingSignalError: it does not give one of `signals`.
         """
+
+    def wanted(self, signals: frozenset[str] | None) -> frozenset[str]:
+        """Returns the signals that a call of `encode` fills, all that it `gives` for None.
+
+        Raises:
+            MissingSignalError: it does not give one of them.
+        """
+        if signals is None:
+            return self.gives
+        if unknown := sorted(signals - self.gives):
+            raise MissingSignalError(
+                f"encoder {self.spec!r} does not give {', '.join(unknown)}; it gives "
+                f"{', '.join(sorted(self.gives)) or 'no signals'}; ask for those, or for none of "
+                "them with an empty set"
+            )
+        return signals
 
     def asked(self, tokens: VideoTokens, question: str) -> VideoTokens:
         """Returns the tokens of a whole video with the signal `question_similarity`.

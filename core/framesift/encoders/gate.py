@@ -56,6 +56,8 @@ class Gate:
     encoder: Encoder
     similarity: float | None
     """Least similarity of all patches at which a step is left out; None encodes every step."""
+    signals: frozenset[str] | None = None
+    """What the encoder fills besides the features; None for all that it gives."""
     steps_encoded: int = 0
     _look: _Look | None = None
     _tokens: VideoTokens | None = None
@@ -76,7 +78,7 @@ class Gate:
         """
         step = self.encoder.frames_per_step
         wanted = np.flatnonzero(np.repeat(differing, step)[: len(frames)])
-        new = self.encoder.encode(frames[wanted]) if len(wanted) else None
+        new = self.encoder.encode(frames[wanted], self.signals) if len(wanted) else None
         if new is None or len(wanted) < len(frames):
             parts = [part for part in (self._tokens, new) if part is not None]
             pool = VideoTokens.gather(parts, sum(part.frame_count for part in parts))
@@ -100,7 +102,7 @@ def _looks(frames: Frames, step: int) -> list[_Look]:
     """Returns what each time step looks like; the last one repeats its frame where one lacks."""
     images = resized(frames.data, (SIDE_PX, SIDE_PX))
     describe = registry.create("handcrafted", grid_size=GRID, patch_px=SIDE_PX // GRID)
-    descriptors = describe.encode(replace(frames, data=images)).features.float()
+    descriptors = describe.encode(replace(frames, data=images), frozenset()).features.float()
     colors = torch.from_numpy(np.stack([_mean_colors(image) for image in images]))
     last = len(frames) - 1
     steps = [[min(i + k, last) for k in range(step)] for i in range(0, len(frames), step)]

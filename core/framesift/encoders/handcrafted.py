@@ -78,23 +78,25 @@ class Handcrafted(Encoder):
         side = max(self.grid_size * self.patch_px, DETAIL_PX)
         return side, side
 
-    def encode(self, frames: Frames) -> VideoTokens:
-        """Returns the tokens `(T, N, 32)`, float16."""
+    def encode(self, frames: Frames, signals: frozenset[str] | None = None) -> VideoTokens:
+        """Returns the tokens `(T, N, 32)`, float16, with the wanted `signals`."""
+        wanted = self.wanted(signals)
         side = self.grid_size * self.patch_px
         images = resized(frames.data, (side, side))
         cells = [_cells(image, self.grid_size) for image in images]
         described = np.stack([_describe(each) for each in cells])
-        away = np.stack([contrast(each[..., :3]) for each in cells])
         phase = described @ _directions(described.shape[-1])
         waves = np.concatenate([np.cos(phase), np.sin(phase)], axis=-1) / np.sqrt(WAVES)
+        found: dict[str, Array] = {}
+        if "edge_density" in wanted:
+            found["edge_density"] = edge_density(frames.data, self.grid)
+        if "contrast" in wanted:
+            found["contrast"] = np.stack([contrast(each[..., :3]) for each in cells])
         return VideoTokens(
             features=torch.from_numpy(waves.astype(np.float16)),
             grid=self.grid,
             pts_seconds=torch.tensor(frames.pts_seconds),
-            signals=Signals(
-                edge_density=torch.from_numpy(edge_density(frames.data, self.grid)),
-                contrast=torch.from_numpy(away),
-            ),
+            signals=Signals(**{name: torch.from_numpy(value) for name, value in found.items()}),
         )
 
 

@@ -18,6 +18,8 @@ from torch import Tensor
 from framesift.errors import ModelError
 from framesift.hf.attention import listening
 
+READS: Final = frozenset({"attention", "keys"})
+"""The signals that a watched layer can give."""
 SCORES: Final = 1 << 22
 """Attention weights of one picture that are held at once: 16 MB."""
 
@@ -30,6 +32,8 @@ class WatchedLayer:
     summary: int | None
     joined: bool = False
     """Whether all heads count as one over all channels, instead of their average."""
+    signals: frozenset[str] = READS
+    """What is wanted of `attention` and `keys`; the other one is not computed."""
     _attention: list[Tensor] = field(default_factory=list)
     _keys: list[Tensor] = field(default_factory=list)
 
@@ -49,9 +53,15 @@ class WatchedLayer:
     @torch.no_grad()
     def note(self, query: Tensor, key: Tensor, mask: Tensor | None, scale: float) -> None:
         """Keeps what one call of the layer attends to; queries and keys are `(B, heads, L, Dk)`."""
+        if "keys" in self.signals and not self.joined:
+            self._keys.append(key.mean(1))
         if self.joined:
             query, key = (each.transpose(1, 2).flatten(2)[:, None] for each in (query, key))
             mask, scale = None if mask is None else mask[:, :1], query.shape[-1] ** -0.5
+            if "keys" in self.signals:
+                self._keys.append(key[:, 0])
+        if "attention" not in self.signals:
+            return
         if mask is not None:
             mask = mask.expand(len(query), -1, -1, -1)
         rows = [
@@ -59,7 +69,6 @@ class WatchedLayer:
             for i in range(len(query))
         ]
         self._attention.append(torch.stack(rows))
-        self._keys.append(key.mean(1))
 
     def _joined(self, parts: list[Tensor]) -> Tensor:
         lengths = sorted({part.shape[1] for part in parts})
@@ -74,7 +83,11 @@ class WatchedLayer:
 
 @contextmanager
 def watch(
-    module: Any, summary: int | None = None, *, joined: bool = False
+    module: Any,
+    summary: int | None = None,
+    *,
+    joined: bool = False,
+    signals: frozenset[str] = READS,
 ) -> Iterator[WatchedLayer]:
     """Gives what the attention `module` of a vision tower does in the forward passes within.
 
@@ -85,8 +98,12 @@ def watch(
         module: the attention module of one layer, such as `tower.encoder.layers[-2].self_attn`.
         summary: position of the token that sums up the picture (CLS), None without one.
         joined: whether all heads count as one over all channels, instead of their average.
+        signals: which of `attention` and `keys` are read; without either, nothing is switched.
     """
-    seen = WatchedLayer(module=module, summary=summary, joined=joined)
+    seen = WatchedLayer(module=module, summary=summary, joined=joined, signals=signals & READS)
+    if not seen.signals:
+        yield seen
+        return
     with listening(module.config, lambda other: [seen] if other is module else []):
         yield seen
 

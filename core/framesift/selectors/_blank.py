@@ -9,6 +9,8 @@ from torch import Tensor
 
 from framesift.types.tokens import VideoTokens
 
+SIGNALS: Final = frozenset({"contrast", "edge_density"})
+"""What tells blank frames from others."""
 LEVELS: Final = 6.5
 """Levels of 256 by which a blank picture may depart from its colour, by compression or grain."""
 STROKES: Final = 0.01

@@ -38,6 +38,8 @@ class Selector(Part):
 
     encoder: ClassVar[str | None] = None
     """Encoder whose tokens the rule compares; None where the times alone decide."""
+    signals: ClassVar[frozenset[str] | None] = None
+    """Signals of those tokens that the rule reads; None for all that the encoder gives."""
 
     def select(
         self,

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from framesift.run import stoppable
 from framesift.selectors import _difference
-from framesift.selectors._blank import REASON, clarity, content_and_blank
+from framesift.selectors._blank import REASON, SIGNALS, clarity, content_and_blank
 from framesift.selectors.base import Selection, Selector
 from framesift.types.clock import span
 from framesift.types.options import Fraction
@@ -49,6 +49,7 @@ class Keyframes(Selector):
 
     summary: ClassVar[str] = "distinct content covered under an exact count"
     encoder: ClassVar[str | None] = "handcrafted"
+    signals: ClassVar[frozenset[str] | None] = SIGNALS
 
     distinct: Fraction = 0.012
     """Share of the picture that must change to make a frame distinct; less is enough in a video

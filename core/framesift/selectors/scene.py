@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from framesift.selectors import _difference
-from framesift.selectors._blank import REASON, content_and_blank
+from framesift.selectors._blank import REASON, SIGNALS, content_and_blank
 from framesift.selectors.base import Selection, Selector
 from framesift.types.clock import span
 from framesift.types.tokens import VideoTokens
@@ -28,6 +28,7 @@ class Scene(Selector):
 
     summary: ClassVar[str] = "the middle frame of each scene between the strongest cuts"
     encoder: ClassVar[str | None] = "handcrafted"
+    signals: ClassVar[frozenset[str] | None] = SIGNALS
 
     def choose(
         self, pts_seconds: Tensor, tokens: VideoTokens | None, count: int, question: str | None

@@ -57,7 +57,7 @@ def select_pictures(
         encoder = encoders.create(chosen_by.encoder)
         pixels = np.stack([_pixels(picture, encoder.input_px) for picture in pictures])
         frames = Frames(data=pixels, pts_seconds=times, indices=times.astype(np.int64))
-        tokens = encoder.encode(frames)
+        tokens = encoder.encode(frames, chosen_by.signals)
     chosen = chosen_by.select(torch.from_numpy(times), tokens, count, query or None)
     return set(chosen.indices)
 

@@ -8,6 +8,7 @@ import torch
 
 from framesift.encoders import registry
 from framesift.encoders.base import Encoder
+from framesift.errors import MissingSignalError
 from framesift.testing._suite import PartPromises
 from framesift.testing.rounding import STEPS, assert_near
 from framesift.testing.samples import random_frames
@@ -25,6 +26,26 @@ def assert_same(first: VideoTokens, second: VideoTokens, *, steps: int = 0) -> N
     assert signals.keys() == others.keys()
     for name, value in signals.items():
         assert_near(value, others[name], steps=steps)
+
+
+def check_signals_by_need(encoder: Encoder, frames: Frames) -> None:
+    """Passes where signals and features do not depend, to the bit, on which signals are wanted."""
+    whole = encoder.encode(frames)
+    everything = whole.signals.present()
+    for names in [frozenset[str](), *({name} for name in everything), encoder.gives]:
+        tokens = encoder.encode(frames, frozenset(names))
+        found = tokens.signals.present()
+        assert found.keys() == names, f"asked for {sorted(names)}, got {sorted(found)}"
+        assert torch.equal(tokens.features, whole.features), f"other features with {sorted(names)}"
+        for name, value in found.items():
+            assert torch.equal(value, everything[name]), f"{name} alone is not what all give"
+
+
+def check_unknown_signal(encoder: Encoder, frames: Frames) -> None:
+    """Passes where a signal that the encoder does not give is named and refused."""
+    with pytest.raises(MissingSignalError, match="no_such_signal") as error:
+        encoder.encode(frames, frozenset({"no_such_signal"}))
+    assert "\n" not in str(error.value)
 
 
 class EncoderContract(PartPromises):
@@ -80,6 +101,17 @@ class EncoderContract(PartPromises):
         if "attention" in signals:
             assert signals["attention"].min() >= 0
             assert signals["attention"].sum(-1).max() <= 1 + 1e-5, "shares of more than the whole"
+
+    def test_signals_that_are_asked_for_are_those_of_all(self, encoder: Encoder) -> None:
+        """A call fills the signals that it is asked for, equal to those of asking for all.
+
+        The features are the same whatever is asked for.
+        """
+        check_signals_by_need(encoder, random_frames())
+
+    def test_a_signal_that_it_does_not_give_is_refused(self, encoder: Encoder) -> None:
+        """A wrong name is refused in a line that names it."""
+        check_unknown_signal(encoder, random_frames(1))
 
     def test_the_same_frames_give_the_same_tokens_to_the_bit(self, encoder: Encoder) -> None:
         """Encoding twice gives equal tokens."""

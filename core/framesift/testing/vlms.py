@@ -15,6 +15,7 @@ from framesift.hf.question import word_embeddings
 from framesift.testing._suite import PartPromises
 from framesift.testing._vlm_case import FRAMES, QUESTION, VLMCase
 from framesift.testing._vlm_prompts import PromptPromises
+from framesift.testing.encoders import check_signals_by_need, check_unknown_signal
 from framesift.testing.rounding import assert_near
 from framesift.testing.samples import compressed
 from framesift.testing.tiny_vlms import TinyVLM
@@ -154,6 +155,11 @@ class VLMContract(PromptPromises, _TinyModels, PartPromises):
         assert signals["attention"].std() > 0
         assert encoder.spec == case.vlm.spec
         assert not tokens.features.requires_grad
+
+    def test_its_encoder_gives_the_signals_that_are_asked_for(self, case: VLMCase) -> None:
+        """Signals and features are the same, to the bit, whichever signals are asked for."""
+        check_signals_by_need(case.encoder, case.frames)
+        check_unknown_signal(case.encoder, case.frames)
 
     def test_its_encoder_tells_tokens_that_are_near_to_a_question(self, case: VLMCase) -> None:
         """`question_similarity` is within [-1, 1], and another question gives other values."""

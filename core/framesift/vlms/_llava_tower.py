@@ -16,7 +16,7 @@ from framesift.errors import ModelError
 from framesift.hf.preparation import Preparation
 from framesift.hf.probe import watch
 from framesift.types.video import VideoInfo
-from framesift.vlms._tower import Tower
+from framesift.vlms._tower import Tower, among
 
 SUMMARY: Final = {"clip_vision_model": 0, "siglip_vision_model": None}
 """Place of the summary token in the towers that are understood, None for those without."""
@@ -78,22 +78,26 @@ class LlavaTower(Tower):
         """Returns the part of frames `(T, H, W, 3)` that is left after cropping or padding."""
         return self.preparation.cut(images)
 
-    def look(self, pixels: Tensor) -> dict[str, Tensor]:
-        """Returns what the tower gives for frames `(T, 3, H, W)`."""
+    def look(self, pixels: Tensor, signals: frozenset[str]) -> dict[str, Tensor]:
+        """Returns what the tower gives for frames `(T, 3, H, W)`, of the signals what is wanted."""
         hf, config = self.vlm.hf, self.vlm.config
         summary = SUMMARY[config.vision_config.model_type]
         layer = config.vision_feature_layer
         chosen = [layer] if isinstance(layer, int) else list(layer)
-        with watch(_attention_of(hf.base_model.vision_tower, chosen[-1]), summary) as seen:
+        source = _attention_of(hf.base_model.vision_tower, chosen[-1])
+        with watch(source, summary, signals=signals) as seen:
             features, hidden = self.run(pixels)
         skip = 0 if summary is None else 1
-        before = torch.cat([hidden[index][:, skip:] for index in chosen], dim=-1)
-        return {
-            "features": features,
-            "attention": self.pooled(seen.attention[:, skip:, None])[..., 0],
-            "keys": self.pooled(seen.keys[:, skip:]),
-            "pre_projector": self.pooled(before),
-        }
+
+        def before() -> Tensor:
+            return torch.cat([hidden[index][:, skip:] for index in chosen], dim=-1)
+
+        return {"features": features} | among(
+            signals,
+            attention=lambda: self.pooled(seen.attention[:, skip:, None])[..., 0],
+            keys=lambda: self.pooled(seen.keys[:, skip:]),
+            pre_projector=lambda: self.pooled(before()),
+        )
 
     @property
     def _patches(self) -> int:

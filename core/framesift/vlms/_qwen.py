@@ -19,6 +19,7 @@ from framesift.types.compressed import CompressedVideo
 from framesift.types.options import Count
 from framesift.types.video import VideoInfo
 from framesift.vlms._family import FamilyTower, FamilyVLM
+from framesift.vlms._tower import among
 from framesift.vlms.layout import TEXT, Layout
 
 UNEVEN_SECONDS: Final = 2e-3
@@ -61,7 +62,7 @@ class QwenTower(FamilyTower):
         """Returns the encoder whose grid has the proportions of a video."""
         return replace(self, picture_px=(info.height_px, info.width_px))
 
-    def look(self, pixels: Tensor) -> dict[str, Tensor]:
+    def look(self, pixels: Tensor, signals: frozenset[str]) -> dict[str, Tensor]:
         """Returns what the tower gives for frames `(T, 3, H, W)`, a row for every two of them."""
         vision, base = self.vlm.config.vision_config, self.vlm.hf.base_model
         merge = vision.spatial_merge_size
@@ -69,28 +70,29 @@ class QwenTower(FamilyTower):
             pixels, patch=vision.patch_size, merge=merge, together=vision.temporal_patch_size
         )
         steps, rows, columns = shape
-        with watch(base.visual.blocks[self.vlm.watched_layer].attn) as seen:
+        with watch(base.visual.blocks[self.vlm.watched_layer].attn, signals=signals) as seen:
             out = base.get_video_features(
                 pixel_values_videos=patches,
                 video_grid_thw=torch.tensor([shape], device=pixels.device),
                 return_dict=True,
             )
-        order = self.vlm.token_order(rows // merge, columns // merge).to(pixels.device)
 
         def pooled(values: Tensor) -> Tensor:
+            order = self.vlm.token_order(rows // merge, columns // merge).to(pixels.device)
             tokens = values.reshape(steps, len(order), merge**2, -1).mean(2)
             return torch.empty_like(tokens).index_copy_(1, order, tokens)
 
-        signals = {
-            "features": torch.cat(list(out.pooler_output)).unflatten(0, (steps, -1)),
-            "attention": pooled(seen.attention)[..., 0],
-            "keys": pooled(seen.keys),
-            "pre_projector": pooled(out.last_hidden_state),
-        }
+        features = torch.cat(list(out.pooler_output)).unflatten(0, (steps, -1))
+        found = {"features": features} | among(
+            signals,
+            attention=lambda: pooled(seen.attention)[..., 0],
+            keys=lambda: pooled(seen.keys),
+            pre_projector=lambda: pooled(out.last_hidden_state),
+        )
         if deep := getattr(out, "deepstack_features", None):
             layers = torch.stack([torch.cat(list(layer)) for layer in deep], dim=1)
-            signals["layers"] = layers.unflatten(0, (steps, -1))
-        return signals
+            found["layers"] = layers.unflatten(0, (steps, -1))
+        return found
 
     @property
     def _factor(self) -> int:

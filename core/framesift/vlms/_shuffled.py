@@ -12,6 +12,7 @@ from framesift.errors import ModelError
 from framesift.hf.probe import watch
 from framesift.hf.tower_checkpoint import pair
 from framesift.vlms._family import FamilyTower
+from framesift.vlms._tower import among
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,16 +57,16 @@ class ShuffledTower(FamilyTower):
             )
         return rows // self.side, columns // self.side
 
-    def look(self, pixels: Tensor) -> dict[str, Tensor]:
-        """Returns what the tower gives for frames `(T, 3, H, W)`."""
-        with watch(self.layer, self.summary_token) as seen:
+    def look(self, pixels: Tensor, signals: frozenset[str]) -> dict[str, Tensor]:
+        """Returns what the tower gives for frames `(T, 3, H, W)`, of the signals what is wanted."""
+        with watch(self.layer, self.summary_token, signals=signals) as seen:
             features, before = self.run(pixels)
-        return {
-            "features": features,
-            "attention": self._pooled(seen.attention[..., None])[..., 0],
-            "keys": self._pooled(seen.keys),
-            "pre_projector": self._pooled(before),
-        }
+        return {"features": features} | among(
+            signals,
+            attention=lambda: self._pooled(seen.attention[..., None])[..., 0],
+            keys=lambda: self._pooled(seen.keys),
+            pre_projector=lambda: self._pooled(before),
+        )
 
     @property
     def _patches(self) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -66,11 +67,11 @@ class Tower(Encoder):
         """Returns RGB frames `(T, H, W, 3)` as the tower takes them, float32 `(T, 3, h, w)`."""
 
     @abstractmethod
-    def look(self, pixels: Tensor) -> dict[str, Tensor]:
+    def look(self, pixels: Tensor, signals: frozenset[str]) -> dict[str, Tensor]:
         """Returns what the tower gives for frames `(T, 3, H, W)`, a row for each time step.
 
-        These are `features`, `attention`, `keys`, `pre_projector`, and `layers` where deeper layers
-        of the LLM take tokens.
+        These are `features`, those of `attention`, `keys` and `pre_projector` that are among
+        `signals`, and `layers` where deeper layers of the LLM take tokens.
         """
 
     def covered(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -78,8 +79,9 @@ class Tower(Encoder):
         return images
 
     @torch.no_grad()
-    def encode(self, frames: Frames) -> VideoTokens:
-        """Returns the tokens `(T, N, D)` on the CPU, in the dtype of the model."""
+    def encode(self, frames: Frames, signals: frozenset[str] | None = None) -> VideoTokens:
+        """Returns the tokens `(T, N, D)` on the device of the model, in its dtype."""
+        wanted = self.wanted(signals)
         step, hf = self.frames_per_step, self.vlm.hf
         missing = -len(frames) % step
         images = frames.data
@@ -90,18 +92,20 @@ class Tower(Encoder):
             with in_one_line(self.vlm.model, doing="run"):
                 pixels = self.pixels(images[start : start + step * self.batch_size])
                 with alone_with(hf):
-                    outputs = self.look(pixels.to(hf.device, hf.dtype))
-            parts.append({name: value.cpu() for name, value in outputs.items()})
+                    parts.append(self.look(pixels.to(hf.device, hf.dtype), wanted))
         columns = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-        density = edge_density(self.covered(images), self.grid)
-        density = density.reshape(len(images) // step, step, -1).mean(1)
+        features = columns.pop("features")
+        if "edge_density" in wanted:
+            density = edge_density(self.covered(images), self.grid)
+            density = density.reshape(len(images) // step, step, -1).mean(1)
+            columns["edge_density"] = torch.from_numpy(density).to(features.device)
         return VideoTokens(
-            features=columns.pop("features"),
+            features=features,
             grid=self.grid,
             pts_seconds=torch.tensor(frames.pts_seconds[::step]),
             step_seconds=torch.from_numpy(frames.step_seconds(step)) if step > 1 else None,
             layers=columns.pop("layers", None),
-            signals=Signals(edge_density=torch.from_numpy(density), **columns),
+            signals=Signals(**columns),
         )
 
     @torch.no_grad()
@@ -126,3 +130,8 @@ class Tower(Encoder):
     @cached_property
     def _common_word(self) -> Tensor:
         return common_word(self.vlm.hf)
+
+
+def among(signals: frozenset[str], **makers: Callable[[], Tensor]) -> dict[str, Tensor]:
+    """Returns what `makers` make for the names that are among `signals`; no other one is called."""
+    return {name: make() for name, make in makers.items() if name in signals}

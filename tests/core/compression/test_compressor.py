@@ -69,9 +69,12 @@ def test_max_frames_bounds_what_is_encoded(clip, selector):
 def test_frames_that_a_selector_saw_are_not_encoded_again(clip, monkeypatch):
     seen = []
     encode = Handcrafted.encode
-    monkeypatch.setattr(
-        Handcrafted, "encode", lambda self, frames: seen.append(len(frames)) or encode(self, frames)
-    )
+
+    def counted(self, frames, signals=None):
+        seen.append(len(frames))
+        return encode(self, frames, signals)
+
+    monkeypatch.setattr(Handcrafted, "encode", counted)
     VideoCompressor(selector="keyframes", max_frames=3, fps=2).compress(clip)
     assert sum(seen) == 12
 

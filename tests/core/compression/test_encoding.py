@@ -2,7 +2,9 @@ import pytest
 import torch
 
 from framesift.compression.compressor import VideoCompressor
-from framesift.errors import InvalidOptionError
+from framesift.encoders import handcrafted
+from framesift.encoders.handcrafted import Handcrafted
+from framesift.errors import InvalidOptionError, MissingSignalError
 from framesift.sources.base import open_video
 
 CLIP = "synthetic://mixed?seconds=4&width=320&height=180"
@@ -35,3 +37,59 @@ def test_what_one_plan_took_is_not_in_the_report_of_the_next(encoded):
 def test_tokens_of_another_encoder_are_refused(encoded):
     with pytest.raises(InvalidOptionError, match="made by 'handcrafted', not by 'clip"):
         VideoCompressor(encoder="clip:model=somewhere").reduce(encoded)
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """The sets of signals that the handcrafted encoder is asked for."""
+    seen, encode = [], Handcrafted.encode
+
+    def noted(self, frames, signals=None):
+        seen.append(signals)
+        return encode(self, frames, signals)
+
+    monkeypatch.setattr(Handcrafted, "encode", noted)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("options", "signals"),
+    [
+        ({"strategy": "temporal"}, {frozenset()}),
+        ({"strategy": "protect-edges"}, {frozenset({"edge_density"})}),
+        ({"strategy": "chain:stages=[protect-edges | random]"}, {frozenset({"edge_density"})}),
+        ({"max_frames": 2}, {frozenset({"contrast", "edge_density"})}),
+        ({"max_frames": 2, "selector": "uniform"}, {frozenset()}),
+    ],
+)
+def test_a_compression_asks_for_the_signals_that_it_reads(asked, options, signals):
+    VideoCompressor(**options).compress(CLIP)
+    assert set(asked) == signals
+
+
+def test_no_strokes_are_counted_where_nobody_reads_them(monkeypatch):
+    monkeypatch.setattr(handcrafted, "edge_density", None)
+    monkeypatch.setattr(handcrafted, "contrast", None)
+    assert len(VideoCompressor(keep=0.5).compress(CLIP).tokens) == 392
+
+
+def test_an_encoding_fills_all_signals_or_those_that_are_named(asked):
+    sift = VideoCompressor(strategy="protect-edges")
+    whole = sift.encode(CLIP)
+    assert whole.tokens.signals.present().keys() == {"edge_density", "contrast"}
+    some = sift.encode(CLIP, signals={"edge_density"})
+    assert some.tokens.signals.present().keys() == {"edge_density"}
+    assert torch.equal(sift.reduce(some).plan.src, sift.reduce(whole).plan.src)
+    assert sift.encode(CLIP, signals=[]).tokens.signals.present() == {}
+    assert sift.encode(CLIP, signals="contrast").tokens.signals.present().keys() == {"contrast"}
+
+
+def test_a_signal_that_was_not_encoded_is_named():
+    sift = VideoCompressor(strategy="protect-edges")
+    with pytest.raises(MissingSignalError, match=r"needs edge_density.*encoded without"):
+        sift.reduce(sift.encode(CLIP, signals={"contrast"}))
+
+
+def test_an_unknown_signal_is_refused_before_anything_is_fetched():
+    with pytest.raises(MissingSignalError, match=r"does not give beauty; it gives contrast"):
+        VideoCompressor().encode("https://no.such.host.invalid/a.mp4", signals={"beauty"})

@@ -49,7 +49,7 @@ class Pairs(Encoder):
     def fitted(self, info):
         return replace(self, columns=info.width_px // info.height_px)
 
-    def encode(self, frames):
+    def encode(self, frames, signals=None):
         assert frames.data.shape[1:3] == self.input_px
         missing = -len(frames) % self.step
         data = np.concatenate([frames.data, frames.data[-1:].repeat(missing, axis=0)])

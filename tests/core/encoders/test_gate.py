@@ -34,7 +34,7 @@ class Counting(Encoder):
     def frames_per_step(self):
         return self.step
 
-    def encode(self, frames):
+    def encode(self, frames, signals=None):
         self.batches.append(frames.indices.tolist())
         numbers = torch.from_numpy(frames.indices[:: self.step]).float()
         if self.step == 2:

@@ -291,3 +291,27 @@ def test_a_layer_that_did_not_run_is_named(towers):
         pass
     with pytest.raises(ModelError, match="CLIPAttention saw no picture"):
         _ = seen.keys
+
+
+@pytest.mark.parametrize("joined", [False, True])
+@pytest.mark.parametrize("name", ["attention", "keys"])
+def test_one_of_both_is_read_alone(name, joined):
+    model, pixels = clip().eval(), torch.rand(2, 3, 64, 64)
+    module = model.encoder.layers[-1].self_attn
+    with watch(module, 0, joined=joined) as both, torch.no_grad():
+        model(pixels)
+    with watch(module, 0, joined=joined, signals=frozenset({name})) as one, torch.no_grad():
+        model(pixels)
+    assert torch.equal(getattr(one, name), getattr(both, name))
+    (other,) = {"attention", "keys"} - {name}
+    with pytest.raises(ModelError, match="no picture"):
+        getattr(one, other)
+
+
+def test_nothing_is_switched_where_nothing_is_read():
+    model = clip().eval()
+    module = model.encoder.layers[-1].self_attn
+    with watch(module, 0, signals=frozenset({"edge_density"})):
+        assert module.config._attn_implementation != attention.NAME
+    with watch(module, 0, signals=frozenset({"keys", "edge_density"})):
+        assert module.config._attn_implementation == attention.NAME

@@ -25,7 +25,8 @@ class Gray(Encoder):
     grid: ClassVar[tuple[int, int]] = (2, 2)
     input_px: ClassVar[tuple[int, int]] = (64, 64)
 
-    def encode(self, frames):
+    def encode(self, frames, signals=None):
+        wanted = self.wanted(signals)
         gray = torch.from_numpy(frames.data.astype(np.float32)).mean(-1)
         cells = torch.nn.functional.adaptive_avg_pool2d(gray, (2, 2)).flatten(1)
         features = torch.stack([cells, 256 - cells], dim=-1)
@@ -33,7 +34,7 @@ class Gray(Encoder):
             features=features,
             grid=(2, 2),
             pts_seconds=torch.tensor(frames.pts_seconds),
-            signals=self.signals(cells),
+            signals=self.signals(cells) if wanted else Signals(),
         )
 
     def signals(self, cells):
@@ -46,15 +47,15 @@ class Unsigned(Gray):
 
 
 class Counting(Gray):
-    def encode(self, frames):
-        tokens = super().encode(frames)
+    def encode(self, frames, signals=None):
+        tokens = super().encode(frames, signals)
         tokens.features.add_(torch.arange(float(len(frames)))[:, None, None])
         return tokens
 
 
 class Upside(Gray):
-    def encode(self, frames):
-        tokens = super().encode(frames)
+    def encode(self, frames, signals=None):
+        tokens = super().encode(frames, signals)
         tokens.features.copy_(tokens.features.flip(1))
         return tokens
 

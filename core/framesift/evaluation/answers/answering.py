@@ -137,7 +137,9 @@ def _answered(
 ) -> Iterator[list[Answered]]:
     if not chosen:
         return
-    encoded = VideoCompressor(vlm=model, fps=video.fps).encode(video.uri)
+    needed = [create_strategy(way.strategy).required_signals for way in chosen]
+    signals = frozenset().union(*needed) & model.encoder.gives
+    encoded = VideoCompressor(vlm=model, fps=video.fps).encode(video.uri, signals=signals)
     for way in chosen:
         replies = _replies(model, encoded, video.questions, way)
         seconds = None
