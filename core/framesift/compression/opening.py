@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Final
@@ -12,7 +12,8 @@ from typing import Annotated, Final
 from PIL.Image import Image
 from pydantic import Field
 
-from framesift.decoders.base import Decoder, FrameIndex
+from framesift.decoders.ahead import ReadAhead
+from framesift.decoders.base import WINDOW, Decoder, FrameIndex
 from framesift.decoders.sampling import ascending, at_fps, at_times
 from framesift.decoders.stills import WithStills, picture_file
 from framesift.errors import InvalidOptionError, UnsupportedSourceError
@@ -44,6 +45,8 @@ class FrameReader:
     local: LocalVideo
     decoder: Decoder
     run: Run
+    threads: ExitStack = field(default_factory=ExitStack, repr=False, compare=False)
+    """Ends what decodes ahead, before the file may be removed."""
 
     @property
     def path(self) -> Path:
@@ -87,14 +90,43 @@ class FrameReader:
             max_side_px: longest side to scale them down to; None for the display size.
         """
         with progress_bar("decode", total=len(indices)) as bar:
-            for window in self.frames(indices, self.size_px(max_side_px)):
+            for window in self._decoded(indices, self.size_px(max_side_px)):
                 yield window
                 bar.update(len(window))
 
     def frames(
         self, indices: Sequence[int], size_px: tuple[int, int] | None = None
     ) -> Iterator[Frames]:
-        """Yields the frames at ascending positions that can be decoded, a window at a time."""
+        """Yields the frames at ascending positions that can be decoded, a window at a time.
+
+        More than one window is decoded in a thread, ahead of whoever works on the one before. Then
+        stages overlap: `decode` is what decoding took, `wait` what of it nothing else was done in.
+        """
+        if len(indices) <= WINDOW:
+            yield from self._decoded(indices, size_px)
+            return
+        run, ahead = self.run, self._ahead(indices, size_px)
+        try:
+            while True:
+                with run.timed("wait"):
+                    window = next(ahead, None)
+                if window is None:
+                    return
+                yield window
+                del window
+        finally:
+            ahead.close()
+            run.seconds["decode"] = run.seconds.get("decode", 0.0) + ahead.seconds
+
+    def _ahead(self, indices: Sequence[int], size_px: tuple[int, int] | None) -> ReadAhead[Frames]:
+        path, decode = self.path, self.decoder.decode
+        ahead = ReadAhead(
+            lambda warn: decode(path, indices, size_px=size_px, warn=warn), warn=self.run.warn
+        )
+        self.threads.callback(ahead.close)
+        return ahead
+
+    def _decoded(self, indices: Sequence[int], size_px: tuple[int, int] | None) -> Iterator[Frames]:
         windows = iter(self.decoder.decode(self.path, indices, size_px=size_px, warn=self.run.warn))
         while True:
             with self.run.timed("decode"):
@@ -117,7 +149,8 @@ class Opener:
         with opened(video, self.limits, run) as local:
             for line in local.warnings:
                 run.warn(line)
-            yield FrameReader(local=local, decoder=self.decoder, run=run)
+            with ExitStack() as threads:
+                yield FrameReader(local=local, decoder=self.decoder, run=run, threads=threads)
 
     def frames(
         self,

@@ -6,7 +6,7 @@ import logging
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice, pairwise
+from itertools import islice, pairwise, takewhile
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from framesift.decoders._boundary import reading
+from framesift.decoders.ahead import has_reader
 from framesift.errors import CorruptVideoError, InvalidOptionError
 from framesift.registry import Part
 from framesift.types.frames import Frames
@@ -24,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 MOST_STAY_SECONDS: Final = 86_400.0
 """Longest that a last picture is believed to stay, whatever a file or a site says."""
+WINDOW: Final = 16
+"""Frames that are held at once, unless a caller says otherwise."""
 WINDOW_BYTES: Final = 2**28
 """Most bytes of the pictures of one window, unless a single one has more."""
 
@@ -90,7 +93,7 @@ class Decoder(Part):
         indices: Sequence[int],
         *,
         size_px: tuple[int, int] | None = None,
-        window: int = 16,
+        window: int = WINDOW,
         warn: Warn | None = None,
     ) -> Iterator[Frames]:
         """Yields the frames at ascending `indices` (in presentation order), a window at a time.
@@ -111,7 +114,7 @@ class Decoder(Part):
         with reading(path):
             index = self.scan(path)
             _check_request(len(index.pts_seconds), indices, size_px, window)
-            pictures = self.pictures(path, indices, size_px)
+            pictures = takewhile(lambda _: has_reader(), self.pictures(path, indices, size_px))
             fitting = max(1, WINDOW_BYTES // (3 * index.info.width_px * index.info.height_px))
             while len(frames := _gathered(index, pictures, min(window, fitting))):
                 missing.difference_update(frames.indices.tolist())

@@ -17,6 +17,7 @@ from av.video.stream import VideoStream
 
 from framesift.decoders import _container
 from framesift.decoders._timeline import Timeline
+from framesift.decoders.ahead import has_reader
 
 Picture = TypeVar("Picture")
 
@@ -116,5 +117,5 @@ def pick(
         if position in wanted and position > latest:
             latest = position
             yield position, picture
-        if position >= last:
+        if position >= last or not has_reader():
             return

@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 
 from framesift.decoders._boundary import check_pixels, reading
 from framesift.decoders._moving import shown_seconds
-from framesift.decoders.base import Decoder, FrameIndex
+from framesift.decoders.base import WINDOW, Decoder, FrameIndex
 from framesift.disk import temporary
 from framesift.errors import CorruptVideoError, FramesiftError, VideoTooLargeError
 from framesift.types.frames import Frames
@@ -53,7 +53,7 @@ class WithStills(Decoder):
         indices: Sequence[int],
         *,
         size_px: tuple[int, int] | None = None,
-        window: int = 16,
+        window: int = WINDOW,
         warn: Warn | None = None,
     ) -> Iterator[Frames]:
         """Yields the frames at `indices`, of a still its only one; pictures come one by one."""

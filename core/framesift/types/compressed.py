@@ -68,7 +68,10 @@ class CompressionReport(BaseModel):
         description="Part (x0, y0, x1, y1) of the picture that the grid covers, relative.",
     )
     tokens_per_frame_kept: list[int] = Field(description="Tokens kept of each sampled frame.")
-    seconds: dict[str, float] = Field(description="Seconds per stage: fetch, decode, encode, ...")
+    seconds: dict[str, float] = Field(
+        description="Seconds per stage: fetch, decode, encode, ... Decoding that runs ahead "
+        "overlaps with the other stages; `wait` is what the encoder waited for it."
+    )
     warnings: list[str] = Field(default_factory=list)
     versions: dict[str, str] = Field(default_factory=dict)
 
