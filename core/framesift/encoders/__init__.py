@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from framesift.encoders.base import Encoder
 
 registry: Registry[Encoder] = Registry(
-    __name__, "framesift.encoders.base.Encoder", frozenset({"base", "edges", "gate"})
+    __name__,
+    "framesift.encoders.base.Encoder",
+    frozenset({"base", "edges", "gate", "still", "units"}),
 )
 sys.modules[__name__].__class__ = RegistryPackage

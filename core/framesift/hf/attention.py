@@ -1,8 +1,8 @@
-"""Listeners of attention: they get the queries and keys that go into the fast kernel.
+"""Listeners of attention and borrowers: what goes into the fast kernel is read, or replaced.
 
-There is one switch for all listeners. It is counted, so that a model has its own attention function
-back when the last of them has gone. Each listener gets the calls of its own context only, so that
-threads which share a model do not see one another's.
+There is one switch for all of them. It is counted, so that a model has its own attention function
+back when the last of them has gone. Each gets the calls of its own context only, so that threads
+which share a model do not see one another's.
 """
 
 from __future__ import annotations
@@ -34,6 +34,30 @@ Listeners = Callable[[Any], Iterable[Listener]]
 """Returns the listeners of an attention module."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AttentionCall:
+    """One call of an attention module without a mask, for a borrower to answer."""
+
+    module: Any
+    query: Tensor
+    """`(B, heads, q, Dk)`."""
+    key: Tensor
+    """`(B, heads, kv, Dk)`."""
+    value: Tensor
+    """`(B, heads, kv, Dv)`."""
+    compute: Callable[[Tensor, Tensor, Tensor], Tensor]
+    """Returns the attention of queries, keys and values of any such shapes, `(B, q, heads, Dv)`."""
+    note: Callable[[Tensor, Tensor], None] | None
+    """Gives queries and keys to the module's listeners; None where there are none."""
+
+
+class Borrower(Protocol):
+    """Answers attention with other keys and values than those of the call."""
+
+    def attend(self, call: AttentionCall) -> Tensor:
+        """Returns what the module attends to, `(B, q, heads, Dv)`, for the queries of the call."""
+
+
 @dataclass(slots=True, eq=False)
 class _Switched:
     """A configuration whose attention function is ours at present."""
@@ -47,6 +71,7 @@ class _Switched:
 _lock: Final = Lock()
 _switched: Final[dict[int, _Switched]] = {}
 _listening: ContextVar[tuple[Listeners, ...]] = ContextVar("framesift_listening", default=())
+_borrowing: ContextVar[Borrower | None] = ContextVar("framesift_borrowing", default=None)
 
 
 @contextmanager
@@ -56,16 +81,26 @@ def listening(config: Any, listeners: Listeners) -> Iterator[None]:
     The modules compute by `sdpa` there, also where `config` names another function; it has its own
     setting back after the last listener.
     """
-    _register()
     token = _listening.set((*_listening.get(), listeners))
     try:
-        _switch(config)
-        try:
+        with _switched_to_ours(config):
             yield
-        finally:
-            _switch_back(config)
     finally:
         _listening.reset(token)
+
+
+@contextmanager
+def borrowing(config: Any, borrower: Borrower) -> Iterator[None]:
+    """Lets `borrower` answer the attention modules of `config` within the block.
+
+    They must pass no mask. Listeners of a module get what the borrower gives them.
+    """
+    token = _borrowing.set(borrower)
+    try:
+        with _switched_to_ours(config):
+            yield
+    finally:
+        _borrowing.reset(token)
 
 
 def own_attention(config: Any) -> str | None:
@@ -74,6 +109,16 @@ def own_attention(config: Any) -> str | None:
         entry = _switched.get(id(config))
         own: str | None = config._attn_implementation if entry is None else entry.before
         return own
+
+
+@contextmanager
+def _switched_to_ours(config: Any) -> Iterator[None]:
+    _register()
+    _switch(config)
+    try:
+        yield
+    finally:
+        _switch_back(config)
 
 
 def _switch(config: Any) -> None:
@@ -113,13 +158,33 @@ def _register() -> None:
         **options: Any,
     ) -> tuple[Tensor, None]:
         scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-        for listeners in _listening.get():
-            for listener in listeners(module):
-                listener.note(query, key, attention_mask, scale)
-        result: tuple[Tensor, None] = sdpa(
-            module, query, key, value, attention_mask, scaling=scaling, **options
-        )
-        return result
+        heard = [each for listeners in _listening.get() for each in listeners(module)]
+
+        def note(query: Tensor, key: Tensor, mask: Tensor | None = None) -> None:
+            for listener in heard:
+                listener.note(query, key, mask, scale)
+
+        def compute(
+            query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None
+        ) -> Tensor:
+            result: Tensor = sdpa(module, query, key, value, mask, scaling=scaling, **options)[0]
+            return result
+
+        borrower = _borrowing.get()
+        if borrower is not None:
+            if attention_mask is not None:
+                raise ValueError(f"{type(module).__name__} passes a mask, which cannot be borrowed")
+            call = AttentionCall(
+                module=module,
+                query=query,
+                key=key,
+                value=value,
+                compute=compute,
+                note=note if heard else None,
+            )
+            return borrower.attend(call), None
+        note(query, key, attention_mask)
+        return compute(query, key, value, attention_mask), None
 
     transformers.AttentionInterface.register(NAME, attend)
     transformers.AttentionMaskInterface.register(NAME, masks.sdpa_mask)
