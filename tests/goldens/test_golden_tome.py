@@ -17,7 +17,7 @@ def groups(plan):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("keep", [0.04, 0.3, 0.5, 0.9])
 def test_pairs_are_merged_as_in_the_transcription(kind, keep, monkeypatch):
-    monkeypatch.setattr(module, "AT_ONCE", 100)
+    monkeypatch.setattr(module, "AT_ONCE", (100, 100))
     tokens = video(kind, frames=5, height=3, width=5)
     budget = round(keep * tokens.count)
     expected = tome(tokens.features.double().flatten(0, 1).numpy(), budget)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from framesift.run import report_progress, stoppable
-from framesift.strategies._pairwise import cosines
+from framesift.strategies import _ops
+from framesift.strategies._pairwise import rounded_, unit
 from framesift.strategies.base import Strategy
 from framesift.types.options import Count
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens
 
-AT_ONCE = 2**21
-"""Similarities held at once, 16 MiB of them."""
+AT_ONCE = 2**26, 2**24
+"""Similarities held at once on an accelerator and on the CPU, whose caches are small."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,49 +56,95 @@ class ToMe(Strategy):
         return frozenset({"keys"} if self.metric == "keys" else ())
 
     def least_multiplications(self, frames: int, patches: int, channels: int, budget: int) -> float:
-        """Returns those of the first round, half of each run against the other, at double width."""
+        """Returns those of the first round, half of each run against the other half."""
         run = min(frames, self.frames) * patches
-        return 2.0 * frames * patches * run / 4 * channels
+        return frames * patches * run / 4 * channels
 
     def decide(self, tokens: VideoTokens, budget: int, question: str | None) -> TokenPlan:
         """Returns the plan of `budget` means."""
         metric = tokens.signals.keys if self.metric == "keys" else tokens.features
         assert metric is not None
-        points, live = metric.flatten(0, 1), tokens.live.flatten().nonzero().flatten()
-        runs = min(-(-tokens.frame_count // self.frames), budget)
+        points, place = metric.flatten(0, 1), _live_places(tokens)
+        count = min(-(-tokens.frame_count // self.frames), budget)
+        sizes, targets = _parts(len(place), count), _parts(budget, count)
+        ends = list(accumulate(sizes))
+        at_once = max(1, AT_ONCE[points.device.type == "cpu"] // -(-(max(sizes) ** 2) // 4))
         group = torch.full((tokens.count,), -1, dtype=torch.long, device=points.device)
-        made = 0
-        for run, share in enumerate(stoppable(torch.arange(budget).tensor_split(runs))):
-            places = live.tensor_split(runs)[run]
-            group[places] = made + _matched(points[places], len(share))
-            made += len(share)
+        for at in stoppable(range(0, count, at_once)):
+            some = slice(at, at + at_once)
+            own = place[ends[at] - sizes[at] : ends[some][-1]]
+            made = _matched(points, own, sizes[some], targets[some])
+            group[own] = made + sum(targets[:at])
         return TokenPlan.merge(group, tokens_per_frame=tokens.tokens_per_frame)
 
 
-def _matched(points: Tensor, count: int) -> Tensor:
-    """Returns the group of each of the `points` `(n, D)` once `count` groups are left, `(n,)`."""
-    group = torch.arange(len(points), device=points.device)
-    while (left := int(group.max()) + 1) > count:
-        report_progress("plan", len(points) - left, len(points) - count, "token")
-        means = _means(points, group, left)
-        best, partner = _nearest(means[::2], means[1::2])
-        merged = torch.argsort(best, descending=True, stable=True)
-        merged = merged[: min(left - count, left // 2)]
-        target = torch.arange(left, device=points.device)
-        target[2 * merged] = 2 * partner[merged] + 1
-        group = target[group].unique(return_inverse=True)[1]
+def _live_places(tokens: VideoTokens) -> Tensor:
+    """Returns the tokens that take part, int64 ascending."""
+    if tokens.mask is None:
+        return torch.arange(tokens.count, device=tokens.features.device)
+    return tokens.live.flatten().nonzero().flatten()
+
+
+def _parts(total: int, count: int) -> list[int]:
+    """Returns `total` split into `count` parts that differ by at most 1, larger ones first."""
+    return [total // count + (part < total % count) for part in range(count)]
+
+
+def _matched(points: Tensor, place: Tensor, sizes: Sequence[int], targets: Sequence[int]) -> Tensor:
+    """Returns the group of each token once every run has come to its target, `(V,)`.
+
+    Args:
+        points: what is compared, `(T * N, D)`.
+        place: the tokens of the runs, one run after the other `(V,)`.
+        sizes: tokens of each run; they sum up to `V`.
+        targets: groups that are left of each run.
+    """
+    left, group = list(sizes), torch.arange(len(place), device=place.device)
+    sums = points[place].float()
+    while left != targets:
+        report_progress("plan", len(place) - sum(left), len(place) - sum(targets), "token")
+        fewer = [min(own - goal, own // 2) for own, goal in zip(left, targets, strict=True)]
+        target = _pairs(sums, left, fewer)
+        kept = target == torch.arange(len(target), device=target.device)
+        number = (kept.cumsum(0) - 1)[target]
+        group = number[group]
+        left = [own - less for own, less in zip(left, fewer, strict=True)]
+        sums = _sums(sums, number, sum(left))
     return group
 
 
-def _means(points: Tensor, group: Tensor, count: int) -> Tensor:
-    """Returns the mean of each group, float64 `(count, D)`, summed in a fixed order."""
+def _pairs(sums: Tensor, left: Sequence[int], fewer: Sequence[int]) -> Tensor:
+    """Returns the token that each one is merged into, itself where it is not, `(V,)`.
+
+    Args:
+        sums: of the tokens that each stands for, float32 `(V, D)`, one run after the other.
+        left: tokens of each run.
+        fewer: pairs that are merged in each run.
+    """
+    device, longest = sums.device, max(left)
+    lengths = torch.tensor(left, device=device)[:, None]
+    starts = lengths.cumsum(0) - lengths
+    slots = torch.arange(longest, device=device)
+    at = starts + torch.minimum(slots, lengths - 1)
+    units = unit(sums)
+    units = units[at] if min(left) < longest else units.view(len(left), longest, -1)
+    alike = rounded_(units[:, ::2] @ units[:, 1::2].mT)
+    if min(left) < longest:
+        outside = slots >= lengths
+        alike.masked_fill_(outside[:, None, 1::2], _ops.NEVER)
+        alike.masked_fill_(outside[:, ::2, None], _ops.NEVER)
+    best, partner = alike.max(2)
+    order = best.argsort(dim=1, descending=True, stable=True)
+    merges = slots[: best.shape[1]] < torch.tensor(fewer, device=device)[:, None]
+    first = starts + 2 * order
+    second = starts + 2 * partner.gather(1, order) + 1
+    target = torch.arange(len(sums) + 1, device=device)
+    # What does not merge writes to one place more than there are, which is then cut off.
+    return target.scatter_(0, first.where(merges, len(sums)).flatten(), second.flatten())[:-1]
+
+
+def _sums(sums: Tensor, group: Tensor, count: int) -> Tensor:
+    """Returns the sum of each group, float32 `(count, D)`, added up in a fixed order."""
     order = torch.argsort(group, stable=True)
     lengths = torch.bincount(group, minlength=count)
-    return torch.segment_reduce(points.double()[order], "mean", lengths=lengths, axis=0)
-
-
-def _nearest(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns the largest cosine of each row of `a` to one of `b`, and the first that has it."""
-    blocks = a.split(max(1, AT_ONCE // len(b)))
-    best = [cosines(block, b).max(1) for block in stoppable(blocks)]
-    return torch.cat([each.values for each in best]), torch.cat([each.indices for each in best])
+    return torch.segment_reduce(sums[order], "sum", lengths=lengths, axis=0)
