@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
@@ -16,7 +17,6 @@ from framesift.encoders.base import Encoder
 from framesift.encoders.still import ChangedUnits, Units
 from framesift.hf.attention import borrowing
 from framesift.hf.borrowing import KeptKeys, PackedFrames
-from framesift.hf.model_use import alone_with
 from framesift.types.frames import Frames
 from framesift.types.tokens import VideoTokens
 
@@ -42,7 +42,7 @@ class UnitEncoder(Encoder):
     How a family joins in: it says how its frames are cut into units (`units`), and writes `look_at`
     with the modules of its model, called one after the other on hidden states that are packed to
     one row. What the units do not encode is lent by `hf.borrowing.KeptKeys`, which answers the
-    attention of `tower` while `look_at` (and `look`, when all units are encoded) runs.
+    tower's attention while `look_at` (and `look`, when all units are encoded) runs.
     """
 
     batch_size: int
@@ -51,7 +51,11 @@ class UnitEncoder(Encoder):
     @property
     @abstractmethod
     def tower(self) -> Any:
-        """The module of the tower, whose `config` names its attention function."""
+        """The module of the loaded tower, whose `config` names its attention function."""
+
+    @abstractmethod
+    def running(self) -> AbstractContextManager[None]:
+        """Keeps other threads from the loaded model within the block."""
 
     @abstractmethod
     def units(self, size_px: tuple[int, int]) -> Units:
@@ -59,9 +63,9 @@ class UnitEncoder(Encoder):
 
     @abstractmethod
     def prepared(self, frames: Frames) -> Tensor:
-        """Returns frames as the tower takes them, float32 `(T * frames_per_step, 3, H, W)`.
+        """Returns frames as the tower takes them, on its device, float32 `(T * S, 3, H, W)`.
 
-        Where the last step lacks frames, its last one is repeated.
+        `S` frames make a step; where the last one lacks some, its last frame is repeated.
         """
 
     @property
@@ -74,7 +78,7 @@ class UnitEncoder(Encoder):
         """Returns `features`, `signals` and `layers` of whole frames by name, each `(T, N, ...)`.
 
         Args:
-            pixels: some steps of what `prepared` gave.
+            pixels: some steps of what `prepared` gave, in the dtype of the tower.
             signals: those that are wanted.
         """
 
@@ -136,7 +140,7 @@ class StillUnits:
         """Begins a video, with the arguments of `still_encoder`."""
         self._encoder: Final = encoder
         self._gate: Final = gate
-        self._signals: Final = encoder.gives if signals is None else signals
+        self._signals: Final = encoder.wanted(signals)
         self._keys: Final = KeptKeys(encoder.windows)
         self._changed: ChangedUnits | None = None
         self._last: dict[str, Tensor] = {}
@@ -153,9 +157,9 @@ class StillUnits:
             )
         levels = torch.tensor(encoder.levels, device=pixels.device)[:, None, None]
         encoded = self._changed.changed(pixels * levels).cpu()
-        steps = pixels.unflatten(0, (-1, encoder.frames_per_step))
+        steps = pixels.to(encoder.tower.dtype).unflatten(0, (-1, encoder.frames_per_step))
         parts = []
-        with alone_with(encoder.tower):
+        with encoder.running():
             for part in _passes(encoded, encoder.batch_size):
                 parts.append(self._pass(steps[part], encoded[part], self._changed.units))
         columns = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
@@ -222,7 +226,7 @@ class StillFrames:
         encoded = self._changed.changed(levels)
         differing = encoded.any(1)
         wanted = np.flatnonzero(differing.repeat_interleave(step)[: len(frames)].numpy())
-        new = self._encoder.encode(frames[wanted]) if len(wanted) else None
+        new = self._encoder.encode(frames[wanted], self._signals) if len(wanted) else None
         if new is None or len(wanted) < len(frames):
             parts = [part for part in (self._last, new) if part is not None]
             pool = VideoTokens.gather(parts, sum(part.frame_count for part in parts))

@@ -77,6 +77,8 @@ class PackedFrames:
         row = np.full(encoded.shape, -1)
         row.ravel()[flat] = np.arange(len(flat))
         self._row: Final = row
+        self.row: Final = torch.from_numpy(row)
+        """The packed row of each place of each frame, int64 `(T, L)` on the CPU; -1 without one."""
         latest = np.maximum.accumulate(row, axis=0)
         self.borrows_earlier: Final = bool((latest[0] < 0).any())
         if self.borrows_earlier and first:

@@ -82,6 +82,14 @@ class FramePixels:
         return (frames.float() - mean) / std
 
     @property
+    def levels(self) -> tuple[float, ...]:
+        """How many levels of 256 make 1 in what `pixels` gives, for each of the three colours."""
+        one = 1 / self._scale
+        if not self.settings.get("do_normalize", True):
+            return (one,) * 3
+        return tuple(std * one for std in self.settings["image_std"])
+
+    @property
     def _scale(self) -> float:
         if not self.settings.get("do_rescale", True):
             return 1.0

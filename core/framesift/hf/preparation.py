@@ -80,6 +80,11 @@ class Preparation(ABC):
     def pixels(self, images: Pixels) -> Tensor:
         """Returns RGB pixels `(T, H, W, 3)` as the tower takes them, float32 `(T, 3, h, w)`."""
 
+    @property
+    @abstractmethod
+    def levels(self) -> tuple[float, ...]:
+        """How many levels of 256 make 1 in what `pixels` gives, for each of the three colours."""
+
     def cut(self, images: Pixels) -> Pixels:
         """Returns the part of `images` `(T, H, W, 3)` that the tower sees, black where padded."""
         height, width = images.shape[1:3]
@@ -115,6 +120,11 @@ class ImagePreparation(Preparation):
         pixels: Tensor = prepared["pixel_values"]
         return pixels
 
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """How many levels of 256 make 1 in what `pixels` gives, for each of the three colours."""
+        return FramePixels(settings=self.processor.to_dict(), resample=-1).levels
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoPreparation(Preparation):
@@ -143,6 +153,11 @@ class VideoPreparation(Preparation):
                 "its crop_size must be at most its size; correct the preprocessor files"
             )
         return cls(geometry=geometry, frames=frames)
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """How many levels of 256 make 1 in what `pixels` gives, for each of the three colours."""
+        return self.frames.levels
 
     def pixels(self, images: Pixels) -> Tensor:
         """Returns RGB pixels `(T, H, W, 3)` as the tower takes them, float32 `(T, 3, h, w)`."""

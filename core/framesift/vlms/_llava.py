@@ -14,6 +14,7 @@ from framesift.errors import ModelError
 from framesift.hf.preparation import ImagePreparation, Preparation
 from framesift.types.compressed import CompressedVideo
 from framesift.vlms._llava_tower import LlavaTower
+from framesift.vlms._llava_units import Side, Taps, TokenRows
 from framesift.vlms.base import VLM, Block
 
 
@@ -33,6 +34,16 @@ class ImageTower(LlavaTower):
     def pooled(self, values: Tensor) -> Tensor:
         """Returns `values` as they are."""
         return values
+
+    @property
+    def taps(self) -> Taps:
+        """Every patch is a token."""
+        return Taps(side=Side.squares(self._patches, 1))
+
+    def projected(self, before: Tensor, at: TokenRows) -> Tensor:
+        """Returns the features `(U, D)` of patches."""
+        features: Tensor = self.vlm.hf.base_model.multi_modal_projector(at.mixed(before))
+        return features
 
     def run(self, pixels: Tensor) -> tuple[Tensor, Any]:
         """Returns the features `(T, N, D)` of `(T, 3, H, W)`, and the tower's hidden states."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
@@ -12,10 +13,14 @@ import torch
 from torch import Tensor
 
 from framesift.encoders.edges import DETAIL_PX
+from framesift.encoders.still import Units
+from framesift.encoders.units import UnitEncoder
 from framesift.errors import ModelError
+from framesift.hf.borrowing import PackedFrames
 from framesift.hf.preparation import Preparation
-from framesift.hf.probe import watch
+from framesift.hf.probe import WatchedLayer, watch
 from framesift.types.video import VideoInfo
+from framesift.vlms._llava_units import Taps, TokenRows, hidden_states
 from framesift.vlms._tower import Tower, among
 
 SUMMARY: Final = {"clip_vision_model": 0, "siglip_vision_model": None}
@@ -23,7 +28,7 @@ SUMMARY: Final = {"clip_vision_model": 0, "siglip_vision_model": None}
 
 
 @dataclass(frozen=True, kw_only=True)
-class LlavaTower(Tower):
+class LlavaTower(Tower, UnitEncoder):
     """A tower that is watched in the layer that gives the features.
 
     `attention` comes from the summary token where the tower has one, else it is received on
@@ -80,17 +85,12 @@ class LlavaTower(Tower):
 
     def look(self, pixels: Tensor, signals: frozenset[str]) -> dict[str, Tensor]:
         """Returns what the tower gives for frames `(T, 3, H, W)`, of the signals what is wanted."""
-        hf, config = self.vlm.hf, self.vlm.config
-        summary = SUMMARY[config.vision_config.model_type]
-        layer = config.vision_feature_layer
-        chosen = [layer] if isinstance(layer, int) else list(layer)
-        source = _attention_of(hf.base_model.vision_tower, chosen[-1])
-        with watch(source, summary, signals=signals) as seen:
+        with self._watched(signals) as seen:
             features, hidden = self.run(pixels)
-        skip = 0 if summary is None else 1
+        skip = self._skipped
 
         def before() -> Tensor:
-            return torch.cat([hidden[index][:, skip:] for index in chosen], dim=-1)
+            return torch.cat([hidden[index][:, skip:] for index in self._chosen], dim=-1)
 
         return {"features": features} | among(
             signals,
@@ -98,6 +98,73 @@ class LlavaTower(Tower):
             keys=lambda: self.pooled(seen.keys[:, skip:]),
             pre_projector=lambda: self.pooled(before()),
         )
+
+    @property
+    @abstractmethod
+    def taps(self) -> Taps:
+        """Of which patches each token is made."""
+
+    @abstractmethod
+    def projected(self, before: Tensor, at: TokenRows) -> Tensor:
+        """Returns the features `(U, D)` of tokens.
+
+        Args:
+            before: what is projected, of encoded places of the tower, `(P, C)`.
+            at: which of them make each token.
+        """
+
+    @property
+    def tower(self) -> Any:
+        """The vision tower in transformers."""
+        return self.vlm.hf.base_model.vision_tower
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """How many levels of 256 make 1 in normalized pixels, for each colour."""
+        return self.preparation.levels
+
+    def units(self, size_px: tuple[int, int]) -> Units:
+        """Returns which patches, of frames of the tower's size, become which token."""
+        return self.taps.units(self._patches, self.vlm.config.vision_config.patch_size)
+
+    def places(self, encoded: Tensor, units: Units) -> Tensor:
+        """Returns the places of the tower that tokens need, with that of the summary token."""
+        patches = units.patches(encoded)
+        return torch.nn.functional.pad(patches, (self._skipped, 0), value=True)
+
+    def look_at(
+        self, pixels: Tensor, encoded: Tensor, packing: PackedFrames, signals: frozenset[str]
+    ) -> dict[str, Tensor]:
+        """Returns what `look` does, of the encoded tokens alone."""
+        skip, chosen = self._skipped, self._chosen
+        with self._watched(signals) as seen:
+            hidden = hidden_states(self.tower, pixels, packing, chosen)
+        before = torch.cat([hidden[layer] for layer in chosen], dim=-1)
+        at = self.taps.at(packing.row[:, skip:], encoded, before.device)
+        which = encoded.to(before.device)
+        return {"features": self.projected(before, at)} | among(
+            signals,
+            attention=lambda: self.pooled(seen.attention[:, skip:, None])[which][:, 0],
+            keys=lambda: self.pooled(seen.keys[:, skip:])[which],
+            pre_projector=lambda: at.mixed(before),
+        )
+
+    def _watched(self, signals: frozenset[str]) -> AbstractContextManager[WatchedLayer]:
+        layer = self._chosen[-1]
+        source = self.tower.encoder.layers[layer if layer < 0 else layer - 1].self_attn
+        summary = SUMMARY[self.vlm.config.vision_config.model_type]
+        return watch(source, summary, signals=signals)
+
+    @property
+    def _chosen(self) -> list[int]:
+        """Whose hidden states are projected, side by side; the attention is that of the last."""
+        layer = self.vlm.config.vision_feature_layer
+        return [layer] if isinstance(layer, int) else list(layer)
+
+    @property
+    def _skipped(self) -> int:
+        """Places before the first patch: one for a summary token."""
+        return 0 if SUMMARY[self.vlm.config.vision_config.model_type] is None else 1
 
     @property
     def _patches(self) -> int:
@@ -109,8 +176,3 @@ class LlavaTower(Tower):
             )
         patches: int = vision.image_size // vision.patch_size
         return patches
-
-
-def _attention_of(tower: Any, layer: int) -> Any:
-    """Returns the attention module of the layer that gives `hidden_states[layer]`."""
-    return tower.encoder.layers[layer if layer < 0 else layer - 1].self_attn

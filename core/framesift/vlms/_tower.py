@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -82,22 +83,34 @@ class Tower(Encoder):
     def encode(self, frames: Frames, signals: frozenset[str] | None = None) -> VideoTokens:
         """Returns the tokens `(T, N, D)` on the device of the model, in its dtype."""
         wanted = self.wanted(signals)
-        step, hf = self.frames_per_step, self.vlm.hf
-        missing = -len(frames) % step
-        images = frames.data
-        if missing:
-            images = np.concatenate([images, images[-1:].repeat(missing, axis=0)])
-        parts = []
-        for start in range(0, len(images), step * self.batch_size):
+        images, together = self._whole(frames), self.frames_per_step * self.batch_size
+        parts, hf = [], self.vlm.hf
+        for start in range(0, len(images), together):
             with in_one_line(self.vlm.model, doing="run"):
-                pixels = self.pixels(images[start : start + step * self.batch_size])
+                pixels = self.pixels(images[start : start + together])
                 with alone_with(hf):
                     parts.append(self.look(pixels.to(hf.device, hf.dtype), wanted))
         columns = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-        features = columns.pop("features")
-        if "edge_density" in wanted:
-            density = edge_density(self.covered(images), self.grid)
-            density = density.reshape(len(images) // step, step, -1).mean(1)
+        return self.tokens(frames, columns, wanted)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Keeps other threads from the model; what it raises is in one line."""
+        with in_one_line(self.vlm.model, doing="run"), alone_with(self.vlm.hf):
+            yield
+
+    def prepared(self, frames: Frames) -> Tensor:
+        """Returns frames on the device of the tower, float32 `(T * frames_per_step, 3, h, w)`."""
+        return self.pixels(self._whole(frames)).to(self.vlm.hf.device)
+
+    def tokens(
+        self, frames: Frames, columns: dict[str, Tensor], signals: frozenset[str]
+    ) -> VideoTokens:
+        """Returns the tokens of frames from what `look` gave for them, with the `edge_density`."""
+        step, features = self.frames_per_step, columns.pop("features")
+        if "edge_density" in signals:
+            density = edge_density(self.covered(self._whole(frames)), self.grid)
+            density = density.reshape(len(features), step, -1).mean(1)
             columns["edge_density"] = torch.from_numpy(density).to(features.device)
         return VideoTokens(
             features=features,
@@ -107,6 +120,12 @@ class Tower(Encoder):
             layers=columns.pop("layers", None),
             signals=Signals(**columns),
         )
+
+    def _whole(self, frames: Frames) -> npt.NDArray[np.uint8]:
+        """Returns the pictures of whole steps; the last one is repeated where some are missing."""
+        images = frames.data
+        missing = -len(images) % self.frames_per_step
+        return np.concatenate([images, images[-1:].repeat(missing, 0)]) if missing else images
 
     @torch.no_grad()
     def question_similarity(self, tokens: VideoTokens, question: str) -> Tensor:

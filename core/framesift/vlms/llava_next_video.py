@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from framesift.vlms._llava_units import Side, Taps, TokenRows
 from framesift.vlms._video import PooledVideo, VideoTower, averaged
 
 
@@ -35,6 +36,16 @@ class _NextVideoTower(VideoTower):
     def pooled_grid(self, patches: int) -> tuple[int, int]:
         side = patches // self.vlm.config.spatial_pool_stride
         return side, side
+
+    @property
+    def taps(self) -> Taps:
+        return Taps(side=Side.squares(self._patches, self.vlm.config.spatial_pool_stride))
+
+    def projected(self, before: Tensor, at: TokenRows) -> Tensor:
+        model = self.vlm.hf.base_model
+        # Each token's patches are a picture of its own for the model's pooling.
+        features: Tensor = model.multi_modal_projector(model.vision_resampler(at.gathered(before)))
+        return features[:, 0]
 
     def pooled(self, values: Tensor) -> Tensor:
         return averaged(values, self._patches, self.vlm.config.spatial_pool_stride)

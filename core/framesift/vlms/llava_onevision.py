@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from framesift.vlms._llava_units import Side, Taps, TokenRows
 from framesift.vlms._video import PooledVideo, VideoTower, in_raster, on_grid
 
 
@@ -42,6 +43,13 @@ class _OneVisionTower(VideoTower):
     def pooled_grid(self, patches: int) -> tuple[int, int]:
         side = -(-patches // 2)
         return side, side
+
+    @property
+    def taps(self) -> Taps:
+        return Taps(side=Side.interpolated(self._patches, self.grid[0]))
+
+    def projected(self, before: Tensor, at: TokenRows) -> Tensor:
+        return at.mixed(self.vlm.hf.base_model.multi_modal_projector(before))
 
     def pooled(self, values: Tensor) -> Tensor:
         pictures = on_grid(values.float(), self._patches)
