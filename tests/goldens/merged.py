@@ -12,7 +12,8 @@ def assert_merged(plan, tokens, expected):
         sorted(found, key=_key), sorted(expected, key=_key), strict=True
     ):
         assert sorted(inputs) == sorted(inputs_there)
-        np.testing.assert_allclose(value, value_there, rtol=1e-9, atol=1e-12)
+        # Weights are float32.
+        np.testing.assert_allclose(value, value_there, rtol=1e-5, atol=1e-6)
 
 
 def _held(plan):

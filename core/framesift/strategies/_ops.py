@@ -18,28 +18,50 @@ def top(values: Tensor, allowed: Tensor, count: int) -> Tensor:
 
     All are one-dimensional; fewer come where fewer are allowed. The host waits for no device.
     """
-    ranked = values if values.dtype == torch.float64 else values.float()
-    order = torch.argsort(ranked.nan_to_num(nan=-torch.inf), descending=True, stable=True)
-    order = order[torch.argsort((~allowed[order]).byte(), stable=True)][:count]
+    order = ranking(values, allowed)[:count]
     return torch.zeros_like(allowed).index_fill_(0, order, True) & allowed
 
 
-def keep_mask(tokens: VideoTokens, mask: Tensor) -> TokenPlan:
-    """Returns the plan that keeps the tokens of a bool mask `(T * N,)` or `(T, N)`."""
-    return TokenPlan.keep(
-        mask.flatten().cpu().nonzero().flatten(),
-        num_in=tokens.count,
-        tokens_per_frame=tokens.tokens_per_frame,
-    )
+def ranking(values: Tensor, allowed: Tensor) -> Tensor:
+    """Returns all places `(n,)`, the allowed ones first, from the highest value to the lowest.
+
+    Earlier ones come first on ties. The host waits for no device.
+    """
+    exact = values.dtype in (torch.float64, torch.int64)
+    ranked = values if exact else values.float().nan_to_num(nan=-torch.inf)
+    order = torch.argsort(ranked, descending=True, stable=True)
+    return order[torch.argsort((~allowed[order]).byte(), stable=True)]
+
+
+def keep_mask(tokens: VideoTokens, mask: Tensor, count: int | None = None) -> TokenPlan:
+    """Returns the plan that keeps the tokens of a bool mask `(T * N,)` or `(T, N)`.
+
+    Args:
+        tokens: what is planned for.
+        mask: the tokens to keep.
+        count: how many these are, where that is known: then the host waits for no device.
+    """
+    flat = mask.flatten()
+    if count is None:
+        places = flat.nonzero().flatten()
+    else:
+        places = torch.argsort((~flat).byte(), stable=True)[:count]
+    return keep(tokens, places)
+
+
+def keep(tokens: VideoTokens, places: Tensor) -> TokenPlan:
+    """Returns the plan that keeps the tokens at `places`, int64 `(M,)`, as they are."""
+    return TokenPlan.keep(places, num_in=tokens.count, tokens_per_frame=tokens.tokens_per_frame)
 
 
 def beside(plan: TokenPlan, kept: Tensor) -> TokenPlan:
     """Returns `plan` with an output more for each token of a bool mask `kept`, unchanged."""
-    more = kept.flatten().nonzero().flatten().cpu()
+    more = kept.flatten().nonzero().flatten()
+    rows = torch.arange(plan.num_out, plan.num_out + len(more), device=more.device)
     return TokenPlan.from_entries(
-        dst=torch.cat([plan.dst, plan.num_out + torch.arange(len(more))]),
+        dst=torch.cat([plan.dst, rows]),
         src=torch.cat([plan.src, more]),
-        weight=torch.cat([plan.weight, torch.ones(len(more), dtype=torch.float64)]),
+        weight=torch.cat([plan.weight, torch.ones_like(more, dtype=plan.weight.dtype)]),
         num_in=plan.num_in,
         num_out=plan.num_out + len(more),
         tokens_per_frame=plan.tokens_per_frame,

@@ -116,7 +116,9 @@ class Strategy(Part):
                 f"{', '.join(present) or 'no signals'}; use {giver}"
             )
         tokens.check_finite()
-        budget = min(budget, tokens.live_count)
+        live_count = tokens.live_count
+        if budget >= live_count:
+            return _ops.keep_mask(tokens, tokens.live, live_count)
         report_progress("plan", 0, None, "step")
         if tokens.features.device.type == "cpu":
             frames, _, channels = tokens.features.shape
@@ -152,7 +154,7 @@ class Strategy(Part):
 
     @abstractmethod
     def decide(self, tokens: VideoTokens, budget: int, question: str | None) -> TokenPlan:
-        """Returns the plan for a valid `budget`, at most the number of live tokens."""
+        """Returns the plan for a valid `budget`, below the number of live tokens."""
 
     def decide_beside(
         self, kept: Tensor, tokens: VideoTokens, budget: int, question: str | None
@@ -168,7 +170,7 @@ class Strategy(Part):
         """
         reserved = int(kept.sum())
         if reserved == budget:
-            return _ops.keep_mask(tokens, kept)
+            return _ops.keep_mask(tokens, kept, budget)
         rest = replace(tokens, mask=tokens.live & ~kept)
         return _ops.beside(self.decide(rest, budget - reserved, question), kept)
 
@@ -186,7 +188,7 @@ class ScoreStrategy(Strategy):
     def decide(self, tokens: VideoTokens, budget: int, question: str | None) -> TokenPlan:
         """Returns the plan that keeps the `budget` live tokens of highest score."""
         scores, live = self.score(tokens, budget).flatten(), tokens.live.flatten()
-        return _ops.keep_mask(tokens, _ops.top(scores, live, budget))
+        return _ops.keep(tokens, _ops.ranking(scores, live)[:budget])
 
     def decide_beside(
         self, kept: Tensor, tokens: VideoTokens, budget: int, question: str | None
@@ -196,7 +198,7 @@ class ScoreStrategy(Strategy):
         rest = _ops.top(
             self.score(tokens, budget).flatten(), live & ~kept, budget - int(kept.sum())
         )
-        return _ops.keep_mask(tokens, kept | rest)
+        return _ops.keep_mask(tokens, kept | rest, budget)
 
 
 def create_strategy(spec: str | Strategy, **options: Any) -> Strategy:

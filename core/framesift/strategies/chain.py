@@ -95,6 +95,5 @@ def _on_outputs(stage: TokenPlan, plan: TokenPlan) -> TokenPlan:
 
 
 def _inverse(places: Tensor, total: int) -> Tensor:
-    numbers = torch.full((total,), -1, dtype=torch.long)
-    numbers[places] = torch.arange(len(places))
-    return numbers
+    numbers = torch.full((total,), -1, dtype=torch.long, device=places.device)
+    return numbers.index_copy_(0, places, torch.arange(len(places), device=places.device))

@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from framesift.strategies.base import Strategy
 from framesift.testing._suite import Made
 from framesift.testing.samples import random_tokens
+from framesift.testing.stand_in import on_stand_in, stand_in
 from framesift.types.budget import Budget
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import Signals, VideoTokens
@@ -203,7 +204,8 @@ class PlanPromises(Made):
             for row in range(plan.num_out):
                 own = plan.dst == row
                 frames = seconds[plan.src[own] // video.tokens_per_frame]
-                mean = (plan.weight[own] * frames).sum() / plan.weight[own].sum()
+                weight = plan.weight[own].double()
+                mean = (weight * frames).sum() / weight.sum()
                 assert abs(float(output_times[row] - mean)) < 1e-9, f"output {row}"
             declared = f"is_merging={strategy.is_merging}, yet the plan"
             assert plan.is_pruning or strategy.is_merging, f"{declared} merges"
@@ -220,6 +222,19 @@ class PlanPromises(Made):
             other = strategy.plan(tokens, 60)
             assert_same(plan, other, "another last bit of a division gives another plan")
 
+    def test_plan_on_a_device_equals_plan_on_the_cpu(self, strategy: Strategy) -> None:
+        """A device without float64 gives the CPU's plan, and gets no tensor of the host."""
+        tokens = random_tokens(16)
+        mask = torch.rand(16, 16, generator=torch.Generator().manual_seed(4)) < 0.8
+        for given in (tokens, replace(tokens, mask=mask)):
+            plan = strategy.plan(given, 60)
+            with stand_in():
+                moved = on_stand_in(given)
+                there = strategy.plan(moved, 60)
+                out, other = there.apply(moved.features).cpu(), there.cpu()
+            assert_same(plan, other, "another device gives another plan")
+            assert torch.equal(plan.apply(given.features), out), "tokens differ on a device"
+
     @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
     def test_plan_on_a_gpu_equals_plan_on_the_cpu(self, strategy: Strategy) -> None:
         """Tokens on a GPU give the plan that they give on the CPU."""
@@ -227,7 +242,6 @@ class PlanPromises(Made):
         moved = replace(
             tokens,
             features=tokens.features.cuda(),
-            pts_seconds=tokens.pts_seconds.cuda(),
             signals=Signals(**{k: v.cuda() for k, v in tokens.signals.present().items()}),
         )
-        assert_same(strategy.plan(tokens, 60), strategy.plan(moved, 60), "GPU and CPU differ")
+        assert_same(strategy.plan(tokens, 60), strategy.plan(moved, 60).cpu(), "GPU and CPU differ")

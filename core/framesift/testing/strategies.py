@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any, get_args
+from typing import Any, ClassVar, get_args
 
 import pytest
 import torch
@@ -24,6 +24,7 @@ from framesift.strategies.base import Place, Strategy, create_strategy
 from framesift.testing._strategy_plans import PlanPromises, assert_size, check_budgets
 from framesift.testing._suite import Made, PartPromises
 from framesift.testing.samples import random_tokens
+from framesift.testing.stand_in import counted
 from framesift.types.tokens import Signals, VideoTokens
 
 
@@ -137,12 +138,29 @@ class StrategyScaleContract(_Strategies):
         spec = "mine"
     """
 
+    most_growth: ClassVar[float] = 3.0
+    """How many times the operations of 64 frames 512 may take."""
+
     @pytest.mark.parametrize("shape", [(1, 27, 27), (2, 27, 13), (5, 24, 24)], ids=str)
     def test_budgets_are_exact_and_repeatable_on_large_grids(
         self, strategy: Strategy, shape: tuple[int, int, int]
     ) -> None:
         """Budgets are exact on the grids of the largest encoders."""
         check_budgets(strategy, random_tokens(*shape), (0.01, 0.25))
+
+    def test_a_long_video_takes_few_more_operations(self, strategy: Strategy) -> None:
+        """512 frames take at most `most_growth` times the operations of torch of 64 frames.
+
+        On an accelerator a plan costs what it launches, so loops go over blocks of frames.
+        """
+        counts = []
+        for frames in (64, 512):
+            tokens = random_tokens(frames, 4, 4, 32)
+            with counted() as seen:
+                strategy.plan(tokens, tokens.count // 4)
+            counts.append(seen.count)
+        growth = counts[1] / counts[0]
+        assert growth <= self.most_growth, f"{counts} operations: {growth:.1f} times as many"
 
     def test_a_time_limit_stops_a_plan_of_many_tokens(self, strategy: Strategy) -> None:
         """A time limit of two seconds ends a plan of 46,656 tokens within eight."""

@@ -52,7 +52,7 @@ def restored(tensors: Mapping[str, Tensor], report: CompressionReport) -> Compre
         plan=TokenPlan(
             dst=tensors["plan.dst"],
             src=tensors["plan.src"],
-            weight=tensors["plan.weight"],
+            weight=tensors["plan.weight"].float(),
             num_in=report.tokens_in,
             num_out=report.tokens_out,
             tokens_per_frame=report.grid[0] * report.grid[1],

@@ -73,7 +73,7 @@ def token_bytes(video: CompressedVideo) -> bytes:
         "frame_seconds": video.frame_seconds,
         "plan.dst": plan.dst,
         "plan.src": plan.src,
-        "plan.weight": plan.weight,
+        "plan.weight": plan.weight.double(),
     }
     if video.layers is not None:
         tensors["layers"] = video.layers

@@ -7,10 +7,17 @@ row, pooling a window row; times, positions and pictures of what was kept go thr
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Final, Self
 
 import torch
 from torch import Tensor
+
+WEIGHT_PARTS: Final = 2**24
+"""Parts of a row's largest weight in which its weights are counted: what float32 tells apart."""
+FRAME_PARTS: Final = 2**18
+"""Parts of a frame in which the mean times of outputs are compared."""
+CHANNELS: Final = 512
+"""Channels that are merged at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,8 +26,9 @@ class TokenPlan:
 
     Rows (outputs) are in time order: by mean frame, then by their earliest input. Entries are
     sorted by row, then by input, so that equal decisions are equal to the bit. Build one with
-    `keep`, `merge` or `from_entries`, which bring entries into this order. A plan lives on the CPU;
-    `apply` works on any device.
+    `keep`, `merge` or `from_entries`, which bring entries into this order. A plan lives where its
+    tokens do; `cpu` brings it to the host. What it holds is checked on the CPU alone, since looking
+    at values waits for a device.
     """
 
     dst: Tensor
@@ -28,7 +36,8 @@ class TokenPlan:
     src: Tensor
     """Input token of each entry, int64 `(E,)`; ascending within a row."""
     weight: Tensor
-    """Weight of each entry, float64 `(E,)`, at least 0; a row does not sum to 0."""
+    """Weight of each entry, `(E,)`, at least 0; a row does not sum to 0. It is float32, and float64
+    after `normalized` on the CPU."""
     num_in: int
     """Number of input tokens, `T * N` for a plan made from `VideoTokens`."""
     num_out: int
@@ -47,19 +56,17 @@ class TokenPlan:
                 f"num_out={self.num_out} must be at least 1 and num_in={self.num_in} a multiple "
                 f"of tokens_per_frame={self.tokens_per_frame}"
             )
-        problem = self._problem()
-        if problem:
+        if self.src.device.type == "cpu" and (problem := self._problem()):
             raise ValueError(problem)
 
     @classmethod
     def keep(cls, indices: Tensor, *, num_in: int, tokens_per_frame: int) -> Self:
         """Returns the plan that keeps the input tokens at `indices` as they are."""
-        ordered = indices.cpu().sort().values
-        rows = torch.arange(len(ordered))
+        ordered = indices.sort().values
         return cls(
-            dst=rows,
+            dst=torch.arange(len(ordered), device=ordered.device),
             src=ordered,
-            weight=torch.ones(len(ordered), dtype=torch.float64),
+            weight=torch.ones(len(ordered), device=ordered.device),
             num_in=num_in,
             num_out=len(ordered),
             tokens_per_frame=tokens_per_frame,
@@ -73,13 +80,12 @@ class TokenPlan:
             group: group of each input token, int64 `(num_in,)`; negative drops the token.
             tokens_per_frame: inputs per time step `N`.
         """
-        group = group.cpu()
         kept = (group >= 0).nonzero().flatten()
         groups, rows, sizes = group[kept].unique(return_inverse=True, return_counts=True)
         return cls.from_entries(
             dst=rows,
             src=kept,
-            weight=(1.0 / sizes.double())[rows],
+            weight=sizes.float().reciprocal()[rows],
             num_in=len(group),
             num_out=len(groups),
             tokens_per_frame=tokens_per_frame,
@@ -97,11 +103,11 @@ class TokenPlan:
         tokens_per_frame: int,
     ) -> Self:
         """Returns the plan with these entries, rows and entries brought into canonical order."""
-        dst, src, weight = dst.cpu(), src.cpu(), weight.cpu().double()
+        weight = weight.float()
         order = _row_order(dst, src, weight, num_out, tokens_per_frame)
-        place = torch.empty_like(order)
-        place[order] = torch.arange(num_out)
-        rows = place[dst]
+        rows = torch.empty_like(order).scatter_(0, order, torch.arange(num_out, device=dst.device))[
+            dst
+        ]
         entries = torch.argsort(rows * num_in + src, stable=True)
         return cls(
             dst=rows[entries],
@@ -114,22 +120,33 @@ class TokenPlan:
 
     @property
     def is_pruning(self) -> bool:
-        """Whether every output is one input token, unchanged."""
+        """Whether every output is one input token, unchanged; this waits for the device."""
         return len(self.src) == self.num_out and bool((self.weight == 1).all())
 
     @property
     def sources(self) -> Tensor:
         """The input of largest weight of each output, `(M,)`; the earlier one on a tie."""
+        if len(self.src) == self.num_out:
+            return self.src
         order = torch.argsort(self.weight, descending=True, stable=True)
         order = order[torch.argsort(self.dst[order], stable=True)]
-        return self.src[order][self._row_starts()]
+        lengths = self._row_lengths()
+        return self.src[order][lengths.cumsum(0) - lengths]
 
     @property
     def used(self) -> Tensor:
         """Input tokens that reach an output, bool `(num_in,)`."""
-        mask = torch.zeros(self.num_in, dtype=torch.bool)
-        mask[self.src] = True
-        return mask
+        mask = torch.zeros(self.num_in, dtype=torch.bool, device=self.src.device)
+        return mask.index_fill_(0, self.src, True)
+
+    def to(self, device: torch.device | str) -> Self:
+        """Returns the plan on a device."""
+        columns = {name: getattr(self, name).to(device) for name in ("dst", "src", "weight")}
+        return replace(self, **columns)
+
+    def cpu(self) -> Self:
+        """Returns the plan on the CPU, itself if it is there."""
+        return self if self.src.device.type == "cpu" else self.to("cpu")
 
     def normalized(self) -> Self:
         """Returns the plan with every row divided by its sum, for times and positions."""
@@ -147,8 +164,11 @@ class TokenPlan:
                 f"values hold {len(flat)} tokens {tuple(values.shape)}, the plan is for "
                 f"{self.num_in}"
             )
-        entries = flat[self.src.to(flat.device)]
-        return entries if self.is_pruning else self._sum(entries)
+        plan = self if self.src.device == flat.device else self.to(flat.device)
+        if len(plan.src) == plan.num_out:
+            return plan._sum(flat[plan.src])
+        # Some channels at a time, so that no wide copy of all tokens is made.
+        return torch.cat([plan._sum(part[plan.src]) for part in flat.split(CHANNELS, dim=1)], dim=1)
 
     def mean(self, entries: Tensor) -> Tensor:
         """Returns the weighted mean over the inputs of each output `(M, D)`.
@@ -176,20 +196,20 @@ class TokenPlan:
         #     together      x <- 0, 1, 3                       second   0 0 1
         #                                                      within   0 1 0
         #                                                      first    0 1 3
-        starts = self._row_starts()
-        lengths = torch.bincount(self.dst, minlength=self.num_out)[other.src]
-        second = torch.repeat_interleave(torch.arange(len(other.src)), lengths)
-        within = torch.arange(len(second)) - (lengths.cumsum(0) - lengths)[second]
-        first = starts[other.src[second]] + within
-        cells, place = (other.dst[second] * self.num_in + self.src[first]).unique(
-            return_inverse=True
+        lengths = self._row_lengths()
+        starts, lengths = (lengths.cumsum(0) - lengths)[other.src], lengths[other.src]
+        second = torch.repeat_interleave(lengths)
+        within = torch.arange(len(second), device=second.device)
+        within = within - (lengths.cumsum(0) - lengths)[second]
+        first = starts[second] + within
+        cells, place, counts = (other.dst[second] * self.num_in + self.src[first]).unique(
+            return_inverse=True, return_counts=True
         )
-        weight = torch.zeros(len(cells), dtype=torch.float64)
-        weight.index_add_(0, place, other.weight[second] * self.weight[first])
+        weight = (other.weight[second] * self.weight[first])[place.argsort(stable=True)]
         return self.from_entries(
             dst=cells // self.num_in,
             src=cells % self.num_in,
-            weight=weight,
+            weight=torch.segment_reduce(weight, "sum", lengths=counts, unsafe=True),
             num_in=self.num_in,
             num_out=other.num_out,
             tokens_per_frame=self.tokens_per_frame,
@@ -197,27 +217,31 @@ class TokenPlan:
 
     def frame_counts(self) -> Tensor:
         """Returns how many outputs have their source in each frame, int64 `(T,)`."""
-        frames = self.num_in // self.tokens_per_frame
-        return torch.bincount(self.sources // self.tokens_per_frame, minlength=frames)
+        return _counts(self.sources // self.tokens_per_frame, self.num_in // self.tokens_per_frame)
 
     def __repr__(self) -> str:
-        kind = "pruning" if self.is_pruning else "merging"
+        kind = "pruning" if len(self.src) == self.num_out else "merging"
         return f"TokenPlan({self.num_in} -> {self.num_out}, {kind}, entries={len(self.src)})"
 
-    def _row_starts(self) -> Tensor:
-        lengths = torch.bincount(self.dst, minlength=self.num_out)
-        return lengths.cumsum(0) - lengths
+    def _row_lengths(self) -> Tensor:
+        return _counts(self.dst, self.num_out)
 
     def _sum(self, entries: Tensor) -> Tensor:
         """Returns the weighted sum of each row's entries, in a deterministic order."""
         wide = torch.float64 if entries.dtype == torch.float64 else torch.float32
-        weighted = entries.to(wide) * self.weight.to(entries.device, wide)[:, None]
-        lengths = torch.bincount(self.dst, minlength=self.num_out).to(entries.device)
-        return torch.segment_reduce(weighted, "sum", lengths=lengths, axis=0).to(entries.dtype)
+        weighted = entries.to(wide) * self.weight.to(wide)[:, None]
+        return self._row_sum(weighted).to(entries.dtype)
 
     def _row_sums(self) -> Tensor:
-        sums = torch.zeros(self.num_out, dtype=torch.float64)
-        return sums.index_add_(0, self.dst, self.weight)
+        """Returns the weights of each row together, `(M,)`: float64 on the CPU."""
+        weight = self.weight
+        return self._row_sum(weight.double() if weight.device.type == "cpu" else weight)
+
+    def _row_sum(self, entries: Tensor) -> Tensor:
+        if len(entries) == self.num_out:
+            return entries
+        lengths = self._row_lengths()
+        return torch.segment_reduce(entries, "sum", lengths=lengths, axis=0, unsafe=True)
 
     def _problem(self) -> str | None:
         if len(self.dst) == 0 or not torch.equal(
@@ -239,17 +263,27 @@ class TokenPlan:
         return None
 
 
+def _counts(places: Tensor, total: int) -> Tensor:
+    """Returns how often each place below `total` is named, int64 `(total,)`; no device waits."""
+    zeros = torch.zeros(total, dtype=torch.int64, device=places.device)
+    return zeros.index_add_(0, places, torch.ones_like(places))
+
+
 def _row_order(
     dst: Tensor, src: Tensor, weight: Tensor, num_out: int, tokens_per_frame: int
 ) -> Tensor:
-    """Returns the rows by mean frame, then by earliest input, `(num_out,)`."""
-    zeros = torch.zeros(num_out, dtype=torch.float64)
-    mass = zeros.index_add(0, dst, weight)
-    moment = zeros.index_add(0, dst, weight * (src // tokens_per_frame))
-    # Binned, so that sums taken in another order cannot swap rows of one mean time; the offset
-    # keeps bin edges away from every fraction that a mean of frame numbers can be.
-    mean_frame = (moment / mass).mul(1e6).add(0.137).floor()
-    first = torch.full((num_out,), 2**62, dtype=torch.int64)
-    first = first.scatter_reduce(0, dst, src, "amin")
+    """Returns the rows by mean frame, then by earliest input, `(num_out,)`.
+
+    Weights count in whole parts of the largest of their row, so that sums are those of integers:
+    the same in any order and on any device.
+    """
+    zeros = torch.zeros(num_out, dtype=torch.int64, device=dst.device)
+    heaviest = zeros.to(weight.dtype).scatter_reduce(0, dst, weight, "amax")
+    parts = (weight / heaviest[dst] * WEIGHT_PARTS).round().long()
+    mass = zeros.index_add(0, dst, parts)
+    moment = zeros.index_add(0, dst, parts * (src // tokens_per_frame))
+    frame = moment // mass.clamp_min(1)
+    within = (moment - frame * mass) * FRAME_PARTS // mass.clamp_min(1)
+    first = torch.full_like(zeros, 2**62).scatter_reduce(0, dst, src, "amin")
     by_first = torch.argsort(first, stable=True)
-    return by_first[torch.argsort(mean_frame[by_first], stable=True)]
+    return by_first[torch.argsort((frame * FRAME_PARTS + within)[by_first], stable=True)]

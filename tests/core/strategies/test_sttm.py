@@ -77,8 +77,8 @@ def test_weighted_decides_on_weights_only():
         )
         for plan in (patches, squares):
             torch.testing.assert_close(
-                torch.zeros(budget).double().index_add(0, plan.dst, plan.weight),
-                torch.ones(budget).double(),
+                torch.zeros(budget).index_add(0, plan.dst, plan.weight),
+                torch.ones(budget),
             )
         parts = [
             {frozenset(plan.src[plan.dst == row].tolist()) for row in range(budget)}

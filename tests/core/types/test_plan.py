@@ -32,7 +32,7 @@ def plans(draw, num_in=None, tokens_per_frame=None):
 
 def dense(plan):
     matrix = torch.zeros(plan.num_out, plan.num_in, dtype=torch.float64)
-    matrix[plan.dst, plan.src] = plan.weight
+    matrix[plan.dst, plan.src] = plan.weight.double()
     return matrix
 
 
