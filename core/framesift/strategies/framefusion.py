@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
 
-from framesift.run import report_progress
+from framesift.run import report_progress, stoppable
 from framesift.strategies import _ops
 from framesift.strategies.base import Strategy
 from framesift.types.options import Similarity
@@ -17,6 +19,8 @@ from framesift.types.tokens import VideoTokens
 
 LEAST_MERGED = 0.1
 """Share of the tokens below which another round of merging is not worth it."""
+FRAMES_AT_ONCE = 64
+"""Frames that are compared at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,28 +52,100 @@ class FrameFusion(Strategy):
 
     def decide(self, tokens: VideoTokens, budget: int, question: str | None) -> TokenPlan:
         """Returns the plan whose rows are the runs that were merged."""
-        places, frames = tokens.live.T.nonzero().T
-        means = tokens.features.transpose(0, 1)[places, frames].float()
-        source = head = frames * tokens.tokens_per_frame + places
-        row = torch.arange(len(source), device=source.device)
-        weight = torch.ones(len(source), dtype=torch.float64, device=source.device)
-        met = len(means) == budget
-        while not met:
-            merged = tokens.live_count - len(means)
-            report_progress("plan", merged, tokens.live_count - budget, "token")
-            similarity = _to_previous(means, places)
-            mergeable = similarity >= self.threshold
-            count, excess = int(mergeable.sum()), len(means) - budget
-            met = count >= excess or count < LEAST_MERGED * len(means)
+        similarity, live = _to_previous(tokens).T.flatten(), tokens.live.T.flatten()
+        source = torch.arange(tokens.count, device=live.device).view_as(tokens.live).T.flatten()
+        if tokens.mask is not None:
+            source, similarity = source[live], similarity[live]
+        runs = _Runs.of(source, tokens)
+        while True:
+            report_progress("plan", len(source) - runs.count, len(source) - budget, "token")
+            mergeable, excess = similarity >= self.threshold, runs.count - budget
+            firsts = similarity == _ops.NEVER
+            count, least = torch.stack([mergeable.sum(), firsts.sum()]).tolist()
+            if met := count >= excess or count < LEAST_MERGED * runs.count:
+                mergeable = ~_most(-similarity, max(budget, least), runs.head)
+            runs = runs.folded(~mergeable)
             if met:
-                firsts = int((similarity == _ops.NEVER).sum())
-                mergeable = ~_most(-similarity, max(budget, firsts), head)
-            means, run, size = _fold(means, ~mergeable)
-            places, head = places[~mergeable], head[~mergeable]
-            row = run[row]
-            weight = weight / size[row]
-        typical = _ops.similarity(means, means.mean(0, keepdim=True))
-        return _plan(tokens, source, row, weight, _most(-typical, budget, head))
+                break
+            similarity = runs.to_previous()
+        chosen = torch.ones_like(runs.head, dtype=torch.bool)
+        if runs.count > budget:
+            means = torch.cat(list(runs.means()))
+            typical = _ops.similarity(means, means.mean(0, keepdim=True))
+            chosen = _most(-typical, budget, runs.head)
+        return runs.plan(chosen, budget)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Runs:
+    """Tokens by place, then by time, that are merged in runs of neighbours."""
+
+    tokens: VideoTokens
+    source: Tensor
+    """Each live token, int64 `(V,)`."""
+    row: Tensor
+    """The run of each of them, ascending `(V,)`."""
+    weight: Tensor
+    """What each counts in the mean of its run, float32 `(V,)`."""
+    head: Tensor
+    """First token of each run, `(R,)`."""
+
+    @classmethod
+    def of(cls, source: Tensor, tokens: VideoTokens) -> Self:
+        """Returns a run for each token."""
+        row = torch.arange(len(source), device=source.device)
+        weight = torch.ones(len(source), device=source.device)
+        return cls(tokens=tokens, source=source, row=row, weight=weight, head=source)
+
+    @property
+    def count(self) -> int:
+        """Number of runs."""
+        return len(self.head)
+
+    def folded(self, starts: Tensor) -> Self:
+        """Returns the runs in which each joins the one before it, but those that are `starts`."""
+        run = starts.long().cumsum(0) - 1
+        size = torch.zeros_like(run).index_add_(0, run, torch.ones_like(run))
+        row = run[self.row]
+        return replace(self, row=row, weight=self.weight / size[row], head=self.head[starts])
+
+    def means(self) -> Iterator[Tensor]:
+        """Yields the means of the runs in blocks, float32 `(r, D)`."""
+        flat = self.tokens.features.flatten(0, 1)
+        lengths = torch.bincount(self.row, minlength=self.count)
+        ends, at_once = lengths.cumsum(0), FRAMES_AT_ONCE * self.tokens.tokens_per_frame
+        # A block ends with the run that reaches its last token, and so may be a little larger.
+        stops = torch.arange(at_once, len(self.source) + at_once, at_once, device=ends.device)
+        rows = torch.searchsorted(ends, stops).add_(1).clamp_max_(self.count)
+        block = zip(*torch.stack([rows, ends[rows - 1]]).tolist(), strict=True)
+        for (start, first), (stop, last) in stoppable(pairwise([(0, 0), *block])):
+            if start < stop:
+                part = flat[self.source[first:last]].float().mul_(self.weight[first:last, None])
+                yield torch.segment_reduce(part, "sum", lengths=lengths[start:stop], axis=0)
+
+    def to_previous(self) -> Tensor:
+        """Returns the cosine of each run to the one before it at its place, `(R,)`."""
+        parts, last = [], self.tokens.features[:1, 0].float()
+        for means in self.means():
+            parts.append(_ops.similarity(means, torch.cat([last, means[:-1]])))
+            last = means[-1:]
+        place = self.head % self.tokens.tokens_per_frame
+        first = torch.ones_like(place, dtype=torch.bool)
+        first[1:] = place[1:] != place[:-1]
+        return torch.cat(parts).masked_fill(first, _ops.NEVER)
+
+    def plan(self, chosen: Tensor, count: int) -> TokenPlan:
+        """Returns the plan of the chosen runs, of which there are `count`."""
+        number = torch.where(chosen, chosen.long().cumsum(0) - 1, -1)[self.row]
+        used = number >= 0
+        return TokenPlan.from_entries(
+            dst=number[used],
+            src=self.source[used],
+            weight=self.weight[used],
+            num_in=self.tokens.count,
+            num_out=count,
+            tokens_per_frame=self.tokens.tokens_per_frame,
+        )
 
 
 def _most(values: Tensor, count: int, source: Tensor) -> Tensor:
@@ -79,31 +155,30 @@ def _most(values: Tensor, count: int, source: Tensor) -> Tensor:
     return torch.empty_like(mask).index_copy_(0, by_time, mask)
 
 
-def _to_previous(means: Tensor, places: Tensor) -> Tensor:
-    """Returns the cosine of each token to the one before it at its place, `(V,)`."""
-    similarity = _ops.similarity(means[1:], means[:-1])
-    similarity = similarity.masked_fill(places[1:] != places[:-1], _ops.NEVER)
-    return torch.cat([similarity.new_full((1,), _ops.NEVER), similarity])
+def _to_previous(tokens: VideoTokens) -> Tensor:
+    """Returns the cosine of each token to the last live one before it at its place, `(T, N)`.
+
+    It is `_ops.NEVER` where there is none, and anything at tokens that are not live.
+    """
+    features, (frames, patches) = tokens.features, tokens.live.shape
+    frame = torch.arange(frames, device=features.device)[:, None]
+    last = torch.where(tokens.live, frame, -1).cummax(0).values
+    place = last.clamp_min(0) * patches + torch.arange(patches, device=features.device)
+    out = torch.full((frames, patches), _ops.NEVER, device=features.device)
+    for start in stoppable(range(1, frames, FRAMES_AT_ONCE)):
+        stop = min(start + FRAMES_AT_ONCE, frames)
+        before = features[start - 1 : stop - 1]
+        if tokens.mask is not None:
+            before = features.flatten(0, 1)[place[start - 1 : stop - 1]]
+        alike = _cosine(features[start:stop].float(), before.float())
+        out[start:stop] = alike.where(last[start - 1 : stop - 1] >= 0, _ops.NEVER)
+    return out
 
 
-def _fold(means: Tensor, heads: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Returns the means of the runs that start at `heads`, the run of each token, and sizes."""
-    run = heads.long().cumsum(0) - 1
-    size = torch.bincount(run)
-    return torch.segment_reduce(means, "mean", lengths=size, axis=0), run, size
-
-
-def _plan(
-    tokens: VideoTokens, source: Tensor, row: Tensor, weight: Tensor, chosen: Tensor
-) -> TokenPlan:
-    """Returns the plan of the chosen rows."""
-    number = torch.where(chosen, chosen.long().cumsum(0) - 1, -1)[row]
-    used = number >= 0
-    return TokenPlan.from_entries(
-        dst=number[used],
-        src=source[used],
-        weight=weight[used],
-        num_in=tokens.count,
-        num_out=int(chosen.sum()),
-        tokens_per_frame=tokens.tokens_per_frame,
-    )
+def _cosine(a: Tensor, b: Tensor) -> Tensor:
+    """Returns `_ops.similarity` without a third tensor of the size of `a`."""
+    length = torch.linalg.vector_norm(a, dim=-1), torch.linalg.vector_norm(b, dim=-1)
+    dot = (a[..., None, :] @ b[..., :, None])[..., 0, 0]
+    value = dot / (length[0] * length[1]).clamp_min(1e-30)
+    alike = (length[0] == 0) & (length[1] == 0)
+    return _ops.rounded(value.masked_fill(alike, 1.0)).clamp(-1.0, 1.0)
