@@ -39,6 +39,11 @@ class Orientation:
             degrees=90 * round(math.degrees(math.atan2(b, a)) / 90) % 360,
         )
 
+    @property
+    def is_mirrored(self) -> bool:
+        """Whether it is more than a turn."""
+        return (self.transpose + self.flip_rows + self.flip_columns) % 2 == 1
+
     def size(self, first: int, second: int) -> tuple[int, int]:
         """Returns a pair of lengths, swapped where display and storage lie across."""
         return (second, first) if self.transpose else (first, second)

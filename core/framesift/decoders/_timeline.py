@@ -50,6 +50,8 @@ class Timeline:
     start_tick: int
     """The stream's own start, on the clock of its pts."""
     orientation: Orientation
+    stream_index: int
+    """Which of all streams of the file it is."""
     is_first_stream: bool
     """Whether no other video or cover comes before the stream."""
 
@@ -57,6 +59,11 @@ class Timeline:
         """Returns the position of the frame that carries `tick`, None where none does."""
         scanned = int(np.searchsorted(self.ticks, -1 if tick is None else tick))
         return scanned if scanned < len(self.ticks) and self.ticks[scanned] == tick else None
+
+    def stored_size(self, size_px: tuple[int, int] | None) -> tuple[int, int]:
+        """Returns the size `(H, W)`, for display where it is None, as it is before any turn."""
+        info = self.index.info
+        return self.orientation.size(*(size_px or (info.height_px, info.width_px)))
 
 
 def read_timeline(path: Path, max_pixels: int = MAX_PIXELS) -> Timeline:
@@ -133,6 +140,7 @@ def _timeline(
         time_base=base,
         start_tick=stream.start_time or 0,
         orientation=Orientation.of(scanned.first),
+        stream_index=stream.index,
         is_first_stream=stream is container.streams.video[0],
     )
 

@@ -43,8 +43,7 @@ class OpencvDecoder(Decoder):
         """
         timeline = read_timeline(path, self.most_pixels)
         capture = _open(path, timeline)
-        info = timeline.index.info
-        height, width = timeline.orientation.size(*(size_px or (info.height_px, info.width_px)))
+        height, width = timeline.stored_size(size_px)
         try:
             for index, _ in pick(_grabbed(capture, timeline), indices):
                 ok, image = capture.retrieve()

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, cast
+from typing import ClassVar
 
-from av.video.frame import VideoFrame
-
-from framesift.decoders import _container
+from framesift.decoders import _libav
 from framesift.decoders._orientation import Image
 from framesift.decoders._timeline import read_timeline
 from framesift.decoders.base import Decoder, FrameIndex
-from framesift.decoders.seeking import SeekingReader
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,16 +32,4 @@ class PyavDecoder(Decoder):
     ) -> Iterator[tuple[int, Image]]:
         """Yields the pictures at `indices`, scaled while they are converted to RGB."""
         timeline = read_timeline(path, self.most_pixels)
-        info = timeline.index.info
-        height, width = timeline.orientation.size(*(size_px or (info.height_px, info.width_px)))
-        with _container.open_video(path, self.most_pixels) as (container, stream):
-            for index, frame in SeekingReader(container, stream, timeline, indices):
-                yield index, timeline.orientation.apply(_rgb(frame, width, height))
-
-
-def _rgb(frame: VideoFrame, width: int, height: int) -> Image:
-    shrinks = width < frame.width or height < frame.height
-    image = frame.to_ndarray(
-        format="rgb24", width=width, height=height, interpolation="AREA" if shrinks else "BICUBIC"
-    )
-    return cast(Image, image)
+        return _libav.pictures(path, timeline, indices, size_px, self.most_pixels)
