@@ -54,7 +54,7 @@ MOST_LINES = {
     "llama-index-readers": 410,
     "lmms-eval": 1220,
     "mcp": 450,
-    "server": 1430,
+    "server": 1465,
 }
 """What a distribution may grow to; a rule that another surface would need as well is the core's."""
 

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from framesift.errors import ModelError
 from framesift.hf.answer_attention import answer_attention
+from framesift.hf.attention import is_listened_to
+from framesift.hf.fixed_cache import growing_cache, is_fixed, lent_cache
 from framesift.registry import require
 from framesift.vlms.prompt import Prompt
 
@@ -18,41 +20,58 @@ class PrefixCache:
     """Keys and values of the columns that prompts share, so that each column is read once.
 
     Columns are shared where token and position agree. Sliding-window layers keep all columns too,
-    so that every layer can be cut back.
+    so that every layer can be cut back. The cache grows with the prompt, or has room for it and its
+    answer from the start, as a compiled decoding step needs it.
     """
 
     def __init__(self) -> None:
         self._cache: Any = None
+        self._fixed: Any = None
+        """The model's cache of fixed size, once it was needed, also while another one is in use."""
         self._ids = torch.zeros(0, dtype=torch.int64)
         self._positions = self._ids
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the keys and values of the columns that are held."""
+        """Bytes of the keys and values, the room for columns to come included."""
         layers = [] if self._cache is None else self._cache.layers
-        return sum(layer.keys.nbytes + layer.values.nbytes for layer in layers)
+        made = [layer for layer in layers if layer.is_initialized]
+        return sum(layer.keys.nbytes + layer.values.nbytes for layer in made)
 
     def prefill_videos(self, model: Any, prompt: Prompt) -> None:
         """Starts afresh with the columns of a prompt up to the end of its last video."""
-        self._cache, self._ids, self._positions = None, self._ids[:0], self._positions[..., :0]
-        self._cache = _after_videos(model, prompt)
+        cache, self._cache = self._cache, None
+        self._ids, self._positions = self._ids[:0], self._positions[..., :0]
+        if is_fixed(cache) and not is_listened_to(model.get_decoder().config):
+            cache.reset()
+            cache.grow(prompt.prefix_length)
+        else:
+            cache = require("transformers", extra="hf").DynamicCache()
+        _read_videos(model, prompt, cache)
+        self._cache = cache
         self._ids = prompt.input_ids[: prompt.prefix_length]
         self._positions = prompt.position_ids[..., : prompt.prefix_length]
 
-    def prepare(self, model: Any, prompt: Prompt) -> tuple[dict[str, Any], int]:
+    def prepare(
+        self, model: Any, prompt: Prompt, *, room: int | None = None
+    ) -> tuple[dict[str, Any], int]:
         """Returns the arguments of `generate` for a prompt, and how many columns are held already.
 
         What the cache holds besides these columns is cut off; the videos are read again where
         they stand elsewhere in this prompt.
+
+        Args:
+            model: of transformers.
+            prompt: of that model.
+            room: columns of prompt and answer, for a cache of fixed size; None for one that grows.
         """
         cached = min(self._shared(prompt), len(prompt.input_ids) - 1)
         if bool(prompt.visual[cached:].any()):
             self.prefill_videos(model, prompt)
             cached = 0
-        elif self._cache is None:
-            self._cache = require("transformers", extra="hf").DynamicCache()
-        else:
+        elif self._cache is not None:
             self._crop(cached)
+        self._fit(model, room)
         return {**_columns(prompt.inputs()), "past_key_values": self._cache}, cached
 
     def note(self, prompt: Prompt, ids: Sequence[int]) -> None:
@@ -90,6 +109,18 @@ class PrefixCache:
         same &= at.reshape(-1, length).all(0)
         return int(same.long().cumprod(0).sum())
 
+    def _fit(self, model: Any, room: int | None) -> None:
+        """Has the columns in a cache of the kind that `prepare` was asked for."""
+        if room is None and is_fixed(self._cache):
+            self._cache = growing_cache(self._cache)
+        elif room is None and self._cache is None:
+            self._cache = require("transformers", extra="hf").DynamicCache()
+        elif room is not None and is_fixed(self._cache):
+            self._cache.grow(room)
+        elif room is not None:
+            self._fixed = self._fixed or lent_cache(model, room, owner=self)
+            self._cache = self._fixed.take(self._cache, room)
+
     def _crop(self, columns: int) -> None:
         """Leaves the first columns; each layer by itself, since a break may leave some ahead."""
         self._ids, self._positions = self._ids[:columns], self._positions[..., :columns]
@@ -123,7 +154,8 @@ def read_once(model: Any, prompts: Sequence[Prompt], pad_token_id: int) -> dict[
         ids.append(_widened(prompt.input_ids, prefix, fill, pad_token_id))
         masks.append(_widened(torch.ones_like(prompt.input_ids), prefix, fill, 0))
         positions.append(_widened(prompt.position_ids, prefix, fill, 0))
-    cache = _after_videos(model, first)
+    cache = require("transformers", extra="hf").DynamicCache()
+    _read_videos(model, first, cache)
     cache.batch_repeat_interleave(len(prompts))
     return {
         "input_ids": torch.stack(ids),
@@ -138,14 +170,12 @@ def _widened(columns: Tensor, prefix: int, fill: int, value: int) -> Tensor:
     return torch.cat([columns[..., :prefix], padded], dim=-1)
 
 
-def _after_videos(model: Any, prompt: Prompt) -> Any:
-    """Returns the cache after a prompt's columns up to the end of its last video."""
-    cache = require("transformers", extra="hf").DynamicCache()
+def _read_videos(model: Any, prompt: Prompt, cache: Any) -> None:
+    """Fills an empty cache with a prompt's columns up to the end of its last video."""
     given = prompt.inputs()
     inputs = {**_columns(given, stop=prompt.prefix_length), **_pictures(given)}
     with torch.no_grad():
         model(**inputs, past_key_values=cache, use_cache=True, logits_to_keep=1)
-    return cache
 
 
 def _columns(inputs: dict[str, Any], *, stop: int | None = None) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from framesift.answering.prefix_cache import PrefixCache
 from framesift.answering.warnings import answer_warnings
 from framesift.errors import InvalidOptionError, ModelError
 from framesift.hf.checkpoint_reading import in_one_line
+from framesift.hf.compiling import not_compiled, obstacle
 from framesift.hf.model_use import Once, alone_with
 from framesift.hf.question import common_word, question_similarity, word_embeddings
 from framesift.types.answer import Answer, EvidenceKind, Usage
@@ -200,8 +201,11 @@ class Session:
         """Returns an answer without evidence, and the weights that evidence is made of."""
         start, vlm, cache = perf_counter(), self.vlm, self._cache
         prompt = fitting_prompt(vlm, turns, generation.max_new_tokens, self._positions)
+        hindered = obstacle(vlm.hf) if generation.compiled else None
+        columns = len(prompt.input_ids) + generation.max_new_tokens
+        room = columns if generation.compiled and hindered is None else None
         with prompt_memory_errors(vlm, prompt):
-            inputs, cached_tokens = cache.prepare(vlm.hf, prompt)
+            inputs, cached_tokens = cache.prepare(vlm.hf, prompt, room=room)
             self.charge(prefill_seconds=perf_counter() - start)
             completion = complete(
                 vlm.hf, vlm.tokenizer, inputs, generation, on_text=on_text, cancelled=cancelled
@@ -212,7 +216,8 @@ class Session:
                 evidence = None
             words = turns[-1].text if words is None else words
             weights = evidence and self._weights(words, prompt, completion, evidence)
-        warnings = answer_warnings(vlm, turns, words, prompt)
+        uncompiled = (not_compiled(hindered),) if hindered else completion.warnings
+        warnings = [*answer_warnings(vlm, turns, words, prompt), *uncompiled]
         return Answer(text=completion.text, usage=usage, warnings=warnings), weights
 
     def _usage(self, prompt: Prompt, completion: Completion, cached_tokens: int) -> Usage:

@@ -121,6 +121,12 @@ def _switched_to_ours(config: Any) -> Iterator[None]:
         _switch_back(config)
 
 
+def is_listened_to(config: Any) -> bool:
+    """Whether the attention modules of `config` have listeners now."""
+    with _lock:
+        return id(config) in _switched
+
+
 def _switch(config: Any) -> None:
     with _lock:
         entry = _switched.setdefault(id(config), _Switched(config, config._attn_implementation))

@@ -13,6 +13,8 @@ from framesift._names import PublicNames
 
 if TYPE_CHECKING:
     from framesift.answering import tool_calls as tool_calls
+    from framesift.answering.warming import compiles as compiles
+    from framesift.answering.warming import warm_up as warm_up
     from framesift.disk.writing import home_path as home_path
     from framesift.run import throttled as throttled
     from framesift.serving.assistant import Assistant as Assistant

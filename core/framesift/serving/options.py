@@ -120,6 +120,8 @@ class GenerationFields(OptionFields):
     """Draw among this many likeliest tokens."""
     seed: Annotated[int | None, OptionOf(Generation, "seed")] = None
     """Makes draws repeatable."""
+    compiled: Annotated[bool, OptionOf(Generation, "compiled")] = False
+    """Compile the decoding step on CUDA: half a minute at first, faster answers from then on."""
 
     def generation(self, stop: str | Sequence[str] | None, given: dict[str, Any]) -> Generation:
         """Returns how one answer is chosen.
@@ -132,5 +134,6 @@ class GenerationFields(OptionFields):
         return Generation(
             max_new_tokens=given.get("max_tokens", self.max_tokens),
             stop=(stop,) if isinstance(stop, str) else tuple(stop or ()),
+            compiled=self.compiled,
             **{name: given.get(name, getattr(self, name)) for name in names},
         )

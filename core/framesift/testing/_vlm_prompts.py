@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import pytest
 import torch
 
-from framesift.answering.prefix_cache import read_once
+from framesift.answering.generation import GREEDY, complete
+from framesift.answering.prefix_cache import PrefixCache, read_once
+from framesift.hf.fixed_cache import new_cache
 from framesift.testing._vlm_case import FRAMES, QUESTION, VLMCase
 from framesift.testing.rounding import assert_near
 from framesift.types.plan import TokenPlan
@@ -119,6 +123,37 @@ class PromptPromises:
         together = case.generated(read_once(case.vlm.hf, prompts, case.vlm.tokenizer.pad_token_id))
         for place, prompt in enumerate(prompts):
             assert torch.equal(together[place], case.generated(prompt.inputs())[0])
+
+    def test_a_cache_of_fixed_size_gives_the_same_answers(self, case: VLMCase) -> None:
+        """The cache that a compiled step needs changes no token, in questions one after another."""
+        video, held, fixed = case.video(case.plan(case.some())), PrefixCache(), PrefixCache()
+        for text in (QUESTION, "And a longer question?", QUESTION):
+            prompt, model = case.prompt(video, text=text), case.vlm.hf
+            given, cached = held.prepare(model, prompt)
+            answer = complete(model, case.vlm.tokenizer, given, GREEDY)
+            held.note(prompt, answer.ids)
+            room = len(prompt.input_ids) + GREEDY.max_new_tokens
+            given, fixed_cached = fixed.prepare(model, prompt, room=room)
+            again = complete(model, case.vlm.tokenizer, given, GREEDY)
+            fixed.note(prompt, again.ids)
+            assert again.ids == answer.ids
+            assert fixed_cached == cached
+            attention = fixed.answer_attention(model, prompt, len(answer.ids))
+            assert_near(attention, held.answer_attention(model, prompt, len(answer.ids)))
+
+    def test_a_batch_over_a_cache_of_fixed_size_gives_the_same_tokens(self, case: VLMCase) -> None:
+        """Prompts side by side, read whole or over one video's cache, give the same tokens."""
+        video, model = case.video(case.plan(case.some())), case.vlm.hf
+        padding = case.vlm.tokenizer.pad_token_id
+        prompts = [case.prompt(video, text=text) for text in ("?", "And a longer question?")]
+        for inputs in (collate(prompts, pad_token_id=padding), read_once(model, prompts, padding)):
+            # `generate` fills the cache that it is given, so each way has its own copy.
+            fixed = new_cache(model, inputs["input_ids"].shape[1] + 8)
+            source = deepcopy(inputs.get("past_key_values"))
+            fixed.take(source, inputs["input_ids"].shape[1] + 8)
+            with fixed.decoding():
+                found = case.generated({**inputs, "past_key_values": fixed})
+            assert torch.equal(found, case.generated(inputs))
 
     def test_compact_positions_count_what_is_left(self, case: VLMCase) -> None:
         """Compact positions count the columns that are left, from zero."""

@@ -88,7 +88,9 @@ class Usage(BaseModel):
     encode_seconds: float = Field(description="From the file to the compressed tokens; 0 if open.")
     prefill_seconds: float = Field(description="Reading the prompt, up to the first new token.")
     decode_seconds: float = Field(description="From the first new token to the last one.")
-    kv_cache_bytes: int = Field(description="Keys and values held at the end of the answer.")
+    kv_cache_bytes: int = Field(
+        description="Keys and values at the end of the answer, with the room of a compiled one."
+    )
     finish_reason: FinishReason
     positions: Literal["original", "compact"] = Field(
         description="Whether kept tokens stay at their places in the full prompt or move up."

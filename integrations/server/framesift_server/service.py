@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
 import anyio
+import torch
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from starlette.requests import Request
 
 from framesift import Answer
+from framesift.errors import FramesiftError
 from framesift.serving import Uploads
 from framesift_server import work
 from framesift_server.connection import while_connected
 from framesift_server.jobs import Job, Jobs
+from framesift_server.problems import ModelUnavailableError
 from framesift_server.schemas import CompressResponse
 from framesift_server.settings import Settings
 from framesift_server.workers import Workers
@@ -56,8 +60,24 @@ class Service:
                     keep=self.settings.max_jobs,
                     seconds=self.settings.max_job_seconds,
                 )
+                if self.settings.compile and torch.cuda.is_available():
+                    group.start_soon(self._warm_up)
                 yield
                 group.cancel_scope.cancel()
+
+    async def _warm_up(self) -> None:
+        """Has the default model compiled; its requests wait in line meanwhile."""
+        model = self.settings.models[0]
+        with self.workers.place(model):
+            try:
+                reason = await self.workers.run(model, self._work.warm_up)
+            except (
+                FramesiftError,
+                ModelUnavailableError,
+            ) as error:  # the requests for the model will say the same
+                reason = str(error)
+        if reason:
+            logging.getLogger(__name__).warning("%s is not compiled: %s", model, reason)
 
     async def answer(self, request: Request, body: work.Request) -> work.Response:
         """Returns the response to a request, unless its client leaves before."""

@@ -47,6 +47,11 @@ class Settings(BaseSettings):
         "commas; the first is the default. Each is loaded when it is first needed. Where none is "
         "named, /v1/ask is for synthetic:// videos only.",
     )
+    compile: bool = Field(
+        True,
+        description="On CUDA, compile the decoding step: half a minute at the start, in which the "
+        "first model loads and its requests wait, and faster answers from then on.",
+    )
     encoders: Names = Field(
         ("handcrafted",), description="Encoders that requests may name instead, as spec strings."
     )

@@ -24,7 +24,7 @@ from framesift.errors import (
     UnknownNameError,
 )
 from framesift.export import engines
-from framesift.serving import check_knowledge
+from framesift.serving import check_knowledge, compiles, warm_up
 from framesift_server.problems import ModelUnavailableError
 from framesift_server.schemas import (
     AskRequest,
@@ -66,6 +66,10 @@ class Work:
         if isinstance(request, CompressRequest) and request.encoder is not None:
             return _served("encoder", request.encoder, self._settings.encoders)
         return _served("model", request.model or self._settings.models[0], self._settings.models)
+
+    def warm_up(self) -> str | None:
+        """Compiles the default model's decoding step; returns why not, None where it is."""
+        return warm_up(self._vlm(self._settings.models[0]))
 
     def do(self, request: Request, upload: LocalVideo | None = None) -> Response:
         """Returns the response to a request; takes its time.
@@ -157,6 +161,7 @@ class Work:
             temperature=request.temperature,
             seed=request.seed,
             stop=request.stop,
+            compiled=self._settings.compile and compiles(self._vlm(self.worker(request))),
         )
         return self._compressor(request).ask(
             video, request.question, generation=generation, evidence=request.evidence

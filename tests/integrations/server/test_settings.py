@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 import framesift_server
+from framesift import load_vlm
 from framesift_server import Settings
 
 
@@ -45,6 +47,36 @@ def test_arguments_win_over_the_environment(monkeypatch, served):
     assert served["app"].models == ("tiny", "other")
     assert served["app"].queue == 3
     assert served["app"].allow_synthetic
+
+
+def test_the_default_model_is_compiled_at_the_start_where_there_is_a_gpu(serve, monkeypatch):
+    warmed = []
+    monkeypatch.setattr("framesift_server.work.warm_up", warmed.append)
+    serve()
+    gpu = SimpleNamespace(cuda=SimpleNamespace(is_available=lambda: True))
+    monkeypatch.setattr("framesift_server.service.torch", gpu)
+    serve(compile=False)
+    assert warmed == []
+    client = serve()
+    body = {"video": "synthetic://number?seconds=2", "question": "What number flashes?"}
+    assert client.post("/v1/ask", json=body).status_code == 200
+    (vlm,) = warmed
+    assert vlm == load_vlm("tiny")
+
+
+def test_a_model_that_cannot_be_compiled_is_served(serve, monkeypatch, caplog):
+    gpu = SimpleNamespace(cuda=SimpleNamespace(is_available=lambda: True))
+    monkeypatch.setattr("framesift_server.service.torch", gpu)
+    client = serve()
+    body = {"video": "synthetic://number?seconds=2", "question": "What number flashes?"}
+    answer = client.post("/v1/ask", json=body).json()
+    assert not any("compiled" in warning for warning in answer["warnings"])
+    assert "tiny is not compiled: it makes answers faster on CUDA only" in caplog.text
+
+
+def test_compiling_is_left_out_by_an_argument(served):
+    framesift_server.main(["--no-compile"])
+    assert not served["app"].compile
 
 
 @pytest.mark.parametrize("wrong", [["--port", "x"], ["--queue", "-1"], ["--models", ","]])
