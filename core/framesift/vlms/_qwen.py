@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, ClassVar, Final, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
@@ -19,11 +19,9 @@ from framesift.types.compressed import CompressedVideo
 from framesift.types.options import Count
 from framesift.types.video import VideoInfo
 from framesift.vlms._family import FamilyTower, FamilyVLM
+from framesift.vlms._qwen_patches import fitted_px, patchify
 from framesift.vlms._tower import among
 from framesift.vlms.layout import TEXT, Layout
-
-UNEVEN_SECONDS: Final = 2e-3
-"""By how much steps of one length may differ, for containers round times to milliseconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,93 +159,3 @@ class QwenVLM(FamilyVLM):
             **self.timing(videos),
         )[0]
         return positions[:, 0]
-
-
-def fitted_px(height: int, width: int, *, factor: int, least: int, most: int) -> tuple[int, int]:
-    """Returns the frame size `(H, W)` of whole tokens that is nearest to a picture's proportions.
-
-    Args:
-        height: of the picture in pixels.
-        width: of the picture in pixels.
-        factor: pixels on each side of a token.
-        least: fewest tokens, at most `most`.
-        most: most tokens.
-    """
-    rows, columns = max(1, round(height / factor)), max(1, round(width / factor))
-    if rows * columns > most:
-        shrink = math.sqrt(height * width / (most * factor**2))
-        rows, columns = (max(1, math.floor(s / shrink / factor)) for s in (height, width))
-    elif rows * columns < least:
-        grow = math.sqrt(least * factor**2 / (height * width))
-        rows, columns = (math.ceil(s * grow / factor) for s in (height, width))
-    rows = min(rows, most)
-    return rows * factor, min(columns, most // rows) * factor
-
-
-def patchify(
-    pixels: Tensor, *, patch: int, merge: int, together: int
-) -> tuple[Tensor, tuple[int, int, int]]:
-    """Returns the patches that the tower takes, `(P, C * together * patch**2)`, and their grid.
-
-    Patches that are merged to one token follow one another.
-
-    Args:
-        pixels: frames `(T, C, H, W)`, where `T` is a multiple of `together`, and `H` and `W` are
-            multiples of `patch * merge`.
-        patch: pixels on each side of a patch.
-        merge: patches on each side of a token.
-        together: frames that make one time step.
-    """
-    frames, channels, height, width = pixels.shape
-    steps, rows, columns = frames // together, height // patch, width // patch
-    cut = pixels.reshape(
-        *(steps, together, channels),
-        *(rows // merge, merge, patch),
-        *(columns // merge, merge, patch),
-    )
-    ordered = cut.permute(0, 3, 6, 4, 7, 2, 1, 5, 8)
-    return ordered.reshape(steps * rows * columns, -1), (steps, rows, columns)
-
-
-def frame_gap(video: CompressedVideo, frames_per_step: int) -> float:
-    """Returns the mean seconds from one sampled frame to the next.
-
-    The family's processor reads nothing of their times but the mean rate. Rounded to microseconds,
-    so that a container's clock cannot shift a position by rounding.
-
-    Args:
-        video: the compressed video.
-        frames_per_step: how many of them the model joins.
-    """
-    times = step_times(video, frames_per_step)
-    joined, repeated = times.shape[1], int((times[-1] == times[-1, -1]).sum()) - 1
-    gaps = times.numel() - repeated - 1
-    if not gaps:
-        return 1 / video.report.fps
-    return round(float(times[-1, -1] - times[0, 0]) / gaps * joined / frames_per_step, 6)
-
-
-def step_middles(video: CompressedVideo, frames_per_step: int) -> list[float]:
-    """Returns the seconds half way between the first and the last frame of each time step."""
-    times = step_times(video, frames_per_step)
-    middles: list[float] = ((times[:, 0] + times[:, -1]) / 2).tolist()
-    return middles
-
-
-def step_times(video: CompressedVideo, frames_per_step: int) -> Tensor:
-    """Returns the times of the frames of each time step, `(T, S)`; the last may be repeated.
-
-    Tokens that were made elsewhere may know the first frame of each step only. If these are evenly
-    spaced, so are the frames between them; else each step has the one time that is known.
-    """
-    if video.step_seconds is not None:
-        return video.step_seconds
-    first = video.frame_seconds
-    gaps = first.diff()
-    if len(gaps) and float(gaps.max() - gaps.min()) > UNEVEN_SECONDS:
-        return first[:, None]
-    gap = float(gaps.mean()) / frames_per_step if len(gaps) else 1 / video.report.fps
-    times = first[:, None] + gap * torch.arange(frames_per_step)
-    last = times[-1] < float(first[0]) + video.report.duration_seconds - UNEVEN_SECONDS
-    times[-1, 1:] = times[-1, 1:].where(last[1:], times[-1, max(0, int(last.sum()) - 1)])
-    return times

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from framesift.errors import ModelError
 from framesift.types.compressed import CompressedVideo
-from framesift.vlms._qwen import QwenVLM, frame_gap
+from framesift.vlms._qwen import QwenVLM
+from framesift.vlms._step_times import frame_gap
 from framesift.vlms.base import Block
 
 

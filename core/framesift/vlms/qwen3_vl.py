@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from framesift.errors import ModelError
 from framesift.types.compressed import CompressedVideo
-from framesift.vlms._qwen import QwenVLM, step_middles
+from framesift.vlms._qwen import QwenVLM
+from framesift.vlms._step_times import step_middles
 from framesift.vlms.base import Block
 
 
