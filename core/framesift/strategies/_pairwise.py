@@ -18,6 +18,8 @@ def unit(values: Tensor) -> Tensor:
 
     The last channel is 1 for zero vectors, else 0: they are like each other and nothing else.
     """
+    if values.dtype == torch.float64:
+        values = values.float()
     length = torch.linalg.vector_norm(values, dim=-1, keepdim=True, dtype=torch.float32)
     units: Tensor = length.new_empty(*values.shape[:-1], values.shape[-1] + 1)
     torch.div(values, length.clamp_min(1e-30), out=units[..., :-1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,14 +11,19 @@ from torch import Tensor
 
 from framesift.run import stoppable
 from framesift.strategies import _ops
-from framesift.strategies._pairwise import cosines
+from framesift.strategies._pairwise import unit
 from framesift.strategies.base import ScoreStrategy, Signal
 from framesift.types.tokens import VideoTokens
 
 DEPENDENT = 1e-4
 """Squared part of a unit vector outside the span of the chosen ones, below which it adds nothing;
 kernels are rounded to 1e-6, so less than that is noise."""
+DONE = -1.0
+"""In place of the part of a token that is chosen, or that takes no part."""
+ROUNDING = 8.0
+"""Adding and taking away 8 rounds a gain to 2^-20."""
 CHUNK_BYTES = 2**25
+"""Kernels and factors that are held at once on the CPU."""
 FIRST_LOOK = 1.25
 """Choices made in each frame at first, as a multiple of its even share of the budget."""
 
@@ -53,32 +59,38 @@ class CDPruner(ScoreStrategy):
         return frames * patches * (2.0 * patches * channels + 10.0 * chosen**2)
 
     def score(self, tokens: VideoTokens, budget: int) -> Tensor:
-        """Returns the negated place of each token in the order of choice, `(T, N)`.
+        """Returns the negated place of each token in the order of choice, int64 `(T, N)`.
 
         Tokens that are surely not among the first `budget` come last, in no order of their own.
         """
         assert tokens.signals.question_similarity is not None
-        live, patches = tokens.live, tokens.tokens_per_frame
-        weight = _relevance(tokens.signals.question_similarity.double(), live).square()
-        at_once = max(1, CHUNK_BYTES // (16 * patches * patches))
+        live, (frames, patches) = tokens.live, tokens.live.shape
+        weight = _relevance(tokens.signals.question_similarity.float(), live).square()
         process, gain = torch.full_like(weight, patches + 1.0), torch.zeros_like(weight)
-        going, most = live.any(1), min(patches, budget)
-        count = min(most, int(FIRST_LOOK * budget / len(live)) + 1)
+        most = min(patches, budget)
+        count = min(most, int(FIRST_LOOK * budget / frames) + 1)
+        bytes_at_once = CHUNK_BYTES if weight.device.type == "cpu" else 8 * CHUNK_BYTES
+        at_once = max(1, bytes_at_once // (4 * patches * (patches + count)))
+        going: Sequence[slice | Tensor] = [
+            slice(start, start + at_once) for start in range(0, frames, at_once)
+        ]
         while True:
-            for some in going.nonzero().flatten().split(at_once):
-                kernel = cosines(tokens.features[some], tokens.features[some])
+            for some in stoppable(going):
+                units = unit(tokens.features[some])
+                kernel = _ops.rounded(units @ units.mT)
                 process[some], gain[some] = _greedy(kernel, weight[some], live[some], count=count)
             order = _first_chosen(process, gain)
             if count == most:
                 break
-            going = _may_go_on(process, gain, order[min(budget, len(order)) - 1])
-            going &= (process <= patches).sum(1) < live.sum(1)
-            if not bool(going.any()):
+            may = _may_go_on(process, gain, order[min(budget, len(order)) - 1])
+            may &= (process <= patches).sum(1) < live.sum(1)
+            rest = may.nonzero().flatten()
+            if not len(rest):
                 break
             count = min(most, 2 * count)
-        places = torch.empty_like(order)
-        places[order] = torch.arange(len(order), device=order.device)
-        return -places.view_as(live).double()
+            going = rest.split(max(1, bytes_at_once // (4 * patches * (patches + count))))
+        places = torch.arange(len(order), device=order.device)
+        return -torch.empty_like(order).scatter_(0, order, places).view_as(live)
 
 
 def _first_chosen(process: Tensor, gain: Tensor) -> Tensor:
@@ -101,7 +113,8 @@ def _may_go_on(process: Tensor, gain: Tensor, last: Tensor) -> Tensor:
 
 def _relevance(similarity: Tensor, live: Tensor) -> Tensor:
     """Returns the similarity scaled to [0, 1] over the live tokens, 1 where all are alike."""
-    low, high = similarity[live].min(), similarity[live].max()
+    low = similarity.masked_fill(~live, torch.inf).amin()
+    high = similarity.masked_fill(~live, -torch.inf).amax()
     scaled = (similarity - low) / (high - low).clamp_min(1e-30)
     return torch.where(high > low, scaled, torch.ones_like(scaled))
 
@@ -116,28 +129,34 @@ def _greedy(kernel: Tensor, weight: Tensor, live: Tensor, *, count: int) -> tupl
         count: most choices in a frame; a token not reached has a process beyond all others.
     """
     frames, patches = weight.shape
-    at = torch.arange(frames, device=weight.device)
-    process = torch.full_like(weight, patches + 1.0)
-    gains = torch.zeros_like(weight)
-    current = torch.zeros_like(at)
-    open_, residual = live.clone(), torch.ones_like(weight)
-    factor = torch.zeros(frames, count, patches, dtype=weight.dtype, device=weight.device)
+    # Part of each token outside the span of the process; `DONE` once it is chosen.
+    fresh = torch.ones_like(weight).masked_fill_(~live, DONE)
+    residual = fresh.clone()
+    factor = kernel.new_empty(frames, count, patches)
+    gain, start = weight.new_empty(count, frames, 1), fresh.new_zeros(frames, 1)
+    best = torch.empty(count, frames, 1, dtype=torch.long, device=weight.device)
+    begins = torch.empty_like(best, dtype=torch.bool)
+    steps = torch.arange(count, device=weight.device)
     for step in stoppable(range(count)):
-        spent = ~(open_ & (residual > DEPENDENT)).any(1)
-        residual[spent], factor[spent] = 1.0, 0.0
-        current = current + spent
-        free = open_ & (residual > DEPENDENT)
+        spent = torch.le(residual.amax(1, keepdim=True), DEPENDENT, out=begins[step])
+        start.masked_fill_(spent, step)
+        residual = torch.where(spent, fresh, residual)
         # Rounded, so that duplicates tie instead of falling to the last bit of a product.
-        gain = _ops.rounded(weight * residual, 1e9).masked_fill(~free, -1.0)
-        best = gain.argmax(1)
-        chosen = free[at, best]
-        row = kernel[at, best] - torch.einsum(
-            "tkn,tk->tn", factor[:, :step], factor[at, :step, best]
-        )
-        row = row / residual[at, best].clamp_min(DEPENDENT).sqrt()[:, None] * chosen[:, None]
+        value = (weight * residual).add_(ROUNDING).sub_(ROUNDING)
+        value.masked_fill_(residual <= DEPENDENT, DONE)
+        torch.max(value, 1, keepdim=True, out=(gain[step], best[step]))
+        chosen = best[step, :, None]
+        row = kernel.gather(1, chosen.expand(-1, 1, patches))
+        before = factor[:, :step]
+        share = before.gather(2, chosen.expand(-1, step, 1)).mT * (steps[:step] >= start[:, None])
+        row = torch.baddbmm(row, share, before, alpha=-1)[:, 0]
+        row *= residual.gather(1, best[step]).clamp_min_(DEPENDENT).rsqrt_()
         factor[:, step] = row
-        residual = residual - row.square()
-        process[at, best] = torch.where(chosen, current.double(), process[at, best])
-        gains[at, best] = torch.where(chosen, gain[at, best], gains[at, best])
-        open_[at, best] &= ~chosen
-    return process, gains
+        residual.addcmul_(row, row, value=-1).scatter_(1, best[step], DONE)
+        fresh.scatter_(1, best[step], DONE)
+    # What is chosen when nothing is left goes to a place beyond the last, which is cut off.
+    place = best.where(gain >= 0, patches)[..., 0].T
+    process = begins.cumsum(0)[..., 0].T
+    ended = weight.new_full((frames, patches + 1), patches + 1.0)
+    gains = torch.zeros_like(ended).scatter_(1, place, gain[..., 0].T)
+    return ended.scatter_(1, place, process.float())[:, :-1], gains[:, :-1]
