@@ -24,6 +24,7 @@ class Stamp(NamedTuple):
     dts: int | None
     duration: int
     is_key: bool
+    size_bytes: int = 0
 
 
 def stored_times(stamps: list[Stamp], first: int | None) -> Ticks:

@@ -124,7 +124,8 @@ class _Pictures:
 
     def take(self, packet: Packet[Stream]) -> None:
         starts, offset = True, 0
-        own = Stamp(packet.pts, packet.dts, packet.duration or 0, packet.is_keyframe)
+        size = packet.size
+        own = Stamp(packet.pts, packet.dts, packet.duration or 0, packet.is_keyframe, size)
         if packet.size:
             self.ends_corrupt = packet.is_corrupt
             if self.mender is not None and not packet.is_discard:
@@ -140,6 +141,8 @@ class _Pictures:
         self.mended.append(own.pts if starts else None)
         if packet.size and starts and not packet.is_discard:
             self._keep(own, packet)
+        elif not starts and self.stamps:  # the second field of the frame before
+            self.stamps[-1] = self.stamps[-1]._replace(size_bytes=self.stamps[-1].size_bytes + size)
         if self.first is None:
             if offset:
                 packet.pts = own.pts

@@ -129,6 +129,9 @@ def _timeline(
     notes: tuple[str, ...] = ()
     if scanned.jumps:
         notes = (f"the clock of {path.name!r} {described(scanned.jumps, base, zero_seconds)}",)
+    if not scanned.counted:
+        sizes, keyframes = _packets(scanned, times)
+        index = replace(index, packet_bytes=sizes, is_keyframe=keyframes)
     return Timeline(
         index=replace(index, is_cut=is_cut, notes=notes),
         ticks=np.arange(len(times)) if scanned.counted else times,
@@ -143,6 +146,19 @@ def _timeline(
         stream_index=stream.index,
         is_first_stream=stream is container.streams.video[0],
     )
+
+
+def _packets(
+    scanned: Scan, times: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Returns how many bytes each frame takes `(F,)`, and whether it is a keyframe `(F,)`."""
+    sizes, keys = np.zeros(len(times), dtype=np.int64), np.zeros(len(times), dtype=bool)
+    for stamp in scanned.stamps:
+        if stamp.pts is not None and stamp.pts >= times[0]:
+            place = np.searchsorted(times, stamp.pts)
+            sizes[place] += stamp.size_bytes
+            keys[place] |= stamp.is_key
+    return sizes, keys
 
 
 def _times(container: InputContainer, stream: VideoStream, scanned: Scan) -> npt.NDArray[np.int64]:

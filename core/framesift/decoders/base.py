@@ -45,6 +45,11 @@ class FrameIndex:
     """Whether the file breaks off before its announced end."""
     notes: tuple[str, ...] = ()
     """What is odd about the file, in a line each; `decode` warns of it."""
+    packet_bytes: npt.NDArray[np.int64] | None = None
+    """Bytes that each frame takes in the file `(F,)`: large where much is new. They cost no
+    decoding. None where the container does not say which frame is in which packet."""
+    is_keyframe: npt.NDArray[np.bool_] | None = None
+    """Whether decoding can start at each frame `(F,)`; None where `packet_bytes` is."""
 
     def staying(self, until_seconds: float) -> FrameIndex:
         """Returns the index of the same frames, of which the last one stays until a time.
@@ -113,7 +118,12 @@ class Decoder(Part):
         path, missing = Path(path), set(indices)
         with reading(path):
             index = self.scan(path)
-            _check_request(len(index.pts_seconds), indices, size_px, window)
+            check_indices(len(index.pts_seconds), indices)
+            if size_px is not None and min(size_px) < 1:
+                raise InvalidOptionError(
+                    f"size_px={size_px!r} must be (height, width) of at least 1 pixel"
+                )
+            whole("window", window, "frame")
             pictures = takewhile(lambda _: has_reader(), self.pictures(path, indices, size_px))
             fitting = max(1, WINDOW_BYTES // (3 * index.info.width_px * index.info.height_px))
             while len(frames := _gathered(index, pictures, min(window, fitting))):
@@ -146,13 +156,11 @@ class Decoder(Part):
         """
 
 
-def _check_request(
-    frame_count: int, indices: Sequence[int], size_px: tuple[int, int] | None, window: int
-) -> None:
-    """Refuses a request that no decoder can meet.
+def check_indices(frame_count: int, indices: Sequence[int]) -> None:
+    """Refuses positions that a video of `frame_count` frames does not have.
 
     Raises:
-        InvalidOptionError: an index, the size or the window is out of range.
+        InvalidOptionError: one is out of range, or they do not ascend.
     """
     if any(first >= second for first, second in pairwise(indices)):
         raise InvalidOptionError("indices must ascend without repeats; use sorted(set(indices))")
@@ -161,9 +169,6 @@ def _check_request(
             f"indices {indices[0]}..{indices[-1]} must be within 0..{frame_count - 1}, the frames "
             "of this video; take them from its index"
         )
-    if size_px is not None and min(size_px) < 1:
-        raise InvalidOptionError(f"size_px={size_px!r} must be (height, width) of at least 1 pixel")
-    whole("window", window, "frame")
 
 
 def _gathered(index: FrameIndex, pictures: Iterator[tuple[int, Picture]], window: int) -> Frames:
