@@ -15,12 +15,19 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from framesift.encoders._resize import resized
+from framesift.encoders._resize import resized, resized_by_torch
 from framesift.encoders.base import Encoder
 from framesift.encoders.edges import DETAIL_PX, edge_density
 from framesift.errors import InvalidOptionError, ModelError
 from framesift.hf.checkpoint_files import called
 from framesift.hf.checkpoint_reading import in_one_line
+from framesift.hf.device import (
+    batch_that_fits,
+    bytes_in_tower,
+    device_errors,
+    in_batches,
+    uploaded,
+)
 from framesift.hf.model_use import alone_with, loaded_once, state_of
 from framesift.hf.probe import watch
 from framesift.hf.tower_checkpoint import load_tower, pair, placed, read_config, read_normalization
@@ -29,6 +36,8 @@ from framesift.types.frames import Frames
 from framesift.types.options import Count
 from framesift.types.tokens import Signals, VideoTokens
 
+BATCH: Final = 16
+"""Frames that go through a tower at once on a CPU."""
 LAST: Final = -1
 """The feature layer of towers whose features are what they give at last, final norm included."""
 
@@ -63,8 +72,8 @@ class VisionTransformer(Encoder):
     """Where the tower runs; None for the GPU where there is one, else the CPU."""
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
     """What the tower computes in; `"auto"` is float16 on a GPU, else float32."""
-    batch_size: Count = 16
-    """Frames that go through the tower at once."""
+    batch_size: Count | None = None
+    """Frames that go through the tower at once; None for 16 on a CPU, on a GPU for what fits."""
     attention_layer: Annotated[int, Field(lt=0)] | None = None
     """Layer whose attention is given, counted from the end; None for that of the features."""
     heads: Literal["averaged", "joined"] = "averaged"
@@ -98,13 +107,19 @@ class VisionTransformer(Encoder):
 
     def encode(self, frames: Frames, signals: frozenset[str] | None = None) -> VideoTokens:
         """Returns the tokens `(T, N, D)` on the device of the tower, in its dtype."""
-        wanted = self.wanted(signals)
-        images = resized(frames.data, self._size_px)
-        batches = np.array_split(images, range(self.batch_size, len(images), self.batch_size))
+        wanted, images, size_px = self.wanted(signals), frames.data, self._size_px
         where = placed(self.device, self.dtype)
         tower = _load(type(self), self.model, state_of(self.model), self._deepest, *where)
-        with alone_with(tower.model):
-            seen = [tower.look(batch, wanted, joined=self.heads == "joined") for batch in batches]
+
+        def look(part: slice) -> dict[str, Tensor]:
+            pixels = tower.pixels(images[part], size_px)
+            with alone_with(tower.model):
+                return tower.look(pixels, wanted, joined=self.heads == "joined")
+
+        size, shrinks = self.steps_at_once(images.shape[1:3]), self.batch_size is None
+        cure = "take a smaller batch_size, dtype='float16', or device='cpu'"
+        with device_errors(where[0], f"encoding frames by {self.spec!r}", cure):
+            seen = in_batches(len(images), size, look, may_shrink=shrinks)
         columns = {name: torch.cat([part[name] for part in seen]) for name in seen[0]}
         features = columns.pop("features")
         if "edge_density" in wanted:
@@ -116,6 +131,14 @@ class VisionTransformer(Encoder):
             pts_seconds=torch.tensor(frames.pts_seconds),
             signals=Signals(**columns),
         )
+
+    def steps_at_once(self, frame_px: tuple[int, int]) -> int:
+        """Returns how many frames of a size `(H, W)` go through the tower at once."""
+        if self.batch_size is not None:
+            return self.batch_size
+        device, dtype = placed(self.device, self.dtype)
+        each = bytes_in_tower(self._config, self._size_px, frame_px, dtype.itemsize)
+        return batch_that_fits(torch.device(device), each, BATCH)
 
     @property
     def _size_px(self) -> tuple[int, int]:
@@ -147,17 +170,23 @@ class _LoadedTower:
     mean: Tensor
     std: Tensor
 
+    def pixels(self, images: npt.NDArray[np.uint8], size_px: tuple[int, int]) -> Tensor:
+        """Returns RGB frames `(T, H, W, 3)` as the tower takes them, `(T, 3, h, w)`."""
+        if self.mean.device.type == "cpu":
+            levels = torch.tensor(resized(images, size_px)).permute(0, 3, 1, 2)
+        else:
+            levels = resized_by_torch(uploaded(images, self.mean.device), size_px)
+        return ((levels / 255 - self.mean) / self.std).to(self.model.dtype)
+
     @torch.no_grad()
     def look(
-        self, images: npt.NDArray[np.uint8], signals: frozenset[str], *, joined: bool = False
+        self, pixels: Tensor, signals: frozenset[str], *, joined: bool = False
     ) -> dict[str, Tensor]:
         """Returns `features` `(T, N, D)` and what is among `signals` of the tower's own.
 
         These are `keys` `(T, N, Dk)` and `attention` `(T, N)`, with `joined` heads those of one
         head over all channels.
         """
-        pixels = torch.tensor(images, device=self.mean.device).permute(0, 3, 1, 2)
-        normal = ((pixels / 255 - self.mean) / self.std).to(self.model.dtype)
         sources = {
             "keys": self.last_attention if joined else self.feature_attention,
             "attention": self.last_attention,
@@ -171,10 +200,10 @@ class _LoadedTower:
                 if name in signals
             }
             if self.normed:
-                features = self.model(pixel_values=normal).last_hidden_state
+                features = self.model(pixel_values=pixels).last_hidden_state
             else:
                 kept = [self.feature_layer]
-                output = self.model(pixel_values=normal, output_hidden_states=kept)
+                output = self.model(pixel_values=pixels, output_hidden_states=kept)
                 features = output.hidden_states[self.feature_layer]
         first = 0 if self.summary_token is None else self.summary_token + 1
         found = {"features": features, **{name: getattr(one, name) for name, one in seen.items()}}

@@ -45,8 +45,9 @@ class UnitEncoder(Encoder):
     tower's attention while `look_at` (and `look`, when all units are encoded) runs.
     """
 
-    batch_size: int
-    """Time steps that go through the tower at once."""
+    @abstractmethod
+    def steps_at_once(self, frame_px: tuple[int, int]) -> int:
+        """Returns how many time steps of frames of a size `(H, W)` go through the tower at once."""
 
     @property
     @abstractmethod
@@ -160,7 +161,7 @@ class StillUnits:
         steps = pixels.to(encoder.tower.dtype).unflatten(0, (-1, encoder.frames_per_step))
         parts = []
         with encoder.running():
-            for part in _passes(encoded, encoder.batch_size):
+            for part in _passes(encoded, encoder.steps_at_once(frames.data.shape[1:3])):
                 parts.append(self._pass(steps[part], encoded[part], self._changed.units))
         columns = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
         return encoder.tokens(frames, columns, self._signals), encoded

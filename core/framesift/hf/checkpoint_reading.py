@@ -13,6 +13,7 @@ import torch
 
 from framesift.errors import FramesiftError, ModelError, is_of_caller
 from framesift.hf.checkpoint_files import CONFIG, SMALL, called, check_files
+from framesift.hf.device import is_lack_of_memory, is_of_driver
 from framesift.registry import require
 
 WANTED: Final = (
@@ -142,6 +143,8 @@ def in_one_line(model: str, doing: str = "load") -> Iterator[None]:
     except (FramesiftError, torch.OutOfMemoryError):
         raise
     except BaseException as error:
+        if doing == "run" and (is_lack_of_memory(error) or is_of_driver(error)):
+            raise  # not the checkpoint's fault; `device_errors` says whose
         # What the Rust code of tokenizers panics with is no Exception.
         passed = not isinstance(error, Exception) and type(error).__name__ != "PanicException"
         if passed or is_of_caller(error):

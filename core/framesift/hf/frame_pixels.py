@@ -11,11 +11,13 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from framesift.errors import ModelError
 from framesift.hf._pixel_settings import check_pixel_settings
 from framesift.hf.checkpoint import load_json
 from framesift.hf.checkpoint_files import called
+from framesift.hf.device import CPU, uploaded
 
 MODES: Final = {2: "bilinear", 3: "bicubic"}
 """Filters of pillow that torch has as well, which is what video processors resize with."""
@@ -33,7 +35,8 @@ class FramePixels:
     """Resizes frames and normalizes their colours for one vision tower.
 
     The arithmetic is that of the video processors of transformers, which need torchvision; this
-    does not, and gives the same pixels.
+    does not, and gives the same pixels. On a GPU it does what they do there: torch resizes whole
+    numbers on the CPU only, so it goes through float32 and rounds, a level of 255 off now and then.
     """
 
     settings: dict[str, Any]
@@ -63,22 +66,38 @@ class FramePixels:
             "or processor_config.json; add the preprocessor files that belong to the checkpoint"
         )
 
-    def pixels(self, images: npt.NDArray[np.uint8], sizes_px: Sequence[tuple[int, int]]) -> Tensor:
+    def pixels(
+        self,
+        images: npt.NDArray[np.uint8],
+        sizes_px: Sequence[tuple[int, int]],
+        device: torch.device = CPU,
+    ) -> Tensor:
         """Returns RGB frames `(T, H, W, 3)` resized and normalized, float32 `(T, 3, h, w)`.
 
         Args:
             images: the frames.
             sizes_px: sizes `(h, w)` that they are brought to, one after the other.
+            device: where that is done, and where they are then.
         """
-        frames = torch.tensor(images).permute(0, 3, 1, 2).contiguous()
+        # What torch has no filter for is resized by pillow, on the CPU.
+        frames = uploaded(images, device if self.resample in MODES else CPU)
+        return self.normalized(self.resized(frames, sizes_px).to(device))
+
+    def resized(self, frames: Tensor, sizes_px: Sequence[tuple[int, int]]) -> Tensor:
+        """Returns frames uint8 `(T, 3, H, W)` at the last of the sizes, uint8 `(T, 3, h, w)`."""
         for size_px in sizes_px:
             frames = frames if frames.shape[2:] == size_px else self._resized(frames, size_px)
+        return frames
+
+    def normalized(self, frames: Tensor) -> Tensor:
+        """Returns frames uint8 `(T, 3, h, w)` with their colours normalized, float32."""
         if not self.settings.get("do_normalize", True):
             return frames * float(self._scale)
         mean, std = (
             (torch.tensor(self.settings[name]) * (1.0 / self._scale))[:, None, None]
             for name in ("image_mean", "image_std")
         )
+        mean, std = mean.to(frames.device), std.to(frames.device)
         return (frames.float() - mean) / std
 
     @property
@@ -98,9 +117,10 @@ class FramePixels:
 
     def _resized(self, frames: Tensor, size_px: tuple[int, int]) -> Tensor:
         if self.resample in MODES:
-            return torch.nn.functional.interpolate(
-                frames, size=list(size_px), mode=MODES[self.resample], antialias=True
-            )
+            mode, on_cpu = MODES[self.resample], frames.device.type == "cpu"
+            given = frames if on_cpu else frames.float()
+            found = interpolate(given, size=list(size_px), mode=mode, antialias=True)
+            return found if on_cpu else found.clamp_(0, 255).round_().to(torch.uint8)
         images = (Image.fromarray(frame) for frame in frames.permute(0, 2, 3, 1).numpy())
         kind = Image.Resampling(self.resample)
         resized = [np.asarray(image.resize(size_px[::-1], kind)) for image in images]

@@ -9,11 +9,13 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from framesift.errors import ModelError
 from framesift.hf.checkpoint_files import called
-from framesift.hf.frame_pixels import FramePixels
+from framesift.hf.device import CPU, uploaded
+from framesift.hf.frame_pixels import MODES, FramePixels
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -51,6 +53,15 @@ class Geometry:
         shortest = min(height, width)
         return self.size_px * height // shortest, self.size_px * width // shortest
 
+    def cropped(self, pixels: Tensor) -> Tensor:
+        """Returns the middle of resized pixels `(T, 3, H, W)`, or all where nothing is cut."""
+        if self.crop_px is None:
+            return pixels
+        height, width = pixels.shape[2:]
+        rows, columns = self.crop_px
+        top, left = (height - rows) // 2, (width - columns) // 2
+        return pixels[:, :, top : top + rows, left : left + columns]
+
     def region(self, height: int, width: int) -> tuple[float, float, float, float]:
         """Returns the part `(x0, y0, x1, y1)` of a picture that is left, relative to it."""
         seen = (max(height, width),) * 2 if self.padded else (height, width)
@@ -77,8 +88,11 @@ class Preparation(ABC):
         return size if isinstance(size, int) else min(size)
 
     @abstractmethod
-    def pixels(self, images: Pixels) -> Tensor:
-        """Returns RGB pixels `(T, H, W, 3)` as the tower takes them, float32 `(T, 3, h, w)`."""
+    def pixels(self, images: Pixels, device: torch.device = CPU) -> Tensor:
+        """Returns RGB pixels `(T, H, W, 3)` as the tower takes them, float32 `(T, 3, h, w)`.
+
+        They are prepared on `device`, and stay there.
+        """
 
     @property
     @abstractmethod
@@ -103,27 +117,61 @@ class Preparation(ABC):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImagePreparation(Preparation):
-    """What an image processor of transformers does, by pillow."""
+    """What an image processor of transformers does: by pillow on the CPU, by torch elsewhere.
+
+    Transformers has both of them, too. They differ by a level of 255 in single pixels, which pillow
+    rounds twice, once for each side.
+    """
 
     processor: Any
+    frames: FramePixels
+    """The same settings, for torch."""
 
     @classmethod
     def of(cls, processor: Any) -> Self:
         """Returns the preparation that an image processor stands for."""
-        return cls(geometry=Geometry.of(processor.to_dict()), processor=processor)
+        settings = processor.to_dict()
+        resample = settings.get("resample")
+        frames = FramePixels(settings=settings, resample=-1 if resample is None else int(resample))
+        return cls(geometry=Geometry.of(settings), processor=processor, frames=frames)
 
-    def pixels(self, images: Pixels) -> Tensor:
+    def pixels(self, images: Pixels, device: torch.device = CPU) -> Tensor:
         """Returns RGB pixels `(T, H, W, 3)` as the tower takes them, float32 `(T, 3, h, w)`."""
+        if device.type != "cpu" and self._is_plain(*images.shape[1:3]):
+            return self._by_torch(images, device)
         prepared = self.processor(
             images=list(images), input_data_format="channels_last", return_tensors="pt"
         )
         pixels: Tensor = prepared["pixel_values"]
-        return pixels
+        return pixels.to(device)
+
+    def _is_plain(self, height: int, width: int) -> bool:
+        """Returns whether torch can do it: sizes that are known, and nothing filled up behind."""
+        settings, size_px = self.frames.settings, self.geometry.size_px
+        known = isinstance(size_px, int) or size_px is None or None not in size_px
+        if not (known and settings.get("image_mean") and settings.get("image_std")):
+            return False
+        if (settings.get("size") or {}).get("longest_edge") or self.frames.resample not in MODES:
+            return False
+        seen = (max(height, width),) * 2 if self.geometry.padded else (height, width)
+        least = self.geometry.crop_px or (1, 1)
+        return all(np.greater_equal(self.geometry.resized(*seen), least))
+
+    def _by_torch(self, images: Pixels, device: torch.device) -> Tensor:
+        frames = uploaded(images, device)
+        if self.geometry.padded:
+            color = self.frames.settings.get("image_mean") or [0.0]
+            frames = _squared(frames, [int(255 * value) for value in color])
+        return self.geometry.cropped(
+            self.frames.normalized(
+                self.frames.resized(frames, [self.geometry.resized(*frames.shape[2:])])
+            )
+        )
 
     @property
     def levels(self) -> tuple[float, ...]:
         """How many levels of 256 make 1 in what `pixels` gives, for each of the three colours."""
-        return FramePixels(settings=self.processor.to_dict(), resample=-1).levels
+        return self.frames.levels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,12 +207,18 @@ class VideoPreparation(Preparation):
         """How many levels of 256 make 1 in what `pixels` gives, for each of the three colours."""
         return self.frames.levels
 
-    def pixels(self, images: Pixels) -> Tensor:
+    def pixels(self, images: Pixels, device: torch.device = CPU) -> Tensor:
         """Returns RGB pixels `(T, H, W, 3)` as the tower takes them, float32 `(T, 3, h, w)`."""
-        height, width = size_px = self.geometry.resized(*images.shape[1:3])
-        pixels = self.frames.pixels(images, [size_px])
-        if self.geometry.crop_px is None:
-            return pixels
-        rows, columns = self.geometry.crop_px
-        top, left = (height - rows) // 2, (width - columns) // 2
-        return pixels[:, :, top : top + rows, left : left + columns]
+        size_px = self.geometry.resized(*images.shape[1:3])
+        return self.geometry.cropped(self.frames.pixels(images, [size_px], device))
+
+
+def _squared(frames: Tensor, color: list[int]) -> Tensor:
+    """Returns frames `(T, 3, H, W)` in the middle of squares of a colour, `(T, 3, S, S)`."""
+    count, _, height, width = frames.shape
+    side = max(height, width)
+    top, left = (side - height) // 2, (side - width) // 2
+    around = torch.tensor(color, dtype=frames.dtype).to(frames.device)[:, None, None]
+    squares = around.expand(3, side, side).repeat(count, 1, 1, 1)
+    squares[:, :, top : top + height, left : left + width] = frames
+    return squares

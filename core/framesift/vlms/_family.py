@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,9 +9,11 @@ from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from framesift.encoders.edges import DETAIL_PX
+from framesift.hf.device import CPU
 from framesift.hf.frame_pixels import FramePixels
 from framesift.vlms._tower import Tower
 from framesift.vlms.base import VLM
@@ -49,11 +50,6 @@ class FamilyTower(Tower):
         _ = self.vlm.frame_pixels, self.grid
 
     @property
-    @abstractmethod
-    def size_px(self) -> tuple[int, int]:
-        """Frame size `(H, W)` that the tower takes."""
-
-    @property
     def input_px(self) -> tuple[int, int]:
         """Frame size `(H, W)`: a multiple of the tower's that shows the strokes of text."""
         times = -(-DETAIL_PX // max(self.size_px))
@@ -63,6 +59,6 @@ class FamilyTower(Tower):
         """Returns the sizes `(H, W)` that frames are brought to, one after the other."""
         return [self.size_px]
 
-    def pixels(self, images: npt.NDArray[np.uint8]) -> Tensor:
+    def pixels(self, images: npt.NDArray[np.uint8], device: torch.device = CPU) -> Tensor:
         """Returns RGB frames `(T, H, W, 3)` as the tower takes them, float32 `(T, 3, h, w)`."""
-        return self.vlm.frame_pixels.pixels(images, self.sizes_px(*images.shape[1:3]))
+        return self.vlm.frame_pixels.pixels(images, self.sizes_px(*images.shape[1:3]), device)

@@ -17,8 +17,10 @@ from framesift.encoders.still import Units
 from framesift.encoders.units import UnitEncoder
 from framesift.errors import ModelError
 from framesift.hf.borrowing import PackedFrames
+from framesift.hf.device import CPU
 from framesift.hf.preparation import Preparation
 from framesift.hf.probe import WatchedLayer, watch
+from framesift.hf.tower_checkpoint import pair
 from framesift.types.video import VideoInfo
 from framesift.vlms._llava_units import Taps, TokenRows, hidden_states
 from framesift.vlms._tower import Tower, among
@@ -59,6 +61,11 @@ class LlavaTower(Tower, UnitEncoder):
         return self.preparation.geometry.region(info.height_px, info.width_px)
 
     @property
+    def size_px(self) -> tuple[int, int]:
+        """Frame size `(H, W)`, read from the configuration."""
+        return pair(self.vlm.config.vision_config.image_size)
+
+    @property
     @abstractmethod
     def preparation(self) -> Preparation:
         """How the checkpoint prepares frames."""
@@ -75,9 +82,9 @@ class LlavaTower(Tower, UnitEncoder):
     def run(self, pixels: Tensor) -> tuple[Tensor, Any]:
         """Returns the features `(T, N, D)` of `(T, 3, H, W)`, and the tower's hidden states."""
 
-    def pixels(self, images: npt.NDArray[np.uint8]) -> Tensor:
+    def pixels(self, images: npt.NDArray[np.uint8], device: torch.device = CPU) -> Tensor:
         """Returns RGB frames `(T, H, W, 3)` as the tower takes them, float32 `(T, 3, h, w)`."""
-        return self.preparation.pixels(images)
+        return self.preparation.pixels(images, device)
 
     def covered(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         """Returns the part of frames `(T, H, W, 3)` that is left after cropping or padding."""

@@ -32,8 +32,7 @@ class QwenTower(FamilyTower):
     """
 
     vlm: QwenVLM
-    batch_size: Count = 4
-    """Time steps that go through the tower at once."""
+    usual_batch: ClassVar[int] = 4
     picture_px: tuple[int, int] | None = None
     """Display size `(H, W)` of the video, None for a square one."""
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +18,24 @@ from framesift.encoders.base import Encoder
 from framesift.encoders.edges import edge_density
 from framesift.errors import InvalidOptionError
 from framesift.hf.checkpoint_reading import in_one_line
+from framesift.hf.device import (
+    CPU,
+    batch_that_fits,
+    bytes_in_tower,
+    device_errors,
+    in_batches,
+)
 from framesift.hf.model_use import alone_with
 from framesift.hf.question import common_word, question_similarity, word_embeddings
 from framesift.types.frames import Frames
 from framesift.types.options import Count
 from framesift.types.tokens import Signals, VideoTokens
 from framesift.vlms.base import VLM
+
+CURE: Final = (
+    "no keep changes that: load the model with dtype='bfloat16', quantize='4bit' or device='cpu'"
+)
+"""What helps where one step of frames is too much beside the weights."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +52,10 @@ class Tower(Encoder):
     )
 
     vlm: VLM
-    batch_size: Count = 8
-    """Time steps that go through the tower at once."""
+    usual_batch: ClassVar[int] = 8
+    """Time steps that go through the tower at once on a CPU."""
+    batch_size: Count | None = None
+    """Time steps that go through the tower at once; None for what suits the device's memory."""
 
     @property
     def spec(self) -> str:
@@ -63,9 +77,17 @@ class Tower(Encoder):
         """Whether `asked` can fill `question_similarity`: the LLM's embeddings are words too."""
         return True
 
+    @property
     @abstractmethod
-    def pixels(self, images: npt.NDArray[np.uint8]) -> Tensor:
-        """Returns RGB frames `(T, H, W, 3)` as the tower takes them, float32 `(T, 3, h, w)`."""
+    def size_px(self) -> tuple[int, int]:
+        """Frame size `(H, W)` that the tower takes."""
+
+    @abstractmethod
+    def pixels(self, images: npt.NDArray[np.uint8], device: torch.device = CPU) -> Tensor:
+        """Returns RGB frames `(T, H, W, 3)` as the tower takes them, float32 `(T, 3, h, w)`.
+
+        They are prepared on `device`, and stay there.
+        """
 
     @abstractmethod
     def look(self, pixels: Tensor, signals: frozenset[str]) -> dict[str, Tensor]:
@@ -83,25 +105,43 @@ class Tower(Encoder):
     def encode(self, frames: Frames, signals: frozenset[str] | None = None) -> VideoTokens:
         """Returns the tokens `(T, N, D)` on the device of the model, in its dtype."""
         wanted = self.wanted(signals)
-        images, together = self._whole(frames), self.frames_per_step * self.batch_size
-        parts, hf = [], self.vlm.hf
-        for start in range(0, len(images), together):
+        step, hf, images = self.frames_per_step, self.vlm.hf, self._whole(frames)
+
+        def look(part: slice) -> dict[str, Tensor]:
             with in_one_line(self.vlm.model, doing="run"):
-                pixels = self.pixels(images[start : start + together])
+                pixels = self.pixels(images[part.start * step : part.stop * step], hf.device)
                 with alone_with(hf):
-                    parts.append(self.look(pixels.to(hf.device, hf.dtype), wanted))
+                    return self.look(pixels.to(hf.dtype), wanted)
+
+        size, shrinks = self.steps_at_once(images.shape[1:3]), self.batch_size is None
+        with device_errors(hf.device, f"encoding frames by {self.vlm.called!r}", CURE):
+            parts = in_batches(len(images) // step, size, look, may_shrink=shrinks)
         columns = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
         return self.tokens(frames, columns, wanted)
+
+    def steps_at_once(self, frame_px: tuple[int, int]) -> int:
+        """Returns how many time steps of frames of a size `(H, W)` go through the tower at once."""
+        if self.batch_size is not None:
+            return self.batch_size
+        vision, hf = self.vlm.config.vision_config, self.vlm.hf
+        size = hf.dtype.itemsize
+        each = bytes_in_tower(vision, self.size_px, frame_px, size, self.frames_per_step)
+        return batch_that_fits(hf.device, each, self.usual_batch)
 
     @contextmanager
     def running(self) -> Iterator[None]:
         """Keeps other threads from the model; what it raises is in one line."""
-        with in_one_line(self.vlm.model, doing="run"), alone_with(self.vlm.hf):
+        hf = self.vlm.hf
+        with (
+            device_errors(hf.device, f"encoding frames by {self.vlm.called!r}", CURE),
+            in_one_line(self.vlm.model, doing="run"),
+            alone_with(hf),
+        ):
             yield
 
     def prepared(self, frames: Frames) -> Tensor:
         """Returns frames on the device of the tower, float32 `(T * frames_per_step, 3, h, w)`."""
-        return self.pixels(self._whole(frames)).to(self.vlm.hf.device)
+        return self.pixels(self._whole(frames), self.vlm.hf.device)
 
     def tokens(
         self, frames: Frames, columns: dict[str, Tensor], signals: frozenset[str]

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from framesift.encoders.base import Encoder
+from framesift.hf.device import CPU
 from framesift.registry import require
 from framesift.types.compressed import CompressedVideo
 from framesift.vlms._family import FamilyVLM
@@ -56,17 +57,17 @@ class SmolVLMTower(ShuffledTower):
         ).last_hidden_state
         return base.connector(before), before
 
-    def pixels(self, images: npt.NDArray[np.uint8]) -> Tensor:
+    def pixels(self, images: npt.NDArray[np.uint8], device: torch.device = CPU) -> Tensor:
         """Returns RGB frames `(T, H, W, 3)` as the tower takes them, float32 `(T, 3, h, w)`."""
         if self.vlm.item == "video":
-            return super().pixels(images)
+            return super().pixels(images, device)
         prepared: Tensor = self.vlm.image_processor(
             images=[list(images)],
             do_image_splitting=False,
             input_data_format="channels_last",
             return_tensors="pt",
         )["pixel_values"]
-        return prepared[0]
+        return prepared[0].to(device)
 
     def sizes_px(self, height: int, width: int) -> Sequence[tuple[int, int]]:
         """Returns the sizes `(H, W)` of a frame: its longest side first fitted, then squashed."""

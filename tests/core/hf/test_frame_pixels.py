@@ -11,6 +11,7 @@ transformers = pytest.importorskip("transformers")
 from framesift.errors import ModelError  # noqa: E402
 from framesift.hf.frame_pixels import FramePixels  # noqa: E402
 from framesift.testing import random_frames  # noqa: E402
+from framesift.testing.stand_in import DEVICE, stand_in  # noqa: E402
 
 COLORS = {"image_mean": [0.4, 0.5, 0.6], "image_std": [0.2, 0.3, 0.25]}
 BILINEAR, BICUBIC, BOX = 2, 3, 4
@@ -82,3 +83,36 @@ def test_pixels_are_those_of_a_video_processor(resample, size):
     given = processor([frames.data], return_tensors="pt")["pixel_values_videos"][0]
     pixels = FramePixels(settings=COLORS, resample=resample)
     assert torch.equal(pixels.pixels(frames.data, [(28, 28)]), given)
+
+
+@pytest.mark.parametrize("resample", [BILINEAR, BICUBIC, BOX])
+@pytest.mark.parametrize("sizes", [[(28, 28)], [(96, 128), (28, 28)]])
+def test_pixels_on_a_device_are_those_of_the_cpu_within_a_level(resample, sizes):
+    frames = random_frames(2, (180, 320))
+    pixels = FramePixels(settings=COLORS, resample=resample)
+    expected = pixels.pixels(frames.data, sizes)
+    with stand_in() as seen:
+        found = pixels.pixels(frames.data, sizes, DEVICE)
+        assert found.device == DEVICE
+        assert seen.waits.total() == 0
+        found = found.cpu()
+    assert found.dtype == torch.float32
+    levels = (found - expected).abs() * 255 * torch.tensor(COLORS["image_std"])[:, None, None]
+    # Whole numbers are rounded after each side and each size.
+    assert levels.max() < (0.01 if resample == BOX else 1.01 * len(sizes))
+    assert levels.mean() < 0.25
+
+
+@pytest.mark.torchvision
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("resample", [BILINEAR, BICUBIC])
+@pytest.mark.parametrize("size", [(28, 28), (100, 75), (16, 40)])
+def test_pixels_on_a_gpu_are_those_of_a_video_processor_there(resample, size):
+    frames = random_frames(3, size)
+    processor = transformers.InternVLVideoProcessor(
+        **COLORS, size={"height": 28, "width": 28}, resample=resample
+    )
+    given = processor([frames.data], return_tensors="pt", device="cuda")["pixel_values_videos"][0]
+    pixels = FramePixels(settings=COLORS, resample=resample)
+    found = pixels.pixels(frames.data, [(28, 28)], torch.device("cuda"))
+    torch.testing.assert_close(found, given, rtol=0, atol=1e-6)

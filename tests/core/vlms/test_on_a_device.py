@@ -1,0 +1,68 @@
+"""Towers of vision LLMs that find too little memory, or whose driver fails."""
+
+import pytest
+import torch
+
+transformers = pytest.importorskip("transformers")
+
+from framesift.errors import ModelError  # noqa: E402
+from framesift.testing import TINY_VLMS, assert_near, random_frames  # noqa: E402
+from framesift.vlms.load import load_vlm  # noqa: E402
+
+
+@pytest.fixture(scope="module", params=["llava-onevision", "qwen2-5-vl"])
+def encoder(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp(request.param)
+    TINY_VLMS[request.param].build(folder)
+    return load_vlm(str(folder), device="cpu").encoder
+
+
+@pytest.fixture
+def raising(monkeypatch, encoder):
+    """Makes the tower raise beyond some time steps; the batches that were tried."""
+    model, tried = encoder.vlm.hf.base_model, []
+    given = model.get_video_features
+
+    def limited(most, error):
+        def within(pixel_values_videos, video_grid_thw=None, **options):
+            steps = pixel_values_videos.shape[1]
+            if video_grid_thw is not None:
+                options["video_grid_thw"] = video_grid_thw
+                steps = int(video_grid_thw[0, 0])
+            tried.append(steps)
+            if steps > most:
+                raise error
+            return given(pixel_values_videos=pixel_values_videos, **options)
+
+        monkeypatch.setattr(model, "get_video_features", within)
+        return tried
+
+    return limited
+
+
+def test_a_batch_that_finds_no_memory_is_made_smaller(encoder, raising):
+    frames = random_frames(7 * encoder.frames_per_step, (64, 64))
+    expected = encoder.encode(frames)
+    tried = raising(2, torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"))
+    found = encoder.encode(frames)
+    assert max(tried) == min(7, encoder.usual_batch)
+    assert tried[-4:] == [2, 2, 2, 1] or tried[-3:] == [2, 2, 1]
+    assert_near(found.features, expected.features)
+    for name, value in found.signals.present().items():
+        assert_near(value, getattr(expected.signals, name))
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), "has no memory for encoding frames"),
+        (RuntimeError("MPS backend out of memory (18 GB)"), "has no memory for encoding frames"),
+        (RuntimeError("CUDA error: launch failure\nCompile"), "failed while encoding frames"),
+        (RuntimeError("mat1 and mat2 cannot be multiplied"), "cannot run"),
+    ],
+)
+def test_what_a_device_raises_is_one_line(encoder, raising, error, line):
+    raising(0, error)
+    with pytest.raises(ModelError, match=line) as told:
+        encoder.encode(random_frames(2, (64, 64)))
+    assert "\n" not in str(told.value)
