@@ -11,12 +11,10 @@ from framesift.testing import StrategyContract, StrategyScaleContract
 
 NOT_YET = {
     "test_plan_on_a_device_equals_plan_on_the_cpu": (
-        "chain dycoke fastvid holitom question random per-frame-floor scissor "
-        "prumerge prunevid vidcom2 vision-zip"
+        "chain dycoke question random per-frame-floor scissor vidcom2"
     ),
     "test_a_long_video_takes_few_more_operations": (
-        "chain dycoke evs per-frame-floor protect-edges fastvid holitom question prumerge prunevid "
-        "sttm vidcom2 vision-zip temporal scissor"
+        "chain dycoke evs per-frame-floor protect-edges question sttm vidcom2 temporal scissor"
     ),
 }
 

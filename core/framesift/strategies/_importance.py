@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from framesift.errors import InvalidTokensError
-from framesift.run import stoppable
 from framesift.strategies import _ops
+from framesift.strategies._blocks import blocks
 from framesift.strategies.base import Signal, Strategy
 from framesift.types.tokens import VideoTokens
 
@@ -34,7 +34,7 @@ class ImportanceStrategy(Strategy):
         return frozenset(self.needs - spared)
 
     def measure(self, tokens: VideoTokens) -> Tensor:
-        """Returns the importance of each token, float64 `(T, N)`, finite and at least 0.
+        """Returns the importance of each token, float32 `(T, N)`, finite and at least 0.
 
         Raises:
             InvalidTokensError: attention of a live token is negative, infinite or NaN.
@@ -42,7 +42,7 @@ class ImportanceStrategy(Strategy):
         if self.importance == "feature-norm":
             return _length_shares(tokens)
         assert tokens.signals.attention is not None
-        attention = tokens.signals.attention.double()
+        attention = tokens.signals.attention.float()
         bad = tokens.live & ~((attention >= 0) & attention.isfinite())
         if bool(bad.any()):
             frame, patch = bad.nonzero()[0].tolist()
@@ -54,8 +54,12 @@ class ImportanceStrategy(Strategy):
 
 
 def _length_shares(tokens: VideoTokens) -> Tensor:
-    """Returns each token's share of the lengths of its frame, rounded to 1e-9, `(T, N)`."""
-    lengths = torch.stack(
-        [torch.linalg.vector_norm(frame.double(), dim=1) for frame in stoppable(tokens.features)]
+    """Returns each token's share of the lengths of its frame, rounded to 1e-8, `(T, N)`."""
+    frames, patches, channels = tokens.features.shape
+    lengths = torch.cat(
+        [
+            torch.linalg.vector_norm(tokens.features[own].float(), dim=2)
+            for own in blocks(frames, 4 * patches * channels)
+        ]
     ).masked_fill(~tokens.live, 0)
-    return _ops.rounded(lengths / lengths.sum(1, keepdim=True).clamp_min(1e-300), 1e9)
+    return _ops.rounded(lengths / lengths.sum(1, keepdim=True).clamp_min(1e-30), 1e8)

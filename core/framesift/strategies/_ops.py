@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from framesift.run import report_progress, stoppable
+from framesift.run import report_progress
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens
 
@@ -73,12 +73,12 @@ def evenly(total: int, count: int) -> Tensor:
     return ((2 * torch.arange(count) + 1) * total) // (2 * count)
 
 
-def evenly_spaced(allowed: Tensor, count: int) -> Tensor:
-    """Returns the mask of `count` of the allowed places `(n,)`, at part centres; no host waits.
+def evenly_spaced(allowed: Tensor, count: int | Tensor) -> Tensor:
+    """Returns the mask of `count` of the allowed places `(..., n)`, at part centres; no host waits.
 
-    All of them where fewer are allowed.
+    All of them where fewer are allowed. `count` may be another for each row, `(..., 1)`.
     """
-    total, place = allowed.sum(), allowed.cumsum(0)
+    total, place = allowed.sum(-1, keepdim=True), allowed.cumsum(-1)
     ends = 2 * count * torch.stack([place - 1, place]) + total - 1
     marks = ends // (2 * total).clamp_min(1)
     return allowed & (marks[1] > marks[0])
@@ -142,15 +142,31 @@ def cosine(a: Tensor, b: Tensor, length_a: Tensor, length_b: Tensor) -> Tensor:
     return rounded(value.masked_fill(alike, 1.0)).clamp(-1.0, 1.0)
 
 
-def frame_means(tokens: VideoTokens) -> Tensor:
-    """Returns the mean of the live tokens of each frame, float64 `(T, D)`; 0 without any."""
-    frames = zip(tokens.features, tokens.live[..., None], strict=True)
-    return torch.stack(
-        [
-            frame.double().where(live, 0).sum(0) / live.sum().clamp_min(1)
-            for frame, live in stoppable(frames)
-        ]
-    )
+def dots(a: Tensor, b: Tensor) -> Tensor:
+    """Returns the dot products over the last dimension of two tensors of one shape, `(...)`.
+
+    On a CPU as small matrix products, which hold no product of all channels in memory: several
+    times as fast there. Equal vectors give equal products.
+    """
+    channels = a.shape[-1]
+    width = max(each for each in range(1, min(64, channels) + 1) if channels % each == 0)
+    rows, columns = a.unflatten(-1, (-1, 1, width)), b.unflatten(-1, (-1, width, 1))
+    on_cpu = a.device.type == "cpu"
+    found: Tensor = (rows @ columns)[..., 0, 0].sum(-1) if on_cpu else torch.linalg.vecdot(a, b)
+    return found
+
+
+def cosine_matrix(a: Tensor, b: Tensor) -> Tensor:
+    """Returns `similarity` of each row of `a` `(..., R, D)` to each of `b` `(..., S, D)`.
+
+    Both are float32; the vectors are not scaled, the products are.
+    """
+    lengths = torch.linalg.vector_norm(a, dim=-1), torch.linalg.vector_norm(b, dim=-1)
+    empty = (lengths[0] == 0)[..., :, None] & (lengths[1] == 0)[..., None, :]
+    product = lengths[0][..., :, None] * lengths[1][..., None, :]
+    value: Tensor = (a @ b.mT).div_(product.clamp_min_(1e-30)).masked_fill_(empty, 1.0)
+    found: Tensor = rounded(value).clamp_(-1.0, 1.0)
+    return found
 
 
 def similarity_to_mean(frame: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Similarities and distances of every pair of tokens, rounded so that equal tokens tie."""
+"""Similarities of every pair of tokens, rounded so that equal tokens tie."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from framesift.strategies import _ops
 
 ROUNDING = 12.0
 """Adding and taking away 12 rounds a float32 cosine to 2^-20, so that equal pairs tie."""
-RESOLUTION = 1e-7
-"""Distances are distinguished down to this share of the mean squared length of the points."""
 
 
 def unit(values: Tensor) -> Tensor:
@@ -43,19 +41,3 @@ def cosines(a: Tensor, b: Tensor) -> Tensor:
     units = [x / n.clamp_min(1e-30)[..., None] for x, n in zip((a, b), lengths, strict=True)]
     value: Tensor = (units[0] @ units[1].mT).masked_fill(alike, 1.0)
     return _ops.rounded(value).clamp(-1.0, 1.0)
-
-
-def resolution(points: Tensor) -> Tensor:
-    """Returns the step to which squared distances of `points` `(n, D)` are counted, a scalar."""
-    step: Tensor = points.square().sum(1).mean().mul(RESOLUTION).clamp_min(1e-300)
-    return step
-
-
-def squared_distances(a: Tensor, b: Tensor, step: Tensor) -> Tensor:
-    """Returns the squared Euclidean distances of float64 rows in whole `step`s, `(R, S)`.
-
-    Sums of whole numbers are exact, so that means of distances tie whatever their order.
-    """
-    squares = a.square().sum(1)[:, None] + b.square().sum(1)
-    steps: Tensor = (squares - 2 * a @ b.T).div(step).round().clamp_min(0)
-    return steps

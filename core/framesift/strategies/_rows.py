@@ -1,4 +1,4 @@
-"""The outputs of a merging strategy, gathered group by group into one plan."""
+"""The outputs of a merging strategy, gathered batch by batch into one plan."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from framesift.types.tokens import VideoTokens
 
 @dataclass(slots=True)
 class PlanRows:
-    """PlanRows of the plan for `tokens`; the plan brings them into time order."""
+    """Rows of the plan for `tokens`, on their device; the plan brings them into time order."""
 
     tokens: VideoTokens
     count: int = 0
@@ -21,21 +21,20 @@ class PlanRows:
     _entries: list[tuple[Tensor, Tensor, Tensor]] = field(default_factory=list)
 
     def keep(self, source: Tensor) -> None:
-        """Adds a row for each token of `source` `(n,)`, unchanged."""
+        """Adds a row for each token of `source`, int64 `(n,)`, unchanged."""
         row = torch.arange(len(source), device=source.device)
-        self.add(row, source, torch.ones_like(source, dtype=torch.float64), count=len(source))
+        self.add(row, source, torch.ones_like(row, dtype=torch.float32), count=len(source))
 
     def add(self, row: Tensor, source: Tensor, weight: Tensor, *, count: int) -> None:
         """Adds `count` rows that sum weighted tokens.
 
         Args:
-            row: which of the new rows an entry belongs to; the three broadcast to one shape.
-            source: the token of each entry, its place in the whole video.
-            weight: what the token counts, float64.
+            row: which of the new rows each entry belongs to, int64 `(E,)`.
+            source: the token of each entry, its place in the whole video, int64 `(E,)`.
+            weight: what the token counts, float32 `(E,)`.
             count: number of new rows, each with an entry.
         """
-        entries = torch.broadcast_tensors(row + self.count, source, weight)
-        self._entries.append((entries[0].flatten(), entries[1].flatten(), entries[2].flatten()))
+        self._entries.append((row + self.count, source, weight))
         self.count += count
 
     def plan(self) -> TokenPlan:
@@ -51,23 +50,35 @@ class PlanRows:
         )
 
 
-def averaged(label: Tensor) -> Tensor:
-    """Returns the weight of each token of groups that become their means, float64 `(n,)`."""
-    return torch.bincount(label).double().reciprocal()[label]
+def averaged(row: Tensor, count: int) -> Tensor:
+    """Returns the weight of each token of groups that become their means, float32 `(n,)`.
+
+    Args:
+        row: group of each token `(n,)`.
+        count: number of groups.
+    """
+    return _sizes(row, count).reciprocal()[row]
 
 
-def blended(label: Tensor, centers: Tensor, share: float) -> Tensor:
-    """Returns the weight of each token of groups that become a blend, float64 `(n,)`.
+def blended(row: Tensor, is_center: Tensor, count: int, *, share: float) -> Tensor:
+    """Returns the weight of each token of groups that become a blend, float32 `(n,)`.
 
     A blend is `share` of the group's centre and the rest of the mean of its other tokens; a centre
     without others stays as it is.
 
     Args:
-        label: group of each token `(n,)`.
-        centers: the token that is the centre of each group `(count,)`.
+        row: group of each token `(n,)`.
+        is_center: the token of each group that is its centre, bool `(n,)`.
+        count: number of groups.
         share: weight of the centre in [0, 1].
     """
-    others = torch.bincount(label, minlength=len(centers)).double() - 1
-    weight = ((1 - share) / others.clamp_min(1))[label]
-    weight[centers] = torch.where(others > 0, weight.new_tensor(share), 1.0)
-    return weight
+    others = (_sizes(row, count) - 1)[row]
+    alone = is_center & (others == 0)
+    weight = torch.where(is_center, share, (1 - share) / others.clamp_min(1))
+    return weight.masked_fill(alone, 1.0)
+
+
+def _sizes(row: Tensor, count: int) -> Tensor:
+    """Returns the number of tokens of each group, float32 `(count,)`; no host waits."""
+    sizes = torch.zeros(count, dtype=torch.int64, device=row.device)
+    return sizes.scatter_add_(0, row, torch.ones_like(row)).float()

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from framesift.run import stoppable
 from framesift.strategies import _ops
-from framesift.strategies._static import FrameRun, stillest
+from framesift.strategies._static import StillSegments, stillest
 
 
 def best_segments(
     similarity: Tensor, *, threshold: float, window: int, allowed: int
-) -> list[FrameRun]:
+) -> StillSegments:
     """Returns the best segments, with the places that stand still in each.
 
     Args:
@@ -23,20 +24,14 @@ def best_segments(
             change most do not count as still.
     """
     lengths = best_lengths(similarity > threshold, window)[1][::-1]
-    stops = torch.tensor(lengths).cumsum(0)
-    spans = list(zip((stops - torch.tensor(lengths)).tolist(), stops.tolist(), strict=True))
-    alone = similarity.new_full((similarity.shape[1],), _ops.NEVER)
-    likeness = torch.stack(
-        [
-            similarity[start : stop - 1].amin(0) if stop - start > 1 else alone
-            for start, stop in spans
-        ]
-    )
-    still = stillest(likeness, torch.tensor(lengths), threshold=threshold, allowed=allowed)
-    return [
-        FrameRun(start=start, stop=stop, still=mask)
-        for (start, stop), mask in zip(spans, still, strict=True)
-    ]
+    sizes = torch.tensor(lengths)
+    owner = torch.arange(len(sizes)).repeat_interleave(sizes)
+    within = (owner[1:] == owner[:-1]).nonzero().flatten()
+    likeness = similarity.new_full((len(sizes), similarity.shape[1]), _ops.NEVER)
+    places = owner[within, None].expand(-1, similarity.shape[1])
+    likeness.scatter_reduce_(0, places, similarity[within], "amin", include_self=False)
+    still = stillest(likeness, sizes, threshold=threshold, allowed=allowed)
+    return StillSegments(lengths=lengths, still=still)
 
 
 def best_lengths(same: Tensor, window: int) -> tuple[int, list[int]]:
@@ -50,22 +45,23 @@ def best_lengths(same: Tensor, window: int) -> tuple[int, list[int]]:
         same: whether a place stands still until the next frame, bool `(T - 1, N)` on the CPU.
         window: most frames in a segment.
     """
-    total = len(same) + 1
-    saved = torch.zeros(total + 1, dtype=torch.int64)
-    length = torch.ones(total + 1, dtype=torch.int64)
-    run = torch.zeros(same.shape[1], dtype=torch.int64)
+    # A recurrence over time on small numbers: numpy, since its steps are not a device's.
+    moves, total = ~same.numpy(), len(same) + 1
+    saved, length = np.zeros(total + 1, dtype=np.int64), np.ones(total + 1, dtype=np.int64)
+    run = np.zeros(same.shape[1], dtype=np.int64)
     for stop in stoppable(range(2, total + 1)):
-        run = (run + 1) * same[stop - 2]
+        run += 1
+        run[moves[stop - 2]] = 0
         saved[stop] = saved[stop - 1]
         longest = min(window, int(run.max()) + 1)
         if longest < 2:
             continue
-        still = torch.bincount(run.clamp_max(longest - 1), minlength=longest)
-        at_least = still.flip(0).cumsum(0).flip(0)[1:]
-        before = saved[stop - longest : stop - 1].flip(0)
-        best, steps = (before + at_least * torch.arange(1, longest)).max(0)
-        if best > saved[stop]:
-            saved[stop], length[stop] = best, steps + 2
+        still = np.bincount(np.minimum(run, longest - 1), minlength=longest)
+        at_least = still[::-1].cumsum()[-2::-1]
+        gains = saved[stop - longest : stop - 1][::-1] + at_least * np.arange(1, longest)
+        best = int(gains.argmax())
+        if gains[best] > saved[stop]:
+            saved[stop], length[stop] = gains[best], best + 2
     lengths, stop = [], total
     while stop:
         lengths.append(int(length[stop]))

@@ -8,70 +8,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from framesift.run import stoppable
 from framesift.strategies import _ops
-from framesift.strategies._rows import PlanRows
+from framesift.strategies._blocks import blocks
 from framesift.types.tokens import VideoTokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FrameRun:
-    """Frames `start` to `stop`, the latter not among them."""
+class StillSegments:
+    """Runs of frames that cover a video, and the places that stand still in each."""
 
-    start: int
-    stop: int
+    lengths: Sequence[int]
+    """Frames of each segment, in time order."""
     still: Tensor
-    """Places that stand still over the segment, bool `(N,)` on the CPU."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
-    """Tokens of one segment, or of one frame of it, that are reduced together."""
-
-    start: int
-    stop: int
-    places: Tensor
-    """Places on the grid, int64, ascending `(n,)`; over several frames each is one point."""
-
-    def points(self, tokens: VideoTokens) -> Tensor:
-        """Returns the mean over the group's frames of each place, float64 `(n, D)`."""
-        places = self.places.to(tokens.features.device)
-        total = tokens.features[self.start, places].double()
-        for frame in stoppable(tokens.features[self.start + 1 : self.stop]):
-            total = total + frame[places]
-        return _ops.divided(total, self.stop - self.start)
-
-    def add_to(
-        self, rows: PlanRows, row: Tensor, chosen: Tensor, weight: Tensor, count: int
-    ) -> None:
-        """Adds `count` rows made of the places that are `chosen`.
-
-        Args:
-            rows: where the rows go.
-            row: row of each chosen place, `(m,)`.
-            chosen: positions in `places`, `(m,)`.
-            weight: what each chosen place counts, float64 `(m,)`; its frames share it.
-            count: number of rows.
-        """
-        patches = rows.tokens.tokens_per_frame
-        frames = torch.arange(self.start, self.stop, device=chosen.device)[:, None]
-        source = frames * patches + self.places.to(chosen.device)[chosen]
-        rows.add(row, source, _ops.divided(weight, len(frames)), count=count)
-
-
-def groups(segments: Sequence[FrameRun], live: Tensor) -> list[Group]:
-    """Returns in time order the still places of each segment, then the others of each frame.
-
-    Args:
-        segments: they cover the video.
-        live: tokens that take part, bool `(T, N)` on the CPU.
-    """
-    everything = []
-    for segment in segments:
-        everything.append(_group(segment.start, segment.stop, segment.still))
-        for frame in range(segment.start, segment.stop):
-            everything.append(_group(frame, frame + 1, live[frame] & ~segment.still))
-    return [group for group in everything if len(group.places)]
+    """Places that stand still over their segment, bool `(S, N)` on the CPU."""
 
 
 def stillest(likeness: Tensor, lengths: Tensor, *, threshold: float, allowed: int) -> Tensor:
@@ -94,17 +43,18 @@ def stillest(likeness: Tensor, lengths: Tensor, *, threshold: float, allowed: in
 
 
 def to_next(tokens: VideoTokens) -> Tensor:
-    """Returns the cosine of each token to the one after it at its place, float64 `(T - 1, N)`.
+    """Returns the cosine of each token to the one after it at its place, float32 `(T - 1, N)`.
 
     It is on the CPU, and `_ops.NEVER` where one of the two takes no part.
     """
-    pairs = zip(tokens.features[:-1], tokens.features[1:], strict=True)
-    alike = [_ops.similarity(a.double(), b.double()) for a, b in stoppable(pairs)]
-    if not alike:
-        return torch.zeros(0, tokens.tokens_per_frame, dtype=torch.float64)
+    frames, patches, channels = tokens.features.shape
+    alike = [torch.zeros(0, patches, device=tokens.features.device)]
+    for own in blocks(frames - 1, 4 * patches * channels):
+        wide = tokens.features[own.start : own.stop + 1].float()
+        # The lengths as the products are summed: equal tokens are at 1 whatever is rounded.
+        lengths = _ops.dots(wide, wide).sqrt()
+        product, empty = lengths[:-1] * lengths[1:], (lengths[:-1] == 0) & (lengths[1:] == 0)
+        cosines = _ops.dots(wide[:-1], wide[1:]) / product.clamp_min(1e-30)
+        alike.append(_ops.rounded(cosines.masked_fill(empty, 1.0)).clamp(-1.0, 1.0))
     both = tokens.live[1:] & tokens.live[:-1]
-    return torch.stack(alike).masked_fill(~both, _ops.NEVER).cpu()
-
-
-def _group(start: int, stop: int, mask: Tensor) -> Group:
-    return Group(start=start, stop=stop, places=mask.nonzero().flatten())
+    return torch.cat(alike).masked_fill(~both, _ops.NEVER).cpu()

@@ -8,14 +8,13 @@ from itertools import pairwise
 from typing import ClassVar
 
 import torch
-from torch import Tensor
 
-from framesift.run import stoppable
 from framesift.strategies import _ops
+from framesift.strategies._blocks import frame_means
+from framesift.strategies._condensing import Anchors
 from framesift.strategies._importance import ImportanceStrategy
-from framesift.strategies._pairwise import cosines
+from framesift.strategies._point_sets import PointSets
 from framesift.strategies._rows import PlanRows
-from framesift.strategies.dpc_knn import centers
 from framesift.strategies.shares import shares
 from framesift.types.options import Count, Share, Similarity
 from framesift.types.plan import TokenPlan
@@ -66,64 +65,56 @@ class FastVid(ImportanceStrategy):
         """Returns the plan of salient tokens and of the centres of every segment."""
         if budget == tokens.live_count:
             return _ops.keep_mask(tokens, tokens.live)
-        attention, rows = self.measure(tokens), PlanRows(tokens)
-        sizes = tokens.live.sum(1).tolist()
-        budgets = shares(sizes, budget)
-        for start, stop in stoppable(pairwise([0, *self._cuts(tokens), tokens.frame_count])):
-            salient, context = _divided(
-                sizes[start:stop], budgets[start:stop], self.context, self.step
+        live, rows = tokens.live, PlanRows(tokens)
+        sizes = live.sum(1).tolist()
+        budgets, edges = shares(sizes, budget), [0, *self._cuts(tokens), tokens.frame_count]
+        salient, context = list[int](), list[int]()
+        for start, stop in pairwise(edges):
+            own = _divided(sizes[start:stop], budgets[start:stop], self.context, self.step)
+            salient += own[0]
+            context += own[1]
+        most = torch.tensor(salient, device=live.device)[:, None]
+        kept = _ops.ranks_in_frames(-self.measure(tokens), live) < most
+        rows.keep(kept.flatten().nonzero().flatten())
+        if any(context):
+            left = [size - own for size, own in zip(sizes, salient, strict=True)]
+            others = PointSets.of_frames(live & ~kept, left, tokens)
+            anchors = Anchors(
+                features=tokens.features,
+                others=others.places,
+                is_center=others.centers(context, neighbors=self.neighbors),
+                counts=context,
             )
-            chosen = [
-                _ops.top(attention[frame], tokens.live[frame], count)
-                for frame, count in enumerate(salient, start=start)
-            ]
-            kept = torch.stack(chosen)
-            rows.keep(start * tokens.tokens_per_frame + kept.flatten().nonzero().flatten())
-            if any(context):
-                self._merge(rows, start, tokens.live[start:stop] & ~kept, context)
+            self._add_centers(rows, anchors, list(pairwise(edges)))
         return rows.plan()
+
+    def _add_centers(
+        self, rows: PlanRows, anchors: Anchors, segments: Sequence[tuple[int, int]]
+    ) -> None:
+        """Adds the centres of all anchors, each blended with what it takes in of its segment."""
+        center, count = anchors.is_center.flatten().nonzero().flatten(), sum(anchors.counts)
+        row, source = anchors.taken(segments)
+        taken = torch.zeros(count, dtype=torch.int64, device=row.device)
+        taken = taken.scatter_add_(0, row, torch.ones_like(row)).float()
+        share = (1 + taken).reciprocal().clamp_min(self.beta)
+        rows.add(
+            torch.cat([torch.arange(count, device=row.device), row]),
+            torch.cat([center, source]),
+            torch.cat([share, ((1 - share) / taken.clamp_min(1))[row]]),
+            count=count,
+        )
 
     def _cuts(self, tokens: VideoTokens) -> list[int]:
         """Returns the frames at which a segment begins, without the first."""
         if tokens.frame_count == 1:
             return []
-        means = _ops.frame_means(tokens)
+        means = frame_means(tokens)
         alike = _ops.similarity(means[:-1], means[1:])
         cut = (alike < self.threshold).index_fill(
             0, torch.argsort(alike, stable=True)[: self.segments - 1], True
         )
         places: list[int] = cut.nonzero().flatten().add(1).tolist()
         return places
-
-    def _merge(self, rows: PlanRows, start: int, others: Tensor, context: Sequence[int]) -> None:
-        """Adds the centres of a segment's anchors, each blended with what it takes in.
-
-        Args:
-            rows: where the rows go.
-            start: first frame of the segment.
-            others: live tokens that are not salient, bool `(F, N)`.
-            context: number of centres in each frame, 0 where the frame is not an anchor.
-        """
-        features = rows.tokens.features[start : start + len(others)]
-        patches = rows.tokens.tokens_per_frame
-        anchors = [frame for frame, count in enumerate(context) if count]
-        chosen = []
-        for frame in stoppable(anchors):
-            places = others[frame].nonzero().flatten()
-            own = centers(features[frame, places], context[frame], self.neighbors)
-            chosen.append(frame * patches + places[own])
-        first = torch.tensor([0, *(len(own) for own in chosen)]).cumsum(0).to(others.device)
-        center = torch.cat(chosen)
-        row, source = _nearest(features, others, center, anchors, first)
-        count = torch.bincount(row, minlength=len(center)).double()
-        share = (1 / (1 + count)).clamp_min(self.beta)
-        every = torch.arange(len(center), device=center.device)
-        rows.add(
-            torch.cat([every, row]),
-            start * patches + torch.cat([center, source]),
-            torch.cat([share, ((1 - share) / count.clamp_min(1))[row]]),
-            count=len(center),
-        )
 
 
 def _divided(
@@ -148,32 +139,3 @@ def _divided(
     free = [size - a - b for size, a, b in zip(sizes, salient, context, strict=True)]
     more = shares(free, sum(wanted) - sum(context))
     return [own + extra for own, extra in zip(salient, more, strict=True)], context
-
-
-def _nearest(
-    features: Tensor, others: Tensor, center: Tensor, anchors: Sequence[int], first: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Returns the centre that every anchor gives each other token, and the token, both `(E,)`.
-
-    Args:
-        features: of the segment, `(F, N, D)`.
-        others: tokens that are taken in, bool `(F, N)`.
-        center: centres as places in the segment, those of one anchor together.
-        anchors: frames that have centres.
-        first: number of the first centre of each anchor, and of all centres, `(A + 1,)`.
-    """
-    vectors = features.flatten(0, 1)[center].double()
-    sizes = first.diff()
-    column = torch.arange(int(sizes.max()), device=first.device)
-    columns = torch.where(column < sizes[:, None], first[:-1, None] + column, len(center))
-    own_frame = torch.tensor(anchors, device=first.device)
-    is_center = torch.zeros_like(others).flatten().index_fill_(0, center, True).view_as(others)
-    rows, sources = [], []
-    for frame, (vector, mask) in enumerate(stoppable(zip(features, others, strict=True))):
-        places = mask.nonzero().flatten()
-        alike = torch.nn.functional.pad(cosines(vector[places], vectors), (0, 1), value=_ops.NEVER)
-        best = first[:-1] + alike[:, columns].argmax(2)
-        taken = ~(is_center[frame, places, None] & (own_frame == frame))
-        rows.append(best[taken])
-        sources.append((frame * features.shape[1] + places[:, None]).expand_as(best)[taken])
-    return torch.cat(rows), torch.cat(sources)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar
 
 import torch
-from torch import Tensor
 
-from framesift.run import stoppable
 from framesift.strategies import _ops
 from framesift.strategies._importance import ImportanceStrategy
+from framesift.strategies._point_sets import PointSets
 from framesift.strategies._rows import PlanRows, blended
 from framesift.strategies._segmentation import best_segments
-from framesift.strategies._static import Group, groups, to_next
-from framesift.strategies.dpc_knn import cluster
+from framesift.strategies._static import to_next
 from framesift.strategies.shares import shares
 from framesift.types.options import Count, Share, Similarity
 from framesift.types.plan import TokenPlan
@@ -68,29 +67,22 @@ class HoliTom(ImportanceStrategy):
             window=self.window,
             allowed=tokens.live_count - budget,
         )
-        all_groups = groups(segments, tokens.live.cpu())
-        counts = shares([len(group.places) for group in all_groups], budget)
-        rows = PlanRows(tokens)
-        for group, count in stoppable(zip(all_groups, counts, strict=True)):
-            if not count:
-                continue
-            every = torch.arange(len(group.places), device=attention.device)
-            if group.stop - group.start > 1:
-                self._merge(rows, group, every, count)
-                continue
-            contextual = int(self.contextual * count + 0.5)
-            score = attention[group.start, group.places.to(attention.device)]
-            picked = _ops.top(score, torch.ones_like(every, dtype=torch.bool), count - contextual)
-            kept = every[picked]
-            group.add_to(
-                rows, every[: len(kept)], kept, torch.ones_like(score[kept]), count=len(kept)
-            )
-            if contextual:
-                self._merge(rows, group, every[~picked], contextual)
+        sets, rows = PointSets.of_segments(segments, tokens), PlanRows(tokens)
+        counts = shares(sets.sizes, budget)
+        merged = [
+            count if length > 1 else int(self.contextual * count + 0.5)
+            for count, length in zip(counts, sets.lengths, strict=True)
+        ]
+        picks = [count - own for count, own in zip(counts, merged, strict=True)]
+        frames, most = torch.tensor([sets.starts, picks], device=attention.device)[..., None]
+        picked = _ops.ranks_in_frames(-attention[frames[:, 0]], sets.places) < most
+        own, place = picked.nonzero().unbind(1)
+        rows.keep(frames[own, 0] * tokens.tokens_per_frame + place)
+        rest = replace(
+            sets,
+            places=sets.places & ~picked,
+            sizes=[size - own for size, own in zip(sets.sizes, picks, strict=True)],
+        )
+        blend = partial(blended, share=self.beta)
+        rest.reduce_to(rows, merged, neighbors=self.neighbors, weigh=blend)
         return rows.plan()
-
-    def _merge(self, rows: PlanRows, group: Group, chosen: Tensor, count: int) -> None:
-        """Adds the centres of the `chosen` places, each blended with its cluster."""
-        points = group.points(rows.tokens)[chosen]
-        centers, label = cluster(points, count, self.neighbors)
-        group.add_to(rows, label, chosen, blended(label, centers, self.beta), count=count)

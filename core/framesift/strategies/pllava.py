@@ -91,7 +91,7 @@ def _pooled(live: Tensor, layout: Layout) -> TokenPlan:
     return TokenPlan.from_entries(
         dst=dst,
         src=src[taken],
-        weight=averaged(dst),
+        weight=averaged(dst, len(filled)),
         num_in=live.numel(),
         num_out=len(filled),
         tokens_per_frame=height * width,

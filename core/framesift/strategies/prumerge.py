@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from framesift.run import stoppable
 from framesift.strategies import _ops
+from framesift.strategies._blocks import batches, rows_at
 from framesift.strategies._keyed import KeyedStrategy
-from framesift.strategies._pairwise import cosines
 from framesift.strategies._rows import PlanRows
 from framesift.strategies.shares import shares
 from framesift.types.options import Amount, Share
@@ -52,28 +52,35 @@ class PruMerge(KeyedStrategy):
 
     def decide(self, tokens: VideoTokens, budget: int, question: str | None) -> TokenPlan:
         """Returns the plan of kept tokens with their neighbours and one sum for each frame."""
-        attention, metric = self.measure(tokens), self.metric_of(tokens)
+        attention, live, rows = self.measure(tokens), tokens.live, PlanRows(tokens)
         kept, has_sums = self._kept(tokens, attention, budget)
-        rows = PlanRows(tokens)
-        for frame, (chosen, live) in enumerate(stoppable(zip(kept, tokens.live, strict=True))):
-            start = frame * tokens.tokens_per_frame
-            own, dropped = chosen.nonzero().flatten(), (live & ~chosen).nonzero().flatten()
-            if not len(dropped):
-                rows.keep(start + own)
-                continue
-            if len(own):
-                self._add_enriched(rows, start, own, live, metric[frame], attention[frame])
-            if has_sums:
-                weight = attention[frame, dropped]
-                weight = torch.where(weight.sum() > 0, weight, 1 / len(dropped))
-                rows.add(torch.zeros_like(dropped), start + dropped, weight, count=1)
+        own, sizes = torch.stack([kept.sum(1), live.sum(1)]).tolist()
+        dropped = live & ~kept
+        drops = dropped.any(1, keepdim=True)
+        rows.keep((kept & ~drops).flatten().nonzero().flatten())
+        enriched = [count * (count < size) for count, size in zip(own, sizes, strict=True)]
+        _, patches, channels = self.metric_of(tokens).shape
+        memory = [4 * patches * max(count, channels) for count in enriched]
+        for frames in batches(enriched, memory):
+            index = torch.tensor(frames, device=live.device)
+            self._add_enriched(rows, index, kept[index], [enriched[i] for i in frames], attention)
+        if has_sums:
+            frame, place = dropped.nonzero().unbind(1)
+            weight = torch.where(
+                (attention.where(dropped, 0) > 0).any(1, keepdim=True),
+                attention,
+                1 / dropped.sum(1, keepdim=True).clamp_min(1),
+            )
+            row = (drops.flatten().cumsum(0) - 1)[frame]
+            count = sum(count < size for count, size in zip(own, sizes, strict=True))
+            rows.add(row, frame * patches + place, weight[frame, place], count=count)
         return rows.plan()
 
     def _kept(self, tokens: VideoTokens, attention: Tensor, budget: int) -> tuple[Tensor, bool]:
         """Returns which tokens are kept `(T, N)`, and whether frames sum up what they drop."""
         live = tokens.live
         rank = _outlyingness(attention, live).flatten().masked_fill(~live.flatten(), -torch.inf)
-        rank[self._evenly(live, budget)] = torch.inf
+        rank = rank.masked_fill(self._spread(live, budget).flatten(), torch.inf)
         order = torch.argsort(rank, descending=True, stable=True)[: tokens.live_count]
         frames = order // tokens.tokens_per_frame
         sizes = live.sum(1)
@@ -88,42 +95,75 @@ class PruMerge(KeyedStrategy):
         kept = torch.zeros(tokens.count, dtype=torch.bool, device=order.device)
         return kept.index_fill_(0, order[:count], True).view_as(live), has_sums
 
-    def _evenly(self, live: Tensor, budget: int) -> Tensor:
+    def _spread(self, live: Tensor, budget: int) -> Tensor:
         """Returns the tokens that PruMerge+ spreads over the live places of each frame."""
-        sizes = live.sum(1).tolist()
-        counts = shares(sizes, round(self.uniform * budget))
-        places = live.flatten().nonzero().flatten().split(sizes)
-        spread = [
-            own[_ops.evenly(len(own), count).to(own.device)]
-            for own, count in zip(places, counts, strict=True)
-        ]
-        return torch.cat(spread)
+        wanted = round(self.uniform * budget)
+        if not wanted:
+            return torch.zeros_like(live)
+        counts = shares(live.sum(1).tolist(), wanted)
+        return _ops.evenly_spaced(live, torch.tensor(counts, device=live.device)[:, None])
 
     def _add_enriched(
         self,
         rows: PlanRows,
-        start: int,
-        own: Tensor,
-        live: Tensor,
-        metric: Tensor,
+        frames: Tensor,
+        kept: Tensor,
+        counts: Sequence[int],
         attention: Tensor,
     ) -> None:
-        """Adds a row for each kept token: itself, and its nearest others times their attention."""
-        alike = cosines(metric[own], metric).masked_fill(~live, _ops.NEVER)
-        alike[torch.arange(len(own), device=own.device), own] = -3.0
-        count = min(self.neighbors, int(live.sum()) - 1)
-        nearest = torch.argsort(alike, dim=1, descending=True, stable=True)[:, :count]
-        source = torch.cat([own[:, None], nearest], dim=1)
-        weight = attention[source].index_fill(1, own.new_zeros(1), 1.0)
-        row = torch.arange(len(own), device=own.device)[:, None]
-        rows.add(row, start + source, weight, count=len(own))
+        """Adds a row for each kept token: itself, and its nearest others times their attention.
+
+        Args:
+            rows: where the rows go.
+            frames: of the kept tokens, `(F,)`.
+            kept: tokens of these frames that are kept, bool `(F, N)`.
+            counts: how many each frame keeps.
+            attention: of all tokens `(T, N)`.
+        """
+        patches, metric = kept.shape[1], self.metric_of(rows.tokens)
+        count = torch.tensor(counts, device=kept.device)[:, None]
+        own = (~kept).byte().argsort(dim=1, stable=True)[:, : max(counts)]
+        alike = _ops.cosine_matrix(
+            rows_at(metric.flatten(0, 1), frames[:, None] * patches + own).float(),
+            rows_at(metric, frames).float(),
+        )
+        alike = alike.masked_fill(~rows.tokens.live[frames][:, None], _ops.NEVER)
+        alike = alike.scatter(2, own[..., None], _ops.NEVER)
+        nearest = _highest(alike, min(self.neighbors, patches - 1))
+        is_other = alike.gather(2, nearest) > _ops.NEVER
+        present = (torch.arange(own.shape[1], device=own.device) < count)[..., None]
+        number = (torch.arange(own.shape[1], device=own.device) + (count.cumsum(0) - count))[
+            ..., None
+        ]
+        frame = frames[:, None, None]
+        source = torch.cat([own[..., None], nearest], dim=2)
+        weight = torch.cat([torch.ones_like(own[..., None]), attention[frame, nearest]], dim=2)
+        entry = torch.cat([present, is_other & present], dim=2).flatten().nonzero().flatten()
+        rows.add(
+            number.expand_as(source).flatten()[entry],
+            (frame * patches + source).flatten()[entry],
+            weight.flatten()[entry],
+            count=sum(counts),
+        )
+
+
+def _highest(values: Tensor, count: int) -> Tensor:
+    """Returns the places of the `count` highest in the last dimension; the earlier on a tie.
+
+    Args:
+        values: similarities, rounded to 1e-6.
+        count: at most the size of the dimension.
+    """
+    width = values.shape[-1]
+    place = torch.arange(width, device=values.device)
+    return (values.mul(1e6).round().long() * width - place).topk(count).indices
 
 
 def _outlyingness(attention: Tensor, live: Tensor) -> Tensor:
     """Returns how many interquartile ranges each token is above its frame's third quartile."""
     alive = attention.masked_fill(~live, torch.nan)
     quartiles = torch.nanquantile(alive, alive.new_tensor([0.25, 0.75]), dim=1, keepdim=True)
-    return (attention - quartiles[1]) / (quartiles[1] - quartiles[0]).clamp_min(1e-30)
+    return _ops.rounded((attention - quartiles[1]) / (quartiles[1] - quartiles[0]).clamp_min(1e-30))
 
 
 def _occurrence(values: Tensor) -> Tensor:

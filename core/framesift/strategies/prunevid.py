@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from framesift.run import stoppable
 from framesift.strategies import _ops
+from framesift.strategies._blocks import blocks, frame_means, sum_runs
+from framesift.strategies._point_sets import PointSets
 from framesift.strategies._rows import PlanRows, averaged
-from framesift.strategies._static import FrameRun, groups, stillest
+from framesift.strategies._static import StillSegments, stillest
 from framesift.strategies.base import Strategy
 from framesift.strategies.dpc_knn import cluster
 from framesift.strategies.shares import floors
@@ -63,35 +65,30 @@ class PruneVid(Strategy):
 
     def decide(self, tokens: VideoTokens, budget: int, question: str | None) -> TokenPlan:
         """Returns the plan of the clusters' means."""
-        spans = self._spans(tokens)
-        alike = torch.stack([_mean_pair(tokens, start, stop) for start, stop in spans]).cpu()
+        lengths = [stop - start for start, stop in self._spans(tokens)]
         still = stillest(
-            alike,
-            torch.tensor([stop - start for start, stop in spans]),
+            _mean_pairs(tokens, lengths),
+            torch.tensor(lengths),
             threshold=self.threshold,
             allowed=tokens.live_count - budget,
         )
-        all_groups = groups(
-            [
-                FrameRun(start=start, stop=stop, still=mask)
-                for (start, stop), mask in zip(spans, still, strict=True)
-            ],
-            tokens.live.cpu(),
-        )
-        rows = PlanRows(tokens)
-        counts = _counts([len(group.places) for group in all_groups], budget, self.whole)
-        for group, count in stoppable(zip(all_groups, counts, strict=True)):
-            if count:
-                label = cluster(group.points(tokens), count, self.neighbors).label
-                every = torch.arange(len(label), device=label.device)
-                group.add_to(rows, label, every, averaged(label), count=count)
+        segments, rows = StillSegments(lengths=lengths, still=still), PlanRows(tokens)
+        sets = PointSets.of_segments(segments, tokens)
+        counts = _counts(sets.sizes, budget, self.whole)
+        sets.reduce_to(rows, counts, neighbors=self.neighbors, weigh=_mean)
         return rows.plan()
 
     def _spans(self, tokens: VideoTokens) -> list[tuple[int, int]]:
         """Returns the first frame of each segment and the one after its last."""
-        means = _ops.frame_means(tokens)
-        count = max(1, int(len(means) * self.segments))
-        return _refined(cluster(means, count, self.frame_neighbors).label.tolist())
+        means = frame_means(tokens)[None]
+        live = torch.ones(means.shape[:2], dtype=torch.bool, device=means.device)
+        count = torch.tensor([max(1, int(means.shape[1] * self.segments))], device=means.device)
+        return _refined(cluster(means, live, count, self.frame_neighbors).label[0].tolist())
+
+
+def _mean(row: Tensor, is_center: Tensor, count: int) -> Tensor:
+    """Returns the weight of each point in its row's mean, whether it is a centre or not."""
+    return averaged(row, count)
 
 
 def _refined(labels: Sequence[int]) -> list[tuple[int, int]]:
@@ -120,21 +117,36 @@ def _refined(labels: Sequence[int]) -> list[tuple[int, int]]:
     return list(zip(spans, [*spans[1:], len(labels)], strict=True))
 
 
-def _mean_pair(tokens: VideoTokens, start: int, stop: int) -> Tensor:
-    """Returns the mean cosine of each place's pairs of frames `(N,)`, `NEVER` without any.
+def _mean_pairs(tokens: VideoTokens, lengths: Sequence[int]) -> Tensor:
+    """Returns the mean cosine of the pairs of frames of each place, `NEVER` without any.
 
-    The pairs are not formed: the squared length of a sum of unit vectors holds them all.
+    The pairs are not formed: the squared length of a sum of unit vectors holds them all. The
+    result is `(S, N)` on the CPU.
+
+    Args:
+        tokens: of the video.
+        lengths: frames of each segment.
     """
-    total = torch.zeros_like(tokens.features[0], dtype=torch.float64)
-    empty = torch.zeros_like(total[:, 0])
-    for frame in stoppable(tokens.features[start:stop]):
-        length = torch.linalg.vector_norm(frame.double(), dim=1)
-        total += frame / length.clamp_min(1e-30)[:, None]
-        empty += length == 0
-    count = stop - start
-    pairs = total.square().sum(1) - (count - empty) + empty * (empty - 1)
-    mean = _ops.rounded(_ops.divided(pairs, max(1, count * (count - 1))))
-    return mean.masked_fill(~tokens.live[start:stop].all(0) | (count < 2), _ops.NEVER)
+    spans, (_, patches, channels) = np.array(lengths), tokens.features.shape
+    several = [length for length in lengths if length > 1]
+    mean = torch.full((len(spans), patches), _ops.NEVER)
+    if not several:
+        return mean
+    frames = torch.from_numpy(np.flatnonzero((spans > 1).repeat(spans))).to(tokens.features.device)
+    parts = []
+    for own in blocks(patches, 4 * len(frames) * channels, least=1):
+        wide = tokens.features[:, own].index_select(0, frames).float()
+        length = torch.linalg.vector_norm(wide, dim=-1)
+        total = sum_runs(wide.div_(length.clamp_min(1e-30)[..., None]), several)
+        squares = torch.linalg.vector_norm(total, dim=-1).square()
+        parts.append(torch.stack([squares, sum_runs((length == 0).float(), several)]))
+    squares, empty = torch.cat(parts, dim=2)
+    count = torch.tensor(several, device=squares.device)[:, None]
+    pairs = squares - (count - empty) + empty * (empty - 1)
+    alike = _ops.rounded(pairs / (count * (count - 1)))
+    whole = sum_runs(tokens.live[frames].float(), several) == count
+    mean[torch.from_numpy(spans > 1)] = alike.masked_fill(~whole, _ops.NEVER).cpu()
+    return mean
 
 
 def _counts(sizes: Sequence[int], budget: int, whole: int) -> list[int]:

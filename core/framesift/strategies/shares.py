@@ -46,4 +46,5 @@ def floors(sizes: Sequence[int], total: int) -> list[int]:
     following = owner[order[share == last]]
     missing = total - int(counts.sum())
     counts[following[_ops.evenly(len(following), missing)]] += 1
-    return [int(count) for count in counts]
+    shared: list[int] = counts.tolist()
+    return shared

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from framesift.run import stoppable
 from framesift.strategies import _ops
+from framesift.strategies._blocks import blocks, rows_at
 from framesift.strategies._keyed import KeyedStrategy
-from framesift.strategies._pairwise import cosines
-from framesift.strategies._rows import PlanRows
+from framesift.strategies._rows import PlanRows, blended
 from framesift.strategies.shares import shares
 from framesift.types.options import Share
 from framesift.types.plan import TokenPlan
@@ -47,35 +47,53 @@ class VisionZip(KeyedStrategy):
 
     def decide(self, tokens: VideoTokens, budget: int, question: str | None) -> TokenPlan:
         """Returns the plan of dominant and contextual tokens of every frame."""
-        attention, metric = self.measure(tokens), self.metric_of(tokens)
+        live, device = tokens.live, tokens.features.device
+        counts = shares(live.sum(1).tolist(), budget)
+        merged = [int(self.contextual * count + 0.5) for count in counts]
+        count, contextual = torch.tensor([counts, merged], device=device)[..., None]
+        dominant = _ops.ranks_in_frames(-self.measure(tokens), live) < count - contextual
         rows = PlanRows(tokens)
-        counts = shares(tokens.live.sum(1).tolist(), budget)
-        for frame, count in enumerate(stoppable(counts)):
-            if not count:
-                continue
-            contextual = int(self.contextual * count + 0.5)
-            live = tokens.live[frame]
-            dominant = _ops.top(attention[frame], live, count - contextual)
-            start = frame * tokens.tokens_per_frame
-            rows.keep(start + dominant.nonzero().flatten())
-            if contextual:
-                rest = (live & ~dominant).nonzero().flatten()
-                row, weight = _contextual(metric[frame, rest], contextual)
-                rows.add(row, start + rest, weight, count=contextual)
+        rows.keep(dominant.flatten().nonzero().flatten())
+        if any(merged):
+            self._add_up(rows, live & ~dominant & (contextual > 0), merged)
         return rows.plan()
 
+    def _add_up(self, rows: PlanRows, rest: Tensor, counts: Sequence[int]) -> None:
+        """Adds the contextual tokens of each frame with what comes to them.
 
-def _contextual(metric: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Returns the target of each remaining token and its weight there, both `(R,)`.
+        Args:
+            rows: where the rows go.
+            rest: tokens that are not dominant, bool `(T, N)`; none where a frame has no row.
+            counts: contextual tokens of each frame.
+        """
+        count = torch.tensor(counts, device=rest.device)[:, None]
+        place, step = rest.cumsum(1) - 1, rest.sum(1, keepdim=True) // count.clamp_min(1)
+        step = step.clamp_min(1)
+        column = place // step
+        is_target = rest & (place % step == 0) & (column < count)
+        column = torch.where(is_target, column, self._nearest(rows.tokens, is_target, counts))
+        source = rest.flatten().nonzero().flatten()
+        first = count.cumsum(0) - count
+        row, is_target = (each.flatten()[source] for each in (column + first, is_target))
+        weight = blended(row, is_target, sum(counts), share=0.0)
+        rows.add(row, source, weight.masked_fill(is_target, 1.0), count=sum(counts))
 
-    Args:
-        metric: what the remaining tokens are compared by, `(R, Dk)`, `R >= count`.
-        count: number of targets.
-    """
-    targets = torch.arange(count, device=metric.device) * max(1, len(metric) // count)
-    row = cosines(metric, metric[targets]).argmax(1)
-    row[targets] = torch.arange(count, device=metric.device)
-    others = torch.bincount(row, minlength=count).double() - 1
-    weight = others.clamp_min(1).reciprocal()[row]
-    weight[targets] = 1.0
-    return row, weight
+    def _nearest(self, tokens: VideoTokens, is_target: Tensor, counts: Sequence[int]) -> Tensor:
+        """Returns which contextual token of its frame each token is most alike, `(T, N)`.
+
+        Args:
+            tokens: of the video.
+            is_target: the contextual tokens, bool `(T, N)`.
+            counts: how many there are in each frame.
+        """
+        metric, most = self.metric_of(tokens), max(counts)
+        targets = (~is_target).byte().argsort(dim=1, stable=True)[:, :most]
+        present = is_target.gather(1, targets)[:, None]
+        frames = torch.arange(len(metric), device=metric.device)[:, None]
+        places = frames * metric.shape[1] + targets
+        nearest = []
+        for own in blocks(len(metric), 4 * metric.shape[1] * max(metric.shape[2], most)):
+            chosen = rows_at(metric.flatten(0, 1), places[own])
+            alike = _ops.cosine_matrix(metric[own].float(), chosen.float())
+            nearest.append(alike.masked_fill(~present[own], _ops.NEVER).argmax(2))
+        return torch.cat(nearest)

@@ -37,8 +37,9 @@ def test_no_other_division_saves_more(frames, window):
 def test_what_changes_most_is_not_merged_where_segments_would_undercut_the_budget():
     similarity = torch.tensor([[0.85, 0.9, 0.95, 0.99]]).double()
     for allowed in range(5):
-        (segment,) = best_segments(similarity, threshold=0.8, window=9, allowed=allowed)
-        assert segment.still.tolist() == [place >= 4 - allowed for place in range(4)]
+        found = best_segments(similarity, threshold=0.8, window=9, allowed=allowed)
+        assert found.lengths == [2]
+        assert found.still.tolist() == [[place >= 4 - allowed for place in range(4)]]
 
 
 def test_a_static_video_is_merged_at_as_many_places_as_the_budget_allows():
