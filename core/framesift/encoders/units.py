@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 import numpy as np
 import torch
@@ -44,6 +44,10 @@ class UnitEncoder(Encoder):
     one row. What the units do not encode is lent by `hf.borrowing.KeptKeys`, which answers the
     tower's attention while `look_at` (and `look`, when all units are encoded) runs.
     """
+
+    looks_whole: ClassVar[bool] = True
+    """Whether `look` hands whole frames to the attention of each layer, `(T, heads, L, Dk)`. If it
+    hands over parts of them, frames whose units all changed go through `look_at` as well."""
 
     @abstractmethod
     def steps_at_once(self, frame_px: tuple[int, int]) -> int:
@@ -168,7 +172,7 @@ class StillUnits:
 
     def _pass(self, steps: Tensor, encoded: Tensor, units: Units) -> dict[str, Tensor]:
         keys, encoder = self._keys, self._encoder
-        if encoded.all():
+        if encoded.all() and encoder.looks_whole:
             keys.packing = None
             with borrowing(encoder.tower.config, keys):
                 whole = encoder.look(steps.flatten(0, 1), self._signals)

@@ -15,6 +15,7 @@ from framesift.hf.question import word_embeddings
 from framesift.testing._suite import PartPromises
 from framesift.testing._vlm_case import FRAMES, QUESTION, VLMCase
 from framesift.testing._vlm_prompts import PromptPromises
+from framesift.testing._vlm_units import UnitPromises
 from framesift.testing.encoders import check_signals_by_need, check_unknown_signal
 from framesift.testing.rounding import assert_near
 from framesift.testing.samples import compressed
@@ -58,7 +59,7 @@ class _TinyModels:
         return _CASES[key]
 
 
-class VLMContract(PromptPromises, _TinyModels, PartPromises):
+class VLMContract(PromptPromises, UnitPromises, _TinyModels, PartPromises):
     """keep = 1 equal to the bit, keep < 1 equal to masking: what every vision LLM promises.
 
         class TestMine(VLMContract):

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from framesift.encoders.edges import DETAIL_PX
+from framesift.encoders.units import UnitEncoder
 from framesift.hf.device import CPU
 from framesift.hf.frame_pixels import FramePixels
 from framesift.vlms._tower import Tower
@@ -37,7 +38,7 @@ class FamilyVLM(VLM):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FamilyTower(Tower):
+class FamilyTower(Tower, UnitEncoder):
     """A tower of which several patches make one token, on frames that are squashed, not cropped.
 
     It is watched in its last layer over whole pictures; signals are the means of a token's patches.
@@ -62,3 +63,8 @@ class FamilyTower(Tower):
     def pixels(self, images: npt.NDArray[np.uint8], device: torch.device = CPU) -> Tensor:
         """Returns RGB frames `(T, H, W, 3)` as the tower takes them, float32 `(T, 3, h, w)`."""
         return self.vlm.frame_pixels.pixels(images, self.sizes_px(*images.shape[1:3]), device)
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """How many levels of 256 make 1 in normalized pixels, for each colour."""
+        return self.vlm.frame_pixels.levels

@@ -13,8 +13,11 @@ import torch
 from torch import Tensor
 
 from framesift.encoders.base import Encoder
+from framesift.encoders.still import Units
 from framesift.errors import InvalidOptionError
+from framesift.hf.borrowing import PackedFrames
 from framesift.hf.probe import watch
+from framesift.registry import require
 from framesift.types.compressed import CompressedVideo
 from framesift.types.options import Count
 from framesift.types.video import VideoInfo
@@ -30,6 +33,8 @@ class QwenTower(FamilyTower):
 
     The grid follows the proportions of the video, within the limits of the vision LLM's options.
     """
+
+    looks_whole: ClassVar[bool] = False
 
     vlm: QwenVLM
     usual_batch: ClassVar[int] = 4
@@ -61,35 +66,125 @@ class QwenTower(FamilyTower):
 
     def look(self, pixels: Tensor, signals: frozenset[str]) -> dict[str, Tensor]:
         """Returns what the tower gives for frames `(T, 3, H, W)`, a row for every two of them."""
-        vision, base = self.vlm.config.vision_config, self.vlm.hf.base_model
-        merge = vision.spatial_merge_size
-        patches, shape = patchify(
-            pixels, patch=vision.patch_size, merge=merge, together=vision.temporal_patch_size
-        )
-        steps, rows, columns = shape
-        with watch(base.visual.blocks[self.vlm.watched_layer].attn, signals=signals) as seen:
-            out = base.get_video_features(
+        patches, shape = self._patchified(pixels)
+        with watch(self._watched, signals=signals) as seen:
+            out = self.vlm.hf.base_model.get_video_features(
                 pixel_values_videos=patches,
                 video_grid_thw=torch.tensor([shape], device=pixels.device),
                 return_dict=True,
             )
-
-        def pooled(values: Tensor) -> Tensor:
-            order = self.vlm.token_order(rows // merge, columns // merge).to(pixels.device)
-            tokens = values.reshape(steps, len(order), merge**2, -1).mean(2)
-            return torch.empty_like(tokens).index_copy_(1, order, tokens)
-
+        steps = shape[0]
         features = torch.cat(list(out.pooler_output)).unflatten(0, (steps, -1))
         found = {"features": features} | among(
             signals,
-            attention=lambda: pooled(seen.attention)[..., 0],
-            keys=lambda: pooled(seen.keys),
-            pre_projector=lambda: pooled(out.last_hidden_state),
+            attention=lambda: self._pooled(seen.attention)[..., 0],
+            keys=lambda: self._pooled(seen.keys),
+            pre_projector=lambda: self._pooled(out.last_hidden_state.unflatten(0, (steps, -1))),
         )
         if deep := getattr(out, "deepstack_features", None):
             layers = torch.stack([torch.cat(list(layer)) for layer in deep], dim=1)
             found["layers"] = layers.unflatten(0, (steps, -1))
         return found
+
+    def look_at(
+        self, pixels: Tensor, encoded: Tensor, packing: PackedFrames, signals: frozenset[str]
+    ) -> dict[str, Tensor]:
+        """Returns what `look` does for the encoded units alone, each `(U, ...)`, step by step."""
+        patches, (steps, *shape) = self._patchified(pixels)
+
+        def packed(values: Tensor) -> Tensor:
+            """Returns values of the patches of all steps, `(T, L, ...)`, at the packed places."""
+            tokens = values.unflatten(1, (-1, self._merged))
+            ordered = tokens.index_select(1, self._order.to(values.device))
+            return packing.gather(ordered.flatten(1, 2))[0]
+
+        rows = packed(patches.unflatten(0, (steps, -1)))
+        # Each layer reads the ends on the CPU; on a device it would have to wait for them.
+        ends = torch.tensor([0, len(rows)], dtype=torch.int32)
+        arguments = {
+            name: packed(value.to(rows.device).expand(steps, *value.shape))
+            for name, value in self.vlm.of_patches(torch.tensor([[1, *shape]])).items()
+        }
+        with watch(self._watched, signals=signals) as seen:
+            out = self.tower(
+                rows,
+                grid_thw=torch.tensor([[steps, *shape]]),
+                cu_seqlens=ends,
+                return_dict=True,
+                **arguments,
+                **self.vlm.of_one_window(
+                    ends, torch.arange(len(rows) // self._merged).to(rows.device)
+                ),
+            )
+        units = encoded.flatten().nonzero().flatten().to(rows.device)
+        row = self._rows_of_units(encoded).to(rows.device)
+        found = {"features": out.pooler_output[row]} | among(
+            signals,
+            attention=lambda: self._pooled(seen.attention).flatten(0, 1)[units, 0],
+            keys=lambda: self._pooled(seen.keys).flatten(0, 1)[units],
+            pre_projector=lambda: out.last_hidden_state.unflatten(0, (-1, self._merged)).mean(1)[
+                row
+            ],
+        )
+        if deep := getattr(out, "deepstack_features", None):
+            found["layers"] = torch.stack(list(deep), dim=1)[row]
+        return found
+
+    @property
+    def tower(self) -> Any:
+        """The module of the tower, whose `config` names its attention function."""
+        return self.vlm.hf.base_model.visual
+
+    def units(self, size_px: tuple[int, int]) -> Units:
+        """Returns how frames are cut into the squares of patches that make a token."""
+        return Units.even(self.grid, self.grid, (self._factor, self._factor))
+
+    def places(self, encoded: Tensor, units: Units) -> Tensor:
+        """Returns the places of the tower, bool `(T, L)`, that units `(T, N)` need, on the CPU."""
+        return encoded[:, self._order].repeat_interleave(self._merged, 1)
+
+    def windows(self, module: Any) -> Tensor | None:
+        """Returns the window of each place; None in layers that attend over whole pictures."""
+        return self._windows if self.vlm.attends_in_windows(module) else None
+
+    def _patchified(self, pixels: Tensor) -> tuple[Tensor, tuple[int, int, int]]:
+        vision = self.vlm.config.vision_config
+        return patchify(
+            pixels,
+            patch=vision.patch_size,
+            merge=vision.spatial_merge_size,
+            together=vision.temporal_patch_size,
+        )
+
+    def _pooled(self, values: Tensor) -> Tensor:
+        """Returns values of the tower's patches `(T, L, C)` as means by token, `(T, N, C)`."""
+        order = self._order.to(values.device)
+        tokens = values.reshape(len(values), len(order), self._merged, -1).mean(2)
+        return torch.empty_like(tokens).index_copy_(1, order, tokens)
+
+    def _rows_of_units(self, encoded: Tensor) -> Tensor:
+        """Returns where each encoded unit is among those that the tower gives, int64 `(U,)`."""
+        in_order = encoded[:, self._order]
+        number = (in_order.flatten().cumsum(0) - 1).view_as(in_order)
+        return torch.empty_like(number).index_copy_(1, self._order, number)[encoded]
+
+    @property
+    def _watched(self) -> Any:
+        return self.tower.blocks[self.vlm.watched_layer].attn
+
+    @cached_property
+    def _order(self) -> Tensor:
+        return self.vlm.token_order(*self.grid)
+
+    @cached_property
+    def _windows(self) -> Tensor:
+        return self.vlm.token_windows(*self.grid).repeat_interleave(self._merged)
+
+    @property
+    def _merged(self) -> int:
+        """Patches that make a token."""
+        side: int = self.vlm.config.vision_config.spatial_merge_size
+        return side**2
 
     @property
     def _factor(self) -> int:
@@ -138,6 +233,32 @@ class QwenVLM(FamilyVLM):
         """Returns the place in the grid of each token, as they go through the tower, `(N,)`."""
         return torch.arange(rows * columns)
 
+    def token_windows(self, rows: int, columns: int) -> Tensor:
+        """Returns the window of each token, as they go through the tower, int64 `(N,)`."""
+        return torch.zeros(rows * columns, dtype=torch.int64)
+
+    def attends_in_windows(self, module: Any) -> bool:
+        """Returns whether an attention module of the tower sees parts of a picture only."""
+        return False
+
+    def of_patches(self, grid_thw: Tensor) -> dict[str, Tensor]:
+        """Returns what the tower takes of each patch besides its pixels, `(P, ...)` by name.
+
+        Args:
+            grid_thw: rows and columns of patches behind the number of steps, `(1, 3)`.
+        """
+        merge = self.config.vision_config.spatial_merge_size
+        return {"position_ids": vision_functions().get_vision_position_ids(grid_thw, merge)}
+
+    def of_one_window(self, ends: Tensor, tokens: Tensor) -> dict[str, Tensor]:
+        """Returns what says that all patches come in order, as one window, if need be.
+
+        Args:
+            ends: 0 and the number of patches, on the CPU.
+            tokens: numbers of the tokens, on the device of the tower.
+        """
+        return {}
+
     def timing(self, videos: Sequence[CompressedVideo]) -> dict[str, Any]:
         """Returns the arguments that give the model the times of its videos, besides their text."""
         return {}
@@ -158,3 +279,8 @@ class QwenVLM(FamilyVLM):
             **self.timing(videos),
         )[0]
         return positions[:, 0]
+
+
+def vision_functions() -> Any:
+    """Returns the module of transformers that computes what its towers take of a grid."""
+    return require("transformers.vision_utils", extra="hf")

@@ -6,9 +6,12 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
 
+from framesift.encoders.still import Units
 from framesift.errors import ModelError
+from framesift.hf.borrowing import PackedFrames
 from framesift.hf.probe import watch
 from framesift.hf.tower_checkpoint import pair
 from framesift.vlms._family import FamilyTower
@@ -35,6 +38,14 @@ class ShuffledTower(FamilyTower):
     @abstractmethod
     def run(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Returns features `(T, N, D)` of frames `(T, 3, H, W)`, and the tower's `(T, L, Dv)`."""
+
+    @abstractmethod
+    def run_at(self, pixels: Tensor, packing: PackedFrames) -> Tensor:
+        """Returns what `run` gives of the tower, of the packed places alone, `(P, Dv)`."""
+
+    @abstractmethod
+    def project(self, squares: Tensor) -> Tensor:
+        """Returns the features `(U, D)` of the patches of tokens, `(U, side * side, Dv)`."""
 
     @property
     def size_px(self) -> tuple[int, int]:
@@ -68,6 +79,34 @@ class ShuffledTower(FamilyTower):
             pre_projector=lambda: self._pooled(before),
         )
 
+    def look_at(
+        self, pixels: Tensor, encoded: Tensor, packing: PackedFrames, signals: frozenset[str]
+    ) -> dict[str, Tensor]:
+        """Returns what `look` does for the encoded units alone, each `(U, ...)`, frame by frame."""
+        with watch(self.layer, self.summary_token, signals=signals) as seen:
+            before = self.run_at(pixels, packing)
+        units = encoded.flatten().nonzero().flatten()
+        rows = self._squares(packing.row[..., None]).transpose(2, 3).reshape(encoded.numel(), -1)
+        squares = before[rows[units].to(before.device)]
+        units = units.to(before.device)
+        return {"features": self.project(squares)} | among(
+            signals,
+            attention=lambda: self._pooled(seen.attention[..., None]).flatten(0, 1)[units, 0],
+            keys=lambda: self._pooled(seen.keys).flatten(0, 1)[units],
+            pre_projector=lambda: squares.unflatten(1, (self.side, self.side)).mean((1, 2)),
+        )
+
+    def units(self, size_px: tuple[int, int]) -> Units:
+        """Returns how frames are cut into the squares of patches that make a token."""
+        return Units.even(self.grid, self._patches, pair(self.vlm.config.vision_config.patch_size))
+
+    def places(self, encoded: Tensor, units: Units) -> Tensor:
+        """Returns the places of the tower, bool `(T, L)`, that units `(T, N)` need, on the CPU."""
+        patches = units.patches(encoded)
+        if self.summary_token is None:
+            return patches
+        return torch.cat([patches.any(1, keepdim=True), patches], dim=1)
+
     @property
     def _patches(self) -> tuple[int, int]:
         patch_px = pair(self.vlm.config.vision_config.patch_size)
@@ -75,7 +114,10 @@ class ShuffledTower(FamilyTower):
 
     def _pooled(self, values: Tensor) -> Tensor:
         """Returns values of all the tower's tokens `(T, L, C)` as means of squares, `(T, N, C)`."""
+        return self._squares(values).mean((2, 4)).flatten(1, 2)
+
+    def _squares(self, values: Tensor) -> Tensor:
+        """Returns values of all the tower's tokens `(T, L, C)` as `(T, h, side, w, side, C)`."""
         patches = values if self.summary_token is None else values[:, 1:]
         rows, columns = self.grid
-        squares = patches.reshape(len(values), rows, self.side, columns, self.side, -1)
-        return squares.mean((2, 4)).flatten(1, 2)
+        return patches.reshape(len(values), rows, self.side, columns, self.side, -1)

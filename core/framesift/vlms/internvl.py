@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 from torch import Tensor
 
 from framesift.encoders.base import Encoder
+from framesift.hf.borrowing import PackedFrames
 from framesift.types.compressed import CompressedVideo
 from framesift.vlms._family import FamilyVLM
 from framesift.vlms._shuffled import ShuffledTower
@@ -28,12 +29,15 @@ class InternVLTower(ShuffledTower):
         return round(1 / shrink)
 
     @property
+    def tower(self) -> Any:
+        """The module of the tower, whose `config` names its attention function."""
+        return self.vlm.hf.base_model.vision_tower
+
+    @property
     def layer(self) -> Any:
         """The attention module of the layer that gives the features."""
         index = self.vlm.config.vision_feature_layer
-        return self.vlm.hf.base_model.vision_tower.encoder.layer[
-            index if index < 0 else index - 1
-        ].attention
+        return self.tower.encoder.layer[index if index < 0 else index - 1].attention
 
     def run(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Returns features `(T, N, D)` of frames `(T, 3, H, W)`, and the tower's `(T, L, Dv)`."""
@@ -41,6 +45,23 @@ class InternVLTower(ShuffledTower):
         index = self.vlm.config.vision_feature_layer
         before = out.last_hidden_state if index == -1 else out.hidden_states[index]
         return out.pooler_output, before
+
+    def run_at(self, pixels: Tensor, packing: PackedFrames) -> Tensor:
+        """Returns what `run` gives of the tower, of the packed places alone, `(P, Dv)`."""
+        tower, index = self.tower, self.vlm.config.vision_feature_layer
+        hidden = packing.gather(tower.embeddings(pixels))
+        for layer in tower.encoder.layer[: None if index == -1 else index + (index < 0)]:
+            hidden = layer(hidden)
+        before: Tensor = tower.layernorm(hidden) if index == -1 else hidden
+        return before[0]
+
+    def project(self, squares: Tensor) -> Tensor:
+        """Returns the features `(U, D)` of the patches of tokens, `(U, side * side, Dv)`."""
+        base = self.vlm.hf.base_model
+        alone = squares.unflatten(1, (self.side, self.side))
+        shuffled = base.pixel_shuffle(alone, scale_factor=self.vlm.config.downsample_ratio)
+        features: Tensor = base.multi_modal_projector(shuffled.flatten(1))
+        return features
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,11 +46,26 @@ class Qwen25VL(QwenVLM):
 
     def token_order(self, rows: int, columns: int) -> Tensor:
         """Returns the place in the grid of each token, window by window, `(N,)`."""
-        vision = self.config.vision_config
-        side: int = vision.window_size // vision.spatial_merge_size // vision.patch_size
-        across = -(-columns // side)
-        row, column = torch.arange(rows)[:, None], torch.arange(columns)[None]
-        return (row // side * across + column // side).flatten().argsort(stable=True)
+        return self._window_of_cells(rows, columns).argsort(stable=True)
+
+    def token_windows(self, rows: int, columns: int) -> Tensor:
+        """Returns the window of each token, as they go through the tower, int64 `(N,)`."""
+        return self._window_of_cells(rows, columns).sort().values
+
+    def attends_in_windows(self, module: Any) -> bool:
+        """Returns whether an attention module of the tower sees parts of a picture only."""
+        blocks = self.hf.base_model.visual.blocks
+        whole = self.config.vision_config.fullatt_block_indexes
+        return all(blocks[index].attn is not module for index in whole)
+
+    def of_one_window(self, ends: Tensor, tokens: Tensor) -> dict[str, Tensor]:
+        """Returns what says that all patches come in order, as one window.
+
+        Args:
+            ends: 0 and the number of patches, on the CPU.
+            tokens: numbers of the tokens, on the device of the tower.
+        """
+        return {"window_index": tokens, "cu_window_seqlens": ends}
 
     def blocks(self, video: CompressedVideo) -> list[list[Block]]:
         """Returns one item with one run of all tokens."""
@@ -61,3 +76,11 @@ class Qwen25VL(QwenVLM):
         per_step = self.config.vision_config.temporal_patch_size
         gaps = [per_step * frame_gap(video, per_step) for video in videos]
         return {"second_per_grid_ts": torch.tensor(gaps)}
+
+    def _window_of_cells(self, rows: int, columns: int) -> Tensor:
+        """Returns the window of each cell of the grid, `(N,)`."""
+        vision = self.config.vision_config
+        side: int = vision.window_size // vision.spatial_merge_size // vision.patch_size
+        across = -(-columns // side)
+        row, column = torch.arange(rows)[:, None], torch.arange(columns)[None]
+        return (row // side * across + column // side).flatten()

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from torch import Tensor
+
 from framesift.errors import ModelError
 from framesift.types.compressed import CompressedVideo
-from framesift.vlms._qwen import QwenVLM
+from framesift.vlms._qwen import QwenVLM, vision_functions
 from framesift.vlms._step_times import step_middles
 from framesift.vlms.base import Block
 
@@ -30,6 +32,23 @@ class Qwen3VL(QwenVLM):
     def watched_layer(self) -> int:
         """The last layer of the tower."""
         return -1
+
+    def of_patches(self, grid_thw: Tensor) -> dict[str, Tensor]:
+        """Returns what the tower takes of each patch besides its pixels, `(P, ...)` by name.
+
+        Args:
+            grid_thw: rows and columns of patches behind the number of steps, `(1, 3)`.
+        """
+        tower = self.hf.base_model.visual
+        indices, weights = vision_functions().get_vision_interpolation_indices_and_weights(
+            grid_thw,
+            num_grid_per_side=tower.num_grid_per_side,
+            mode=tower.interpolation_mode,
+            align_corners=tower.interpolation_align_corners,
+            spatial_merge_size=tower.spatial_merge_size,
+        )
+        places = {"interp_indices": indices, "interp_weights": weights}
+        return super().of_patches(grid_thw) | places
 
     def blocks(self, video: CompressedVideo) -> list[list[Block]]:
         """Returns one item with a block for each time step.

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from framesift.encoders.base import Encoder
+from framesift.hf.borrowing import PackedFrames
 from framesift.hf.device import CPU
 from framesift.registry import require
 from framesift.types.compressed import CompressedVideo
@@ -43,19 +44,35 @@ class SmolVLMTower(ShuffledTower):
         return side
 
     @property
+    def tower(self) -> Any:
+        """The module of the tower, whose `config` names its attention function."""
+        return self.vlm.hf.base_model.vision_model
+
+    @property
     def layer(self) -> Any:
         """The attention module of the last layer."""
-        return self.vlm.hf.base_model.vision_model.encoder.layers[-1].self_attn
+        return self.tower.encoder.layers[-1].self_attn
 
     def run(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Returns features `(T, N, D)` of frames `(T, 3, H, W)`, and the tower's `(T, L, Dv)`."""
-        base = self.vlm.hf.base_model
-        rows, columns = self._patches
-        everywhere = torch.ones(len(pixels), rows, columns, dtype=torch.bool, device=pixels.device)
-        before = base.vision_model(
-            pixel_values=pixels, patch_attention_mask=everywhere, return_dict=True
+        before = self.tower(
+            pixel_values=pixels, patch_attention_mask=self._everywhere(pixels), return_dict=True
         ).last_hidden_state
-        return base.connector(before), before
+        return self.vlm.hf.base_model.connector(before), before
+
+    def run_at(self, pixels: Tensor, packing: PackedFrames) -> Tensor:
+        """Returns what `run` gives of the tower, of the packed places alone, `(P, Dv)`."""
+        tower = self.tower
+        hidden = packing.gather(tower.embeddings(pixels, self._everywhere(pixels)))
+        for layer in tower.encoder.layers:
+            hidden = layer(hidden, None)
+        before: Tensor = tower.post_layernorm(hidden)
+        return before[0]
+
+    def project(self, squares: Tensor) -> Tensor:
+        """Returns the features `(U, D)` of the patches of tokens, `(U, side * side, Dv)`."""
+        features: Tensor = self.vlm.hf.base_model.connector(squares)
+        return features[:, 0]
 
     def pixels(self, images: npt.NDArray[np.uint8], device: torch.device = CPU) -> Tensor:
         """Returns RGB frames `(T, H, W, 3)` as the tower takes them, float32 `(T, 3, h, w)`."""
@@ -80,6 +97,11 @@ class SmolVLMTower(ShuffledTower):
         short += short % 2
         fitted = (short, longest) if width >= height else (longest, short)
         return [fitted, self.size_px]
+
+    def _everywhere(self, pixels: Tensor) -> Tensor:
+        """Returns the mask of patches that are there, all of them, bool `(T, rows, columns)`."""
+        shape = len(pixels), *self._patches
+        return torch.ones(shape, dtype=torch.bool, device=pixels.device)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,138 @@
+"""Towers of vision LLMs encode some units of a step; the others lend the keys they had last."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from framesift.hf.attention import borrowing
+from framesift.hf.borrowing import KeptKeys, PackedFrames
+from framesift.testing import TINY_VLMS, assert_near
+from framesift.testing.tiny_vlms import TinyVLM
+from framesift.vlms.load import load_vlm
+
+pytest.importorskip("transformers")
+
+NAMES = ["internvl", "smolvlm", "idefics3", "qwen2-5-vl", "qwen3-vl"]
+STEPS = 6
+SHARES = [1, 0.3, 0.5, 1, 0.1, 0.3]
+"""How much of each step is encoded."""
+WATCHED = frozenset({"attention", "keys", "pre_projector"})
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def encoder(request, tmp_path_factory):
+    tiny: TinyVLM = TINY_VLMS[request.param]
+    folder = tmp_path_factory.mktemp(request.param)
+    tiny.build(folder)
+    encoder = load_vlm(str(folder), device="cpu").encoder
+    if encoder.frames_per_step == 1:
+        return encoder
+    # Not square, and windows of several sizes: 7 x 5 tokens in windows of 2 x 2 at most.
+    small = replace(encoder.vlm, min_step_tokens=1)
+    side = encoder.size_px[0] // encoder.grid[0]
+    return replace(encoder, vlm=small, picture_px=(7 * side, 5 * side))
+
+
+@pytest.fixture(scope="module")
+def pixels(encoder):
+    generator = torch.Generator().manual_seed(3)
+    return torch.randn(STEPS, encoder.frames_per_step, 3, *encoder.size_px, generator=generator).to(
+        encoder.vlm.hf.dtype
+    )
+
+
+@pytest.fixture(scope="module")
+def encoded(encoder):
+    count = encoder.grid[0] * encoder.grid[1]
+    generator = torch.Generator().manual_seed(5)
+    chosen = torch.rand(STEPS, count, generator=generator) < torch.tensor(SHARES)[:, None]
+    chosen[:, 0] = True
+    return chosen
+
+
+@torch.no_grad()
+def looked_at(encoder, pixels, encoded, keys=None):
+    """Returns what packed towers give of the encoded units, after what `keys` has seen."""
+    keys = keys or KeptKeys(encoder.windows)
+    places = encoder.places(encoded, encoder.units(encoder.size_px))
+    keys.packing = PackedFrames(places, pixels.device, first=keys.empty)
+    with borrowing(encoder.tower.config, keys):
+        return encoder.look_at(pixels.flatten(0, 1), encoded, keys.packing, WATCHED)
+
+
+class ByHand:
+    """Takes whole steps, one after the other, and lends keys and values of the skipped places.
+
+    What it gives at skipped places is of no use, and no encoded place sees it.
+    """
+
+    def __init__(self):
+        self.tables = {}
+
+    def begin(self, places):
+        self.places, self.calls = places, {}
+
+    def attend(self, call):
+        # Some towers call a layer window by window.
+        start, number = self.calls.get(call.module, (0, 0))
+        stop = start + call.key.shape[2]
+        self.calls[call.module] = stop, number + 1
+        own = self.places[start:stop, None]
+        table = self.tables.get((call.module, number), (call.key, call.value))
+        kept = [
+            torch.where(own, new, old)
+            for new, old in zip((call.key, call.value), table, strict=True)
+        ]
+        self.tables[call.module, number] = kept
+        return call.compute(call.query, *kept)
+
+
+@torch.no_grad()
+def by_hand(encoder, pixels, encoded):
+    hand, found = ByHand(), []
+    places = encoder.places(encoded, encoder.units(encoder.size_px))
+    for step, units, chosen in zip(pixels, encoded, places, strict=True):
+        hand.begin(chosen)
+        with borrowing(encoder.tower.config, hand):
+            whole = encoder.look(step, frozenset({"pre_projector"}))
+        found.append({name: value[0][units] for name, value in whole.items()})
+    return {name: torch.cat([part[name] for part in found]) for name in found[0]}
+
+
+def test_skipped_places_lend_the_keys_they_had_when_they_were_encoded(encoder, pixels, encoded):
+    packed, wanted = looked_at(encoder, pixels, encoded), by_hand(encoder, pixels, encoded)
+    assert len(packed["features"]) == encoded.sum() < encoded.numel()
+    for name, value in wanted.items():
+        assert_near(packed[name], value)
+
+
+def test_all_units_are_what_whole_steps_give(encoder, pixels, encoded):
+    packed = looked_at(encoder, pixels, torch.ones_like(encoded))
+    with torch.no_grad():
+        whole = encoder.look(pixels.flatten(0, 1), WATCHED)
+    assert packed.keys() == whole.keys() >= {"features", *WATCHED}
+    for name, value in whole.items():
+        assert_near(packed[name].view_as(value), value)
+
+
+def test_units_of_a_still_picture_are_those_of_one_step(encoder, pixels, encoded):
+    still = pixels[:1].expand_as(pixels)
+    packed = looked_at(encoder, still, encoded)
+    with torch.no_grad():
+        once = encoder.look(pixels[0], WATCHED)
+    for name, value in once.items():
+        repeated = value.expand(STEPS, *value.shape[1:])[encoded]
+        assert_near(packed[name], repeated)
+
+
+@pytest.mark.parametrize("border", range(1, STEPS))
+def test_a_pass_goes_on_with_the_keys_of_the_one_before(encoder, pixels, encoded, border):
+    keys = KeptKeys(encoder.windows)
+    first, second = (
+        looked_at(encoder, pixels[part], encoded[part], keys)
+        for part in (slice(border), slice(border, STEPS))
+    )
+    whole = looked_at(encoder, pixels, encoded)
+    for name, value in whole.items():
+        assert_near(torch.cat([first[name], second[name]]), value)
