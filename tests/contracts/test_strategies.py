@@ -14,7 +14,7 @@ NOT_YET = {
         "chain dycoke question random per-frame-floor scissor vidcom2"
     ),
     "test_a_long_video_takes_few_more_operations": (
-        "chain dycoke evs per-frame-floor protect-edges question sttm vidcom2 temporal scissor"
+        "chain dycoke evs per-frame-floor protect-edges question vidcom2 temporal scissor"
     ),
 }
 

@@ -16,7 +16,7 @@ from framesift.types.tokens import VideoTokens
 
 ONE: Final = 1_000_000
 """A similarity of 1; similarities are whole millionths, so that thresholds are exact."""
-CHUNK: Final = 16
+FRAMES_AT_ONCE: Final = 64
 """Frames that are compared at once."""
 
 
@@ -28,7 +28,7 @@ class Quadtree:
     stays single and the others pair up, so that squares are aligned to the lower right: 7 columns
     become `0 12 34 56`. The squares of level 0 are the patches, that of the last level `K` is the
     frame. A square is named by its upper left patch. It is the mean of its live patches; without
-    any, it is as unlike others as can be. Everything lies on the CPU.
+    any, it is as unlike others as can be.
     """
 
     corner: Tensor
@@ -54,17 +54,19 @@ class Quadtree:
         The largest squares are those of the level at which a side of the grid has come to two,
         or of one that lies `root_level` levels below it.
         """
-        sides = _sides(tokens.grid)
-        # One frame more than a chunk holds, for the comparison of its last with the next.
-        chunks = [slice(at, at + CHUNK + 1) for at in range(0, tokens.frame_count, CHUNK)]
-        parts = [
-            _similarities(tokens.features[at], tokens.live[at], tokens.grid)
-            for at in stoppable(chunks)
-        ]
+        sides, layout = _sides(tokens.grid), _Layout.of(tokens.grid, tokens.features.device)
+        least, over_time = [], []
+        for at in stoppable(range(0, tokens.frame_count, FRAMES_AT_ONCE)):
+            # One frame more than a block holds, for the comparison of its last with the next.
+            part = slice(at, at + FRAMES_AT_ONCE + 1)
+            live = None if tokens.mask is None else tokens.mask[part]
+            frames = _Frames.of(tokens.features[part], live, layout)
+            least.append(frames.least()[:, :FRAMES_AT_ONCE])
+            over_time.append(frames.over_time())
         return cls(
-            corner=_corners(tokens.grid),
-            least=torch.cat([least[:, :CHUNK].cpu() for least, _ in parts], 1),
-            over_time=torch.cat([alike.cpu() for _, alike in parts], 2),
+            corner=_corners(tokens.grid).to(tokens.features.device),
+            least=torch.cat(least, 1),
+            over_time=torch.cat(over_time, 2),
             top=max(0, sum(min(side) > 2 for side in sides) - root_level),
         )
 
@@ -78,8 +80,7 @@ class Quadtree:
 
     def squares(self, spatial: int) -> Tensor:
         """Returns the square of each patch at a spatial threshold, `(T, N)` in [0, T * N)."""
-        own = self.corner.gather(0, self.levels(spatial))
-        return own + torch.arange(len(own))[:, None] * own.shape[1]
+        return self._of_levels(self.levels(spatial))
 
     def joins(self, spatial: int, temporal: int) -> tuple[Tensor, Tensor]:
         """Returns pairs of overlapping squares of neighbouring frames, the most alike first.
@@ -88,9 +89,8 @@ class Quadtree:
             spatial: threshold that makes the squares.
             temporal: least similarity of a pair.
         """
-        level, square = self.levels(spatial), self.squares(spatial)
-        pair = level[:-1] * len(self.corner) + level[1:]
-        similarity = self.over_time.flatten(0, 1).gather(0, pair[None]).flatten()
+        level = self.levels(spatial)
+        square, similarity = self._of_levels(level), self._to_next(level).flatten()
         # Later pairs first on ties, so that earlier tokens stay apart.
         order = torch.argsort(similarity.flip(0), descending=True, stable=True)
         order = len(order) - 1 - order[: int((similarity >= temporal).sum())]
@@ -98,8 +98,11 @@ class Quadtree:
 
     def groups(self, spatial: int, temporal: int) -> Tensor:
         """Returns the group that each patch is joined into at two thresholds, `(T * N,)`."""
-        square = self.squares(spatial).flatten()
-        return _ops.components(len(square), *self.joins(spatial, temporal))[square]
+        level = self.levels(spatial)
+        square, joined = self._of_levels(level), self._to_next(level) >= temporal
+        ends = square[:-1][joined], square[1:][joined]
+        flat = square.flatten()
+        return _ops.components(len(flat), *ends)[flat]
 
     def unsplit(self, low: int, high: int) -> tuple[Tensor, Tensor]:
         """Returns pairs of quarters and squares that a lower threshold does not split.
@@ -107,7 +110,7 @@ class Quadtree:
         Small squares come first, of one size those of the most alike quarters.
         """
         coarse, fine = self.levels(low), self.levels(high)
-        frame = torch.arange(len(fine))[:, None] * fine.shape[1]
+        frame = torch.arange(len(fine), device=fine.device)[:, None] * fine.shape[1]
         corner = [(frame + own).flatten() for own in self.corner]
         pairs = [(corner[0][:0], corner[0][:0])]
         for level, least in enumerate(self.least, start=1):
@@ -118,57 +121,139 @@ class Quadtree:
             [whole for _, whole in pairs]
         )
 
+    def _of_levels(self, level: Tensor) -> Tensor:
+        """Returns the square of each patch whose level is `level` `(T, N)`."""
+        own = self.corner.gather(0, level)
+        return own + torch.arange(len(own), device=own.device)[:, None] * own.shape[1]
+
+    def _to_next(self, level: Tensor) -> Tensor:
+        """Returns how alike squares of a level are to those of the next frame, `(T - 1, N)`."""
+        pair = level[:-1] * len(self.corner) + level[1:]
+        return self.over_time.flatten(0, 1).gather(0, pair[None])[0]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Level:
-    """The squares of one size in some frames."""
+class _Layout:
+    """Which patches make up the `U` squares of all levels above the patches."""
 
-    sums: Tensor
-    """Sum of the live patches of each square, float32 `(T, S, D)`."""
-    filled: Tensor
-    """Squares with a live patch, bool `(T, S)`."""
+    members: Tensor
+    """1 for each patch of a square, float32 `(U, N)`."""
     of_patch: Tensor
-    """The square of each patch, int64 `(N,)`."""
-    patch: Tensor
-    """One patch of each square, int64 `(S,)`."""
+    """The square of each patch at levels 1 to K, int64 `(K, N)` in [0, U)."""
+    smallest: int
+    """How many squares level 1 has; they come first."""
 
-
-def _similarities(features: Tensor, live: Tensor, grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Returns `least` and `over_time` of frames, from their features `(T, N, D)`."""
-    levels = list(_pyramid(features, live, grid))
-    over_time = torch.stack(
-        [
-            torch.stack([_next_frame(first, second) for second in stoppable(levels)])
-            for first in levels
-        ]
-    )
-    least = [_least_alike(child, parent) for child, parent in itertools.pairwise(levels)]
-    return torch.stack(least) if least else over_time.new_empty(0, *live.shape), over_time
-
-
-def _least_alike(child: _Level, parent: _Level) -> Tensor:
-    """Returns how alike the least alike quarter of each patch's square is to it, `(T, N)`."""
-    above = parent.of_patch[child.patch]
-    alike = _millionths(child.sums, parent.sums[:, above]).masked_fill(~child.filled, ONE)
-    least = torch.full_like(parent.filled, ONE, dtype=torch.int32)
-    return least.scatter_reduce(1, above.expand_as(alike), alike, "amin")[:, parent.of_patch]
-
-
-def _pyramid(features: Tensor, live: Tensor, grid: tuple[int, int]) -> Iterator[_Level]:
-    """Yields the squares of the patches, then those of twice the width, up to the whole frame."""
-    sums = (features.float() * live[..., None]).unflatten(1, grid)
-    filled = live.float()[..., None].unflatten(1, grid)
-    patches = torch.arange(live.shape[1], device=features.device)
-    for of_patch in stoppable(_squares_of_patches(grid)):
-        square = of_patch.to(features.device)
-        high, wide = sums.shape[1:3]
-        yield _Level(
-            sums=sums.flatten(1, 2),
-            filled=filled.flatten(1) > 0,
-            of_patch=square,
-            patch=torch.zeros_like(patches)[: high * wide].scatter(0, square, patches),
+    @classmethod
+    def of(cls, grid: tuple[int, int], device: torch.device) -> Self:
+        """Returns the squares of a grid."""
+        counts = [height * width for height, width in _sides(grid)[1:]]
+        starts = [0, *itertools.accumulate(counts)]
+        own = [torch.zeros(0, grid[0] * grid[1], dtype=torch.long)]
+        for start, square in zip(starts, list(_squares_of_patches(grid))[1:], strict=False):
+            own.append(square[None] + start)
+        of_patch = torch.cat(own)
+        members = torch.zeros(starts[-1], grid[0] * grid[1]).scatter_(0, of_patch, 1.0)
+        return cls(
+            members=members.to(device),
+            of_patch=of_patch.to(device),
+            smallest=counts[0] if counts else 0,
         )
-        sums, filled = _halved(sums), _halved(filled)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Frames:
+    """Patches and larger squares of some frames, to be compared.
+
+    Scalar products of all squares with each other are cheaper than gathering those that are
+    needed, of patches with patches only the few that are.
+    """
+
+    layout: _Layout
+    patch: Tensor
+    """Patches, 0 where they are not live, float32 `(F, N, D)`."""
+    square: Tensor
+    """Sum of the patches of each square, float32 `(F, U, D)`."""
+    lengths: Tensor
+    """Length of each patch, then of each square `(F, N + U)`."""
+    filled: Tensor | None
+    """Patches, then squares with a live patch, bool `(F, N + U)`; None if all are."""
+
+    @classmethod
+    def of(cls, features: Tensor, live: Tensor | None, layout: _Layout) -> Self:
+        """Returns the squares of frames `(F, N, D)`, of which some patches may take no part."""
+        patch = features.float()
+        filled = None
+        if live is not None:
+            patch = patch * live[..., None]
+            filled = torch.cat([live, live.float() @ layout.members.T > 0], 1)
+        square = layout.members @ patch
+        lengths = [torch.linalg.vector_norm(each, dim=-1) for each in (patch, square)]
+        return cls(
+            layout=layout, patch=patch, square=square, lengths=torch.cat(lengths, 1), filled=filled
+        )
+
+    def least(self) -> Tensor:
+        """Returns how alike the least alike quarter of each patch's square is to it, `(K, F, N)`.
+
+        In whole millionths, int32.
+        """
+        own, patches = self.layout.of_patch, self.patch.shape[1]
+        if not len(own):
+            return own[:, None].expand(-1, len(self.patch), -1).int()
+        places = torch.arange(patches, device=own.device)
+        small = self.patch @ self.square[:, : self.layout.smallest].mT
+        products = [
+            small.flatten(1)[:, places * small.shape[2] + own[0]],
+            _picked(self.square @ self.square.mT, own[:-1].flatten(), own[1:].flatten()),
+        ]
+        child = torch.cat([places[None], patches + own[:-1]]).flatten()
+        alike = self._millionths(torch.cat(products, 1), child, patches + own.flatten(), 0)
+        if self.filled is not None:
+            alike.masked_fill_(~self.filled[:, child], ONE)
+        least = alike.new_full((len(alike), self.square.shape[1]), ONE)
+        least = least.scatter_reduce(1, own.flatten().expand_as(alike), alike, "amin")
+        return least[:, own].transpose(0, 1)
+
+    def over_time(self) -> Tensor:
+        """Returns how alike squares of each pair of levels are to those of the next frame.
+
+        In whole millionths, int32 `(K + 1, K + 1, F - 1, N)`.
+        """
+        own, (frames, patches, _) = self.layout.of_patch, self.patch.shape
+        levels, places = len(own) + 1, torch.arange(patches, device=own.device)
+        now, then = (self.patch[:-1], self.square[:-1]), (self.patch[1:], self.square[1:])
+        every = torch.cat([now[0] @ then[1].mT, now[1] @ then[1].mT], 1)
+        node = torch.cat([places[None], patches + own])
+        first = node[:, None].expand(-1, levels, -1).flatten()
+        second = node.expand(levels, -1, -1).flatten()
+        products = every.new_empty(frames - 1, levels, levels, patches)
+        products[:, 0, 0] = (now[0][..., None, :] @ then[0][..., :, None])[..., 0, 0]
+        coarse = node[:, None].expand(-1, levels - 1, -1), own.expand(levels, -1, -1)
+        products[:, :, 1:] = _picked(every, *coarse)
+        products[:, 1:, 0] = _picked(now[1] @ then[0].mT, own, places.expand_as(own))
+        alike = self._millionths(products.flatten(1), first, second, 1)
+        if self.filled is not None:
+            alike.masked_fill_(~(self.filled[:-1, first] & self.filled[1:, second]), -ONE)
+        return alike.view(frames - 1, levels, levels, patches).permute(1, 2, 0, 3)
+
+    def _millionths(self, products: Tensor, first: Tensor, second: Tensor, later: int) -> Tensor:
+        """Returns similarities in whole millionths, int32 `(F, P)`.
+
+        Args:
+            products: scalar products `(F, P)`.
+            first: which squares they are of, in the order of `lengths` `(P,)`.
+            second: the other ones.
+            later: how many frames later these are.
+        """
+        lengths = self.lengths[: len(products), first], self.lengths[later:, second]
+        value = products / (lengths[0] * lengths[1]).clamp_min(1e-30)
+        alike = (lengths[0] == 0) & (lengths[1] == 0)
+        return (value.masked_fill(alike, 1.0).clamp(-1.0, 1.0) * ONE).round().int()
+
+
+def _picked(products: Tensor, row: Tensor, column: Tensor) -> Tensor:
+    """Returns the entries of each frame's matrix at rows and columns, `(F, *row.shape)`."""
+    return products.flatten(1)[:, row * products.shape[2] + column]
 
 
 def _sides(grid: tuple[int, int]) -> list[tuple[int, int]]:
@@ -196,24 +281,3 @@ def _corners(grid: tuple[int, int]) -> Tensor:
     return torch.stack(
         [none.scatter_reduce(0, own, patches, "amin")[own] for own in _squares_of_patches(grid)]
     )
-
-
-def _halved(cells: Tensor) -> Tensor:
-    """Returns sums over squares of two by two cells of `(T, h, w, D)`, fewer in odd firsts."""
-    height, width = cells.shape[1:3]
-    even = torch.nn.functional.pad(cells, (0, 0, width % 2, 0, height % 2, 0))
-    upper, lower = even[:, 0::2], even[:, 1::2]
-    return upper[:, :, 0::2] + upper[:, :, 1::2] + lower[:, :, 0::2] + lower[:, :, 1::2]
-
-
-def _next_frame(first: _Level, second: _Level) -> Tensor:
-    """Returns how alike each patch's square is to the next frame's, int32 `(T - 1, N)`."""
-    finer = max(first, second, key=lambda level: len(level.patch))
-    one, other = first.of_patch[finer.patch], second.of_patch[finer.patch]
-    alike = _millionths(first.sums[:-1, one], second.sums[1:, other])
-    filled = first.filled[:-1, one] & second.filled[1:, other]
-    return alike.masked_fill(~filled, -ONE)[:, finer.of_patch]
-
-
-def _millionths(first: Tensor, second: Tensor) -> Tensor:
-    return (_ops.similarity(first, second) * ONE).round().int()

@@ -60,7 +60,7 @@ class STTM(Strategy):
 
     def decide(self, tokens: VideoTokens, budget: int, question: str | None) -> TokenPlan:
         """Returns the plan whose rows are the joined squares."""
-        tree, live = Quadtree.of(tokens, self.root_level), tokens.live.flatten().cpu()
+        tree, live = Quadtree.of(tokens, self.root_level), tokens.live.flatten()
         low, high = min(-ONE, ONE - int(2 * ONE / self.time_slack) - 1), ONE + 1
         while tree.top < tree.deepest and _count(self.groups(tree, low), live) > budget:
             tree = replace(tree, top=tree.top + 1)
@@ -130,4 +130,6 @@ def averaged(group: Tensor, square: Tensor | None, tokens_per_frame: int) -> Tok
 
 
 def _count(group: Tensor, live: Tensor) -> int:
-    return len(group[live].unique())
+    """Returns how many groups have a live patch, each named by one of its patches."""
+    seen = torch.zeros(len(group) + 1, dtype=torch.bool, device=group.device)
+    return int(seen.index_fill_(0, group.where(live, len(group)), True)[:-1].sum())
