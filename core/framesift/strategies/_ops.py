@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
-from framesift.run import report_progress
+from framesift.run import report_progress, stoppable
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens
 
+FRAMES = 64
+"""Frames that are worked on at once where all places of a frame are needed."""
+AT_ONCE, AT_ONCE_ON_CPU = 2**26, 2**22
+"""Values that are worked on at once: 256 MiB of float32, on a CPU 16 MiB."""
 NEVER = -2.0
 """Similarity where there is nothing to compare with: below every cosine."""
 
@@ -114,6 +120,28 @@ def ranks_in_frames(values: Tensor, live: Tensor) -> Tensor:
     return torch.empty_like(order).scatter_(1, order, places)
 
 
+def places(values: Tensor, width: int | None = None) -> Iterator[slice]:
+    """Yields slices of the places of `(T, N, D)`, so that a float32 copy of each is small.
+
+    All frames are in each, so that their number does not grow with T while the video is short. A
+    CPU works fastest on what fits into its caches; on a GPU each further operation costs.
+
+    Args:
+        values: one entry for each frame, place and channel.
+        width: what is made of each token, if more than its `D` channels.
+    """
+    room = AT_ONCE_ON_CPU if values.device.type == "cpu" else AT_ONCE
+    step = max(1, room // (len(values) * (width or values.shape[2])))
+    for first in stoppable(range(0, values.shape[1], step)):
+        yield slice(first, first + step)
+
+
+def lengths(features: Tensor) -> Tensor:
+    """Returns the length of each token of `(T, N, D)`, float32 `(T, N)`."""
+    parts = [features[:, part].float() for part in places(features)]
+    return torch.cat([torch.linalg.vector_norm(part, dim=-1) for part in parts], 1)
+
+
 def divided(values: Tensor, by: float) -> Tensor:
     """Returns `values / by` to the last bit on every device.
 
@@ -137,7 +165,12 @@ def similarity(a: Tensor, b: Tensor) -> Tensor:
 
 def cosine(a: Tensor, b: Tensor, length_a: Tensor, length_b: Tensor) -> Tensor:
     """Returns `similarity` where the lengths of the vectors are known."""
-    value: Tensor = torch.linalg.vecdot(a, b) / (length_a * length_b).clamp_min(1e-30)
+    return cosine_of(torch.linalg.vecdot(a, b), length_a, length_b)
+
+
+def cosine_of(product: Tensor, length_a: Tensor, length_b: Tensor) -> Tensor:
+    """Returns `similarity` where the products and the lengths of the vectors are known."""
+    value = product / (length_a * length_b).clamp_min(1e-30)
     alike = (length_a == 0) & (length_b == 0)
     return rounded(value.masked_fill(alike, 1.0)).clamp(-1.0, 1.0)
 
@@ -167,6 +200,48 @@ def cosine_matrix(a: Tensor, b: Tensor) -> Tensor:
     value: Tensor = (a @ b.mT).div_(product.clamp_min_(1e-30)).masked_fill_(empty, 1.0)
     found: Tensor = rounded(value).clamp_(-1.0, 1.0)
     return found
+
+
+def to_previous(features: Tensor, length: Tensor) -> Tensor:
+    """Returns the cosine of each token to the one before of its place; the first have `NEVER`.
+
+    Args:
+        features: tokens `(T, N, D)`.
+        length: their lengths `(T, N)`.
+    """
+    products = []
+    for part in places(features):
+        wide = features[:, part].float()
+        products.append(torch.linalg.vecdot(wide[1:], wide[:-1]))
+    rows = cosine_of(torch.cat(products, 1), length[1:], length[:-1])
+    return torch.cat([torch.full_like(length[:1], NEVER), rows])
+
+
+def to_earlier(features: Tensor, length: Tensor, earlier: Tensor) -> Tensor:
+    """Returns the cosine of each token to that of its place in another frame, `(T, N)`.
+
+    Args:
+        features: tokens `(T, N, D)`.
+        length: their lengths `(T, N)`.
+        earlier: frame that each is compared with, int64 `(T, N)`.
+    """
+    rows = earlier * features.shape[1] + torch.arange(features.shape[1], device=features.device)
+    flat, products = features.reshape(-1, features.shape[2]), []
+    for part in places(features):
+        now = features[:, part].float()
+        before = flat.index_select(0, rows[:, part].flatten()).view_as(now).float()
+        products.append(before.mul_(now).sum(-1))
+    return cosine_of(torch.cat(products, 1), length, length.gather(0, earlier))
+
+
+def last_before(chosen: Tensor) -> Tensor:
+    """Returns the frame of the last `chosen` token of each place before each, int64 `(T, N)`.
+
+    It is 0 where there is none.
+    """
+    frame = torch.arange(len(chosen), device=chosen.device)[:, None]
+    last = (frame * chosen).cummax(0).values
+    return torch.cat([torch.zeros_like(last[:1]), last[:-1]])
 
 
 def similarity_to_mean(frame: Tensor) -> Tensor:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,6 +10,7 @@ from torch import Tensor
 
 from framesift.run import stoppable
 from framesift.strategies import _ops
+from framesift.strategies._last_kept import LastKept
 from framesift.strategies.base import ScoreStrategy
 from framesift.types.options import Similarity
 from framesift.types.tokens import VideoTokens
@@ -48,38 +46,40 @@ class Temporal(ScoreStrategy):
 
     def score(self, tokens: VideoTokens, budget: int) -> Tensor:
         """Returns the novelty of each token `(T, N)`, tokens within the threshold above all."""
-        live = tokens.live
+        features, live = tokens.features, tokens.live
         firsts = live & (live.cumsum(0) == 1)
-        begin = tokens.features[:1] if tokens.mask is None else tokens.features
-        at_first = torch.stack([_ops.similarity_to_mean(frame) for frame in stoppable(begin)])
+        length = _ops.lengths(features)
+        previous = _ops.to_previous(features, length)
+        before = torch.arange(-1, len(live) - 1, device=live.device)[:, None].expand_as(previous)
+        search = LastKept(features, live, length, (previous, before))
         if self.threshold is None:
             fits = firsts.sum() < budget
-            threshold = _solve(tokens, firsts, fits, budget)
+            threshold = _solve(search, _likely(previous, live, budget), fits, budget)
         else:
             fits = firsts.sum() <= budget
             threshold = torch.full((), self.threshold, device=live.device)
         threshold = torch.where(fits, threshold, -1.0)
-        steps = [(kept[0], like[0]) for kept, like in _scan(tokens, firsts, threshold[None])]
-        kept, similarity = (torch.stack(column) for column in zip(*steps, strict=True))
+        kept = search.kept(threshold)
+        similarity = _ops.to_earlier(features, length, _ops.last_before(kept))
+        if live.device.type == "cpu":
+            kept, similarity = _settled(tokens, length, threshold, kept, similarity)
         within = (firsts * 8.0 + kept * 4.0) * fits
-        return within - torch.where(firsts, at_first, similarity)
+        return within - torch.where(firsts, _to_frame(tokens), similarity)
 
 
-def _solve(tokens: VideoTokens, firsts: Tensor, fits: Tensor, budget: int) -> Tensor:
+def _solve(search: LastKept, thresholds: Tensor, fits: Tensor, budget: int) -> Tensor:
     """Returns the highest threshold tried whose tokens fit the budget, `()`.
 
     Its steps stay on the device of the tokens; only on the CPU, where it costs no waiting, does
     the search end before its last round.
     """
-    device, done = firsts.device, ~fits
+    device, done = thresholds.device, ~fits
     low, high = torch.full((), -1.0, device=device), torch.full((), 1.0, device=device)
     parts = _ops.divided(torch.arange(1.0, AT_ONCE + 1, device=device), AT_ONCE + 1)
-    thresholds = _likely(tokens, budget)
     for _ in range(ROUNDS):
         if device.type == "cpu" and bool(done):
             break
-        kept = (kept.sum(1) for kept, _ in _scan(tokens, firsts, thresholds))
-        counts = functools.reduce(torch.add, kept)
+        counts = search.counts(thresholds)
         fitting = ((counts > budget).cumsum(0) == 0).sum()[None]
         bounds = torch.cat([low[None], thresholds, high[None]])
         low = torch.where(done, low, bounds.gather(0, fitting)[0])
@@ -90,34 +90,43 @@ def _solve(tokens: VideoTokens, firsts: Tensor, fits: Tensor, budget: int) -> Te
     return low
 
 
-def _likely(tokens: VideoTokens, budget: int) -> Tensor:
+def _likely(to_previous: Tensor, live: Tensor, budget: int) -> Tensor:
     """Returns ascending thresholds `(AT_ONCE,)` around the one that neighbouring frames suggest."""
-    features, live = tokens.features, tokens.live
-    rows = [torch.full_like(features[0, :, 0], -1.0, dtype=torch.float32)]
-    for before, after in stoppable(itertools.pairwise(features)):
-        rows.append(_ops.similarity(after.float(), before.float()))
-    ordered = torch.stack(rows).masked_fill(~live, 1.0).flatten().sort().values
+    ordered = to_previous.clamp_min(-1.0).masked_fill(~live, 1.0).flatten().sort().values
     # Plain indices and factors, as a tensor made of a list would wait for the device.
     guesses = [ordered[min(int(share * budget), len(ordered) - 1)] for share in SHARES]
     further = [1 - (1 - guesses[1]) * step for step in STEPS]
     return torch.stack([*guesses, *further]).clamp_min(-1.0).sort().values
 
 
-def _scan(
-    tokens: VideoTokens, firsts: Tensor, thresholds: Tensor
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yields of each frame what is kept, and how like the last kept token each token is.
+def _to_frame(tokens: VideoTokens) -> Tensor:
+    """Returns how like the mean of its frame the first live token of each place is, `(N,)`."""
+    features, first = tokens.features, tokens.live.byte().argmax(0)
+    seen = features[:1] if tokens.mask is None else features
+    means = torch.cat([part.float().mean(1) for part in stoppable(seen.split(_ops.FRAMES))])
+    begin = features[first, torch.arange(len(first), device=first.device)].float()
+    return _ops.similarity(begin, means[first])
 
-    Both are `(K, N)` for `thresholds` `(K,)`, so that a search holds one frame at a time.
+
+def _settled(
+    tokens: VideoTokens, length: Tensor, threshold: Tensor, kept: Tensor, similarity: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Returns what is kept, and how like the last kept token each token is, both `(T, N)`.
+
+    A sum over channels depends on its order in the last bit, so one similarity in millions is on
+    the other side of the threshold in the search. Places that have one are searched again, with
+    the similarities that are known now, until all are as a loop over frames has them.
     """
-    last = tokens.features[0].float().expand(len(thresholds), -1, -1)
-    last_length = torch.linalg.vector_norm(last[0], dim=-1)
-    for frame, live, first in stoppable(zip(tokens.features, tokens.live, firsts, strict=True)):
-        current = frame.float()
-        length = torch.linalg.vector_norm(current, dim=-1)
-        similarity = _ops.cosine(current, last, length, last_length)
-        kept = live & (first | (similarity <= thresholds[:, None]))
-        # Weights of 0 and 1 give one of both to the bit, in a third of the time that `where` takes.
-        last = last.lerp(current, kept[..., None].float())
-        last_length = torch.where(kept, length, last_length)
-        yield kept, similarity
+    live = tokens.live
+    begun = live & (live.cumsum(0) > 1)
+    for _ in stoppable(range(len(live))):
+        wrong = (((similarity <= threshold) != kept) & begun).any(0).nonzero().flatten()
+        if not len(wrong):
+            break
+        features, known = tokens.features[:, wrong], (similarity, _ops.last_before(kept))
+        parts = [each[:, wrong] for each in (live, length, *known)]
+        search = LastKept(features, parts[0], parts[1], (parts[2], parts[3]))
+        kept[:, wrong] = search.kept(threshold)
+        before = _ops.last_before(kept[:, wrong])
+        similarity[:, wrong] = _ops.to_earlier(features, parts[1], before)
+    return kept, similarity

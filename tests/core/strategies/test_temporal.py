@@ -1,5 +1,6 @@
 import torch
 
+from framesift import StreamingCompressor
 from framesift.strategies.base import create_strategy
 from framesift.types.tokens import VideoTokens
 
@@ -45,3 +46,15 @@ def test_a_budget_below_one_frame_goes_to_what_is_novel():
 def test_ties_of_a_static_clip_go_to_the_earlier_token():
     plan = create_strategy("temporal").plan(tokens_of(torch.ones(5, 4, 3), (2, 2)), budget=7)
     assert plan.src.tolist() == list(range(7))
+
+
+def test_similarities_on_the_edge_of_the_threshold_are_those_of_a_loop_over_frames():
+    generator = torch.Generator().manual_seed(0)
+    features = (torch.randn(200, 49, 32, generator=generator) * 2e-3).cumsum(0) + 1
+    tokens = tokens_of(features, (7, 7))
+    for threshold in (0.99999, 0.9999, 0.999):
+        stream = StreamingCompressor(threshold=threshold)
+        parts = [stream.push(frame, float(index)) for index, frame in enumerate(features)]
+        kept = [49 * part.frame + patch for part in parts for patch in part.patches.tolist()]
+        plan = create_strategy("temporal", threshold=threshold).plan(tokens, len(kept))
+        assert plan.src.tolist() == kept

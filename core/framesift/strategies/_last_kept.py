@@ -1,0 +1,190 @@
+"""Which tokens differ from the last one kept of their place, for several thresholds at once.
+
+Keeping is a recurrence over time: what a token is compared with depends on what was kept before.
+It is solved without a loop over frames, in blocks of them. Within a block, the similarities of all
+pairs of a place say for each token which one would be kept next if it was kept itself:
+
+    token        0  1  2  3  4  5        0, 2 and 5 are kept if the block begins with 0:
+    next kept    2  2  5  4  -  -        the tokens on the way along the pointers from 0
+
+Pointers that are doubled a few times (to the token after 2, 4, 8 ... steps) give the number of kept
+tokens and the last of them from every beginning. From block to block only those last tokens are
+compared with the frames that follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from framesift.run import stoppable
+from framesift.strategies import _ops
+
+LEAST_FRAMES, MOST_FRAMES = 64, 128
+"""Frames of a block: more in a longer video, so that its blocks are few."""
+STORED = 2**26
+"""Similarities that are kept from one search to the next, 256 MiB; of more they are made anew."""
+
+
+class LastKept:
+    """The tokens of a video that a threshold keeps: those less like the last kept one."""
+
+    def __init__(
+        self, features: Tensor, live: Tensor, length: Tensor, known: tuple[Tensor, Tensor]
+    ) -> None:
+        """Takes the tokens.
+
+        Args:
+            features: `(T, N, D)`, of any floating-point dtype.
+            live: tokens that take part, bool `(T, N)`.
+            length: of the features, float32 `(T, N)`.
+            known: similarity of each token to the one of its place in an earlier frame, and the
+                number of that frame, both `(T, N)`. It is taken instead of the one that a product
+                of matrices has, which sums in another order.
+        """
+        frames, patches = live.shape
+        self._blocks = -(-frames // min(max(LEAST_FRAMES, -(-frames // 6)), MOST_FRAMES))
+        self._size = -(-frames // self._blocks)
+        self._doublings = (self._size - 1).bit_length()
+        self._features, self._live = features, live
+        self._zero, self._length = (length == 0).float(), length.clamp_min(1e-15)
+        self._known, self._known_frame = (known[0] * 1e6).round(), known[1]
+        none = self._blocks * self._size
+        begins = torch.where(live.any(0), live.byte().argmax(0), none)
+        self._frame = torch.arange(none, device=live.device).view(self._blocks, self._size)
+        begins = begins[:, None] - self._frame[:, 0]
+        self._begins = torch.where(begins < 0, self._size, begins).clamp_max(self._size)
+        most = max(1, STORED // (self._size**2 * patches))
+        self._groups = [
+            range(first, min(first + most, self._blocks)) for first in range(0, self._blocks, most)
+        ]
+        self._stored = self._lowest(self._groups[0]) if len(self._groups) == 1 else None
+
+    def counts(self, thresholds: Tensor) -> Tensor:
+        """Returns how many tokens are kept by each of `thresholds` `(K,)`, int64 `(K,)`."""
+        sums = []
+        for _, steps, starts in self._ways(thresholds):
+            shape = (*starts.shape[:2], self._size, len(thresholds))
+            sums.append(pad(steps.view(shape) + 1, (0, 0, 0, 1)).gather(2, starts).sum((0, 1, 2)))
+        return torch.stack(sums).sum(0)
+
+    def kept(self, threshold: Tensor) -> Tensor:
+        """Returns the tokens that are kept by `threshold` `()`, bool `(T, N)`."""
+        parts = []
+        for following, _, starts in self._ways(threshold[None]):
+            on_way = (starts[..., 0] == self._frame[0]).int().flatten()
+            for _ in range(self._doublings):
+                on_way = on_way.scatter_reduce(0, following.long(), on_way, "amax")
+                following = following.index_select(0, following)
+            parts.append(on_way.view(len(starts), -1))
+        return torch.cat(parts, 1)[:, : len(self._live)].T > 0
+
+    def _ways(self, thresholds: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Yields what groups of `B` blocks of `S` tokens keep of each place by each threshold.
+
+        That is the place in this tensor of the next kept token of each (its own where none
+        follows), int32 `(N * B * S * K,)`, the steps from each to the last one of its block, and
+        where the way begins, int64 `(N, B, 1, K)`: `S` where nothing is kept.
+        """
+        most = _highest_parts(thresholds)
+        last = torch.zeros_like(self._begins[:, :1, None]).expand(-1, -1, len(most))
+        for group in self._groups:
+            lowest = self._lowest(group) if self._stored is None else self._stored
+            shape = (*lowest.shape[:3], len(most))
+            wanted = (-most).expand(shape).contiguous()
+            following = torch.searchsorted(lowest, wanted, out_int32=True)
+            number = self._frame[0, :, None].int()
+            ahead = torch.where(following == self._size, 0, following - number) * len(most)
+            own = torch.arange(ahead.numel(), dtype=torch.int32, device=most.device)
+            following = ahead.flatten() + own
+            steps, ends = ahead.flatten().clamp_max(1), following
+            for _ in range(self._doublings):
+                steps = steps + steps.index_select(0, ends)
+                ends = ends.index_select(0, ends)
+            frames = self._frame[group.start : group.stop, :, None].expand(shape).flatten()
+            frames = pad(frames.index_select(0, ends).view(shape), (0, 0, 0, 1))
+            starts = []
+            for place, block in enumerate(stoppable(group)):
+                starts.append(self._start(block, last, most))
+                last = torch.maximum(last, frames[:, place].gather(1, starts[-1]))
+            yield following, steps, torch.stack(starts, 1)
+
+    def _start(self, block: int, last: Tensor, most: Tensor) -> Tensor:
+        """Returns the first token of a block that is kept after `last` `(N, 1, K)`, in [0, S].
+
+        Before a place begins none of its tokens is live, so what is compared there does not matter.
+        """
+        begins = self._begins[:, block, None, None]
+        if block == 0:
+            return begins.expand_as(last)
+        frames, last = self._frames(block), last[:, 0]
+        parts = [self._products(last[part], frames, part) for part in self._places(frames)]
+        alike = torch.cat(parts)
+        alike /= self._length.T.gather(1, last)[..., None] * self._length[frames].T[:, None]
+        alike.addcmul_(self._zero.T.gather(1, last)[..., None], self._zero[frames].T[:, None])
+        alike = _parts(alike)
+        is_known = self._known_frame[frames].T[:, None] == last[..., None]
+        alike = torch.where(is_known, self._known[frames].T[:, None], alike)
+        differs = (alike <= most[:, None]) & self._live[frames].T[:, None]
+        changed = torch.where(differs, self._frame[0, : alike.shape[2]], self._size).amin(-1)
+        return torch.minimum(begins, changed[:, None])
+
+    def _frames(self, block: int) -> slice:
+        return slice(block * self._size, min((block + 1) * self._size, len(self._live)))
+
+    def _products(self, before: Tensor, frames: slice, places: slice) -> Tensor:
+        """Returns the products of tokens `before` `(P, K)` with those of `S` frames `(P, K, S)`."""
+        features = self._features[:, places]
+        column = torch.arange(features.shape[1], device=before.device)[:, None]
+        return features[before, column].float() @ features[frames].permute(1, 2, 0).float()
+
+    def _lowest(self, group: range) -> Tensor:
+        """Returns the negative of the lowest similarity of each token to those up to another.
+
+        Only later ones of its own block count. It ascends along the last dimension of
+        `(N, B, S, S)`, so that bisection finds the next token that is within a threshold.
+        """
+        size = self._size
+        lowest = self._length.new_empty(len(self._begins), len(group), size, size)
+        for place, block in enumerate(group):
+            frames = self._frames(block)
+            number = self._frame[0, : frames.stop - frames.start]
+            seen = self._known_frame[frames].T - frames.start
+            row = torch.where(seen < 0, number, seen)[:, None]
+            apart = (number[:, None] >= number) | ~self._live[frames].T[:, None]
+            missing = size - len(number)
+            for places in self._places(frames):
+                alike = self._negative(frames, places)
+                alike.scatter_(1, row[places], -self._known[frames, places].T[:, None])
+                alike.masked_fill_(apart[places], -torch.inf)
+                if missing:
+                    alike = pad(alike, (0, missing, 0, missing), value=-torch.inf)
+                lowest[places, place] = alike.cummax(-1).values
+        return lowest
+
+    def _negative(self, frames: slice, places: slice) -> Tensor:
+        """Returns the negative similarities of all pairs of tokens of each place, `(P, S, S)`."""
+        wide = self._features[frames, places].transpose(0, 1).float()
+        length, zero = (each[frames, places].T for each in (self._length, self._zero))
+        alike = torch.bmm(wide, wide.mT).div_(-length[..., None] * length[:, None])
+        return _parts(alike.addcmul_(zero[..., None], zero[:, None], value=-1))
+
+    def _places(self, frames: slice) -> Iterator[slice]:
+        """Yields places of which copies in float32 and all pairs are few."""
+        features = self._features[frames]
+        cast = 0 if features.dtype == torch.float32 else features.shape[2]
+        return _ops.places(features, width=max(4 * self._size, cast))
+
+
+def _parts(similarity: Tensor) -> Tensor:
+    """Returns similarities in whole millionths, to which they are rounded before they compare."""
+    return similarity.mul_(1e6).round_()
+
+
+def _highest_parts(thresholds: Tensor) -> Tensor:
+    """Returns the most millionths that are within each threshold."""
+    parts = (thresholds * 1e6).round()
+    return parts - (_ops.divided(parts, 1e6) > thresholds).float()

@@ -1,0 +1,58 @@
+"""What is kept in blocks of frames is what a loop over frames keeps."""
+
+import pytest
+import torch
+
+from framesift.strategies import _last_kept, _ops
+from framesift.strategies._last_kept import LastKept
+
+THRESHOLDS = torch.tensor([-1.0, -0.5, 0.0, 0.5, 0.9, 0.97, 0.999, 1.0])
+
+
+def drifting(frames, patches, channels, dtype=torch.float32):
+    generator = torch.Generator().manual_seed(frames)
+    speed = torch.rand(patches, 1, generator=generator)
+    steps = torch.randn(frames, patches, channels, generator=generator) * speed * 0.3
+    features = (steps.cumsum(0) + 1).to(dtype)
+    features[frames // 2, 0] = features[frames // 3, 0] = 0
+    return features
+
+
+def kept_one_by_one(features, live, threshold):
+    last, begun, rows = features[0].float(), torch.zeros_like(live[0]), []
+    for frame, alive in zip(features, live, strict=True):
+        current = frame.float()
+        kept = alive & (~begun | (_ops.similarity(current, last) <= threshold))
+        last, begun = torch.where(kept[:, None], current, last), begun | kept
+        rows.append(kept)
+    return torch.stack(rows)
+
+
+def last_kept(features, live):
+    length = _ops.lengths(features)
+    before = torch.arange(-1, len(live) - 1)[:, None].expand_as(live)
+    return LastKept(features, live, length, (_ops.to_previous(features, length), before))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("share", [1.0, 0.7, 0.1])
+@pytest.mark.parametrize("frames", [1, 2, 7, 64, 65, 131, 515])
+def test_blocks_keep_what_a_loop_over_frames_keeps(frames, share, dtype):
+    features = drifting(frames, 6, 16, dtype)
+    live = torch.rand(frames, 6, generator=torch.Generator().manual_seed(1)) < share
+    live[:, 2] = False
+    search = last_kept(features, live)
+    wanted = [kept_one_by_one(features, live, threshold) for threshold in THRESHOLDS]
+    assert search.counts(THRESHOLDS).tolist() == [int(kept.sum()) for kept in wanted]
+    for threshold, kept in zip(THRESHOLDS, wanted, strict=True):
+        assert torch.equal(search.kept(threshold), kept)
+
+
+def test_what_is_too_much_to_store_is_made_anew(monkeypatch):
+    features = drifting(300, 5, 8)
+    live = torch.ones(300, 5, dtype=torch.bool)
+    whole = last_kept(features, live)
+    monkeypatch.setattr(_last_kept, "STORED", 2 * 64 * 64 * 5)
+    parts = last_kept(features, live)
+    assert parts.counts(THRESHOLDS).tolist() == whole.counts(THRESHOLDS).tolist()
+    assert torch.equal(parts.kept(THRESHOLDS[4]), whole.kept(THRESHOLDS[4]))
