@@ -16,7 +16,7 @@ from framesift.strategies.dpc_knn import centers, cluster
 from framesift.types.tokens import VideoTokens
 
 LEAST_ENTRIES = 1024
-"""Tokens that are averaged over time at once, if there are as many."""
+"""Tokens that are averaged over time at once on a CPU, if there are as many."""
 Weigh = Callable[[Tensor, Tensor, int], Tensor]
 """Returns the weight of each point, given its row, whether it is a centre, and the rows' number."""
 
@@ -149,10 +149,11 @@ class _Batch:
             return rows_at(flat, self._first).float()
         out = torch.zeros(*self.live.shape, flat.shape[1], device=flat.device)
         first, done = self._first.flatten()[self.flat], 0
-        # As many points at a time as their frames fit into memory, one at least; four times where
-        # all would fit, since a CPU takes large memory anew each time, and small memory again.
-        ends = self._lengths.cumsum()
-        room = min(BLOCK_BYTES // (4 * flat.shape[1]), max(LEAST_ENTRIES, -(-int(ends[-1]) // 4)))
+        # As many points at a time as their frames fit into memory, one at least. A CPU takes a
+        # quarter at most, since it gets large memory anew each time, and small memory again.
+        ends, room = self._lengths.cumsum(), BLOCK_BYTES // (4 * flat.shape[1])
+        if flat.device.type == "cpu":
+            room = min(room, max(LEAST_ENTRIES, -(-int(ends[-1]) // 4)))
         while done < len(ends):
             before = ends[done] - self._lengths[done]
             stop = max(done + 1, int(np.searchsorted(ends, before + room, side="right")))

@@ -115,14 +115,15 @@ def _centers(distances: _Distances, counts: Tensor, neighbors: int) -> Tensor:
         rows = distances.rows(part)
         near = rows.topk(nearest, largest=False).values
         spreads.append(near.masked_fill(near.isinf(), 0).long().sum(2))
-        farthest.append(rows.masked_fill(rows.isinf(), 0).amax((1, 2)))
+        farthest.append(rows.masked_fill(~live[:, None], 0).amax(2))
     spread = torch.cat(spreads, 1)
     rank = _places(spread.masked_fill(~live, 2**62))
     for part in stoppable(distances.parts):
         own = rank[:, part * BLOCK : (part + 1) * BLOCK, None]
         gaps.append(distances.rows(part).masked_fill(rank[:, None] >= own, torch.inf).amin(2))
     gap = torch.cat(gaps, 1)
-    gap = torch.where(gap.isinf(), torch.stack(farthest).amax(0)[:, None], gap)
+    most = torch.cat(farthest, 1).masked_fill(~live, 0).amax(1, keepdim=True)
+    gap = torch.where(gap.isinf(), most, gap)
     considered = live.sum(1, keepdim=True).clamp(1, neighbors) * distances.channels
     score = gap.log() / 2 - spread * distances.step / considered
     score = score.clamp_min(-FARTHEST).masked_fill(~live, -torch.inf)

@@ -133,19 +133,19 @@ def _mean_pairs(tokens: VideoTokens, lengths: Sequence[int]) -> Tensor:
     if not several:
         return mean
     frames = torch.from_numpy(np.flatnonzero((spans > 1).repeat(spans))).to(tokens.features.device)
-    parts = []
+    squares, empty = [], []
     for own in blocks(patches, 4 * len(frames) * channels, least=1):
         wide = tokens.features[:, own].index_select(0, frames).float()
         length = torch.linalg.vector_norm(wide, dim=-1)
         total = sum_runs(wide.div_(length.clamp_min(1e-30)[..., None]), several)
-        squares = torch.linalg.vector_norm(total, dim=-1).square()
-        parts.append(torch.stack([squares, sum_runs((length == 0).float(), several)]))
-    squares, empty = torch.cat(parts, dim=2)
-    count = torch.tensor(several, device=squares.device)[:, None]
-    pairs = squares - (count - empty) + empty * (empty - 1)
-    alike = _ops.rounded(pairs / (count * (count - 1)))
-    whole = sum_runs(tokens.live[frames].float(), several) == count
-    mean[torch.from_numpy(spans > 1)] = alike.masked_fill(~whole, _ops.NEVER).cpu()
+        squares.append(torch.linalg.vector_norm(total, dim=-1).square())
+        empty.append(length == 0)
+    marks = torch.stack([torch.cat(empty, dim=1), tokens.live[frames]], dim=1)
+    none, live = sum_runs(marks.float(), several).unbind(1)
+    count = torch.tensor(several, device=none.device)[:, None]
+    pairs = torch.cat(squares, dim=1) - (count - none) + none * (none - 1)
+    alike = _ops.rounded(pairs / (count * (count - 1))).masked_fill(live < count, _ops.NEVER)
+    mean[torch.from_numpy(spans > 1)] = alike.cpu()
     return mean
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
 
-import torch
+import numpy as np
 
 from framesift.strategies import _ops
 
@@ -34,17 +34,19 @@ def floors(sizes: Sequence[int], total: int) -> list[int]:
         sizes: at least 0 each.
         total: at most their sum.
     """
-    lengths = torch.tensor(sizes, dtype=torch.long)
-    owner = torch.arange(len(sizes)).repeat_interleave(lengths)
-    place = torch.arange(len(owner)) - (lengths.cumsum(0) - lengths)[owner] + 1
-    # A size `s` gets its `c`-th one from the share `c / s` on; equal fractions are equal floats.
-    share, order = (place.double() / lengths[owner]).sort(stable=True)
-    if total == len(owner):
+    own = np.asarray(sizes, dtype=np.int64)
+    if total == own.sum():
         return list(sizes)
-    last = share[total]
-    counts = torch.bincount(owner[order[share < last]], minlength=len(sizes))
-    following = owner[order[share == last]]
+    kinds, kind, alike = np.unique(own, return_inverse=True, return_counts=True)
+    owner = np.arange(len(kinds)).repeat(kinds)
+    place = np.arange(len(owner)) - (kinds.cumsum() - kinds).repeat(kinds) + 1
+    # A size `s` gets its `c`-th one from the share `c / s` on; equal fractions are equal floats.
+    share = place / kinds[owner]
+    order = share.argsort(kind="stable")
+    last = share[order[alike[owner[order]].cumsum() > total][0]]
+    counts = np.bincount(owner[share < last], minlength=len(kinds))[kind]
+    following = np.flatnonzero(np.bincount(owner[share == last], minlength=len(kinds))[kind])
     missing = total - int(counts.sum())
-    counts[following[_ops.evenly(len(following), missing)]] += 1
+    counts[following[_ops.evenly(len(following), missing).numpy()]] += 1
     shared: list[int] = counts.tolist()
     return shared
