@@ -40,13 +40,8 @@ class PrefixCache:
 
     def prefill_videos(self, model: Any, prompt: Prompt) -> None:
         """Starts afresh with the columns of a prompt up to the end of its last video."""
+        self._empty(model, prompt.prefix_length)
         cache, self._cache = self._cache, None
-        self._ids, self._positions = self._ids[:0], self._positions[..., :0]
-        if is_fixed(cache) and not is_listened_to(model.get_decoder().config):
-            cache.reset()
-            cache.grow(prompt.prefix_length)
-        else:
-            cache = require("transformers", extra="hf").DynamicCache()
         _read_videos(model, prompt, cache)
         self._cache = cache
         self._ids = prompt.input_ids[: prompt.prefix_length]
@@ -57,8 +52,8 @@ class PrefixCache:
     ) -> tuple[dict[str, Any], int]:
         """Returns the arguments of `generate` for a prompt, and how many columns are held already.
 
-        What the cache holds besides these columns is cut off; the videos are read again where
-        they stand elsewhere in this prompt.
+        What the cache holds besides these columns is cut off. Where videos are not held as they
+        stand in this prompt, nothing is, and `generate` reads the whole prompt at once.
 
         Args:
             model: of transformers.
@@ -66,13 +61,15 @@ class PrefixCache:
             room: columns of prompt and answer, for a cache of fixed size; None for one that grows.
         """
         cached = min(self._shared(prompt), len(prompt.input_ids) - 1)
+        inputs = _columns(prompt.inputs())
         if bool(prompt.visual[cached:].any()):
-            self.prefill_videos(model, prompt)
+            self._empty(model, room or 0)
+            inputs |= _pictures(prompt.inputs())
             cached = 0
         elif self._cache is not None:
             self._crop(cached)
         self._fit(model, room)
-        return {**_columns(prompt.inputs()), "past_key_values": self._cache}, cached
+        return {**inputs, "past_key_values": self._cache}, cached
 
     def note(self, prompt: Prompt, ids: Sequence[int]) -> None:
         """Records that a prompt and the tokens generated after it went through the LLM."""
@@ -108,6 +105,15 @@ class PrefixCache:
         at = self._positions[..., :length] == prompt.position_ids[..., :length]
         same &= at.reshape(-1, length).all(0)
         return int(same.long().cumprod(0).sum())
+
+    def _empty(self, model: Any, room: int) -> None:
+        """Holds nothing, in the tensors of before where they may be used again."""
+        self._ids, self._positions = self._ids[:0], self._positions[..., :0]
+        if is_fixed(self._cache) and not is_listened_to(model.get_decoder().config):
+            self._cache.reset()
+            self._cache.grow(room)
+        else:
+            self._cache = require("transformers", extra="hf").DynamicCache()
 
     def _fit(self, model: Any, room: int | None) -> None:
         """Has the columns in a cache of the kind that `prepare` was asked for."""

@@ -1,4 +1,4 @@
-"""`framesift bench`: right answers of a model about shortened videos, and their curves."""
+"""`framesift bench`: right answers about shortened videos, their curves, and what a card takes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 
 import framesift
 from framesift.cli import options, terminal
+from framesift.disk.writing import write_atomically
 from framesift.errors import InvalidOptionError
 from framesift.evaluation.answers import question_sets
 from framesift.evaluation.answers.log import KEEPS, AnswerLog, AnswerRun
@@ -29,8 +30,8 @@ class Bench(click.Group):
         """Refuses sections and options of the benchmark, which is not installed."""
         if args and args[0] not in {*self.commands, *ctx.help_option_names}:
             ctx.fail(
-                f"bench has no {args[0]!r}, only {', '.join(self.commands)}; speed and memory are "
-                "measured by `make bench` in a checkout of the repository"
+                f"bench has no {args[0]!r}, only {', '.join(self.commands)}; speed and memory on "
+                "a CPU are measured by `make bench` in a checkout of the repository"
             )
         return super().parse_args(ctx, args)
 
@@ -97,6 +98,45 @@ def answers(
     for name, reason in left_out.items():
         terminal.line(f"left out  {name}: {reason}")
     terminal.line(f"wrote     {out}")
+
+
+@app.command("gpu")
+@click.option("-o", "--out", type=options.GivenPath(path_type=Path), default="gpu", help="Folder.")
+@click.option(
+    "--size",
+    type=click.Choice(["7b", "tiny"]),
+    default="7b",
+    help="Models of seven billion random weights, which take four minutes and 20 GB of memory on a "
+    "card, or tiny ones.",
+)
+@click.option("--device", show_default="the GPU where there is one", help="Such as cuda:1 or cpu.")
+@options.as_json
+def gpu(out: Path, size: str, device: str | None, as_json: bool) -> None:
+    """Measure this machine's card: compression beside transformers alone, in one run.
+
+    Models have random weights, and nothing is downloaded. Figures are written as JSON and as one
+    picture, and set beside what is asked of a card.
+    """
+    from framesift.evaluation.gpu.measure import SIZES, bench_device, measure
+    from framesift.evaluation.gpu.picture import write_picture
+    from framesift.evaluation.gpu.words import result_lines
+
+    def coming(what: str) -> None:
+        click.echo(f"...       {what}", err=True)
+
+    results = measure(SIZES[size], bench_device(device, size), coming)
+    out.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(results, indent=1)
+    written = [
+        write_atomically(out / "gpu.json", text.encode()),
+        write_picture(out / "gpu.png", results),
+    ]
+    if as_json:
+        click.echo(json.dumps(results))
+        return
+    terminal.echo("\n".join(result_lines(results)))
+    for path in written:
+        terminal.line(f"wrote     {path}")
 
 
 @app.command("compare")

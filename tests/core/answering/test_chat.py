@@ -126,6 +126,16 @@ def test_every_question_gets_the_answer_of_a_fresh_prompt(asked, name):
     assert first.text != second.text
 
 
+def test_a_question_about_unread_videos_takes_one_pass(llava):
+    passes = []
+    hook = llava.vlm.hf.register_forward_pre_hook(lambda *_: passes.append(1))
+    chat = Chat(llava.vlm, llava.videos[:1])
+    chat.ask(QUESTION, generation=Generation(max_new_tokens=1), evidence=None)
+    chat.ask(OTHER, generation=Generation(max_new_tokens=1), evidence=None)
+    hook.remove()
+    assert len(passes) == 2
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_a_follow_up_goes_on_from_what_was_said(asked, name):
     one = asked(name)

@@ -1,0 +1,93 @@
+"""Times, peak memory and kernel launches of work on a device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import torch
+
+from framesift.evaluation.provenance import cpu_model
+from framesift.testing.stand_in import counted
+
+Work = Callable[[], Any]
+
+
+@dataclass(slots=True, kw_only=True)
+class DeviceClock:
+    """Measures work on one device, which it waits for before and after."""
+
+    device: torch.device
+    repeats: int = 3
+    budget_seconds: float = 130.0
+    """After so long everything is run once more only, so that the whole ends in time."""
+    _start: float = field(default_factory=perf_counter)
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether the device is a GPU of CUDA or ROCm."""
+        return self.device.type == "cuda"
+
+    @property
+    def elapsed_seconds(self) -> float:
+        """Seconds since the clock was made."""
+        return perf_counter() - self._start
+
+    def named(self) -> str:
+        """Returns the name of the device."""
+        if self.on_gpu:
+            return torch.cuda.get_device_name(self.device)
+        return f"{cpu_model()} (a CPU, {torch.get_num_threads()} threads)"
+
+    def once(self, work: Work) -> float:
+        """Returns the seconds that the work takes now."""
+        self.wait()
+        start = perf_counter()
+        work()
+        self.wait()
+        return perf_counter() - start
+
+    def seconds(self, work: Work, *, warm: bool = True) -> float:
+        """Returns the median seconds of the work.
+
+        Args:
+            work: what is timed.
+            warm: whether it runs once before, uncounted.
+        """
+        return self.measured(work, warm=warm)[0]
+
+    def measured(self, work: Work, *, warm: bool = True) -> tuple[float, int | None]:
+        """Returns the median seconds of the work, and the most memory that torch held meanwhile.
+
+        The memory is that of a GPU, weights included; None for a CPU.
+        """
+        if warm:
+            work()
+        if self.on_gpu:
+            torch.cuda.reset_peak_memory_stats(self.device)
+        late = self.elapsed_seconds > self.budget_seconds
+        seconds = median(self.once(work) for _ in range(1 if late else self.repeats))
+        return seconds, torch.cuda.max_memory_allocated(self.device) if self.on_gpu else None
+
+    def launches(self, work: Work) -> int:
+        """Returns how many kernels the work launches; on a CPU, how many operations of torch."""
+        if not self.on_gpu:
+            with counted() as seen:
+                work()
+            return seen.count
+        profiler = torch.profiler
+        with profiler.profile(activities=[profiler.ProfilerActivity.CUDA]) as profile:
+            work()
+            self.wait()
+        return sum(
+            event.device_type.name == "CUDA" and not event.name.startswith(("Memcpy", "Memset"))
+            for event in profile.events()
+        )
+
+    def wait(self) -> None:
+        """Waits until the device has done all that it was given."""
+        if self.on_gpu:
+            torch.cuda.synchronize(self.device)

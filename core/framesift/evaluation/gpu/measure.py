@@ -1,0 +1,169 @@
+"""The whole of `framesift bench gpu`: planning, and every model's way to its answers."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import torch
+
+from framesift.compression.compressor import VideoCompressor
+from framesift.disk.temporary import kept_on_success, remove
+from framesift.errors import InvalidOptionError, ModelError
+from framesift.evaluation import provenance
+from framesift.evaluation.gpu.answers import BothPaths, first_tokens
+from framesift.evaluation.gpu.clock import DeviceClock
+from framesift.evaluation.gpu.decoding import decoding
+from framesift.evaluation.gpu.goals import goals
+from framesift.evaluation.gpu.models import PUBLISHED, TINY, BenchModel
+from framesift.evaluation.gpu.planning import CLIP_LARGE, CLIP_TINY, PlanSize, planning
+from framesift.evaluation.gpu.still import made_up_frames, skipping
+from framesift.hf.tower_checkpoint import placed
+from framesift.sources.base import open_video
+from framesift.types.frames import Frames
+
+QUARTER: Final = 0.25
+OF_A_CPU: Final = "measured on a CPU: it says nothing about a card"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchSize:
+    """How much is measured."""
+
+    models: tuple[BenchModel, ...]
+    plan: PlanSize
+    keeps: dict[int, tuple[float, ...]]
+    """Shares of the tokens for each length of the video, in frames at one a second, ascending."""
+    still: tuple[tuple[int, float], ...]
+    """Frames, and the share of the picture that stands still, of videos for skipping."""
+    still_px: tuple[int, int]
+    """Size `(H, W)` of these."""
+    repeats: int
+
+
+SIZES: Final = {
+    "7b": BenchSize(
+        models=PUBLISHED,
+        plan=CLIP_LARGE,
+        keeps={8: (0.75, 0.25), 32: (1.0, 0.75, 0.5, 0.25, 0.1), 128: (1.0, 0.5, 0.25, 0.1)},
+        still=((128, 0.75), (128, 0.0), (32, 0.0)),
+        still_px=(360, 640),
+        repeats=3,
+    ),
+    "tiny": BenchSize(
+        models=TINY,
+        plan=CLIP_TINY,
+        keeps={4: (0.75, 0.25), 8: (1.0, 0.25)},
+        still=((8, 0.75), (4, 0.0)),
+        still_px=(112, 112),
+        repeats=1,
+    ),
+}
+"""Sizes by name: what people run, and what a CPU runs in a minute."""
+
+
+def bench_device(name: str | None, size: str) -> torch.device:
+    """Returns the device of a name; the GPU where there is one, else the CPU, without a name.
+
+    Raises:
+        InvalidOptionError: not a device, or a CPU, and models of seven billion weights.
+    """
+    device = torch.device(placed(name, "auto")[0])
+    if device.type == "cpu" and SIZES[size].models is PUBLISHED:
+        raise InvalidOptionError(
+            f"size={size!r} on a CPU would take hours; run it where torch finds a GPU, or pass "
+            "--size tiny"
+        )
+    return device
+
+
+def measure(
+    size: BenchSize, device: torch.device, progress: Callable[[str], object]
+) -> dict[str, Any]:
+    """Returns everything that is measured on a device, and what is asked of it.
+
+    Args:
+        size: how much is measured.
+        device: where models and tokens are.
+        progress: called with what comes next.
+    """
+    clock, longest = DeviceClock(device=device, repeats=size.repeats), max(size.keeps)
+    progress("video")
+    uri = f"synthetic://mixed?seconds={longest}&seed=1"
+    sift = VideoCompressor()
+    with open_video(uri) as local:
+        frames = sift.frames(local)
+        decode = clock.seconds(lambda: sift.frames(local), warm=False)
+    progress("plans of all strategies")
+    results: dict[str, Any] = {
+        "device": clock.named(),
+        "kind": device.type,
+        "note": "" if clock.on_gpu else OF_A_CPU,
+        "machine": provenance.machine(),
+        "versions": provenance.versions("torchvision", "triton"),
+        "commit": provenance.commit(),
+        "decode": {"frames": len(frames), "video": uri, "seconds": decode},
+        "planning": planning(clock, size.plan),
+        "models": [],
+    }
+    for model in size.models:
+        try:
+            results["models"].append(_measured(model, size, clock, frames, progress))
+        except torch.OutOfMemoryError as error:
+            raise ModelError(
+                f"{clock.named()} has no memory for {model.published} and all tokens of "
+                f"{longest} frames; free it of other processes, or pass --size tiny"
+            ) from error
+        _freed(clock)
+    results["seconds"] = clock.elapsed_seconds
+    results["goals"] = [goal.as_row(on_gpu=clock.on_gpu) for goal in goals(results)]
+    return results
+
+
+def _measured(
+    model: BenchModel,
+    size: BenchSize,
+    clock: DeviceClock,
+    frames: Frames,
+    progress: Callable[[str], object],
+) -> dict[str, Any]:
+    with kept_on_success() as folder:
+        progress(f"{model.published}: weights")
+        made: list[Any] = []
+        load = clock.once(lambda: made.append(model.load(folder, clock.device)))
+        (vlm,) = made
+
+        def paths(frames: Frames) -> BothPaths:
+            return BothPaths(clock=clock, model=model, vlm=vlm, frames=frames)
+
+        rows = []
+        for count, keeps in size.keeps.items():
+            progress(f"{model.published}: {count} frames to the first token")
+            rows.append(first_tokens(paths(frames[:count]), keeps))
+        skipped = []
+        for count, still in size.still:
+            progress(f"{model.published}: skipping, {count} frames")
+            made_up = made_up_frames(count, size.still_px, still=bool(still))
+            skipped.append(skipping(paths(made_up), QUARTER, still=still))
+        progress(f"{model.published}: answers, compiled and not")
+        found = {
+            "name": model.published,
+            "family": model.family,
+            "dtype": str(vlm.hf.dtype).removeprefix("torch."),
+            "parameters": sum(weight.numel() for weight in vlm.hf.parameters()),
+            "load_seconds": load,
+            "first_tokens": rows,
+            "skipping": skipped,
+            "decoding": decoding(paths(frames), QUARTER),
+        }
+    remove(folder)
+    return found
+
+
+def _freed(clock: DeviceClock) -> None:
+    """Has the memory of the last model free for the next one."""
+    gc.collect()
+    if clock.on_gpu:
+        torch.cuda.empty_cache()
