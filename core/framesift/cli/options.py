@@ -15,7 +15,7 @@ from framesift.cli import saved
 from framesift.fetching.limits import FetchLimits
 from framesift.types.answer import EvidenceKind
 from framesift.types.budget import Keep
-from framesift.types.options import Amount, Count, Fraction, NotNegative, Share
+from framesift.types.options import Amount, Count, Levels, NotNegative, Share, Still
 from framesift.types.schema import adapter
 from framesift.types.schema import allowed as words
 
@@ -62,8 +62,14 @@ _TOKEN_OPTIONS: list[Option] = [
     _number("--max-frames", allows=Count, help="Most frames encoded; the selector picks them"),
     _number(
         "--gate",
-        allows=Fraction,
-        help="Do not encode frames this similar to the last one, such as 0.97",
+        allows=Levels,
+        help="Encode a patch again where it changed by more levels of 256, such as 8",
+    ),
+    click.option(
+        "--still",
+        type=click.Choice(get_args(Still)),
+        default="copied",
+        help="What becomes of the other patches.",
     ),
     _number("--protect-edges", allows=Share, help="Share of the budget for patches with text"),
 ]
@@ -96,7 +102,8 @@ _ANSWER_OPTIONS: list[Option] = [
 ]
 
 CHOOSING: Final = frozenset(
-    ["strategy", "keep", "max_tokens", "max_frames", "gate", "protect_edges", "selector", "fps"]
+    {"strategy", "keep", "max_tokens", "max_frames", "gate", "still", "protect_edges"}
+    | {"selector", "fps"}
 )
 """Options that say which tokens and frames are kept."""
 ANSWERS: Final = "tiny"

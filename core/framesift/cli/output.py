@@ -29,10 +29,10 @@ def show_report(report: CompressionReport, files: Sequence[Path], *, as_json: bo
     terminal.line(
         f"frames    {report.frames_in:,} -> {report.frames_out:,}  ({report.fps:g} per second)"
     )
-    if saved := report.frames_in - report.frames_encoded:
+    if report.share_encoded < 1:
         terminal.line(
-            f"encoded   {report.frames_encoded:,} of {report.frames_in:,} frames  ({saved:,} "
-            f"were like the last encoded one, {saved / report.frames_in:.0%} of encoding saved)"
+            f"encoded   {report.share_encoded:.0%} of the tokens, in {report.frames_encoded:,} of "
+            f"{report.frames_in:,} frames  (the others stood still)"
         )
     terminal.line(f"strategy  {report.strategy}  on  {report.encoder}")
     stages = "  ".join(f"{name} {seconds:.2f}" for name, seconds in report.seconds.items())

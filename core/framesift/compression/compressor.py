@@ -11,6 +11,7 @@ from framesift.answering.chat import Chat
 from framesift.answering.generation import GREEDY, Generation, OnText
 from framesift.answering.limits import Positions
 from framesift.compression.encoding import EncodedVideo
+from framesift.compression.frame_tokens import Gate
 from framesift.compression.moments import SECONDS_PER_SEGMENT
 from framesift.compression.opening import Fps, Opener, Video
 from framesift.compression.parts import Parts
@@ -27,7 +28,7 @@ from framesift.types.budget import Budget, Keep, MaxTokens
 from framesift.types.compressed import CompressedVideo, Keyframe
 from framesift.types.frames import Frames
 from framesift.types.moment import Moment
-from framesift.types.options import Count, Fraction, Options, Raises
+from framesift.types.options import Count, Levels, Options, Raises, Still
 from framesift.types.video import Warn
 from framesift.vlms.base import VLM
 
@@ -44,8 +45,7 @@ class VideoCompressor(Options):
       raises `SourceError` where it cannot be fetched, `DecodeError` where it cannot be decoded.
     - `question` is what the result should help to answer, for parts that read it.
     - `max_side_px` is the longest side that pictures are scaled down to; None for the display size.
-    - `warn` is called once with each thing that goes wrong without ending the work, which a report
-      or an answer lists too; without it, such lines are logged.
+    - `warn` is called with each warning, which a report or an answer lists too; else it is logged.
     """
 
     strategy: str | Strategy = "temporal"
@@ -62,8 +62,10 @@ class VideoCompressor(Options):
     """Picks keyframes, and the frames to encode where `max_frames` is exceeded."""
     max_frames: Annotated[Count | None, Raises(BudgetError)] = None
     """Most frames that are encoded, None for all that were sampled."""
-    gate: Fraction | None = None
-    """Least similarity to the last encoded frame at which one copies its tokens; None for never."""
+    gate: Levels | None = None
+    """Change in levels of 256, such as 8, above which a patch is encoded again; None for always."""
+    still: Still = "copied"
+    """What a patch becomes that is not encoded again: a copy of its last token, or nothing."""
     decoder: str | Decoder = "pyav"
     """Reads the file."""
     fps: Fps = 1.0
@@ -196,8 +198,7 @@ class VideoCompressor(Options):
         """Returns the answer of `vlm` to a question about one or several videos or pictures.
 
         Args:
-            video: what to look at; several share one prompt, each compressed by itself unless it
-                is already.
+            video: what to look at; several share one prompt, each compressed by itself.
             question: about what they show.
             generation: how the answer is chosen.
             evidence: how the segments that it rests on are measured; None for no evidence.
@@ -224,8 +225,7 @@ class VideoCompressor(Options):
     ) -> list[Moment]:
         """Returns up to `count` moments that a query points at, the strongest first.
 
-        The list is empty where nothing in the video is like the query (see `answering.search`),
-        which a warning says.
+        Where nothing in the video is like the query, the list is empty, and a warning says so.
 
         Args:
             video: what to look at.
@@ -296,5 +296,5 @@ class VideoCompressor(Options):
             Budget(keep=self.keep, max_tokens=self.max_tokens),
             fps=self.fps,
             max_frames=self.max_frames,
-            gate=self.gate,
+            gate=None if self.gate is None else Gate(levels=self.gate, still=self.still),
         )

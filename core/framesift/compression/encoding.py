@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from framesift.compression.frame_tokens import FrameTokens, encode_frames
+from framesift.compression.frame_tokens import FrameTokens, Gate, encode_frames
 from framesift.compression.opening import FrameReader, Opener, Video
 from framesift.compression.selection import select_frames
 from framesift.decoders.base import FrameIndex
@@ -28,8 +28,8 @@ class EncodedVideo:
     """The tokens, and which frames they are of."""
     fps: float
     """Frames sampled per second of video."""
-    gate: float | None
-    """Least similarity to the last encoded frame at which one copied its tokens."""
+    gate: Gate | None
+    """Which patches were not encoded again; None where all were."""
     selector: str | None
     """Spec string of what picked frames where too many were sampled; None without such a limit."""
     decoder: str
@@ -56,7 +56,7 @@ class Encoding:
     selector: Selector
     fps: float
     max_frames: int | None
-    gate: float | None
+    gate: Gate | None
 
     def encode(
         self,

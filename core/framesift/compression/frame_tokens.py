@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from typing import Final
+
+import torch
+from torch import Tensor
 
 from framesift.compression.opening import FrameReader
 from framesift.encoders.base import Encoder
-from framesift.encoders.gate import Gate
+from framesift.encoders.units import still_encoder
 from framesift.run import progress_bar
 from framesift.types.frames import Frames
+from framesift.types.options import Still
 from framesift.types.tokens import TokenBuffer, VideoTokens
+
+GATED_FRAMES: Final = 64
+"""Frames that are encoded together with a gate, since a few patches of each fill no GPU."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """Which patches are not encoded again, and what becomes of them."""
+
+    levels: float
+    """Change in levels of 256 above which a patch is encoded again."""
+    still: Still = "copied"
+    """Whether the others copy the tokens that were encoded last there, or take no part."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,14 +39,22 @@ class FrameTokens:
     indices: list[int]
     """Position in the stream of each of the frames, or of the first of each step."""
     encoder: Encoder
-    steps_encoded: int
-    """Time steps that went through the encoder; the others copy the one before."""
+    encoded: Tensor
+    """Tokens that were encoded, bool `(T, N)` on the CPU; the others are copies of those before."""
+
+    @property
+    def encoded_seconds(self) -> Tensor:
+        """The time of the frame in which each token was encoded, float64 `(T, N)` on the CPU."""
+        frames = torch.arange(len(self.encoded))[:, None]
+        latest = torch.where(self.encoded, frames, 0).cummax(0).values
+        return self.tokens.pts_seconds.double().cpu()[latest]
 
     def at(self, indices: Sequence[int]) -> FrameTokens:
         """Returns some of the frames, each of them encoded, by their position in the stream."""
         place = {index: i for i, index in enumerate(self.indices)}
-        tokens = self.tokens.frames([place[index] for index in indices])
-        return replace(self, tokens=tokens, indices=list(indices), steps_encoded=len(indices))
+        chosen = [place[index] for index in indices]
+        tokens, encoded = self.tokens.frames(chosen), self.encoded[chosen]
+        return replace(self, tokens=tokens, indices=list(indices), encoded=encoded)
 
 
 def encode_frames(
@@ -38,7 +63,7 @@ def encode_frames(
     encoder: Encoder,
     *,
     signals: frozenset[str] | None = None,
-    gate: float | None = None,
+    gate: Gate | None = None,
 ) -> FrameTokens:
     """Returns the tokens of the frames at `indices`, never holding more than a window of pixels.
 
@@ -47,32 +72,45 @@ def encode_frames(
         indices: positions in the stream, ascending.
         encoder: makes the tokens.
         signals: what it fills besides the features; None for all that it gives.
-        gate: least similarity to the last encoded time step at which one copies its tokens; None
-            encodes every step.
+        gate: what is not encoded again; None encodes every frame whole.
     """
     decoded: list[int] = []
     info, run = reader.index.info, reader.run
     fitted = encoder.fitted(info)
-    gatekeeper = Gate(encoder=fitted, similarity=gate, signals=signals)
+    still = None if gate is None else still_encoder(fitted, gate.levels, signals)
     (height, width), step = fitted.input_px, fitted.frames_per_step
     size_px = min(info.height_px, height), min(info.width_px, width)
 
-    buffer = TokenBuffer(-(-len(indices) // step))
+    buffer, encoded = TokenBuffer(-(-len(indices) // step)), []
+    windows = _whole_steps(reader.frames(indices, size_px), step)
     with progress_bar("encode", total=len(indices)) as bar:
-        for window in _whole_steps(reader.frames(indices, size_px), step):
-            with nullcontext() if gate is None else run.timed("gate"):
-                differing = gatekeeper.differing(window)
+        for window in windows if still is None else _joined(windows, GATED_FRAMES):
             with run.timed("encode"):
-                tokens = gatekeeper.encode(window, differing)
+                if still is None:
+                    tokens = fitted.encode(window, signals)
+                    encoded.append(torch.ones(tokens.features.shape[:2], dtype=torch.bool))
+                else:
+                    tokens, part = still.encode(window)
+                    encoded.append(part)
             decoded.extend(window.indices[::step].tolist())
             buffer.add(tokens)
             bar.update(len(window))
-    return FrameTokens(
-        tokens=buffer.tokens(),
-        indices=decoded,
-        encoder=encoder,
-        steps_encoded=gatekeeper.steps_encoded,
-    )
+    tokens, all_encoded = buffer.tokens(), torch.cat(encoded)
+    if gate is not None and gate.still == "dropped":
+        tokens = replace(tokens, mask=all_encoded.to(tokens.features.device))
+    return FrameTokens(tokens=tokens, indices=decoded, encoder=encoder, encoded=all_encoded)
+
+
+def _joined(windows: Iterable[Frames], count: int) -> Iterator[Frames]:
+    """Yields windows of at least `count` frames, but for the last one."""
+    waiting: list[Frames] = []
+    for window in windows:
+        waiting.append(window)
+        if sum(map(len, waiting)) >= count:
+            yield Frames.concatenate(waiting)
+            waiting = []
+    if waiting:
+        yield Frames.concatenate(waiting)
 
 
 def _whole_steps(windows: Iterable[Frames], step: int) -> Iterator[Frames]:

@@ -7,6 +7,7 @@ from typing import Final
 
 from framesift.compression.asking import Asking
 from framesift.compression.encoding import EncodedVideo, Encoding
+from framesift.compression.frame_tokens import Gate
 from framesift.compression.keyframes import KeyframePicker
 from framesift.compression.moments import MomentFinder
 from framesift.compression.opening import Opener, Video
@@ -31,7 +32,7 @@ class Pipeline:
         *,
         fps: float,
         max_frames: int | None,
-        gate: float | None,
+        gate: Gate | None,
     ) -> None:
         """Makes the steps; the arguments are options of `VideoCompressor`."""
         self.parts: Final = parts

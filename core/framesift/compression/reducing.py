@@ -91,6 +91,10 @@ class Reduction:
         plan = self._plan(tokens, question, run)
         with run.timed("apply"):
             fields = applied(tokens, plan)
+            if video.gate is not None:
+                fields["encoded_seconds"] = plan.mean(
+                    video.encoded.encoded_seconds.flatten()[plan.src][:, None]
+                ).flatten()
         return CompressedVideo(plan=plan, report=self._report(video, plan, question, run), **fields)
 
     def _plan(self, tokens: VideoTokens, question: str | None, run: Run) -> TokenPlan:
@@ -119,7 +123,8 @@ class Reduction:
             tokens_in=tokens.count,
             tokens_out=plan.num_out,
             frames_in=tokens.frame_count,
-            frames_encoded=video.encoded.steps_encoded,
+            frames_encoded=int(video.encoded.encoded.any(1).sum()),
+            tokens_encoded=int(video.encoded.encoded.sum()),
             frames_out=sum(count > 0 for count in per_frame),
             budget=self.budget.tokens(tokens.count),
             keep=self.budget.keep,
@@ -131,7 +136,8 @@ class Reduction:
             selector=video.selector,
             decoder=video.decoder,
             fps=video.fps,
-            gate=video.gate,
+            gate=None if video.gate is None else video.gate.levels,
+            still=None if video.gate is None else video.gate.still,
             grid=tokens.grid,
             region=self.encoder.fitted(info).region(info),
             tokens_per_frame_kept=per_frame,

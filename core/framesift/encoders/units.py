@@ -233,9 +233,11 @@ class StillFrames:
         wanted = np.flatnonzero(differing.repeat_interleave(step)[: len(frames)].numpy())
         new = self._encoder.encode(frames[wanted], self._signals) if len(wanted) else None
         if new is None or len(wanted) < len(frames):
-            parts = [part for part in (self._last, new) if part is not None]
+            # Copies of a step would have its times again; all have their own in the end.
+            found = (self._last, new)
+            parts = [replace(part, step_seconds=None) for part in found if part is not None]
             pool = VideoTokens.gather(parts, sum(part.frame_count for part in parts))
-            source = differing.cumsum(0) - (self._last is None)
+            source = differing.cumsum(0) - int(self._last is None)
             new = pool.frames(source.tolist())
         times = torch.from_numpy(frames.step_seconds(step))
         new = replace(new, pts_seconds=times[:, 0], step_seconds=times if step > 1 else None)

@@ -27,6 +27,8 @@ class FrameFigure:
     kept: int
     """Tokens that still come from this frame."""
     is_keyframe: bool
+    encoded_seconds: tuple[float, float] | None
+    """Earliest and latest time at which what is kept was encoded; None where that is its own."""
 
 
 def frame_figures(
@@ -66,9 +68,20 @@ def frame_figures(
             pts_seconds=float(seconds[places[i]]),
             kept=int(counts[places[i]]),
             is_keyframe=bool(np.isin(places[i], marked)),
+            encoded_seconds=_encoded(video, int(places[i])),
         )
         for i in _chosen(np.isin(places, marked), limit)
     ]
+
+
+def _encoded(video: CompressedVideo, frame: int) -> tuple[float, float] | None:
+    """Returns between which times the tokens of a frame were encoded; None for its own time."""
+    if video.encoded_seconds is None:
+        return None
+    times = video.encoded_seconds[video.positions[:, 0].round() == frame]
+    if not len(times) or float(times.min()) >= float(video.frame_seconds[frame]):
+        return None
+    return float(times.min()), float(times.max())
 
 
 def nearest(times: npt.NDArray[np.float64], among: npt.NDArray[np.float64]) -> Indices:

@@ -81,7 +81,7 @@ class CompressionFields(OptionFields):
     max_frames: Annotated[int | None, OptionOf(VideoCompressor, "max_frames")] = None
     """Most frames of a video that are encoded, None for all that were sampled."""
     gate: Annotated[float | None, OptionOf(VideoCompressor, "gate")] = None
-    """Least similarity to the last encoded frame at which one copies its tokens."""
+    """Change in levels of 256 above which a patch is encoded again; None for always."""
     fps: Annotated[float, OptionOf(VideoCompressor, "fps")] = 1.0
     """Frames sampled per second of video."""
     limits: FetchLimits = Field(default_factory=FetchLimits.untrusted)

@@ -19,12 +19,13 @@ _EXACT: Final = {
     "pts_seconds": torch.float64,
     "frame_seconds": torch.float64,
     "step_seconds": torch.float64,
+    "encoded_seconds": torch.float64,
     "plan.dst": torch.int64,
     "plan.src": torch.int64,
     "plan.weight": torch.float64,
 }
 _DIMENSIONS: Final = {"tokens": 2, "positions": 2, "layers": 3, "step_seconds": 2}
-_OPTIONAL: Final = {"layers", "step_seconds"}
+_OPTIONAL: Final = {"layers", "step_seconds", "encoded_seconds"}
 _SLACK_SECONDS: Final = 1e-3
 """Rounding of a mean time."""
 
@@ -60,6 +61,7 @@ def restored(tensors: Mapping[str, Tensor], report: CompressionReport) -> Compre
         report=report,
         layers=tensors.get("layers"),
         step_seconds=tensors.get("step_seconds"),
+        encoded_seconds=tensors.get("encoded_seconds"),
     )
     counts = video.plan.frame_counts()
     if counts.tolist() != report.tokens_per_frame_kept:
@@ -115,6 +117,11 @@ def _check_ranges(tensors: Mapping[str, Tensor], report: CompressionReport) -> N
     low, high = frames[0] - _SLACK_SECONDS, frames[-1] + _SLACK_SECONDS
     if bool((times < low).any()) or bool((times > high).any()):
         raise InvalidTokensError("pts_seconds must lie within the frames")
+    if (encoded := tensors.get("encoded_seconds")) is not None:
+        if len(encoded) != len(times):
+            raise InvalidTokensError(f"encoded_seconds has {len(encoded)} rows, not {len(times)}")
+        if bool((encoded < low).any()) or bool((encoded > times + _SLACK_SECONDS).any()):
+            raise InvalidTokensError("encoded_seconds must lie from the first frame to pts_seconds")
     ends = torch.tensor([len(frames), *report.grid], dtype=torch.float32)
     places = tensors["positions"]
     if bool((places < 0).any()) or bool((places >= ends).any()):

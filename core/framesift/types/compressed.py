@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from framesift.types.clock import clock
-from framesift.types.options import whole
+from framesift.types.options import Still, whole
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import check_step_seconds
 from framesift.types.video import with_part
@@ -41,7 +41,12 @@ class CompressionReport(BaseModel):
         description="Time steps that were sampled: frames, or pairs where the encoder joins two.",
     )
     frames_encoded: int = Field(
-        ge=0, description="Time steps that were encoded; the others were like the last one encoded."
+        ge=0, description="Time steps of which anything was encoded; the others stood still."
+    )
+    tokens_encoded: int | None = Field(
+        default=None,
+        ge=0,
+        description="Tokens that were encoded, the others stood still; None in older reports.",
     )
     frames_out: int = Field(ge=1, description="Time steps that still own at least one token.")
     budget: int = Field(ge=1, description="Tokens allowed: max(1, floor(keep * tokens_in + 0.5)).")
@@ -60,7 +65,12 @@ class CompressionReport(BaseModel):
     decoder: str
     fps: float = Field(gt=0)
     gate: float | None = Field(
-        default=None, description="Similarity from which a frame was not encoded again."
+        default=None,
+        description="Change in levels of 256 above which a patch was encoded again; up to 1 in "
+        "older reports, where it is a similarity.",
+    )
+    still: Still | None = Field(
+        default=None, description="What became of patches that were not encoded again."
     )
     grid: tuple[Side, Side] = Field(description="Patch grid (h, w) of one frame.")
     region: tuple[float, float, float, float] = Field(
@@ -74,6 +84,13 @@ class CompressionReport(BaseModel):
     )
     warnings: list[str] = Field(default_factory=list)
     versions: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def share_encoded(self) -> float:
+        """Share of the tokens that were encoded; the encoder's time follows it."""
+        if self.tokens_encoded is None:
+            return self.frames_encoded / self.frames_in
+        return self.tokens_encoded / self.tokens_in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -94,6 +111,9 @@ class CompressedVideo:
     """What deeper LLM layers add to the tokens (DeepStack), `(M, Ld, D)`, else None."""
     step_seconds: Tensor | None = None
     """Times of all frames of each time step, float64 `(T, S)`, where `S` make one, else None."""
+    encoded_seconds: Tensor | None = None
+    """Mean time at which each token was encoded, float64 `(M,)`; at most `pts_seconds`, and before
+    it where the picture stood still since. None where every frame was encoded whole."""
 
     def __post_init__(self) -> None:
         count = self.plan.num_out
@@ -104,6 +124,11 @@ class CompressedVideo:
             )
         if self.layers is not None and len(self.layers) != count:
             raise ValueError(f"layers {tuple(self.layers.shape)} must have the plan's {count} rows")
+        if self.encoded_seconds is not None and self.encoded_seconds.shape != (count,):
+            raise ValueError(
+                f"encoded_seconds {tuple(self.encoded_seconds.shape)} must have the plan's {count} "
+                "rows"
+            )
         check_step_seconds(self.step_seconds, self.frame_seconds)
 
     def save(self, folder: str | os.PathLike[str]) -> list[Path]:

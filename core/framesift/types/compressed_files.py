@@ -63,7 +63,8 @@ def token_bytes(video: CompressedVideo) -> bytes:
 
     Its tensors are `tokens` `(M, D)`, `positions` `(M, 3)`, `pts_seconds` `(M,)`, `frame_seconds`
     `(T,)`, the entries `plan.dst`, `plan.src`, `plan.weight` `(E,)`, and, where there
-    are, `layers` and the times of all frames of each time step, `step_seconds` `(T, S)`.
+    are, `layers`, the times of all frames of each time step, `step_seconds` `(T, S)`, and the times
+    at which the tokens were encoded, `encoded_seconds` `(M,)`.
     """
     plan = video.plan
     tensors = {
@@ -79,6 +80,8 @@ def token_bytes(video: CompressedVideo) -> bytes:
         tensors["layers"] = video.layers
     if video.step_seconds is not None:
         tensors["step_seconds"] = video.step_seconds
+    if video.encoded_seconds is not None:
+        tensors["encoded_seconds"] = video.encoded_seconds
     return file_of({name: value.cpu().contiguous() for name, value in tensors.items()})
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, Final, get_args
+from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -27,6 +27,10 @@ Fraction = Annotated[float, Field(gt=0, le=1)]
 """A part of a whole, but not none of it."""
 NotNegative = Annotated[float, Field(ge=0)]
 """A number that may be 0."""
+Levels = Annotated[float, Field(gt=1, le=255)]
+"""A change of a colour of 256 levels."""
+Still = Literal["copied", "dropped"]
+"""What becomes of patches that stand still: copies of their last tokens, or nothing."""
 Similarity = Annotated[float, Field(ge=-1, le=1)]
 """A cosine similarity."""
 _MOST_LETTERS: Final = 100

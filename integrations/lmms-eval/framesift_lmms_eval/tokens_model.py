@@ -70,7 +70,7 @@ class FramesiftTokens(lmms):
             fps: frames sampled per second of video.
             max_frames: most frames that are encoded, chosen by `selector`; None for all.
             selector: spec of what chooses them.
-            gate: least similarity to the last encoded frame at which one is not encoded.
+            gate: change in levels of 256 above which a patch is encoded again.
             positions: as in `VLM.prompt`.
             device: where it runs; None for this process's GPU where there is one, else the CPU.
             dtype: what it computes in.

@@ -18,7 +18,6 @@ from framesift.answering.chat import Chat
 from framesift.answering.evidence import WeightKind
 from framesift.answering.generation import Generation
 from framesift.compression.compressor import VideoCompressor
-from framesift.encoders.gate import SIMILARITY
 from framesift.evaluation.answers.bootstrap import ratio_interval, sums_by_video
 from framesift.evaluation.answers.question_sets import BenchmarkQuestion, synthetic
 from framesift.evaluation.answers.statistics import DECIMALS, rounded
@@ -27,6 +26,8 @@ from framesift.vlms.load import load_vlm
 
 LARGEST: Final = 0.5
 """Parts of the video, or of the picture, that are larger are met by almost any guess."""
+GATE: Final = 8
+"""Levels of 256."""
 SHORT: Final = Generation(max_new_tokens=24)
 
 Measure = tuple[str, str]
@@ -37,10 +38,10 @@ def measure(effort: Effort, clips: Path | None) -> Json:
     """Returns which evidence points right, and what a gate costs, over synthetic videos."""
     model = load_vlm("tiny")
     scores: defaultdict[Measure, list[tuple[str, float, float]]] = defaultdict(list)
-    left_out, sampled = Counter[Measure](), Counter[Measure]()
+    still, tokens = Counter[Measure](), Counter[Measure]()
     for video in synthetic("test", effort.pointing_videos):
         plain: list[bool] = []
-        for gate in (None, SIMILARITY):
+        for gate in (None, GATE):
             sift = VideoCompressor(vlm=model, fps=video.fps, gate=gate)
             with open_video(video.uri) as local, sift.open(local) as chat:
                 right = [_is_right(chat, question) for question in video.questions]
@@ -51,13 +52,12 @@ def measure(effort: Effort, clips: Path | None) -> Json:
                 report = chat.videos[0].report
             key = "gate", f"gate {gate}"
             scores[key] += [(video.name, *pair) for pair in zip(right, plain, strict=True)]
-            left_out[key] += report.frames_in - report.frames_encoded
-            sampled[key] += report.frames_in
+            still[key] += round(report.tokens_in * (1 - report.share_encoded))
+            tokens[key] += report.tokens_in
     rows = [_row(key, stretch) for key, stretch in sorted(scores.items())]
     for row in rows:
-        if frames := sampled[row["video"], row["name"]]:
-            share = left_out[row["video"], row["name"]] / frames
-            row["frames_left_out"] = round(share, DECIMALS)
+        if count := tokens[row["video"], row["name"]]:
+            row["tokens_still"] = round(still[row["video"], row["name"]] / count, DECIMALS)
     return {
         "question": "share of questions whose first evidence overlaps the time, or time and box, "
         "in which the answer is seen, beside chance; share of right answers with a gate, beside "

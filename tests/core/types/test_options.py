@@ -36,7 +36,8 @@ def sift():
 
 OPTIONS = {
     "fps": ["1", None, True, NAN, INF, -INF, 0, -1, 1e-320, 1e9, 10**400, ODD, [1], 1j, {}],
-    "gate": ["1", True, NAN, INF, 0, 2, ODD],
+    "gate": ["8", True, NAN, INF, 0, 0.97, 1, 256, ODD],
+    "still": ["moved", None, 1],
     "strategy": [5, None, ["temporal"], b"temporal"],
     "encoder": [5, "none such", ["clip"]],
     "selector": [5, None],
