@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from framesift.encoders._tower import LAST, VisionTransformer
+from framesift.encoders._loaded_tower import LAST
+from framesift.encoders._tower import VisionTransformer
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,11 +18,12 @@ from framesift.encoders.units import UnitEncoder
 from framesift.errors import ModelError
 from framesift.hf.borrowing import PackedFrames
 from framesift.hf.device import CPU
+from framesift.hf.packed_tower import packed_states
 from framesift.hf.preparation import Preparation
 from framesift.hf.probe import WatchedLayer, watch
 from framesift.hf.tower_checkpoint import pair
 from framesift.types.video import VideoInfo
-from framesift.vlms._llava_units import Taps, TokenRows, hidden_states
+from framesift.vlms._llava_units import Taps, TokenRows
 from framesift.vlms._tower import Tower, among
 
 SUMMARY: Final = {"clip_vision_model": 0, "siglip_vision_model": None}
@@ -145,7 +146,7 @@ class LlavaTower(Tower, UnitEncoder):
         """Returns what `look` does, of the encoded tokens alone."""
         skip, chosen = self._skipped, self._chosen
         with self._watched(signals) as seen:
-            hidden = hidden_states(self.tower, pixels, packing, chosen)
+            hidden = packed_states(self.tower, pixels, packing, chosen)
         before = torch.cat([hidden[layer] for layer in chosen], dim=-1)
         at = self.taps.at(packing.row[:, skip:], encoded, before.device)
         which = encoded.to(before.device)

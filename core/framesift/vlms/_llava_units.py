@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import torch
 from torch import Tensor
 
 from framesift.encoders.still import Units
-from framesift.hf.borrowing import PackedFrames
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,26 +97,3 @@ class TokenRows:
             taken = values.index_select(0, self.rows[:, number]).float()
             total.addcmul_(taken, self.shares[:, number, None])
         return total.to(values.dtype)
-
-
-def hidden_states(
-    tower: Any, pixels: Tensor, packing: PackedFrames, chosen: Sequence[int]
-) -> dict[int, Tensor]:
-    """Returns the hidden states `(P, C)` of the encoded places of a CLIP or SigLIP.
-
-    Args:
-        tower: a vision model of transformers.
-        pixels: frames `(T, 3, H, W)`.
-        packing: which places are encoded.
-        chosen: numbers of hidden states, as transformers counts them: 0 is before the first layer.
-    """
-    count = len(tower.encoder.layers)
-    depth = {number: number if number >= 0 else count + 1 + number for number in chosen}
-    hidden = packing.gather(tower.embeddings(pixels))
-    if (norm := getattr(tower, "pre_layrnorm", None)) is not None:
-        hidden = norm(hidden)
-    found = {0: hidden[0]}
-    for number, layer in enumerate(tower.encoder.layers[: max(depth.values())], 1):
-        hidden = layer(hidden, None)
-        found[number] = hidden[0]
-    return {number: found[depth[number]] for number in chosen}
