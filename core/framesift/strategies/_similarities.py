@@ -6,34 +6,25 @@ import torch
 from torch import Tensor
 
 from framesift.run import stoppable
+from framesift.strategies._pairwise import rounded_, unit
 
-ROUNDING = 12.0
-"""Adding and taking away 12 rounds a float32 cosine to 2^-20, so that equal pairs tie."""
 AT_ONCE = 2**22
 """Similarities held at once, 16 MiB of them."""
 STORED = 2**26
 """Largest matrix of similarities that is kept, 256 MiB; of larger ones rows are made anew."""
+ACCELERATED = 16
+"""How many times as much an accelerator holds at once, where each step is a launch."""
 ROWS_AT_ONCE = 256
 
 
-def unit(values: Tensor) -> Tensor:
-    """Returns `values` `(n, D)` at length 1, float32 `(n, D + 1)`.
-
-    The last channel is 1 for zero vectors, else 0: they are like each other and nothing else.
-    """
-    channels = values.shape[1]
-    out = torch.zeros(len(values), channels + 1, device=values.device)
-    for room, part in stoppable(zip(out.split(256), values.split(256), strict=True)):
-        wide = part.double()
-        length = torch.linalg.vector_norm(wide, dim=-1, keepdim=True)
-        room[:, :channels] = wide / length.clamp_min(1e-300)
-        room[:, channels] = length[:, 0] == 0
-    return out
+def at_once_on(values: Tensor) -> int:
+    """Returns how many similarities are held at once on the device of `values`."""
+    return AT_ONCE if values.device.type == "cpu" else AT_ONCE * ACCELERATED
 
 
 def nearest(values: Tensor, targets: Tensor) -> Tensor:
     """Returns the row of `targets` of highest cosine for each of `values`, the earlier on ties."""
-    units, at_once = unit(targets), max(1, AT_ONCE // len(targets))
+    units, at_once = unit(targets), max(1, at_once_on(values) // len(targets))
     highest = torch.empty(len(values), device=values.device)
     rows = torch.empty(len(values), dtype=torch.long, device=values.device)
     block = torch.empty(min(at_once, len(values)), len(targets), device=values.device)
@@ -41,13 +32,8 @@ def nearest(values: Tensor, targets: Tensor) -> Tensor:
         part = slice(start, start + at_once)
         queries = unit(values[part])
         similarity = torch.mm(queries, units.T, out=block[: len(queries)])
-        torch.max(_rounded(similarity), 1, out=(highest[part], rows[part]))
+        torch.max(rounded_(similarity), 1, out=(highest[part], rows[part]))
     return rows
-
-
-def _rounded(similarity: Tensor) -> Tensor:
-    """Rounds cosines in place and returns them."""
-    return similarity.add_(ROUNDING).sub_(ROUNDING)
 
 
 class AllPairs:
@@ -61,7 +47,7 @@ class AllPairs:
         self.nodes, self.edges = len(units), len(units) - 1
         self._units = units
         self._matrix = self._whole() if self.nodes**2 <= STORED else None
-        self._at_once = min(self.nodes, max(1, AT_ONCE // self.nodes))
+        self._at_once = min(self.nodes, max(1, at_once_on(units) // self.nodes))
         rows = 0 if self._matrix is not None else self._at_once
         self._room = torch.empty(rows, self.nodes, device=units.device)
 
@@ -81,7 +67,7 @@ class AllPairs:
         """Returns similarities `(R, n)`, minus infinity within a group."""
         if self._matrix is None:
             block = torch.mm(self._units[rows], self._units.T, out=self._room[: len(rows)])
-            _rounded(block).scatter_(1, rows[:, None], -torch.inf)
+            rounded_(block).scatter_(1, rows[:, None], -torch.inf)
         else:
             block = self._matrix[rows]
         return (
@@ -94,7 +80,7 @@ class AllPairs:
         for start in stoppable(range(0, self.nodes, ROWS_AT_ONCE)):
             end = min(start + ROWS_AT_ONCE, self.nodes)
             stretch = matrix[start:end, :end]
-            _rounded(torch.mm(self._units[start:end], self._units[:end].T, out=stretch))
+            rounded_(torch.mm(self._units[start:end], self._units[:end].T, out=stretch))
             matrix[:start, start:end] = stretch[:, :start].T
         return matrix.fill_diagonal_(-torch.inf)
 
@@ -106,7 +92,7 @@ class WithinFrames:
         frames, patches, _ = units.shape
         self.nodes, self._patches = frames * patches, patches
         self.edges = int((live.sum(1) - 1).clamp_min(0).sum())
-        matrix = _rounded(units @ units.mT)
+        matrix = rounded_(units @ units.mT)
         matrix.masked_fill_(~(live[:, :, None] & live[:, None]), -torch.inf)
         matrix.diagonal(dim1=1, dim2=2).fill_(-torch.inf)
         self._matrix = matrix.view(self.nodes, patches)

@@ -11,6 +11,7 @@ from torch import Tensor
 from framesift.run import stoppable
 from framesift.strategies import _linkage, _ops, _similarities
 from framesift.strategies._linkage import Forest
+from framesift.strategies._pairwise import unit
 from framesift.strategies.base import Strategy
 from framesift.types.options import Similarity
 from framesift.types.plan import TokenPlan
@@ -122,11 +123,11 @@ class _TwoSteps:
 def _spatial_forest(tokens: VideoTokens) -> Forest:
     """Returns the spanning forest of the similarities within frames, over all `T * N` tokens."""
     frames, patches = tokens.features.shape[:2]
-    at_once = max(1, _similarities.AT_ONCE // patches**2)
+    at_once = max(1, _similarities.at_once_on(tokens.features) // patches**2)
     parts = []
     for start in stoppable(range(0, frames, at_once)):
         features = tokens.features[start : start + at_once]
-        units = _similarities.unit(features.flatten(0, 1))
+        units = unit(features.flatten(0, 1))
         within = _similarities.WithinFrames(
             units.view(*features.shape[:2], -1), tokens.live[start : start + at_once]
         )
@@ -146,9 +147,9 @@ def _two_steps(tokens: VideoTokens, spatial: Forest, threshold: float) -> _TwoSt
     """Returns both steps at one threshold."""
     first = _components(spatial, spatial.edges_above(threshold), tokens.live.flatten())
     sizes = torch.bincount(first[first >= 0])
-    share = sizes.double().reciprocal()[first]
+    share = sizes.float().reciprocal()[first]
     features = tokens.features.flatten(0, 1)
-    units = _similarities.unit(_linkage.averages(features, first, share, len(sizes)))
+    units = unit(_linkage.averages(features, first, share, len(sizes)))
     temporal = _linkage.spanning_forest(units, _similarities.AllPairs(units))
     return _TwoSteps(threshold=threshold, first=first, temporal=temporal)
 
@@ -189,20 +190,20 @@ def _merged(tokens: VideoTokens, first: Tensor, second: Tensor) -> TokenPlan:
     #   outputs          (r0 + t0 + t1) / 3                   (r1 + t2 + t3) / 3
     src = (first >= 0).nonzero().flatten()
     inner, outer = first[src], second[first[src]]
-    share = (torch.bincount(inner)[inner] * torch.bincount(second)[outer]).double().reciprocal()
+    share = (torch.bincount(inner)[inner] * torch.bincount(second)[outer]).float().reciprocal()
     features = tokens.features.flatten(0, 1)
     count = int(second.max()) + 1
     group = torch.full_like(first, -1).index_copy(0, src, outer)
-    part = torch.zeros_like(first, dtype=torch.float64).index_copy(0, src, share)
+    part = torch.zeros_like(first, dtype=torch.float32).index_copy(0, src, share)
     added = _similarities.nearest(features, _linkage.averages(features, group, part, count))[src]
-    each = torch.bincount(added, minlength=count).add(1).double().reciprocal()
+    each = torch.bincount(added, minlength=count).add(1).float().reciprocal()
     cells = torch.cat([outer, added]) * len(first) + src.repeat(2)
     weight = torch.cat([share * each[outer], each[added]])
-    cells, place = cells.cpu().unique(return_inverse=True)
+    cells, place = cells.unique(return_inverse=True)
     return TokenPlan.from_entries(
         dst=cells // len(first),
         src=cells % len(first),
-        weight=torch.zeros(len(cells), dtype=torch.float64).index_add_(0, place, weight.cpu()),
+        weight=torch.zeros_like(cells, dtype=torch.float32).index_add_(0, place, weight),
         num_in=len(first),
         num_out=count,
         tokens_per_frame=tokens.tokens_per_frame,

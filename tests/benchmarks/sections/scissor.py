@@ -62,6 +62,7 @@ def loop_run(laps: Laps, *, tokens: int, rounds: int) -> Json:
     import torch
 
     from framesift.strategies import _linkage, _similarities
+    from framesift.strategies._pairwise import unit
 
     random = torch.Generator().manual_seed(0)
     contents = torch.randn(2, CHANNELS, generator=random)
@@ -69,7 +70,7 @@ def loop_run(laps: Laps, *, tokens: int, rounds: int) -> Json:
     values = values + 0.1 * torch.randn(tokens, CHANNELS, generator=random)
     for _ in range(rounds + 1):
         with laps.lap(OURS):
-            units = _similarities.unit(values)
+            units = unit(values)
             forest = _linkage.spanning_forest(units, _similarities.AllPairs(units))
     with laps.lap(LOOP):
         normal = torch.nn.functional.normalize(values, dim=1)
