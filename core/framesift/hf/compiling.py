@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from contextvars import copy_context
 from functools import cache, partial
 from queue import SimpleQueue
 from threading import Lock
 from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
+
+import torch
 
 from framesift.hf.attention import is_listened_to, own_attention
 from framesift.registry import require
@@ -105,7 +108,16 @@ def in_own_thread(model: Any, work: Callable[[Here], Result]) -> Result:
 
         return call
 
-    future = threads.submit(copy_context().run, work, here)
+    cuda = torch.cuda
+    on_gpu = model.device.type == "cuda"
+    # The thread has a device and a stream of its own, and must not overtake what was begun here.
+    stream = cuda.stream(cuda.current_stream(model.device)) if on_gpu else nullcontext()
+
+    def run() -> Result:
+        with stream:
+            return work(here)
+
+    future = threads.submit(copy_context().run, run)
     future.add_done_callback(lambda _: calls.put(None))
     try:
         while (asked := calls.get()) is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, Final
 
@@ -63,7 +63,9 @@ class BothPaths:
     def reduced(self, tokens: VideoTokens, keep: float) -> CompressedVideo:
         """Returns the video with a share of its tokens."""
         budget = Budget(keep=keep).tokens(tokens.count)
-        return compressed(tokens, self.strategy.plan(tokens, budget))
+        video = compressed(tokens, self.strategy.plan(tokens, budget))
+        report = video.report.model_copy(update={"weights": self.vlm.weights})
+        return replace(video, report=report)
 
     def first_token(self, keep: float) -> None:
         """Goes from frames to the first token of an answer, by framesift."""
