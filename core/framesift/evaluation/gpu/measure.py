@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import torch
@@ -13,7 +14,7 @@ from framesift.compression.compressor import VideoCompressor
 from framesift.disk.temporary import kept_on_success, remove
 from framesift.errors import InvalidOptionError, ModelError
 from framesift.evaluation import provenance
-from framesift.evaluation.gpu.answers import BothPaths, first_tokens
+from framesift.evaluation.gpu.answers import FIRST_TOKEN, QUESTIONS, BothPaths, first_tokens
 from framesift.evaluation.gpu.clock import DeviceClock
 from framesift.evaluation.gpu.decoding import decoding
 from framesift.evaluation.gpu.goals import goals
@@ -23,6 +24,8 @@ from framesift.evaluation.gpu.still import made_up_frames, skipping
 from framesift.hf.tower_checkpoint import placed
 from framesift.sources.base import open_video
 from framesift.types.frames import Frames
+from framesift.types.video import LocalVideo
+from framesift.vlms.base import VLM
 
 QUARTER: Final = 0.25
 OF_A_CPU: Final = "measured on a CPU: it says nothing about a card"
@@ -91,42 +94,59 @@ def measure(
     """
     clock, longest = DeviceClock(device=device, repeats=size.repeats), max(size.keeps)
     progress("video")
-    uri = f"synthetic://mixed?seconds={longest}&seed=1"
-    sift = VideoCompressor()
-    with open_video(uri) as local:
-        frames = sift.frames(local)
-        decode = clock.seconds(lambda: sift.frames(local), warm=False)
-    progress("plans of all strategies")
-    results: dict[str, Any] = {
-        "device": clock.named(),
-        "kind": device.type,
-        "note": "" if clock.on_gpu else OF_A_CPU,
-        "machine": provenance.machine(),
-        "versions": provenance.versions("torchvision", "triton"),
-        "commit": provenance.commit(),
-        "decode": {"frames": len(frames), "video": uri, "seconds": decode},
-        "planning": planning(clock, size.plan),
-        "models": [],
-    }
-    for model in size.models:
-        try:
-            results["models"].append(_measured(model, size, clock, frames, progress))
-        except torch.OutOfMemoryError as error:
-            raise ModelError(
-                f"{clock.named()} has no memory for {model.published} and all tokens of "
-                f"{longest} frames; free it of other processes, or pass --size tiny"
-            ) from error
-        _freed(clock)
+    with open_video(f"synthetic://mixed?seconds={longest}&seed=1") as local:
+        video = _Video.read(local, clock)
+        progress("plans of all strategies")
+        results: dict[str, Any] = {
+            "device": clock.named(),
+            "kind": device.type,
+            "note": "" if clock.on_gpu else OF_A_CPU,
+            "machine": provenance.machine(),
+            "versions": provenance.versions("torchvision", "triton"),
+            "commit": provenance.commit(),
+            "decode": {
+                "frames": len(video.frames),
+                "video": local.uri,
+                "seconds": video.decode_seconds,
+            },
+            "planning": planning(clock, size.plan),
+            "models": [],
+        }
+        for model in size.models:
+            try:
+                results["models"].append(_measured(model, size, clock, video, progress))
+            except torch.OutOfMemoryError as error:
+                raise ModelError(
+                    f"{clock.named()} has no memory for {model.published} and all tokens of "
+                    f"{longest} frames; free it of other processes, or pass --size tiny"
+                ) from error
+            _freed(clock)
     results["seconds"] = clock.elapsed_seconds
     results["goals"] = [goal.as_row(on_gpu=clock.on_gpu) for goal in goals(results)]
     return results
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Video:
+    """The synthetic video of a run."""
+
+    local: LocalVideo
+    frames: Frames
+    decode_seconds: float
+
+    @classmethod
+    def read(cls, local: LocalVideo, clock: DeviceClock) -> _Video:
+        sift = VideoCompressor()
+        frames = sift.frames(local)
+        seconds = clock.seconds(lambda: sift.frames(local), warm=False)
+        return cls(local=local, frames=frames, decode_seconds=seconds)
 
 
 def _measured(
     model: BenchModel,
     size: BenchSize,
     clock: DeviceClock,
-    frames: Frames,
+    video: _Video,
     progress: Callable[[str], object],
 ) -> dict[str, Any]:
     with kept_on_success() as folder:
@@ -141,7 +161,7 @@ def _measured(
         rows = []
         for count, keeps in size.keeps.items():
             progress(f"{model.published}: {count} frames to the first token")
-            rows.append(first_tokens(paths(frames[:count]), keeps))
+            rows.append(first_tokens(paths(video.frames[:count]), keeps))
         skipped = []
         for count, still in size.still:
             progress(f"{model.published}: skipping, {count} frames")
@@ -155,15 +175,32 @@ def _measured(
             "parameters": sum(weight.numel() for weight in vlm.hf.parameters()),
             "load_seconds": load,
             "first_tokens": rows,
+            "from_file": _from_file(vlm, clock, video, rows[-1]["own"]["seconds"]),
             "skipping": skipped,
-            "decoding": decoding(paths(frames), QUARTER),
+            "decoding": decoding(paths(video.frames), QUARTER),
         }
     remove(folder)
     return found
 
 
+def _from_file(vlm: VLM, clock: DeviceClock, video: _Video, own_seconds: float) -> dict[str, float]:
+    """Returns what the whole pipeline takes from the file to the first token, beside the own path.
+
+    The own path is set behind the same decoder.
+    """
+    sift = VideoCompressor(vlm=vlm, keep=QUARTER)
+    asked = partial(sift.ask, video.local, QUESTIONS[0], generation=FIRST_TOKEN, evidence=None)
+    return {
+        "keep": QUARTER,
+        "own_seconds": video.decode_seconds + own_seconds,
+        "seconds": clock.seconds(asked),
+    }
+
+
 def _freed(clock: DeviceClock) -> None:
     """Has the memory of the last model free for the next one."""
+    if clock.on_gpu:
+        torch.compiler.reset()
     gc.collect()
     if clock.on_gpu:
         torch.cuda.empty_cache()

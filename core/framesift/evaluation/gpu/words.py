@@ -58,6 +58,11 @@ def _model(model: dict[str, Any]) -> Iterator[str]:
                 f"{row['times_as_fast_as_own']:.2f} x as fast; plan "
                 f"{1e3 * row['plan_seconds']:.1f}, prefill {1e3 * row['prefill_seconds']:.0f}{peak}"
             )
+    file = model["from_file"]
+    yield (
+        f"  file to first token, keep {file['keep']:g}: {1e3 * file['seconds']:.0f} ms, own path "
+        f"behind the same decoder {1e3 * file['own_seconds']:.0f}"
+    )
     for row in model["skipping"]:
         yield (
             f"  skipping, {row['frames']} frames, {100 * row['still']:.0f} % still: "
