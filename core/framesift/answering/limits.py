@@ -9,7 +9,8 @@ from typing import Any, Final, Literal
 
 import torch
 
-from framesift.errors import BudgetError, ModelError
+from framesift.errors import BudgetError, FramesiftError, ModelError
+from framesift.hf.device import driver_failure, is_lack_of_memory, is_of_driver
 from framesift.vlms.base import VLM
 from framesift.vlms.prompt import MOVED, Prompt, Turn
 
@@ -88,34 +89,22 @@ def prompt_memory_errors(vlm: VLM, prompt: Prompt) -> Iterator[None]:
     """Raises a GPU's lack of memory for a prompt as one line with the `keep` that would fit.
 
     Raises:
-        ModelError: the GPU's memory does not hold the prompt.
+        ModelError: the GPU's memory does not hold the prompt, or its driver failed.
     """
     try:
         yield
-    except torch.OutOfMemoryError as error:
+    except (RuntimeError, MemoryError) as error:
+        if is_of_driver(error) and not is_lack_of_memory(error):
+            doing = f"reading a prompt of {len(prompt.input_ids)} tokens"
+            raise ModelError(driver_failure(vlm.hf.device, doing, error)) from error
+        if isinstance(error, FramesiftError) or not is_lack_of_memory(error):
+            raise
         kept = len(prompt.features) / max(1, prompt.visual_tokens_before)
         raise ModelError(
             f"{vlm.hf.device} has no memory for a prompt of {len(prompt.input_ids)} tokens, "
             f"{len(prompt.features)} of them visual (keep={kept:.3g}); about "
             f"keep={_fitting_keep(vlm.hf, prompt, kept):.2g} would fit by estimate, or load the "
             "model with quantize='4bit'"
-        ) from error
-
-
-@contextmanager
-def encoder_memory_errors(vlm: VLM) -> Iterator[None]:
-    """Raises a GPU's lack of memory for encoding frames as one line that says what helps.
-
-    Raises:
-        ModelError: the GPU's memory does not hold a batch of frames beside the weights.
-    """
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise ModelError(
-            f"{vlm.hf.device} has no memory for encoding frames beside the weights of "
-            f"{vlm.called!r}, which no keep changes; load it with dtype='bfloat16', "
-            "quantize='4bit' or device='cpu'"
         ) from error
 
 

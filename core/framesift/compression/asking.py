@@ -11,7 +11,7 @@ from time import perf_counter
 from framesift.answering.chat import Chat
 from framesift.answering.checks import check_question
 from framesift.answering.generation import Generation, OnText
-from framesift.answering.limits import Positions, encoder_memory_errors
+from framesift.answering.limits import Positions
 from framesift.compression.moments import MomentFinder
 from framesift.compression.opening import Opener, Video, opened
 from framesift.compression.parts import Parts
@@ -41,8 +41,7 @@ class Asking:
         start = perf_counter()
         videos = [video] if isinstance(video, Video) else list(video)
         several = len({one if isinstance(one, str | Path) else id(one) for one in videos}) > 1
-        with encoder_memory_errors(vlm):
-            compressed = [self._compressed(one, question, run, named=several) for one in videos]
+        compressed = [self._compressed(one, question, run, named=several) for one in videos]
         seconds = perf_counter() - start
         reports = [one.report for one in compressed]
         if limit := vlm.limitation([report.uri for report in reports]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -12,6 +13,7 @@ from torch import Tensor
 from framesift.compression.opening import FrameReader
 from framesift.encoders.base import Encoder
 from framesift.encoders.units import still_encoder
+from framesift.hf.device import ROOM, device_errors, free_bytes
 from framesift.run import progress_bar
 from framesift.types.frames import Frames
 from framesift.types.options import Still
@@ -19,6 +21,9 @@ from framesift.types.tokens import TokenBuffer, VideoTokens
 
 GATED_FRAMES: Final = 64
 """Frames that are encoded together with a gate, since a few patches of each fill no GPU."""
+ENCODING: Final = "a window of frames"
+CURE: Final = "which no keep changes; take a smaller encoder, or one on device='cpu'"
+"""What helps an encoder that does not say so itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +90,7 @@ def encode_frames(
     windows = _whole_steps(reader.frames(indices, size_px), step)
     with progress_bar("encode", total=len(indices)) as bar:
         for window in windows if still is None else _joined(windows, GATED_FRAMES):
-            with run.timed("encode"):
+            with run.timed("encode"), device_errors(f"encoder {fitted.spec!r}", ENCODING, CURE):
                 if still is None:
                     tokens = fitted.encode(window, signals)
                     encoded.append(torch.ones(tokens.features.shape[:2], dtype=torch.bool))
@@ -93,7 +98,8 @@ def encode_frames(
                     tokens, part = still.encode(window)
                     encoded.append(part)
             decoded.extend(window.indices[::step].tolist())
-            buffer.add(tokens)
+            with _room_for(tokens, -(-len(indices) // step), step):
+                buffer.add(tokens)
             bar.update(len(window))
     tokens, all_encoded = buffer.tokens(), torch.cat(encoded)
     if gate is not None and gate.still == "dropped":
@@ -111,6 +117,27 @@ def _joined(windows: Iterable[Frames], count: int) -> Iterator[Frames]:
             waiting = []
     if waiting:
         yield Frames.concatenate(waiting)
+
+
+def _room_for(
+    tokens: VideoTokens, steps: int, frames_per_step: int
+) -> AbstractContextManager[None]:
+    """Raises a lack of memory for all tokens of a video as one line with the frames that fit.
+
+    Args:
+        tokens: those of one window.
+        steps: time steps of the whole video.
+        frames_per_step: sampled frames that make one of them.
+    """
+    device, columns = tokens.features.device, [tokens.features, *tokens.signals.present().values()]
+    if tokens.layers is not None:
+        columns.append(tokens.layers)
+    each = sum(column[0].nbytes for column in columns)
+    cure = "sample fewer frames: a lower fps, or max_frames"
+    if (free := free_bytes(device)) is not None:
+        fitting = max(1, min(int(ROOM * free / each), steps // 2))
+        cure = f"about max_frames={fitting * frames_per_step} fit by estimate"
+    return device_errors(device, f"the tokens of {steps} time steps", cure)
 
 
 def _whole_steps(windows: Iterable[Frames], step: int) -> Iterator[Frames]:

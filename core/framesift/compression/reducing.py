@@ -13,6 +13,7 @@ from framesift.compression.encoding import EncodedVideo
 from framesift.decoders.sampling import covered
 from framesift.encoders.base import Encoder
 from framesift.errors import InvalidOptionError, MissingSignalError
+from framesift.hf.device import device_errors
 from framesift.run import Run
 from framesift.strategies.base import Strategy
 from framesift.types.budget import Budget
@@ -88,14 +89,28 @@ class Reduction:
                 f"{video.local.uri!r} was encoded without; encode it with signals=None, or with "
                 "all that the strategy needs"
             )
-        plan = self._plan(tokens, question, run)
-        with run.timed("apply"):
+        with device_errors(
+            tokens.features.device,
+            f"planning {tokens.count} tokens by {self.strategy.spec!r}",
+            f"at most half as many frames fit: max_frames={max(1, tokens.frame_count // 2)}",
+        ):
+            plan = self._plan(tokens, question, run)
+        with (
+            run.timed("apply"),
+            device_errors(
+                tokens.features.device,
+                f"{plan.num_out} kept tokens beside {tokens.count}",
+                f"less fits: keep={plan.num_out / tokens.count / 2:.2g}",
+            ),
+        ):
             fields = applied(tokens, plan)
             if video.gate is not None:
+                plan, encoded_seconds = fields["plan"], video.encoded.encoded_seconds
                 fields["encoded_seconds"] = plan.mean(
-                    video.encoded.encoded_seconds.flatten()[plan.src][:, None]
+                    encoded_seconds.flatten()[plan.src][:, None]
                 ).flatten()
-        return CompressedVideo(plan=plan, report=self._report(video, plan, question, run), **fields)
+        report = self._report(video, fields["plan"], question, run)
+        return CompressedVideo(report=report, **fields)
 
     def _plan(self, tokens: VideoTokens, question: str | None, run: Run) -> TokenPlan:
         if question is not None and self.compares_question:
@@ -148,18 +163,23 @@ class Reduction:
 
 
 def applied(tokens: VideoTokens, plan: TokenPlan) -> dict[str, Any]:
-    """Returns the fields of a `CompressedVideo` that a plan makes of tokens."""
+    """Returns the fields of a `CompressedVideo` that a plan makes of tokens, the plan among them.
+
+    Tokens stay on their device. Plan, positions and times go to the CPU, once.
+    """
     layers, step_seconds = tokens.layers, tokens.step_seconds
-    frame_seconds = tokens.pts_seconds.double().cpu()
-    frame, patch = plan.src // tokens.tokens_per_frame, plan.src % tokens.tokens_per_frame
-    place = torch.stack([frame, patch // tokens.grid[1], patch % tokens.grid[1]], dim=1)
+    features = plan.apply(tokens.features)
     if layers is not None:
         layers = plan.apply(layers.flatten(2)).unflatten(1, layers.shape[2:])
+    plan, frame_seconds = plan.cpu(), tokens.pts_seconds.double()
+    frame, patch = plan.src // tokens.tokens_per_frame, plan.src % tokens.tokens_per_frame
+    place = torch.stack([frame, patch // tokens.grid[1], patch % tokens.grid[1]], dim=1)
     return {
-        "tokens": plan.apply(tokens.features),
+        "tokens": features,
+        "plan": plan,
         "positions": plan.mean(place.float()),
         "pts_seconds": plan.mean(frame_seconds[frame][:, None]).flatten(),
         "frame_seconds": frame_seconds,
         "layers": layers,
-        "step_seconds": None if step_seconds is None else step_seconds.double().cpu(),
+        "step_seconds": None if step_seconds is None else step_seconds.double(),
     }

@@ -13,7 +13,7 @@ from framesift.hf._generation_settings import plain_settings
 from framesift.hf._pixel_settings import check_pixel_settings
 from framesift.hf.checkpoint_files import called, read_object
 from framesift.hf.checkpoint_reading import cached_first, cached_path, in_one_line, lacks, reach_hub
-from framesift.hf.tower_checkpoint import SETTINGS, check_size, load_complete, placed
+from framesift.hf.tower_checkpoint import SETTINGS, check_size, load_complete, placed, weights_on
 from framesift.registry import require
 
 TOKENIZERS: Final = ("tokenizer.json", "tokenizer.model", "vocab.json")
@@ -106,10 +106,12 @@ def load_model(
             "quantization_config": quantization(quantize, torch.device(where).type),
             "device_map": {"": where},
         }
-    loaded = load_complete(kind, model, trusted=trust_remote_code, **options)
+    with weights_on(where, model):
+        loaded = load_complete(kind, model, trusted=trust_remote_code, **options)
+        loaded = loaded if quantize is not None else loaded.to(where)
     rows = config.get_text_config().vocab_size
     loaded.generation_config = plain_settings(loaded.generation_config, rows)
-    return (loaded if quantize is not None else loaded.to(where)).eval()
+    return loaded.eval()
 
 
 def load_tokenizer(model: str, trust_remote_code: bool) -> Any:

@@ -153,8 +153,13 @@ def device_errors(device: object, doing: str, cure: str) -> Iterator[None]:
             raise ModelError(f"{device} has no memory for {doing}; {cure}") from error
         if not is_of_driver(error):
             raise
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise ModelError(
-            f"{device} failed while {doing} ({lines[0][:LONGEST].rstrip('.')}); what was under way "
-            "is lost: start the program again, or load the model with device='cpu'"
-        ) from error
+        raise ModelError(driver_failure(device, doing, error)) from error
+
+
+def driver_failure(device: object, doing: str, error: BaseException) -> str:
+    """Returns the line about a failure of a device's driver while something was done."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return (
+        f"{device} failed while {doing} ({lines[0][:LONGEST].rstrip('.')}); what was under way is "
+        "lost: start the program again, or load the model with device='cpu'"
+    )

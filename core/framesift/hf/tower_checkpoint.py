@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
 
 import torch
@@ -14,6 +14,7 @@ from framesift.errors import InvalidOptionError, ModelError
 from framesift.hf._pixel_settings import check_pixel_settings
 from framesift.hf.checkpoint_files import called, shards
 from framesift.hf.checkpoint_reading import cached_first, check_cached, folder_of, lacks
+from framesift.hf.device import device_errors
 from framesift.registry import require
 
 logger = logging.getLogger(__name__)
@@ -87,15 +88,16 @@ def placed(device: str | None, dtype: str) -> tuple[str, torch.dtype]:
     Raises:
         InvalidOptionError: not a device, or a GPU that this machine lacks.
     """
+    gpus = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if device is None:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = next((name for name, is_there in gpus.items() if is_there), "cpu")
     try:
         kind = torch.device(device).type
     except RuntimeError as error:
         raise InvalidOptionError(
-            f"device={device!r} is not a device of torch; use 'cpu', 'cuda' or 'cuda:1'"
+            f"device={device!r} is not a device of torch; use 'cpu', 'cuda', 'cuda:1' or 'mps'"
         ) from error
-    if kind == "cuda" and not torch.cuda.is_available():
+    if not gpus.get(kind, True):
         raise InvalidOptionError(
             f"device={device!r} needs a GPU that torch can use, and there is none; use 'cpu'"
         )
@@ -122,7 +124,14 @@ def load_tower(
     check_cached(model, trusted=False)
     check_size(model, lambda: kind(config))
     tower = load_complete(kind, model, config=config, dtype=dtype, key_mapping=WITHIN)
-    return tower.to(device).eval()
+    with weights_on(device, model):
+        return tower.to(device).eval()
+
+
+def weights_on(device: str, model: str) -> AbstractContextManager[None]:
+    """Raises a lack of memory for the weights of a checkpoint as one line."""
+    cure = "take a smaller model, load it in fewer bits, or on device='cpu'"
+    return device_errors(device, f"the weights of {called(model)!r}", cure)
 
 
 def load_complete(kind: Any, model: str, *, trusted: bool = False, **options: Any) -> Any:

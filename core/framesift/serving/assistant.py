@@ -14,7 +14,6 @@ from typing import Final, Literal
 from framesift.answering.checks import check_evidence, check_question
 from framesift.answering.evidence import MOST_SEGMENTS
 from framesift.answering.generation import GREEDY, Generation, OnText
-from framesift.answering.limits import encoder_memory_errors
 from framesift.answering.search import Search
 from framesift.answering.session import Session
 from framesift.answering.stream import AnswerStream
@@ -243,8 +242,7 @@ class Assistant:
         if isinstance(video, CompressedVideo):
             return video
         compressor = self.compressor if fps is None else replace(self.compressor, fps=fps)
-        with encoder_memory_errors(self._session.vlm):
-            return compressor.compress(video, question, warn=run.warn)
+        return compressor.compress(video, question, warn=run.warn)
 
     def _key(self, video: Video, fps: float | None, question: str) -> Hashable:
         return video_identity(video), fps, question if self.compressor.reads_question else None

@@ -65,7 +65,6 @@ def compressed(tokens: VideoTokens, plan: TokenPlan) -> CompressedVideo:
     """Returns what the pipeline makes of a plan."""
     seconds, counts = tokens.pts_seconds.double(), plan.frame_counts().tolist()
     return CompressedVideo(
-        plan=plan,
         **applied(tokens, plan),
         report=CompressionReport(
             uri="noise",

@@ -13,10 +13,11 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from framesift.errors import InvalidTokensError
 from framesift.types.clock import clock
 from framesift.types.options import Still, whole
 from framesift.types.plan import TokenPlan
-from framesift.types.tokens import check_step_seconds
+from framesift.types.tokens import check_step_seconds, cpu_state
 from framesift.types.video import with_part
 
 Side = Annotated[int, Field(ge=1)]
@@ -95,7 +96,11 @@ class CompressionReport(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CompressedVideo:
-    """The visual tokens that survive, with their times, places and origin; equal to itself only."""
+    """The visual tokens that survive, with their times, places and origin; equal to itself only.
+
+    Tokens and layers are on the device that encoded them, all else on the CPU. A pickle is for any
+    machine: what it brings back is on the CPU.
+    """
 
     tokens: Tensor
     """Surviving features `(M, D)`, in time order."""
@@ -116,6 +121,15 @@ class CompressedVideo:
     it where the picture stood still since. None where every frame was encoded whole."""
 
     def __post_init__(self) -> None:
+        for name in ("positions", "pts_seconds", "frame_seconds", "step_seconds"):
+            if (given := getattr(self, name)) is not None and given.device.type != "cpu":
+                raise InvalidTokensError(f"{name} is on {given.device}; pass {name}.cpu()")
+        if self.plan.src.device.type != "cpu":
+            raise InvalidTokensError(f"plan is on {self.plan.src.device}; pass plan.cpu()")
+        if self.layers is not None and self.layers.device != self.tokens.device:
+            raise InvalidTokensError(
+                f"layers are on {self.layers.device}, tokens on {self.tokens.device}; move one"
+            )
         count = self.plan.num_out
         if not len(self.tokens) == len(self.positions) == len(self.pts_seconds) == count:
             raise ValueError(
@@ -130,6 +144,9 @@ class CompressedVideo:
                 "rows"
             )
         check_step_seconds(self.step_seconds, self.frame_seconds)
+
+    def __getstate__(self) -> list[Any]:
+        return cpu_state(self)
 
     def save(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Returns the files that hold it in `folder`, which `framesift.load` reads back.

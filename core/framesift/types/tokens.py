@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -36,17 +37,24 @@ class Signals:
         named = ((f.name, getattr(self, f.name)) for f in fields(self))
         return {name: value for name, value in named if value is not None}
 
+    def __getstate__(self) -> list[Any]:
+        return cpu_state(self)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoTokens:
-    """The visual tokens of `T` frames with `N = h * w` patches each."""
+    """The visual tokens of `T` frames with `N = h * w` patches each.
+
+    Features, signals, mask and layers are on one device, times on the CPU. A pickle is for any
+    machine: what it brings back is on the CPU.
+    """
 
     features: Tensor
     """Token features `(T, N, D)`, floating point."""
     grid: tuple[int, int]
     """Patch grid `(h, w)` of one frame, in raster order."""
     pts_seconds: Tensor
-    """Frame times `(T,)`, ascending; of a step of several frames that of the first."""
+    """Frame times `(T,)` on the CPU, ascending; of a step of several frames that of the first."""
     signals: Signals = field(default_factory=Signals)
     mask: Tensor | None = None
     """Tokens that still take part, bool `(T, N)`; None means all of them."""
@@ -73,6 +81,12 @@ class VideoTokens:
             raise InvalidTokensError(
                 f"pts_seconds must be ({frames},), got {tuple(self.pts_seconds.shape)}"
             )
+        for name in ("pts_seconds", "step_seconds"):
+            given = getattr(self, name)
+            if given is not None and given.device.type != "cpu":
+                raise InvalidTokensError(
+                    f"{name} is on {given.device}; times stay on the CPU: pass {name}.cpu()"
+                )
         steps = self.pts_seconds.diff(prepend=self.pts_seconds[:1])
         if not bool((steps >= 0).all()):
             place = int((~(steps >= 0)).nonzero()[0])
@@ -164,6 +178,9 @@ class VideoTokens:
             layers=None if self.layers is None else self.layers[picked],
         )
 
+    def __getstate__(self) -> list[Any]:
+        return cpu_state(self)
+
     def __repr__(self) -> str:
         frames, patches, channels = self.features.shape
         return (
@@ -189,6 +206,12 @@ class VideoTokens:
                 raise InvalidTokensError(
                     f"{name} is on {value.device}, features are on {self.features.device}"
                 )
+
+
+def cpu_state(value: Any) -> list[Any]:
+    """Returns the fields of a frozen dataclass as a pickle holds them, tensors on the CPU."""
+    given = (getattr(value, f.name) for f in fields(value))
+    return [each.cpu() if isinstance(each, Tensor) else each for each in given]
 
 
 def check_step_seconds(step_seconds: Tensor | None, first_seconds: Tensor) -> None:
@@ -233,6 +256,12 @@ class TokenBuffer:
         if window.step_seconds is not None:
             columns["step_seconds"] = window.step_seconds
         for name, value in {**columns, **window.signals.present()}.items():
+            there = self._columns.get(name, value).device
+            if value.device != there:
+                raise InvalidTokensError(
+                    f"{name} of one part is on {value.device}, of the parts before on {there}; "
+                    "gather tokens of one device"
+                )
             if name not in self._columns:
                 self._columns[name] = value.new_empty((self._total, *value.shape[1:]))
             self._columns[name][start : self._count] = value

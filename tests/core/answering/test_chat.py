@@ -409,6 +409,16 @@ def test_a_gpu_without_memory_says_what_would_fit(llava, monkeypatch):
             llava.chat()
 
 
+def test_a_driver_that_fails_while_a_prompt_is_read_is_one_line(llava, monkeypatch):
+    def broken(*args, **kwargs):
+        raise RuntimeError("CUDA error: unspecified launch failure\nCompile with TORCH_USE_CUDA")
+
+    monkeypatch.setattr(llava.vlm.hf, "forward", broken)
+    with pytest.raises(ModelError, match="cpu failed while reading a prompt of") as told:
+        llava.chat()
+    assert "\n" not in str(told.value)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -252,7 +252,7 @@ def test_a_gpu_without_memory_for_frames_is_one_line(clip, vlm, monkeypatch):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
     monkeypatch.setattr(type(vlm.encoder), "encode", out_of_memory)
-    with pytest.raises(ModelError, match="which no keep changes; load it with") as told:
+    with pytest.raises(ModelError, match=r"no memory for a window .* no keep changes") as told:
         VideoCompressor(vlm=vlm).ask(clip, QUESTION)
     assert "\n" not in str(told.value)
 

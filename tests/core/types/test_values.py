@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -101,6 +102,13 @@ def test_tokens_gather_windows_and_make_room_once():
     assert gathered.pts_seconds.tolist() == [0.0, 1.0, 5.0]
 
 
+def test_windows_of_two_devices_are_named():
+    tokens = VideoTokens(features=torch.zeros(2, 6, 4), grid=(2, 3), pts_seconds=torch.arange(2.0))
+    moved = replace(tokens, features=torch.zeros(2, 6, 4, device="meta"))
+    with pytest.raises(InvalidTokensError, match="is on meta, of the parts before on cpu"):
+        VideoTokens.gather([tokens, moved], total=4)
+
+
 def test_gathering_nothing_is_an_error():
     with pytest.raises(ValueError, match="at least one frame"):
         VideoTokens.gather(iter([]), total=3)
@@ -136,6 +144,8 @@ def test_tokens_of_some_frames_keep_their_signals():
             "keys is on meta, features are on cpu",
         ),
         ({"mask": torch.zeros(2, 6, dtype=torch.bool, device="meta")}, "mask is on meta"),
+        ({"pts_seconds": torch.arange(2.0, device="meta")}, "pts_seconds is on meta; times stay"),
+        ({"step_seconds": torch.zeros(2, 1, device="meta")}, "step_seconds is on meta; times"),
     ],
 )
 def test_wrong_tokens_are_refused(change, message):

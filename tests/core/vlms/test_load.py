@@ -17,6 +17,7 @@ from framesift.errors import (  # noqa: E402
 )
 from framesift.hf import checkpoint  # noqa: E402
 from framesift.hf.checkpoint_reading import reach_hub  # noqa: E402
+from framesift.hf.tower_checkpoint import placed  # noqa: E402
 from framesift.testing import TINY_VLMS  # noqa: E402
 from framesift.vlms.llava import Llava  # noqa: E402
 from framesift.vlms.load import load_vlm  # noqa: E402
@@ -278,3 +279,28 @@ def test_quantizing_elsewhere_is_refused():
 def test_a_gpu_that_is_not_there_is_refused(llava_folder, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert "there is none" in refused(llava_folder, InvalidOptionError, device="cuda")
+
+
+@pytest.mark.parametrize(
+    ("there", "device"), [(("cuda", "mps"), "cuda"), (("mps",), "mps"), ((), "cpu")]
+)
+def test_the_best_device_of_the_machine_is_chosen(monkeypatch, there, device):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: "cuda" in there)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: "mps" in there)
+    computing = torch.float32 if device == "cpu" else torch.float16
+    assert placed(None, "auto") == (device, computing)
+    for gpu in ("cuda", "mps"):
+        if gpu in there:
+            assert placed(gpu, "float32") == (gpu, torch.float32)
+            continue
+        with pytest.raises(InvalidOptionError, match=f"device='{gpu}' needs a GPU") as error:
+            placed(gpu, "auto")
+        assert "\n" not in str(error.value)
+
+
+def test_weights_that_find_no_memory_are_one_line(copied, monkeypatch):
+    def no_room(self, *given, **options):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 14.00 GiB")
+
+    monkeypatch.setattr(transformers.PreTrainedModel, "to", no_room)
+    assert "cpu has no memory for the weights of" in refused(copied, device="cpu")

@@ -1,4 +1,6 @@
-"""Towers of vision LLMs that find too little memory, or whose driver fails."""
+"""Towers of vision LLMs on a device: what stays there, and what does not fit."""
+
+from dataclasses import replace
 
 import pytest
 import torch
@@ -7,7 +9,11 @@ transformers = pytest.importorskip("transformers")
 
 from framesift.errors import ModelError  # noqa: E402
 from framesift.testing import TINY_VLMS, assert_near, random_frames  # noqa: E402
+from framesift.testing.stand_in import DEVICE, stand_in  # noqa: E402
 from framesift.vlms.load import load_vlm  # noqa: E402
+
+# Qwen2.5-VL's own code indexes what is on the device by numbers of the CPU, as CUDA allows.
+ON_STAND_IN = sorted(set(TINY_VLMS) - {"qwen2-5-vl"})
 
 
 @pytest.fixture(scope="module", params=["llava-onevision", "qwen2-5-vl"])
@@ -66,3 +72,34 @@ def test_what_a_device_raises_is_one_line(encoder, raising, error, line):
     with pytest.raises(ModelError, match=line) as told:
         encoder.encode(random_frames(2, (64, 64)))
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("family", ON_STAND_IN)
+def test_tokens_and_signals_stay_on_the_device_of_the_model(family, tmp_path):
+    tiny = TINY_VLMS[family]
+    tiny.build(tmp_path)
+
+    def tower(device):
+        vlm = load_vlm(str(tmp_path), device=device, dtype="float32")
+        return replace(vlm, **tiny.options).encoder
+
+    frames = random_frames(6, tiny.size_px)
+    expected = tower("cpu").encode(frames)
+    with stand_in() as seen:
+        encoder = tower(str(DEVICE))
+        found = encoder.encode(frames)
+        columns = {"features": found.features, **found.signals.present()}
+        if found.layers is not None:
+            columns["layers"] = found.layers
+        for name, value in columns.items():
+            assert value.device == DEVICE, name
+            near = getattr(expected if name in ("features", "layers") else expected.signals, name)
+            alike = torch.cosine_similarity(value.cpu().flatten(), near.flatten(), dim=0)
+            assert alike > 0.999, name
+        assert found.pts_seconds.device.type == "cpu"
+        seen.by_name.clear()
+        encoder.encode(frames)
+        everything = seen.count
+        seen.by_name.clear()
+        assert torch.equal(encoder.encode(frames, frozenset()).features.cpu(), found.features.cpu())
+        assert seen.count < everything
