@@ -36,6 +36,7 @@ from benchmarks.sections import (
     sampling,
     scissor,
     server,
+    skipping,
 )
 from benchmarks.table import table_lines
 from framesift.disk.writing import write_atomically, writing_to
@@ -71,6 +72,7 @@ ORDER: Final[tuple[Section, ...]] = (
     catalogue,
     scissor,
     server,
+    skipping,
 )
 PEERS: Final = ("scenedetect", "decord", "torchcodec")
 """Packages that ours is measured against."""

@@ -17,6 +17,9 @@ class Effort:
     coverage_videos: int = 20
     pointing_videos: int = 20
     finding_videos: int = 60
+    skipping_videos: int = 60
+    skipping_pairs: int = 45
+    """Of the pairs of two digits, of which one changes into the other."""
     evidence_keeps: tuple[float, ...] = (0.05, 0.1, 0.25, 0.5)
     server_seconds: float = 20.0
     server_clients: tuple[int, ...] = (1, 2, 4, 8)
@@ -38,6 +41,8 @@ QUICK: Final = Effort(
     coverage_videos=3,
     pointing_videos=2,
     finding_videos=2,
+    skipping_videos=2,
+    skipping_pairs=3,
     evidence_keeps=(0.25,),
     server_seconds=5.0,
     real_models=("llava",),

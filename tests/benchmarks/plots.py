@@ -140,6 +140,13 @@ def _finding(axis: Any, section: Section) -> None:
     axis.set_xlabel("per cent, 95 % interval; the embedded tiny model")
 
 
+def _skipping(axis: Any, section: Section) -> None:
+    rows = [row for row in section["rows"] if row["video"] in ("answers", "evidence")]
+    _shares(axis, rows, [f"{row['name']}  ·  {row['video']}" for row in rows], "gate")
+    axis.set_title("What is left where still patches are skipped")
+    axis.set_xlabel("per cent, 95 % interval; the tiny model, and five real clips")
+
+
 def _shares(axis: Any, rows: list[dict[str, Any]], labels: list[str], mine: str) -> None:
     """Draws a share per row with its interval, the first row on top; ours in colour."""
     shares = [100 * row["share"] for row in rows]
@@ -271,4 +278,5 @@ PANELS: Final[dict[str, Callable[[Any, Section], None]]] = {
     "catalogue": _catalogue,
     "scissor": _scissor,
     "server": _server,
+    "skipping": _skipping,
 }

@@ -39,8 +39,6 @@ def test_one_video_gives_every_measure(monkeypatch):
     by_name = {(row["video"], row["name"]): row for row in rows}
     kinds = ["attention", "similarity"]
     assert list(by_name) == [
-        ("gate", "gate 8"),
-        ("gate", "gate None"),
         *(("time", kind) for kind in kinds),
         *(("time and place", kind) for kind in kinds),
     ]
@@ -48,7 +46,3 @@ def test_one_video_gives_every_measure(monkeypatch):
         assert 0 <= row["share"] <= 1
         assert row["gain"] == pytest.approx(row["share"] - row["peer_share"], abs=1e-4)
         assert row["interval"] is row["gain_interval"] is None
-    without, gated = by_name["gate", "gate None"], by_name["gate", "gate 8"]
-    assert (without["gain"], without["tokens_still"]) == (0, 0)
-    assert gated["peer_share"] == without["share"]
-    assert 0 <= gated["tokens_still"] < 1

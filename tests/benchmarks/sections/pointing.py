@@ -1,4 +1,4 @@
-"""Which kind of evidence points right, and what a gate costs, by the tiny model on held-out videos.
+"""Which kind of evidence points right, by the tiny model on held-out videos.
 
 Of each question it is known when and where its answer is seen. The first stretch that an answer
 names points right in time if it overlaps that time, and in place if its box overlaps that box too.
@@ -7,7 +7,7 @@ Its peer is chance: how often a stretch or box of the same size does so that lie
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, get_args
@@ -26,43 +26,27 @@ from framesift.vlms.load import load_vlm
 
 LARGEST: Final = 0.5
 """Parts of the video, or of the picture, that are larger are met by almost any guess."""
-GATE: Final = 8
-"""Levels of 256."""
 SHORT: Final = Generation(max_new_tokens=24)
 
 Measure = tuple[str, str]
-"""What is measured, of which kind of evidence or gate."""
+"""What is measured, of which kind of evidence."""
 
 
 def measure(effort: Effort, clips: Path | None) -> Json:
-    """Returns which evidence points right, and what a gate costs, over synthetic videos."""
+    """Returns which evidence points right, over synthetic videos."""
     model = load_vlm("tiny")
     scores: defaultdict[Measure, list[tuple[str, float, float]]] = defaultdict(list)
-    still, tokens = Counter[Measure](), Counter[Measure]()
     for video in synthetic("test", effort.pointing_videos):
-        plain: list[bool] = []
-        for gate in (None, GATE):
-            sift = VideoCompressor(vlm=model, fps=video.fps, gate=gate)
-            with open_video(video.uri) as local, sift.open(local) as chat:
-                right = [_is_right(chat, question) for question in video.questions]
-                plain = plain or right
-                for question in video.questions if gate is None else ():
-                    for key, hit, chance in _pointed(chat, question):
-                        scores[key].append((video.name, hit, chance))
-                report = chat.videos[0].report
-            key = "gate", f"gate {gate}"
-            scores[key] += [(video.name, *pair) for pair in zip(right, plain, strict=True)]
-            still[key] += round(report.tokens_in * (1 - report.share_encoded))
-            tokens[key] += report.tokens_in
-    rows = [_row(key, stretch) for key, stretch in sorted(scores.items())]
-    for row in rows:
-        if count := tokens[row["video"], row["name"]]:
-            row["tokens_still"] = round(still[row["video"], row["name"]] / count, DECIMALS)
+        sift = VideoCompressor(vlm=model, fps=video.fps)
+        with open_video(video.uri) as local, sift.open(local) as chat:
+            for question in video.questions:
+                for key, hit, chance in _pointed(chat, question):
+                    scores[key].append((video.name, hit, chance))
     return {
         "question": "share of questions whose first evidence overlaps the time, or time and box, "
-        "in which the answer is seen, beside chance; share of right answers with a gate, beside "
-        "that without one; gain over the peer on the same questions; 95 % bootstrap over videos",
-        "rows": rows,
+        "in which the answer is seen, beside chance; gain over it on the same questions; 95 % "
+        "bootstrap over videos",
+        "rows": [_row(key, stretch) for key, stretch in sorted(scores.items())],
     }
 
 
@@ -96,10 +80,6 @@ def _pointed(chat: Chat, question: BenchmarkQuestion) -> Iterator[tuple[Measure,
 
 def _meet(one: tuple[float, float], other: tuple[float, float]) -> bool:
     return one[0] < other[1] and one[1] > other[0]
-
-
-def _is_right(chat: Chat, question: BenchmarkQuestion) -> bool:
-    return question.is_right(chat.ask(question.prompt, generation=SHORT, evidence=None).text)
 
 
 def _row(key: Measure, scores: Sequence[tuple[str, float, float]]) -> Json:
