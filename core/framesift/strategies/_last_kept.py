@@ -54,6 +54,7 @@ class LastKept:
         self._known, self._known_frame = (known[0] * 1e6).round(), known[1]
         none = self._blocks * self._size
         begins = torch.where(live.any(0), live.byte().argmax(0), none)
+        self._place = torch.arange(patches, device=live.device)[:, None]
         self._frame = torch.arange(none, device=live.device).view(self._blocks, self._size)
         begins = begins[:, None] - self._frame[:, 0]
         self._begins = torch.where(begins < 0, self._size, begins).clamp_max(self._size)
@@ -121,8 +122,11 @@ class LastKept:
         if block == 0:
             return begins.expand_as(last)
         frames, last = self._frames(block), last[:, 0]
-        parts = [self._products(last[part], frames, part) for part in self._places(frames)]
-        alike = torch.cat(parts)
+        products = []
+        for places, wide in self._wide_parts(frames):
+            before = self._features[last[places], self._place[places]].float()
+            products.append(before @ wide.permute(1, 2, 0))
+        alike = torch.cat(products)
         alike /= self._length.T.gather(1, last)[..., None] * self._length[frames].T[:, None]
         alike.addcmul_(self._zero.T.gather(1, last)[..., None], self._zero[frames].T[:, None])
         alike = _parts(alike)
@@ -134,12 +138,6 @@ class LastKept:
 
     def _frames(self, block: int) -> slice:
         return slice(block * self._size, min((block + 1) * self._size, len(self._live)))
-
-    def _products(self, before: Tensor, frames: slice, places: slice) -> Tensor:
-        """Returns the products of tokens `before` `(P, K)` with those of `S` frames `(P, K, S)`."""
-        features = self._features[:, places]
-        column = torch.arange(features.shape[1], device=before.device)[:, None]
-        return features[before, column].float() @ features[frames].permute(1, 2, 0).float()
 
     def _lowest(self, group: range) -> Tensor:
         """Returns the negative of the lowest similarity of each token to those up to another.
@@ -155,28 +153,38 @@ class LastKept:
             seen = self._known_frame[frames].T - frames.start
             row = torch.where(seen < 0, number, seen)[:, None]
             apart = (number[:, None] >= number) | ~self._live[frames].T[:, None]
-            missing = size - len(number)
-            for places in self._places(frames):
-                alike = self._negative(frames, places)
+            missing, rooms = size - len(number), None
+            for places, wide in self._wide_parts(frames):
+                rooms = _rooms(wide) if rooms is None else rooms
+                alike, other, index = (room[: wide.shape[1]] for room in rooms)
+                self._compare(wide, frames, places, alike, other)
                 alike.scatter_(1, row[places], -self._known[frames, places].T[:, None])
                 alike.masked_fill_(apart[places], -torch.inf)
+                ascending = torch.cummax(alike, -1, out=(other, index))[0]
                 if missing:
-                    alike = pad(alike, (0, missing, 0, missing), value=-torch.inf)
-                lowest[places, place] = alike.cummax(-1).values
+                    ascending = pad(ascending, (0, missing, 0, missing), mode="replicate")
+                lowest[places, place] = ascending
         return lowest
 
-    def _negative(self, frames: slice, places: slice) -> Tensor:
-        """Returns the negative similarities of all pairs of tokens of each place, `(P, S, S)`."""
-        wide = self._features[frames, places].transpose(0, 1).float()
+    def _compare(
+        self, wide: Tensor, frames: slice, places: slice, alike: Tensor, other: Tensor
+    ) -> None:
+        """Writes the negative similarities of all pairs of each place into `alike` `(P, S, S)`."""
         length, zero = (each[frames, places].T for each in (self._length, self._zero))
-        alike = torch.bmm(wide, wide.mT).div_(-length[..., None] * length[:, None])
-        return _parts(alike.addcmul_(zero[..., None], zero[:, None], value=-1))
+        turned = wide.transpose(0, 1)
+        torch.bmm(turned, turned.mT, out=alike)
+        alike /= torch.mul(-length[..., None], length[:, None], out=other)
+        _parts(alike.addcmul_(zero[..., None], zero[:, None], value=-1))
 
-    def _places(self, frames: slice) -> Iterator[slice]:
-        """Yields places of which copies in float32 and all pairs are few."""
-        features = self._features[frames]
-        cast = 0 if features.dtype == torch.float32 else features.shape[2]
-        return _ops.places(features, width=max(4 * self._size, cast))
+    def _wide_parts(self, frames: slice) -> Iterator[tuple[slice, Tensor]]:
+        return _ops.wide_parts(self._features[frames], width=2 * self._size)
+
+
+def _rooms(wide: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Returns memory for all pairs of each place of `(S, P, D)` and for their numbers."""
+    shape = (wide.shape[1], len(wide), len(wide))
+    numbers = torch.empty(shape, dtype=torch.long, device=wide.device)
+    return wide.new_empty(shape), wide.new_empty(shape), numbers
 
 
 def _parts(similarity: Tensor) -> Tensor:

@@ -13,8 +13,8 @@ from framesift.types.tokens import VideoTokens
 
 FRAMES = 64
 """Frames that are worked on at once where all places of a frame are needed."""
-AT_ONCE, AT_ONCE_ON_CPU = 2**26, 2**22
-"""Values that are worked on at once: 256 MiB of float32, on a CPU 16 MiB."""
+AT_ONCE, AT_ONCE_ON_CPU = 2**26, 2**21
+"""Values that are worked on at once: 256 MiB of float32, on a CPU 8 MiB."""
 NEVER = -2.0
 """Similarity where there is nothing to compare with: below every cosine."""
 
@@ -136,10 +136,30 @@ def places(values: Tensor, width: int | None = None) -> Iterator[slice]:
         yield slice(first, first + step)
 
 
+def wide_parts(features: Tensor, width: int | None = None) -> Iterator[tuple[slice, Tensor]]:
+    """Yields places of `(T, N, D)` with their features in float32 `(T, P, D)`, a few at a time.
+
+    A copy is overwritten by the next one: on a CPU new memory takes longer than the work in it.
+
+    Args:
+        features: of any floating-point dtype.
+        width: what is made of each token, if not `D` values.
+    """
+    room, is_wide = None, features.dtype == torch.float32
+    if width is not None and not is_wide:
+        width = max(width, features.shape[2])
+    for part in places(features, width):
+        wide = features[:, part]
+        if not is_wide:
+            room = torch.empty_like(wide, dtype=torch.float32) if room is None else room
+            wide = room[:, : wide.shape[1]].copy_(wide)
+        yield part, wide
+
+
 def lengths(features: Tensor) -> Tensor:
     """Returns the length of each token of `(T, N, D)`, float32 `(T, N)`."""
-    parts = [features[:, part].float() for part in places(features)]
-    return torch.cat([torch.linalg.vector_norm(part, dim=-1) for part in parts], 1)
+    parts = wide_parts(features)
+    return torch.cat([torch.linalg.vector_norm(wide, dim=-1) for _, wide in parts], 1)
 
 
 def divided(values: Tensor, by: float) -> Tensor:
@@ -209,10 +229,11 @@ def to_previous(features: Tensor, length: Tensor) -> Tensor:
         features: tokens `(T, N, D)`.
         length: their lengths `(T, N)`.
     """
-    products = []
-    for part in places(features):
-        wide = features[:, part].float()
-        products.append(torch.linalg.vecdot(wide[1:], wide[:-1]))
+    products, room = [], None
+    for _, wide in wide_parts(features):
+        room = torch.empty_like(wide) if room is None else room
+        product = torch.mul(wide[1:], wide[:-1], out=room[1:, : wide.shape[1]])
+        products.append(product.sum(-1))
     rows = cosine_of(torch.cat(products, 1), length[1:], length[:-1])
     return torch.cat([torch.full_like(length[:1], NEVER), rows])
 
@@ -226,11 +247,15 @@ def to_earlier(features: Tensor, length: Tensor, earlier: Tensor) -> Tensor:
         earlier: frame that each is compared with, int64 `(T, N)`.
     """
     rows = earlier * features.shape[1] + torch.arange(features.shape[1], device=features.device)
-    flat, products = features.reshape(-1, features.shape[2]), []
-    for part in places(features):
-        now = features[:, part].float()
-        before = flat.index_select(0, rows[:, part].flatten()).view_as(now).float()
-        products.append(before.mul_(now).sum(-1))
+    flat, products, room = features.reshape(-1, features.shape[2]), [], None
+    for part, wide in wide_parts(features):
+        index = rows[:, part].flatten()
+        if room is None:
+            room = torch.empty_like(wide).view(-1, wide.shape[2])
+            given = room if flat.dtype == room.dtype else torch.empty_like(room, dtype=flat.dtype)
+        before = torch.index_select(flat, 0, index, out=given[: len(index)])
+        before = before if given is room else room[: len(index)].copy_(before)
+        products.append(before.view_as(wide).mul_(wide).sum(-1))
     return cosine_of(torch.cat(products, 1), length, length.gather(0, earlier))
 
 

@@ -8,11 +8,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from framesift.run import stoppable
 from framesift.strategies import _ops
 from framesift.strategies.base import ScoreStrategy
 from framesift.types.tokens import VideoTokens
 
+MILLION = 1_000_000
 GROUP = 4
 """Frames of a group, of which the first is kept whole."""
 
@@ -42,35 +42,38 @@ class DyCoke(ScoreStrategy):
     cost: ClassVar[str] = "O(T N (D + log T N))"
 
     def score(self, tokens: VideoTokens, budget: int) -> Tensor:
-        """Returns the rank of each token, float64 `(T, N)`, those of whole frames above all."""
-        live = tokens.live
-        whole = torch.zeros_like(live)
-        whole[:: _group_length(live.sum(1).tolist(), budget)] = True
-        whole &= live
+        """Returns the rank of each token, int64 `(T, N)`, those of whole frames above all."""
+        features, live = tokens.features, tokens.live
+        whole = live & _is_whole(live.sum(1), budget)[:, None]
         spread = _ops.evenly_spaced(whole.flatten(), budget).view_as(whole)
-        alike = _to_earlier(tokens)
+        number = torch.arange(len(live), device=live.device)
+        earlier = number & (number - 1).clamp_min(0)
+        length = _ops.lengths(features)
+        alike = _ops.to_earlier(features, length, earlier[:, None].expand_as(live))
+        comparable = live[earlier] & (number > 0)[:, None]
+        alike = alike.masked_fill(~comparable, _ops.NEVER)
         # Frames take turns, so that each gets the same share and the least similar the remainder.
         turn = _ops.ranks_in_frames(alike, live)
-        return torch.where(whole, 1.0 + spread, -4.0 * turn - 4 - alike.double())
+        return torch.where(whole, 1 + spread.long(), -4 * MILLION * (turn + 1) - _millionths(alike))
 
 
-def _group_length(counts: list[int], budget: int) -> int:
-    """Returns the shortest length of groups whose first frames fit, or that has one group only."""
-    length = GROUP
-    while length < len(counts) and sum(counts[::length]) > budget:
-        length *= 2
-    return length
+def _millionths(alike: Tensor) -> Tensor:
+    """Returns similarities in millionths, to which they are rounded, int64."""
+    return (alike * MILLION).round().long()
 
 
-def _to_earlier(tokens: VideoTokens) -> Tensor:
-    """Returns the cosine of each token to its place in the frame compared with, `(T, N)`.
+def _is_whole(counts: Tensor, budget: int) -> Tensor:
+    """Returns which frames are kept whole, bool `(T,)`; no host waits.
 
-    It is `_ops.NEVER` in the first frame, and where that place takes no part.
+    Every `GROUP * 2^k`-th one is, for the least `k` that fits, or only the first frame.
+
+    Args:
+        counts: live tokens of each frame `(T,)`.
+        budget: tokens that are kept.
     """
-    rows = [torch.full_like(tokens.features[0, :, 0], _ops.NEVER, dtype=torch.float32)]
-    for index in stoppable(range(1, tokens.frame_count)):
-        earlier = index & (index - 1)
-        current, before = tokens.features[index].float(), tokens.features[earlier].float()
-        alike = _ops.similarity(current, before)
-        rows.append(alike.masked_fill(~tokens.live[earlier], _ops.NEVER))
-    return torch.stack(rows)
+    frames = len(counts)
+    doublings = torch.arange((-(-frames // GROUP) - 1).bit_length() + 1, device=counts.device)
+    every = GROUP << doublings
+    begins = torch.arange(frames, device=counts.device) % every[:, None] == 0
+    too_many = (begins * counts).sum(1)[:-1] > budget
+    return begins.index_select(0, too_many.sum()[None])[0]

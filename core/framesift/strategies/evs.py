@@ -8,7 +8,6 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from framesift.run import stoppable
 from framesift.strategies import _ops
 from framesift.strategies.base import ScoreStrategy
 from framesift.types.tokens import VideoTokens
@@ -47,21 +46,9 @@ class EVS(ScoreStrategy):
         live = tokens.live
         firsts = live & (live.cumsum(0) == 1)
         spread = _ops.evenly_spaced(firsts.flatten(), budget).view_as(firsts)
-        return torch.where(firsts, FIRST + spread, 1 - _to_last(tokens))
-
-
-def _to_last(tokens: VideoTokens) -> Tensor:
-    """Returns the cosine of each token to the last live one of its place before it, `(T, N)`."""
-    last = tokens.features[0].float()
-    last_length = torch.linalg.vector_norm(last, dim=-1)
-    rows = [torch.ones_like(last_length)]
-    for index, frame in enumerate(stoppable(tokens.features[1:]), start=1):
-        current = frame.float()
-        length = torch.linalg.vector_norm(current, dim=-1)
-        rows.append(_ops.cosine(current, last, length, last_length))
+        length = _ops.lengths(tokens.features)
         if tokens.mask is None:
-            last, last_length = current, length
+            alike = _ops.to_previous(tokens.features, length)
         else:
-            last = torch.where(tokens.mask[index, :, None], current, last)
-            last_length = torch.where(tokens.mask[index], length, last_length)
-    return torch.stack(rows)
+            alike = _ops.to_earlier(tokens.features, length, _ops.last_before(live))
+        return torch.where(firsts, FIRST + spread, 1 - alike)

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from torch import Tensor
 
 from framesift.run import stoppable
 from framesift.strategies import _ops
 from framesift.strategies._wrapper import Wrapper
+from framesift.strategies.base import ScoreStrategy
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens
 
@@ -18,35 +20,53 @@ from framesift.types.tokens import VideoTokens
 class PerFrameFloor(Wrapper):
     """Gives each frame that another strategy empties one token, within the same budget.
 
-    The token of such a frame is the one that the strategy keeps of this frame alone; where it
-    merges, the token most like the merged one. It is kept unmerged, and the strategy decides again
-    on one token less, until every frame has one. Where the budget is below the number of frames,
-    evenly spaced frames get one token each.
+    The token of such a frame is the one that ranks highest in it; where the strategy does not rank
+    tokens, the one most like the mean of the frame. It is kept unmerged, and the strategy decides
+    again on one token less, until every frame has one. Where the budget is below the number of
+    frames, evenly spaced frames get one token each.
     """
 
     summary: ClassVar[str] = "at least one token of every frame, the rest by any strategy"
 
     def decide(self, tokens: VideoTokens, budget: int, question: str | None) -> TokenPlan:
         """Returns the plan of the strategy within that leaves no live frame empty."""
-        filled = tokens.live.any(1).cpu()
-        frames, kept = filled.nonzero().flatten(), torch.zeros_like(tokens.live)
-        if budget < len(frames):
-            for frame in stoppable(frames[_ops.evenly(len(frames), budget)].tolist()):
-                kept[frame, self._token(tokens, frame, question)] = True
-            return _ops.keep_mask(tokens, kept)
-        while True:
-            plan = self.inner.decide_beside(kept, tokens, budget, question)
+        live, inner = tokens.live, self.inner
+        ranks = (
+            inner.score(tokens, budget) if isinstance(inner, ScoreStrategy) else _typical(tokens)
+        )
+        order = _ops.ranking(ranks.flatten(), live.flatten())
+        best = _best(order, live)
+        filled = live.any(1)
+        if budget < (len(live) if tokens.mask is None else int(filled.sum())):
+            kept = best & _ops.evenly_spaced(filled, budget)[:, None]
+            return _ops.keep_mask(tokens, kept, budget)
+        if isinstance(inner, ScoreStrategy):
+            # Deciding again and again comes to this: the best of all frames, then the highest.
+            first = torch.argsort((~best.flatten()[order]).byte(), stable=True)
+            return _ops.keep(tokens, order[first[:budget]])
+        kept = torch.zeros_like(live)
+        for _ in stoppable(range(len(live) + 1)):
+            plan = inner.decide_beside(kept, tokens, budget, question)
             empty = filled & (plan.frame_counts() == 0)
             if not bool(empty.any()):
-                return plan
-            for frame in stoppable(empty.nonzero().flatten().tolist()):
-                kept[frame, self._token(tokens, frame, question)] = True
+                break
+            kept = kept | (best & empty[:, None])
+        return plan
 
-    def _token(self, tokens: VideoTokens, frame: int, question: str | None) -> int:
-        """Returns the token, in [0, N), that the strategy within keeps of one frame alone."""
-        alone = tokens.frames([frame])
-        plan = self.inner.decide(alone, 1, question)
-        features = alone.features[0].float()
-        alike = _ops.similarity(features[plan.src.to(features.device)], plan.apply(features))
-        best = _ops.top(alike, torch.ones_like(alike, dtype=torch.bool), 1)
-        return int(plan.src[best.nonzero().flatten().cpu()])
+
+def _best(order: Tensor, live: Tensor) -> Tensor:
+    """Returns the live token of each frame that comes first in `order`, bool `(T, N)`."""
+    numbers = torch.arange(len(order), device=order.device)
+    place = torch.empty_like(order).index_copy_(0, order, numbers).view_as(live)
+    return live & (place == place.amin(1, keepdim=True))
+
+
+def _typical(tokens: VideoTokens) -> Tensor:
+    """Returns how like the mean of the live tokens of its frame each token is, `(T, N)`."""
+    rows = []
+    parts = zip(tokens.features.split(_ops.FRAMES), tokens.live.split(_ops.FRAMES), strict=True)
+    for features, live in stoppable(parts):
+        wide, weight = features.float(), live.float()
+        mean = (weight[:, None] @ wide) / weight.sum(1).clamp_min(1)[:, None, None]
+        rows.append(_ops.similarity(wide, mean))
+    return torch.cat(rows)

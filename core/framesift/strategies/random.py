@@ -23,7 +23,7 @@ class Random(ScoreStrategy):
     """Seed of the choice; another one draws other tokens."""
 
     def score(self, tokens: VideoTokens, budget: int) -> Tensor:
-        """Returns a random number for each token, uniform in [0, 1), `(T, N)`."""
+        """Returns a random number for each token, int64 in [0, 2^53), `(T, N)`."""
         generator = torch.Generator().manual_seed(self.seed)
         drawn = torch.rand(tokens.features.shape[:2], generator=generator, dtype=torch.float64)
-        return drawn.to(tokens.features.device)
+        return drawn.mul(2**53).long().to(tokens.features.device)

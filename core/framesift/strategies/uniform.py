@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from torch import Tensor
 
 from framesift.run import stoppable
 from framesift.strategies import _ops
@@ -28,18 +29,36 @@ class Uniform(Strategy):
 
     def decide(self, tokens: VideoTokens, budget: int, question: str | None) -> TokenPlan:
         """Returns the plan that keeps `budget` tokens of evenly spaced frames."""
-        live = tokens.live.cpu()
+        live = tokens.live.cpu() if tokens.mask is not None else _everywhere(tokens)
         per_frame = live.sum(1)
         filled = per_frame.nonzero().flatten()
-        for count in stoppable(range(-(-budget // tokens.tokens_per_frame), len(filled) + 1)):
-            chosen = filled[_ops.evenly(len(filled), count)]
-            if int(per_frame[chosen].sum()) >= budget:
-                break
+        chosen = filled[_ops.evenly(len(filled), _fewest(per_frame[filled], budget))]
         sampled = torch.zeros_like(live)
         sampled[chosen] = live[chosen]
         candidates = sampled.flatten().nonzero().flatten()
-        return TokenPlan.keep(
-            candidates[_ops.evenly(len(candidates), budget)],
-            num_in=tokens.count,
-            tokens_per_frame=tokens.tokens_per_frame,
-        )
+        kept = candidates[_ops.evenly(len(candidates), budget)]
+        return _ops.keep(tokens, kept.to(tokens.features.device))
+
+
+def _everywhere(tokens: VideoTokens) -> Tensor:
+    return torch.ones(tokens.features.shape[:2], dtype=torch.bool)
+
+
+def _fewest(counts: Tensor, budget: int) -> int:
+    """Returns how many evenly spaced frames hold the budget, the fewest.
+
+    Args:
+        counts: live tokens of each frame that has one, `(F,)`.
+        budget: at most their sum.
+    """
+    frames = len(counts)
+    least = max(1, -(-budget // int(counts.max())))
+    for first in stoppable(range(least, frames + 1, _ops.FRAMES)):
+        # One row for each number of frames that is tried, its frames at the centres of equal parts.
+        number = torch.arange(first, min(first + _ops.FRAMES, frames + 1))[:, None]
+        place = torch.arange(frames)
+        begins = (2 * place + 1) * frames // (2 * number)
+        held = (counts[begins.clamp_max(frames - 1)] * (place < number)).sum(1)
+        if bool((held >= budget).any()):
+            return int(number[(held >= budget).byte().argmax()])
+    return frames
