@@ -10,12 +10,7 @@ from framesift.strategies.base import Strategy
 from framesift.testing import StrategyContract, StrategyScaleContract
 
 NOT_YET = {
-    "test_plan_on_a_device_equals_plan_on_the_cpu": (
-        "chain dycoke question random per-frame-floor vidcom2"
-    ),
-    "test_a_long_video_takes_few_more_operations": (
-        "chain dycoke evs per-frame-floor protect-edges question vidcom2 temporal scissor"
-    ),
+    "test_a_long_video_takes_few_more_operations": "scissor",
 }
 
 

@@ -183,7 +183,7 @@ class ScoreStrategy(Strategy):
 
     @abstractmethod
     def score(self, tokens: VideoTokens, budget: int) -> Tensor:
-        """Returns the rank value of each token, floating point `(T, N)`; higher survives."""
+        """Returns the rank of each token, floating point or int64 `(T, N)`; higher survives."""
 
     def decide(self, tokens: VideoTokens, budget: int, question: str | None) -> TokenPlan:
         """Returns the plan that keeps the `budget` live tokens of highest score."""

@@ -8,7 +8,6 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from framesift.run import stoppable
 from framesift.strategies import _ops
 from framesift.strategies.base import ScoreStrategy
 from framesift.types.tokens import VideoTokens
@@ -16,6 +15,8 @@ from framesift.types.tokens import VideoTokens
 WIDTHS = (1 / 8, 1 / 4, 1 / 2, 1.0, 2.0)
 """Variances of the Gaussians that are summed."""
 TEMPERATURE = 0.01
+PARTS = 2**30
+"""Parts in which ranks count: whole numbers keep what float32 would lose beside a tier."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,14 +47,15 @@ class VidCom2(ScoreStrategy):
     cost: ClassVar[str] = "O(T N D)"
 
     def score(self, tokens: VideoTokens, budget: int) -> Tensor:
-        """Returns the rank of each token, float64 `(T, N)`: its tier, then how uncommon it is."""
+        """Returns the rank of each token, int64 `(T, N)`: its tier, then how uncommon it is."""
         live = tokens.live
         in_video, in_frame = _commonness(tokens)
         common = in_video + in_frame
         rank = _ops.ranks_in_frames(common, live)
         within = rank < _frame_shares(in_video, live, budget)[:, None]
         # A sum of ten Gaussians is at most 10, which keeps the three tiers apart.
-        return 16.0 * within + 16.0 * (rank == 0) - common
+        tier = 16 * (within.long() + (rank == 0).long())
+        return tier * PARTS - (common * PARTS).long()
 
 
 def _frame_shares(in_video: Tensor, live: Tensor, budget: int) -> Tensor:
@@ -61,46 +63,54 @@ def _frame_shares(in_video: Tensor, live: Tensor, budget: int) -> Tensor:
     counts = live.sum(1)
     filled = counts > 0
     mean = (in_video * live).sum(1) / counts.clamp_min(1)
-    weight = (-mean / TEMPERATURE).masked_fill(~filled, -torch.inf).softmax(0)
+    weight = _ops.divided(-mean, TEMPERATURE).masked_fill(~filled, -torch.inf).softmax(0)
     scale = budget / counts.sum() * (1 + weight - 1 / filled.sum())
-    return (scale.clamp_max(1) * counts).round().clamp_min(1)
+    # Rounded twice, so that the last bit of a sum does not decide on a half.
+    exact = _ops.rounded(scale.clamp_max(1) * counts, 1024)
+    return exact.round().clamp_min(1)
 
 
 def _commonness(tokens: VideoTokens) -> tuple[Tensor, Tensor]:
-    """Returns how like the video's and how like the frame's mean tokens are, float64 `(T, N)`."""
-    calm = _calm_channels(tokens)
-    lengths, frame_sums = [], []
-    for frame, live in stoppable(zip(tokens.features, tokens.live, strict=True)):
-        wide = frame.float() * calm
-        lengths.append(torch.linalg.vector_norm(wide, dim=1))
-        frame_sums.append((live / lengths[-1].clamp_min(1e-12)) @ wide)
-    counts = tokens.live.sum(1)
-    centre = torch.stack(frame_sums).sum(0) / counts.sum()
-    columns = []
-    for index, frame in enumerate(stoppable(tokens.features)):
-        own = frame_sums[index] / counts[index].clamp_min(1)
-        columns.append(_distances(frame.float(), lengths[index], torch.stack([centre, own])))
-    near = torch.stack(columns)
-    common = sum((-near / (2 * width)).exp() for width in WIDTHS)
-    assert isinstance(common, Tensor)
+    """Returns how like the video's and how like the frame's mean tokens are, `(T, N)` each."""
+    features, live = tokens.features, tokens.live
+    calm = _calm_channels(features, live.float())
+    length, own = _lengths_and_sums(features, live.float(), calm)
+    centre = (own.sum(0) / live.sum()).expand_as(own)
+    centres = torch.cat([centre, own / live.sum(1).clamp_min(1)[:, None, None]], 1)
+    # Products need no room of their own, so all places go at once where nothing is copied.
+    products = [centres @ wide.mT for _, wide in _ops.wide_parts(features, width=1)]
+    along = torch.cat(products, 2) / length.clamp_min(1e-12)[:, None]
+    near = (length > 0).float()[:, None] + centres.square().sum(2, keepdim=True) - 2 * along
+    distance = _ops.rounded(near.clamp_min(0))
+    common = torch.stack([_ops.divided(-distance, 2 * width).exp() for width in WIDTHS]).sum(0)
     return common[:, 0], common[:, 1]
 
 
-def _distances(frame: Tensor, lengths: Tensor, centres: Tensor) -> Tensor:
-    """Returns squared distances of unit tokens to two centres, rounded to 1e-6, `(2, N)`."""
-    along = (centres @ frame.T) / lengths.clamp_min(1e-12)
-    value = (lengths > 0).double() + centres.double().square().sum(1, keepdim=True) - 2 * along
-    return _ops.rounded(value.clamp_min(0))
+def _lengths_and_sums(features: Tensor, live: Tensor, calm: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns over the channels that count the length of each token and the sum of each frame.
+
+    The sum is that of unit tokens `(T, 1, D)`, the lengths are `(T, N)`.
+    """
+    lengths, sums, room = [], [], None
+    for part, wide in _ops.wide_parts(features):
+        room = torch.empty_like(wide) if room is None else room
+        counting = torch.mul(wide, calm, out=room[:, : wide.shape[1]])
+        lengths.append(torch.linalg.vector_norm(counting, dim=2))
+        weight = live[:, part] / lengths[-1].clamp_min(1e-12)
+        sums.append(weight[:, None] @ counting)
+    return torch.cat(lengths, 1), torch.stack(sums).sum(0)
 
 
-def _calm_channels(tokens: VideoTokens) -> Tensor:
+def _calm_channels(features: Tensor, live: Tensor) -> Tensor:
     """Returns 1 for the half of the channels with the lowest variance over live tokens, `(D,)`."""
     # Values are summed from near their mean, where squares lose nothing to rounding.
-    start = tokens.features[0].float().mean(0)
-    sums = torch.zeros(2, len(start), dtype=torch.float64, device=start.device)
-    for frame, live in stoppable(zip(tokens.features, tokens.live.float(), strict=True)):
-        apart = frame.float() - start
-        sums += torch.stack([live @ apart, live @ apart.square_()])
-    mean, squares = sums / tokens.live.sum()
+    start = features[0].float().mean(0)
+    sums, room = [], None
+    for part, wide in _ops.wide_parts(features):
+        room = torch.empty_like(wide) if room is None else room
+        apart = torch.sub(wide, start, out=room[:, : wide.shape[1]])
+        weight = live[:, None, part]
+        sums.append(torch.cat([weight @ apart, weight @ apart.square_()], 1).sum(0))
+    mean, squares = torch.stack(sums).sum(0) / live.sum()
     order = (squares - mean.square()).argsort(stable=True)
     return torch.zeros_like(start).index_fill_(0, order[: max(1, len(order) // 2)], 1.0)
