@@ -178,14 +178,17 @@ def _decode(model: Any, inputs: dict[str, Any], listener: _Listener) -> tuple[st
 
 
 def _followed(inputs: dict[str, Any], ids: Sequence[int]) -> dict[str, Any]:
-    """Returns inputs of one prompt with tokens that were generated after it."""
+    """Returns inputs of one prompt with tokens that were generated after it, which was read."""
+    if not ids:
+        return inputs
     new = torch.tensor([ids], dtype=torch.int64, device=inputs["input_ids"].device)
     more = {
         "input_ids": new,
         "attention_mask": torch.ones_like(new),
         "position_ids": inputs["position_ids"][..., -1:] + 1 + torch.arange(len(ids)).to(new),
     }
-    return {**inputs, **{name: torch.cat([inputs[name], more[name]], -1) for name in more}}
+    longer = {name: torch.cat([inputs[name], more[name]], -1) for name in more}
+    return longer | {"past_key_values": inputs["past_key_values"]}
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

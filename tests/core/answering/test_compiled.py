@@ -177,6 +177,17 @@ def test_a_step_that_cannot_be_compiled_is_left_out_with_a_warning(vlm, sift, on
     compiling._failed.pop(vlm.hf)
 
 
+def test_an_answer_about_a_video_that_was_not_read_goes_on_as_well(vlm, sift, on_cpu, monkeypatch):
+    monkeypatch.setattr(compiling, "compile_options", lambda _: {"disable_compile": False})
+    expected = sift.ask(CLIP, QUESTION, generation=PLAIN)
+    with monkeypatch.context() as patch:
+        failing(vlm.hf, patch, TorchDynamoException("no C compiler"), after=0)
+        found = sift.ask(CLIP, QUESTION, generation=COMPILED)
+    assert found.text == expected.text
+    assert any("no C compiler" in warning for warning in found.warnings)
+    compiling._failed.pop(vlm.hf)
+
+
 def test_where_nothing_is_compiled_the_answer_says_why(sift, vlm, monkeypatch):
     with sift.open(CLIP) as chat:
         expected = chat.ask(QUESTION, generation=PLAIN)
