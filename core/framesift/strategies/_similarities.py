@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import torch
 from torch import Tensor
 
@@ -49,30 +51,59 @@ class AllPairs:
         self._matrix = self._whole() if self.nodes**2 <= STORED else None
         self._at_once = min(self.nodes, max(1, at_once_on(units) // self.nodes))
         rows = 0 if self._matrix is not None else self._at_once
-        self._room = torch.empty(rows, self.nodes, device=units.device)
+        self._room = torch.empty(rows * self.nodes, device=units.device)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the whole matrix is in memory."""
+        return self._matrix is not None
 
     def best(self, rows: Tensor, group: Tensor | None) -> tuple[Tensor, Tensor]:
         """Returns similarity and index of the nearest node outside of each row's own group."""
-        if group is None and self._matrix is not None:
+        return self.nearest if group is None else self._best(rows, group)
+
+    @cached_property
+    def nearest(self) -> tuple[Tensor, Tensor]:
+        """Similarity and index of the nearest other node of each."""
+        if self._matrix is not None:
             value, column = self._matrix.max(1)
             return value, column
+        value = self._units.new_full((self.nodes,), -torch.inf)
+        column = torch.zeros_like(value, dtype=torch.long)
+        # Each pair once: what is new to the rows of a block may be new to its columns as well.
+        for start in stoppable(range(0, self.nodes, self._at_once)):
+            end = min(start + self._at_once, self.nodes)
+            block = self._product(self._units[start:end], self._units[:end])
+            block.diagonal(start).fill_(-torch.inf)
+            torch.max(block, 1, out=(value[start:end], column[start:end]))
+            before = block[:, :start]
+            nearer = (before.amax(0) > value[:start]).nonzero().flatten()
+            if len(nearer):
+                value[nearer], row = before[:, nearer].max(0)
+                column[nearer] = row + start
+        return value, column
+
+    def rows(self, rows: Tensor) -> Tensor:
+        """Returns the similarities of some nodes to all, minus infinity to themselves `(R, n)`."""
+        if self._matrix is not None:
+            return self._matrix[rows]
+        block = self._product(self._units[rows], self._units)
+        return block.scatter_(1, rows[:, None], -torch.inf)
+
+    def _best(self, rows: Tensor, group: Tensor | None) -> tuple[Tensor, Tensor]:
         value, column = rows.new_empty(len(rows), dtype=torch.float32), torch.empty_like(rows)
         own = None if group is None else group.int()
         for start in stoppable(range(0, len(rows), self._at_once)):
             part = slice(start, start + self._at_once)
-            torch.max(self._block(rows[part], own), 1, out=(value[part], column[part]))
+            block = self.rows(rows[part])
+            if own is not None:
+                block.masked_fill_(own[rows[part], None] == own, -torch.inf)
+            torch.max(block, 1, out=(value[part], column[part]))
         return value, column
 
-    def _block(self, rows: Tensor, group: Tensor | None) -> Tensor:
-        """Returns similarities `(R, n)`, minus infinity within a group."""
-        if self._matrix is None:
-            block = torch.mm(self._units[rows], self._units.T, out=self._room[: len(rows)])
-            rounded_(block).scatter_(1, rows[:, None], -torch.inf)
-        else:
-            block = self._matrix[rows]
-        return (
-            block if group is None else block.masked_fill_(group[rows, None] == group, -torch.inf)
-        )
+    def _product(self, first: Tensor, second: Tensor) -> Tensor:
+        room = self._room[: len(first) * len(second)].view(len(first), len(second))
+        return rounded_(torch.mm(first, second.T, out=room))
 
     def _whole(self) -> Tensor:
         """Returns the matrix, its upper triangle copied from the lower one."""
@@ -83,6 +114,63 @@ class AllPairs:
             rounded_(torch.mm(self._units[start:end], self._units[:end].T, out=stretch))
             matrix[:start, start:end] = stretch[:, :start].T
         return matrix.fill_diagonal_(-torch.inf)
+
+
+class PartlyMerged(AllPairs):
+    """Similarities of tokens of which some groups are replaced by their means.
+
+    A group has the place of its first token; the others are like nothing. What is known of the
+    tokens is not computed again.
+    """
+
+    def __init__(self, tokens: AllPairs, units: Tensor, means: Tensor, gone: Tensor) -> None:
+        """Takes the similarities of all tokens, and what differs from them.
+
+        Args:
+            tokens: similarities of the tokens.
+            units: unit vectors of the tokens, at the places of means theirs.
+            means: places of means, int64 ascending.
+            gone: places of their other tokens, int64.
+        """
+        self.nodes, self.edges = tokens.nodes, tokens.nodes - len(gone) - 1
+        self._tokens, self._units, self._means, self._gone = tokens, units, means, gone
+        self._matrix, self._at_once, self._room = tokens._matrix, tokens._at_once, tokens._room
+        self._changed = torch.zeros_like(units[:, 0], dtype=torch.bool).index_fill_(0, means, True)
+
+    @cached_property
+    def nearest(self) -> tuple[Tensor, Tensor]:
+        """Similarity and index of the nearest other node of each.
+
+        Where the nearest token is no longer there, its similarity is a bound, and the node itself
+        stands for it, so that it is looked at again if it matters.
+        """
+        value, column = self._tokens.nearest
+        itself = torch.arange(self.nodes, device=value.device)
+        lost = self._changed.index_fill(0, self._gone, True)[column]
+        value, column = value.clone(), torch.where(lost, itself, column)
+        means = self._units[self._means]
+        for start in stoppable(range(0, self.nodes, max(1, self._at_once))):
+            part = slice(start, start + self._at_once)
+            near, which = rounded_(self._units[part] @ means.T).max(1)
+            which = self._means[which]
+            nearer = near > value[part]
+            nearer |= ~lost[part] & (near == value[part]) & (which < column[part])
+            value[part] = near.where(nearer, value[part])
+            column[part] = which.where(nearer, column[part])
+        value[self._means], column[self._means] = self._best(self._means, None)
+        value[self._gone], column[self._gone] = -torch.inf, self._gone
+        return value, column
+
+    def rows(self, rows: Tensor) -> Tensor:
+        """Returns the similarities of some nodes to all, minus infinity to themselves `(R, n)`."""
+        block = super().rows(rows)
+        if self._matrix is not None:
+            to_means = rounded_(self._units[rows] @ self._units[self._means].T)
+            block.index_copy_(1, self._means, to_means)
+            own = self._changed[rows].nonzero().flatten()
+            block[own] = rounded_(self._units[rows[own]] @ self._units.T)
+            block.scatter_(1, rows[:, None], -torch.inf)
+        return block.index_fill_(1, self._gone, -torch.inf)
 
 
 class WithinFrames:
