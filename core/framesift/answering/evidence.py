@@ -46,7 +46,7 @@ def find_segments(
         kind: what the weights are, for the reason.
         count: most stretches.
     """
-    weights = weights.double().cpu().clamp(min=0)
+    weights = weights.cpu().double().clamp(min=0)
     weights = weights if float(weights.sum()) > 0 else torch.ones_like(weights)
     parts = (weights / weights.sum()).split([video.plan.num_out for video in videos])
     maps = [_Map.of(video, part) for video, part in zip(videos, parts, strict=True)]

@@ -148,7 +148,9 @@ def standing_out(weights: Tensor, neutral: Tensor, kind: WeightKind, frames: int
         frames: of all videos.
     """
     if kind == "similarity":
-        spread, usual = (float(each.double().std(correction=0)) for each in (weights, neutral))
+        spread, usual = (
+            float(each.cpu().double().std(correction=0)) for each in (weights, neutral)
+        )
         return spread / usual if usual else 0.0
     count = max(1, round(len(weights) / frames * GAINING))
     gains = _shares(weights) - TAKEN_OFF * _shares(neutral)
@@ -157,5 +159,6 @@ def standing_out(weights: Tensor, neutral: Tensor, kind: WeightKind, frames: int
 
 
 def _shares(weights: Tensor) -> Tensor:
-    total = weights.double().sum()
-    return weights.double() / total if float(total) > 0 else torch.zeros_like(weights).double()
+    weights = weights.cpu().double()
+    total = weights.sum()
+    return weights / total if float(total) > 0 else torch.zeros_like(weights)

@@ -21,7 +21,9 @@ from framesift.hf.attention import listening
 READS: Final = frozenset({"attention", "keys"})
 """The signals that a watched layer can give."""
 SCORES: Final = 1 << 22
-"""Attention weights of one picture that are held at once: 16 MB."""
+"""Attention weights that are held at once: 16 MB."""
+SCORES_ON_GPU: Final = 1 << 26
+"""The same on a GPU, where each step costs a launch: 256 MB."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -64,11 +66,17 @@ class WatchedLayer:
             return
         if mask is not None:
             mask = mask.expand(len(query), -1, -1, -1)
-        rows = [
-            _weights(query[i], key[i], None if mask is None else mask[i], scale, self.summary)
-            for i in range(len(query))
-        ]
-        self._attention.append(torch.stack(rows))
+        _, heads, length, _ = key.shape
+        asking, held, together = length if self.summary is None else 1, SCORES, 1
+        if key.device.type != "cpu":
+            held = SCORES_ON_GPU
+            together = max(1, held // (heads * asking * length))
+        for start in range(0, len(query), together):
+            some = slice(start, start + together)
+            part = None if mask is None else mask[some]
+            self._attention.append(
+                _weights(query[some], key[some], part, scale, self.summary, held)
+            )
 
     def _joined(self, parts: list[Tensor]) -> Tensor:
         lengths = sorted({part.shape[1] for part in parts})
@@ -109,29 +117,30 @@ def watch(
 
 
 def _weights(
-    query: Tensor, key: Tensor, mask: Tensor | None, scale: float, summary: int | None
+    query: Tensor, key: Tensor, mask: Tensor | None, scale: float, summary: int | None, held: int
 ) -> Tensor:
-    """Returns the attention `(L,)` that the tokens of one picture get.
+    """Returns the attention `(P, L)` that the tokens of some pictures get.
 
     Args:
-        query: `(heads, L, Dk)`.
-        key: `(heads, L, Dk)`.
-        mask: `(1 or heads, L, L)`, False or a negative number where nothing is attended to.
+        query: `(P, heads, L, Dk)`.
+        key: `(P, heads, L, Dk)`.
+        mask: `(P, 1 or heads, L, L)`, False or a negative number where nothing is attended to.
         scale: what scores are multiplied by.
         summary: position of the token that asks, None for all of them.
+        held: scores that are held at once.
     """
-    heads, length, _ = key.shape
+    pictures, heads, length, _ = key.shape
     asking = slice(None) if summary is None else slice(summary, summary + 1)
-    query = query[:, asking]
-    mask = None if mask is None else mask[:, asking]
-    rows, turned = max(1, SCORES // (heads * length)), key.float().transpose(1, 2)
-    received = turned.new_zeros(length)
-    for start in range(0, query.shape[1], rows):
+    query = query[:, :, asking]
+    mask = None if mask is None else mask[:, :, asking]
+    rows, turned = max(1, held // (pictures * heads * length)), key.float().transpose(2, 3)
+    received = turned.new_zeros(pictures, length)
+    for start in range(0, query.shape[2], rows):
         part = slice(start, start + rows)
-        scores = (query[:, part].float() * scale) @ turned
+        scores = (query[:, :, part].float() * scale) @ turned
         if mask is not None and mask.dtype == torch.bool:
-            scores.masked_fill_(~mask[:, part], -torch.inf)
+            scores.masked_fill_(~mask[:, :, part], -torch.inf)
         elif mask is not None:
-            scores += mask[:, part]
-        received += scores.softmax(-1).sum((0, 1))
-    return received / (heads * query.shape[1])
+            scores += mask[:, :, part]
+        received += scores.softmax(-1).sum((1, 2))
+    return received / (heads * query.shape[2])

@@ -275,10 +275,12 @@ class VLM(Knowledge, Part):
         like: Tensor = self.hf.get_input_embeddings().weight
         features = torch.zeros(len(rows), self.width, dtype=like.dtype, device=like.device)
         if videos:
-            own = (rows >= 0).to(like.device)
-            features[own] = torch.cat([video.tokens.to(features) for video in videos])
-            extra = self.extra_features()
-            features[~own] = extra.to(features).repeat(len(videos), 1)
+            # Places are counted on the CPU, so that nothing waits for the model's device.
+            own, added = (each.nonzero().flatten() for each in (rows >= 0, rows < 0))
+            tokens = torch.cat([video.tokens.to(features) for video in videos])
+            features.index_copy_(0, own.to(like.device), tokens)
+            extra = self.extra_features().to(features).repeat(len(videos), 1)
+            features.index_copy_(0, added.to(like.device), extra)
         return features
 
     def _layers(self, videos: Sequence[CompressedVideo]) -> Tensor | None:

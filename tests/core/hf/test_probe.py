@@ -9,6 +9,7 @@ from framesift.errors import ModelError
 from framesift.hf import attention
 from framesift.hf.probe import SCORES, watch
 from framesift.testing import assert_near
+from framesift.testing.stand_in import DEVICE, stand_in
 
 transformers = pytest.importorskip("transformers")
 
@@ -315,3 +316,27 @@ def test_nothing_is_switched_where_nothing_is_read():
         assert module.config._attn_implementation != attention.NAME
     with watch(module, 0, signals=frozenset({"keys", "edge_density"})):
         assert module.config._attn_implementation == attention.NAME
+
+
+@pytest.mark.parametrize("joined", [False, True])
+@pytest.mark.parametrize("summary", [0, None])
+def test_on_a_device_pictures_are_read_together(summary, joined):
+    def read(pixels):
+        module = model.encoder.layers[-1].self_attn
+        with watch(module, summary, joined=joined) as seen, torch.no_grad():
+            model(pixels)
+        return seen
+
+    model, pixels = clip().eval(), torch.rand(9, 3, 64, 64)
+    expected, counts = read(pixels), []
+    with stand_in() as operations:
+        model.to(DEVICE)
+        for given in (pixels[:2].to(DEVICE), pixels.to(DEVICE)):
+            operations.by_name.clear()
+            operations.waits.clear()
+            found = read(given)
+            counts.append(operations.count)
+            assert operations.waits.total() == 0, operations.waits
+        assert_near(found.attention.cpu(), expected.attention)
+        assert_near(found.keys.cpu(), expected.keys)
+    assert counts[0] == counts[1], "each picture costs launches of its own"
