@@ -17,7 +17,7 @@ class Effort:
     coverage_videos: int = 20
     pointing_videos: int = 20
     finding_videos: int = 60
-    skipping_videos: int = 60
+    skipping_videos: int = 40
     skipping_pairs: int = 45
     """Of the pairs of two digits, of which one changes into the other."""
     evidence_keeps: tuple[float, ...] = (0.05, 0.1, 0.25, 0.5)
