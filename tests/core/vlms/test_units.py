@@ -2,13 +2,18 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
+from framesift.encoders.units import still_encoder
 from framesift.hf.attention import borrowing
 from framesift.hf.borrowing import KeptKeys, PackedFrames
-from framesift.testing import TINY_VLMS, assert_near
+from framesift.testing import TINY_VLMS, assert_near, random_frames
+from framesift.testing.stand_in import DEVICE, stand_in
 from framesift.testing.tiny_vlms import TinyVLM
+from framesift.types.frames import Frames
+from framesift.types.video import VideoInfo
 from framesift.vlms.load import load_vlm
 
 pytest.importorskip("transformers")
@@ -136,3 +141,41 @@ def test_a_pass_goes_on_with_the_keys_of_the_one_before(encoder, pixels, encoded
     whole = looked_at(encoder, pixels, encoded)
     for name, value in whole.items():
         assert_near(torch.cat([first[name], second[name]]), value)
+
+
+@pytest.mark.parametrize("family", sorted(TINY_VLMS))
+def test_units_are_encoded_where_the_model_is_and_no_layer_waits(family, tmp_path):
+    tiny = TINY_VLMS[family]
+    tiny.build(tmp_path)
+    images = random_frames(1, tiny.size_px).data.repeat(8, axis=0)
+    images[4:, :8, :8] += 60
+    times = np.arange(8.0)
+    frames = Frames(data=images, pts_seconds=times, indices=np.arange(8))
+
+    height, width = tiny.size_px
+    info = VideoInfo(
+        width_px=width,
+        height_px=height,
+        duration_seconds=8.0,
+        start_seconds=0.0,
+        frame_count=8,
+        average_fps=1.0,
+        codec="none",
+    )
+
+    def encoded_on(device):
+        vlm = replace(load_vlm(str(tmp_path), device=device, dtype="float32"), **tiny.options)
+        return still_encoder(vlm.encoder.fitted(info), 8.0, WATCHED)
+
+    tokens, encoded = encoded_on("cpu").encode(frames)
+    assert 0 < encoded[1:].sum() < encoded[1:].numel() / 2
+    with stand_in() as seen:
+        still = encoded_on(str(DEVICE))
+        seen.waits.clear()
+        there, chosen = still.encode(frames)
+        waits = seen.waits.total()
+        assert there.features.device == there.signals.keys.device == DEVICE
+        assert_near(there.features.cpu(), tokens.features)
+    assert torch.equal(chosen, encoded)
+    # One for the changed units, and some for the pass that encodes them.
+    assert waits <= 8
