@@ -13,6 +13,8 @@ from framesift.types.tokens import VideoTokens
 
 BLOCK_BYTES = 2**27
 """Size of the largest matrix of a block, of which a step holds a few."""
+CACHED_BYTES = 2**24
+"""The same on a CPU where frames are only read through: memory that it has at hand."""
 LEAST_FRAMES = 64
 """Frames of a block, however large they are, as long as they fit into eight times that size."""
 ALIKE = 2 / 3
@@ -27,17 +29,41 @@ def frames_at_once(bytes_each: int, least: int = LEAST_FRAMES) -> int:
     return max(1, min(least, most), BLOCK_BYTES // max(1, bytes_each))
 
 
-def blocks(count: int, bytes_each: int, least: int = LEAST_FRAMES) -> Iterator[slice]:
+def blocks(
+    count: int, bytes_each: int, *, device: torch.device, least: int = LEAST_FRAMES
+) -> Iterator[slice]:
     """Yields `count` frames block by block, and reports each block as a step of the plan.
 
     Args:
         count: of frames, or of whatever else is taken in blocks.
         bytes_each: memory that one takes in a block's largest matrix.
+        device: where they are: a GPU pays for each block, a CPU for each new piece of memory.
         least: frames of a block, even where they take more than `BLOCK_BYTES`.
     """
     size = frames_at_once(bytes_each, least)
+    if device.type == "cpu":
+        size = max(1, CACHED_BYTES // max(1, bytes_each))
     for start in stoppable(range(0, count, size)):
         yield slice(start, min(start + size, count))
+
+
+def float_blocks(features: Tensor, *, further: int = 0) -> Iterator[tuple[slice, Tensor]]:
+    """Yields frames block by block, and their features as float32.
+
+    Copies of half precision stand in memory that the next block takes again.
+
+    Args:
+        features: of the video `(T, N, D)`.
+        further: frames after each block that come with it; the last ones begin no block.
+    """
+    held = None
+    memory = 4 * features.shape[1] * features.shape[2]
+    for own in blocks(len(features) - further, memory, device=features.device):
+        part = features[own.start : own.stop + further]
+        if part.dtype != torch.float32:
+            held = part.new_empty(part.shape, dtype=torch.float32) if held is None else held
+            part = held[: len(part)].copy_(part)
+        yield own, part
 
 
 def batches(
@@ -103,10 +129,6 @@ def sum_runs(values: Tensor, lengths: Sequence[int] | np.ndarray) -> Tensor:
 
 def frame_means(tokens: VideoTokens) -> Tensor:
     """Returns the mean of the live tokens of each frame, float32 `(T, D)`; 0 without any."""
-    frames, patches, channels = tokens.features.shape
     live = tokens.live.float()
-    sums = [
-        (live[own, None] @ tokens.features[own].float())[:, 0]
-        for own in blocks(frames, 4 * patches * channels)
-    ]
+    sums = [(live[own, None] @ wide)[:, 0] for own, wide in float_blocks(tokens.features)]
     return torch.cat(sums) / live.sum(1, keepdim=True).clamp_min(1)

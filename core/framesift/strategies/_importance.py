@@ -10,7 +10,7 @@ from torch import Tensor
 
 from framesift.errors import InvalidTokensError
 from framesift.strategies import _ops
-from framesift.strategies._blocks import blocks
+from framesift.strategies._blocks import float_blocks
 from framesift.strategies.base import Signal, Strategy
 from framesift.types.tokens import VideoTokens
 
@@ -55,11 +55,7 @@ class ImportanceStrategy(Strategy):
 
 def _length_shares(tokens: VideoTokens) -> Tensor:
     """Returns each token's share of the lengths of its frame, rounded to 1e-8, `(T, N)`."""
-    frames, patches, channels = tokens.features.shape
     lengths = torch.cat(
-        [
-            torch.linalg.vector_norm(tokens.features[own].float(), dim=2)
-            for own in blocks(frames, 4 * patches * channels)
-        ]
+        [torch.linalg.vector_norm(wide, dim=2) for _, wide in float_blocks(tokens.features)]
     ).masked_fill(~tokens.live, 0)
     return _ops.rounded(lengths / lengths.sum(1, keepdim=True).clamp_min(1e-30), 1e8)

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from framesift.strategies._blocks import BLOCK_BYTES, batches, rows_at, sum_runs
+from framesift.strategies._blocks import BLOCK_BYTES, CACHED_BYTES, batches, rows_at, sum_runs
 from framesift.strategies._rows import PlanRows
 from framesift.strategies._static import StillSegments
 from framesift.strategies.dpc_knn import centers, cluster
 from framesift.types.tokens import VideoTokens
 
-LEAST_ENTRIES = 1024
-"""Tokens that are averaged over time at once on a CPU, if there are as many."""
+PARTS = 16
+"""Most parts in which a CPU averages points over time, if all would fit into a block."""
 Weigh = Callable[[Tensor, Tensor, int], Tensor]
 """Returns the weight of each point, given its row, whether it is a centre, and the rows' number."""
 
@@ -149,11 +149,11 @@ class _Batch:
             return rows_at(flat, self._first).float()
         out = torch.zeros(*self.live.shape, flat.shape[1], device=flat.device)
         first, done = self._first.flatten()[self.flat], 0
-        # As many points at a time as their frames fit into memory, one at least. A CPU takes a
-        # quarter at most, since it gets large memory anew each time, and small memory again.
-        ends, room = self._lengths.cumsum(), BLOCK_BYTES // (4 * flat.shape[1])
+        # As many points at a time as their frames fit into memory, one at least.
+        ends, room = self._lengths.cumsum(), BLOCK_BYTES
         if flat.device.type == "cpu":
-            room = min(room, max(LEAST_ENTRIES, -(-int(ends[-1]) // 4)))
+            room = min(room, max(CACHED_BYTES // 2, 4 * flat.shape[1] * int(ends[-1]) // PARTS))
+        room //= 4 * flat.shape[1]
         while done < len(ends):
             before = ends[done] - self._lengths[done]
             stop = max(done + 1, int(np.searchsorted(ends, before + room, side="right")))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from framesift.strategies import _ops
-from framesift.strategies._blocks import blocks
+from framesift.strategies._blocks import float_blocks
 from framesift.types.tokens import VideoTokens
 
 
@@ -47,14 +47,11 @@ def to_next(tokens: VideoTokens) -> Tensor:
 
     It is on the CPU, and `_ops.NEVER` where one of the two takes no part.
     """
-    frames, patches, channels = tokens.features.shape
-    alike = [torch.zeros(0, patches, device=tokens.features.device)]
-    for own in blocks(frames - 1, 4 * patches * channels):
-        wide = tokens.features[own.start : own.stop + 1].float()
+    alike = [torch.zeros(0, tokens.tokens_per_frame, device=tokens.features.device)]
+    for _, wide in float_blocks(tokens.features, further=1):
         # The lengths as the products are summed: equal tokens are at 1 whatever is rounded.
         lengths = _ops.dots(wide, wide).sqrt()
-        product, empty = lengths[:-1] * lengths[1:], (lengths[:-1] == 0) & (lengths[1:] == 0)
-        cosines = _ops.dots(wide[:-1], wide[1:]) / product.clamp_min(1e-30)
-        alike.append(_ops.rounded(cosines.masked_fill(empty, 1.0)).clamp(-1.0, 1.0))
+        product = _ops.dots(wide[:-1], wide[1:])
+        alike.append(_ops.cosine_of(product, lengths[:-1], lengths[1:]))
     both = tokens.live[1:] & tokens.live[:-1]
     return torch.cat(alike).masked_fill(~both, _ops.NEVER).cpu()

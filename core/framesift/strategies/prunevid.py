@@ -134,7 +134,7 @@ def _mean_pairs(tokens: VideoTokens, lengths: Sequence[int]) -> Tensor:
         return mean
     frames = torch.from_numpy(np.flatnonzero((spans > 1).repeat(spans))).to(tokens.features.device)
     squares, empty = [], []
-    for own in blocks(patches, 4 * len(frames) * channels, least=1):
+    for own in blocks(patches, 4 * len(frames) * channels, device=frames.device, least=1):
         wide = tokens.features[:, own].index_select(0, frames).float()
         length = torch.linalg.vector_norm(wide, dim=-1)
         total = sum_runs(wide.div_(length.clamp_min(1e-30)[..., None]), several)

@@ -92,7 +92,8 @@ class VisionZip(KeyedStrategy):
         frames = torch.arange(len(metric), device=metric.device)[:, None]
         places = frames * metric.shape[1] + targets
         nearest = []
-        for own in blocks(len(metric), 4 * metric.shape[1] * max(metric.shape[2], most)):
+        memory = 4 * metric.shape[1] * max(metric.shape[2], most)
+        for own in blocks(len(metric), memory, device=metric.device):
             chosen = rows_at(metric.flatten(0, 1), places[own])
             alike = _ops.cosine_matrix(metric[own].float(), chosen.float())
             nearest.append(alike.masked_fill(~present[own], _ops.NEVER).argmax(2))
