@@ -9,6 +9,7 @@ import torch
 from framesift.encoders import registry
 from framesift.encoders.base import Encoder
 from framesift.errors import MissingSignalError
+from framesift.testing._still import StillPromises
 from framesift.testing._suite import PartPromises
 from framesift.testing.rounding import STEPS, assert_near
 from framesift.testing.samples import random_frames
@@ -48,7 +49,7 @@ def check_unknown_signal(encoder: Encoder, frames: Frames) -> None:
     assert "\n" not in str(error.value)
 
 
-class EncoderContract(PartPromises):
+class EncoderContract(StillPromises, PartPromises):
     """The promised grid, finite tokens, independent windows: what every encoder promises.
 
         class TestMine(EncoderContract):

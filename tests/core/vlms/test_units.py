@@ -18,7 +18,8 @@ from framesift.vlms.load import load_vlm
 
 pytest.importorskip("transformers")
 
-NAMES = ["internvl", "smolvlm", "idefics3", "qwen2-5-vl", "qwen3-vl"]
+NAMES = ["internvl", "smolvlm", "idefics3", "qwen2-5-vl", "qwen3-vl", "llava", "llava-next-video"]
+NAMES += ["llava-onevision"]
 STEPS = 6
 SHARES = [1, 0.3, 0.5, 1, 0.1, 0.3]
 """How much of each step is encoded."""
