@@ -7,6 +7,7 @@ is seen. They are the pixels that the tower sees, in levels of 256.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -74,19 +75,28 @@ class ChangedUnits:
     """
 
     def __init__(
-        self, units: Units, gate: float, *, frames_per_step: int = 1, whole: bool = False
+        self,
+        units: Units,
+        gate: float,
+        *,
+        levels: Sequence[float] = (1.0, 1.0, 1.0),
+        frames_per_step: int = 1,
+        whole: bool = False,
     ) -> None:
         """Begins a video.
 
         Args:
             units: how its frames are cut.
             gate: change in levels of 256 above which a unit is encoded again.
+            levels: how many of them make 1 in the pixels that are given, for each colour.
             frames_per_step: frames that are encoded as one; a unit changes where any of them does.
             whole: whether a frame is encoded whole as soon as one unit changed.
         """
         self.units: Final = units
         self._limit: Final = round(gate * EXACT)
         self._step: Final = frames_per_step
+        # A matrix that takes the mean of the three colours, in levels.
+        self._mean = torch.tensor([list(levels)]) / len(levels)
         self._most: Final = 0.0 if whole else 0.5
         self._down, self._across = (
             _Axis.of([(start * side, stop * side) for start, stop in ranges])
@@ -94,19 +104,21 @@ class ChangedUnits:
         )
         self._encoded: Tensor | None = None
 
-    def changed(self, levels: Tensor) -> Tensor:
-        """Returns the units to be encoded, bool `(T, N)`, on the device of `levels`.
+    def changed(self, pixels: Tensor) -> Tensor:
+        """Returns the units to be encoded, bool `(T, N)`, on the device of the pixels.
 
         Args:
-            levels: the next frames as the tower sees them, in levels of 256, float32
+            pixels: the next frames as the tower sees them, float32
                 `(T * frames_per_step, 3, H, W)`.
         """
-        steps = self._in_units(levels.unflatten(0, (-1, self._step)))
+        steps = self._in_units(pixels.unflatten(0, (-1, self._step)))
         return torch.cat([self._of_some(part) for part in steps.split(FRAMES_AT_ONCE)])
 
     def _of_some(self, steps: Tensor) -> Tensor:
-        before = steps[:1] if self._encoded is None else self._encoded[None]
-        changed = self._above(steps - torch.cat([before, steps[:-1]]))
+        difference = torch.empty_like(steps)
+        torch.sub(steps[1:], steps[:-1], out=difference[1:])
+        torch.sub(steps[0], steps[0] if self._encoded is None else self._encoded, out=difference[0])
+        changed = self._above(difference)
         if self._encoded is None:
             changed[0] = True
         if bool(self._mostly(changed).all()):  # each then follows one that is encoded whole
@@ -127,8 +139,14 @@ class ChangedUnits:
         return changed
 
     def _above(self, difference: Tensor) -> Tensor:
-        """Returns which units changed, from differences `(T, S, 3, H, W)`, bool `(T, N)`."""
-        cells = self._down.mean @ difference.abs().mean(2) @ self._across.mean.T
+        """Returns which units changed, bool `(T, N)`.
+
+        Args:
+            difference: of pixels, `(T, S, 3, H, W)`, which is written over.
+        """
+        height, width = difference.shape[-2:]
+        change = (self._mean @ difference.abs_().flatten(-2)).view(-1, self._step, height, width)
+        cells = self._down.mean @ change @ self._across.mean.T
         rows, columns = self.units.grid
         split = cells.unflatten(-1, (columns, CELLS)).unflatten(-3, (rows, CELLS))
         largest: Tensor = (split.amax((1, 3, 5)) * EXACT).round()
@@ -141,6 +159,7 @@ class ChangedUnits:
         """Returns pixels unit by unit, those twice that are in two of them."""
         if self._down.pixel.device != steps.device:
             self._down, self._across = self._down.on(steps), self._across.on(steps)
+            self._mean = self._mean.to(steps.device)
         if len(self._down.pixel) != steps.shape[-2]:
             steps = steps.index_select(-2, self._down.pixel)
         if len(self._across.pixel) != steps.shape[-1]:

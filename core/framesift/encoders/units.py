@@ -158,10 +158,12 @@ class StillUnits:
         if self._changed is None:
             height, width = pixels.shape[-2:]
             self._changed = ChangedUnits(
-                encoder.units((height, width)), self._gate, frames_per_step=encoder.frames_per_step
+                encoder.units((height, width)),
+                self._gate,
+                levels=encoder.levels,
+                frames_per_step=encoder.frames_per_step,
             )
-        levels = torch.tensor(encoder.levels, device=pixels.device)[:, None, None]
-        encoded = self._changed.changed(pixels * levels).cpu()
+        encoded = self._changed.changed(pixels).cpu()
         steps = pixels.to(encoder.tower.dtype).unflatten(0, (-1, encoder.frames_per_step))
         parts = []
         with encoder.running():

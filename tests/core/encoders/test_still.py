@@ -1,5 +1,9 @@
 """The rule by which units are encoded again, against one that is written out pixel by pixel."""
 
+from itertools import combinations, pairwise
+
+import cv2
+import numpy as np
 import pytest
 import torch
 from torch.nn.functional import adaptive_avg_pool2d
@@ -126,3 +130,59 @@ def test_patches_that_units_share_are_encoded_with_each():
     found = OVERLAPPING.patches(encoded).view(2, 5, 5)
     assert found[0].nonzero().tolist() == [[row, column] for row in (2, 3) for column in (0, 1)]
     assert found[1].nonzero().tolist() == [[row, column] for row in (3, 4) for column in (2, 3, 4)]
+
+
+def scene(digit=1, *, height=24, at=(40, 200), light=0):
+    """Returns a still picture of 378 pixels with one digit on it, in levels `(3, 378, 378)`."""
+    rows, columns = np.mgrid[:378, :378]
+    picture = np.stack([rows // 4 + 60, columns // 8 + 60, rows // 8 + columns // 16 + 60], -1)
+    picture = (picture + light).clip(0, 255).astype(np.uint8)
+    thickness = max(1, height // 10)
+    cv2.putText(
+        picture, str(digit), at, cv2.FONT_HERSHEY_SIMPLEX, height / 21, (250,) * 3, thickness
+    )
+    return torch.from_numpy(picture).permute(2, 0, 1).float()
+
+
+def tokens_of_onevision():
+    """Returns the units of 27 x 27 patches that become 14 x 14 tokens."""
+    ranges = tuple((2 * i - (i > 6), 2 * i - (i > 6) + 2) for i in range(14))
+    return Units(rows=ranges, columns=ranges, patch_px=(14, 14))
+
+
+@pytest.mark.parametrize(
+    ("share", "place", "least"), [(0.04, (40, 200), 40), (0.06, (331, 97), 44)]
+)
+def test_digits_that_change_are_seen(share, place, least):
+    height = round(share * 378)
+    pictures = [scene(digit, height=height, at=place) for digit in range(10)]
+    seen = [
+        ChangedUnits(tokens_of_onevision(), GATE).changed(torch.stack(pair))[1].any()
+        for pair in combinations(pictures, 2)
+    ]
+    assert sum(map(bool, seen)) >= least
+
+
+def test_the_noise_of_a_codec_does_not_pass_for_a_change():
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randint(-5, 6, (8, 3, 378, 378), generator=generator)
+    found = ChangedUnits(tokens_of_onevision(), GATE).changed(scene()[None] + noise)
+    assert not found[1:].any()
+
+
+def test_a_slow_drift_is_compared_with_what_was_encoded():
+    first, last, cut = scene(1), scene(2), tokens_of_onevision()
+    pictures = torch.stack([first.lerp(last, step / 24) for step in range(25)])
+    for pair in pairwise(pictures):
+        assert not ChangedUnits(cut, GATE).changed(torch.stack(pair))[1].any()
+    assert ChangedUnits(cut, GATE).changed(pictures)[1:].any()
+
+
+def test_moving_things_are_encoded_where_they_are_and_were():
+    pictures = torch.stack([scene(at=(40, 200)), scene(at=(240, 200))])
+    changed = ChangedUnits(tokens_of_onevision(), GATE).changed(pictures)[1].view(14, 14)
+    rows, columns = changed.nonzero().unbind(1)
+    assert set(rows.tolist()) <= {6, 7}
+    assert {*columns.tolist()} <= {1, 2, 8, 9}
+    assert {1, 2} & {*columns.tolist()}
+    assert {8, 9} & {*columns.tolist()}
