@@ -30,8 +30,9 @@ class StillEncoder(Protocol):
     def encode(self, frames: Frames) -> tuple[VideoTokens, Tensor]:
         """Returns the tokens of a window, and which of them were encoded, bool `(T, N)` on the CPU.
 
-        The others are copies of those that were encoded last at their places, signals included.
-        Windows are whole steps, but for the last one of a video.
+        The others are copies of those that were encoded last at their places, with what the tower
+        says of them; `edge_density` is that of each frame. Windows are whole steps, but for the
+        last one of a video.
         """
 
 
