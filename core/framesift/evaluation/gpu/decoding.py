@@ -10,27 +10,32 @@ from typing import Any, Final
 from framesift.answering.chat import Chat
 from framesift.answering.generation import Generation
 from framesift.answering.warming import warm_up
+from framesift.compression.compressor import VideoCompressor
 from framesift.evaluation.gpu.answers import ANSWER, QUESTIONS, BothPaths
+from framesift.evaluation.gpu.clock import DeviceClock
+from framesift.types.video import LocalVideo
 
 SPARE_COLUMNS: Final = 512
 """Room for question and answer beside the video."""
 
 
-def decoding(paths: BothPaths, keep: float) -> dict[str, Any]:
+def decoding(paths: BothPaths, local: LocalVideo, keep: float) -> dict[str, Any]:
     """Returns milliseconds per token of both ways, and of framesift's compiled step.
 
     The compiled step is set beside the same answers without it, in the same run.
 
     Args:
         paths: one video.
+        local: its file.
         keep: share of its tokens.
     """
-    clock = paths.clock
-    usual = _questions(paths, keep, ANSWER)
+    clock, sift = paths.clock, VideoCompressor(vlm=paths.vlm, keep=keep)
+    ask = partial(_questions, clock, sift, local)
+    usual = ask(ANSWER)
     columns = len(paths.reduced(paths.encoded(), keep).tokens) + SPARE_COLUMNS
     reasons: list[str | None] = []
     compiling = clock.once(lambda: reasons.append(warm_up(paths.vlm, columns)))
-    compiled = _questions(paths, keep, replace(ANSWER, compiled=True))
+    compiled = ask(replace(ANSWER, compiled=True))
     more = ANSWER.max_new_tokens
     long = clock.seconds(partial(paths.own_answer, 1 + more), warm=False)
     short = clock.seconds(partial(paths.own_answer, 1), warm=False)
@@ -46,15 +51,16 @@ def decoding(paths: BothPaths, keep: float) -> dict[str, Any]:
     }
 
 
-def _questions(paths: BothPaths, keep: float, generation: Generation) -> dict[str, Any]:
-    """Returns what a first question takes from the frames on, and a second one about the video."""
-    clock = paths.clock
+def _questions(
+    clock: DeviceClock, sift: VideoCompressor, local: LocalVideo, generation: Generation
+) -> dict[str, Any]:
+    """Returns what a first question takes from the file on, and a second one about the video."""
     firsts, seconds, per_token = list[float](), list[float](), list[float]()
     for _ in range(1 + clock.repeats):
         chats: list[Chat] = []
 
         def first(chats: list[Chat] = chats) -> None:
-            chats.append(Chat(paths.vlm, [paths.reduced(paths.encoded(), keep)]).read())
+            chats.append(sift.open(local))
             chats[0].ask(QUESTIONS[0], generation=generation, evidence=None)
 
         def second(chats: list[Chat] = chats) -> None:

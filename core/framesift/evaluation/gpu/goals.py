@@ -85,7 +85,7 @@ def _model(model: dict[str, Any]) -> Iterator[Goal]:
         f"{name}: time per answer token, compiled / usual", 0.35, decoding["compiled_times_usual"]
     )
     yield _most(
-        f"{name}: second question / first, compiled",
+        f"{name}: second question / first from the file, compiled",
         0.15,
         decoding["compiled"]["second_times_first"],
     )

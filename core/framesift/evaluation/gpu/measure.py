@@ -177,7 +177,7 @@ def _measured(
             "first_tokens": rows,
             "from_file": _from_file(vlm, clock, video, rows[-1]["own"]["seconds"]),
             "skipping": skipped,
-            "decoding": decoding(paths(video.frames), QUARTER),
+            "decoding": decoding(paths(video.frames), video.local, QUARTER),
         }
     remove(folder)
     return found

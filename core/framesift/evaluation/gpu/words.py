@@ -77,6 +77,7 @@ def _model(model: dict[str, Any]) -> Iterator[str]:
         yield f"    not compiled: {found['not_compiled']}"
     for name in ("usual", "compiled"):
         yield (
-            f"  second question / first, {name}: {found[name]['second_times_first']:.2f} of "
+            f"  second question / first from the file, {name}: "
+            f"{found[name]['second_times_first']:.2f} of "
             f"{1e3 * found[name]['first_question_seconds']:.0f} ms"
         )
