@@ -53,11 +53,6 @@ class AllPairs:
         rows = 0 if self._matrix is not None else self._at_once
         self._room = torch.empty(rows * self.nodes, device=units.device)
 
-    @property
-    def is_kept(self) -> bool:
-        """Whether the whole matrix is in memory."""
-        return self._matrix is not None
-
     def best(self, rows: Tensor, group: Tensor | None) -> tuple[Tensor, Tensor]:
         """Returns similarity and index of the nearest node outside of each row's own group."""
         return self.nearest if group is None else self._best(rows, group)
@@ -82,6 +77,27 @@ class AllPairs:
                 value[nearer], row = before[:, nearer].max(0)
                 column[nearer] = row + start
         return value, column
+
+    def nearest_of(self, targets: Tensor, places: Tensor) -> Tensor:
+        """Returns what `nearest` does for all nodes, where some targets are nodes themselves.
+
+        Args:
+            targets: vectors `(m, D)`.
+            places: the node that a target is, int64 `(m,)`; negative for those that are none.
+        """
+        if self._matrix is None:
+            return nearest(self._units[:, :-1], targets)
+        other = (places < 0).nonzero().flatten()
+        units, place = unit(targets[other]), places.clamp_min(0)
+        rows = torch.empty_like(self.nearest[1])
+        self._matrix.fill_diagonal_(1.0)
+        for start in stoppable(range(0, self.nodes, self._at_once)):
+            part = slice(start, start + self._at_once)
+            block = self._matrix[part].index_select(1, place)
+            block.index_copy_(1, other, rounded_(self._units[part] @ units.T))
+            rows[part] = block.max(1).indices
+        self._matrix.fill_diagonal_(-torch.inf)
+        return rows
 
     def rows(self, rows: Tensor) -> Tensor:
         """Returns the similarities of some nodes to all, minus infinity to themselves `(R, n)`."""

@@ -49,7 +49,9 @@ class PLLaVA(Strategy):
     def decide(self, tokens: VideoTokens, budget: int, question: str | None) -> TokenPlan:
         """Returns the plan of the largest layout of at most `budget` tokens."""
         height, width = tokens.grid
-        live = tokens.live.cpu().view(tokens.frame_count, height, width)
+        live = torch.ones(tokens.frame_count, height, width, dtype=torch.bool)
+        if tokens.mask is not None:
+            live = tokens.mask.cpu().view_as(live)
         steps = min(tokens.frame_count, self.frames or tokens.frame_count)
         layouts = _layouts(steps, height, width)
         return _pooled(

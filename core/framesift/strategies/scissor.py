@@ -62,16 +62,17 @@ class Scissor(Strategy):
         live = tokens.live.flatten()
         if budget == tokens.live_count:
             return _ops.keep_mask(tokens, live)
-        spatial = _spatial_forest(tokens)
+        spatial, everything = _spatial_forest(tokens), None
         if self.threshold is None:
-            step = _solve(tokens, spatial, budget)
+            everything = _AllTokens.of(tokens)
+            step = _solve(tokens, spatial, budget, everything)
         else:
             step = _two_steps(tokens, spatial, self.threshold)
         if step.count < budget:
             first = _components(spatial, tokens.live_count - budget, live)
-            return _merged(tokens, first, torch.arange(budget, device=live.device))
+            return _merged(tokens, first, torch.arange(budget, device=live.device), everything)
         second = step.temporal.groups(step.count - budget).unique(return_inverse=True)[1]
-        return _merged(tokens, step.first, second)
+        return _merged(tokens, step.first, second, everything)
 
     def least_multiplications(self, frames: int, patches: int, channels: int, budget: int) -> float:
         """Returns those of two looks at the pairs of what the first step leaves."""
@@ -97,7 +98,8 @@ class Scissor(Strategy):
             tokens: visual tokens.
             budget: number of tokens to keep, from 1 to the number of live tokens.
         """
-        return _solve(tokens, _spatial_forest(tokens), budget).threshold
+        everything = _AllTokens.of(tokens)
+        return _solve(tokens, _spatial_forest(tokens), budget, everything).threshold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +165,18 @@ class _AllTokens:
         forest = _linkage.spanning_forest(units, pairs)
         return cls(places=places, units=units, pairs=pairs, forest=forest)
 
+    def nearest(self, means: Tensor, group: Tensor) -> Tensor:
+        """Returns the row of `means` of highest cosine for each live token, `(V,)`.
+
+        Args:
+            means: means of groups of them `(count, D)`.
+            group: group of each, int64 `(V,)`.
+        """
+        alone = torch.bincount(group)[group] == 1
+        places = group.new_full((len(means),), -1)
+        places[group[alone]] = alone.nonzero().flatten()
+        return self.pairs.nearest_of(means, places)
+
     def merged(self, features: Tensor, first: Tensor, sizes: Tensor) -> Forest | None:
         """Returns the forest of the means of components; None where it is easier made anew.
 
@@ -205,14 +219,13 @@ def _two_steps(
     return _TwoSteps(threshold=threshold, first=first, temporal=temporal)
 
 
-def _solve(tokens: VideoTokens, spatial: Forest, budget: int) -> _TwoSteps:
+def _solve(tokens: VideoTokens, spatial: Forest, budget: int, everything: _AllTokens) -> _TwoSteps:
     """Returns the steps at the threshold whose two-step count comes nearest to the budget.
 
     The level at which the second step has `budget` components hardly depends on the threshold of
     the first one, so it is the next guess, and at first that without a first step; a bracket
     catches it where that leads astray.
     """
-    everything = _AllTokens.of(tokens)
     threshold = everything.forest.weight_of(tokens.live_count - budget)
     low, high = -1.0, 1.0
     best = step = _two_steps(tokens, spatial, threshold, everything)
@@ -228,13 +241,16 @@ def _solve(tokens: VideoTokens, spatial: Forest, budget: int) -> _TwoSteps:
     return best
 
 
-def _merged(tokens: VideoTokens, first: Tensor, second: Tensor) -> TokenPlan:
+def _merged(
+    tokens: VideoTokens, first: Tensor, second: Tensor, everything: _AllTokens | None
+) -> TokenPlan:
     """Returns the plan of representatives into which every token is merged once more.
 
     Args:
         tokens: visual tokens.
         first: component of each token in the first step, int64 `(T * N,)`; negative for none.
         second: representative of each first component, int64; every one from 0 on occurs.
+        everything: similarities of the tokens, where they are known.
     """
     # Tokens t0 to t3 with first = 0 0 1 2 and second = 0 0 1: components 0 and 1 become output 0.
     #   representatives  r0 = (t0/2 + t1/2 + t2) / 2          r1 = t3
@@ -247,7 +263,11 @@ def _merged(tokens: VideoTokens, first: Tensor, second: Tensor) -> TokenPlan:
     count = int(second.max()) + 1
     group = torch.full_like(first, -1).index_copy(0, src, outer)
     part = torch.zeros_like(first, dtype=torch.float32).index_copy(0, src, share)
-    added = _similarities.nearest(features, _linkage.averages(features, group, part, count))[src]
+    means = _linkage.averages(features, group, part, count)
+    if everything is None:
+        added = _similarities.nearest(features, means)[src]
+    else:
+        added = everything.nearest(means, outer)
     each = torch.bincount(added, minlength=count).add(1).float().reciprocal()
     cells = torch.cat([outer, added]) * len(first) + src.repeat(2)
     weight = torch.cat([share * each[outer], each[added]])
