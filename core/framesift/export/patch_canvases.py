@@ -77,8 +77,9 @@ def sparse_patches(
 
     Args:
         frames: the frames, such as `VideoCompressor.frames` gives.
-        selected: which units go in, bool `(T, N)`, such as those that were encoded where others
-            stood still; of those that do not fit the ones that changed most. None for scores alone.
+        selected: which units go in, bool `(T, N)`, such as those that a `gate` had encoded where
+            others stood still (`EncodedVideo.encoded.encoded`); where they are too many, those that
+            changed most. None for scores alone.
         grid: rows and columns `(h, w)` of the units, `N = h * w`; a block goes in where a unit that
             it overlaps does.
         region: part (x0, y0, x1, y1) of the picture that the grid covers, relative.

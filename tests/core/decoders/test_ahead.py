@@ -167,13 +167,14 @@ def test_a_circle_of_objects_is_ended_by_the_garbage_collection():
 
 
 def test_the_thread_itself_may_collect_its_reader():
-    holder, ended = [], threading.Event()
+    holder, survived, ended = [], [], threading.Event()
 
     def make():
         try:
             yield 1
             until(lambda: holder)
             holder.pop().close()
+            survived.append(True)
             yield 2
             yield 3
         finally:
@@ -182,6 +183,7 @@ def test_the_thread_itself_may_collect_its_reader():
     items = ahead(make)
     holder.append(items)
     assert ended.wait(10)
+    assert survived, "a thread cannot wait for its own end"
     items.close()
 
 

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -240,6 +241,33 @@ def test_frames_of_a_video_go_in_as_the_compressor_gives_them(tmp_path):
     numbers = sorted(set(made.patch_positions[:, 0].tolist()) - {-1})
     assert set(numbers) <= set(range(0, 50, 5))
     assert numbers[0] == 0
+
+
+def test_what_was_encoded_where_others_stood_still_goes_in(tmp_path):
+    levels = np.full((12, 2, 3), 100)
+    levels[6:, 1, 2] = 200
+    frames = of_levels(levels, fps=1)
+    path = tmp_path / "v.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=1)
+        stream.height, stream.width, stream.pix_fmt = 56, 84, "bgr0"
+        for picture in frames.data:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    sift = VideoCompressor(gate=8.0)
+    video = sift.encode(path)
+
+    made = sparse_patches(
+        sift.frames(path),
+        selected=video.encoded.encoded,
+        grid=video.tokens.grid,
+        max_pixels=4704,
+        canvases_per_group=None,
+    )
+
+    # The handcrafted encoder sees whole frames, and the sixth alone differs from the first.
+    assert slots(made, 1, (2, 3)) == [(6, row, column) for row in range(2) for column in range(3)]
+    assert made.groups.tolist() == [0, 0]
 
 
 @pytest.mark.parametrize(
