@@ -10,6 +10,7 @@ import torch
 pytest.importorskip("transformers")
 
 from framesift import VideoCompressor, load
+from framesift.answering.generation import Generation
 from framesift.encoders import registry as encoders
 from framesift.encoders.handcrafted import Handcrafted
 from framesift.errors import InvalidTokensError, ModelError
@@ -106,6 +107,29 @@ def test_a_prompt_is_the_same_whatever_device_its_tokens_are_on(clip, tmp_path):
         found = vlm.prompt([Turn(role="user", text="What?", videos=(moved,))], positions="compact")
         assert torch.equal(prompt_embeds(vlm, found), prompt_embeds(vlm, expected))
     assert torch.equal(found.features, expected.features)
+
+
+@pytest.mark.parametrize("evidence", [None, "similarity", "attention"])
+@pytest.mark.parametrize("strategy", ["temporal", "question"])
+def test_an_answer_on_a_device_is_that_on_the_cpu(tmp_path, strategy, evidence):
+    TINY_VLMS["llava-onevision"].build(tmp_path)
+    short = Generation(max_new_tokens=4)
+
+    def answer(video, device):
+        vlm = load_vlm(str(tmp_path), device=device, dtype="float32")
+        sift = VideoCompressor(vlm=vlm, strategy=strategy)
+        return sift.ask(video, "What is red?", generation=short, evidence=evidence)
+
+    with open_video("synthetic://mixed?seconds=4&width=64&height=64") as video:
+        expected = answer(video, "cpu")
+        with stand_in():
+            found = answer(video, str(DEVICE))
+    assert found.text == expected.text
+    # Frames are resized in float32 there, which changes some levels of 255 by one.
+    assert len(found.evidence) == len(expected.evidence) == (0 if evidence is None else 1)
+    for here, there in zip(found.evidence, expected.evidence, strict=True):
+        assert here.keyframe_seconds == there.keyframe_seconds
+        assert here.score == pytest.approx(there.score, abs=0.01)
 
 
 @pytest.mark.parametrize(
