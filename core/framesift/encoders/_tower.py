@@ -14,7 +14,7 @@ from pydantic import Field
 from torch import Tensor
 
 from framesift.encoders._loaded_tower import LoadedTower, load, read
-from framesift.encoders.edges import DETAIL_PX, edge_density
+from framesift.encoders.edges import DETAIL_PX, edge_density_on
 from framesift.encoders.still import Units
 from framesift.encoders.units import UnitEncoder
 from framesift.errors import InvalidOptionError
@@ -167,8 +167,7 @@ class VisionTransformer(UnitEncoder):
         """Returns the tokens of frames from what `look` gave for them, with the `edge_density`."""
         features = columns.pop("features")
         if "edge_density" in signals:
-            density = torch.from_numpy(edge_density(frames.data, self.grid))
-            columns["edge_density"] = density.to(features.device)
+            columns["edge_density"] = edge_density_on(features.device, frames.data, self.grid)
         return VideoTokens(
             features=features,
             grid=self.grid,

@@ -7,11 +7,20 @@ from typing import Final
 import cv2
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn.functional import max_pool2d
+
+from framesift.hf.device import uploaded
 
 DETAIL_PX: Final = 896
 """Frame side from which the strokes of small text are seen; finer is not worth decoding."""
 CONTRAST: Final = 30
 """Gray levels by which a stroke differs from what is beside it."""
+GRAY: Final = (9798, 19235, 3735)
+"""What red, green and blue add to gray, of 2**15, as OpenCV has it."""
+FRAMES: Final = 8
+"""Frames that are looked at together on a device."""
 
 
 def edge_density(images: npt.NDArray[np.uint8], grid: tuple[int, int]) -> npt.NDArray[np.float32]:
@@ -26,6 +35,47 @@ def edge_density(images: npt.NDArray[np.uint8], grid: tuple[int, int]) -> npt.ND
         grid: patch grid `(h, w)`.
     """
     return np.stack([_density(image, grid) for image in images])
+
+
+def edge_density_on(
+    device: torch.device, images: npt.NDArray[np.uint8], grid: tuple[int, int]
+) -> Tensor:
+    """Returns what `edge_density` does, equal to the bit, computed on a device and left there."""
+    if device.type == "cpu":
+        return torch.from_numpy(edge_density(images, grid))
+    parts = range(0, len(images), FRAMES)
+    return torch.cat([_by_torch(uploaded(images[i : i + FRAMES], device), grid) for i in parts])
+
+
+def _by_torch(frames: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Returns the edge density `(T, N)` of frames uint8 `(T, 3, H, W)`, float32.
+
+    All numbers are whole and below 2**24, so float32 holds them, which every device can pool.
+    """
+    parts = torch.tensor(GRAY, dtype=torch.float32).to(frames.device)[:, None, None]
+    gray = ((frames.float() * parts).sum(1) + (1 << 14)).mul_(2.0**-15).floor_()
+    dark = -_largest(-_largest(gray)) - gray
+    light = gray - _largest(-_largest(-gray))
+    strokes = (torch.maximum(dark, light) > CONTRAST).float()
+    (down, heights), (across, widths) = (
+        _bands(size, count) for size, count in zip(gray.shape[1:], grid, strict=True)
+    )
+    counts = down.to(frames.device) @ strokes @ across.T.to(frames.device)
+    areas = torch.outer(heights, widths).clamp(min=1).to(frames.device)
+    return (counts / areas).flatten(1)
+
+
+def _largest(gray: Tensor) -> Tensor:
+    """Returns the largest value of each pixel and those around it, `(T, H, W)`."""
+    return max_pool2d(gray, 3, stride=1, padding=1)
+
+
+def _bands(size: int, count: int) -> tuple[Tensor, Tensor]:
+    """Returns which pixels of a side are in each of its parts, `(count, size)`, and how many."""
+    ends = torch.from_numpy(np.linspace(0, size, count + 1).round().astype(np.int64))
+    pixels = torch.arange(size)
+    within = (pixels >= ends[:-1, None]) & (pixels < ends[1:, None])
+    return within.float(), ends.diff().float()
 
 
 def _density(image: npt.NDArray[np.uint8], grid: tuple[int, int]) -> npt.NDArray[np.float32]:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from framesift.encoders.base import Encoder
-from framesift.encoders.edges import edge_density
+from framesift.encoders.edges import edge_density_on
 from framesift.errors import InvalidOptionError
 from framesift.hf.checkpoint_reading import in_one_line
 from framesift.hf.device import (
@@ -149,9 +149,9 @@ class Tower(Encoder):
         """Returns the tokens of frames from what `look` gave for them, with the `edge_density`."""
         step, features = self.frames_per_step, columns.pop("features")
         if "edge_density" in signals:
-            density = edge_density(self.covered(self._whole(frames)), self.grid)
-            density = density.reshape(len(features), step, -1).mean(1)
-            columns["edge_density"] = torch.from_numpy(density).to(features.device)
+            images = self.covered(self._whole(frames))
+            density = edge_density_on(features.device, images, self.grid)
+            columns["edge_density"] = density.reshape(len(features), step, -1).mean(1)
         return VideoTokens(
             features=features,
             grid=self.grid,
