@@ -9,15 +9,9 @@ from framesift.strategies import registry
 from framesift.strategies.base import Strategy
 from framesift.testing import StrategyContract, StrategyScaleContract
 
-NOT_YET = {
-    "test_a_long_video_takes_few_more_operations": "scissor",
-}
-
 
 @pytest.fixture(params=registry.names())
 def registered(request):
-    if request.param in NOT_YET.get(request.function.__name__, "").split():
-        request.applymarker(pytest.mark.xfail(reason="loops over frames, or float64", strict=False))
     return registry.create(request.param)
 
 

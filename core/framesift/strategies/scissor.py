@@ -75,15 +75,15 @@ class Scissor(Strategy):
         return _merged(tokens, step.first, second, everything)
 
     def least_multiplications(self, frames: int, patches: int, channels: int, budget: int) -> float:
-        """Returns those of two looks at the pairs of what the first step leaves."""
-        # The first step leaves about sqrt(budget T N) tokens; one look takes a triangle of pairs,
-        # where they are kept, else several rounds of all of them.
-        if budget >= frames * patches:
+        """Returns those of the pairs of tokens, or of what must be left, and of the last merge."""
+        tokens = frames * patches
+        if budget >= tokens:
             return 0.0
-        left = budget * frames * patches
-        rounds = 0.5 if left <= _similarities.STORED else 4.0
+        pairs = (tokens if self.threshold is None else budget) ** 2 / 2
+        if self.threshold is not None or tokens**2 > _similarities.STORED:
+            pairs += tokens * budget
         # Reading a similarity several times costs as much as 64 multiplications.
-        return (channels + 64) * (2 * rounds * left + frames * patches**2)
+        return (channels + 64) * (pairs + tokens * patches)
 
     @torch.no_grad()
     def two_step_count(self, tokens: VideoTokens, threshold: float) -> int:
