@@ -7,10 +7,12 @@ is seen. They are the pixels that the tower sees, in levels of 256.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,6 +22,9 @@ EXACT: Final = 256
 """Changes are compared in such fractions of a level, so that no sum's order decides."""
 FRAMES_AT_ONCE: Final = 16
 """Time steps that are first compared with the one before them, in a few operations."""
+
+MOST_PAIRED: Final = 2**26
+"""Most values of the differences of all pairs of time steps that are compared at once: 256 MB."""
 
 Ranges = tuple[tuple[int, int], ...]
 
@@ -105,14 +110,17 @@ class ChangedUnits:
         self._encoded: Tensor | None = None
 
     def changed(self, pixels: Tensor) -> Tensor:
-        """Returns the units to be encoded, bool `(T, N)`, on the device of the pixels.
+        """Returns the units to be encoded, bool `(T, N)` on the CPU.
 
         Args:
             pixels: the next frames as the tower sees them, float32
                 `(T * frames_per_step, 3, H, W)`.
         """
         steps = self._in_units(pixels.unflatten(0, (-1, self._step)))
-        return torch.cat([self._of_some(part) for part in steps.split(FRAMES_AT_ONCE)])
+        if steps.device.type == "cpu":
+            return torch.cat([self._of_some(part) for part in steps.split(FRAMES_AT_ONCE)])
+        at_once = max(1, math.isqrt(MOST_PAIRED // steps[0].numel()))
+        return torch.cat([self._by_pairs(part) for part in steps.split(at_once)])
 
     def _of_some(self, steps: Tensor) -> Tensor:
         difference = torch.empty_like(steps)
@@ -125,6 +133,27 @@ class ChangedUnits:
             self._encoded = steps[-1].clone()
             return torch.ones_like(changed)
         return torch.stack([self._of_one(step) for step in steps])
+
+    def _by_pairs(self, steps: Tensor) -> Tensor:
+        """Does what `_of_some` does in a few operations, for devices where each takes its time.
+
+        All pairs of steps are compared at once, so that the rest is looking up on the CPU.
+        """
+        is_first = self._encoded is None
+        states = torch.cat([steps[:1] if self._encoded is None else self._encoded[None], steps])
+        pairs = self._above((steps[:, None] - states).flatten(0, 1))
+        above = pairs.view(len(steps), len(states), -1).cpu().numpy()
+        found = np.ones(above[:, 0].shape, np.bool_)
+        latest = np.zeros(above.shape[2], np.int64)
+        for number, table in enumerate(above):
+            changed = table[latest, np.arange(len(latest))]
+            if not (is_first and number == 0) and changed.mean() <= self._most:
+                found[number] = changed
+            latest[found[number]] = number + 1
+        grid = torch.from_numpy(latest).to(steps.device).unflatten(0, self.units.grid)
+        state = grid[self._down.unit][:, self._across.unit].expand(1, *steps.shape[1:])
+        self._encoded = states.gather(0, state)[0]
+        return torch.from_numpy(found)
 
     def _of_one(self, step: Tensor) -> Tensor:
         if self._encoded is None:

@@ -164,7 +164,7 @@ class StillUnits:
                 levels=encoder.levels,
                 frames_per_step=encoder.frames_per_step,
             )
-        encoded = self._changed.changed(pixels).cpu()
+        encoded = self._changed.changed(pixels)
         steps = pixels.to(encoder.tower.dtype).unflatten(0, (-1, encoder.frames_per_step))
         parts = []
         with encoder.running():

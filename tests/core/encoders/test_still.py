@@ -9,6 +9,7 @@ import torch
 from torch.nn.functional import adaptive_avg_pool2d
 
 from framesift.encoders.still import ChangedUnits, Units
+from framesift.testing.stand_in import DEVICE, stand_in
 
 GATE = 8
 
@@ -69,7 +70,30 @@ def test_the_rule_is_that_of_units_one_by_one(cut, side, strength):
     assert torch.equal(found, by_hand(levels, cut, GATE))
 
 
-@pytest.mark.parametrize("cuts", [[1], [16], [5, 6, 23], list(range(1, 40))])
+CUTS = [[1], [16], [5, 6, 23], list(range(1, 40))]
+
+
+@pytest.mark.parametrize(("cut", "side"), [(units(16, 2), 32), (OVERLAPPING, 40)])
+@pytest.mark.parametrize("strength", [10, 30, 200])
+@pytest.mark.parametrize("cuts", CUTS)
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_device_gives_the_same_in_a_few_operations(monkeypatch, cut, side, strength, cuts, whole):
+    """Also where its memory has room for a few steps at once."""
+    levels = noisy(40, side, seed=strength, strength=strength)
+    expected = ChangedUnits(cut, GATE, whole=whole).changed(levels)
+    with stand_in() as seen:
+        rule = ChangedUnits(cut, GATE, whole=whole)
+        found = [rule.changed(part.to(DEVICE)) for part in levels.tensor_split(cuts)]
+    assert torch.equal(torch.cat(found), expected)
+    assert seen.count <= 40 * len(found)
+    monkeypatch.setattr("framesift.encoders.still.MOST_PAIRED", 50 * levels[0].numel())
+    with stand_in():
+        rule = ChangedUnits(cut, GATE, whole=whole)
+        found = [rule.changed(part.to(DEVICE)) for part in levels.tensor_split(cuts)]
+    assert torch.equal(torch.cat(found), expected)
+
+
+@pytest.mark.parametrize("cuts", CUTS)
 def test_windows_change_nothing(cuts):
     levels, cut = noisy(40, 32, seed=1, strength=30), units()
     rule = ChangedUnits(cut, GATE)
