@@ -16,7 +16,7 @@ from torch import Tensor
 from framesift.encoders._loaded_tower import LoadedTower, load, read
 from framesift.encoders.edges import DETAIL_PX, edge_density_on
 from framesift.encoders.still import Units
-from framesift.encoders.units import UnitEncoder
+from framesift.encoders.units import UnitEncoder, picked
 from framesift.errors import InvalidOptionError
 from framesift.hf.borrowing import PackedFrames
 from framesift.hf.device import (
@@ -151,15 +151,16 @@ class VisionTransformer(UnitEncoder):
         self, pixels: Tensor, encoded: Tensor, packing: PackedFrames, signals: frozenset[str]
     ) -> dict[str, Tensor]:
         """Returns what `look` does, of the encoded patches alone."""
-        tower, which = self._loaded, encoded.to(pixels.device)
+        tower = self._loaded
         with tower.watched(signals, joined=self.heads == "joined") as seen:
             hidden = packed_states(tower.model, pixels, packing, [tower.feature_layer, -1])
         features = hidden[tower.feature_layer]
         if tower.normed:
             features = tower.model.layernorm(features)
         rows = packing.row[:, tower.skipped :][encoded].to(features.device)
-        found = {name: getattr(one, name)[:, tower.skipped :][which] for name, one in seen.items()}
-        return {"features": features.index_select(0, rows), **found}
+        found = {name: getattr(one, name)[:, tower.skipped :] for name, one in seen.items()}
+        signals_found = {name: picked(value, encoded) for name, value in found.items()}
+        return {"features": features.index_select(0, rows), **signals_found}
 
     def tokens(
         self, frames: Frames, columns: dict[str, Tensor], signals: frozenset[str]

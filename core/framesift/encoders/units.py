@@ -126,6 +126,17 @@ class UnitEncoder(Encoder):
         """
 
 
+def picked(values: Tensor, which: Tensor) -> Tensor:
+    """Returns rows of values, as `values[which]` does, without waiting for their device.
+
+    Args:
+        values: of any shape that begins as `which` does.
+        which: bool, on the CPU.
+    """
+    rows = which.flatten().nonzero()[:, 0].to(values.device)
+    return values.flatten(0, which.ndim - 1).index_select(0, rows)
+
+
 def still_encoder(encoder: Encoder, gate: float, signals: frozenset[str] | None) -> StillEncoder:
     """Returns what encodes a video's units, or its frames, where they changed.
 
@@ -187,7 +198,7 @@ class StillUnits:
             some = encoded[active]
             places = encoder.places(some, units)
             keys.packing = PackedFrames(places, steps.device, first=keys.empty)
-            pixels = steps[active.to(steps.device)].flatten(0, 1)
+            pixels = picked(steps, active).flatten(0, 1)
             with borrowing(encoder.tower.config, keys):
                 new = encoder.look_at(pixels, some, keys.packing, self._signals)
         return self._copied(encoded, new)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from framesift.encoders.edges import DETAIL_PX
 from framesift.encoders.still import Units
-from framesift.encoders.units import UnitEncoder
+from framesift.encoders.units import UnitEncoder, picked
 from framesift.errors import ModelError
 from framesift.hf.borrowing import PackedFrames
 from framesift.hf.device import CPU
@@ -149,11 +149,10 @@ class LlavaTower(Tower, UnitEncoder):
             hidden = packed_states(self.tower, pixels, packing, chosen)
         before = torch.cat([hidden[layer] for layer in chosen], dim=-1)
         at = self.taps.at(packing.row[:, skip:], encoded, before.device)
-        which = encoded.to(before.device)
         return {"features": self.projected(before, at)} | among(
             signals,
-            attention=lambda: self.pooled(seen.attention[:, skip:, None])[which][:, 0],
-            keys=lambda: self.pooled(seen.keys[:, skip:])[which],
+            attention=lambda: picked(self.pooled(seen.attention[:, skip:, None]), encoded)[:, 0],
+            keys=lambda: picked(self.pooled(seen.keys[:, skip:]), encoded),
             pre_projector=lambda: at.mixed(before),
         )
 

@@ -1,11 +1,13 @@
 """Vision towers whose weights are on a device: what stays there, and what does not fit."""
 
+import numpy as np
 import pytest
 import torch
 
 transformers = pytest.importorskip("transformers")
 
 from framesift.encoders import registry  # noqa: E402
+from framesift.encoders.units import still_encoder  # noqa: E402
 from framesift.errors import ModelError  # noqa: E402
 from framesift.testing import assert_near, random_frames, tiny_tower  # noqa: E402
 from framesift.testing.stand_in import DEVICE, stand_in  # noqa: E402
@@ -42,6 +44,30 @@ def test_tokens_and_signals_stay_on_the_device_of_the_tower(family, folder):
         for name, value in found.signals.present().items():
             assert value.device == DEVICE, name
             assert_near(value.cpu(), getattr(expected.signals, name))
+
+
+def test_patches_that_changed_are_found_and_encoded_on_the_device(family, folder):
+    expected_of = registry.create(family, model=folder, device="cpu")
+    height, width = expected_of.input_px
+    images = random_frames(1, (height, width)).data.repeat(6, axis=0) // 4
+    for number in range(1, 6):
+        images[number, : height // 2, : width // 2] += np.uint8(30 * number)
+    frames = random_frames(6, (height, width))
+    frames.data[:] = images
+    expected, which = still_encoder(expected_of, 8, None).encode(frames)
+    with stand_in() as seen:
+        encoder = registry.create(family, model=folder, device=str(DEVICE), dtype="float32")
+        still = still_encoder(encoder, 8, None)
+        still.encode(frames[:1])
+        begun = seen.waits.total()
+        found, encoded = still.encode(frames[1:])
+        assert torch.equal(encoded, which[1:])
+        assert 0 < encoded.float().mean() < 0.5
+        assert seen.waits.total() <= begun + 1, f"more than the rule waits: {seen.waits}"
+        assert found.features.device == DEVICE
+        assert_near(found.features.cpu(), expected.features[1:], steps=2000)
+        for name, value in found.signals.present().items():
+            assert value.device == DEVICE, name
 
 
 def test_frames_are_resized_on_the_device_nearly_as_on_the_cpu(family, folder):
