@@ -14,7 +14,10 @@ compared with the frames that follow.
 
 from __future__ import annotations
 
+import functools
+import logging
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,6 +25,8 @@ from torch.nn.functional import pad
 
 from framesift.run import stoppable
 from framesift.strategies import _ops
+
+logger = logging.getLogger(__name__)
 
 LEAST_FRAMES, MOST_FRAMES = 64, 128
 """Frames of a block: more in a longer video, so that its blocks are few."""
@@ -193,6 +198,35 @@ def _parts(similarity: Tensor) -> Tensor:
 
 
 def _highest_parts(thresholds: Tensor) -> Tensor:
-    """Returns the most millionths that are within each threshold."""
+    """Returns the most millionths that are within each threshold; any at 1."""
     parts = (thresholds * 1e6).round()
-    return parts - (_ops.divided(parts, 1e6) > thresholds).float()
+    parts = parts - (_ops.divided(parts, 1e6) > thresholds).float()
+    return parts.masked_fill(thresholds >= 1, 2e6)
+
+
+def last_kept(
+    features: Tensor, live: Tensor, length: Tensor, known: tuple[Tensor, Tensor]
+) -> LastKept:
+    """Returns `LastKept` in the way that is fastest on the device of the features."""
+    kernel = _kernel(features.device) if features.device.type == "cuda" else None
+    if kernel is None or features.shape[2] > kernel.MOST_CHANNELS:
+        return LastKept(features, live, length, known)
+    by_kernel: LastKept = kernel.LastKeptByKernel(features, live, length)
+    return by_kernel
+
+
+@functools.cache
+def _kernel(device: torch.device) -> Any:
+    """Returns the module with the kernel; None where Triton is missing or cannot compile it."""
+    try:
+        from framesift.strategies import _temporal_kernel
+    except ImportError:
+        return None
+    one = torch.ones(2, 1, device=device)
+    search = _temporal_kernel.LastKeptByKernel(one[..., None], one > 0, one)
+    try:
+        search.counts(one[0])
+    except Exception as error:  # Whatever compilers and drivers raise; there is another way.
+        logger.warning("plans take longer, as Triton cannot compile here: %s", error)
+        return None
+    return _temporal_kernel

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from framesift.run import stoppable
 from framesift.strategies import _ops
-from framesift.strategies._last_kept import LastKept
+from framesift.strategies._last_kept import LastKept, last_kept
 from framesift.strategies.base import ScoreStrategy
 from framesift.types.options import Similarity
 from framesift.types.tokens import VideoTokens
@@ -51,7 +51,7 @@ class Temporal(ScoreStrategy):
         length = _ops.lengths(features)
         previous = _ops.to_previous(features, length)
         before = torch.arange(-1, len(live) - 1, device=live.device)[:, None].expand_as(previous)
-        search = LastKept(features, live, length, (previous, before))
+        search = last_kept(features, live, length, (previous, before))
         if self.threshold is None:
             fits = firsts.sum() < budget
             threshold = _solve(search, _likely(previous, live, budget), fits, budget)
@@ -74,20 +74,20 @@ def _solve(search: LastKept, thresholds: Tensor, fits: Tensor, budget: int) -> T
     the search end before its last round.
     """
     device, done = thresholds.device, ~fits
-    low, high = torch.full((), -1.0, device=device), torch.full((), 1.0, device=device)
+    ends = torch.arange(-1.0, 2.0, 2.0, device=device)
+    both, none = torch.arange(2, device=device), torch.zeros(1, dtype=torch.int64, device=device)
     parts = _ops.divided(torch.arange(1.0, AT_ONCE + 1, device=device), AT_ONCE + 1)
     for _ in range(ROUNDS):
         if device.type == "cpu" and bool(done):
             break
         counts = search.counts(thresholds)
-        fitting = ((counts > budget).cumsum(0) == 0).sum()[None]
-        bounds = torch.cat([low[None], thresholds, high[None]])
-        low = torch.where(done, low, bounds.gather(0, fitting)[0])
-        high = torch.where(done, high, bounds.gather(0, fitting + 1)[0])
-        most = counts.gather(0, (fitting - 1).clamp_min(0))[0]
-        done = done | ((fitting[0] > 0) & (most >= CLOSE_ENOUGH * budget))
-        thresholds = low + (high - low) * parts
-    return low
+        fitting = ((counts > budget).cumsum(0) == 0).sum()
+        bounds = torch.cat([ends[:1], thresholds, ends[1:]])
+        ends = torch.where(done, ends, bounds.gather(0, fitting + both))
+        most = torch.cat([none, counts]).gather(0, fitting[None])[0]
+        done = done | (most >= CLOSE_ENOUGH * budget)
+        thresholds = ends[0] + (ends[1] - ends[0]) * parts
+    return ends[0]
 
 
 def _likely(to_previous: Tensor, live: Tensor, budget: int) -> Tensor:
