@@ -85,8 +85,7 @@ def _scan(  # type: ignore[no-untyped-def]
     store: tl.constexpr,
 ) -> None:
     """Writes what one threshold keeps of one place; programs of a place stand side by side."""
-    place = tl.program_id(0) // searches
-    which = tl.program_id(0) % searches
+    place, which = tl.program_id(0) // searches, tl.program_id(0) % searches
     limit = tl.load(limits + which)
     channel = tl.arange(0, width)
     row = features + place.to(tl.int64) * place_stride + channel

@@ -1,4 +1,7 @@
-"""What is kept in blocks of frames is what a loop over frames keeps."""
+"""What is kept in blocks of frames, or by one kernel, is what a loop over frames keeps."""
+
+import os
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -6,6 +9,10 @@ import torch
 from framesift.strategies import _last_kept, _ops
 from framesift.strategies._last_kept import LastKept
 
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+if DEVICE == "cpu" and find_spec("triton") is not None:
+    # Triton asks for it when it is imported and when it runs a kernel, here as Python.
+    os.environ["TRITON_INTERPRET"] = "1"
 THRESHOLDS = torch.tensor([-1.0, -0.5, 0.0, 0.5, 0.9, 0.97, 0.999, 1.0])
 
 
@@ -28,9 +35,9 @@ def kept_one_by_one(features, live, threshold):
     return torch.stack(rows)
 
 
-def last_kept(features, live):
+def in_blocks(features, live):
     length = _ops.lengths(features)
-    before = torch.arange(-1, len(live) - 1)[:, None].expand_as(live)
+    before = torch.arange(-1, len(live) - 1, device=live.device)[:, None].expand_as(live)
     return LastKept(features, live, length, (_ops.to_previous(features, length), before))
 
 
@@ -41,7 +48,7 @@ def test_blocks_keep_what_a_loop_over_frames_keeps(frames, share, dtype):
     features = drifting(frames, 6, 16, dtype)
     live = torch.rand(frames, 6, generator=torch.Generator().manual_seed(1)) < share
     live[:, 2] = False
-    search = last_kept(features, live)
+    search = in_blocks(features, live)
     wanted = [kept_one_by_one(features, live, threshold) for threshold in THRESHOLDS]
     assert search.counts(THRESHOLDS).tolist() == [int(kept.sum()) for kept in wanted]
     for threshold, kept in zip(THRESHOLDS, wanted, strict=True):
@@ -51,8 +58,34 @@ def test_blocks_keep_what_a_loop_over_frames_keeps(frames, share, dtype):
 def test_what_is_too_much_to_store_is_made_anew(monkeypatch):
     features = drifting(300, 5, 8)
     live = torch.ones(300, 5, dtype=torch.bool)
-    whole = last_kept(features, live)
+    whole = in_blocks(features, live)
     monkeypatch.setattr(_last_kept, "STORED", 2 * 64 * 64 * 5)
-    parts = last_kept(features, live)
+    parts = in_blocks(features, live)
     assert parts.counts(THRESHOLDS).tolist() == whole.counts(THRESHOLDS).tolist()
     assert torch.equal(parts.kept(THRESHOLDS[4]), whole.kept(THRESHOLDS[4]))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize(("frames", "channels"), [(1, 3), (2, 1), (9, 5), (20, 33)])
+@pytest.mark.parametrize("share", [1.0, 0.6])
+def test_the_kernel_keeps_what_blocks_of_frames_keep(frames, channels, share, dtype):
+    pytest.importorskip("triton")
+    from framesift.strategies._temporal_kernel import LastKeptByKernel
+
+    generator = torch.Generator().manual_seed(1)
+    features = drifting(frames, 3, channels, dtype).to(DEVICE)
+    live = (torch.rand(frames, 3, generator=generator) < share).to(DEVICE)
+    thresholds, twin = THRESHOLDS.to(DEVICE), in_blocks(features, live)
+    search = LastKeptByKernel(features, live, _ops.lengths(features))
+    assert torch.equal(search.counts(thresholds), twin.counts(thresholds))
+    for threshold in thresholds:
+        assert torch.equal(search.kept(threshold), twin.kept(threshold))
+
+
+@pytest.mark.skipif(DEVICE == "cpu", reason="needs a GPU")
+def test_the_kernel_is_taken_on_a_gpu():
+    pytest.importorskip("triton")
+    features = torch.ones(3, 2, 4, device=DEVICE)
+    live, length = features[..., 0] > 0, _ops.lengths(features)
+    search = _last_kept.last_kept(features, live, length, (length, live.long()))
+    assert type(search) is not LastKept
