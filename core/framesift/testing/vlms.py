@@ -211,6 +211,24 @@ class VLMContract(PromptPromises, UnitPromises, _TinyModels, PartPromises):
             assert x0 + x1 == pytest.approx(1)
             assert y0 + y1 == pytest.approx(1)
 
+    @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+    def test_on_a_gpu_the_whole_video_is_nearly_that_of_the_cpu(self, case: VLMCase) -> None:
+        """On a GPU tokens stay there, near to those of the CPU, and so is what follows."""
+        vlm = case.load(device="cuda", dtype="float32")
+        tokens = vlm.encoder.fitted(case.info).encode(case.frames)
+        given = {"features": tokens.features, **tokens.signals.present()}
+        expected = {"features": case.tokens.features, **case.tokens.signals.present()}
+        for name, value in given.items():
+            assert value.device.type == "cuda", name
+            near = torch.cosine_similarity(value.cpu().flatten(), expected[name].flatten(), dim=0)
+            assert near > 0.999, f"{name} on the GPU is not that on the CPU"
+        video = compressed(tokens, case.plan(torch.arange(tokens.count)))
+        prompt = vlm.prompt([Turn(role="user", text=QUESTION, videos=(video,))])
+        with torch.no_grad():
+            logits = vlm.hf(**prompt.inputs()).logits[0, -1].cpu()
+        own = case.logits(case.prompt(case.whole).inputs())[0, -1]
+        assert torch.cosine_similarity(logits, own, dim=0) > 0.999
+
     def test_it_runs_in_bfloat16(self, case: VLMCase) -> None:
         """In bfloat16, tokens are near those of float32, and it generates."""
         vlm = case.load(device="cpu", dtype="bfloat16")
