@@ -128,7 +128,7 @@ class LastKept:
             return begins.expand_as(last)
         frames, last = self._frames(block), last[:, 0]
         products = []
-        for places, wide in self._wide_parts(frames):
+        for places, wide in _ops.wide_parts(self._features[frames], width=1):
             before = self._features[last[places], self._place[places]].float()
             products.append(before @ wide.permute(1, 2, 0))
         alike = torch.cat(products)
