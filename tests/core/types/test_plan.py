@@ -139,3 +139,29 @@ def test_apply_refuses_another_number_of_tokens():
     plan = TokenPlan.keep(torch.tensor([0]), num_in=4, tokens_per_frame=2)
     with pytest.raises(ValueError, match="6 tokens"):
         plan.apply(torch.zeros(3, 2, 1))
+
+
+def test_outputs_of_one_mean_time_are_in_the_order_of_their_first_inputs():
+    # A third of a weight is rounded, up in float32 and down once rows sum to one.
+    plan = TokenPlan.from_entries(
+        dst=torch.tensor([0, 0, 1, 1]),
+        src=torch.tensor([0, 4, 1, 9]),
+        weight=torch.tensor([1.0, 1.0, 0.75, 0.25]),
+        num_in=10,
+        num_out=2,
+        tokens_per_frame=2,
+    )
+    assert plan.src.tolist() == [0, 4, 1, 9]
+    assert torch.equal(plan.normalized().src, plan.src)
+
+
+def test_times_that_go_back_are_refused():
+    with pytest.raises(ValueError, match="time order"):
+        TokenPlan(
+            dst=torch.tensor([0, 1]),
+            src=torch.tensor([4, 0]),
+            weight=torch.ones(2),
+            num_in=6,
+            num_out=2,
+            tokens_per_frame=2,
+        )
