@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 import torch
 
 from framesift.errors import BudgetError, FramesiftError, ModelError
-from framesift.hf.device import driver_failure, is_lack_of_memory, is_of_driver
+from framesift.types.device import driver_failure, is_lack_of_memory, is_of_driver
 from framesift.vlms.base import VLM
 from framesift.vlms.prompt import MOVED, Prompt, Turn
 

@@ -13,8 +13,8 @@ from torch import Tensor
 from framesift.compression.opening import FrameReader
 from framesift.encoders.base import Encoder
 from framesift.encoders.units import still_encoder
-from framesift.hf.device import ROOM, device_errors, free_bytes
 from framesift.run import progress_bar
+from framesift.types.device import ROOM, device_errors, free_bytes
 from framesift.types.frames import Frames
 from framesift.types.options import Still
 from framesift.types.tokens import TokenBuffer, VideoTokens

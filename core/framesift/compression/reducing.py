@@ -13,11 +13,11 @@ from framesift.compression.encoding import EncodedVideo
 from framesift.decoders.sampling import covered
 from framesift.encoders.base import Encoder
 from framesift.errors import InvalidOptionError, MissingSignalError
-from framesift.hf.device import device_errors
 from framesift.run import Run
 from framesift.strategies.base import Strategy
 from framesift.types.budget import Budget
 from framesift.types.compressed import CompressedVideo, CompressionReport
+from framesift.types.device import device_errors
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens
 from framesift.types.video import VideoInfo

@@ -17,11 +17,11 @@ from framesift.encoders._resize import resized, resized_by_torch
 from framesift.errors import ModelError
 from framesift.hf.checkpoint_files import called
 from framesift.hf.checkpoint_reading import in_one_line
-from framesift.hf.device import uploaded
 from framesift.hf.model_use import loaded_once
 from framesift.hf.probe import WatchedLayer, watch
 from framesift.hf.tower_checkpoint import load_tower, pair, read_config, read_normalization
 from framesift.registry import require
+from framesift.types.device import uploaded
 
 if TYPE_CHECKING:
     from framesift.encoders._tower import VisionTransformer

@@ -19,15 +19,15 @@ from framesift.encoders.still import Units
 from framesift.encoders.units import UnitEncoder, picked
 from framesift.errors import InvalidOptionError
 from framesift.hf.borrowing import PackedFrames
-from framesift.hf.device import (
-    batch_that_fits,
-    bytes_in_tower,
-    device_errors,
-    in_batches,
-)
 from framesift.hf.model_use import alone_with, state_of
 from framesift.hf.packed_tower import packed_states
 from framesift.hf.tower_checkpoint import pair, placed
+from framesift.hf.tower_memory import bytes_in_tower
+from framesift.types.device import (
+    batch_that_fits,
+    device_errors,
+    in_batches,
+)
 from framesift.types.frames import Frames
 from framesift.types.options import Count
 from framesift.types.tokens import Signals, VideoTokens

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import max_pool2d
 
-from framesift.hf.device import uploaded
+from framesift.types.device import uploaded
 
 DETAIL_PX: Final = 896
 """Frame side from which the strokes of small text are seen; finer is not worth decoding."""

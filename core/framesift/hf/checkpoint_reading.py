@@ -13,8 +13,8 @@ import torch
 
 from framesift.errors import FramesiftError, ModelError, is_of_caller
 from framesift.hf.checkpoint_files import CONFIG, SMALL, called, check_files
-from framesift.hf.device import is_lack_of_memory, is_of_driver
 from framesift.registry import require
+from framesift.types.device import is_lack_of_memory, is_of_driver
 
 WANTED: Final = (
     "pass a local folder with config.json, preprocessor_config.json and model.safetensors, or a "

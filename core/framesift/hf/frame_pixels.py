@@ -17,7 +17,7 @@ from framesift.errors import ModelError
 from framesift.hf._pixel_settings import check_pixel_settings
 from framesift.hf.checkpoint import load_json
 from framesift.hf.checkpoint_files import called
-from framesift.hf.device import CPU, uploaded
+from framesift.types.device import CPU, uploaded
 
 MODES: Final = {2: "bilinear", 3: "bicubic"}
 """Filters of pillow that torch has as well, which is what video processors resize with."""

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from framesift.errors import ModelError
 from framesift.hf.checkpoint_files import called
-from framesift.hf.device import CPU, uploaded
 from framesift.hf.frame_pixels import MODES, FramePixels
+from framesift.types.device import CPU, uploaded
 
 Pixels = npt.NDArray[np.uint8]
 

@@ -14,8 +14,8 @@ from framesift.errors import InvalidOptionError, ModelError
 from framesift.hf._pixel_settings import check_pixel_settings
 from framesift.hf.checkpoint_files import called, shards
 from framesift.hf.checkpoint_reading import cached_first, check_cached, folder_of, lacks
-from framesift.hf.device import device_errors
 from framesift.registry import require
+from framesift.types.device import device_errors
 
 logger = logging.getLogger(__name__)
 

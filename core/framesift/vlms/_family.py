@@ -14,8 +14,8 @@ from torch import Tensor
 
 from framesift.encoders.edges import DETAIL_PX
 from framesift.encoders.units import UnitEncoder
-from framesift.hf.device import CPU
 from framesift.hf.frame_pixels import FramePixels
+from framesift.types.device import CPU
 from framesift.vlms._tower import Tower
 from framesift.vlms.base import VLM
 

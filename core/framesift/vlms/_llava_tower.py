@@ -17,11 +17,11 @@ from framesift.encoders.still import Units
 from framesift.encoders.units import UnitEncoder, picked
 from framesift.errors import ModelError
 from framesift.hf.borrowing import PackedFrames
-from framesift.hf.device import CPU
 from framesift.hf.packed_tower import packed_states
 from framesift.hf.preparation import Preparation
 from framesift.hf.probe import WatchedLayer, watch
 from framesift.hf.tower_checkpoint import pair
+from framesift.types.device import CPU
 from framesift.types.video import VideoInfo
 from framesift.vlms._llava_units import Taps, TokenRows
 from framesift.vlms._tower import Tower, among

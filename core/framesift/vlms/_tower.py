@@ -18,15 +18,15 @@ from framesift.encoders.base import Encoder
 from framesift.encoders.edges import edge_density_on
 from framesift.errors import InvalidOptionError
 from framesift.hf.checkpoint_reading import in_one_line
-from framesift.hf.device import (
+from framesift.hf.model_use import alone_with
+from framesift.hf.question import common_word, question_similarity, word_embeddings
+from framesift.hf.tower_memory import bytes_in_tower
+from framesift.types.device import (
     CPU,
     batch_that_fits,
-    bytes_in_tower,
     device_errors,
     in_batches,
 )
-from framesift.hf.model_use import alone_with
-from framesift.hf.question import common_word, question_similarity, word_embeddings
 from framesift.types.frames import Frames
 from framesift.types.options import Count
 from framesift.types.tokens import Signals, VideoTokens

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from framesift.encoders.base import Encoder
 from framesift.hf.borrowing import PackedFrames
-from framesift.hf.device import CPU
 from framesift.registry import require
 from framesift.types.compressed import CompressedVideo
+from framesift.types.device import CPU
 from framesift.vlms._family import FamilyVLM
 from framesift.vlms._number_words import in_words
 from framesift.vlms._shuffled import ShuffledTower

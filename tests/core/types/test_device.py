@@ -7,17 +7,17 @@ import pytest
 import torch
 
 from framesift.errors import BudgetError, ModelError
-from framesift.hf.device import (
+from framesift.hf.tower_memory import bytes_in_tower
+from framesift.testing import random_frames
+from framesift.testing.stand_in import DEVICE, stand_in
+from framesift.types.device import (
     CPU,
     batch_that_fits,
-    bytes_in_tower,
     device_errors,
     free_bytes,
     in_batches,
     uploaded,
 )
-from framesift.testing import random_frames
-from framesift.testing.stand_in import DEVICE, stand_in
 
 CUDA = torch.device("cuda:0")
 GIB = 2**30
