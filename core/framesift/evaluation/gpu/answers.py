@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, Final
@@ -26,6 +26,8 @@ from framesift.vlms.base import VLM, Turn
 
 FIRST_TOKEN: Final = Generation(max_new_tokens=1)
 ANSWER: Final = Generation(max_new_tokens=16)
+Tried = Callable[[str, Callable[[], Any]], Any]
+"""Returns what a named part measured; None where it failed."""
 QUESTIONS: Final = ("What happens in the video?", "Which colors are in it?")
 
 
@@ -156,35 +158,53 @@ class BothPaths:
         }
 
 
-def first_tokens(paths: BothPaths, keeps: Sequence[float]) -> dict[str, Any]:
-    """Returns what both ways take from frames to the first token, stage by stage."""
+def first_tokens(paths: BothPaths, keeps: Sequence[float], tried: Tried) -> dict[str, Any]:
+    """Returns what both ways take from frames to the first token, stage by stage.
+
+    Args:
+        paths: one video.
+        keeps: shares of its tokens.
+        tried: runs a part that may fail by itself, such as one that a card is too small for.
+    """
     clock, encoder, strategy = paths.clock, paths.encoder, paths.strategy
-    tower = clock.seconds(paths.own_features)
-    generate, peak = clock.measured(partial(paths.own_answer, 1))
-    processing = _own_processing(paths)
-    own: dict[str, Any] = {
-        **processing,
-        "tower_seconds": tower,
-        "generate_seconds": generate,
-        "seconds": generate + (processing["processor_seconds"] or 0.0),
-        "peak_bytes": peak,
-    }
+    title = f"{paths.model.published}, {len(paths.frames)} frames"
+    tower = tried(f"{title}: tower alone", lambda: clock.seconds(paths.own_features))
+    own = tried(f"{title}: own path", lambda: _own(paths))
     tokens = paths.encoded()
     encode = clock.seconds(paths.encoded, warm=False)
+    own_seconds = own and own["seconds"]
+    rows = [
+        tried(f"{title}: keep {keep:g}", partial(_first_token, paths, tokens, keep, own_seconds))
+        for keep in keeps
+    ]
     return {
         "frames": len(paths.frames),
         "tokens": tokens.count,
         "own": own,
+        "tower_seconds": tower,
         "preprocess_seconds": clock.seconds(partial(encoder.prepared, paths.frames)),
         "encode_seconds": encode,
-        "encode_times_tower": encode / tower,
+        "encode_times_tower": tower and encode / tower,
         "strategy": strategy.spec,
-        "rows": [_first_token(paths, tokens, keep, own["seconds"]) for keep in keeps],
+        "rows": [row for row in rows if row is not None],
+    }
+
+
+def _own(paths: BothPaths) -> dict[str, Any]:
+    """Returns what the own path takes, behind the quicker of the two ways to prepare pixels."""
+    processing = _own_processing(paths)
+    generate, peak = paths.clock.measured(partial(paths.own_answer, 1))
+    quicker = min((seconds for seconds in processing.values() if seconds), default=0.0)
+    return {
+        **processing,
+        "generate_seconds": generate,
+        "seconds": generate + quicker,
+        "peak_bytes": peak,
     }
 
 
 def _first_token(
-    paths: BothPaths, tokens: VideoTokens, keep: float, own_seconds: float
+    paths: BothPaths, tokens: VideoTokens, keep: float, own_seconds: float | None
 ) -> dict[str, Any]:
     clock, budget = paths.clock, Budget(keep=keep).tokens(tokens.count)
     seconds, peak = clock.measured(partial(paths.first_token, keep))
@@ -196,7 +216,7 @@ def _first_token(
         "plan_seconds": clock.seconds(plan, warm=False),
         "prefill_seconds": clock.seconds(read, warm=False),
         "seconds": seconds,
-        "times_as_fast_as_own": own_seconds / seconds,
+        "times_as_fast_as_own": own_seconds and own_seconds / seconds,
         "peak_bytes": peak,
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import median
@@ -36,10 +37,17 @@ class DeviceClock:
         """Seconds since the clock was made."""
         return perf_counter() - self._start
 
+    @property
+    def rounds(self) -> int:
+        """How many times work is timed now, for the median."""
+        return 1 if self.elapsed_seconds > self.budget_seconds else self.repeats
+
     def named(self) -> str:
         """Returns the name of the device."""
         if self.on_gpu:
             return torch.cuda.get_device_name(self.device)
+        if self.device.type != "cpu":
+            return f"{self.device.type} beside {cpu_model()}"
         return f"{cpu_model()} (a CPU, {torch.get_num_threads()} threads)"
 
     def once(self, work: Work) -> float:
@@ -68,12 +76,14 @@ class DeviceClock:
             work()
         if self.on_gpu:
             torch.cuda.reset_peak_memory_stats(self.device)
-        late = self.elapsed_seconds > self.budget_seconds
-        seconds = median(self.once(work) for _ in range(1 if late else self.repeats))
+        seconds = median(self.once(work) for _ in range(self.rounds))
         return seconds, torch.cuda.max_memory_allocated(self.device) if self.on_gpu else None
 
-    def launches(self, work: Work) -> int:
-        """Returns how many kernels the work launches; on a CPU, how many operations of torch."""
+    def launches(self, work: Work) -> int | None:
+        """Returns how many kernels the work launches; on a CPU, how many operations of torch.
+
+        None where the driver lets nobody count, which the profiler does not say in another way.
+        """
         if not self.on_gpu:
             with counted() as seen:
                 work()
@@ -82,12 +92,19 @@ class DeviceClock:
         with profiler.profile(activities=[profiler.ProfilerActivity.CUDA]) as profile:
             work()
             self.wait()
-        return sum(
+        seen_kernels = sum(
             event.device_type.name == "CUDA" and not event.name.startswith(("Memcpy", "Memset"))
             for event in profile.events()
         )
+        return seen_kernels or None
 
     def wait(self) -> None:
         """Waits until the device has done all that it was given."""
+        if self.device.type != "cpu":
+            torch.accelerator.synchronize(self.device)
+
+    def free(self) -> None:
+        """Gives back what memory nothing holds any longer."""
+        gc.collect()
         if self.on_gpu:
-            torch.cuda.synchronize(self.device)
+            torch.cuda.empty_cache()

@@ -33,7 +33,7 @@ class Goal:
 
 def goals(results: dict[str, Any]) -> list[Goal]:
     """Returns what the results of a run say about each goal."""
-    found = list(_plans(results["planning"]))
+    found = list(_plans(results["planning"], results["kind"])) if results["planning"] else []
     for model in results["models"]:
         found += _model(model)
     return found
@@ -47,57 +47,72 @@ def _least(name: str, limit: float, measured: float) -> Goal:
     return Goal(name=name, asked=f">= {limit:g}", measured=measured, met=measured >= limit)
 
 
-def _plans(planning: dict[str, Any]) -> Iterator[Goal]:
+def _plans(planning: dict[str, Any], kind: str) -> Iterator[Goal]:
     shares = {row["strategy"]: row["share_of_encoding"] for row in planning["rows"]}
     for name in CHEAP:
-        yield _most(f"plan of {name} / encoding by CLIP ViT-L", 0.05, shares[name])
+        if name in shares:
+            yield _most(f"plan of {name} / encoding by {planning['tower']}", 0.05, shares[name])
     others = {name: share for name, share in shares.items() if name not in (*CHEAP, *DEAR)}
-    dearest = max(others, key=lambda name: others[name])
-    yield _most(f"dearest of the other plans ({dearest}) / encoding", 0.25, others[dearest])
+    if others:
+        dearest = max(others, key=lambda name: others[name])
+        yield _most(f"dearest of the other plans ({dearest}) / encoding", 0.25, others[dearest])
     launches = {row["strategy"]: row["launches"] for row in planning["rows"]}
-    yield _most("kernels of a plan of temporal", MOST_KERNELS, launches["temporal"])
+    if launches.get("temporal") is not None:
+        launched = "kernels" if kind == "cuda" else "operations of torch"
+        yield _most(f"{launched} of a plan of temporal", MOST_KERNELS, launches["temporal"])
 
 
 def _model(model: dict[str, Any]) -> Iterator[Goal]:
-    name, sizes = model["name"], model["first_tokens"]
-    largest = sizes[-1]
-    quarter = next(row for row in largest["rows"] if row["keep"] == 0.25)
-    frames = largest["frames"]
-    yield _least(
-        f"{name}: frames to first token, {frames} frames, keep 0.25, against the own path",
-        2.2,
-        quarter["times_as_fast_as_own"],
-    )
-    slowest = max(
+    name = model["name"]
+    for size in model["first_tokens"][-1:]:
+        yield from _longest(name, size)
+    shares = [
         1 / row["times_as_fast_as_own"]
-        for size in sizes
+        for size in model["first_tokens"]
         for row in size["rows"]
-        if row["keep"] <= 0.75
-    )
-    yield _most(f"{name}: slowest at keep 0.75 or less / own path", 1.05, slowest)
-    yield _most(
-        f"{name}: encoding {frames} frames / tower and projector alone",
-        1.25,
-        largest["encode_times_tower"],
-    )
-    decoding = model["decoding"]
-    yield _most(
-        f"{name}: time per answer token, compiled / usual", 0.35, decoding["compiled_times_usual"]
-    )
-    yield _most(
-        f"{name}: second question / first from the file, compiled",
-        0.15,
-        decoding["compiled"]["second_times_first"],
-    )
+        if row["keep"] <= 0.75 and row["times_as_fast_as_own"]
+    ]
+    if shares:
+        yield _most(f"{name}: slowest at keep 0.75 or less / own path", 1.05, max(shares))
     yield from _skipping(model)
+    decoding = model["decoding"]
+    if decoding and decoding["compiled"]:
+        compiled = decoding["compiled"]
+        yield _most(
+            f"{name}: time per answer token, compiled / usual",
+            0.35,
+            decoding["compiled_times_usual"],
+        )
+        yield _most(
+            f"{name}: second question / first from the file, compiled",
+            0.15,
+            compiled["second_times_first"],
+        )
+
+
+def _longest(name: str, size: dict[str, Any]) -> Iterator[Goal]:
+    frames = size["frames"]
+    for row in size["rows"]:
+        if row["keep"] == 0.25 and row["times_as_fast_as_own"]:
+            yield _least(
+                f"{name}: frames to first token, {frames} frames, keep 0.25, against the own path",
+                2.2,
+                row["times_as_fast_as_own"],
+            )
+    if size["encode_times_tower"]:
+        yield _most(
+            f"{name}: encoding {frames} frames / tower and projector alone",
+            1.25,
+            size["encode_times_tower"],
+        )
 
 
 def _skipping(model: dict[str, Any]) -> Iterator[Goal]:
-    own = {size["frames"]: size["own"]["seconds"] for size in model["first_tokens"]}
+    own = {size["frames"]: size["own"] for size in model["first_tokens"]}
     for row in model["skipping"]:
         where = f"{model['name']}: skipping, {row['frames']} frames"
         if not row["still"]:
             yield _most(f"{where}, nothing still: encoding / without", 1.03, row["times_whole"])
-        elif row["frames"] == max(own):
-            speed = own[row["frames"]] / row["first_token_seconds"]
+        elif own.get(row["frames"]):
+            speed = own[row["frames"]]["seconds"] / row["first_token_seconds"]
             yield _least(f"{where}, 3/4 still: to first token, against the own path", 3.5, speed)

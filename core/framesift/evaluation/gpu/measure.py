@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from time import perf_counter
 from typing import Any, Final
 
 import torch
 
 from framesift.compression.compressor import VideoCompressor
 from framesift.disk.temporary import kept_on_success, remove
-from framesift.errors import InvalidOptionError, ModelError
+from framesift.errors import InvalidOptionError
 from framesift.evaluation import provenance
 from framesift.evaluation.gpu.answers import FIRST_TOKEN, QUESTIONS, BothPaths, first_tokens
 from framesift.evaluation.gpu.clock import DeviceClock
@@ -20,6 +20,7 @@ from framesift.evaluation.gpu.decoding import decoding
 from framesift.evaluation.gpu.goals import goals
 from framesift.evaluation.gpu.models import PUBLISHED, TINY, BenchModel
 from framesift.evaluation.gpu.planning import CLIP_LARGE, CLIP_TINY, PlanSize, planning
+from framesift.evaluation.gpu.sections import Sections
 from framesift.evaluation.gpu.still import made_up_frames, skipping
 from framesift.hf.tower_checkpoint import placed
 from framesift.sources.base import open_video
@@ -29,6 +30,7 @@ from framesift.vlms.base import VLM
 
 QUARTER: Final = 0.25
 OF_A_CPU: Final = "measured on a CPU: it says nothing about a card"
+OF_ANOTHER: Final = "measured on no GPU of CUDA: answers are not compiled, memory is not counted"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,46 +85,54 @@ def bench_device(name: str | None, size: str) -> torch.device:
 
 
 def measure(
-    size: BenchSize, device: torch.device, progress: Callable[[str], object]
+    size: BenchSize,
+    device: torch.device,
+    progress: Callable[[str], object],
+    written: Callable[[dict[str, Any]], object] = lambda _: None,
 ) -> dict[str, Any]:
     """Returns everything that is measured on a device, and what is asked of it.
+
+    A section that fails, as one for which a card is too small, is left out and named.
 
     Args:
         size: how much is measured.
         device: where models and tokens are.
         progress: called with what comes next.
+        written: called with all results so far, after each section.
     """
     clock, longest = DeviceClock(device=device, repeats=size.repeats), max(size.keeps)
+    sections = Sections(clock=clock, progress=progress, done=lambda: written(results))
     progress("video")
     with open_video(f"synthetic://mixed?seconds={longest}&seed=1") as local:
         video = _Video.read(local, clock)
-        progress("plans of all strategies")
         results: dict[str, Any] = {
             "device": clock.named(),
             "kind": device.type,
-            "note": "" if clock.on_gpu else OF_A_CPU,
+            "note": "" if clock.on_gpu else OF_A_CPU if device.type == "cpu" else OF_ANOTHER,
             "machine": provenance.machine(),
             "versions": provenance.versions("torchvision", "triton"),
             "commit": provenance.commit(),
+            "repeats": size.repeats,
             "decode": {
                 "frames": len(video.frames),
                 "video": local.uri,
                 "seconds": video.decode_seconds,
             },
-            "planning": planning(clock, size.plan),
+            "planning": None,
             "models": [],
+            "failures": sections.failures,
+            "goals": [],
         }
+        results["planning"] = sections.run(
+            "plans of all strategies", lambda: planning(clock, size.plan, sections.tried)
+        )
+        sections.done()
         for model in size.models:
-            try:
-                results["models"].append(_measured(model, size, clock, video, progress))
-            except torch.OutOfMemoryError as error:
-                raise ModelError(
-                    f"{clock.named()} has no memory for {model.published} and all tokens of "
-                    f"{longest} frames; free it of other processes, or pass --size tiny"
-                ) from error
+            _measure(model, size, sections, video, results["models"])
             _freed(clock)
     results["seconds"] = clock.elapsed_seconds
     results["goals"] = [goal.as_row(on_gpu=clock.on_gpu) for goal in goals(results)]
+    sections.done()
     return results
 
 
@@ -142,48 +152,70 @@ class _Video:
         return cls(local=local, frames=frames, decode_seconds=seconds)
 
 
-def _measured(
+def _measure(
     model: BenchModel,
     size: BenchSize,
-    clock: DeviceClock,
+    sections: Sections,
     video: _Video,
-    progress: Callable[[str], object],
-) -> dict[str, Any]:
+    into: list[dict[str, Any]],
+) -> None:
+    """Adds what is measured of one model to a list, section by section."""
+    clock, name = sections.clock, model.published
     with kept_on_success() as folder:
-        progress(f"{model.published}: weights")
-        made: list[Any] = []
-        load = clock.once(lambda: made.append(model.load(folder, clock.device)))
-        (vlm,) = made
-
-        def paths(frames: Frames) -> BothPaths:
-            return BothPaths(clock=clock, model=model, vlm=vlm, frames=frames)
-
-        rows = []
-        for count, keeps in size.keeps.items():
-            progress(f"{model.published}: {count} frames to the first token")
-            rows.append(first_tokens(paths(video.frames[:count]), keeps))
-        skipped = []
-        for count, still in size.still:
-            progress(f"{model.published}: skipping, {count} frames")
-            made_up = made_up_frames(count, size.still_px, still=bool(still))
-            skipped.append(skipping(paths(made_up), QUARTER, still=still))
-        progress(f"{model.published}: answers, compiled and not")
-        found = {
-            "name": model.published,
-            "family": model.family,
-            "dtype": str(vlm.hf.dtype).removeprefix("torch."),
-            "parameters": sum(weight.numel() for weight in vlm.hf.parameters()),
-            "load_seconds": load,
-            "first_tokens": rows,
-            "from_file": _from_file(vlm, clock, video, rows[-1]["own"]["seconds"]),
-            "skipping": skipped,
-            "decoding": decoding(paths(video.frames), video.local, QUARTER),
-        }
+        start = perf_counter()
+        vlm = sections.run(f"{name}: weights", lambda: model.load(folder, clock.device))
+        if vlm is not None:
+            clock.wait()
+            found: dict[str, Any] = {
+                "name": name,
+                "family": model.family,
+                "dtype": str(vlm.hf.dtype).removeprefix("torch."),
+                "parameters": sum(weight.numel() for weight in vlm.hf.parameters()),
+                "load_seconds": perf_counter() - start,
+                "first_tokens": [],
+                "from_file": None,
+                "skipping": [],
+                "decoding": None,
+            }
+            into.append(found)
+            paths = partial(BothPaths, clock=clock, model=model, vlm=vlm)
+            _sections(paths, size, sections, video, found)
     remove(folder)
-    return found
 
 
-def _from_file(vlm: VLM, clock: DeviceClock, video: _Video, own_seconds: float) -> dict[str, float]:
+def _sections(
+    of: Callable[..., BothPaths],
+    size: BenchSize,
+    sections: Sections,
+    video: _Video,
+    found: dict[str, Any],
+) -> None:
+    name, run, clock = found["name"], sections.run, sections.clock
+    for count, keeps in size.keeps.items():
+        title = f"{name}: {count} frames to the first token"
+        paths = of(frames=video.frames[:count])
+        row = run(title, partial(first_tokens, paths, keeps, sections.tried))
+        sections.keep(found["first_tokens"], row)
+    for count, still in size.still:
+        paths = of(frames=made_up_frames(count, size.still_px, still=bool(still)))
+        title = f"{name}: skipping, {count} frames, {100 * still:.0f} % still"
+        row = run(title, partial(skipping, paths, QUARTER, still=still))
+        sections.keep(found["skipping"], row)
+    own = {each["frames"]: each["own"] for each in found["first_tokens"]}.get(max(size.keeps))
+    found["from_file"] = run(
+        f"{name}: from the file to the first token",
+        lambda: _from_file(of(frames=video.frames).vlm, clock, video, own and own["seconds"]),
+    )
+    found["decoding"] = run(
+        f"{name}: answers, compiled and not",
+        lambda: decoding(of(frames=video.frames), video.local, QUARTER, sections.tried),
+    )
+    sections.done()
+
+
+def _from_file(
+    vlm: VLM, clock: DeviceClock, video: _Video, own_seconds: float | None
+) -> dict[str, float | None]:
     """Returns what the whole pipeline takes from the file to the first token, beside the own path.
 
     The own path is set behind the same decoder.
@@ -192,7 +224,7 @@ def _from_file(vlm: VLM, clock: DeviceClock, video: _Video, own_seconds: float) 
     asked = partial(sift.ask, video.local, QUESTIONS[0], generation=FIRST_TOKEN, evidence=None)
     return {
         "keep": QUARTER,
-        "own_seconds": video.decode_seconds + own_seconds,
+        "own_seconds": own_seconds and video.decode_seconds + own_seconds,
         "seconds": clock.seconds(asked),
     }
 
@@ -201,6 +233,4 @@ def _freed(clock: DeviceClock) -> None:
     """Has the memory of the last model free for the next one."""
     if clock.on_gpu:
         torch.compiler.reset()
-    gc.collect()
-    if clock.on_gpu:
-        torch.cuda.empty_cache()
+    clock.free()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 import torch
 
+from framesift.evaluation.gpu.answers import Tried
 from framesift.evaluation.gpu.clock import DeviceClock
 from framesift.registry import require
 from framesift.strategies import registry
@@ -24,6 +26,8 @@ SLOW_SECONDS: Final = 2.0
 class PlanSize:
     """The tokens that are planned, and the tower that they are set beside."""
 
+    name: str
+    """Of the tower."""
     frames: int
     side: int
     """Rows and columns of tokens."""
@@ -33,6 +37,7 @@ class PlanSize:
 
 
 CLIP_LARGE: Final = PlanSize(
+    name="CLIP ViT-L",
     frames=128,
     side=14,
     channels=1024,
@@ -46,6 +51,7 @@ CLIP_LARGE: Final = PlanSize(
     },
 )
 CLIP_TINY: Final = PlanSize(
+    name="a tiny CLIP",
     frames=8,
     side=4,
     channels=32,
@@ -60,13 +66,21 @@ CLIP_TINY: Final = PlanSize(
 )
 
 
-def planning(clock: DeviceClock, size: PlanSize) -> dict[str, Any]:
-    """Returns what encoding takes, and for every strategy its plan, share and launches."""
+def planning(clock: DeviceClock, size: PlanSize, tried: Tried) -> dict[str, Any]:
+    """Returns what encoding takes, and for every strategy its plan, share and launches.
+
+    Args:
+        clock: of the device.
+        size: what is planned and encoded.
+        tried: runs a strategy, which may fail without the others.
+    """
     encode = _encoding(clock, size)
     tokens = _tokens(clock.device, size)
-    rows = [{**row, "share_of_encoding": row["seconds"] / encode} for row in _plans(clock, tokens)]
+    plans = _plans(clock, tokens, tried)
+    rows = [{**row, "share_of_encoding": row["seconds"] / encode} for row in plans]
     rows.sort(key=lambda row: row["seconds"])
     return {
+        "tower": size.name,
         "frames": size.frames,
         "tokens": tokens.count,
         "channels": size.channels,
@@ -93,22 +107,23 @@ def _tokens(device: torch.device, size: PlanSize) -> VideoTokens:
     return replace(tokens, features=tokens.features.to(device), signals=Signals(**signals))
 
 
-@torch.no_grad()
-def _plans(clock: DeviceClock, tokens: VideoTokens) -> Iterator[dict[str, Any]]:
-    budget = QUARTER.tokens(tokens.count)
+def _plans(clock: DeviceClock, tokens: VideoTokens, tried: Tried) -> Iterator[dict[str, Any]]:
     for name in registry.names():
-        if registry.get(name).applies_to != "tokens before the LLM":
-            continue
-        strategy = registry.create(name)
+        if registry.get(name).applies_to == "tokens before the LLM":
+            row = tried(f"plan of {name}", partial(_plan, name, clock, tokens))
+            if row is not None:
+                yield row
 
-        def plan(strategy: Any = strategy) -> None:
-            strategy.plan(tokens, budget, "What happens?")
 
-        plan()
-        first = clock.once(plan)
-        slow = first > SLOW_SECONDS
-        yield {
-            "strategy": name,
-            "seconds": first if slow else clock.seconds(plan, warm=False),
-            "launches": clock.launches(plan),
-        }
+@torch.no_grad()
+def _plan(name: str, clock: DeviceClock, tokens: VideoTokens) -> dict[str, Any]:
+    strategy, budget = registry.create(name), QUARTER.tokens(tokens.count)
+    plan = partial(strategy.plan, tokens, budget, "What happens?")
+    plan()
+    first = clock.once(plan)
+    slow = first > SLOW_SECONDS
+    return {
+        "strategy": name,
+        "seconds": first if slow else clock.seconds(plan, warm=False),
+        "launches": clock.launches(plan),
+    }
