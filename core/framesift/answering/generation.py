@@ -13,16 +13,15 @@ from pydantic import Field
 from torch import Tensor
 
 from framesift.answering._draw import Draw
-from framesift.errors import InvalidOptionError, calling_back, is_of_caller
+from framesift.errors import calling_back, is_of_caller
 from framesift.hf.compiling import (
     compile_errors,
     in_own_thread,
     not_compiled,
     note_failure,
-    obstacle,
     over_fixed,
 )
-from framesift.hf.fixed_cache import is_fixed, new_cache
+from framesift.hf.fixed_cache import is_fixed
 from framesift.registry import require
 from framesift.run import report_progress
 from framesift.types.answer import FinishReason
@@ -95,7 +94,7 @@ def complete(
     """
     listener = _Listener(
         tokenizer=tokenizer,
-        ends=_end_tokens(model, tokenizer),
+        ends=end_tokens(model, tokenizer),
         generation=generation,
         prompt_length=inputs["input_ids"].shape[1],
         on_text=on_text or _ignored,
@@ -114,34 +113,6 @@ def complete(
         decode_seconds=end - listener.first_seconds,
         warnings=warnings,
     )
-
-
-@torch.no_grad()
-def complete_batch(
-    model: Any, tokenizer: Any, inputs: dict[str, Any], generation: Generation
-) -> list[str]:
-    """Returns the words after each of several prompts, as `collate` lays them side by side.
-
-    Raises:
-        InvalidOptionError: `generation` draws or stops at a text, which is done one by one.
-    """
-    if generation.temperature or generation.stop:
-        raise InvalidOptionError(
-            f"temperature={generation.temperature!r} and stop={generation.stop!r} are for one "
-            "prompt at a time; in a batch leave both out"
-        )
-    config = settings_of(model, generation, _end_tokens(model, tokenizer))
-    length = inputs["input_ids"].shape[1]
-    if generation.compiled and obstacle(model) is None:
-        fixed = new_cache(model, length + generation.max_new_tokens)
-        fixed.take(inputs.get("past_key_values"), length + generation.max_new_tokens)
-        ids = over_fixed(model, {**inputs, "past_key_values": fixed}, config)
-    else:
-        ids = model.generate(**inputs, generation_config=config)
-    return [
-        tokenizer.decode(row, skip_special_tokens=True, clean_up_tokenization_spaces=False).strip()
-        for row in ids[:, length:]
-    ]
 
 
 def _decode(model: Any, inputs: dict[str, Any], listener: _Listener) -> tuple[str, ...]:
@@ -274,7 +245,8 @@ def settings_of(model: Any, generation: Generation, ends: Sequence[int]) -> Any:
     )
 
 
-def _end_tokens(model: Any, tokenizer: Any) -> tuple[int, ...]:
+def end_tokens(model: Any, tokenizer: Any) -> tuple[int, ...]:
+    """Returns the tokens that end an answer; none where neither model nor tokenizer names one."""
     given = model.generation_config.eos_token_id
     given = tokenizer.eos_token_id if given is None else given
     if given is None:

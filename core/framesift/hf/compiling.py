@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
+from contextlib import nullcontext, suppress
 from contextvars import copy_context
 from functools import cache, partial
 from queue import SimpleQueue
-from threading import Lock
+from threading import Event, Lock
 from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -25,6 +25,8 @@ DEVICES: Final = ("cuda",)
 """Kinds of device on which a compiled step is faster."""
 LAYERS: Final = {"full_attention", "sliding_attention"}
 """Kinds of layers whose columns can all be kept and cut back."""
+STEP_SECONDS: Final = 0.05
+"""How often work that waits for its caller looks whether it was left."""
 
 _guard: Final = Lock()
 _threads: Final[WeakKeyDictionary[Any, ThreadPoolExecutor]] = WeakKeyDictionary()
@@ -98,12 +100,15 @@ def in_own_thread(model: Any, work: Callable[[Here], Result]) -> Result:
         if threads is None:
             threads = ThreadPoolExecutor(1, thread_name_prefix="framesift-decoding")
             _threads[model] = threads
-    calls = SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None]()
+    calls, left = SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None](), Event()
 
     def here(function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **options: Any) -> Any:
             done = Future[Any]()
             calls.put((done, partial(function, *args, **options)))
+            while not wait([done], STEP_SECONDS).done:
+                if left.is_set():
+                    raise CancelledError
             return done.result()
 
         return call
@@ -122,11 +127,18 @@ def in_own_thread(model: Any, work: Callable[[Here], Result]) -> Result:
     try:
         while (asked := calls.get()) is not None:
             _answer(*asked)
-    except BaseException as error:  # Ctrl-C while it waits: the work ends at its next call
-        while (asked := calls.get()) is not None:
-            asked[0].set_exception(error)
+    except BaseException:  # Ctrl-C while it waits: the work ends at its next call
+        left.set()
+        _wait_for(future)
         raise
     return future.result()
+
+
+def _wait_for(future: Future[Any]) -> None:
+    """Waits whatever happens: a step in work cannot be broken off, and writes to its cache."""
+    while not future.done():
+        with suppress(BaseException):
+            wait([future])
 
 
 def _answer(done: Future[Any], function: Callable[[], Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from threading import Lock
+from threading import RLock
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary, finalize, ref
 
@@ -25,7 +25,8 @@ LEAST_COLUMNS: Final = 1024
 STEP_COLUMNS: Final = 8192
 """From here on a cache grows by this many columns, so that no more than these stay unused."""
 
-_guard: Final = Lock()
+_guard: Final = RLock()
+"""One thread may enter it twice: what is collected as garbage meanwhile gives its cache back."""
 _idle: Final[WeakKeyDictionary[Any, list[Any]]] = WeakKeyDictionary()
 
 
@@ -107,6 +108,8 @@ class _FixedLayer(StaticLayer):  # type: ignore[misc]
 
     def update(self, key_states: Any, value_states: Any, *args: Any, **options: Any) -> Any:
         count = key_states.shape[-2]
+        if not torch.compiler.is_compiling():
+            self._fit(key_states, value_states)
         if self.decoding and count == 1:
             return super().update(key_states, value_states, *args, **options)
         if self.columns + count > self.max_cache_len:
@@ -144,19 +147,28 @@ class _FixedLayer(StaticLayer):  # type: ignore[misc]
 
     def take(self, layer: Any) -> None:
         """Holds what a layer that grows holds."""
-        if not self.is_initialized:
-            self.lazy_initialization(layer.keys, layer.values)
+        self._fit(layer.keys, layer.values)
         self.cut(layer.keys.shape[-2])
         for own, taken in zip(self.held(), (layer.keys, layer.values), strict=True):
             own.copy_(taken)
 
-    def grow(self, capacity: int) -> None:
+    def _fit(self, keys: Any, values: Any) -> None:
+        """Has tensors of the device and dtype of what comes: a model may have been moved since."""
+        there = self.is_initialized and (self.keys.device, self.keys.dtype)
+        if there != (keys.device, keys.dtype):
+            self._made_anew(keys, values)
+
+    def _made_anew(self, keys: Any, values: Any) -> None:
+        """Has new tensors like `keys` and `values`, with the columns that are held."""
         held = self.held() if self.is_initialized else ()
+        self.lazy_initialization(keys, values)
+        for own, before in zip(self.held(), held, strict=False):
+            own.copy_(before)
+
+    def grow(self, capacity: int) -> None:
         self.max_cache_len = capacity
-        if held:
-            self.lazy_initialization(*held)
-            for own, before in zip(self.held(), held, strict=True):
-                own.copy_(before)
+        if self.is_initialized:
+            self._made_anew(self.keys, self.values)
 
 
 class _FixedCache(Cache):  # type: ignore[misc]

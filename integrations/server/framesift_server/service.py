@@ -13,12 +13,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from starlette.requests import Request
 
 from framesift import Answer
-from framesift.errors import FramesiftError
 from framesift.serving import Uploads
 from framesift_server import work
 from framesift_server.connection import while_connected
 from framesift_server.jobs import Job, Jobs
-from framesift_server.problems import ModelUnavailableError
 from framesift_server.schemas import CompressResponse
 from framesift_server.settings import Settings
 from framesift_server.workers import Workers
@@ -71,11 +69,8 @@ class Service:
         with self.workers.place(model):
             try:
                 reason = await self.workers.run(model, self._work.warm_up)
-            except (
-                FramesiftError,
-                ModelUnavailableError,
-            ) as error:  # the requests for the model will say the same
-                reason = str(error)
+            except Exception as error:  # the requests for the model will say the same
+                reason = str(error) or type(error).__name__
         if reason:
             logging.getLogger(__name__).warning("%s is not compiled: %s", model, reason)
 

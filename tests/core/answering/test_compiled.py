@@ -1,7 +1,11 @@
 """Answers over a cache of fixed size are those over one that grows, compiled or not."""
 
+import gc
+import signal
 from dataclasses import replace
-from threading import current_thread
+from threading import Event, Thread, current_thread
+from time import sleep
+from weakref import ref
 
 import pytest
 import torch
@@ -12,11 +16,12 @@ transformers = pytest.importorskip("transformers")
 
 import framesift  # noqa: E402
 from framesift.answering import warming  # noqa: E402
-from framesift.answering.generation import Generation, complete, complete_batch  # noqa: E402
+from framesift.answering.batch import complete_batch  # noqa: E402
+from framesift.answering.generation import Generation, complete  # noqa: E402
 from framesift.answering.prefix_cache import PrefixCache, read_once  # noqa: E402
 from framesift.answering.session import Session  # noqa: E402
 from framesift.errors import ModelError  # noqa: E402
-from framesift.hf import compiling  # noqa: E402
+from framesift.hf import compiling, fixed_cache  # noqa: E402
 from framesift.hf.fixed_cache import capacity_of, is_fixed, lent_cache, new_cache  # noqa: E402
 from framesift.serving.assistant import Assistant, Message  # noqa: E402
 from framesift.testing import TINY_VLMS  # noqa: E402
@@ -135,6 +140,103 @@ def test_a_batch_gives_the_same_words(vlm, sift, on_cpu):
             complete_batch(vlm.hf, vlm.tokenizer, make(), way) for way in (PLAIN, COMPILED)
         )
         assert compiled == plain
+        assert plain[1] == []
+
+
+def test_a_batch_that_cannot_be_compiled_says_so(vlm, sift, on_cpu, monkeypatch):
+    prompt = vlm.prompt([Turn(role="user", text=QUESTION, videos=(sift.compress(CLIP),))])
+    inputs = {"pad_token_id": vlm.tokenizer.pad_token_id}
+    expected, _ = complete_batch(vlm.hf, vlm.tokenizer, collate([prompt] * 2, **inputs), PLAIN)
+    monkeypatch.setattr(compiling, "compile_options", lambda _: {"disable_compile": False})
+    with monkeypatch.context() as patch:
+        failing(vlm.hf, patch, TorchDynamoException("no C compiler"))
+        batch = collate([prompt] * 2, **inputs)
+        found, warnings = complete_batch(vlm.hf, vlm.tokenizer, batch, COMPILED)
+    assert found == expected
+    reason = "compiled=True had no effect: compiling failed: TorchDynamoException: no C compiler"
+    assert warnings == [reason]
+    again = complete_batch(vlm.hf, vlm.tokenizer, collate([prompt] * 2, **inputs), COMPILED)
+    assert again == (expected, warnings)
+    compiling._failed.pop(vlm.hf)
+
+
+def test_ctrl_c_twice_leaves_the_chat_usable(sift, vlm, on_cpu, monkeypatch):
+    """The step in work is waited for, since it writes to the cache that the next answer reads."""
+    step, begun = vlm.hf.forward, Event()
+
+    def slow(*args, **options):
+        begun.set()
+        sleep(0.6)
+        return step(*args, **options)
+
+    def press():
+        begun.wait()
+        for _ in range(2):
+            signal.raise_signal(signal.SIGINT)
+            sleep(0.1)
+
+    with sift.open(CLIP) as chat:
+        expected = chat.ask(QUESTION, generation=PLAIN).text
+        with monkeypatch.context() as patch:
+            patch.setattr(vlm.hf, "forward", slow)
+            Thread(target=press).start()
+            with pytest.raises(KeyboardInterrupt):
+                chat.ask(QUESTION, generation=COMPILED)
+        found = []
+        ask = lambda: found.append(chat.ask(QUESTION, generation=COMPILED).text)  # noqa: E731
+        asking = Thread(target=ask, daemon=True)
+        asking.start()
+        asking.join(30)
+    assert found == [expected]
+
+
+def test_a_model_may_be_given_another_dtype(tmp_path, on_cpu):
+    TINY_VLMS["llava-onevision"].build(tmp_path)
+    vlm = load_vlm(str(tmp_path), device="cpu")
+    turns = [Turn(role="user", text=QUESTION)]
+    kept = Session(vlm)
+    for dtype in (torch.float32, torch.float64, torch.bfloat16):
+        vlm.hf.to(dtype)
+        expected = Session(vlm).answer(turns, generation=PLAIN, evidence=None).text
+        assert Session(vlm).answer(turns, generation=COMPILED, evidence=None).text == expected
+        assert kept.answer(turns, generation=COMPILED, evidence=None).text
+
+
+def test_a_model_that_nothing_refers_to_is_freed_with_its_cache_and_thread(tmp_path, on_cpu):
+    TINY_VLMS["llava-onevision"].build(tmp_path)
+
+    def used():
+        vlm = load_vlm(str(tmp_path), device="cpu")
+        session = Session(vlm)
+        session.answer([Turn(role="user", text="?")], generation=COMPILED, evidence=None)
+        return ref(vlm.hf), ref(session._cache._fixed.layers[0]), compiling._threads[vlm.hf]
+
+    model, layer, threads = used()
+    gc.collect()
+    assert model() is layer() is None
+    (thread,) = threads._threads
+    assert thread.is_alive()
+    del threads
+    thread.join(5)
+    assert not thread.is_alive()
+
+
+def test_a_cache_is_given_back_by_whoever_collects_its_owner_meanwhile(vlm):
+    """Garbage may be collected within the lock by the thread that holds it."""
+    owner, other = PrefixCache(), PrefixCache()
+    lent = lent_cache(vlm.hf, 10, owner)
+    held = []
+
+    def collect():
+        nonlocal owner
+        with fixed_cache._guard:
+            owner = None
+        held.append(lent_cache(vlm.hf, 10, other))
+
+    thread = Thread(target=collect, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert held[0] is lent
 
 
 def test_what_is_called_back_runs_in_the_thread_that_asks(sift, on_cpu):

@@ -9,7 +9,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Final
 
-from framesift.answering.generation import Generation, complete_batch
+from framesift.answering.batch import complete_batch
+from framesift.answering.generation import Generation
 from framesift.answering.limits import Positions, fitting_prompt
 from framesift.answering.prefix_cache import read_once
 from framesift.compression.compressor import VideoCompressor
@@ -221,4 +222,5 @@ def _generated(
         inputs = read_once(model.hf, prompts, padding)
     else:
         inputs = collate(prompts, padding)
-    return complete_batch(model.hf, model.tokenizer, inputs, generation)
+    words, _ = complete_batch(model.hf, model.tokenizer, inputs, generation)
+    return words
