@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from framesift.encoders._resize import resized
 from framesift.encoders.base import Encoder
 from framesift.encoders.still import ChangedUnits, Units
 from framesift.hf.attention import borrowing
-from framesift.hf.borrowing import KeptKeys, PackedFrames
+from framesift.hf.borrowing import KeptKeys, PackedFrames, WholeFrames
 from framesift.types.frames import Frames
 from framesift.types.tokens import VideoTokens
 
@@ -45,10 +45,6 @@ class UnitEncoder(Encoder):
     one row. What the units do not encode is lent by `hf.borrowing.KeptKeys`, which answers the
     tower's attention while `look_at` (and `look`, when all units are encoded) runs.
     """
-
-    looks_whole: ClassVar[bool] = True
-    """Whether `look` hands whole frames to the attention of each layer, `(T, heads, L, Dk)`. If it
-    hands over parts of them, frames whose units all changed go through `look_at` as well."""
 
     @abstractmethod
     def steps_at_once(self, frame_px: tuple[int, int]) -> int:
@@ -166,6 +162,26 @@ class StillUnits:
     def encode(self, frames: Frames) -> tuple[VideoTokens, Tensor]:
         """Returns the tokens of the next window, and which of them were encoded."""
         encoder = self._encoder
+        found = [self._encoded(piece) for piece in self._pieces(frames)]
+        parts = [part for columns, _ in found for part in columns]
+        columns = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        return encoder.tokens(frames, columns, self._signals), torch.cat([e for _, e in found])
+
+    def _pieces(self, frames: Frames) -> Iterator[Frames]:
+        """Yields what is prepared at once: on a CPU one pass, whose pixels stay in its cache.
+
+        A device takes all of a window, for the fewest waits.
+        """
+        encoder, count = self._encoder, len(frames)
+        if encoder.tower.device.type == "cpu":
+            steps = encoder.steps_at_once(frames.data.shape[1:3])
+            count = steps * encoder.frames_per_step
+        for start in range(0, len(frames), count):
+            yield frames[start : start + count]
+
+    def _encoded(self, frames: Frames) -> tuple[list[dict[str, Tensor]], Tensor]:
+        """Returns what each pass gives for frames, and which units were encoded."""
+        encoder = self._encoder
         pixels = encoder.prepared(frames)
         if self._changed is None:
             height, width = pixels.shape[-2:]
@@ -177,17 +193,17 @@ class StillUnits:
             )
         encoded = self._changed.changed(pixels)
         steps = pixels.to(encoder.tower.dtype).unflatten(0, (-1, encoder.frames_per_step))
-        parts = []
         with encoder.running():
-            for part in _passes(encoded, encoder.steps_at_once(frames.data.shape[1:3])):
-                parts.append(self._pass(steps[part], encoded[part], self._changed.units))
-        columns = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-        return encoder.tokens(frames, columns, self._signals), encoded
+            parts = [
+                self._pass(steps[part], encoded[part], self._changed.units)
+                for part in _passes(encoded, encoder.steps_at_once(frames.data.shape[1:3]))
+            ]
+        return parts, encoded
 
     def _pass(self, steps: Tensor, encoded: Tensor, units: Units) -> dict[str, Tensor]:
         keys, encoder = self._keys, self._encoder
-        if encoded.all() and encoder.looks_whole:
-            keys.packing = None
+        if encoded.all():
+            keys.packing = WholeFrames(len(encoded), encoder.places(encoded[:1], units).shape[1])
             with borrowing(encoder.tower.config, keys):
                 whole = encoder.look(steps.flatten(0, 1), self._signals)
             self._last = {name: value[-1].clone() for name, value in whole.items()}

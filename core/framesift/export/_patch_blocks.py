@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -16,6 +17,7 @@ BLOCK: Final = 2
 """Rows and columns of patches of a block, which the model merges to one token."""
 LUMA: Final = (77, 150, 29)
 """Shares of red, green and blue in the brightness, of 256: whole numbers give exact scores."""
+WHOLE_PICTURE: Final = (0.0, 0.0, 1.0, 1.0)
 AT_ONCE: Final = 16
 """Frames that are scaled, or compared, at once."""
 
@@ -65,6 +67,7 @@ def in_blocks(
     blocks: tuple[int, int],
 ) -> Tensor:
     """Returns which blocks overlap a selected unit, bool `(T, h, w)`."""
+    selected = torch.as_tensor(selected)
     if selected.dtype != torch.bool or selected.ndim != 2 or len(selected) != count:
         raise InvalidOptionError(
             f"selected {selected.dtype} {tuple(selected.shape)} must be bool (T, N), a row for "
@@ -76,11 +79,27 @@ def in_blocks(
             "frame"
         )
     units = selected.cpu().view(count, *grid)
-    x0, y0, x1, y1 = region
+    x0, y0, x1, y1 = _part(region)
     rows = _spans(blocks[0], grid[0], y0, y1)
     columns = _spans(blocks[1], grid[1], x0, x1)
     units = torch.stack([units[:, start:end].any(dim=1) for start, end in rows], dim=1)
     return torch.stack([units[:, :, start:end].any(dim=2) for start, end in columns], dim=2)
+
+
+def _part(region: Sequence[float]) -> Sequence[float]:
+    """Returns a part (x0, y0, x1, y1) of a picture.
+
+    Raises:
+        InvalidOptionError: it is none.
+    """
+    if len(region) == len(WHOLE_PICTURE):
+        x0, y0, x1, y1 = region
+        if 0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1:
+            return region
+    raise InvalidOptionError(
+        f"region={region!r} must be the left, top, right and bottom edge of a part of the "
+        f"picture, from 0 to 1; {WHOLE_PICTURE} is all of it"
+    )
 
 
 def _spans(count: int, units: int, start: float, end: float) -> list[tuple[int, int]]:

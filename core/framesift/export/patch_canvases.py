@@ -25,10 +25,11 @@ from torch import Tensor
 from framesift.errors import InvalidOptionError
 from framesift.export._patch_blocks import BLOCK, changes, in_blocks, scaled
 from framesift.types.frames import Frames
-from framesift.types.options import whole
+from framesift.types.options import number, whole
 
 EMPTY: Final = -1
 """What stands for frame, row and column in a slot that nothing fills."""
+LEAST_FPS: Final = 1e-9
 TAKEN: Final = 0.15
 """What a change counts at a place that an earlier canvas of the group shows already."""
 
@@ -97,7 +98,8 @@ def sparse_patches(
     _check_canvases(canvases_per_group, selected)
     if not len(frames):
         raise InvalidOptionError("frames holds no frame; give at least one")
-    pixels = scaled(frames, whole("patch_px", patch_px, "pixel"), max_pixels)
+    most_px = whole("max_pixels", max_pixels, "pixel")
+    pixels = scaled(frames, whole("patch_px", patch_px, "pixel"), most_px)
     blocks = pixels.shape[2] // (BLOCK * patch_px), pixels.shape[3] // (BLOCK * patch_px)
     wanted = None
     if selected is not None:
@@ -192,9 +194,7 @@ class _FrameGroup:
 def _rate(frames: Frames, fps: float | None) -> float:
     """Returns the frame numbers per second: those asked for, or those of the stream."""
     if fps is not None:
-        if not (math.isfinite(fps) and fps > 0):
-            raise InvalidOptionError(f"fps={fps!r} must be a number above 0")
-        return float(fps)
+        return number("fps", fps, low=LEAST_FPS, high=math.inf)
     seconds = float(frames.pts_seconds[-1] - frames.pts_seconds[0])
     return int(frames.indices[-1] - frames.indices[0]) / seconds if seconds > 0 else 1.0
 

@@ -144,12 +144,39 @@ class PackedFrames:
         return torch.from_numpy(numbers).to(self.device, non_blocking=True)
 
 
+class WholeFrames:
+    """Frames of which all places are encoded, as a tower takes them by itself.
+
+    It may call the attention of a layer for all frames at once, or for their parts in turn, such as
+    windows.
+    """
+
+    def __init__(self, frames: int, places: int) -> None:
+        """Begins a pass of `frames` frames with `places` places each."""
+        self.places: Final = places
+        self._before_last: Final = (frames - 1) * places
+        self._called: Final[dict[Any, int]] = {}
+
+    def of_last(self, module: Any, frames: int, places: int) -> slice | None:
+        """Returns which places of the last frame a module's next call ends with, None for none.
+
+        Args:
+            module: what is called.
+            frames: how many frames, or parts of one, the call has.
+            places: how many places each of them has.
+        """
+        stop = self._called.get(module, 0) + frames * places
+        self._called[module] = stop
+        start = stop - places - self._before_last
+        return None if start < 0 else slice(start, start + places)
+
+
 class KeptKeys:
     """Keys and values of the places of one video, each as of the frame that encoded it last.
 
     It answers the attention of a tower (`hf.attention.borrowing`) for frames that come whole, `(T,
-    heads, L, Dk)`, and for packed ones, and carries what the last frame attended to over to the
-    next pass. It holds one frame of keys and values a layer.
+    heads, L, Dk)` or part by part, and for packed ones, and carries what the last frame attended to
+    over to the next pass. It holds one frame of keys and values a layer.
     """
 
     def __init__(self, windows: Callable[[Any], Tensor | None] | None = None) -> None:
@@ -159,8 +186,8 @@ class KeptKeys:
             windows: returns the number of the window of each place, as `PackedFrames.grouping`
                 takes it, for an attention module; it must return the same object each time.
         """
-        self.packing: PackedFrames | None = None
-        """How the places of the next pass are packed; None where all frames come whole."""
+        self.packing: PackedFrames | WholeFrames | None = None
+        """How the places of the next pass come; to be set before it."""
         self._windows: Final = windows
         self._last: Final[dict[Any, tuple[Tensor, ...]]] = {}
 
@@ -171,13 +198,25 @@ class KeptKeys:
 
     def attend(self, call: AttentionCall) -> Tensor:
         """Returns what the module attends to."""
-        return self._whole(call) if self.packing is None else self._packed(call, self.packing)
+        if isinstance(self.packing, PackedFrames):
+            return self._packed(call, self.packing)
+        if self.packing is None:
+            raise ValueError("packing must be set before each pass, and is None")
+        return self._whole(call, self.packing)
 
-    def _whole(self, call: AttentionCall) -> Tensor:
+    def _whole(self, call: AttentionCall, whole: WholeFrames) -> Tensor:
         if call.note is not None:
             call.note(call.query, call.key)
-        kept = (call.key, call.value, *(() if call.note is None else (call.query,)))
-        self._last[call.module] = tuple(each[-1].transpose(0, 1).clone() for each in kept)
+        frames, _, places, _ = call.key.shape
+        part = whole.of_last(call.module, frames, places)
+        if part is not None:
+            kept = (call.key, call.value, *(() if call.note is None else (call.query,)))
+            ends = [each[-1].transpose(0, 1) for each in kept]
+            if part.start == 0:
+                shapes = [(whole.places, *each.shape[1:]) for each in ends]
+                self._last[call.module] = tuple(map(torch.Tensor.new_empty, ends, shapes))
+            for table, end in zip(self._last[call.module], ends, strict=True):
+                table[part] = end
         return call.compute(call.query, call.key, call.value)
 
     def _packed(self, call: AttentionCall, packing: PackedFrames) -> Tensor:
@@ -185,7 +224,12 @@ class KeptKeys:
         kept = (call.key, call.value, *(() if call.note is None else (call.query,)))
         rows = [each[0].transpose(0, 1) for each in kept]
         if packing.borrows_earlier:
-            earlier = self._last[call.module]
+            earlier = self._last[call.module][: len(rows)]
+            if len(earlier) < len(rows):
+                raise ValueError(
+                    "a listener came after the first frame of a video, whose queries are not kept; "
+                    "let it listen to all of the video"
+                )
             rows = [torch.cat(pair) for pair in zip(earlier, rows, strict=True)]
         if call.note is not None:
             key, asked = (

@@ -34,8 +34,6 @@ class QwenTower(FamilyTower):
     The grid follows the proportions of the video, within the limits of the vision LLM's options.
     """
 
-    looks_whole: ClassVar[bool] = False
-
     vlm: QwenVLM
     usual_batch: ClassVar[int] = 4
     picture_px: tuple[int, int] | None = None

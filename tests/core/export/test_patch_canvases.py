@@ -270,6 +270,9 @@ def test_what_was_encoded_where_others_stood_still_goes_in(tmp_path):
     assert made.groups.tolist() == [0, 0]
 
 
+ALL_UNITS = {"selected": torch.ones(4, 6, dtype=torch.bool), "grid": (2, 3)}
+
+
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
@@ -279,11 +282,15 @@ def test_what_was_encoded_where_others_stood_still_goes_in(tmp_path):
         ({"patch_px": 0}, "patch_px=0"),
         ({"max_pixels": 700}, "28 x 28"),
         ({"fps": 0.0}, "fps=0.0"),
+        ({"max_pixels": "700"}, "max_pixels='700'"),
         ({"fps": float("nan")}, "fps=nan"),
+        ({"fps": "10"}, "fps='10'"),
         ({"selected": torch.zeros(4, 6)}, "must be bool"),
         ({"selected": torch.zeros(3, 6, dtype=torch.bool)}, "each of the 4 frames"),
         ({"selected": torch.zeros(4, 6, dtype=torch.bool)}, "grid=None"),
         ({"selected": torch.zeros(4, 6, dtype=torch.bool), "grid": (2, 2)}, "the 6 units"),
+        ({**ALL_UNITS, "region": (0, 0, 0, 1)}, r"region=\(0, 0, 0, 1\)"),
+        ({**ALL_UNITS, "region": (0, 0, 1)}, r"region=\(0, 0, 1\)"),
     ],
 )
 def test_arguments_that_do_not_fit_are_refused(options, complaint):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from framesift.hf.attention import borrowing
-from framesift.hf.borrowing import KeptKeys, PackedFrames
+from framesift.hf.borrowing import KeptKeys, PackedFrames, WholeFrames
 from framesift.hf.probe import watch
 from framesift.testing import assert_near
 
@@ -69,7 +69,7 @@ def packed(tower, hidden, encoded, keys):
 
 @torch.no_grad()
 def whole(tower, hidden, keys):
-    keys.packing = None
+    keys.packing = WholeFrames(*hidden.shape[:2])
     with borrowing(tower.config, keys):
         return layers_of(tower, hidden).flatten(0, 1)
 
@@ -163,6 +163,24 @@ def test_listeners_hear_whole_frames_in_order(tower, embedded, encoded):
             packed(tower, embedded[part], encoded[part], keys)
     assert_near(parted.attention, seen.attention)
     assert_near(parted.keys, seen.keys)
+
+
+def test_a_listener_may_leave_in_mid_video_but_not_come(tower, embedded, encoded):
+    module = tower.encoder.layers[1].self_attn
+    keys = KeptKeys()
+    with watch(module):
+        first = packed(tower, embedded[:2], encoded[:2], keys)
+    second = packed(tower, embedded[2:], encoded[2:], keys)
+    assert_near(torch.cat([first, second]), packed(tower, embedded, encoded, KeptKeys()))
+    late = KeptKeys()
+    packed(tower, embedded[:2], encoded[:2], late)
+    with watch(module), pytest.raises(ValueError, match="a listener came after the first frame"):
+        packed(tower, embedded[2:], encoded[2:], late)
+
+
+def test_a_pass_of_no_known_kind_is_refused(tower, embedded):
+    with borrowing(tower.config, KeptKeys()), pytest.raises(ValueError, match="packing must be"):
+        layers_of(tower, embedded)
 
 
 def test_a_first_frame_that_is_not_whole_is_refused(tower, embedded, encoded):

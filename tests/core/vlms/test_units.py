@@ -8,7 +8,7 @@ import torch
 
 from framesift.encoders.units import still_encoder
 from framesift.hf.attention import borrowing
-from framesift.hf.borrowing import KeptKeys, PackedFrames
+from framesift.hf.borrowing import KeptKeys, PackedFrames, WholeFrames
 from framesift.testing import TINY_VLMS, assert_near, random_frames
 from framesift.testing.stand_in import DEVICE, stand_in
 from framesift.testing.tiny_vlms import TinyVLM
@@ -142,6 +142,21 @@ def test_a_pass_goes_on_with_the_keys_of_the_one_before(encoder, pixels, encoded
     whole = looked_at(encoder, pixels, encoded)
     for name, value in whole.items():
         assert_near(torch.cat([first[name], second[name]]), value)
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_whole_steps_lend_their_keys_as_packed_ones_do(encoder, pixels, encoded, steps):
+    """Some towers call a layer window by window, and others for all steps at once."""
+    everything = torch.ones_like(encoded)
+    everything[steps:] = encoded[steps:]
+    places = encoder.places(everything, encoder.units(encoder.size_px)).shape[1]
+    keys = KeptKeys(encoder.windows)
+    keys.packing = WholeFrames(steps, places)
+    with torch.no_grad(), borrowing(encoder.tower.config, keys):
+        first = encoder.look(pixels[:steps].flatten(0, 1), WATCHED)
+    second = looked_at(encoder, pixels[steps:], everything[steps:], keys)
+    for name, value in looked_at(encoder, pixels, everything).items():
+        assert_near(torch.cat([first[name].flatten(0, 1), second[name]]), value)
 
 
 @pytest.mark.parametrize("family", sorted(TINY_VLMS))
