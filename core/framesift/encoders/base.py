@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import abstractmethod
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, ClassVar, Self
 
 from torch import Tensor
 
-from framesift.errors import MissingSignalError
-from framesift.registry import Part
+from framesift.errors import InvalidOptionError, MissingSignalError
+from framesift.registry import Part, registered_name
 from framesift.types.frames import Frames
 from framesift.types.tokens import VideoTokens
 from framesift.types.video import VideoInfo
@@ -21,6 +23,11 @@ class Encoder(Part):
 
     gives: ClassVar[frozenset[str]] = frozenset()
     """Names of the signals that `encode` can fill."""
+
+    def __new__(cls, *_: object, **__: object) -> Self:
+        """Refuses an encoder that was written before `encode` took `signals`."""
+        _check_takes_signals(cls)
+        return super().__new__(cls)
 
     @classmethod
     def facts(cls) -> dict[str, Any]:
@@ -126,3 +133,16 @@ class Encoder(Part):
             f"encoder {self.spec!r} compares no token with {question[:60]!r}; use the encoder of a "
             "vlm, or 'clip' with the folder of a whole CLIPModel and its tokenizer"
         )
+
+
+@cache
+def _check_takes_signals(kind: type[Encoder]) -> None:
+    taken = inspect.signature(kind.encode)
+    try:
+        taken.bind("self", "frames", "signals")
+    except TypeError as error:
+        raise InvalidOptionError(
+            f"encoder {registered_name(kind)!r} ({kind.__module__}.{kind.__qualname__}) has "
+            f"encode{taken}, which takes no signals; update the package that it comes from, or "
+            "write encode(self, frames, signals=None) and fill what self.wanted(signals) names"
+        ) from error

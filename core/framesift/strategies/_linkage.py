@@ -17,6 +17,7 @@ from torch import Tensor
 
 from framesift.run import stoppable
 from framesift.strategies import _ops
+from framesift.types.device import segment_sums
 
 CHANNELS_AT_ONCE = 64
 EDGES_AT_ONCE = 4096
@@ -104,7 +105,7 @@ def averages(values: Tensor, group: Tensor, weight: Tensor, count: int) -> Tenso
     for start in stoppable(range(0, values.shape[1], CHANNELS_AT_ONCE)):
         channels = slice(start, start + CHANNELS_AT_ONCE)
         part = values[:, channels][order].float().mul_(share)
-        out[:, channels] = torch.segment_reduce(part, "sum", lengths=lengths, axis=0)
+        out[:, channels] = segment_sums(part, lengths)
     return out
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from framesift.run import report_progress, stoppable
 from framesift.strategies import _ops
 from framesift.strategies.base import Strategy
+from framesift.types.device import segment_sums
 from framesift.types.options import Similarity
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens
@@ -121,7 +122,7 @@ class _Runs:
         for (start, first), (stop, last) in stoppable(pairwise([(0, 0), *block])):
             if start < stop:
                 part = flat[self.source[first:last]].float().mul_(self.weight[first:last, None])
-                yield torch.segment_reduce(part, "sum", lengths=lengths[start:stop], axis=0)
+                yield segment_sums(part, lengths[start:stop])
 
     def to_previous(self) -> Tensor:
         """Returns the cosine of each run to the one before it at its place, `(R,)`."""

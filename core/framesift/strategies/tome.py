@@ -14,6 +14,7 @@ from framesift.run import report_progress, stoppable
 from framesift.strategies import _ops
 from framesift.strategies._pairwise import rounded_, unit
 from framesift.strategies.base import Strategy
+from framesift.types.device import segment_sums
 from framesift.types.options import Count
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens
@@ -147,4 +148,4 @@ def _sums(sums: Tensor, group: Tensor, count: int) -> Tensor:
     """Returns the sum of each group, float32 `(count, D)`, added up in a fixed order."""
     order = torch.argsort(group, stable=True)
     lengths = torch.bincount(group, minlength=count)
-    return torch.segment_reduce(sums[order], "sum", lengths=lengths, axis=0)
+    return segment_sums(sums[order], lengths)

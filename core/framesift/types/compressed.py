@@ -17,7 +17,7 @@ from framesift.errors import InvalidTokensError
 from framesift.types.clock import clock
 from framesift.types.options import Still, whole
 from framesift.types.plan import TokenPlan
-from framesift.types.tokens import check_step_seconds, cpu_state
+from framesift.types.tokens import PickledOnCpu, check_step_seconds, cpu_state
 from framesift.types.video import with_part
 
 Side = Annotated[int, Field(ge=1)]
@@ -95,7 +95,7 @@ class CompressionReport(BaseModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class CompressedVideo:
+class CompressedVideo(PickledOnCpu):
     """The visual tokens that survive, with their times, places and origin; equal to itself only.
 
     Tokens and layers are on the device that encoded them, all else on the CPU. A pickle is for any

@@ -1,4 +1,4 @@
-"""What a device has room for, how frames come to it, and what its driver raises."""
+"""What a device has room for and lacks, how frames come to it, and what its driver raises."""
 
 from __future__ import annotations
 
@@ -26,6 +26,24 @@ NO_MEMORY: Final = ("out of memory", "can't allocate memory", "not enough memory
 """What messages about a lack of memory say, where they have no class of their own."""
 DRIVERS: Final = ("CUDA", "cuDNN", "CUBLAS", "HIP", "MPS", "NCCL", "XPU", "Triton Error")
 """How messages of drivers and of their libraries begin."""
+
+WITHOUT_SEGMENTS: Final = frozenset({"mps"})
+"""Kinds of device for which torch has no sums of segments."""
+
+
+def segment_sums(rows: Tensor, lengths: Tensor) -> Tensor:
+    """Returns the sums of runs of rows, `(R, ...)` of `(E, ...)`, each in the order of its rows.
+
+    A device that cannot do it lends its rows to the CPU.
+
+    Args:
+        rows: floating point.
+        lengths: of the runs, which hold all rows, int64 `(R,)`.
+    """
+    if rows.device.type in WITHOUT_SEGMENTS:
+        return segment_sums(rows.cpu(), lengths.cpu()).to(rows.device)
+    # Lengths are not looked at, since that waits for their device.
+    return torch.segment_reduce(rows, "sum", lengths=lengths, axis=0, unsafe=True)
 
 
 def uploaded(images: npt.NDArray[np.uint8], device: torch.device) -> Tensor:

@@ -12,6 +12,8 @@ from typing import Final, Self
 import torch
 from torch import Tensor
 
+from framesift.types.device import segment_sums
+
 WEIGHT_PARTS: Final = 2**24
 """Parts of a row's largest weight in which its weights are counted: what float32 tells apart."""
 FRAME_PARTS: Final = 2**18
@@ -212,7 +214,7 @@ class TokenPlan:
         return self.from_entries(
             dst=cells // self.num_in,
             src=cells % self.num_in,
-            weight=torch.segment_reduce(weight, "sum", lengths=counts, unsafe=True),
+            weight=segment_sums(weight, counts),
             num_in=self.num_in,
             num_out=other.num_out,
             tokens_per_frame=self.tokens_per_frame,
@@ -243,8 +245,7 @@ class TokenPlan:
     def _row_sum(self, entries: Tensor) -> Tensor:
         if len(entries) == self.num_out:
             return entries
-        lengths = self._row_lengths()
-        return torch.segment_reduce(entries, "sum", lengths=lengths, axis=0, unsafe=True)
+        return segment_sums(entries, self._row_lengths())
 
     def _problem(self) -> str | None:
         if len(self.dst) == 0 or not torch.equal(

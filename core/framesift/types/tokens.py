@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor
@@ -12,8 +13,24 @@ from torch import Tensor
 from framesift.errors import InvalidTokensError
 
 
+class PickledOnCpu:
+    """A frozen dataclass of tensors: copies stay on their device, `cpu_state` is what is pickled.
+
+    A pickle may be read on a machine that has no such device.
+    """
+
+    __slots__ = ()
+
+    def __copy__(self) -> Self:
+        return replace(cast(Any, self))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        given = {f.name: getattr(self, f.name) for f in fields(cast(Any, self))}
+        return replace(cast(Any, self), **deepcopy(given, memo))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Signals:
+class Signals(PickledOnCpu):
     """What an encoder knows about its tokens besides their features; each may be absent."""
 
     attention: Tensor | None = None
@@ -42,7 +59,7 @@ class Signals:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VideoTokens:
+class VideoTokens(PickledOnCpu):
     """The visual tokens of `T` frames with `N = h * w` patches each.
 
     Features, signals, mask and layers are on one device, times on the CPU. A pickle is for any

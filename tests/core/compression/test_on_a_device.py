@@ -1,5 +1,6 @@
 """From decoded frames to the prompt with a tower on a device: what stays there, what comes back."""
 
+import copy
 import pickle
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -86,6 +87,13 @@ def test_what_is_on_a_device_is_saved_and_pickled_for_any_machine(clip, folder, 
         found = sift.reduce(encoded)
         found.save(tmp_path)
         compressed, every = pickle.dumps(found), pickle.dumps(encoded.tokens)
+        for again in (copy.copy(found), copy.deepcopy([found])[0]):
+            assert again.tokens.device == DEVICE
+            assert torch.equal(again.tokens.cpu(), found.tokens.cpu())
+            assert again.report == found.report
+            assert torch.equal(again.plan.src, found.plan.src)
+        again = copy.deepcopy(encoded.tokens)
+        assert again.features.device == again.signals.keys.device == DEVICE
         tokens, features = found.tokens.cpu(), encoded.tokens.features.cpu()
         attention = encoded.tokens.signals.attention.cpu()
     assert torch.equal(load(tmp_path).tokens, tokens)

@@ -10,6 +10,7 @@ import torch
 from framesift import VideoCompressor
 from framesift.encoders import registry
 from framesift.encoders.base import Encoder
+from framesift.errors import InvalidOptionError
 from framesift.types.tokens import VideoTokens
 from framesift.types.video import VideoInfo
 
@@ -109,3 +110,20 @@ def test_frames_that_a_selector_picks_are_joined_two_by_two(video):
         encoder=Pairs(), strategy="uniform", keep=1.0, max_frames=7, selector="uniform"
     )
     assert len(sift.compress(video).frame_seconds) == 4
+
+
+def test_an_encoder_of_before_signals_is_refused_in_one_line():
+    class Older(Pairs):
+        def encode(self, frames):
+            return super().encode(frames)
+
+    class Open(Pairs):
+        def encode(self, *given):
+            return super().encode(*given)
+
+    with pytest.raises(InvalidOptionError, match=r"Older\) has encode\(") as told:
+        VideoCompressor(encoder=Older())
+    assert "encode(self, frames)" in str(told.value)
+    assert "signals=None" in str(told.value)
+    assert "\n" not in str(told.value)
+    assert VideoCompressor(encoder=Open()).compress("synthetic://cuts?seconds=4").report.tokens_out

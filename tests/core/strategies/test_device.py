@@ -1,9 +1,14 @@
 """What never makes the host wait for a device, so that planning queues behind the encoder."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
-from framesift.strategies.base import create_strategy
+from framesift.strategies.base import create_strategy, registry
+from framesift.testing import assert_near, random_tokens
+from framesift.testing.stand_in import DEVICE, on_stand_in, stand_in
+from framesift.types import device
 from framesift.types.tokens import VideoTokens
 
 NAMES = ["evs", "vidcom2", "temporal", "temporal:threshold=0.9"]
@@ -39,3 +44,33 @@ def test_scores_do_not_synchronise(name):
         strategy.score(tokens, 40)
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+def kernels_of_mps():
+    """Names of the operations that torch has for Apple's GPUs, by the table torch is built from."""
+    yaml = pytest.importorskip("yaml")
+    folder = Path(pytest.importorskip("torchgen").__file__).parent
+    table = folder / "packaged" / "ATen" / "native" / "native_functions.yaml"
+    for each in yaml.load(table.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+        kernels = " ".join(each.get("dispatch", {"Composite": ""}))
+        if "MPS" in kernels or "Composite" in kernels or "structured_delegate" in each:
+            yield each["func"].partition("(")[0].partition(".")[0]
+
+
+def test_every_plan_is_made_and_applied_by_what_apples_gpus_can_do(monkeypatch):
+    known = set(kernels_of_mps())
+    assert "matmul" in known
+    assert "segment_reduce" not in known, "the sums need no help of the CPU any more"
+    monkeypatch.setattr(device, "WITHOUT_SEGMENTS", frozenset({DEVICE.type}))
+    tokens = random_tokens(frames=12)
+    for name in registry.names():
+        strategy = create_strategy("temporal | tome" if name == "chain" else name)
+        expected = strategy.plan(tokens, 40)
+        with stand_in() as seen:
+            given = on_stand_in(tokens)
+            seen.by_name.clear()
+            plan = strategy.plan(given, 40)
+            applied = plan.apply(given.features)
+            assert set(seen.by_name) <= known, f"{name}: {set(seen.by_name) - known}"
+            assert torch.equal(plan.cpu().src, expected.src), name
+            assert_near(applied.cpu(), expected.apply(tokens.features))
