@@ -13,9 +13,11 @@ from framesift.compression.moments import MomentFinder
 from framesift.compression.opening import Opener, Video
 from framesift.compression.parts import Parts
 from framesift.compression.reducing import Reduction
+from framesift.errors import InvalidOptionError
 from framesift.run import Run
 from framesift.types.budget import Budget
 from framesift.types.compressed import CompressedVideo
+from framesift.types.options import shown
 
 
 class Pipeline:
@@ -80,15 +82,25 @@ class Pipeline:
             signals: what the encoder fills besides the features; None for all that it gives.
 
         Raises:
+            InvalidOptionError: they are not names.
             MissingSignalError: the encoder does not give one of them.
         """
         if signals is not None:
             # A wrong name is refused before anything is fetched.
-            names = [signals] if isinstance(signals, str) else signals
-            signals = self.parts.encoder.wanted(frozenset(names))
+            signals = self.parts.encoder.wanted(_names(signals))
         check_time = self._reduction.check_time
         return self._encoding.encode(video, question, run, check_time, signals)
 
     def reduce(self, video: EncodedVideo, question: str | None, run: Run) -> CompressedVideo:
         """Returns the budgeted tokens of an encoded video."""
         return self._reduction.reduce(video, question, run)
+
+
+def _names(signals: object) -> frozenset[str]:
+    names = [signals] if isinstance(signals, str) else signals
+    if isinstance(names, Collection) and all(isinstance(name, str) for name in names):
+        return frozenset(names)
+    raise InvalidOptionError(
+        f"signals={shown(signals)} must be names of signals, such as {{'attention'}}, or None for "
+        "all that the encoder gives"
+    )

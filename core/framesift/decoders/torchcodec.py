@@ -39,9 +39,11 @@ class TorchcodecDecoder(Decoder):
     device: Annotated[str | None, Field(pattern=r"^(cpu|cuda(:\d+)?)$")] = None
     """Where it decodes: `cpu` or `cuda`; None for the GPU where torchcodec can use one."""
 
+    def __post_init__(self) -> None:
+        _place(self.device)  # before anything is fetched
+
     def scan(self, path: Path) -> FrameIndex:
         """Returns every frame of the stream, as `pyav` does."""
-        _place(self.device)
         return read_timeline(path, self.most_pixels).index
 
     def pictures(

@@ -141,7 +141,8 @@ class PackedFrames:
         first = int(numbers[0])
         if numbers[-1] - first == len(numbers) - 1 and (np.diff(numbers) == 1).all():
             return slice(first, first + len(numbers))
-        return torch.from_numpy(numbers).to(self.device, non_blocking=True)
+        # CUDA has read pageable memory when the call returns; MPS may read it when it is gone.
+        return torch.from_numpy(numbers).to(self.device, non_blocking=self.device.type == "cuda")
 
 
 class WholeFrames:

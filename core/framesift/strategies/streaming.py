@@ -134,10 +134,11 @@ class StreamingCompressor:
                 f"frame {self.frames_in} has {tuple(features.shape)} features on {features.device},"
                 f" the frames before {tuple(last.shape)} on {last.device}; start another stream"
             )
-        if live is not None and (live.shape, live.dtype) != (seen.shape, torch.bool):
+        fitting = seen.shape, torch.bool, seen.device
+        if live is not None and (live.shape, live.dtype, live.device) != fitting:
             raise InvalidTokensError(
-                f"live must be {torch.bool} {tuple(seen.shape)}, got {live.dtype} "
-                f"{tuple(live.shape)}"
+                f"live must be {torch.bool} {tuple(seen.shape)} on {seen.device}, got {live.dtype} "
+                f"{tuple(live.shape)} on {live.device}"
             )
         if not self._latest_seconds <= pts_seconds < float("inf"):
             raise InvalidTokensError(

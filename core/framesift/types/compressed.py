@@ -16,8 +16,9 @@ from torch import Tensor
 from framesift.errors import InvalidTokensError
 from framesift.types.clock import clock
 from framesift.types.options import Still, whole
+from framesift.types.pickling import PickledOnCpu, cpu_state
 from framesift.types.plan import TokenPlan
-from framesift.types.tokens import PickledOnCpu, check_step_seconds, cpu_state
+from framesift.types.tokens import check_step_seconds
 from framesift.types.video import with_part
 
 Side = Annotated[int, Field(ge=1)]

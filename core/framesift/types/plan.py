@@ -7,12 +7,13 @@ row, pooling a window row; times, positions and pictures of what was kept go thr
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import torch
 from torch import Tensor
 
 from framesift.types.device import segment_sums
+from framesift.types.pickling import PickledOnCpu, cpu_state
 
 WEIGHT_PARTS: Final = 2**24
 """Parts of a row's largest weight in which its weights are counted: what float32 tells apart."""
@@ -26,14 +27,13 @@ CHANNELS: Final = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TokenPlan:
+class TokenPlan(PickledOnCpu):
     """A sparse map from `num_in` input tokens to `num_out` outputs, in canonical order.
 
     Rows (outputs) are in time order: by mean frame, then by their earliest input. Entries are
     sorted by row, then by input, so that equal decisions are equal to the bit. Build one with
-    `keep`, `merge` or `from_entries`, which bring entries into this order. A plan lives where its
-    tokens do; `cpu` brings it to the host. What it holds is checked on the CPU alone, since looking
-    at values waits for a device.
+    `keep`, `merge` or `from_entries`, which order them. A plan lives where its tokens do; `cpu`
+    brings it to the host. It is checked on the CPU alone, since looking waits for a device.
     """
 
     dst: Tensor
@@ -56,6 +56,10 @@ class TokenPlan:
                 f"dst {tuple(self.dst.shape)}, src {tuple(self.src.shape)} and weight "
                 f"{tuple(self.weight.shape)} must all be (E,)"
             )
+        if len(devices := {str(each.device) for each in (self.dst, self.src, self.weight)}) > 1:
+            raise ValueError(
+                f"dst, src and weight are on {' and '.join(sorted(devices))}; move them"
+            )
         if self.num_out < 1 or self.num_in % self.tokens_per_frame:
             raise ValueError(
                 f"num_out={self.num_out} must be at least 1 and num_in={self.num_in} a multiple "
@@ -63,6 +67,9 @@ class TokenPlan:
             )
         if self.src.device.type == "cpu" and (problem := self._problem()):
             raise ValueError(problem)
+
+    def __getstate__(self) -> list[Any]:
+        return cpu_state(self)
 
     @classmethod
     def keep(cls, indices: Tensor, *, num_in: int, tokens_per_frame: int) -> Self:
@@ -110,9 +117,8 @@ class TokenPlan:
         """Returns the plan with these entries, rows and entries brought into canonical order."""
         weight = weight.float()
         order = _row_order(dst, src, weight, num_out, tokens_per_frame)
-        rows = torch.empty_like(order).scatter_(0, order, torch.arange(num_out, device=dst.device))[
-            dst
-        ]
+        number = torch.arange(num_out, device=dst.device)
+        rows = torch.empty_like(order).scatter_(0, order, number)[dst]
         entries = torch.argsort(rows * num_in + src, stable=True)
         return cls(
             dst=rows[entries],
@@ -146,8 +152,7 @@ class TokenPlan:
 
     def to(self, device: torch.device | str) -> Self:
         """Returns the plan on a device."""
-        columns = {name: getattr(self, name).to(device) for name in ("dst", "src", "weight")}
-        return replace(self, **columns)
+        return replace(self, **{n: getattr(self, n).to(device) for n in ("dst", "src", "weight")})
 
     def cpu(self) -> Self:
         """Returns the plan on the CPU, itself if it is there."""

@@ -3,30 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from copy import deepcopy
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Self, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from framesift.errors import InvalidTokensError
-
-
-class PickledOnCpu:
-    """A frozen dataclass of tensors: copies stay on their device, `cpu_state` is what is pickled.
-
-    A pickle may be read on a machine that has no such device.
-    """
-
-    __slots__ = ()
-
-    def __copy__(self) -> Self:
-        return replace(cast(Any, self))
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        given = {f.name: getattr(self, f.name) for f in fields(cast(Any, self))}
-        return replace(cast(Any, self), **deepcopy(given, memo))
+from framesift.types.pickling import PickledOnCpu, cpu_state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,12 +207,6 @@ class VideoTokens(PickledOnCpu):
                 raise InvalidTokensError(
                     f"{name} is on {value.device}, features are on {self.features.device}"
                 )
-
-
-def cpu_state(value: Any) -> list[Any]:
-    """Returns the fields of a frozen dataclass as a pickle holds them, tensors on the CPU."""
-    given = (getattr(value, f.name) for f in fields(value))
-    return [each.cpu() if isinstance(each, Tensor) else each for each in given]
 
 
 def check_step_seconds(step_seconds: Tensor | None, first_seconds: Tensor) -> None:

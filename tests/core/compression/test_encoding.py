@@ -93,3 +93,9 @@ def test_a_signal_that_was_not_encoded_is_named():
 def test_an_unknown_signal_is_refused_before_anything_is_fetched():
     with pytest.raises(MissingSignalError, match=r"does not give beauty; it gives contrast"):
         VideoCompressor().encode("https://no.such.host.invalid/a.mp4", signals={"beauty"})
+
+
+@pytest.mark.parametrize("signals", [5, [5], [["contrast"]], b"contrast"])
+def test_signals_that_are_not_names_are_refused_before_anything_is_fetched(signals):
+    with pytest.raises(InvalidOptionError, match=r"signals=.* must be names of signals"):
+        VideoCompressor().encode("https://no.such.host.invalid/a.mp4", signals=signals)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from framesift import VideoCompressor
 from framesift.decoders import registry
 from framesift.decoders.torchcodec import TorchcodecDecoder
 from framesift.errors import InvalidOptionError, MissingDependencyError
@@ -35,21 +36,20 @@ def groups(tmp_path):
     return write_video(tmp_path / "v.mp4", 100, **GROUPS)
 
 
-def test_who_lacks_it_reads_what_to_install(monkeypatch, groups):
+def test_who_lacks_it_reads_what_to_install_before_anything_is_fetched(monkeypatch):
     monkeypatch.setitem(sys.modules, "torchcodec", None)
-    decoder = registry.create("torchcodec")
-    for use in (decoder.index, lambda path: list(decoder.decode(path, [0]))):
+    for make in (registry.create, lambda name: VideoCompressor(decoder=name)):
         with pytest.raises(MissingDependencyError, match=r"pip install 'framesift\[torchcodec\]'"):
-            use(groups)
+            make("torchcodec")
 
 
-def test_a_library_that_cannot_be_loaded_is_named(monkeypatch, groups):
+def test_a_library_that_cannot_be_loaded_is_named(monkeypatch):
     def broken(module, *, extra):
         raise RuntimeError("Could not load libtorchcodec.\n\nLikely causes: ...")
 
     monkeypatch.setattr("framesift.decoders.torchcodec.require", broken)
     with pytest.raises(MissingDependencyError, match="install FFmpeg 4 to 8") as caught:
-        TorchcodecDecoder().index(groups)
+        TorchcodecDecoder()
     assert "\n" not in str(caught.value)
 
 
@@ -59,11 +59,11 @@ def test_other_devices_are_refused(device):
         TorchcodecDecoder(device=device)
 
 
-def test_a_gpu_that_is_not_there_is_refused(installed, groups):
+def test_a_gpu_that_is_not_there_is_refused(installed):
     if torch.cuda.is_available() and "+cpu" not in installed.__version__:
         pytest.skip("there is one")
     with pytest.raises(InvalidOptionError, match="built with CUDA"):
-        TorchcodecDecoder(device="cuda").index(groups)
+        TorchcodecDecoder(device="cuda")
 
 
 def test_it_reads_by_itself_what_can_be_sought_in(installed, of_pyav, groups):

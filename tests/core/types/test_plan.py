@@ -1,8 +1,12 @@
+import copy
+import pickle
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from framesift.testing.stand_in import DEVICE, stand_in
 from framesift.types.plan import TokenPlan
 
 SETTINGS = settings(max_examples=60, deadline=None)
@@ -165,3 +169,15 @@ def test_times_that_go_back_are_refused():
             num_out=2,
             tokens_per_frame=2,
         )
+
+
+def test_a_plan_on_two_devices_is_refused_and_a_pickle_of_one_is_for_any_machine():
+    columns = {"dst": torch.arange(2), "src": torch.arange(2), "weight": torch.ones(2)}
+    shape = {"num_in": 4, "num_out": 2, "tokens_per_frame": 2}
+    with pytest.raises(ValueError, match="are on cpu and meta"):
+        TokenPlan(**{**columns, "src": columns["src"].to("meta")}, **shape)
+    with stand_in():
+        plan = TokenPlan(**columns, **shape).to(DEVICE)
+        assert copy.deepcopy(plan).src.device == DEVICE
+        content = pickle.dumps(plan)
+    assert torch.equal(pickle.loads(content).src, columns["src"])
