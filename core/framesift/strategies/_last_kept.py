@@ -28,10 +28,13 @@ from framesift.strategies import _ops
 
 logger = logging.getLogger(__name__)
 
-LEAST_FRAMES, MOST_FRAMES = 64, 128
-"""Frames of a block: more in a longer video, so that its blocks are few."""
-STORED = 2**26
-"""Similarities that are kept from one search to the next, 256 MiB; of more they are made anew."""
+FRAMES = 64
+"""Most frames of a block."""
+WIDTH = 8
+"""Numbers that are held of each pair of a place at once, with those of the steps around it."""
+STORED, STORED_ON_CPU = 2**26, 2**23
+"""Similarities that are kept from one search to the next, 256 MiB, on a CPU 32 MiB; of more they
+are made anew."""
 
 
 class LastKept:
@@ -51,7 +54,7 @@ class LastKept:
                 of matrices has, which sums in another order.
         """
         frames, patches = live.shape
-        self._blocks = -(-frames // min(max(LEAST_FRAMES, -(-frames // 6)), MOST_FRAMES))
+        self._blocks = -(-frames // FRAMES)
         self._size = -(-frames // self._blocks)
         self._doublings = (self._size - 1).bit_length()
         self._features, self._live = features, live
@@ -63,11 +66,14 @@ class LastKept:
         self._frame = torch.arange(none, device=live.device).view(self._blocks, self._size)
         begins = begins[:, None] - self._frame[:, 0]
         self._begins = torch.where(begins < 0, self._size, begins).clamp_max(self._size)
-        most = max(1, STORED // (self._size**2 * patches))
+        on_cpu, pairs = live.device.type == "cpu", self._size**2 * patches
+        most = max(1, (_ops.AT_ONCE_ON_CPU if on_cpu else _ops.AT_ONCE) // pairs)
         self._groups = [
             range(first, min(first + most, self._blocks)) for first in range(0, self._blocks, most)
         ]
-        self._stored = self._lowest(self._groups[0]) if len(self._groups) == 1 else None
+        self._stored: list[Tensor] | None = None
+        if self._blocks * pairs <= (STORED_ON_CPU if on_cpu else STORED):
+            self._stored = [self._lowest(group) for group in stoppable(self._groups)]
 
     def counts(self, thresholds: Tensor) -> Tensor:
         """Returns how many tokens are kept by each of `thresholds` `(K,)`, int64 `(K,)`."""
@@ -97,13 +103,13 @@ class LastKept:
         """
         most = _highest_parts(thresholds)
         last = torch.zeros_like(self._begins[:, :1, None]).expand(-1, -1, len(most))
-        for group in self._groups:
-            lowest = self._lowest(group) if self._stored is None else self._stored
+        for number, group in enumerate(self._groups):
+            lowest = self._stored[number] if self._stored else self._lowest(group)
             shape = (*lowest.shape[:3], len(most))
             wanted = (-most).expand(shape).contiguous()
             following = torch.searchsorted(lowest, wanted, out_int32=True)
-            number = self._frame[0, :, None].int()
-            ahead = torch.where(following == self._size, 0, following - number) * len(most)
+            ahead = following - self._frame[0, :, None].int()
+            ahead = torch.where(following == self._size, 0, ahead) * len(most)
             own = torch.arange(ahead.numel(), dtype=torch.int32, device=most.device)
             following = ahead.flatten() + own
             steps, ends = ahead.flatten().clamp_max(1), following
@@ -157,14 +163,15 @@ class LastKept:
             number = self._frame[0, : frames.stop - frames.start]
             seen = self._known_frame[frames].T - frames.start
             row = torch.where(seen < 0, number, seen)[:, None]
-            apart = (number[:, None] >= number) | ~self._live[frames].T[:, None]
+            # Bounds of -inf where there is nothing to compare: a mask takes ten times as long.
+            later, live = _bounds(number > number[:, None]), _bounds(self._live[frames].T[:, None])
             missing, rooms = size - len(number), None
             for places, wide in self._wide_parts(frames):
                 rooms = _rooms(wide) if rooms is None else rooms
                 alike, other, index = (room[: wide.shape[1]] for room in rooms)
                 self._compare(wide, frames, places, alike, other)
                 alike.scatter_(1, row[places], -self._known[frames, places].T[:, None])
-                alike.masked_fill_(apart[places], -torch.inf)
+                alike.clamp_max_(later).clamp_max_(live[places])
                 ascending = torch.cummax(alike, -1, out=(other, index))[0]
                 if missing:
                     ascending = pad(ascending, (0, missing, 0, missing), mode="replicate")
@@ -182,7 +189,7 @@ class LastKept:
         _parts(alike.addcmul_(zero[..., None], zero[:, None], value=-1))
 
     def _wide_parts(self, frames: slice) -> Iterator[tuple[slice, Tensor]]:
-        return _ops.wide_parts(self._features[frames], width=2 * self._size)
+        return _ops.wide_parts(self._features[frames], width=WIDTH * self._size)
 
 
 def _rooms(wide: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -190,6 +197,12 @@ def _rooms(wide: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     shape = (wide.shape[1], len(wide), len(wide))
     numbers = torch.empty(shape, dtype=torch.long, device=wide.device)
     return wide.new_empty(shape), wide.new_empty(shape), numbers
+
+
+def _bounds(compared: Tensor) -> Tensor:
+    """Returns infinity where a similarity counts, else minus infinity."""
+    everywhere = torch.full(compared.shape, torch.inf, device=compared.device)
+    return everywhere.where(compared, -torch.inf)
 
 
 def _parts(similarity: Tensor) -> Tensor:

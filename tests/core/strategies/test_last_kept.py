@@ -59,10 +59,23 @@ def test_what_is_too_much_to_store_is_made_anew(monkeypatch):
     features = drifting(300, 5, 8)
     live = torch.ones(300, 5, dtype=torch.bool)
     whole = in_blocks(features, live)
-    monkeypatch.setattr(_last_kept, "STORED", 2 * 64 * 64 * 5)
+    monkeypatch.setattr(_ops, "AT_ONCE_ON_CPU", 2 * 64 * 64 * 5)
+    monkeypatch.setattr(_last_kept, "STORED_ON_CPU", 0)
     parts = in_blocks(features, live)
     assert parts.counts(THRESHOLDS).tolist() == whole.counts(THRESHOLDS).tolist()
     assert torch.equal(parts.kept(THRESHOLDS[4]), whole.kept(THRESHOLDS[4]))
+
+
+@pytest.mark.skipif(DEVICE != "cpu", reason="a GPU stores more")
+def test_memory_does_not_grow_with_a_long_video():
+    features = drifting(1500, 1, 2)
+    short, long = (
+        in_blocks(each.expand(-1, 120, -1), torch.ones(len(each), 120, dtype=torch.bool))
+        for each in (features[:640], features)
+    )
+    assert short._stored is not None
+    assert sum(each.nbytes for each in short._stored) <= 4 * _last_kept.STORED_ON_CPU
+    assert long._stored is None
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
