@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 
 import torch
@@ -156,10 +157,30 @@ def wide_parts(features: Tensor, width: int | None = None) -> Iterator[tuple[sli
         yield part, wide
 
 
+def length(values: Tensor) -> Tensor:
+    """Returns the length of each vector `(..., D)`, float32 `(...)` for half precision.
+
+    It is that of the lengths of parts: over thousands of channels one sum after another is so far
+    off that equal tokens would not tie at a similarity of 1.
+    """
+    dtype = torch.promote_types(values.dtype, torch.float32)
+    width = _part_of(values.shape[-1], 256)
+    if 8 <= width < values.shape[-1]:
+        values = torch.linalg.vector_norm(values.unflatten(-1, (-1, width)), dim=-1, dtype=dtype)
+    found: Tensor = torch.linalg.vector_norm(values, dim=-1, dtype=dtype)
+    return found
+
+
+@functools.cache
+def _part_of(channels: int, most: int) -> int:
+    """Returns the largest number up to `most` that divides `channels`."""
+    return max(each for each in range(1, min(most, channels) + 1) if channels % each == 0)
+
+
 def lengths(features: Tensor) -> Tensor:
     """Returns the length of each token of `(T, N, D)`, float32 `(T, N)`."""
     parts = wide_parts(features)
-    return torch.cat([torch.linalg.vector_norm(wide, dim=-1) for _, wide in parts], 1)
+    return torch.cat([length(wide) for _, wide in parts], 1)
 
 
 def divided(values: Tensor, by: float) -> Tensor:
@@ -180,7 +201,7 @@ def similarity(a: Tensor, b: Tensor) -> Tensor:
 
     A zero vector is like another zero vector (1) and unlike anything else (0).
     """
-    return cosine(a, b, torch.linalg.vector_norm(a, dim=-1), torch.linalg.vector_norm(b, dim=-1))
+    return cosine(a, b, length(a), length(b))
 
 
 def cosine(a: Tensor, b: Tensor, length_a: Tensor, length_b: Tensor) -> Tensor:
@@ -201,8 +222,7 @@ def dots(a: Tensor, b: Tensor) -> Tensor:
     On a CPU as small matrix products, which hold no product of all channels in memory: several
     times as fast there. Equal vectors give equal products.
     """
-    channels = a.shape[-1]
-    width = max(each for each in range(1, min(64, channels) + 1) if channels % each == 0)
+    width = _part_of(a.shape[-1], 64)
     rows, columns = a.unflatten(-1, (-1, 1, width)), b.unflatten(-1, (-1, width, 1))
     on_cpu = a.device.type == "cpu"
     found: Tensor = (rows @ columns)[..., 0, 0].sum(-1) if on_cpu else torch.linalg.vecdot(a, b)
@@ -214,7 +234,7 @@ def cosine_matrix(a: Tensor, b: Tensor) -> Tensor:
 
     Both are float32; the vectors are not scaled, the products are.
     """
-    lengths = torch.linalg.vector_norm(a, dim=-1), torch.linalg.vector_norm(b, dim=-1)
+    lengths = length(a), length(b)
     empty = (lengths[0] == 0)[..., :, None] & (lengths[1] == 0)[..., None, :]
     product = lengths[0][..., :, None] * lengths[1][..., None, :]
     value: Tensor = (a @ b.mT).div_(product.clamp_min_(1e-30)).masked_fill_(empty, 1.0)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from framesift.strategies import _ops
+
 ROUNDING = 12.0
 """Adding and taking away 12 rounds a float32 cosine to 2^-20, so that equal pairs tie."""
 
@@ -16,7 +18,7 @@ def unit(values: Tensor) -> Tensor:
     """
     if values.dtype == torch.float64:
         values = values.float()
-    length = torch.linalg.vector_norm(values, dim=-1, keepdim=True, dtype=torch.float32)
+    length = _ops.length(values)[..., None]
     units: Tensor = length.new_empty(*values.shape[:-1], values.shape[-1] + 1)
     torch.div(values, length.clamp_min(1e-30), out=units[..., :-1])
     units[..., -1:] = length == 0

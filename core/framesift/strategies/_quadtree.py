@@ -187,7 +187,7 @@ class _Frames:
             patch = patch * live[..., None]
             filled = torch.cat([live, live.float() @ layout.members.T > 0], 1)
         square = layout.members @ patch
-        lengths = [torch.linalg.vector_norm(each, dim=-1) for each in (patch, square)]
+        lengths = [_ops.length(each) for each in (patch, square)]
         return cls(
             layout=layout, patch=patch, square=square, lengths=torch.cat(lengths, 1), filled=filled
         )

@@ -171,15 +171,8 @@ def _to_previous(tokens: VideoTokens) -> Tensor:
         before = features[start - 1 : stop - 1]
         if tokens.mask is not None:
             before = features.flatten(0, 1)[place[start - 1 : stop - 1]]
-        alike = _cosine(features[start:stop].float(), before.float())
+        pair = features[start:stop].float(), before.float()
+        length = [_ops.length(each) for each in pair]
+        alike = _ops.cosine_of(_ops.dots(*pair), *length)
         out[start:stop] = alike.where(last[start - 1 : stop - 1] >= 0, _ops.NEVER)
     return out
-
-
-def _cosine(a: Tensor, b: Tensor) -> Tensor:
-    """Returns `_ops.similarity` without a third tensor of the size of `a`."""
-    length = torch.linalg.vector_norm(a, dim=-1), torch.linalg.vector_norm(b, dim=-1)
-    dot = (a[..., None, :] @ b[..., :, None])[..., 0, 0]
-    value = dot / (length[0] * length[1]).clamp_min(1e-30)
-    alike = (length[0] == 0) & (length[1] == 0)
-    return _ops.rounded(value.masked_fill(alike, 1.0)).clamp(-1.0, 1.0)

@@ -136,9 +136,9 @@ def _mean_pairs(tokens: VideoTokens, lengths: Sequence[int]) -> Tensor:
     squares, empty = [], []
     for own in blocks(patches, 4 * len(frames) * channels, device=frames.device, least=1):
         wide = tokens.features[:, own].index_select(0, frames).float()
-        length = torch.linalg.vector_norm(wide, dim=-1)
+        length = _ops.length(wide)
         total = sum_runs(wide.div_(length.clamp_min(1e-30)[..., None]), several)
-        squares.append(torch.linalg.vector_norm(total, dim=-1).square())
+        squares.append(_ops.length(total).square())
         empty.append(length == 0)
     marks = torch.stack([torch.cat(empty, dim=1), tokens.live[frames]], dim=1)
     none, live = sum_runs(marks.float(), several).unbind(1)

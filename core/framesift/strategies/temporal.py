@@ -47,6 +47,8 @@ class Temporal(ScoreStrategy):
     def score(self, tokens: VideoTokens, budget: int) -> Tensor:
         """Returns the novelty of each token `(T, N)`, tokens within the threshold above all."""
         features, live = tokens.features, tokens.live
+        if len(live) == 1:  # Each token is the first of its place.
+            return -_to_frame(tokens)[None]
         firsts = live & (live.cumsum(0) == 1)
         length = _ops.lengths(features)
         previous = _ops.to_previous(features, length)

@@ -95,7 +95,7 @@ def _lengths_and_sums(features: Tensor, live: Tensor, calm: Tensor) -> tuple[Ten
     for part, wide in _ops.wide_parts(features):
         room = torch.empty_like(wide) if room is None else room
         counting = torch.mul(wide, calm, out=room[:, : wide.shape[1]])
-        lengths.append(torch.linalg.vector_norm(counting, dim=2))
+        lengths.append(_ops.length(counting))
         weight = live[:, part] / lengths[-1].clamp_min(1e-12)
         sums.append(weight[:, None] @ counting)
     return torch.cat(lengths, 1), torch.stack(sums).sum(0)

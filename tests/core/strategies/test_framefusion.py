@@ -35,6 +35,14 @@ def test_of_equal_tokens_the_earlier_ones_stay_unmerged():
     assert sorted(found) == [[0], [1], [2, 5, 8, 11], [3, 6, 9], [4, 7, 10]]
 
 
+def test_equal_tokens_of_many_channels_tie():
+    frame = 1 + torch.randn(1, 200, 1024, generator=torch.Generator().manual_seed(0))
+    plan = create_strategy("framefusion").plan(tokens_of(frame.expand(3, -1, -1)), budget=590)
+    assert plan.src[plan.weight < 1].tolist() == [
+        token for place in range(190, 200) for token in (200 + place, 400 + place)
+    ]
+
+
 def test_a_place_may_skip_frames_that_are_masked():
     tokens = tokens_of(torch.ones(4, 2, 2))
     mask = torch.tensor([[True, False], [False, False], [True, True], [True, False]])
