@@ -118,7 +118,7 @@ def averaged(group: Tensor, square: Tensor | None, tokens_per_frame: int) -> Tok
         return plan
     own, sizes = square[plan.src].unique(return_inverse=True, return_counts=True)[1:]
     row = torch.empty_like(sizes).scatter(0, own, plan.dst)
-    share = (torch.bincount(row)[plan.dst] * sizes[own]).double().reciprocal()
+    share = (torch.bincount(row)[plan.dst] * sizes[own]).float().reciprocal()
     return TokenPlan.from_entries(
         dst=plan.dst,
         src=plan.src,

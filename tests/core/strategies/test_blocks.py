@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from framesift.strategies import _blocks, _point_sets, dpc_knn
+from framesift.strategies import _blocks, _ops, _point_sets, dpc_knn
 from framesift.strategies._blocks import batches, blocks, sum_runs
+from framesift.strategies._pairwise import rounded_, unit
 from framesift.strategies.base import create_strategy
 from framesift.testing.samples import random_tokens
 from framesift.testing.stand_in import DEVICE, counted, on_stand_in, stand_in
@@ -92,3 +93,18 @@ def test_sums_over_runs_are_those_of_their_rows(lengths):
     values = torch.randn(sum(lengths), 3, 2, generator=torch.Generator().manual_seed(0))
     expected = torch.stack([part.sum(0) for part in values.split(lengths)])
     torch.testing.assert_close(sum_runs(values.clone(), lengths), expected)
+
+
+@pytest.mark.parametrize("channels", [1024, 3584, 8192])
+def test_equal_tokens_of_many_channels_tie(channels):
+    frame = 3 + torch.randn(1000, channels, generator=torch.Generator().manual_seed(0))
+    assert (_ops.similarity(frame, frame) == 1).all()
+    assert (_ops.cosine_matrix(frame, frame).diagonal() == 1).all()
+    units = unit(frame)
+    assert (rounded_(units @ units.T).diagonal() == 1).all()
+
+
+def test_lengths_of_half_precision_are_those_of_float32():
+    wide = 300 * torch.randn(20, 1024, generator=torch.Generator().manual_seed(0)).half()
+    assert _ops.length(wide).dtype == torch.float32
+    assert torch.equal(_ops.length(wide), _ops.length(wide.float()))

@@ -2,8 +2,6 @@ import pytest
 import torch
 
 from framesift.errors import InvalidOptionError
-from framesift.strategies import _ops
-from framesift.strategies._pairwise import rounded_, unit
 from framesift.strategies.base import create_strategy
 from framesift.types.tokens import Signals, VideoTokens
 
@@ -70,18 +68,3 @@ def test_chain_runs_its_stages_in_order():
 def test_chain_refuses_a_chain_inside():
     with pytest.raises(InvalidOptionError, match="another chain"):
         create_strategy("chain:stages=chain")
-
-
-@pytest.mark.parametrize("channels", [1024, 3584, 8192])
-def test_equal_tokens_of_many_channels_tie(channels):
-    frame = 3 + torch.randn(1000, channels, generator=torch.Generator().manual_seed(0))
-    assert (_ops.similarity(frame, frame) == 1).all()
-    assert (_ops.cosine_matrix(frame, frame).diagonal() == 1).all()
-    units = unit(frame)
-    assert (rounded_(units @ units.T).diagonal() == 1).all()
-
-
-def test_lengths_of_half_precision_are_those_of_float32():
-    wide = 300 * torch.randn(20, 1024, generator=torch.Generator().manual_seed(0)).half()
-    assert _ops.length(wide).dtype == torch.float32
-    assert torch.equal(_ops.length(wide), _ops.length(wide.float()))

@@ -7,6 +7,8 @@ from framesift.errors import InvalidOptionError
 from framesift.strategies._quadtree import Quadtree
 from framesift.strategies.base import create_strategy
 from framesift.strategies.sttm import averaged
+from framesift.testing.samples import random_tokens
+from framesift.testing.stand_in import on_stand_in, stand_in
 from framesift.types.tokens import VideoTokens
 
 STTM = create_strategy("sttm")
@@ -131,3 +133,14 @@ def test_the_slack_is_checked(slack):
 def test_the_root_level_is_checked():
     with pytest.raises(InvalidOptionError, match="root_level='-1' must be a whole number"):
         create_strategy("sttm:root_level=-1")
+
+
+@pytest.mark.parametrize("frames", [1, 9])
+def test_squares_that_weigh_the_same_need_no_float64_on_a_device(frames):
+    tokens, strategy = random_tokens(frames), create_strategy("sttm", weighted=False)
+    plan = strategy.plan(tokens, 6)
+    with stand_in():
+        on_device = strategy.plan(on_stand_in(tokens), 6).cpu()
+    assert torch.equal(on_device.src, plan.src)
+    assert torch.equal(on_device.dst, plan.dst)
+    assert torch.equal(on_device.weight, plan.weight)
