@@ -91,14 +91,15 @@ def _lengths_and_sums(features: Tensor, live: Tensor, calm: Tensor) -> tuple[Ten
 
     The sum is that of unit tokens `(T, 1, D)`, the lengths are `(T, N)`.
     """
-    lengths, sums, room = [], [], None
+    lengths, room = [], None
+    sums = torch.zeros(len(features), 1, features.shape[2], device=features.device)
     for part, wide in _ops.wide_parts(features):
         room = torch.empty_like(wide) if room is None else room
         counting = torch.mul(wide, calm, out=room[:, : wide.shape[1]])
         lengths.append(_ops.length(counting))
         weight = live[:, part] / lengths[-1].clamp_min(1e-12)
-        sums.append(weight[:, None] @ counting)
-    return torch.cat(lengths, 1), torch.stack(sums).sum(0)
+        sums += weight[:, None] @ counting
+    return torch.cat(lengths, 1), sums
 
 
 def _calm_channels(features: Tensor, live: Tensor) -> Tensor:
