@@ -108,8 +108,11 @@ class Encoding:
             question=question,
             also=signals,
         )
-        if selected.compared is not None and selected.compared.encoder == self.encoder:
-            return selected.compared.at(selected.indices)
+        # What was compared is encoded whole: nothing of it is a copy that could be dropped.
+        drops = self.gate is not None and self.gate.still == "dropped"
+        compared = selected.compared
+        if compared is not None and compared.encoder == self.encoder and not drops:
+            return compared.at(selected.indices)
         return encode_frames(
             reader, selected.indices, self.encoder, signals=signals, gate=self.gate
         )

@@ -19,7 +19,7 @@ from framesift.errors import FramesiftError
 from framesift.fetching.limits import FetchLimits
 from framesift.serving.lines import option_error
 from framesift.strategies.base import create_strategy
-from framesift.types.options import checked_option
+from framesift.types.options import Still, checked_option
 from framesift.types.schema import options_schema
 
 
@@ -82,6 +82,8 @@ class CompressionFields(OptionFields):
     """Most frames of a video that are encoded, None for all that were sampled."""
     gate: Annotated[float | None, OptionOf(VideoCompressor, "gate")] = None
     """Change in levels of 256 above which a patch is encoded again; None for always."""
+    still: Annotated[Still, OptionOf(VideoCompressor, "still")] = "copied"
+    """What a patch becomes that is not encoded again: a copy of its last token, or nothing."""
     fps: Annotated[float, OptionOf(VideoCompressor, "fps")] = 1.0
     """Frames sampled per second of video."""
     limits: FetchLimits = Field(default_factory=FetchLimits.untrusted)
@@ -102,6 +104,7 @@ class CompressionFields(OptionFields):
             "max_tokens": self.max_visual_tokens,
             "max_frames": self.max_frames,
             "gate": self.gate,
+            "still": self.still,
             "fps": self.fps,
             "limits": self.limits,
         }

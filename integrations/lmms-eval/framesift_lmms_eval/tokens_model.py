@@ -22,8 +22,8 @@ from framesift_lmms_eval.token_counts import VisualTokenCounts
 from framesift_lmms_eval.turn import SampleTurn
 
 ARGUMENTS: Final = (
-    "pretrained, strategy, keep, max_tokens, fps, max_frames, selector, gate, positions, dtype, "
-    "quantize, trust_remote_code, question_field"
+    "pretrained, strategy, keep, max_tokens, fps, max_frames, selector, gate, still, positions, "
+    "dtype, quantize, trust_remote_code, question_field"
 )
 GENERATION_ONLY: Final = (
     "framesift_tokens answers generate_until tasks only; choose the generation form of the task"
@@ -51,6 +51,7 @@ class FramesiftTokens(lmms):
         max_frames: int | None = 32,
         selector: str = "uniform",
         gate: float | None = None,
+        still: Literal["copied", "dropped"] = "copied",
         positions: Literal["auto", "original", "compact"] = "auto",
         device: str | None = None,
         dtype: Literal["auto", "float32", "float16", "bfloat16"] | None = None,
@@ -71,6 +72,7 @@ class FramesiftTokens(lmms):
             max_frames: most frames that are encoded, chosen by `selector`; None for all.
             selector: spec of what chooses them.
             gate: change in levels of 256 above which a patch is encoded again.
+            still: what a patch becomes that is not: "copied", its last token, or "dropped".
             positions: as in `VLM.prompt`.
             device: where it runs; None for this process's GPU where there is one, else the CPU.
             dtype: what it computes in.
@@ -108,6 +110,7 @@ class FramesiftTokens(lmms):
             max_frames=max_frames,
             selector=unquoted(selector),
             gate=gate,
+            still=still,
         )
         self._positions = positions
         self._question_field = question_field

@@ -102,6 +102,15 @@ def test_frames_that_a_selector_picked_pass_the_gate_too(slides, selector):
     assert 1 <= report.frames_encoded <= 3
 
 
+@pytest.mark.parametrize("selector", ["uniform", "keyframes"])
+def test_of_frames_that_a_selector_picked_the_still_ones_are_dropped_too(slides, selector):
+    options = {"selector": selector, "max_frames": 10, "gate": 8, "keep": 1.0}
+    sift = VideoCompressor(decoder=Slides(), still="dropped", strategy="uniform", **options)
+    report = sift.compress(slides).report
+    assert report.frames_in == 10
+    assert report.tokens_out == report.tokens_encoded < report.tokens_in
+
+
 def test_a_moving_clip_keeps_its_budget(clip):
     plain = VideoCompressor(fps=5, keep=0.1).compress(clip).report
     gated = VideoCompressor(fps=5, keep=0.1, gate=8).compress(clip).report

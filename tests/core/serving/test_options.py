@@ -17,6 +17,8 @@ class Both(CompressionFields, GenerationFields):
         ({"keep": 2}, BudgetError, r"^keep=2 must be a number above 0"),
         ({"max_visual_tokens": 0}, BudgetError, r"^max_visual_tokens=0 must be a whole number"),
         ({"max_tokens": 0}, InvalidOptionError, r"^max_tokens=0 must be a whole number"),
+        ({"gate": 0.97}, InvalidOptionError, r"^gate=0.97 must be a number above 1"),
+        ({"still": "kept"}, InvalidOptionError, r"^still='kept' must be one of: copied, dropped"),
         ({"fps": "1"}, InvalidOptionError, r"^fps='1' must be a number"),
         ({"strategy": "tempral"}, UnknownNameError, r"did you mean 'temporal'"),
         ({"limits": 3}, InvalidOptionError, r"^limits=3 is not allowed: input should be"),
@@ -35,8 +37,9 @@ def test_a_field_that_is_missing_is_named():
 
 
 def test_fields_become_options_of_the_core():
-    made = Both(name="x", max_visual_tokens=9, max_tokens=7, seed=1)
+    made = Both(name="x", max_visual_tokens=9, max_tokens=7, seed=1, gate=8, still="dropped")
     assert made.compressor_options["max_tokens"] == 9
+    assert (made.compressor_options["gate"], made.compressor_options["still"]) == (8, "dropped")
     assert made.compressor_options["limits"] == FetchLimits(allow_files=False)
     chosen = made.generation("end", {"temperature": 0.5})
     assert (chosen.max_new_tokens, chosen.seed) == (7, 1)
