@@ -100,7 +100,9 @@ class DeviceClock:
 
     def wait(self) -> None:
         """Waits until the device has done all that it was given."""
-        if self.device.type != "cpu":
+        if self.on_gpu:
+            torch.cuda.synchronize(self.device)
+        elif self.device.type != "cpu":
             torch.accelerator.synchronize(self.device)
 
     def free(self) -> None:
