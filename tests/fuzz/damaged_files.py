@@ -12,6 +12,7 @@ import struct
 import sys
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks.process import peak_bytes
@@ -72,6 +73,14 @@ def blank(content: bytearray, chance: random.Random) -> None:
     content[start : start + size] = bytes([chance.choice((0, 255))]) * size
 
 
+def installed() -> list[str]:
+    """Returns the decoders whose library is at hand."""
+    found = set(registry.names())
+    if find_spec("torchcodec") is None:
+        found.remove("torchcodec")
+    return sorted(found)
+
+
 DAMAGES: tuple[Damage, ...] = (
     flip,
     flip_head,
@@ -85,9 +94,7 @@ DAMAGES: tuple[Damage, ...] = (
 
 
 def main(folder: Path, seed: int, count: int) -> None:
-    readers = {
-        name: registry.create(f"{name}:max_pixels={MAX_PIXELS}") for name in registry.names()
-    }
+    readers = {name: registry.create(f"{name}:max_pixels={MAX_PIXELS}") for name in installed()}
     readers["stills"] = WithStills(videos=readers["pyav"])
     outcomes: dict[str, int] = {}
     raw: list[str] = []
