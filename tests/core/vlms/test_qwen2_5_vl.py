@@ -194,7 +194,7 @@ def test_patches_are_those_of_the_video_processor(folder, vlm, count, size):
     hook = vlm.hf.base_model.visual.register_forward_pre_hook(
         lambda tower, args, options: taken.append((*args, *options.values())), with_kwargs=True
     )
-    vlm.encoder.look(pixels)
+    vlm.encoder.look(pixels, frozenset())
     hook.remove()
     patches, grid, *_ = taken[0]
     assert torch.equal(grid, given["video_grid_thw"])
