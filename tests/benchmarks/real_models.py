@@ -16,19 +16,12 @@ from typing import Any, Final
 
 import torch
 
+from framesift.evaluation.gpu.models import QWEN2_7B, onevision_config, qwen_config
 from framesift.registry import require
 
 DEPTH: Final = 2
 """Layers of the LLM of `MODELS`; the published ones have 28 to 32."""
-QWEN2_7B: Final = {
-    "hidden_size": 3584,
-    "intermediate_size": 18944,
-    "num_hidden_layers": DEPTH,
-    "num_attention_heads": 28,
-    "num_key_value_heads": 4,
-    "max_position_embeddings": 32768,
-    "tie_word_embeddings": False,
-}
+CUT_7B: Final = {**QWEN2_7B, "num_hidden_layers": DEPTH}
 QWEN2_HALF_B: Final = {
     "hidden_size": 896,
     "intermediate_size": 4864,
@@ -119,25 +112,6 @@ def _llava(ids: Mapping[str, int]) -> Any:
     )
 
 
-def _llava_onevision(ids: Mapping[str, int], *, llm: Mapping[str, Any] = QWEN2_7B) -> Any:
-    transformers = require("transformers", extra="hf")
-    return transformers.LlavaOnevisionConfig(
-        vision_config=transformers.SiglipVisionConfig(
-            hidden_size=1152,
-            intermediate_size=4304,
-            num_hidden_layers=26,
-            num_attention_heads=16,
-            image_size=384,
-            patch_size=14,
-            vision_use_head=False,
-        ),
-        text_config=transformers.Qwen2Config(vocab_size=152000, **llm),
-        image_token_id=ids["<image>"],
-        video_token_id=ids["<video>"],
-        tie_word_embeddings=llm["tie_word_embeddings"],
-    )
-
-
 def _internvl(ids: Mapping[str, int]) -> Any:
     transformers = require("transformers", extra="hf")
     return transformers.InternVLConfig(
@@ -149,30 +123,9 @@ def _internvl(ids: Mapping[str, int]) -> Any:
             image_size=[448, 448],
             patch_size=[14, 14],
         ),
-        text_config=transformers.Qwen2Config(vocab_size=151674, **QWEN2_7B),
+        text_config=transformers.Qwen2Config(vocab_size=151674, **CUT_7B),
         image_token_id=ids["<IMG_CONTEXT>"],
         tie_word_embeddings=False,
-    )
-
-
-def _qwen2_5_vl(ids: Mapping[str, int]) -> Any:
-    transformers = require("transformers", extra="hf")
-    rope = {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [16, 24, 24]}
-    return transformers.Qwen2_5_VLConfig(
-        vision_config={
-            "depth": 32,
-            "hidden_size": 1280,
-            "intermediate_size": 3420,
-            "num_heads": 16,
-            "out_hidden_size": 3584,
-            "fullatt_block_indexes": [7, 15, 23, 31],
-            "window_size": 112,
-        },
-        text_config={"vocab_size": 152064, "rope_parameters": rope, **QWEN2_7B},
-        image_token_id=ids["<|image_pad|>"],
-        video_token_id=ids["<|video_pad|>"],
-        vision_start_token_id=ids["<|vision_start|>"],
-        vision_end_token_id=ids["<|vision_end|>"],
     )
 
 
@@ -193,7 +146,7 @@ MODELS: Final = {
     ),
     "llava-onevision": RealModel(
         published="LLaVA-OneVision-7B",
-        config=_llava_onevision,
+        config=partial(onevision_config, llm=CUT_7B),
         picture="<video>",
         processor=_processor("LlavaOnevisionImageProcessorPil"),
     ),
@@ -205,7 +158,7 @@ MODELS: Final = {
     ),
     "qwen2-5-vl": RealModel(
         published="Qwen2.5-VL-7B",
-        config=_qwen2_5_vl,
+        config=partial(qwen_config, llm=CUT_7B),
         picture="<|vision_start|><|video_pad|><|vision_end|>",
         processor=_processor("Qwen2VLImageProcessorPil"),
     ),
@@ -214,13 +167,13 @@ MODELS: Final = {
 WHOLE: Final = {
     "llava-onevision-0.5b": RealModel(
         published="LLaVA-OneVision-0.5B",
-        config=partial(_llava_onevision, llm=QWEN2_HALF_B),
+        config=partial(onevision_config, llm=QWEN2_HALF_B),
         picture="<video>",
         processor=_processor("LlavaOnevisionImageProcessorPil"),
     ),
     "llava-onevision-7b": RealModel(
         published="LLaVA-OneVision-7B",
-        config=partial(_llava_onevision, llm={**QWEN2_7B, "num_hidden_layers": 28}),
+        config=onevision_config,
         picture="<video>",
         processor=_processor("LlavaOnevisionImageProcessorPil"),
     ),

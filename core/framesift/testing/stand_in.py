@@ -122,12 +122,8 @@ class _OperationCounter(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-class _StandIn(TorchDispatchMode):
-    """Runs operations on the stand-in device; those of the CPU go on as they are."""
-
-    def __init__(self, seen: Operations) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.seen: Final = seen
+class _StandIn(_OperationCounter):
+    """Runs operations on the stand-in device, which count; those of the CPU go on as they are."""
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None

@@ -28,6 +28,7 @@ QWEN2_7B: Final = {
     "max_position_embeddings": 32768,
     "tie_word_embeddings": False,
 }
+"""The LLM of models of seven billion weights."""
 ONEVISION_MARKS: Final = ("<image>", "<video>")
 QWEN_MARKS: Final = (
     "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>",
@@ -99,7 +100,13 @@ _USUAL_PIXELS: Final = {
 }
 
 
-def _onevision(ids: Mapping[str, int]) -> Any:
+def onevision_config(ids: Mapping[str, int], *, llm: Mapping[str, Any] = QWEN2_7B) -> Any:
+    """Returns the configuration of a LLaVA-OneVision with the published tower.
+
+    Args:
+        ids: numbers of the special tokens.
+        llm: shape of the LLM.
+    """
     transformers = require("transformers", extra="hf")
     return transformers.LlavaOnevisionConfig(
         vision_config=transformers.SiglipVisionConfig(
@@ -111,14 +118,15 @@ def _onevision(ids: Mapping[str, int]) -> Any:
             patch_size=14,
             vision_use_head=False,
         ),
-        text_config=transformers.Qwen2Config(vocab_size=152000, **QWEN2_7B),
+        text_config=transformers.Qwen2Config(vocab_size=152000, **llm),
         image_token_id=ids["<image>"],
         video_token_id=ids["<video>"],
-        tie_word_embeddings=False,
+        tie_word_embeddings=llm["tie_word_embeddings"],
     )
 
 
-def _qwen(ids: Mapping[str, int]) -> Any:
+def qwen_config(ids: Mapping[str, int], *, llm: Mapping[str, Any] = QWEN2_7B) -> Any:
+    """Returns the configuration of a Qwen2.5-VL, with the arguments of `onevision_config`."""
     transformers = require("transformers", extra="hf")
     rope = {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [16, 24, 24]}
     return transformers.Qwen2_5_VLConfig(
@@ -131,7 +139,7 @@ def _qwen(ids: Mapping[str, int]) -> Any:
             "fullatt_block_indexes": [7, 15, 23, 31],
             "window_size": 112,
         },
-        text_config={"vocab_size": 152064, "rope_parameters": rope, **QWEN2_7B},
+        text_config={"vocab_size": 152064, "rope_parameters": rope, **llm},
         image_token_id=ids["<|image_pad|>"],
         video_token_id=ids["<|video_pad|>"],
         vision_start_token_id=ids["<|vision_start|>"],
@@ -183,7 +191,7 @@ PUBLISHED: Final = (
         make=_RandomWeights(
             marks=ONEVISION_MARKS,
             template=CHAT,
-            config=_onevision,
+            config=onevision_config,
             pixels={"size": {"height": 384, "width": 384}},
         ),
     ),
@@ -194,7 +202,7 @@ PUBLISHED: Final = (
         make=_RandomWeights(
             marks=QWEN_MARKS,
             template=QWEN_CHAT,
-            config=_qwen,
+            config=qwen_config,
             pixels={
                 "size": {"shortest_edge": 128 * 28 * 28, "longest_edge": 768 * 28 * 28},
                 "patch_size": 14,
