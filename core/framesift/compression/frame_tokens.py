@@ -86,25 +86,26 @@ def encode_frames(
     (height, width), step = fitted.input_px, fitted.frames_per_step
     size_px = min(info.height_px, height), min(info.width_px, width)
 
-    buffer, encoded = TokenBuffer(-(-len(indices) // step)), []
+    steps, (rows, columns) = -(-len(indices) // step), fitted.grid
+    # Room for all is made at once: small tensors that stay, made between windows, split the heap.
+    buffer, encoded = TokenBuffer(steps), torch.ones(steps, rows * columns, dtype=torch.bool)
     windows = _whole_steps(reader.frames(indices, size_px), step)
     with progress_bar("encode", total=len(indices)) as bar:
         for window in windows if still is None else _joined(windows, GATED_FRAMES):
             with run.timed("encode"), device_errors(f"encoder {fitted.spec!r}", ENCODING, CURE):
                 if still is None:
                     tokens = fitted.encode(window, signals)
-                    encoded.append(torch.ones(tokens.features.shape[:2], dtype=torch.bool))
                 else:
                     tokens, part = still.encode(window)
-                    encoded.append(part)
+                    encoded[len(decoded) : len(decoded) + len(part)] = part
             decoded.extend(window.indices[::step].tolist())
-            with _room_for(tokens, -(-len(indices) // step), step):
+            with _room_for(tokens, steps, step):
                 buffer.add(tokens)
             bar.update(len(window))
-    tokens, all_encoded = buffer.tokens(), torch.cat(encoded)
+    tokens, encoded = buffer.tokens(), encoded[: len(decoded)]
     if gate is not None and gate.still == "dropped":
-        tokens = replace(tokens, mask=all_encoded.to(tokens.features.device))
-    return FrameTokens(tokens=tokens, indices=decoded, encoder=encoder, encoded=all_encoded)
+        tokens = replace(tokens, mask=encoded.to(tokens.features.device))
+    return FrameTokens(tokens=tokens, indices=decoded, encoder=encoder, encoded=encoded)
 
 
 def _joined(windows: Iterable[Frames], count: int) -> Iterator[Frames]:
