@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+import mmap
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -177,7 +179,7 @@ def _gathered(index: FrameIndex, pictures: Iterator[tuple[int, Picture]], window
     indices: list[int] = []
     for position, picture in islice(pictures, window):
         if not indices:
-            data = np.empty((window, *picture.shape), dtype=np.uint8)
+            data = _pages((window, *picture.shape))
         data[len(indices)] = picture
         indices.append(position)
     return Frames(
@@ -185,6 +187,19 @@ def _gathered(index: FrameIndex, pictures: Iterator[tuple[int, Picture]], window
         pts_seconds=index.pts_seconds[indices],
         indices=np.array(indices, dtype=np.int64),
     )
+
+
+def _pages(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    """Returns an array of its own pages of memory, which the system has back when it is dropped.
+
+    The heap of a thread that decodes would keep as much as all windows in flight take.
+    """
+    private = getattr(mmap, "MAP_PRIVATE", 0) | getattr(mmap, "MAP_ANONYMOUS", 0)
+    options = {"flags": private} if private else {}  # on Windows there is nothing to choose
+    memory = mmap.mmap(-1, math.prod(shape), **options)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        memory.madvise(mmap.MADV_HUGEPAGE)  # small pages cost a tenth of decoding
+    return np.frombuffer(memory, dtype=np.uint8).reshape(shape)
 
 
 def _damage(index: FrameIndex, count: int, missing: set[int]) -> str:
