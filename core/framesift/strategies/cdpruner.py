@@ -10,18 +10,11 @@ import torch
 from torch import Tensor
 
 from framesift.run import stoppable
-from framesift.strategies import _ops
+from framesift.strategies import _ops, determinantal
 from framesift.strategies._pairwise import unit
 from framesift.strategies.base import ScoreStrategy, Signal
 from framesift.types.tokens import VideoTokens
 
-DEPENDENT = 1e-4
-"""Squared part of a unit vector outside the span of the chosen ones, below which it adds nothing;
-kernels are rounded to 1e-6, so less than that is noise."""
-DONE = -1.0
-"""In place of the part of a token that is chosen, or that takes no part."""
-ROUNDING = 8.0
-"""Adding and taking away 8 rounds a gain to 2^-20."""
 CHUNK_BYTES = 2**25
 """Kernels and factors that are held at once on the CPU."""
 FIRST_LOOK = 1.25
@@ -129,34 +122,12 @@ def _greedy(kernel: Tensor, weight: Tensor, live: Tensor, *, count: int) -> tupl
         count: most choices in a frame; a token not reached has a process beyond all others.
     """
     frames, patches = weight.shape
-    # Part of each token outside the span of the process; `DONE` once it is chosen.
-    fresh = torch.ones_like(weight).masked_fill_(~live, DONE)
-    residual = fresh.clone()
-    factor = kernel.new_empty(frames, count, patches)
-    gain, start = weight.new_empty(count, frames, 1), fresh.new_zeros(frames, 1)
-    best = torch.empty(count, frames, 1, dtype=torch.long, device=weight.device)
-    begins = torch.empty_like(best, dtype=torch.bool)
-    steps = torch.arange(count, device=weight.device)
-    for step in stoppable(range(count)):
-        spent = torch.le(residual.amax(1, keepdim=True), DEPENDENT, out=begins[step])
-        start.masked_fill_(spent, step)
-        residual = torch.where(spent, fresh, residual)
-        # Rounded, so that duplicates tie instead of falling to the last bit of a product.
-        value = (weight * residual).add_(ROUNDING).sub_(ROUNDING)
-        value.masked_fill_(residual <= DEPENDENT, DONE)
-        torch.max(value, 1, keepdim=True, out=(gain[step], best[step]))
-        chosen = best[step, :, None]
-        row = kernel.gather(1, chosen.expand(-1, 1, patches))
-        before = factor[:, :step]
-        share = before.gather(2, chosen.expand(-1, step, 1)).mT * (steps[:step] >= start[:, None])
-        row = torch.baddbmm(row, share, before, alpha=-1)[:, 0]
-        row *= residual.gather(1, best[step]).clamp_min_(DEPENDENT).rsqrt_()
-        factor[:, step] = row
-        residual.addcmul_(row, row, value=-1).scatter_(1, best[step], DONE)
-        fresh.scatter_(1, best[step], DONE)
+
+    def rows(chosen: Tensor) -> Tensor:
+        return kernel.gather(1, chosen[..., None].expand(-1, 1, patches))[:, 0]
+
+    made = determinantal.greedy(rows, weight, live, count=count)
     # What is chosen when nothing is left goes to a place beyond the last, which is cut off.
-    place = best.where(gain >= 0, patches)[..., 0].T
-    process = begins.cumsum(0)[..., 0].T
     ended = weight.new_full((frames, patches + 1), patches + 1.0)
-    gains = torch.zeros_like(ended).scatter_(1, place, gain[..., 0].T)
-    return ended.scatter_(1, place, process.float())[:, :-1], gains[:, :-1]
+    gains = torch.zeros_like(ended).scatter_(1, made.places, made.gains)
+    return ended.scatter_(1, made.places, made.process.float())[:, :-1], gains[:, :-1]
