@@ -83,7 +83,7 @@ def quiz_codes(script: Script, corner: Point) -> None:
     pixels = card_pixels(code, 0.28 * script.unit_px, paper=DARK, ink=LIGHT)
     start = rng.uniform(0.0, 0.75)
     sprite = script.show(
-        pixels, script.window(start, start + 0.25), on_lattice(_within_cell(rng, corner))
+        pixels, script.window(start, start + 0.25), on_lattice(within_cell(rng, corner))
     )
     event = script.sprite_event("code", sprite, text=code)
     script.ask("What is the text in the corner?", code, "text", event)
@@ -100,7 +100,7 @@ def quiz_numbers(script: Script, cells: Sequence[Point]) -> None:
             str(value), 0.28 * script.unit_px, paper=COLORS[color], ink=ink_on(color)
         )
         window = script.window(start, start + 0.1)
-        sprite = script.show(pixels, window, on_lattice(_within_cell(rng, cell)))
+        sprite = script.show(pixels, window, on_lattice(within_cell(rng, cell)))
         seen.append(script.sprite_event("number", sprite, number=value, color=color))
         script.ask(f"Which number is on the {color} card?", value, "number", seen[-1])
     script.ask("What is the first number that flashes?", values[0], "order", *seen)
@@ -115,12 +115,12 @@ def quiz_shapes(script: Script, cells: Sequence[Point]) -> None:
     for order, ((color, shape), cell) in enumerate(zip(names, cells, strict=True)):
         start = 0.8 * (order + rng.uniform(0.0, 0.5)) / len(cells)
         window = script.window(start, start + 0.2)
-        seen.append(_show_shape(script, (color, shape), window, _within_cell(rng, cell)))
+        seen.append(show_shape(script, (color, shape), window, within_cell(rng, cell)))
         script.ask(f"What color is the {shape}?", color, "color", seen[-1])
     script.ask("How many different shapes appear in the video?", len(cells), "count", *seen)
     ask_presence(script, names, seen)
     first, second = rng.sample(range(len(cells)), 2)
-    descriptions = [f"{_a(*names[i])} appears" for i in (first, second)]
+    descriptions = [f"{with_article(*names[i])} appears" for i in (first, second)]
     question = f"What happens first: {descriptions[0]}, or {descriptions[1]}?"
     answer = descriptions[0] if first < second else descriptions[1]
     script.ask(question, answer, "order", seen[first], seen[second])
@@ -131,17 +131,17 @@ def change_shape(script: Script, cells: Sequence[Point], second: Window) -> None
     rng = script.rng
     names = shape_names(rng, len(cells) - 1)
     whole, first = script.window(0, 1), (0.0, second[0])
-    (color, shape), place, elsewhere = names[0], *(_within_cell(rng, cells[i]) for i in (0, -1))
+    (color, shape), place, elsewhere = names[0], *(within_cell(rng, cells[i]) for i in (0, -1))
     turned = rng.choice([other for other in COLORS if other not in dict(names)])
     change = rng.choice(CHANGES).format(turned)
     seen = []
     if change != "appeared":
-        seen.append(_show_shape(script, (color, shape), first, place))
+        seen.append(show_shape(script, (color, shape), first, place))
         script.ask(f"What color is the {shape} at the beginning?", color, "color", seen[0])
     after = (turned, shape) if change.startswith("turned") else (color, shape)
-    seen.append(_show_shape(script, after, second, elsewhere if change == "moved" else place))
+    seen.append(show_shape(script, after, second, elsewhere if change == "moved" else place))
     for name, cell in zip(names[1:], cells[1:-1], strict=True):
-        seen.append(_show_shape(script, name, whole, _within_cell(rng, cell)))
+        seen.append(show_shape(script, name, whole, within_cell(rng, cell)))
     box = around([event["box"] for event in seen if event["attributes"]["shape"] == shape])
     near = (max(0.0, second[0] - 1.0), min(second[0] + 1.0, whole[1]))
     event = script.event("change", near, box, shape=shape, change=change)
@@ -200,7 +200,7 @@ def act(script: Script, windows: Sequence[Window], area: Box) -> list[Event]:
         }[action]
         sprite = script.show(shape_pixels(shape, color, 0.2 * script.unit_px), window, start, end)
         facts = {"color": color, "shape": shape, "action": action}
-        description = f"{_a(color, shape)} {action}"
+        description = f"{with_article(color, shape)} {action}"
         seen.append(script.sprite_event("event", sprite, **facts, description=description))
         script.ask(f"What does the {shape} do?", action, "action", seen[-1])
         script.ask(f"What color is the {shape}?", color, "color", seen[-1])
@@ -213,7 +213,7 @@ def ask_presence(script: Script, names: Sequence[tuple[str, str]], seen: Sequenc
     absent = [(color, shape) for color in COLORS for shape in SHAPES if (color, shape) not in names]
     answer = script.rng.choice(["yes", "no"])
     thing = script.rng.choice(names if answer == "yes" else absent)
-    script.ask(f"Is there {_a(*thing)} in the video?", answer, "presence", *seen)
+    script.ask(f"Is there {with_article(*thing)} in the video?", answer, "presence", *seen)
 
 
 def ask_next(script: Script, question: str, names: Sequence[str], seen: Sequence[Event]) -> None:
@@ -223,7 +223,7 @@ def ask_next(script: Script, question: str, names: Sequence[str], seen: Sequence
     script.ask(question.format(names[place]), names[place + 1], "order", *pair)
 
 
-def _show_shape(script: Script, name: tuple[str, str], window: Window, place: Point) -> Event:
+def show_shape(script: Script, name: tuple[str, str], window: Window, place: Point) -> Event:
     """Returns the event of a still shape."""
     color, shape = name
     sprite = script.show(shape_pixels(shape, color, 0.22 * script.unit_px), window, place)
@@ -243,7 +243,7 @@ def on_lattice(at: Point) -> Point:
     return round(at[0] * LATTICE) / LATTICE, round(at[1] * LATTICE) / LATTICE
 
 
-def _within_cell(rng: random.Random, corner: Point) -> Point:
+def within_cell(rng: random.Random, corner: Point) -> Point:
     """Returns a place near the middle of the cell, a ninth of the picture, at `corner`."""
     return corner[0] + rng.uniform(0.13, 0.2), corner[1] + rng.uniform(0.16, 0.2)
 
@@ -253,5 +253,6 @@ def ink_on(color: str) -> Color:
     return DARK if color in ("yellow", "white", "pink", "orange") else LIGHT
 
 
-def _a(color: str, shape: str) -> str:
+def with_article(color: str, shape: str) -> str:
+    """Returns the words for a thing, such as "an orange star"."""
     return f"{'an' if color[0] in 'aeiou' else 'a'} {color} {shape}"

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from framesift.synthetic.backdrops import LANDSCAPES, room, slide, texture
+from framesift.synthetic.brief import brief
 from framesift.synthetic.film import WHOLE_PICTURE, Box, Scene, SceneSettings
 from framesift.synthetic.happenings import (
     act,
@@ -183,6 +184,7 @@ SCENES = {
     "mixed": SceneKind(mixed, "A quiet room where things happen", 30.0, 1.0),
     "changes": SceneKind(changes, "Still shapes, one of which changes", 12.0, 1.0),
     "quiz": SceneKind(quiz, "Small things come and go in a still video", 16.0, 1.0),
+    "brief": SceneKind(brief, "Brief things in a still video", 32.0, 1.0),
 }
 
 
