@@ -6,7 +6,6 @@ parts by entry points in the group of the folder's dotted name, such as `framesi
 
 from __future__ import annotations
 
-import difflib
 import functools
 import importlib
 import inspect
@@ -14,6 +13,7 @@ import logging
 import pkgutil
 import sys
 from abc import ABC
+from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, Field, dataclass, fields
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -26,8 +26,16 @@ from framesift.errors import (
     MissingDependencyError,
     UnknownNameError,
 )
-from framesift.types.options import Options, checked_option, shown
-from framesift.types.spec import bracketed, one_deeper, parse_options
+from framesift.types.options import Options, Reaches, SpecOf, checked_option, shown
+from framesift.types.schema import hints, marks
+from framesift.types.spec import (
+    bracketed,
+    one_deeper,
+    parse_options,
+    split_spec,
+    unknown_option,
+    unknown_part,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -112,7 +120,7 @@ class Registry(Generic[AnyPart]):
             return self._only_part(f"{self.package}.{name.replace('-', '_')}", base)
         if name in (entries := self._entry_points()):
             return self._loaded(entries[name], base)
-        raise UnknownNameError(self._unknown(name))
+        raise UnknownNameError(unknown_part(self.kind, name, self.names()))
 
     def create(self, spec: str | AnyPart, /, **options: Any) -> AnyPart:
         """Returns the part that a spec string such as `"temporal:threshold=0.9"` describes.
@@ -135,19 +143,40 @@ class Registry(Generic[AnyPart]):
         with one_deeper(spec):
             return self._created(spec, options)
 
-    def _created(self, spec: str, options: dict[str, Any]) -> AnyPart:
+    def reaches(self, spec: str) -> list[str]:
+        """Returns the options of a spec that name a file, a folder, a hub id or an address.
+
+        They come as `"clip:model=FOLDER"`, also those of parts within parts and those that have
+        such a default. No part is made, so nothing is opened.
+        """
+        chained = split_spec(spec, "|") if "chain" in self.names() else [spec]
+        with one_deeper(spec):
+            return [found for each in chained for found in self._reached(each)]
+
+    def _reached(self, spec: str) -> Iterator[str]:
+        part, written = self._read(spec)
+        for option in part_options(part):
+            value = written.get(option.name, option_default(option))
+            for mark in marks(hints(part)[option.name]) if isinstance(value, str) else ():
+                if isinstance(mark, SpecOf):
+                    yield from importlib.import_module(mark.package).registry.reaches(value)
+                elif isinstance(mark, Reaches) and value not in mark.shipped:
+                    yield f"{registered_name(part)}:{option.name}={value}"
+
+    def _read(self, spec: str, options: Iterable[str] = ()) -> tuple[type[AnyPart], dict[str, Any]]:
         name, _, text = spec.strip().partition(":")
         part = self.get(name.strip())
         written = parse_options(spec, text)
         known = [field.name for field in part_options(part)]
         for key in (*written, *options):
             if key not in known:
-                raise InvalidOptionError(self._no_option(name, key, known))
+                raise InvalidOptionError(unknown_option(f"{self.kind} {name!r}", key, known))
+        values = {key: checked_option(part, key, written[key], is_text=True) for key in written}
+        return part, values
+
+    def _created(self, spec: str, options: dict[str, Any]) -> AnyPart:
+        part, values = self._read(spec, options)
         try:
-            values = {
-                key: checked_option(part, key, value, is_text=True)
-                for key, value in written.items()
-            }
             return part(**{**values, **options})
         except FramesiftError:
             raise
@@ -218,18 +247,6 @@ class Registry(Generic[AnyPart]):
         if len(parts) != 1:
             raise ImportError(f"{module} must define exactly one {self.kind}, found {parts}")
         return parts[0]
-
-    def _unknown(self, name: str) -> str:
-        names = self.names()
-        close = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        return f"unknown {self.kind} {shown(name)}; {hint}choose one of: {', '.join(names)}"
-
-    def _no_option(self, name: str, key: str, known: list[str]) -> str:
-        close = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        allowed = ", ".join(known) or "none"
-        return f"{self.kind} {name!r} has no option {key!r}; {hint}its options: {allowed}"
 
 
 class RegistryPackage(ModuleType):

@@ -8,7 +8,8 @@ from framesift import Budget, FetchLimits, Generation, VideoCompressor
 from framesift.errors import BudgetError, InvalidOptionError
 from framesift.registry import option_default, part_options
 from framesift.testing.samples import option_types, values_beyond
-from framesift.types.schema import allowed
+from framesift.types.options import Reaches, SpecOf
+from framesift.types.schema import allowed, hints, listed, marks
 
 KINDS = (Budget, FetchLimits, Generation, VideoCompressor)
 FOLDERS = ("strategies", "selectors", "encoders", "decoders", "sources", "vlms")
@@ -25,6 +26,8 @@ OPTIONS += [
     for key, schema in kind.options_schema()["properties"].items()
     if key not in ("ports", "stop")
 ]
+PLAIN_TEXT = ("device", "language")
+"""Options of free text that name nothing to read or fetch."""
 TYPES = {"boolean", "integer", "number", "string"}
 
 
@@ -70,3 +73,17 @@ def test_numbers_are_within_a_range_or_any_number_will_do(part, key, schema):
     for each in option_types(schema):
         if each["type"] in ("integer", "number"):
             assert bounds & each.keys() or key == "seed"
+
+
+@pytest.mark.parametrize(("folder", "name"), PARTS)
+def test_free_text_says_whether_it_names_something_to_read(folder, name):
+    part, schema = REGISTRIES[folder].get(name), REGISTRIES[folder].schema(name)
+    for key, each in schema["properties"].items():
+        is_free = any(
+            choice["type"] == "string" and not listed(choice) for choice in option_types(each)
+        )
+        found = [mark for mark in marks(hints(part)[key]) if isinstance(mark, Reaches | SpecOf)]
+        assert bool(found) == (is_free and key not in PLAIN_TEXT), (
+            f"{name}:{key} is free text: annotate it as Reachable where it names a file, a folder, "
+            "a hub id or an address, with SpecOf where it is a spec string"
+        )

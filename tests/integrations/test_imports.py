@@ -52,9 +52,9 @@ MOST_LINES = {
     "langchain": 1150,
     "llama-index-llms": 375,
     "llama-index-readers": 410,
-    "lmms-eval": 1220,
-    "mcp": 450,
-    "server": 1465,
+    "lmms-eval": 1240,
+    "mcp": 480,
+    "server": 1520,
 }
 """What a distribution may grow to; a rule that another surface would need as well is the core's."""
 

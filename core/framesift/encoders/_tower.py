@@ -29,7 +29,7 @@ from framesift.types.device import (
     in_batches,
 )
 from framesift.types.frames import Frames
-from framesift.types.options import Count
+from framesift.types.options import Count, Reachable
 from framesift.types.tokens import Signals, VideoTokens
 
 BATCH: Final = 16
@@ -60,7 +60,7 @@ class VisionTransformer(UnitEncoder):
     colors: ClassVar[str]
     """Whose normalisation of colours holds where the checkpoint does not say, in transformers."""
 
-    model: str
+    model: Reachable
     """Hub id, or local folder with safetensors weights."""
     device: str | None = None
     """Where the tower runs; None for the GPU where there is one, else the CPU."""

@@ -10,6 +10,7 @@ from torch import Tensor
 from framesift.encoders._clip_text import load_text, reads_text
 from framesift.encoders._tower import VisionTransformer
 from framesift.hf.tower_checkpoint import placed
+from framesift.types.options import Reachable
 from framesift.types.tokens import VideoTokens
 
 
@@ -30,7 +31,7 @@ class Clip(VisionTransformer):
     summary_token: ClassVar[int | None] = 0
     colors: ClassVar[str] = "OPENAI_CLIP"
 
-    model: str = "openai/clip-vit-large-patch14-336"
+    model: Reachable = "openai/clip-vit-large-patch14-336"
     """Hub id, or local folder of a CLIPModel or CLIPVisionModel with safetensors weights."""
 
     @property

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from framesift.encoders._loaded_tower import LAST
 from framesift.encoders._tower import VisionTransformer
+from framesift.types.options import Reachable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,5 +27,5 @@ class InternVit(VisionTransformer):
     attention_path: ClassVar[str] = "encoder.layer.{}.attention"
     colors: ClassVar[str] = "IMAGENET_DEFAULT"
 
-    model: str = "OpenGVLab/InternVL3-1B-hf"
+    model: Reachable = "OpenGVLab/InternVL3-1B-hf"
     """Hub id, or local folder of an InternVLForConditionalGeneration or InternVLVisionModel."""

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 from framesift.encoders._tower import VisionTransformer
+from framesift.types.options import Reachable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,5 +28,5 @@ class Siglip(VisionTransformer):
     options: ClassVar[Mapping[str, Any]] = MappingProxyType({"vision_use_head": False})
     colors: ClassVar[str] = "IMAGENET_STANDARD"
 
-    model: str = "google/siglip-so400m-patch14-384"
+    model: Reachable = "google/siglip-so400m-patch14-384"
     """Hub id, or local folder of a SiglipModel or SiglipVisionModel with safetensors weights."""

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from framesift.serving.options import GenerationFields as GenerationFields
     from framesift.serving.options import OptionFields as OptionFields
     from framesift.serving.options import OptionOf as OptionOf
+    from framesift.serving.request_specs import check_request_spec as check_request_spec
+    from framesift.serving.request_specs import split_specs as split_specs
     from framesift.serving.retrieved import find_pictures as find_pictures
     from framesift.serving.retrieved import select_pictures as select_pictures
     from framesift.serving.roles import ROLES as ROLES

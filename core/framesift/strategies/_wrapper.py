@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import ClassVar
 
 from framesift.strategies.base import Strategy, create_strategy
+from framesift.types.options import StrategySpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +21,7 @@ class Wrapper(Strategy):
     cost: ClassVar[str] = "that of the strategy within"
     output: ClassVar[str] = "as within"
 
-    strategy: str = "temporal"
+    strategy: StrategySpec = "temporal"
     """Spec string of the strategy within."""
 
     def __post_init__(self) -> None:

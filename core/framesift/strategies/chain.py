@@ -13,6 +13,7 @@ from framesift.errors import InvalidOptionError
 from framesift.run import stoppable
 from framesift.strategies import registry
 from framesift.strategies.base import Strategy
+from framesift.types.options import StrategySpec
 from framesift.types.plan import TokenPlan
 from framesift.types.spec import split_spec
 from framesift.types.tokens import VideoTokens
@@ -30,7 +31,7 @@ class Chain(Strategy):
     cost: ClassVar[str] = "the sum of its stages"
     output: ClassVar[str] = "as its stages"
 
-    stages: str = "temporal | random"
+    stages: StrategySpec = "temporal | random"
     """Spec strings of the stages, separated by `|`."""
 
     def __post_init__(self) -> None:

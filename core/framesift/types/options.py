@@ -37,6 +37,31 @@ _MOST_LETTERS: Final = 100
 
 
 @dataclass(frozen=True)
+class Reaches:
+    """Marks an option whose text names a file, a folder, a hub id or an address.
+
+    It stands in the annotation. Specs in requests of strangers may not set such an option.
+    """
+
+    shipped: tuple[str, ...] = ()
+    """Names of what comes with framesift, which anybody may give."""
+
+
+@dataclass(frozen=True)
+class SpecOf:
+    """Marks an option that holds the spec string of another part; stands in its annotation."""
+
+    package: str
+    """Dotted name of the folder of that part, such as `framesift.scorers`."""
+
+
+Reachable = Annotated[str, Reaches()]
+"""Text that names a file, a folder, a hub id or an address."""
+StrategySpec = Annotated[str, SpecOf("framesift.strategies")]
+"""The spec string of a strategy."""
+
+
+@dataclass(frozen=True)
 class Raises:
     """The error that a value outside of an option's range raises; stands in its annotation."""
 

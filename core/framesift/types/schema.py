@@ -74,6 +74,15 @@ def hints(kind: type) -> dict[str, Any]:
     return stated
 
 
+def marks(hint: Any) -> list[Any]:
+    """Returns what stands beside the types of an annotation, also of a type that is one of many."""
+    if get_origin(hint) is Annotated:
+        return [*hint.__metadata__, *marks(hint.__origin__)]
+    if get_origin(hint) in (Union, types.UnionType):
+        return [mark for each in get_args(hint) for mark in marks(each)]
+    return []
+
+
 def _read(kind: type, name: str, hint: Any) -> Any:
     """Returns what an annotation that may be text stands for, with the names that its class has."""
     facts = {"__module__": kind.__module__, "__annotations__": {name: hint}}

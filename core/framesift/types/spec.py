@@ -1,8 +1,9 @@
-"""Spec strings such as `"temporal:threshold=0.9"`: how they are taken apart, and their limits."""
+"""Spec strings such as `"temporal:threshold=0.9"`: how they are read, what is wrong in one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
@@ -94,3 +95,20 @@ def bracketed(value: Any) -> Any:
     """Returns an option's value as it stands in a spec string."""
     nested = isinstance(value, str) and (any(mark in value for mark in ",|") or value[:1] == "[")
     return f"[{value}]" if nested else value
+
+
+def unknown_part(kind: str, name: str, names: Sequence[str]) -> str:
+    """Returns the line about a part that does not exist."""
+    listed = ", ".join(names)
+    return f"unknown {kind} {shown(name)}; {_closest(name, names)}choose one of: {listed}"
+
+
+def unknown_option(part: str, key: str, known: Sequence[str]) -> str:
+    """Returns the line about an option that a part, such as `strategy 'evs'`, does not have."""
+    listed = ", ".join(known) or "none"
+    return f"{part} has no option {key!r}; {_closest(key, known)}its options: {listed}"
+
+
+def _closest(given: str, names: Sequence[str]) -> str:
+    close = difflib.get_close_matches(given, names, n=1, cutoff=0.4)
+    return f"did you mean {close[0]!r}? " if close else ""

@@ -22,6 +22,7 @@ from framesift.registry import Part
 from framesift.strategies.base import Strategy
 from framesift.types.budget import Budget
 from framesift.types.compressed import CompressedVideo
+from framesift.types.options import Reachable
 from framesift.vlms._in_llm import chosen_by, open_door
 from framesift.vlms._layer_door import Choose, Door
 from framesift.vlms._weights import shared_model
@@ -50,7 +51,7 @@ class VLM(Knowledge, Part):
     listed: ClassVar[bool]
     """Whether the model takes them as a list of runs, else as one batch."""
 
-    model: str
+    model: Reachable
     """Hub id, or local folder of a checkpoint with safetensors weights and its processor files."""
     device: str | None = None
     """Where the model runs; None for the GPU where there is one, else the CPU."""

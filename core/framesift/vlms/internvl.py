@@ -11,6 +11,7 @@ from torch import Tensor
 from framesift.encoders.base import Encoder
 from framesift.hf.borrowing import PackedFrames
 from framesift.types.compressed import CompressedVideo
+from framesift.types.options import Reachable
 from framesift.vlms._family import FamilyVLM
 from framesift.vlms._shuffled import ShuffledTower
 from framesift.vlms.base import Block
@@ -77,7 +78,7 @@ class InternVL(FamilyVLM):
     listed: ClassVar[bool] = False
     resample: ClassVar[int] = 3
 
-    model: str = "OpenGVLab/InternVL3-1B-hf"
+    model: Reachable = "OpenGVLab/InternVL3-1B-hf"
 
     @cached_property
     def encoder(self) -> Encoder:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from framesift.types.options import Reachable
 from framesift.vlms._llava import FramesAsImages
 
 
@@ -15,4 +16,4 @@ class Llava(FramesAsImages):
     summary: ClassVar[str] = "LLaVA-1.5 and its like; frames as images, 576 tokens each at 336 px"
     model_types: ClassVar[frozenset[str]] = frozenset({"llava"})
 
-    model: str = "llava-hf/llava-1.5-7b-hf"
+    model: Reachable = "llava-hf/llava-1.5-7b-hf"

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from framesift.types.options import Reachable
 from framesift.vlms._llava_units import Side, Taps, TokenRows
 from framesift.vlms._video import PooledVideo, VideoTower, averaged
 
@@ -18,7 +19,7 @@ class LlavaNextVideo(PooledVideo):
     summary: ClassVar[str] = "LLaVA-NeXT-Video; patches pooled 2x2, 144 tokens per frame at 336 px"
     model_types: ClassVar[frozenset[str]] = frozenset({"llava_next_video"})
 
-    model: str = "llava-hf/LLaVA-NeXT-Video-7B-hf"
+    model: Reachable = "llava-hf/LLaVA-NeXT-Video-7B-hf"
 
     def tower(self) -> VideoTower:
         """Returns the tower with the model's own pooling."""

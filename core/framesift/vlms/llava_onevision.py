@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from framesift.types.options import Reachable
 from framesift.vlms._llava_units import Side, Taps, TokenRows
 from framesift.vlms._video import PooledVideo, VideoTower, in_raster, on_grid
 
@@ -24,7 +25,7 @@ class LlavaOnevision(PooledVideo):
     model_types: ClassVar[frozenset[str]] = frozenset({"llava_onevision"})
     extra: ClassVar[int] = 1
 
-    model: str = "llava-hf/llava-onevision-qwen2-0.5b-ov-hf"
+    model: Reachable = "llava-hf/llava-onevision-qwen2-0.5b-ov-hf"
 
     def tower(self) -> VideoTower:
         """Returns the tower with the model's own pooling."""

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from framesift.errors import ModelError
 from framesift.types.compressed import CompressedVideo
+from framesift.types.options import Reachable
 from framesift.vlms._qwen import QwenVLM
 from framesift.vlms._step_times import frame_gap
 from framesift.vlms.base import Block
@@ -27,7 +28,7 @@ class Qwen25VL(QwenVLM):
     summary: ClassVar[str] = "Qwen2.5-VL; up to 768 tokens for two frames, 3-D positions by time"
     model_types: ClassVar[frozenset[str]] = frozenset({"qwen2_5_vl"})
 
-    model: str = "Qwen/Qwen2.5-VL-3B-Instruct"
+    model: Reachable = "Qwen/Qwen2.5-VL-3B-Instruct"
 
     @property
     def watched_layer(self) -> int:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from framesift.errors import ModelError
 from framesift.types.compressed import CompressedVideo
+from framesift.types.options import Reachable
 from framesift.vlms._qwen import QwenVLM, vision_functions
 from framesift.vlms._step_times import step_middles
 from framesift.vlms.base import Block
@@ -26,7 +27,7 @@ class Qwen3VL(QwenVLM):
     summary: ClassVar[str] = "Qwen3-VL; up to 768 tokens for two frames, times as text, DeepStack"
     model_types: ClassVar[frozenset[str]] = frozenset({"qwen3_vl"})
 
-    model: str = "Qwen/Qwen3-VL-2B-Instruct"
+    model: Reachable = "Qwen/Qwen3-VL-2B-Instruct"
 
     @property
     def watched_layer(self) -> int:

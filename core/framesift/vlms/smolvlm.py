@@ -18,6 +18,7 @@ from framesift.hf.borrowing import PackedFrames
 from framesift.registry import require
 from framesift.types.compressed import CompressedVideo
 from framesift.types.device import CPU
+from framesift.types.options import Reachable
 from framesift.vlms._family import FamilyVLM
 from framesift.vlms._number_words import in_words
 from framesift.vlms._shuffled import ShuffledTower
@@ -118,7 +119,7 @@ class SmolVLM(FamilyVLM):
     listed: ClassVar[bool] = True
     resample: ClassVar[int] = 1
 
-    model: str = "HuggingFaceTB/SmolVLM2-500M-Video-Instruct"
+    model: Reachable = "HuggingFaceTB/SmolVLM2-500M-Video-Instruct"
 
     @cached_property
     def encoder(self) -> Encoder:

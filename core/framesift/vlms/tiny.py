@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Annotated, ClassVar, Final
 
+from framesift.types.options import Reaches
 from framesift.vlms._llava import FramesAsImages
 from framesift.vlms.knowledge import SYNTHETIC
 
@@ -26,5 +27,5 @@ class Tiny(FramesAsImages):
     model_types: ClassVar[frozenset[str]] = frozenset({"llava"})
     trained_on: ClassVar[str | None] = SYNTHETIC
 
-    model: str = str(FOLDER)
+    model: Annotated[str, Reaches(shipped=(str(FOLDER),))] = str(FOLDER)
     """Folder of the model; another one that `framesift train tiny-vlm` made will do."""

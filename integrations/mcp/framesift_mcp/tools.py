@@ -34,6 +34,7 @@ from framesift.serving import (
     TOY,
     AllowedFolders,
     check_knowledge,
+    check_request_spec,
     cut,
     error_line,
     throttled,
@@ -114,6 +115,7 @@ class Tools:
         """Show what matters in a video: keyframes with times, and what compression leaves."""
 
         def work() -> CallToolResult:
+            check_request_spec("strategies", strategy)
             base = self._assistant.compressor
             sift = replace(base, vlm=base.answering_vlm, keep=compression_ratio, strategy=strategy)
             where = self._folders.opened(video)

@@ -182,6 +182,12 @@ async def strategies() -> list[dict[str, Any]]:
     return framesift.strategies.registry.facts()
 
 
+@router.get("/v1/selectors")
+async def selectors() -> list[dict[str, Any]]:
+    """Lists what picks frames, and the options of each."""
+    return framesift.selectors.registry.facts()
+
+
 @router.get("/health")
 async def health(service: Serving) -> Health:
     """Says that the server lives, and what it serves."""

@@ -42,9 +42,22 @@ class _Request(BaseModel):
     fps: float = Field(
         1.0, strict=True, gt=0, le=60, description="Frames sampled per second of video."
     )
+    selector: str = Field(
+        "keyframes",
+        description="What picks frames; see `GET /v1/selectors`. One that reads files, folders, "
+        "hub ids or addresses must be allowed by the operator.",
+        examples=["keyframes", "uniform"],
+    )
 
 
 class _TokenRequest(_Request):
+    max_frames: int | None = Field(
+        None,
+        strict=True,
+        ge=1,
+        description="Most frames that are encoded, chosen by `selector`; never more than the "
+        "server allows.",
+    )
     compression_ratio: Ratio = 0.25
     strategy: str = Field(
         "temporal", description="What decides which tokens stay; see `GET /v1/strategies`."
@@ -79,7 +92,6 @@ class KeyframesRequest(_Request):
     kind: Literal["keyframes"] = "keyframes"
     count: Count = 8
     question: str | None = Field(None, description="For selectors that read it.")
-    selector: str = Field("keyframes", description="`keyframes`, `scene` or `uniform`.")
     max_edge_px: EdgePx = 768
 
 

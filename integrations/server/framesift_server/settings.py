@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from framesift.serving import REAL_MODEL, TOY, toy_limitation
+from framesift.serving import REAL_MODEL, TOY, split_specs, toy_limitation
 
 INSTEAD: Final = f"start the server with --models {REAL_MODEL} for real footage"
 
@@ -18,7 +18,12 @@ def _names(given: Any) -> Any:
     return tuple(name.strip() for name in given.split(",") if name.strip())
 
 
+def _specs(given: Any) -> Any:
+    return split_specs(given) if isinstance(given, str) else given
+
+
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names), Field(min_length=1)]
+Specs = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_specs)]
 
 
 class Settings(BaseSettings):
@@ -54,6 +59,11 @@ class Settings(BaseSettings):
     )
     encoders: Names = Field(
         ("handcrafted",), description="Encoders that requests may name instead, as spec strings."
+    )
+    selectors: Specs = Field(
+        (),
+        description="Selectors that requests may name although they read files, folders, hub ids "
+        "or addresses, as spec strings separated by commas; all others they may name anyway.",
     )
     api_key: SecretStr | None = Field(
         None, description="What clients must send as 'Authorization: Bearer KEY'; none by default."

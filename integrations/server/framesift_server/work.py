@@ -24,7 +24,7 @@ from framesift.errors import (
     UnknownNameError,
 )
 from framesift.export import engines
-from framesift.serving import check_knowledge, compiles, warm_up
+from framesift.serving import check_knowledge, check_request_spec, compiles, warm_up
 from framesift_server.problems import ModelUnavailableError
 from framesift_server.schemas import (
     AskRequest,
@@ -52,8 +52,8 @@ class Work:
         """Returns whose worker a request is for.
 
         Raises:
-            UnknownNameError: the model or encoder is not served; names those that are.
-            ForbiddenAddressError: synthetic videos are not allowed.
+            SpecError: a model, an encoder or a part is unknown here; names those that are known.
+            ForbiddenAddressError: synthetic videos are not allowed, or a spec reads what it names.
         """
         synthetic = request.video[:12].lower() == "synthetic://"
         if synthetic and not self._settings.allow_synthetic:
@@ -61,8 +61,10 @@ class Work:
                 f"{request.video[:200]!r} is synthetic, which this server does not open; give an "
                 "http(s) link, or start the server with --allow-synthetic"
             )
+        check_request_spec("selectors", request.selector, self._settings.selectors)
         if isinstance(request, KeyframesRequest):
             return "keyframes"
+        check_request_spec("strategies", request.strategy)
         if isinstance(request, CompressRequest) and request.encoder is not None:
             return _served("encoder", request.encoder, self._settings.encoders)
         return _served("model", request.model or self._settings.models[0], self._settings.models)
@@ -170,13 +172,15 @@ class Work:
     def _compressor(
         self, request: CompressRequest | AskRequest, encoder: str | None = None
     ) -> VideoCompressor:
+        most = self._settings.max_frames
         return VideoCompressor(
             vlm=None if encoder else self._vlm(self.worker(request)),
             encoder=encoder,
             strategy=request.strategy,
+            selector=request.selector,
             keep=request.compression_ratio,
             fps=request.fps,
-            max_frames=self._settings.max_frames,
+            max_frames=min(request.max_frames or most, most),
             limits=self._limits,
         )
 

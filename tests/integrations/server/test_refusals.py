@@ -2,9 +2,14 @@
 
 import json
 import time
+from dataclasses import dataclass
 
 import anyio
 import pytest
+
+from framesift.registry import Registry
+from framesift.selectors.uniform import Uniform
+from framesift.types.options import Reachable
 
 CLIP = "synthetic://number?seed=3"
 ENDLESS = "synthetic://number?seconds=7200"
@@ -25,6 +30,8 @@ ENDLESS = "synthetic://number?seconds=7200"
         ({"compression_ratio": 1.5}, 422, "compression_ratio"),
         ({"strategy": "temporl"}, 422, "did you mean 'temporal'"),
         ({"strategy": "temporal:threshold=much"}, 422, "threshold"),
+        ({"selector": "keyfrmes"}, 422, "did you mean 'keyframes'"),
+        ({"max_frames": 0}, 422, "max_frames"),
         ({"model": "nobody/model"}, 422, "choose one of: tiny"),
         ({"encoder": "clip:model=/etc"}, 422, "choose one of: handcrafted"),
         ({"outputs": ["prompt_embeds"]}, 422, "question"),
@@ -38,6 +45,36 @@ def test_bad_input_is_one_line_with_its_status(client, changed, status, words):
     assert response.headers["content-type"] == "application/problem+json"
     assert words in problem["detail"]
     assert "\n" not in problem["detail"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading(Uniform):
+    """A selector that reads a file."""
+
+    path: Reachable | None = None
+    """Where it reads."""
+
+
+def test_a_selector_that_reads_a_file_is_for_the_operator_to_allow(serve, monkeypatch):
+    get = Registry.get
+    monkeypatch.setattr(
+        Registry, "get", lambda self, name: Reading if name == "reading" else get(self, name)
+    )
+    allowed, other = "reading:ends=true,path=/srv/a.json", "reading:path=/etc/passwd"
+    server = serve(selectors=(allowed,))
+    for path in ("/v1/keyframes", "/v1/compress", "/v1/ask", "/v1/jobs"):
+        body = {"video": CLIP, "kind": path.rpartition("/")[2]}
+        body |= {"question": "What is shown?"} if path == "/v1/ask" else {}
+        body |= {"kind": "keyframes"} if path == "/v1/jobs" else {}
+        response = server.post(path, json={**body, "selector": other})
+        assert response.status_code == 403
+        assert "path=/etc/passwd" in response.json()["detail"]
+        assert allowed in response.json()["detail"]
+    shown = server.post("/v1/keyframes", json={"video": CLIP, "count": 2, "selector": allowed})
+    assert [frame["reason"] for frame in shown.json()["keyframes"]] == [
+        "evenly spaced, 1 of 2",
+        "evenly spaced, 2 of 2",
+    ]
 
 
 def test_synthetic_videos_are_for_demos_only(serve):
