@@ -1,8 +1,8 @@
 """framesift keeps the visual tokens of a video that carry information, in an exact budget.
 
 Every public name is reachable here and loaded on first use, so that importing is instant.
-`strategies()`, `encoders()`, `selectors()`, `decoders()`, `sources()` and `vlms()` list what there
-is.
+`strategies()`, `encoders()`, `selectors()`, `scorers()`, `decoders()`, `sources()` and `vlms()`
+list what there is.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from framesift import encoders as encoders
     from framesift import errors as errors
     from framesift import export as export
+    from framesift import scorers as scorers
     from framesift import selectors as selectors
     from framesift import sources as sources
     from framesift import strategies as strategies
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from framesift.errors import ModelError as ModelError
     from framesift.errors import NoVideoStreamError as NoVideoStreamError
     from framesift.errors import PlanTooLongError as PlanTooLongError
+    from framesift.errors import SelectionError as SelectionError
     from framesift.errors import SourceError as SourceError
     from framesift.errors import SpecError as SpecError
     from framesift.errors import StorageError as StorageError
@@ -80,6 +82,7 @@ if TYPE_CHECKING:
     from framesift.types.frames import Frames as Frames
     from framesift.types.moment import Moment as Moment
     from framesift.types.plan import TokenPlan as TokenPlan
+    from framesift.types.selection import SelectionReport as SelectionReport
     from framesift.types.tokens import Signals as Signals
     from framesift.types.tokens import VideoTokens as VideoTokens
     from framesift.types.video import LocalVideo as LocalVideo

@@ -14,6 +14,7 @@ FramesiftError
 │   ├── UnknownNameError         (LookupError)
 │   └── InvalidOptionError
 ├── BudgetError                  (ValueError)
+├── SelectionError               (ValueError)
 ├── InvalidTokensError           (ValueError)
 ├── MissingSignalError           (LookupError)
 ├── ModelError                   (RuntimeError)
@@ -83,6 +84,10 @@ class InvalidOptionError(SpecError):
 
 class BudgetError(FramesiftError, ValueError):
     """A token or frame budget is not positive or not a number."""
+
+
+class SelectionError(FramesiftError, ValueError):
+    """Frames cannot be scored: labels of another length or video, or scores that are no numbers."""
 
 
 class InvalidTokensError(FramesiftError, ValueError):

@@ -32,6 +32,8 @@ class Asking:
     compress: Callable[[Video, str | None, Run], CompressedVideo]
     """Compresses one video, for a question where there is one, within a run."""
     moments: MomentFinder
+    per_question: str | None
+    """What depends on the question, for messages; None where nothing does."""
 
     def chat(
         self, video: Video | Sequence[Video], question: str | None, positions: Positions, run: Run
@@ -82,11 +84,11 @@ class Asking:
     def open(self, video: Video | Sequence[Video], positions: Positions, run: Run) -> Chat:
         """Returns a chat about videos that the LLM has read before anything is asked."""
         videos = [video] if isinstance(video, Video) else list(video)
-        strategy = self.parts.strategy
-        if strategy.is_per_question and not all(isinstance(v, CompressedVideo) for v in videos):
+        if self.per_question and not all(isinstance(v, CompressedVideo) for v in videos):
             raise InvalidOptionError(
-                f"strategy {strategy.spec!r} keeps other tokens for each question, so a "
-                "video cannot be read before one is asked; use ask, or another strategy"
+                f"{self.per_question} for each question, so a video cannot be read before one is "
+                "asked; use ask, or a strategy and a selector that read no question, such as "
+                "strategy='temporal' and selector='keyframes'"
             )
         return self.chat(videos, None, positions, run).read()
 

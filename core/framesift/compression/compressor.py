@@ -29,6 +29,7 @@ from framesift.types.compressed import CompressedVideo, Keyframe
 from framesift.types.frames import Frames
 from framesift.types.moment import Moment
 from framesift.types.options import Count, Levels, Options, Raises, Still
+from framesift.types.selection import SelectionReport
 from framesift.types.video import Warn
 from framesift.vlms.base import VLM
 
@@ -97,7 +98,7 @@ class VideoCompressor(Options):
         """Returns all tokens of a video, for `reduce` with several strategies or budgets.
 
         `question` is for a selector, where more frames than `max_frames` are sampled; `signals` are
-        those that the strategies read, such as `{"attention"}`; None for all, which takes longer.
+        those that strategies read, such as `{"attention"}`; None for all, which takes longer.
         """
         return self._pipeline.encode(video, question, Run(listener=warn), signals)
 
@@ -107,8 +108,7 @@ class VideoCompressor(Options):
         """Returns exactly the budgeted tokens of a video that this configuration's encoder read.
 
         Raises:
-            InvalidOptionError: another encoder made the tokens, or the strategy compares them with
-                a question, and there is none.
+            InvalidOptionError: another encoder made them, or the strategy lacks a question.
         """
         run = Run(listener=warn, seconds=dict(video.seconds), warnings=list(video.warnings))
         return self._pipeline.reduce(video, question, run)
@@ -129,6 +129,22 @@ class VideoCompressor(Options):
         """
         run = Run(listener=warn)
         return self._pipeline.keyframes.pick(video, count, question, max_side_px, run)
+
+    def select(
+        self,
+        video: Video,
+        count: int = 8,
+        question: str | None = None,
+        *,
+        warn: Warn | None = None,
+    ) -> SelectionReport:
+        """Returns which `count` frames the selector picks, with scores, reasons and cost.
+
+        Raises:
+            BudgetError: `count` is below 1.
+            InvalidOptionError: the selector lacks a question.
+        """
+        return self._pipeline.keyframes.choose(video, count, question, Run(listener=warn))
 
     def segments(
         self,
@@ -153,13 +169,7 @@ class VideoCompressor(Options):
     ) -> list[Moment]:
         """Returns segments that cover the video, each with the picture that stands for it.
 
-        Args:
-            video: what to look at.
-            question: what they should help to answer, for selectors that read it.
-            count: number of segments; None for as many as `seconds_each` gives.
-            seconds_each: how much of the video one covers on average, unless `count` is given.
-            max_side_px: longest side to scale pictures down to; None for the display size.
-            warn: called with each warning.
+        There are `count` of them, or as many as `seconds_each`, what one covers on average, gives.
 
         Raises:
             BudgetError: `count` is below 1.
@@ -181,8 +191,8 @@ class VideoCompressor(Options):
 
         The times ascend; a frame that is shown at several of them comes once.
         """
-        run = Run(listener=warn)
-        return self._pipeline.opener.frames(video, times_seconds, self.fps, max_side_px, run)
+        opener, run = self._pipeline.opener, Run(listener=warn)
+        return opener.frames(video, times_seconds, self.fps, max_side_px, run)
 
     def ask(
         self,
@@ -201,7 +211,7 @@ class VideoCompressor(Options):
             video: what to look at; several share one prompt, each compressed by itself.
             question: about what they show.
             generation: how the answer is chosen.
-            evidence: how the segments that it rests on are measured; None for no evidence.
+            evidence: how the segments that it rests on are measured; None for none.
             positions: as in `VLM.prompt`.
             on_text: called with each piece of the answer as soon as it is certain.
             warn: called with each warning, which the answer lists too.
@@ -225,15 +235,9 @@ class VideoCompressor(Options):
     ) -> list[Moment]:
         """Returns up to `count` moments that a query points at, the strongest first.
 
-        Where nothing in the video is like the query, the list is empty, and a warning says so.
-
-        Args:
-            video: what to look at.
-            query: a question, or words for what is looked for.
-            count: most moments; fewer come where the rest weighs less than an average frame.
-            evidence: by which weights they are found, as in `ask`.
-            max_side_px: longest side to scale pictures down to; None for the display size.
-            warn: called with each warning.
+        Where nothing in the video is like the query, the list is empty, and a warning says so;
+        fewer than `count` come where the rest weighs less than an average frame. `query` is a
+        question, or words for what is looked for; `evidence` is as in `ask`.
 
         Raises:
             BudgetError: `count` is below 1.
@@ -250,10 +254,7 @@ class VideoCompressor(Options):
         max_side_px: int | None = None,
         warn: Warn | None = None,
     ) -> list[Moment]:
-        """Returns segments of a video, such as an answer's evidence, with their pictures.
-
-        They come in the order of `segments`; one whose frame is not readable is left out.
-        """
+        """Returns segments, such as an answer's evidence, with the pictures that can be read."""
         return self._pipeline.moments.pictured(video, segments, max_side_px, Run(listener=warn))
 
     def open(
@@ -265,18 +266,16 @@ class VideoCompressor(Options):
     ) -> Chat:
         """Returns a chat about videos that are encoded and read once, for many questions.
 
-        Videos, `positions` and warnings are as in `ask`.
-
         Raises:
-            InvalidOptionError: there is no `vlm`, no video, or the strategy reads the question.
+            InvalidOptionError: there is no `vlm`, no video, or a part that reads the question.
             BudgetError: the visual tokens exceed the context; says how many to keep.
         """
         return self._pipeline.asking.open(video, positions, Run(listener=warn))
 
     @property
     def reads_question(self) -> bool:
-        """Whether the strategy keeps other tokens for each question."""
-        return self._pipeline.parts.strategy.is_per_question
+        """Whether other tokens are kept for each question, by the strategy or the selector."""
+        return self._pipeline.per_question is not None
 
     @property
     def answering_vlm(self) -> VLM:

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from framesift.compression.frame_tokens import FrameTokens, Gate, encode_frames
 from framesift.compression.opening import FrameReader, Opener, Video
-from framesift.compression.selection import select_frames
+from framesift.compression.selection import FramePicker
 from framesift.decoders.base import FrameIndex
 from framesift.encoders.base import Encoder
 from framesift.run import Run
-from framesift.selectors.base import Selector
+from framesift.types.selection import SelectionReport
 from framesift.types.tokens import VideoTokens
 from framesift.types.video import LocalVideo, VideoInfo
 
@@ -32,6 +32,8 @@ class EncodedVideo:
     """Which patches were not encoded again; None where all were."""
     selector: str | None
     """Spec string of what picked frames where too many were sampled; None without such a limit."""
+    selection: SelectionReport | None
+    """How frames were picked, None where none had to be left out."""
     decoder: str
     """Spec string of what read the file."""
     seconds: dict[str, float]
@@ -53,7 +55,7 @@ class Encoding:
 
     opener: Opener
     encoder: Encoder
-    selector: Selector
+    picker: FramePicker
     fps: float
     max_frames: int | None
     gate: Gate | None
@@ -79,13 +81,15 @@ class Encoding:
         with self.opener.open(video, run) as reader:
             sampled = reader.sampled(self.fps)
             check_time(reader.index.info, min(len(sampled), self.max_frames or len(sampled)))
+            encoded, selection = self._frame_tokens(reader, sampled, question, signals)
             return EncodedVideo(
                 local=reader.local,
                 index=reader.index,
-                encoded=self._frame_tokens(reader, sampled, question, signals),
+                encoded=encoded,
                 fps=self.fps,
                 gate=self.gate,
-                selector=None if self.max_frames is None else self.selector.spec,
+                selector=None if self.max_frames is None else self.picker.selector.spec,
+                selection=selection,
                 decoder=self.opener.decoder.reader_spec(reader.path),
                 seconds=run.seconds,
                 warnings=run.warnings,
@@ -97,22 +101,18 @@ class Encoding:
         sampled: Sequence[int],
         question: str | None,
         signals: frozenset[str] | None,
-    ) -> FrameTokens:
+    ) -> tuple[FrameTokens, SelectionReport | None]:
         if self.max_frames is None or len(sampled) <= self.max_frames:
-            return encode_frames(reader, sampled, self.encoder, signals=signals, gate=self.gate)
-        selected = select_frames(
-            reader,
-            sampled,
-            selector=self.selector,
-            count=self.max_frames,
-            question=question,
-            also=signals,
+            whole = encode_frames(reader, sampled, self.encoder, signals=signals, gate=self.gate)
+            return whole, None
+        selected = self.picker.pick(
+            reader, sampled, count=self.max_frames, question=question, also=signals
         )
         # What was compared is encoded whole: nothing of it is a copy that could be dropped.
         drops = self.gate is not None and self.gate.still == "dropped"
-        compared = selected.compared
-        if compared is not None and compared.encoder == self.encoder and not drops:
-            return compared.at(selected.indices)
-        return encode_frames(
-            reader, selected.indices, self.encoder, signals=signals, gate=self.gate
-        )
+        encoded = None if drops else selected.encoded(self.encoder, signals)
+        if encoded is None:
+            encoded = encode_frames(
+                reader, selected.indices, self.encoder, signals=signals, gate=self.gate
+            )
+        return encoded, selected.report

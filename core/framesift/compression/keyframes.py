@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from PIL import Image
 
 from framesift.compression.opening import FrameReader, Opener, Video
-from framesift.compression.selection import SelectedFrames, select_frames
+from framesift.compression.selection import FramePicker, SelectedFrames
 from framesift.errors import BudgetError
 from framesift.run import Run
-from framesift.selectors.base import Selector
 from framesift.types.compressed import Keyframe
 from framesift.types.options import side_px, whole
+from framesift.types.selection import SelectionReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +20,7 @@ class KeyframePicker:
     """Picks keyframes among the frames that are sampled."""
 
     opener: Opener
-    selector: Selector
+    picker: FramePicker
     fps: float
 
     def pick(
@@ -29,6 +29,7 @@ class KeyframePicker:
         """Returns the `count` frames that the selector picks, or all where there are fewer."""
         count = whole("count", count, "frame", error=BudgetError)
         max_side_px = side_px(max_side_px)
+        self.picker.selector.check_question(question)
         with self.opener.open(video, run) as reader:
             keyframes = self.pick_from(reader, count, question, max_side_px)
         if len(keyframes) < count:
@@ -39,11 +40,17 @@ class KeyframePicker:
         self, reader: FrameReader, count: int, question: str | None, max_side_px: int | None
     ) -> list[Keyframe]:
         """Returns up to `count` keyframes of an open video."""
-        sampled = reader.sampled(self.fps)
-        selected = select_frames(
-            reader, sampled, selector=self.selector, count=count, question=question
-        )
-        return _pictured(reader, selected, max_side_px)
+        return _pictured(reader, self._chosen(reader, count, question), max_side_px)
+
+    def choose(self, video: Video, count: int, question: str | None, run: Run) -> SelectionReport:
+        """Returns which frames the selector picks, and why, without their pictures."""
+        count = whole("count", count, "frame", error=BudgetError)
+        self.picker.selector.check_question(question)
+        with self.opener.open(video, run) as reader:
+            return self._chosen(reader, count, question).report
+
+    def _chosen(self, reader: FrameReader, count: int, question: str | None) -> SelectedFrames:
+        return self.picker.pick(reader, reader.sampled(self.fps), count=count, question=question)
 
 
 def _pictured(

@@ -13,6 +13,7 @@ from framesift.compression.moments import MomentFinder
 from framesift.compression.opening import Opener, Video
 from framesift.compression.parts import Parts
 from framesift.compression.reducing import Reduction
+from framesift.compression.selection import FramePicker
 from framesift.errors import InvalidOptionError
 from framesift.run import Run
 from framesift.types.budget import Budget
@@ -38,13 +39,15 @@ class Pipeline:
     ) -> None:
         """Makes the steps; the arguments are options of `VideoCompressor`."""
         self.parts: Final = parts
+        self.max_frames: Final = max_frames
         self.opener: Final = opener
-        self.keyframes: Final = KeyframePicker(opener=opener, selector=parts.selector, fps=fps)
+        picker = FramePicker(selector=parts.selector)
+        self.keyframes: Final = KeyframePicker(opener=opener, picker=picker, fps=fps)
         self.moments: Final = MomentFinder(picker=self.keyframes)
         self._encoding: Final = Encoding(
             opener=opener,
             encoder=parts.encoder,
-            selector=parts.selector,
+            picker=picker,
             fps=fps,
             max_frames=max_frames,
             gate=gate,
@@ -57,16 +60,32 @@ class Pipeline:
         )
 
     @property
+    def per_question(self) -> str | None:
+        """The part that keeps other tokens for each question, for messages; None without one."""
+        strategy, selector = self.parts.strategy, self.parts.selector
+        if strategy.is_per_question:
+            return f"strategy {strategy.spec!r} keeps other tokens"
+        if self.max_frames is not None and selector.reads_question:
+            return f"selector {selector.spec!r} picks other frames"
+        return None
+
+    @property
     def asking(self) -> Asking:
         """Hands what `compress` gives to the vision LLM."""
         # Made anew, since it holds this object: a circle would keep a model's weights for longer.
         return Asking(
-            parts=self.parts, opener=self.opener, compress=self.compress, moments=self.moments
+            parts=self.parts,
+            opener=self.opener,
+            compress=self.compress,
+            moments=self.moments,
+            per_question=self.per_question,
         )
 
     def compress(self, video: Video, question: str | None, run: Run) -> CompressedVideo:
         """Returns the budgeted tokens of a video."""
         self._reduction.check_question(question)
+        if self.max_frames is not None:
+            self.parts.selector.check_question(question)
         signals = self._reduction.signals
         return self.reduce(self.encode(video, question, run, signals), question, run)
 

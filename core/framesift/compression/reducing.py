@@ -149,6 +149,7 @@ class Reduction:
             weights=self.encoder.weights,
             question=question if self.strategy.is_per_question else None,
             selector=video.selector,
+            selection=video.selection,
             decoder=video.decoder,
             fps=video.fps,
             gate=None if video.gate is None else video.gate.levels,

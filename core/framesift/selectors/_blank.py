@@ -7,6 +7,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from framesift.scorers.candidates import Candidates
 from framesift.types.tokens import VideoTokens
 
 SIGNALS: Final = frozenset({"contrast", "edge_density"})
@@ -22,6 +23,11 @@ RISE: Final = 1.05
 WHOLE: Final = 0.2
 """Mean contrast from which the whole picture counts as visible, as a share of its largest."""
 REASON: Final = "blank, as nothing else is left"
+
+
+def seen(candidates: Candidates) -> VideoTokens:
+    """Returns the candidates as patches without weights, with what tells blank frames."""
+    return candidates.tokens("handcrafted", SIGNALS)
 
 
 def content_and_blank(tokens: VideoTokens) -> tuple[Tensor, Tensor]:

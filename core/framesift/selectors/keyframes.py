@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from framesift.run import stoppable
+from framesift.scorers.candidates import Candidates
 from framesift.selectors import _difference
-from framesift.selectors._blank import REASON, SIGNALS, clarity, content_and_blank
+from framesift.selectors._blank import REASON, clarity, content_and_blank, seen
 from framesift.selectors.base import Selection, Selector
 from framesift.types.clock import span
 from framesift.types.options import Fraction
@@ -48,18 +49,14 @@ class Keyframes(Selector):
     """
 
     summary: ClassVar[str] = "distinct content covered under an exact count"
-    encoder: ClassVar[str | None] = "handcrafted"
-    signals: ClassVar[frozenset[str] | None] = SIGNALS
 
     distinct: Fraction = 0.012
     """Share of the picture that must change to make a frame distinct; less is enough in a video
     whose frames differ little."""
 
-    def choose(
-        self, pts_seconds: Tensor, tokens: VideoTokens | None, count: int, question: str | None
-    ) -> Selection:
+    def choose(self, candidates: Candidates, count: int, question: str | None) -> Selection:
         """Returns the `count` frames that cover most."""
-        assert tokens is not None
+        tokens, pts_seconds = seen(candidates), candidates.pts_seconds
         content, blank = content_and_blank(tokens)
         left = count - len(content)
         choices = [self._cover(pts_seconds, tokens, content, min(count, len(content)))]

@@ -10,11 +10,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from framesift.scorers.candidates import Candidates
 from framesift.selectors import _difference
-from framesift.selectors._blank import REASON, SIGNALS, content_and_blank
+from framesift.selectors._blank import REASON, content_and_blank, seen
 from framesift.selectors.base import Selection, Selector
 from framesift.types.clock import span
-from framesift.types.tokens import VideoTokens
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,14 +27,10 @@ class Scene(Selector):
     """
 
     summary: ClassVar[str] = "the middle frame of each scene between the strongest cuts"
-    encoder: ClassVar[str | None] = "handcrafted"
-    signals: ClassVar[frozenset[str] | None] = SIGNALS
 
-    def choose(
-        self, pts_seconds: Tensor, tokens: VideoTokens | None, count: int, question: str | None
-    ) -> Selection:
+    def choose(self, candidates: Candidates, count: int, question: str | None) -> Selection:
         """Returns the middle frames of the `count` scenes."""
-        assert tokens is not None
+        tokens, pts_seconds = seen(candidates), candidates.pts_seconds
         content, blank = content_and_blank(tokens)
         scenes = _scenes(tokens.features[content], pts_seconds[content], min(count, len(content)))
         picked = [(int(content[place]), score, reason) for place, score, reason in scenes]

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import Tensor
 
+from framesift.scorers.candidates import Candidates
 from framesift.selectors.base import Selection, Selector
-from framesift.types.tokens import VideoTokens
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,11 +20,9 @@ class Uniform(Selector):
     ends: bool = False
     """Whether to include the first and the last frame instead of part middles."""
 
-    def choose(
-        self, pts_seconds: Tensor, tokens: VideoTokens | None, count: int, question: str | None
-    ) -> Selection:
+    def choose(self, candidates: Candidates, count: int, question: str | None) -> Selection:
         """Returns `count` evenly spaced frames."""
-        total = len(pts_seconds)
+        total = len(candidates)
         number = torch.arange(count)
         if self.ends and count > 1:
             indices = (number * (total - 1) * 2 + count - 1) // (2 * (count - 1))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from framesift.compression.compressor import VideoCompressor
+from framesift.decoders.base import WINDOW
 from framesift.encoders import registry as encoders
+from framesift.encoders.base import Encoder
+from framesift.scorers.candidates import Candidates
 from framesift.selectors import registry as selectors
 from framesift.types.answer import EvidenceKind
 from framesift.types.frames import Frames
+from framesift.types.tokens import VideoTokens
 
 
 def find_pictures(
@@ -51,15 +56,48 @@ def select_pictures(
         query: for selectors that read it.
         selector: spec of the selector.
     """
-    chosen_by, times = selectors.create(selector), np.arange(len(pictures), dtype=float)
-    tokens = None
-    if chosen_by.encoder is not None:
-        encoder = encoders.create(chosen_by.encoder)
-        pixels = np.stack([_pixels(picture, encoder.input_px) for picture in pictures])
-        frames = Frames(data=pixels, pts_seconds=times, indices=times.astype(np.int64))
-        tokens = encoder.encode(frames, chosen_by.signals)
-    chosen = chosen_by.select(torch.from_numpy(times), tokens, count, query or None)
-    return set(chosen.indices)
+    times = torch.arange(len(pictures), dtype=torch.float64)
+    candidates = RetrievedPictures(pts_seconds=times, files=pictures)
+    return set(selectors.create(selector).select(candidates, count, query or None).indices)
+
+
+@dataclass(kw_only=True)
+class RetrievedPictures(Candidates):
+    """Pictures of any sizes in files, each read when somebody looks at it."""
+
+    files: Sequence[Path]
+
+    def tokens(
+        self,
+        encoder: str | Encoder,
+        signals: frozenset[str] | None = frozenset(),
+        places: Sequence[int] | None = None,
+    ) -> VideoTokens:
+        """Returns the pictures as an encoder sees them."""
+        made = encoders.create(encoder)
+        chosen = range(len(self)) if places is None else places
+        self.cost.frames_encoded += len(chosen)
+        windows = (made.encode(frames, signals) for frames in self._read(chosen, made.input_px))
+        return VideoTokens.gather(windows, len(chosen))
+
+    def pictures(
+        self, places: Sequence[int] | None = None, max_side_px: int | None = None
+    ) -> Iterator[Frames]:
+        """Yields the pictures one by one, as they differ in size."""
+        for place in range(len(self)) if places is None else places:
+            with Image.open(self.files[place]) as image:
+                if max_side_px is not None:
+                    image.thumbnail((max_side_px, max_side_px))
+                yield self._frames([np.asarray(image.convert("RGB"))], [place])
+
+    def _read(self, places: Sequence[int], size_px: tuple[int, int]) -> Iterator[Frames]:
+        for start in range(0, len(places), WINDOW):
+            some = places[start : start + WINDOW]
+            yield self._frames([_pixels(self.files[place], size_px) for place in some], some)
+
+    def _frames(self, pixels: list[NDArray[np.uint8]], places: Sequence[int]) -> Frames:
+        numbers = np.asarray(places, np.int64)
+        return Frames(data=np.stack(pixels), pts_seconds=numbers.astype(float), indices=numbers)
 
 
 def _pixels(picture: Path, size_px: tuple[int, int]) -> NDArray[np.uint8]:

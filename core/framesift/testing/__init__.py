@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from framesift.testing.encoders import EncoderContract
     from framesift.testing.rounding import assert_near
     from framesift.testing.samples import compressed, random_frames, random_tokens
+    from framesift.testing.scorers import ScorerContract
     from framesift.testing.selectors import SelectorContract
     from framesift.testing.sources import SourceContract
     from framesift.testing.strategies import StrategyContract, StrategyScaleContract
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "DecoderContract": "decoders",
     "EncoderContract": "encoders",
+    "ScorerContract": "scorers",
     "SelectorContract": "selectors",
     "SourceContract": "sources",
     "StrategyContract": "strategies",
@@ -62,6 +64,7 @@ _SUITES = (
     "_vlm_prompts",
     "decoders",
     "encoders",
+    "scorers",
     "selectors",
     "sources",
     "strategies",
@@ -73,6 +76,7 @@ __all__ = [
     "DecoderContract",
     "EncoderContract",
     "OrdinaryPrompt",
+    "ScorerContract",
     "SelectorContract",
     "SourceContract",
     "StrategyContract",

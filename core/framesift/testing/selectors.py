@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import product
 
+import numpy as np
 import pytest
 import torch
 
+from framesift.decoders.base import FrameIndex
 from framesift.errors import BudgetError
 from framesift.run import Progress, on_progress
+from framesift.scorers.candidates import GivenCandidates
 from framesift.selectors import registry
 from framesift.selectors.base import Selection, Selector
 from framesift.testing._suite import PartPromises
 from framesift.types.tokens import VideoTokens
+from framesift.types.video import TimedText, VideoInfo
 
 
 def make_tokens(frames: int, *, still: bool = False, seed: int = 0) -> VideoTokens:
@@ -28,10 +33,37 @@ def make_tokens(frames: int, *, still: bool = False, seed: int = 0) -> VideoToke
     )
 
 
+def make_candidates(tokens: VideoTokens) -> GivenCandidates:
+    """Returns candidates of which every encoder sees the same tokens, with packets of any size."""
+    count = tokens.frame_count
+    times = tokens.pts_seconds.numpy()
+    info = VideoInfo(
+        width_px=64,
+        height_px=48,
+        duration_seconds=count / 2,
+        start_seconds=0.0,
+        frame_count=count,
+        average_fps=2.0,
+        codec="h264",
+    )
+    index = FrameIndex(
+        info=info,
+        pts_seconds=times,
+        packet_bytes=100 + 37 * np.arange(count) % 91,
+        is_keyframe=np.arange(count) % 4 == 0,
+    )
+    return GivenCandidates(
+        pts_seconds=tokens.pts_seconds,
+        given_tokens=tokens,
+        index=index,
+        indices=range(count),
+        texts=(TimedText(start_seconds=0.0, end_seconds=1.0, text="a red car"),),
+    )
+
+
 def select(selector: Selector, tokens: VideoTokens, count: int) -> Selection:
-    """Returns what a selector picks; it gets the tokens only if it names an encoder."""
-    seen = tokens if selector.encoder is not None else None
-    return selector.select(tokens.pts_seconds, seen, count)
+    """Returns what a selector picks for a question, of candidates with these tokens."""
+    return selector.select(make_candidates(tokens), count, "Where is the red car?")
 
 
 class SelectorContract(PartPromises):
@@ -60,6 +92,8 @@ class SelectorContract(PartPromises):
             assert all(selection.reasons), f"{about}: a reason is empty"
             finite = torch.tensor(selection.scores).isfinite()
             assert all(finite), f"{about}: the scores are {selection.scores}"
+            if selection.curve is not None:
+                assert len(selection.curve) == frames, f"{about}: the curve"
 
     def test_a_count_above_the_frames_says_so(self, selector: Selector) -> None:
         """Where there are fewer frames than `count`, the reason of each says that all are taken."""
@@ -90,14 +124,14 @@ class SelectorContract(PartPromises):
     def test_what_a_listener_raises_ends_a_selection_that_compares(
         self, selector: Selector
     ) -> None:
-        """A selector that reads tokens tells its progress as stage `select`, and can be ended."""
+        """A selector that compares many tokens tells its progress as `select`, and can be ended."""
         stages = []
 
         def refuse(progress: Progress) -> None:
             stages.append(progress.stage)
             raise KeyboardInterrupt
 
-        if selector.encoder is not None:
-            with pytest.raises(KeyboardInterrupt), on_progress(refuse):
-                select(selector, make_tokens(600), 9)
-            assert stages == ["select"]
+        candidates = make_candidates(make_tokens(600))
+        with suppress(KeyboardInterrupt), on_progress(refuse):
+            selector.select(candidates, 9, "Where is the red car?")
+        assert stages == (["select"] if candidates.cost.frames_encoded >= 600 else [])

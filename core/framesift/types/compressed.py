@@ -18,6 +18,7 @@ from framesift.types.clock import clock
 from framesift.types.options import Still, whole
 from framesift.types.pickling import PickledOnCpu, cpu_state
 from framesift.types.plan import TokenPlan
+from framesift.types.selection import SelectionReport
 from framesift.types.tokens import check_step_seconds
 from framesift.types.video import with_part
 
@@ -64,6 +65,9 @@ class CompressionReport(BaseModel):
         default=None, description="What the tokens were chosen for, where the strategy reads it."
     )
     selector: str | None = None
+    selection: SelectionReport | None = Field(
+        default=None, description="How frames were picked, where more than max_frames were sampled."
+    )
     decoder: str
     fps: float = Field(gt=0)
     gate: float | None = Field(

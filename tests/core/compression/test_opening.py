@@ -9,7 +9,7 @@ import pytest
 from framesift.compression.compressor import VideoCompressor
 from framesift.compression.frame_tokens import encode_frames
 from framesift.compression.opening import FrameReader, Opener, file_of, opened
-from framesift.compression.selection import select_frames
+from framesift.compression.selection import FramePicker
 from framesift.decoders import registry as decoders
 from framesift.decoders.base import WINDOW, Decoder, FrameIndex
 from framesift.decoders.stills import WithStills
@@ -75,17 +75,18 @@ def test_lost_frames_do_not_shift_the_others(reader, run):
 
 
 def test_a_selection_names_frames_that_could_be_decoded(reader):
-    selector = selectors.create("keyframes")
-    chosen = select_frames(reader, [1, 2, 3, 4], selector=selector, count=9, question=None)
+    picker = FramePicker(selector=selectors.create("keyframes"))
+    chosen = picker.pick(reader, [1, 2, 3, 4], count=3, question=None)
     assert chosen.indices == [1, 2, 4]
-    assert chosen.compared is not None
+    assert chosen.report.candidate_seconds == reader.index.pts_seconds[[1, 2, 4]].tolist()
+    assert chosen.report.frames_encoded == 3
 
 
 def test_a_rule_that_needs_times_alone_decodes_nothing(reader, run):
-    selector = selectors.create("uniform")
-    chosen = select_frames(reader, range(100), selector=selector, count=2, question=None)
+    picker = FramePicker(selector=selectors.create("uniform"))
+    chosen = picker.pick(reader, range(100), count=2, question=None)
     assert chosen.indices == [25, 75]
-    assert chosen.compared is None
+    assert chosen.report.frames_decoded == chosen.report.frames_encoded == 0
     assert run.warnings == []
 
 

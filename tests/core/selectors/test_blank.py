@@ -12,6 +12,7 @@ import torch
 import framesift
 from framesift.encoders import registry as encoders
 from framesift.selectors import registry
+from framesift.testing.selectors import make_candidates
 from framesift.types.frames import Frames
 from framesift.types.tokens import VideoTokens
 
@@ -62,7 +63,7 @@ def tokens_of(images):
 
 def pick(rule, images, count):
     tokens = tokens_of(images)
-    return registry.create(rule).select(tokens.pts_seconds, tokens, count)
+    return registry.create(rule).select(make_candidates(tokens), count)
 
 
 BLANK = {
@@ -99,7 +100,7 @@ def test_without_the_signal_no_frame_is_blank(rule):
     tokens = VideoTokens(
         features=torch.ones(3, 4, 8), grid=(2, 2), pts_seconds=torch.arange(3.0).double()
     )
-    (reason,) = registry.create(rule).select(tokens.pts_seconds, tokens, 1).reasons
+    (reason,) = registry.create(rule).select(make_candidates(tokens), 1).reasons
     assert "blank" not in reason
 
 
@@ -185,7 +186,7 @@ def test_a_page_of_two_seconds_comes_before_more_of_the_same_speaker(moving, cou
         *(("speaker", 80, moving), ("slide", 20, 0.0), ("speaker", 90, moving)),
         *(("chart", 3, 0.01), ("speaker", 90, moving), ("last page", 1, 0.0)),
     )
-    chosen = registry.create("keyframes").select(tokens.pts_seconds, tokens, count)
+    chosen = registry.create("keyframes").select(make_candidates(tokens), count)
     assert {names[index] for index in chosen.indices} == set(names)
 
 
@@ -195,7 +196,7 @@ STANDS = re.compile(r"stands for (\d+) sampled frames, ([\d.]+)-([\d.]+) s")
 @pytest.mark.parametrize("length", [40, 1200])
 def test_reasons_speak_of_stretches_without_gaps(length):
     tokens, _ = talk(*[(f"page {n % 3}", length // 10, 0.02) for n in range(10)], patches=16)
-    chosen = registry.create("keyframes").select(tokens.pts_seconds, tokens, 8)
+    chosen = registry.create("keyframes").select(make_candidates(tokens), 8)
     spans = []
     for index, reason in zip(chosen.indices, chosen.reasons, strict=True):
         if found := STANDS.match(reason):

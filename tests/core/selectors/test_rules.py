@@ -4,9 +4,11 @@ import pytest
 import torch
 
 from framesift.errors import InvalidOptionError
+from framesift.scorers.candidates import GivenCandidates
 from framesift.selectors import registry
 from framesift.selectors.base import Selection
 from framesift.selectors.keyframes import CANDIDATES
+from framesift.testing.selectors import make_candidates
 from framesift.types.tokens import VideoTokens
 
 
@@ -21,14 +23,14 @@ def scenes(*numbers, patches=6, channels=32):
 
 
 def pick(spec, tokens, count):
-    return registry.create(spec).select(tokens.pts_seconds, tokens, count)
+    return registry.create(spec).select(make_candidates(tokens), count)
 
 
 def test_uniform_takes_part_middles_or_both_ends():
-    times = torch.arange(10, dtype=torch.float64)
-    assert registry.create("uniform").select(times, None, 2).indices == (2, 7)
-    assert registry.create("uniform:ends=true").select(times, None, 4).indices == (0, 3, 6, 9)
-    assert registry.create("uniform:ends=true").select(times, None, 1).indices == (5,)
+    times = GivenCandidates(pts_seconds=torch.arange(10, dtype=torch.float64))
+    assert registry.create("uniform").select(times, 2).indices == (2, 7)
+    assert registry.create("uniform:ends=true").select(times, 4).indices == (0, 3, 6, 9)
+    assert registry.create("uniform:ends=true").select(times, 1).indices == (5,)
 
 
 def test_scene_takes_the_middle_between_the_cuts():

@@ -63,10 +63,10 @@ class Upside(Gray):
 @dataclass(frozen=True, kw_only=True)
 class First(Selector):
     summary: ClassVar[str] = "the first frames"
-    encoder: ClassVar[str | None] = "handcrafted"
     more: int = 0
 
-    def choose(self, pts_seconds, tokens, count, question):
+    def choose(self, candidates, count, question):
+        candidates.tokens("handcrafted")
         report_progress("select", 0, None, "step")
         chosen = tuple(range(count + self.more))
         reasons = ("it comes early",) * len(chosen)
@@ -74,7 +74,8 @@ class First(Selector):
 
 
 class Deaf(First):
-    def choose(self, pts_seconds, tokens, count, question):
+    def choose(self, candidates, count, question):
+        candidates.tokens("handcrafted")
         return Selection(indices=tuple(range(count)), scores=(1.0,) * count, reasons=("x",) * count)
 
 
@@ -124,7 +125,7 @@ WRONG = {
     "Deaf": (
         "First",
         "test_what_a_listener_raises_ends_a_selection_that_compares",
-        "DID NOT RAISE KeyboardInterrupt",
+        "assert [] == ['select']",
     ),
     "Greedy": (
         "Shelf",

@@ -11,6 +11,7 @@ from framesift.compression.compressor import VideoCompressor
 from framesift.export.engines import openai_content
 from framesift.report.page import write_report
 from framesift.selectors import registry as selectors
+from framesift.testing.selectors import make_candidates
 from framesift.types.answer import Segment
 from framesift.types.clock import clock, cut, span, whole_seconds
 from framesift.types.compressed import Keyframe
@@ -98,5 +99,5 @@ def test_the_command_line_cuts_too(monkeypatch):
 def test_reasons_cut_too():
     times = torch.tensor([0.0, 59.96, 60.96, 61.96]).double()
     tokens = VideoTokens(features=torch.eye(4)[[0, 1, 1, 1], None], grid=(1, 1), pts_seconds=times)
-    reason = selectors.create("scene").select(times, tokens, 2).reasons[1]
+    reason = selectors.create("scene").select(make_candidates(tokens), 2).reasons[1]
     assert "59.9-61.9 s" in reason
