@@ -45,6 +45,8 @@ class SeenFrames:
     parts: list[FrameTokens] = field(default_factory=list)
     places: dict[int, tuple[int, int]] = field(default_factory=dict)
     """Part and row of each frame, by its position in the stream."""
+    lock: Lock = field(default_factory=Lock, repr=False)
+    """Two questions about one video may be worked on at once."""
 
     def serves(self, encoder: Encoder, signals: frozenset[str] | None) -> bool:
         """Returns whether an encoder's tokens with these signals are among what was seen."""
@@ -54,8 +56,10 @@ class SeenFrames:
 
     def add(self, part: FrameTokens) -> None:
         """Takes tokens of frames that were not seen before."""
-        self.places |= {index: (len(self.parts), row) for row, index in enumerate(part.indices)}
-        self.parts.append(part)
+        with self.lock:
+            number = len(self.parts)
+            self.parts.append(part)
+            self.places |= {index: (number, row) for row, index in enumerate(part.indices)}
 
     def tokens(self, indices: Sequence[int]) -> VideoTokens:
         """Returns the tokens of frames that were seen, by their positions in the stream."""
