@@ -13,6 +13,6 @@ if TYPE_CHECKING:
 registry: Registry[Encoder] = Registry(
     __name__,
     "framesift.encoders.base.Encoder",
-    frozenset({"base", "edges", "still", "units"}),
+    frozenset({"base", "edges", "still", "units", "whole_pictures"}),
 )
 sys.modules[__name__].__class__ = RegistryPackage

@@ -64,25 +64,44 @@ class ClipText:
 
     def _embedded(self, question: str) -> Tensor:
         config = self.text.config
-        numbers = text_ids(self.tokenizer, question, add_special_tokens=True)
-        length, longest = len(numbers), config.max_position_embeddings
-        if length > longest:
-            logger.warning(
-                "the question has %d tokens and %r reads %d; the rest does not count",
-                *(length, self.model, longest),
-            )
-            numbers = [*numbers[: longest - 1], numbers[-1]]
-        ids = torch.tensor([numbers])
-        end = config.eos_token_id
-        if int(ids.max()) >= config.vocab_size or (end != HIGHEST_ENDS and end not in ids):
-            raise ModelError(
-                f"{called(self.model)!r} has a vocabulary of {config.vocab_size} with the end of a "
-                f"text at {end}, and its tokenizer numbers a question {ids[0].tolist()}; pass a "
-                "checkpoint whose files belong together"
-            )
-        output = self.text(input_ids=ids.to(self.text_projection.weight.device))
-        embedded: Tensor = self.text_projection(output.pooler_output)
+        numbers = text_tokens(
+            self.tokenizer, question, config, end=config.eos_token_id, model=self.model
+        )
+        ids = torch.tensor([numbers], device=self.text_projection.weight.device)
+        embedded: Tensor = self.text_projection(self.text(input_ids=ids).pooler_output)
         return embedded
+
+
+def text_tokens(
+    tokenizer: Any, text: str, config: Any, *, end: int = HIGHEST_ENDS, model: str
+) -> list[int]:
+    """Returns the tokens of a text, its end included, as the text tower of a model reads them.
+
+    Args:
+        tokenizer: of the model.
+        text: what is to be answered; words beyond the tower's length are not read.
+        config: of the text tower.
+        end: number of the token that must end the text, unless it is `HIGHEST_ENDS`.
+        model: what messages call it.
+
+    Raises:
+        ModelError: tokenizer and tower do not belong together.
+    """
+    numbers = text_ids(tokenizer, text, add_special_tokens=True)
+    length, longest = len(numbers), config.max_position_embeddings
+    if length > longest:
+        logger.warning(
+            "the question has %d tokens and %r reads %d; the rest does not count",
+            *(length, model, longest),
+        )
+        numbers = [*numbers[: longest - 1], numbers[-1]]
+    if max(numbers) >= config.vocab_size or (end != HIGHEST_ENDS and end not in numbers):
+        raise ModelError(
+            f"{called(model)!r} has a vocabulary of {config.vocab_size} with the end of a text at "
+            f"{end}, and its tokenizer numbers a question {numbers}; pass a checkpoint whose files "
+            "belong together"
+        )
+    return numbers
 
 
 def reads_text(model: str, allowed: frozenset[str]) -> bool:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from framesift.testing.sources import SourceContract
     from framesift.testing.strategies import StrategyContract, StrategyScaleContract
     from framesift.testing.tiny_vlms import TINY_VLMS, OrdinaryPrompt, TinyVLM
-    from framesift.testing.towers import tiny_tower
+    from framesift.testing.towers import tiny_tower, tiny_two_towers
     from framesift.testing.vlms import VLMContract, VLMProcessorContract
 
 _HOMES = {
@@ -53,6 +53,7 @@ _HOMES = {
     "random_frames": "samples",
     "random_tokens": "samples",
     "tiny_tower": "towers",
+    "tiny_two_towers": "towers",
 }
 _SUITES = (
     "_decoder_damage",
@@ -89,6 +90,7 @@ __all__ = [
     "random_frames",
     "random_tokens",
     "tiny_tower",
+    "tiny_two_towers",
 ]
 
 
