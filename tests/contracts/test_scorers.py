@@ -1,15 +1,31 @@
 """Every registered scorer keeps the promises of the suite."""
 
+from dataclasses import replace
+
 import pytest
 
 from framesift.scorers import registry
-from framesift.testing import ScorerContract
+from framesift.testing import ScorerContract, random_frames, tiny_two_towers
+from framesift.testing.selectors import make_candidates
 
-NEEDS_FILES = set()
-"""Scorers that need a folder or a file; their own tests hold them to the suite."""
+TWO_TOWERS = {"clip", "siglip"}
+NEEDS_FILES = TWO_TOWERS
+"""Scorers that need a folder or a file."""
 
 
 class TestScorers(ScorerContract):
     @pytest.fixture(params=sorted(set(registry.names()) - NEEDS_FILES))
     def part(self, request):
         return registry.create(request.param)
+
+
+class TestScorersByTwoTowers(ScorerContract):
+    @pytest.fixture(params=sorted(TWO_TOWERS))
+    def part(self, request, tmp_path_factory):
+        pytest.importorskip("transformers")
+        folder = tiny_two_towers(tmp_path_factory.mktemp(request.param), request.param)
+        return registry.create(request.param, model=str(folder), device="cpu")
+
+    def candidates(self, tokens):
+        frames = random_frames(tokens.frame_count, fps=2)
+        return replace(make_candidates(tokens), given_tokens=None, frames=frames)

@@ -25,7 +25,7 @@ from framesift.hf.tower_memory import bytes_in_tower
 from framesift.registry import require
 from framesift.types.device import batch_that_fits, device_errors, in_batches
 from framesift.types.frames import Frames
-from framesift.types.options import Count
+from framesift.types.options import Count, Reachable
 from framesift.types.tokens import VideoTokens
 from framesift.types.video import VideoInfo
 
@@ -84,7 +84,7 @@ class WholePictures(Encoder):
     It is for whoever ranks frames; patches are what the encoders `clip` and `siglip` give.
     """
 
-    model: str
+    model: Reachable
     """Hub id, or local folder of a whole CLIPModel or SiglipModel with its tokenizer."""
     family: Literal["clip", "siglip"]
     """Which of both it is."""

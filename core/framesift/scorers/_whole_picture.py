@@ -10,7 +10,7 @@ from typing import Literal
 from framesift.encoders.whole_pictures import WholePictures
 from framesift.scorers.base import Scorer, Scores
 from framesift.scorers.candidates import Candidates
-from framesift.types.options import Count
+from framesift.types.options import Count, Reachable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +20,7 @@ class WholePictureScorer(Scorer):
     Pictures are embedded once for a video, so that its next question costs one short text.
     """
 
-    model: str
+    model: Reachable
     """Hub id, or local folder with safetensors weights and the tokenizer."""
     device: str | None = None
     """Where the model runs; None for the GPU where there is one, else the CPU."""

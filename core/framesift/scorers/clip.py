@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from framesift.encoders.whole_pictures import WholePictures
 from framesift.scorers._whole_picture import WholePictureScorer
+from framesift.types.options import Reachable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +21,7 @@ class Clip(WholePictureScorer):
 
     summary: ClassVar[str] = "similarity of the whole picture and the question, by a CLIP"
 
-    model: str = "openai/clip-vit-large-patch14"
+    model: Reachable = "openai/clip-vit-large-patch14"
     """Hub id, or local folder of a whole CLIPModel with safetensors weights and its tokenizer."""
     crop: bool = False
     """Whether only the middle square of the picture is seen, as CLIP was trained; what is at the

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from framesift.encoders.whole_pictures import WholePictures
 from framesift.scorers._whole_picture import WholePictureScorer
+from framesift.types.options import Reachable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +19,7 @@ class Siglip(WholePictureScorer):
 
     summary: ClassVar[str] = "similarity of the whole picture and the question, by a SigLIP"
 
-    model: str = "google/siglip-so400m-patch14-384"
+    model: Reachable = "google/siglip-so400m-patch14-384"
     """Hub id, or local folder of a whole SiglipModel with safetensors weights and its tokenizer."""
 
     @property

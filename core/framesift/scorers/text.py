@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Annotated, ClassVar, Final
 
 from framesift.errors import MissingSignalError
 from framesift.scorers._near_text import passed_on
@@ -13,7 +13,7 @@ from framesift.scorers._word_search import word_search
 from framesift.scorers._words import Word, telling_words
 from framesift.scorers.base import Scorer, Scores
 from framesift.scorers.candidates import Candidates
-from framesift.types.options import NotNegative
+from framesift.types.options import NotNegative, Reaches
 
 MOST_WORDS: Final = 3
 """Words that a reason names."""
@@ -33,7 +33,7 @@ class Text(Scorer):
 
     reach_seconds: NotNegative = 4.0
     """Distance in time from which a line no longer counts; nearer ones count the more."""
-    model: str | None = None
+    model: Annotated[str | None, Reaches()] = None
     """Hub id or local folder of a text encoder of transformers, which compares meanings instead of
     words, such as intfloat/multilingual-e5-small; its states are averaged over the tokens."""
     device: str | None = None

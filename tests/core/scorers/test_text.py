@@ -1,5 +1,7 @@
 """Subtitles against a question: by words in several languages, and by a model."""
 
+# ruff: noqa: RUF001 - letters of several languages are the point
+
 import pytest
 import torch
 

@@ -2,16 +2,20 @@
 
 import json
 import shutil
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from framesift.compression.compressor import VideoCompressor
 from framesift.encoders.whole_pictures import WholePictures
 from framesift.errors import InvalidOptionError, ModelError
 from framesift.scorers import registry
+from framesift.scorers.base import Scorer
 from framesift.scorers.candidates import GivenCandidates
+from framesift.selectors.base import Selection, Selector
 from framesift.testing import assert_near, tiny_tower, tiny_two_towers
 from framesift.types.frames import Frames
 from framesift.types.video import VideoInfo
@@ -111,13 +115,28 @@ def test_a_crop_is_decoded_in_the_shape_of_the_video(folders):
     assert sides[True].input_px == (64, 113)
 
 
-def test_each_picture_is_embedded_once_for_all_questions(folder, family, monkeypatch):
-    candidates, scorer = candidates_of(smooth_frames()), scorer_of(family, folder)
-    first = scorer.score(candidates, "red car").values
-    monkeypatch.setattr(WholePictures, "encode", None)
-    other = scorer.score(candidates, "blue sky").values
-    assert_near(scorer.score(candidates, "red car").values, first)
-    assert not torch.allclose(first, other, atol=1e-3)
+@dataclass(frozen=True, kw_only=True)
+class Nearest(Selector):
+    """The frame with the highest score."""
+
+    scorer: Scorer
+    reads_question = True
+
+    def choose(self, candidates, count, question):
+        curve = self.scorer.score(candidates, question).values
+        best = int(curve.argmax())
+        return Selection(
+            indices=(best,), scores=(1.0,), reasons=("near",), curve=tuple(curve.tolist())
+        )
+
+
+def test_each_picture_of_a_video_is_embedded_once_for_all_questions(folder, family):
+    sift = VideoCompressor(selector=Nearest(scorer=scorer_of(family, folder)))
+    video = "synthetic://mixed?seconds=9&seed=3"
+    first, other, again = (sift.select(video, 1, q) for q in ("red car", "blue sky", "red car"))
+    assert [report.frames_encoded for report in (first, other, again)] == [9, 0, 0]
+    assert first.curve == again.curve
+    assert not np.allclose(first.curve, other.curve, atol=1e-3)
 
 
 def test_some_places_have_the_scores_that_they_have_among_all(folder, family):
