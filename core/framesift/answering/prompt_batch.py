@@ -1,0 +1,202 @@
+"""Prompts that differ in their visual tokens alone, read by an LLM side by side.
+
+What stands before the question is read once, for all questions about the same pictures:
+
+    picture 1   <user> ■ ■ ■ ■ | What color is it? <assistant> | red
+    picture 2   <user> ■ ■ ■ ■ | What color is it? <assistant> | red
+                read once        read for each question          read for each wording
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+from framesift.answering.generation import end_tokens
+from framesift.answering.limits import fitting_prompt
+from framesift.hf.checkpoint_reading import in_one_line
+from framesift.hf.letters import text_ids
+from framesift.hf.model_use import alone_with
+from framesift.registry import require
+from framesift.types.compressed import CompressedVideo
+from framesift.types.device import device_errors
+from framesift.vlms.base import VLM
+from framesift.vlms.prompt import Prompt, Turn, collate
+
+CURE: Final = "read fewer of them at once"
+
+
+class PromptBatch:
+    """`B` pictures or videos of the same shape, each in a prompt of its own with the same text."""
+
+    def __init__(
+        self,
+        vlm: VLM,
+        video: CompressedVideo,
+        features: Tensor,
+        layers: Tensor | None = None,
+        *,
+        most_new_tokens: int = 64,
+    ) -> None:
+        """Takes the visual tokens; nothing is read yet.
+
+        Args:
+            vlm: what reads them.
+            video: one of them, of which the others have the shape.
+            features: visual tokens of all of them, `(B, M, D)`.
+            layers: what deeper LLM layers add to these, `(B, M, Ld, D)`, where there are any.
+            most_new_tokens: room that is left for an answer.
+        """
+        self.vlm: Final = vlm
+        self._video: Final = video
+        self._features: Final = features
+        self._layers: Final = layers
+        self._room: Final = most_new_tokens
+        self._cache: Any = None
+        self._prefix = torch.zeros(0, dtype=torch.int64)
+
+    def __len__(self) -> int:
+        return len(self._features)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the keys and values that are held now."""
+        layers = [] if self._cache is None else self._cache.layers
+        return sum(layer.keys.nbytes + layer.values.nbytes for layer in layers)
+
+    def forget(self) -> None:
+        """Frees the keys and values; the next question reads the pictures again."""
+        self._cache, self._prefix = None, self._prefix[:0]
+
+    def prompt(self, text: str) -> Prompt:
+        """Returns the prompt of the first picture with a text behind it.
+
+        Raises:
+            BudgetError: it does not fit into the LLM's context.
+        """
+        turn = Turn(role="user", text=text, videos=(self._video,))
+        return fitting_prompt(self.vlm, [turn], self._room, "auto")
+
+    @torch.no_grad()
+    def next_logits(self, prompt: Prompt, stop: int | None = None) -> Tensor:
+        """Returns the logits `(B, V)` behind the first `stop` columns of a prompt, now all read.
+
+        Args:
+            prompt: what `prompt` gives.
+            stop: columns that are read; None for all of them.
+        """
+        prefix, stop = prompt.prefix_length, len(prompt.input_ids) if stop is None else stop
+        with self._working():
+            self._read_pictures(prompt)
+            return self._read(
+                prompt.input_ids[prefix:stop], prompt.position_ids[..., prefix:stop], keep=1
+            )[:, -1]
+
+    @torch.no_grad()
+    def log_probability(self, prompt: Prompt, first: Tensor, ids: Sequence[int]) -> Tensor:
+        """Returns the log-probability of an answer that ends, float32 `(B,)` on the CPU.
+
+        Args:
+            prompt: what `next_logits` has read to its end.
+            first: the logits that it gave.
+            ids: tokens of the answer, at least one, without what ends it.
+        """
+        held = len(prompt.input_ids)
+        with self._working():
+            self._crop(held)
+            new = torch.tensor(list(ids), dtype=torch.int64, device=prompt.input_ids.device)
+            places = prompt.position_ids[..., -1:] + 1 + torch.arange(len(new), device=new.device)
+            logits = torch.cat([first[:, None], self._read(new, places, keep=len(new))], dim=1)
+            shares = logits.float().log_softmax(-1)
+            said = shares[:, :-1].gather(-1, new.expand(len(self), -1)[..., None])[..., 0].sum(1)
+            ends = torch.tensor(self._ends, dtype=torch.int64, device=new.device)
+            return (said + shares[:, -1, ends].logsumexp(-1)).cpu()
+
+    @property
+    def _ends(self) -> list[int]:
+        """Returns the tokens by which an answer ends: the model's own, and a full stop."""
+        stop = text_ids(self.vlm.tokenizer, ".")
+        return [*end_tokens(self.vlm.hf, self.vlm.tokenizer), *(stop if len(stop) == 1 else [])]
+
+    def inputs(self, prompt: Prompt, answer: Tensor) -> dict[str, Any]:
+        """Returns the arguments of a forward pass over a prompt's last column and an answer.
+
+        The columns before it are read, and stand in `past_key_values`.
+
+        Args:
+            prompt: what `prompt` gives.
+            answer: tokens that follow it, int64 `(n,)`, maybe none.
+        """
+        last = len(prompt.input_ids) - 1
+        self.next_logits(prompt, last)
+        ids = torch.cat([prompt.input_ids[last:], answer])
+        places = prompt.position_ids[..., -1:] + torch.arange(len(ids), device=ids.device)
+        mask = torch.ones(len(self), last + len(ids), dtype=torch.int64, device=ids.device)
+        return {
+            "input_ids": ids[None].expand(len(self), -1),
+            "attention_mask": mask,
+            "position_ids": self._spread(places),
+            "past_key_values": self._cache,
+        }
+
+    def _read_pictures(self, prompt: Prompt) -> None:
+        """Has the columns before the question in the cache, and no others."""
+        length = prompt.prefix_length
+        prefix = prompt.input_ids[:length]
+        if self._cache is not None and torch.equal(prefix, self._prefix):
+            self._crop(length)
+            return
+        self._cache = require("transformers", extra="hf").DynamicCache()
+        given = collate([self._pictured(prompt, row) for row in range(len(self))], pad_token_id=0)
+        for name in ("input_ids", "attention_mask", "position_ids"):
+            given[name] = given[name][..., :length]
+        self.vlm.hf(**given, past_key_values=self._cache, use_cache=True, logits_to_keep=1)
+        self._prefix = prefix
+
+    def _pictured(self, prompt: Prompt, row: int) -> Prompt:
+        """Returns a prompt with the visual tokens of another picture."""
+        features = prompt.features.clone()
+        own = (prompt.rows >= 0).to(features.device)
+        features[own] = self._features[row].to(features)
+        layers = None if self._layers is None else self._layers[row].to(features)
+        return replace(prompt, features=features, layers=layers)
+
+    def _read(self, ids: Tensor, positions: Tensor, *, keep: int) -> Tensor:
+        """Returns the logits `(B, keep, V)` of columns that follow those in the cache."""
+        columns = self._cache.get_seq_length() + len(ids)
+        mask = torch.ones(len(self), columns, dtype=torch.int64, device=ids.device)
+        out = self.vlm.hf(
+            input_ids=ids[None].expand(len(self), -1),
+            attention_mask=mask,
+            position_ids=self._spread(positions),
+            past_key_values=self._cache,
+            use_cache=True,
+            logits_to_keep=keep,
+        )
+        logits: Tensor = out.logits
+        return logits
+
+    def _spread(self, positions: Tensor) -> Tensor:
+        """Returns positions `(L,)` or `(3, L)` for each prompt, `(B, L)` or `(3, B, L)`."""
+        return positions[..., None, :].expand(*positions.shape[:-1], len(self), -1)
+
+    def _crop(self, columns: int) -> None:
+        for layer in self._cache.layers:
+            if (beyond := layer.get_seq_length() - columns) > 0:
+                layer.crop(-beyond)
+
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        """Has the model alone, and turns what it raises into one line."""
+        device, what = self.vlm.hf.device, f"{len(self)} prompts side by side"
+        with (
+            alone_with(self.vlm.hf),
+            in_one_line(self.vlm.model, doing="run"),
+            device_errors(device, what, CURE),
+        ):
+            yield

@@ -1,0 +1,135 @@
+"""Labels by a vision LLM on this machine, which sees the frames of a video in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property, partial
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from framesift.answering.attended_frames import AttendedFrames
+from framesift.answering.single_frames import AT_ONCE, SingleFrames, alone
+from framesift.compression.compressor import VideoCompressor
+from framesift.compression.encoding import EncodedVideo
+from framesift.compression.opening import Opener
+from framesift.decoders import registry as decoders
+from framesift.decoders.stills import WithStills
+from framesift.errors import BudgetError
+from framesift.fetching.limits import FetchLimits
+from framesift.run import Run
+from framesift.sources.base import open_video
+from framesift.training.frame_selector.label_file import FrameQuestion, Judge, TemporalJudge
+from framesift.training.frame_selector.ratings import FrameLabeler, Rating, VideoRater
+from framesift.types.tokens import TokenBuffer, VideoTokens
+from framesift.types.video import LocalVideo
+from framesift.vlms.base import VLM
+
+NO_SIGNALS: Final = frozenset[str]()
+
+
+class LocalLabeler(FrameLabeler):
+    """Rates frames by a vision LLM that is loaded here."""
+
+    def __init__(
+        self,
+        vlm: VLM,
+        judge: Judge,
+        temporal: TemporalJudge,
+        *,
+        limits: FetchLimits | None = None,
+        at_once: int = AT_ONCE,
+    ) -> None:
+        """Takes the model and how it judges.
+
+        Args:
+            vlm: what sees the frames.
+            judge: what a frame is worth by itself.
+            temporal: which frames matter among all.
+            limits: what a download may cost.
+            at_once: frames that the model reads side by side.
+        """
+        self.settings = {"judge": judge, "temporal_judge": temporal, "model": vlm.called}
+        self._vlm: Final = vlm
+        self._limits: Final = limits or FetchLimits()
+        self._at_once: Final = at_once
+
+    @contextmanager
+    def open(self, video: str, fps: float) -> Iterator[VideoRater]:
+        """Gives the frames of a video at a rate; the tower sees each once for all questions."""
+        sift = VideoCompressor(
+            vlm=self._vlm, fps=fps, strategy="uniform", keep=1.0, limits=self._limits
+        )
+        with open_video(video, self._limits) as local:
+            encoded = sift.encode(local, signals=NO_SIGNALS)
+            tokens = encoded.tokens
+            if self._vlm.encoder.frames_per_step > 1:
+                tokens = _alone(self._vlm, fps, self._limits, local)
+        yield _LocalRater(self, sift, encoded, tokens)
+
+    def frames(self, tokens: VideoTokens) -> SingleFrames:
+        """Returns frames for the model to see one at a time."""
+        return SingleFrames(self._vlm, tokens, at_once=self._at_once)
+
+    def whole(self, sift: VideoCompressor, encoded: EncodedVideo) -> AttendedFrames:
+        """Returns a video for the model to see as a whole."""
+        return AttendedFrames(self._vlm, sift.reduce(encoded))
+
+
+class _LocalRater(VideoRater):
+    """A video whose frames are encoded."""
+
+    def __init__(
+        self,
+        labeler: LocalLabeler,
+        sift: VideoCompressor,
+        encoded: EncodedVideo,
+        tokens: VideoTokens,
+    ) -> None:
+        self.times_seconds = tuple(tokens.pts_seconds.tolist())
+        self._steps: Final = encoded.tokens.pts_seconds.double()
+        self._labeler: Final = labeler
+        self._frames: Final = labeler.frames(tokens)
+        self._make_whole: Final = partial(labeler.whole, sift, encoded)
+
+    @cached_property
+    def _whole(self) -> AttendedFrames:
+        return self._make_whole()
+
+    def spatial(self, question: FrameQuestion) -> Rating:
+        """Returns how probable the answer is from each frame alone."""
+        answer = question.answer or ""
+        values = self._frames.answer_probability(question.question, answer, question.choices or ())
+        return _rating(values)
+
+    def temporal(self, question: FrameQuestion) -> Rating:
+        """Returns which frames the attention of the answer points at."""
+        if self._labeler.settings["temporal_judge"] == "none":
+            return Rating(values=None)
+        try:
+            found = self._whole.frames(question.question, question.answer or "")
+        except BudgetError as error:
+            return Rating(values=None, warnings=(f"no temporal labels: {error}",))
+        times = torch.tensor(self.times_seconds, dtype=torch.float64)
+        step = torch.searchsorted(self._steps, times, right=True).sub(1).clamp(min=0)
+        return _rating(found[step].float())
+
+
+def _alone(vlm: VLM, fps: float, limits: FetchLimits, local: LocalVideo) -> VideoTokens:
+    """Returns the tokens of each sampled frame, encoded as a time step of its own."""
+    opener = Opener(decoder=WithStills(videos=decoders.create("pyav")), limits=limits)
+    with opener.open(local, Run()) as reader:
+        sampled, info = reader.sampled(fps), reader.index.info
+        encoder = vlm.encoder.fitted(info)
+        height, width = encoder.input_px
+        buffer = TokenBuffer(len(sampled))
+        size_px = min(info.height_px, height), min(info.width_px, width)
+        for window in reader.frames(sampled, size_px):
+            buffer.add(encoder.encode(alone(window, encoder), NO_SIGNALS))
+        return buffer.tokens()
+
+
+def _rating(values: Tensor) -> Rating:
+    return Rating(values=tuple(round(value, 6) for value in values.double().tolist()))
