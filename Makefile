@@ -76,8 +76,8 @@ format: $(READY) ## Mend style and formatting
 type: $(READY) ## Check types, strictly
 	$(BIN)/mypy
 
-table: $(READY) ## Refresh the tables of README
-	PYTHONPATH=tests $(BIN)/python -m benchmarks.readme README.md
+table: $(READY) ## Refresh the tables of README and PARTS
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.readme README.md PARTS.md
 
 # PySceneDetect asks for opencv-python, which breaks the headless one beside it, hence --no-deps.
 bench: $(READY) ## Measure speed, memory and right answers; writes JSON and figures

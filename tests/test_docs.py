@@ -13,7 +13,7 @@ from benchmarks.readme import RESULTS, refreshed
 from framesift.cli.commands import app
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md")]
+PAGES = [ROOT / name for name in ("README.md", "PARTS.md", "CONTRIBUTING.md", "ARCHITECTURE.md")]
 
 
 @pytest.mark.parametrize("example", list(find_examples(*map(str, PAGES))), ids=str)
