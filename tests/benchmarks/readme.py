@@ -27,7 +27,7 @@ def table(plural: str, figures: Figures) -> str:
     rows = [
         _row(registry.kind, facts) | figures.get(facts["name"], {}) for facts in registry.facts()
     ]
-    heads = list(dict.fromkeys(head for row in rows for head in row))
+    heads = list(dict.fromkeys(head for row in rows for head, cell in row.items() if cell))
     lines = [f"| {' | '.join(row.get(head, '') for head in heads)} |" for row in rows]
     return "\n".join([f"| {' | '.join(heads)} |", "|" + "---|" * len(heads), *lines])
 
