@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from torch import Tensor
 
@@ -13,6 +13,7 @@ from framesift.scorers import registry as scorers
 from framesift.scorers.base import Scorer
 from framesift.scorers.candidates import Candidates
 from framesift.selectors.base import Selection, Selector
+from framesift.types.options import SpecOf
 
 
 class Pick(NamedTuple):
@@ -31,7 +32,7 @@ class Scored(Selector):
     A subclass writes `pick`. The scorer is a spec string, in brackets where it has several options.
     """
 
-    scorer: str | Scorer = "novelty"
+    scorer: Annotated[str | Scorer, SpecOf("framesift.scorers")] = "novelty"
     """What each frame is worth: a scorer's name, or its spec string in brackets."""
 
     def __post_init__(self) -> None:

@@ -42,7 +42,9 @@ class Choices:
     """How often choosing had begun afresh by then, int64 `(B, count)`."""
 
 
-def greedy(rows: Rows, weight: Tensor, live: Tensor, *, count: int, given: int = 0) -> Choices:
+def greedy(
+    rows: Rows, weight: Tensor, live: Tensor, *, count: int, given: int = 0, stage: str = "plan"
+) -> Choices:
     """Returns the items of each batch in the order in which a DPP chooses them greedily.
 
     A choice updates what is left of the others by one row of a Cholesky factor: `O(n count)` each,
@@ -55,6 +57,7 @@ def greedy(rows: Rows, weight: Tensor, live: Tensor, *, count: int, given: int =
         live: items that may be chosen, bool `(B, n)`.
         count: number of choices in each batch.
         given: number of items, from the first, that are chosen before any other, in their order.
+        stage: what the work is called to who listens to its progress.
     """
     batches, items = weight.shape
     dependent = DEPENDENT[weight.dtype]
@@ -67,7 +70,7 @@ def greedy(rows: Rows, weight: Tensor, live: Tensor, *, count: int, given: int =
     best = torch.empty(count, batches, 1, dtype=torch.long, device=weight.device)
     begins = torch.empty_like(best, dtype=torch.bool)
     steps = torch.arange(count, device=weight.device)
-    for step in stoppable(range(count)):
+    for step in stoppable(range(count), stage):
         spent = torch.le(residual.amax(1, keepdim=True), dependent, out=begins[step])
         if step < given:
             spent.zero_()

@@ -59,6 +59,8 @@ Reachable = Annotated[str, Reaches()]
 """Text that names a file, a folder, a hub id or an address."""
 StrategySpec = Annotated[str, SpecOf("framesift.strategies")]
 """The spec string of a strategy."""
+EncoderSpec = Annotated[str, SpecOf("framesift.encoders")]
+"""The spec string of an encoder."""
 
 
 @dataclass(frozen=True)
