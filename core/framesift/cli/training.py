@@ -6,12 +6,14 @@ from pathlib import Path
 
 import click
 
+from framesift.fetching.limits import FetchLimits
+from framesift.training.frame_selector.recipe import PRESETS
 from framesift.training.recipe import Recipe
 
 
 @click.group("train")
 def app() -> None:
-    """Train a model on synthetic videos; a run that was broken off goes on where it was."""
+    """Train a model; a run that was broken off goes on where it was."""
 
 
 @app.command("tiny-vlm")
@@ -37,3 +39,67 @@ def tiny_vlm(out: Path, work: Path | None, **amounts: int) -> None:
     train(out, Recipe(**amounts), work=work, announce=lambda line: click.echo(line, err=True))
     click.echo(f"wrote     {out} (curves in {CURVES})")
     click.echo(f"try       framesift ask 'synthetic://number' 'What number flashes?' --vlm {out}")
+
+
+@app.command("frame-selector")
+@click.argument("labels", type=click.Path(path_type=Path, exists=True, dir_okay=False), nargs=-1)
+@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Model folder.")
+@click.option(
+    "--work",
+    type=click.Path(path_type=Path),
+    help="Folder for features and checkpoints; OUT with '-work' behind it by default.",
+)
+@click.option(
+    "--features", type=click.Path(path_type=Path), help="Folder of features that runs share."
+)
+@click.option(
+    "--recipe",
+    type=click.Choice(list(PRESETS)),
+    default="published",
+    help="Sizes and rates: those of the paper, or those for the embedded tiny model.",
+)
+@click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Another value of the recipe, such as head=query_key or stage_2.epochs=3; repeatable.",
+)
+@click.option("--vlm", help="Vision LLM to begin with: its tower, projector and LLM.")
+@click.option("--llm", help="Or an LLM of the class of Qwen2: hub id or folder.")
+@click.option("--encoder", help="The vision tower beside --llm, such as siglip:model=...")
+@click.option("--allow-private", is_flag=True, help="Fetch videos from private addresses too.")
+def frame_selector(
+    labels: tuple[Path, ...],
+    out: Path,
+    work: Path | None,
+    features: Path | None,
+    recipe: str,
+    changes: tuple[str, ...],
+    vlm: str | None,
+    llm: str | None,
+    encoder: str | None,
+    allow_private: bool,
+) -> None:
+    """Train what chooses frames by a question, from files that `framesift label` wrote."""
+    from framesift.training.frame_selector import start, train
+
+    if not labels or (vlm is None) == (llm is None) or (llm is None) != (encoder is None):
+        raise click.UsageError(
+            "give files of labels, and either --vlm, such as --vlm tiny, or --llm with --encoder"
+        )
+    chosen = PRESETS[recipe].changed(changes)
+    training = train.SelectorTraining(
+        start=start.begin_with_vlm(vlm, chosen)
+        if vlm is not None
+        else start.begin_with_parts(str(llm), str(encoder), chosen),
+        recipe=chosen,
+        work=work or out.with_name(f"{out.name}-work"),
+        features=features,
+        limits=FetchLimits(allow_private=allow_private),
+        announce=lambda line: click.echo(line, err=True),
+    )
+    training.run(labels, out)
+    click.echo(f"wrote     {out} (curves in {train.METRICS})")
+    selector = f"nms:scorer=[mllm:model={out}]"
+    click.echo(f"try       framesift keyframes VIDEO -q QUESTION --selector {selector!r}")

@@ -1,1 +1,1 @@
-"""Networks that framesift trains itself."""
+"""Networks that framesift trains itself: their layers, and how they are kept on disk."""

@@ -1,0 +1,110 @@
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+pytest.importorskip("transformers")
+
+from framesift.errors import ModelError
+from framesift.nn.frame_scorer import FrameScorer, FrameScorerInput
+from framesift.nn.frame_scorer_config import FrameScorerConfig
+from framesift.nn.frame_scorer_files import (
+    FrameScorerCard,
+    FrozenTower,
+    load_frame_scorer,
+    read_card,
+    save_frame_scorer,
+)
+from framesift.vlms.load import load_vlm
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    vlm = load_vlm("tiny")
+    config = FrameScorerConfig(
+        llm={
+            "vocab_size": 611,
+            "hidden_size": 16,
+            "intermediate_size": 16,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "num_key_value_heads": 2,
+        },
+        tower_width=6,
+        grid=(4, 4),
+        head="query_key",
+        before=(2,),
+    )
+    torch.manual_seed(0)
+    network = FrameScorer(config).eval()
+    tower = FrozenTower(encoder="tiny", of_vlm=True, fingerprint=vlm.weights)
+    card = FrameScorerCard(network=config, tower=tower, trained_on="synthetic://")
+    folder = tmp_path_factory.mktemp("scorer") / "made"
+    return save_frame_scorer(network, card, vlm.tokenizer, folder), network, card
+
+
+def copied(folder, there, **changes):
+    """A copy of a folder with other values in its config.json."""
+    there.mkdir()
+    for path in folder.iterdir():
+        (there / path.name).write_bytes(path.read_bytes())
+    config = json.loads((there / "config.json").read_text())
+    (there / "config.json").write_text(json.dumps({**config, **changes}))
+    return there
+
+
+@torch.no_grad()
+def test_what_is_saved_scores_the_same(saved):
+    folder, network, card = saved
+    loaded = load_frame_scorer(folder, device="cpu", dtype="float32")
+    assert loaded.card == card
+    given = FrameScorerInput(
+        features=torch.randn(1, 5, 16, 6),
+        frames=torch.tensor([5]),
+        text=torch.tensor([[7, 8, 9]]),
+        lengths=torch.tensor([3]),
+    )
+    torch.testing.assert_close(loaded.network(given), network(given), rtol=2e-2, atol=2e-3)
+    assert not loaded.network.training
+
+
+def test_weights_are_kept_in_half_precision(saved):
+    weights = load_file(saved[0] / "model.safetensors")
+    assert {value.dtype for value in weights.values()} == {torch.float16}
+
+
+def test_a_folder_without_a_scorer_is_refused_in_one_line(tmp_path):
+    with pytest.raises(ModelError, match=r"holds no config\.json of a frame scorer") as error:
+        read_card(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"model_type": "llava"}, "model of type 'llava'"),
+        ({"version": 2}, "version 2"),
+        ({"tower": {"encoder": "tiny"}}, "does not describe a frame scorer"),
+        ({"network": 3}, "does not describe a frame scorer"),
+    ],
+)
+def test_another_configuration_is_refused_in_one_line(saved, tmp_path, changes, line):
+    with pytest.raises(ModelError, match=line) as error:
+        read_card(copied(saved[0], tmp_path / "other", **changes))
+    assert "\n" not in str(error.value)
+
+
+def test_weights_of_another_number_of_frames_are_refused(saved, tmp_path):
+    config = json.loads((saved[0] / "config.json").read_text())
+    network = {**config["network"], "head": "mlp", "candidates": 16}
+    folder = copied(saved[0], tmp_path / "other", network=network)
+    with pytest.raises(ModelError, match=r"does not fit its config\.json, such as in 'head\."):
+        load_frame_scorer(folder, device="cpu", dtype="float32")
+
+
+def test_weights_that_are_not_there_are_named(saved, tmp_path):
+    folder = copied(saved[0], tmp_path / "other")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(ModelError, match=r"no readable model\.safetensors"):
+        load_frame_scorer(folder, device="cpu", dtype="float32")

@@ -1,0 +1,72 @@
+import json
+
+import pytest
+
+from framesift.errors import InvalidOptionError
+from framesift.training.frame_selector.labeled import is_held_out, read_labels
+
+LINE = {
+    "video": "synthetic://number",
+    "question": "What number flashes?",
+    "times_seconds": [0.0, 1.0],
+    "labels": [0.25, 1],
+    "spatial": [0.5, 1.0],
+    "temporal": None,
+    "answer": "42",
+}
+
+
+def written(tmp_path, *lines):
+    path = tmp_path / "labels.jsonl"
+    path.write_text(
+        "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines)
+    )
+    return [path]
+
+
+def test_lines_become_questions_in_their_order(tmp_path):
+    found = read_labels(written(tmp_path, LINE, "", {**LINE, "answer": None, "labels": [0, 0]}))
+    assert [each.labels for each in found] == [(0.25, 1.0), (0.0, 0.0)]
+    assert [each.answer for each in found] == ["42", None]
+    assert found[0].times_seconds == (0.0, 1.0)
+
+
+def test_labels_of_one_kind_are_taken(tmp_path):
+    assert read_labels(written(tmp_path, LINE), "spatial")[0].labels == (0.5, 1.0)
+    with pytest.raises(InvalidOptionError, match=r"line 1 .*no 'temporal' labels"):
+        read_labels(written(tmp_path, LINE), "temporal")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("{", "line 2 .*is not JSON"),
+        ("[1]", "must hold an object"),
+        ({**LINE, "video": ""}, "video=''"),
+        ({**LINE, "question": 3}, "question=3"),
+        ({**LINE, "labels": [0.5]}, "1 'labels' for 2 frames"),
+        ({**LINE, "labels": [0.5, 1.5]}, "numbers from 0 to 1"),
+        ({**LINE, "labels": [0.5, True]}, "numbers from 0 to 1"),
+        ({**LINE, "labels": [0.5, float("nan")]}, "numbers from 0 to 1"),
+        ({**LINE, "times_seconds": [1.0, 1.0]}, "ascending"),
+        ({**LINE, "times_seconds": []}, "at least one"),
+    ],
+)
+def test_a_line_that_does_not_fit_is_named(tmp_path, line, said):
+    with pytest.raises(InvalidOptionError, match=said) as error:
+        read_labels(written(tmp_path, LINE, line))
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_without_labels_is_refused(tmp_path):
+    with pytest.raises(InvalidOptionError, match=r"no label in 'labels\.jsonl'"):
+        read_labels(written(tmp_path, ""))
+
+
+def test_the_same_videos_are_held_out_for_a_seed():
+    names = [f"synthetic://number?seed={i}" for i in range(400)]
+    out = [name for name in names if is_held_out(name, 0.25, 0)]
+    assert 60 < len(out) < 140
+    assert out == [name for name in names if is_held_out(name, 0.25, 0)]
+    assert out != [name for name in names if is_held_out(name, 0.25, 1)]
+    assert not any(is_held_out(name, 0.0, 0) for name in names)
