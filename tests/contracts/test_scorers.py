@@ -9,7 +9,7 @@ from framesift.testing import ScorerContract, random_frames, tiny_two_towers
 from framesift.testing.selectors import make_candidates
 
 TWO_TOWERS = {"clip", "siglip"}
-NEEDS_FILES = TWO_TOWERS
+NEEDS_FILES = {*TWO_TOWERS, "file"}
 """Scorers that need a folder or a file."""
 
 
@@ -29,3 +29,11 @@ class TestScorersByTwoTowers(ScorerContract):
     def candidates(self, tokens):
         frames = random_frames(tokens.frame_count, fps=2)
         return replace(make_candidates(tokens), given_tokens=None, frames=frames)
+
+
+class TestScorersByFiles(ScorerContract):
+    @pytest.fixture
+    def part(self, tmp_path):
+        path = tmp_path / "chosen.jsonl"
+        path.write_text('{"video": "any.mp4", "frames": [0.0]}')
+        return registry.create("file", path=str(path))
