@@ -6,10 +6,11 @@ import pytest
 
 from framesift.scorers import registry
 from framesift.testing import ScorerContract, random_frames, tiny_two_towers
+from framesift.testing.frame_scorers import random_frame_scorer
 from framesift.testing.selectors import make_candidates
 
 TWO_TOWERS = {"clip", "siglip"}
-NEEDS_FILES = {*TWO_TOWERS, "file"}
+NEEDS_FILES = {*TWO_TOWERS, "file", "mllm"}
 """Scorers that need a folder or a file."""
 
 
@@ -37,3 +38,19 @@ class TestScorersByFiles(ScorerContract):
         path = tmp_path / "chosen.jsonl"
         path.write_text('{"video": "any.mp4", "frames": [0.0]}')
         return registry.create("file", path=str(path))
+
+
+@pytest.fixture(scope="module")
+def random_mllm(tmp_path_factory):
+    pytest.importorskip("transformers")
+    return random_frame_scorer(tmp_path_factory.mktemp("mllm"))
+
+
+class TestTrainedScorers(ScorerContract):
+    @pytest.fixture
+    def part(self, random_mllm):
+        return registry.create("mllm", model=str(random_mllm), device="cpu")
+
+    def candidates(self, tokens):
+        frames = random_frames(tokens.frame_count, fps=2)
+        return replace(make_candidates(tokens), given_tokens=None, frames=frames)

@@ -84,6 +84,8 @@ class FramePicker:
             except FramesLostError as lost:
                 indices = lost.readable
         self.seen.trim()
+        if choice.curve is not None and (line := self.selector.limitation(candidates.uri)):
+            reader.run.warn(line)
         return SelectedFrames(
             choice=choice,
             indices=[candidates.positions[place] for place in choice.indices],

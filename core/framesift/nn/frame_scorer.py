@@ -16,22 +16,8 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, gelu, pad
 
 from framesift.nn.frame_scorer_config import FrameScorerConfig
+from framesift.nn.frame_scorer_input import FrameScorerInput
 from framesift.registry import require
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FrameScorerInput:
-    """Some videos with a question each; rows are padded at their ends."""
-
-    features: Tensor
-    """What the tower gives for the frames, `(B, T, N, C)`."""
-    frames: Tensor
-    """Number of frames of each row, int64 `(B,)`."""
-    text: Tensor
-    """Token ids behind the frames, int64 `(B, Q)`: question, the configuration's `after`, and
-    what else is to be read."""
-    lengths: Tensor
-    """Number of ids of each row, int64 `(B,)`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -102,6 +102,10 @@ class Scorer(Part):
             )
         return Scores(values=values, reasons=tuple(scores.reasons))
 
+    def limitation(self, uri: str) -> str | None:
+        """Returns in one line why scores of a video mean nothing; None where they may."""
+        return None
+
     @abstractmethod
     def rate(self, candidates: Candidates, question: str, places: Sequence[int]) -> Scores:
         """Returns the scores of the candidates at `places`; `question` is `""` if it reads none."""

@@ -6,8 +6,9 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 pytest.importorskip("transformers")
 
-from framesift.nn.frame_scorer import FrameScorer, FrameScorerInput
+from framesift.nn.frame_scorer import FrameScorer
 from framesift.nn.frame_scorer_config import FrameScorerConfig
+from framesift.nn.frame_scorer_input import FrameScorerInput
 
 LLM = {
     "vocab_size": 40,

@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 pytest.importorskip("transformers")
 
 from framesift.errors import ModelError
-from framesift.nn.frame_scorer import FrameScorer, FrameScorerInput
+from framesift.nn.frame_scorer import FrameScorer
 from framesift.nn.frame_scorer_config import FrameScorerConfig
 from framesift.nn.frame_scorer_files import (
     FrameScorerCard,
@@ -16,6 +16,7 @@ from framesift.nn.frame_scorer_files import (
     read_card,
     save_frame_scorer,
 )
+from framesift.nn.frame_scorer_input import FrameScorerInput
 from framesift.vlms.load import load_vlm
 
 

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from framesift.hf.letters import text_ids
 from framesift.nn.frame_scorer_config import FrameScorerConfig
+from framesift.nn.frame_scorer_input import question_ids
 from framesift.training.frame_selector.features import KeptFeatures
 from framesift.training.frame_selector.labeled import LabeledQuestion
 from framesift.training.frame_selector.recipe import SelectorRecipe
-from framesift.training.frame_selector.start import question_ids
 from framesift.training.frame_selector.task import IGNORED_LABEL
 
 Lesson = Literal["score", "answer"]

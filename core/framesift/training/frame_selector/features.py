@@ -22,8 +22,8 @@ from framesift.disk.writing import write_atomically
 from framesift.encoders.base import Encoder
 from framesift.errors import InvalidOptionError
 from framesift.fetching.limits import FetchLimits
+from framesift.nn.frame_scorer_input import tower_features, tower_signals
 from framesift.run import Run, progress_bar
-from framesift.training.frame_selector.start import PRE_PROJECTOR, tower_features
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +76,7 @@ class KeptFeatures:
 
     def _encoded(self, video: str, times_seconds: Sequence[float]) -> Tensor:
         opener = Opener(decoder=WithStills(videos=decoders.create("pyav")), limits=self.limits)
-        signals = PRE_PROJECTOR if self.of_vlm else frozenset[str]()
+        signals = tower_signals(of_vlm=self.of_vlm)
         with opener.open(video, Run()) as reader:
             indices = at_times(reader.index, times_seconds)
             if len(set(indices)) == len(times_seconds):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,22 +15,20 @@ from framesift.errors import InvalidOptionError, ModelError
 from framesift.hf.chat_template import load_chat_template, render
 from framesift.hf.checkpoint import load_config, load_tokenizer
 from framesift.hf.checkpoint_files import called
-from framesift.hf.letters import text_ids
 from framesift.hf.tower_checkpoint import load_complete
 from framesift.nn.frame_scorer import FrameScorer
 from framesift.nn.frame_scorer_config import FrameScorerConfig
 from framesift.nn.frame_scorer_files import FrozenTower
+from framesift.nn.frame_scorer_input import tower_features, tower_signals
 from framesift.registry import require
 from framesift.training.frame_selector.recipe import SelectorRecipe
 from framesift.types.frames import Frames
-from framesift.types.tokens import VideoTokens
 from framesift.vlms.base import VLM
 from framesift.vlms.load import load_vlm
 from framesift.vlms.origin import fingerprint
 
 PLACE: Final = "\U000f0000"
 """Stands in a chat template where frames and question go."""
-PRE_PROJECTOR: Final = frozenset({"pre_projector"})
 LIKE_QWEN2: Final = frozenset({"qwen2", "llama"})
 """LLMs whose weights a `Qwen2Model` takes; one without biases in its attention gets zeros."""
 COPIED: Final = (
@@ -121,20 +118,6 @@ def begin_with_parts(llm: str, encoder: str, recipe: SelectorRecipe) -> Selector
         trained_on=None,
         recipe=recipe,
     )
-
-
-def tower_features(tokens: VideoTokens, *, of_vlm: bool) -> Tensor:
-    """Returns what a frame scorer reads of encoded frames, `(T, N, C)`."""
-    if not of_vlm:
-        return tokens.features
-    before = tokens.signals.pre_projector
-    assert before is not None
-    return before
-
-
-def question_ids(tokenizer: Any, question: str, after: Sequence[int]) -> list[int]:
-    """Returns the token ids behind the frames: the question as letters, and what ends a turn."""
-    return [*text_ids(tokenizer, question), *after]
 
 
 def _begin(
@@ -241,7 +224,7 @@ def _probed(encoder: Encoder, *, of_vlm: bool) -> tuple[int, tuple[int, int]]:
         pts_seconds=np.zeros(1),
         indices=np.zeros(1, np.int64),
     )
-    tokens = encoder.encode(frame, PRE_PROJECTOR if of_vlm else frozenset())
+    tokens = encoder.encode(frame, tower_signals(of_vlm=of_vlm))
     return tower_features(tokens, of_vlm=of_vlm).shape[-1], tokens.grid
 
 

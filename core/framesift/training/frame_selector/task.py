@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from framesift.nn.frame_scorer import FrameScorer, FrameScorerInput
+from framesift.nn.frame_scorer import FrameScorer
+from framesift.nn.frame_scorer_input import FrameScorerInput
 from framesift.registry import require
 from framesift.training.frame_selector.recipe import SelectorRecipe
 
