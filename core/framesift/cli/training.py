@@ -53,6 +53,11 @@ def tiny_vlm(out: Path, work: Path | None, **amounts: int) -> None:
     "--features", type=click.Path(path_type=Path), help="Folder of features that runs share."
 )
 @click.option(
+    "--keep-features/--encode-anew",
+    default=True,
+    help="Keep features on the disk, or encode the videos of each batch anew.",
+)
+@click.option(
     "--recipe",
     type=click.Choice(list(PRESETS)),
     default="published",
@@ -74,6 +79,7 @@ def frame_selector(
     out: Path,
     work: Path | None,
     features: Path | None,
+    keep_features: bool,
     recipe: str,
     changes: tuple[str, ...],
     vlm: str | None,
@@ -96,6 +102,7 @@ def frame_selector(
         recipe=chosen,
         work=work or out.with_name(f"{out.name}-work"),
         features=features,
+        keep_features=keep_features,
         limits=FetchLimits(allow_private=allow_private),
         announce=lambda line: click.echo(line, err=True),
     )

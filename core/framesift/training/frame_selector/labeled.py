@@ -1,18 +1,16 @@
-"""Reads labels of frames: lines of JSON, one for each question about a video."""
+"""What a selector learns from: labels of frames, of one kind or joined."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from framesift.errors import InvalidOptionError
-from framesift.types.options import shown
+from framesift.training.frame_selector.label_file import FrameLabels, read_lines
 
 Target = Literal["labels", "spatial", "temporal"]
 
@@ -34,18 +32,15 @@ def read_labels(paths: Sequence[Path], target: Target = "labels") -> list[Labele
     """Returns the questions of some files of labels, in their order.
 
     Args:
-        paths: files with a JSON object a line, as `framesift label` writes them.
+        paths: files that `framesift label` wrote.
         target: which labels of each frame are taken.
 
     Raises:
-        InvalidOptionError: a line is not such an object, or has labels of another number than
-            frames.
+        InvalidOptionError: a line does not hold labels, or not those of this kind, or frames
+            without an order.
     """
-    found = []
-    for path in paths:
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-            if line.strip():
-                found.append(_read(line, target, f"line {number} of {path.name!r}"))
+    lines = ((path, line) for path in paths for line in read_lines(FrameLabels, path))
+    found = [_question(path, line, target) for path, line in lines]
     if not found:
         names = ", ".join(repr(path.name) for path in paths)
         raise InvalidOptionError(f"there is no label in {names}; run `framesift label` first")
@@ -58,49 +53,20 @@ def is_held_out(video: str, share: float, seed: int) -> bool:
     return int.from_bytes(digest[:8], "big") < share * 2**64
 
 
-def _read(line: str, target: Target, place: str) -> LabeledQuestion:
-    try:
-        entry = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise InvalidOptionError(f"{place} is not JSON; remove it") from error
-    if not isinstance(entry, dict):
-        raise InvalidOptionError(f"{place} must hold an object, not {shown(entry)}")
-    texts = {name: entry.get(name) for name in ("video", "question")}
-    for name, text in texts.items():
-        if not (isinstance(text, str) and text.strip()):
-            raise InvalidOptionError(f"{place} has {name}={shown(text)}, which must be text")
-    times = _numbers(entry.get("times_seconds"), "times_seconds", place, most=math.inf)
-    if not times or any(one >= other for one, other in pairwise(times)):
-        raise InvalidOptionError(f"{place} must have at least one of times_seconds, ascending")
-    if entry.get(target) is None:
+def _question(path: Path, line: FrameLabels, target: Target) -> LabeledQuestion:
+    about = f"{path.name!r} has a line about {line.video[:100]!r}"
+    labels = getattr(line, target)
+    if labels is None:
         raise InvalidOptionError(
-            f"{place} has no {target!r} labels; label with a judge that gives them, or take "
+            f"{about} without {target!r} labels; label with a judge that gives them, or take "
             "another target"
         )
-    labels = _numbers(entry[target], target, place, most=1.0)
-    if len(labels) != len(times):
-        raise InvalidOptionError(
-            f"{place} has {len(labels)} {target!r} for {len(times)} frames; they must be one a "
-            "frame: label the video again"
-        )
-    answer = entry.get("answer")
+    if any(one >= other for one, other in pairwise(line.times_seconds)):
+        raise InvalidOptionError(f"{about} whose times_seconds do not ascend; label it again")
     return LabeledQuestion(
-        video=str(texts["video"]),
-        question=str(texts["question"]),
-        times_seconds=times,
-        labels=labels,
-        answer=answer if isinstance(answer, str) and answer.strip() else None,
-    )
-
-
-def _numbers(values: Any, name: str, place: str, most: float) -> tuple[float, ...]:
-    if isinstance(values, list) and all(
-        isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= most
-        for value in values
-    ):
-        numbers = tuple(float(value) for value in values)
-        if all(math.isfinite(value) for value in numbers):
-            return numbers
-    raise InvalidOptionError(
-        f"{place} has {name}={shown(values)}, which must be a list of numbers from 0 to {most:g}"
+        video=line.video,
+        question=line.question,
+        times_seconds=tuple(line.times_seconds),
+        labels=tuple(labels),
+        answer=line.answer if line.answer and line.answer.strip() else None,
     )

@@ -61,7 +61,7 @@ def begin_with_vlm(name: str, recipe: SelectorRecipe) -> SelectorStart:
     Raises:
         InvalidOptionError: its LLM is not of the class of Qwen2 or Llama.
     """
-    vlm = load_vlm(name, device="cpu", dtype="float32")
+    vlm = load_vlm(name)
     inner = vlm.hf.base_model
     start = _begin(
         called=vlm.called,

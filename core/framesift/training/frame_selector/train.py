@@ -41,6 +41,9 @@ class SelectorTraining:
     """Folder of checkpoints; a run that was broken off goes on from there."""
     features: Path | None = None
     """Folder of tower features, which runs may share; `features` in `work` by default."""
+    keep_features: bool = True
+    """Whether features are kept; else videos are opened and encoded for each batch anew, which
+    many long videos leave no other way than."""
     limits: FetchLimits
     """For videos that are fetched."""
     announce: Callable[[str], None]
@@ -61,7 +64,7 @@ class SelectorTraining:
         teaching, held_out = _split(questions, recipe)
         self._claim()
         features = KeptFeatures(
-            folder=self.features or self.work / "features",
+            folder=(self.features or self.work / "features") if self.keep_features else None,
             encoder=start.encoder,
             of_vlm=start.tower.of_vlm,
             fingerprint=start.tower.fingerprint,

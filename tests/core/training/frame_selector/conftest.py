@@ -1,5 +1,6 @@
 """A selector about to learn from a few videos, whose features are drawn and not encoded."""
 
+import json
 from dataclasses import dataclass, replace
 
 import pytest
@@ -11,6 +12,7 @@ from framesift.training.frame_selector.labeled import LabeledQuestion
 from framesift.training.frame_selector.recipe import PRESETS
 from framesift.training.frame_selector.start import begin_with_vlm
 
+URI = "synthetic://number?seconds=3&width=64&height=64&seed={}"
 RECIPE = replace(
     PRESETS["tiny"], batch=4, candidates=8, key_width=16, lora_rank=4, precision="float32"
 )
@@ -62,3 +64,25 @@ def begin():
         return begin_with_vlm("tiny", recipe), recipe
 
     return begin
+
+
+@pytest.fixture(scope="session")
+def label_lines(tmp_path_factory):
+    """Labels of three frames of four videos."""
+    path = tmp_path_factory.mktemp("labels") / "labels.jsonl"
+    lines = [
+        {
+            "video": URI.format(seed),
+            "question": "What number flashes?",
+            "times_seconds": [0.0, 1.0, 2.0],
+            "labels": [0.0, 1.0, 0.5],
+            "spatial": [0.0, 1.0, 0.5],
+            "answer": "4",
+            "fps": 1.0,
+            "judge": "answer",
+            "model": "tiny",
+        }
+        for seed in range(4)
+    ]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    return path

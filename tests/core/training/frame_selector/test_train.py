@@ -14,25 +14,10 @@ from framesift.training.frame_selector import stages, start, train
 from framesift.training.frame_selector.recipe import PRESETS
 from framesift.training.frame_selector.train import METRICS, SelectorTraining
 
-URI = "synthetic://number?seconds=3&width=64&height=64&seed={}"
 
-
-@pytest.fixture(scope="module")
-def labels(tmp_path_factory):
-    """Labels of three frames of four videos."""
-    path = tmp_path_factory.mktemp("labels") / "labels.jsonl"
-    lines = [
-        {
-            "video": URI.format(seed),
-            "question": "What number flashes?",
-            "times_seconds": [0.0, 1.0, 2.0],
-            "labels": [0.0, 1.0, 0.5],
-            "answer": "4",
-        }
-        for seed in range(4)
-    ]
-    path.write_text("\n".join(map(json.dumps, lines)))
-    return path
+@pytest.fixture
+def labels(label_lines):
+    return label_lines
 
 
 @pytest.fixture
@@ -119,10 +104,11 @@ def test_a_work_folder_serves_one_recipe(training, labels, tmp_path):
     assert "\n" not in str(error.value)
 
 
-def test_times_that_the_video_does_not_have_are_refused(training, tmp_path):
+def test_times_that_the_video_does_not_have_are_refused(training, labels, tmp_path):
     path = tmp_path / "labels.jsonl"
-    line = {"video": URI.format(0), "question": "What?", "times_seconds": [0.0, 1.0, 90.0, 95.0]}
-    path.write_text(json.dumps({**line, "labels": [0, 0, 0, 0]}))
+    line = json.loads(labels.read_text().splitlines()[0])
+    changed = {"times_seconds": [0, 1, 90, 95], "labels": [0] * 4, "spatial": [0] * 4}
+    path.write_text(json.dumps({**line, **changed}))
     with pytest.raises(InvalidOptionError, match="no 4 frames of its own at the times"):
         training(seed=3)[0].run([path], tmp_path / "out")
 
