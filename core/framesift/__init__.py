@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from framesift.errors import CorruptVideoError as CorruptVideoError
     from framesift.errors import DecodeError as DecodeError
     from framesift.errors import DownloadError as DownloadError
+    from framesift.errors import EndpointError as EndpointError
     from framesift.errors import ForbiddenAddressError as ForbiddenAddressError
     from framesift.errors import FramesiftError as FramesiftError
     from framesift.errors import InvalidOptionError as InvalidOptionError
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from framesift.errors import ModelError as ModelError
     from framesift.errors import NoVideoStreamError as NoVideoStreamError
     from framesift.errors import PlanTooLongError as PlanTooLongError
+    from framesift.errors import ReplyError as ReplyError
     from framesift.errors import SelectionError as SelectionError
     from framesift.errors import SourceError as SourceError
     from framesift.errors import SpecError as SpecError

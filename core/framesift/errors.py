@@ -18,6 +18,8 @@ FramesiftError
 ├── InvalidTokensError           (ValueError)
 ├── MissingSignalError           (LookupError)
 ├── ModelError                   (RuntimeError)
+│   └── EndpointError
+│       └── ReplyError
 ├── StorageError                 (OSError)
 ├── TimeLimitError               (TimeoutError)
 │   └── PlanTooLongError
@@ -100,6 +102,14 @@ class MissingSignalError(FramesiftError, LookupError):
 
 class ModelError(FramesiftError, RuntimeError):
     """A model folder is unsupported, incomplete or unsafe to load."""
+
+
+class EndpointError(ModelError):
+    """A model behind an address cannot be asked, or did not answer in time."""
+
+
+class ReplyError(EndpointError):
+    """A model behind an address answers, but not with what it was asked for."""
 
 
 class StorageError(FramesiftError, OSError):

@@ -17,7 +17,8 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from framesift.answering.generation import end_tokens
+from framesift.answering.batch import complete_batch
+from framesift.answering.generation import Generation, end_tokens
 from framesift.answering.limits import fitting_prompt
 from framesift.hf.checkpoint_reading import in_one_line
 from framesift.hf.letters import text_ids
@@ -116,6 +117,54 @@ class PromptBatch:
             said = shares[:, :-1].gather(-1, new.expand(len(self), -1)[..., None])[..., 0].sum(1)
             ends = torch.tensor(self._ends, dtype=torch.int64, device=new.device)
             return (said + shares[:, -1, ends].logsumexp(-1)).cpu()
+
+    @torch.no_grad()
+    def generate(self, prompt: Prompt, most_new_tokens: int) -> list[str]:
+        """Returns what the model says behind a prompt to each picture, likeliest words first."""
+        with self._working():
+            self._read_pictures(prompt)
+            ids = prompt.input_ids[None].expand(len(self), -1)
+            inputs = {
+                "input_ids": ids,
+                "attention_mask": torch.ones_like(ids),
+                "position_ids": self._spread(prompt.position_ids),
+                "past_key_values": self._cache,
+            }
+            generation = Generation(max_new_tokens=most_new_tokens)
+            return complete_batch(self.vlm.hf, self.vlm.tokenizer, inputs, generation)[0]
+
+    @torch.no_grad()
+    def logits_after(self, prompt: Prompt, texts: Sequence[Sequence[int]], keep: int = 1) -> Tensor:
+        """Returns the last `keep` logits `(B, keep, V)` behind tokens of each prompt's own.
+
+        Fewer tokens are filled up between the prompt and them, where nothing attends.
+
+        Args:
+            prompt: what `prompt` gives.
+            texts: tokens behind each prompt, such as those of what it said.
+            keep: at most as many as the fewest of these tokens.
+        """
+        length, device = max(map(len, texts)), prompt.input_ids.device
+        gaps = [length - len(own) for own in texts]
+        new = torch.tensor([[0] * gap + [*own] for gap, own in zip(gaps, texts, strict=True)])
+        there = torch.arange(length).expand(len(texts), -1) >= torch.tensor(gaps)[:, None]
+        new, there = new.to(device), there.long().to(device)
+        places = there.cumsum(1).expand(*prompt.position_ids.shape[:-1], *there.shape)
+        with self._working():
+            self._read_pictures(prompt)
+            held = prompt.prefix_length
+            self._read(prompt.input_ids[held:], prompt.position_ids[..., held:], keep=1)
+            read = torch.ones(len(self), len(prompt.input_ids), dtype=torch.int64, device=device)
+            out = self.vlm.hf(
+                input_ids=new,
+                attention_mask=torch.cat([read, there], dim=1),
+                position_ids=prompt.position_ids[..., -1:, None] + places,
+                past_key_values=self._cache,
+                use_cache=True,
+                logits_to_keep=keep,
+            )
+            logits: Tensor = out.logits
+            return logits
 
     @property
     def _ends(self) -> list[int]:

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from framesift.answering.checks import check_question
+from framesift.answering.judging import CAPTION, FINAL, JUDGE, asked, evaluation_in
 from framesift.answering.prompt_batch import PromptBatch
+from framesift.answering.true_false import share_of_true
 from framesift.encoders.base import Encoder
 from framesift.errors import InvalidOptionError
 from framesift.hf.letters import text_ids
@@ -94,6 +96,43 @@ class SingleFrames:
 
         return self._of_all(judge)
 
+    def truth(
+        self,
+        question: str,
+        choices: Sequence[str] = (),
+        *,
+        explained: bool = True,
+        most_new_tokens: int = 256,
+    ) -> Tensor:
+        """Returns how sure the model is that each frame helps to answer, float32 `(T,)` in [0, 1].
+
+        It is the probability of True among True and False behind `Evaluation:`, where the model
+        has written that line, or is made to.
+
+        Args:
+            question: about the video.
+            choices: answers to choose from, where they are to be shown.
+            explained: whether the model explains itself first; else the evaluation is all it says.
+            most_new_tokens: longest explanation.
+        """
+        check_question(question)
+        text = f"{JUDGE}\n{asked(question, choices)}"
+
+        def judge(batch: PromptBatch) -> Tensor:
+            prompt = batch.prompt(text)
+            said = batch.generate(prompt, most_new_tokens) if explained else [""] * len(batch)
+            return share_of_true(batch, prompt, [_up_to_evaluation(words) for words in said])
+
+        return self._of_all(judge)
+
+    def captions(self, most_new_tokens: int = 64) -> list[str]:
+        """Returns a sentence about each frame."""
+        return [
+            " ".join(words.split())
+            for batch in self._in_turn()
+            for words in batch.generate(batch.prompt(CAPTION), most_new_tokens)
+        ]
+
     def _wordings(self, answer: str) -> list[list[int]]:
         """Returns the token sequences that all mean an answer."""
         if not isinstance(answer, str) or not answer.strip():
@@ -114,6 +153,14 @@ class SingleFrames:
             yield batch
             if sum(each.nbytes for each in self._batches) > HELD_BYTES:
                 batch.forget()
+
+
+def _up_to_evaluation(said: str) -> str:
+    """Returns a judgement up to its last `Evaluation:`, which is added where it has none."""
+    found = evaluation_in(said)
+    if found is None:
+        return f"{said.rstrip()}\n{FINAL}" if said.strip() else FINAL
+    return said[: found.start(1)].rstrip()
 
 
 def one_picture(vlm: VLM, tokens: VideoTokens) -> CompressedVideo:

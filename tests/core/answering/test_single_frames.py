@@ -84,12 +84,12 @@ def test_the_answer_must_be_text_and_among_the_choices(tiny, flash):
         frames.answer_probability(" ", "5")
 
 
-@pytest.mark.parametrize("family", sorted(TINY_VLMS))
-def test_every_family_gives_what_a_prompt_with_the_picture_alone_gives(family, tmp_path):
-    kind = TINY_VLMS[family]
+@pytest.fixture(params=sorted(TINY_VLMS))
+def seen(request, tmp_path):
+    """A tiny random model of each family, and its tokens of three frames."""
+    kind = TINY_VLMS[request.param]
     kind.build(tmp_path)
     vlm = replace(load_vlm(str(tmp_path), device="cpu"), **kind.options)
-    frames = random_frames(3, kind.size_px)
     height, width = kind.size_px
     info = VideoInfo(
         width_px=width,
@@ -101,11 +101,67 @@ def test_every_family_gives_what_a_prompt_with_the_picture_alone_gives(family, t
         codec="none",
     )
     encoder = vlm.encoder.fitted(info)
-    tokens = encoder.encode(alone(frames, encoder), frozenset())
+    tokens = encoder.encode(alone(random_frames(3, kind.size_px), encoder), frozenset())
     assert tokens.frame_count == 3
+    return vlm, tokens
+
+
+def test_every_family_gives_what_a_prompt_with_the_picture_alone_gives(seen):
+    vlm, tokens = seen
     judged = SingleFrames(vlm, tokens).answer_probability("What is it?", "a dog")
     by_hand = torch.stack([_by_hand(vlm, tokens.frames([row]), "a dog") for row in range(3)])
     torch.testing.assert_close(judged.double().log(), by_hand, atol=1e-3, rtol=1e-4)
+
+
+def test_every_family_judges_side_by_side_as_one_by_one(seen, monkeypatch):
+    vlm, tokens = seen
+    # The instructions exceed what the tiny models were made for.
+    monkeypatch.setattr("framesift.answering.single_frames.JUDGE", "Does it help?")
+    frames = [SingleFrames(vlm, tokens, at_once=count) for count in (1, 3)]
+    for explained in (False, True):
+        one, all_ = (
+            each.truth("What is it?", explained=explained, most_new_tokens=5) for each in frames
+        )
+        torch.testing.assert_close(one, all_, atol=1e-5, rtol=1e-4)
+        assert 0 < float(one.min()) <= float(one.max()) < 1
+    assert frames[0].captions(5) == frames[1].captions(5)
+
+
+@torch.no_grad()
+def test_every_family_judges_by_the_logits_behind_the_evaluation(seen, monkeypatch):
+    vlm, tokens = seen
+    monkeypatch.setattr("framesift.answering.single_frames.JUDGE", "Does it help?")
+    judged = SingleFrames(vlm, tokens).truth("What is it?", explained=False)
+    text = "Does it help?\nQuestion: What is it?"
+    turn = Turn(role="user", text=text, videos=(one_picture(vlm, tokens.frames([1])),))
+    prompt = vlm.prompt([turn])
+    spellings = []
+    for gap in (" ", ""):
+        logs = [
+            _said(vlm, prompt, text_ids(vlm.tokenizer, "Evaluation:"), f"{gap}{word}")
+            for word in ("True", "False")
+        ]
+        spellings.append(torch.stack(logs))
+    with_mass = max(spellings, key=lambda logs: float(logs.logsumexp(0)))
+    assert float(judged[1]) == pytest.approx(float(with_mass.softmax(0)[0]), abs=1e-4)
+
+
+def _said(vlm, prompt, before, word):
+    """Returns the log-probability of a word behind a prompt and some tokens, by a whole pass."""
+    ids = text_ids(vlm.tokenizer, word)
+    logits = _pass(vlm, prompt, [*before, *ids])[len(prompt.input_ids) - 1 + len(before) :]
+    shares = logits.log_softmax(-1)
+    return sum(shares[place, number] for place, number in enumerate(ids))
+
+
+def _pass(vlm, prompt, ids):
+    """Returns the logits of a prompt and tokens behind it, float64."""
+    inputs, new = dict(prompt.inputs()), torch.tensor([ids])
+    places = prompt.position_ids[..., -1:] + 1 + torch.arange(len(ids))
+    inputs["input_ids"] = torch.cat([inputs["input_ids"], new], -1)
+    inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
+    inputs["position_ids"] = torch.cat([inputs["position_ids"], places[..., None, :]], -1)
+    return vlm.hf(**inputs).logits[0].double()
 
 
 @torch.no_grad()
@@ -121,13 +177,7 @@ def _by_hand(vlm, tokens, answer):
     known = {tuple(text_ids(vlm.tokenizer, text)) for text in _spellings(answer)}
     logs = []
     for ids in known:
-        inputs, length = dict(prompt.inputs()), len(prompt.input_ids)
-        new = torch.tensor([ids])
-        places = prompt.position_ids[..., -1:] + 1 + torch.arange(len(ids))
-        inputs["input_ids"] = torch.cat([inputs["input_ids"], new], -1)
-        inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
-        inputs["position_ids"] = torch.cat([inputs["position_ids"], places[..., None, :]], -1)
-        shares = vlm.hf(**inputs).logits[0, length - 1 :].double().log_softmax(-1)
+        shares = _pass(vlm, prompt, ids)[len(prompt.input_ids) - 1 :].log_softmax(-1)
         said = sum(shares[place, number] for place, number in enumerate(ids))
         logs.append(said + shares[len(ids), ends].logsumexp(0))
     return torch.stack(logs).logsumexp(0)

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from chat_server import chat_server, said
 from framesift import cli
 
 CLIP = "synthetic://number?seconds=4&seed=3&fps=4"
@@ -66,3 +67,46 @@ def test_bad_input_is_one_line(run, questions, tmp_path):
     assert (code, told.splitlines()[0]) == (2, "labeled   1 questions, 0 before")
     assert "missing.mp4 is passed over" in said
     assert "1 videos could not be read" in said
+
+
+def test_an_endpoint_labels_and_says_what_it_cost(run, questions, tmp_path, monkeypatch):
+    monkeypatch.setenv("MY_KEY", "sk-secret")
+    out = tmp_path / "labels.jsonl"
+    path = questions({"video": f"{CLIP}&width=64&height=64", "question": "What?"})
+    arguments = [path, "-o", out, "--model", "m", "--key-variable", "MY_KEY", "--temporal", "none"]
+    with chat_server(lambda request: said("Evaluation: True")) as server:
+        code, told, warned = run(
+            *arguments, "--endpoint", server.url, "--price-in", "1000", "--price-out", "500"
+        )
+        assert server.headers[0][1]["Authorization"] == "Bearer sk-secret"
+    assert code == 0
+    assert "cost      4 requests, 400 tokens of prompts, 40 of answers, 0.4200" in told
+    assert "gives no probabilities" in warned
+    written = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert b"sk-secret" not in written + told.encode() + warned.encode()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--endpoint", "http://127.0.0.1:9/v1"], "give --model NAME"),
+        (["--endpoint", "http://127.0.0.1:9/v1", "--model", "m", "--judge", "answer"], "look into"),
+        (["--endpoint", "nowhere", "--model", "m"], "is not an address"),
+    ],
+)
+def test_endpoints_that_cannot_be_asked_are_one_line(run, questions, tmp_path, arguments, reason):
+    path = questions({"video": CLIP, "question": "What?"})
+    code, _, said_ = run(path, "-o", tmp_path / "labels.jsonl", *arguments)
+    assert (code, said_.count("\n")) == (2, 1)
+    assert reason in said_
+
+
+def test_the_tiny_model_judges_by_words_and_captions_too(run, questions, tmp_path):
+    out = tmp_path / "labels.jsonl"
+    path = questions({"video": CLIP, "question": "What number flashes?"})
+    code, _, _ = run(path, "-o", out, "--judge", "true-false", "--temporal", "captions")
+    assert code == 0
+    line = json.loads(out.read_text())
+    assert len(line["spatial"]) == 4
+    assert line["temporal"] is None
+    assert "names no frames by captions" in line["warnings"][0]

@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self, TypeVar
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -61,6 +61,9 @@ class FrameLabels(BaseModel):
     judge: Judge
     temporal_judge: TemporalJudge = "none"
     normalize: Normalization = "none"
+    include_choices: bool = Field(
+        default=False, description="Whether the judges saw the answers to choose from."
+    )
     model: str
     version: Literal[1] = VERSION
     warnings: list[str] = Field(default_factory=list)
@@ -80,10 +83,10 @@ class FrameLabels(BaseModel):
         return self.video, self.question, self.answer, self.fps
 
     @property
-    def settings(self) -> dict[str, str]:
+    def settings(self) -> dict[str, Any]:
         """How the labels were made."""
-        names = ("judge", "temporal_judge", "normalize", "model")
-        return {name: str(getattr(self, name)) for name in names}
+        names = ("judge", "temporal_judge", "normalize", "include_choices", "model")
+        return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +100,7 @@ class LabelFile:
     """Keeps other processes from writing to the file."""
 
     @classmethod
-    def opened(cls, path: str | os.PathLike[str], settings: dict[str, str]) -> Self:
+    def opened(cls, path: str | os.PathLike[str], settings: dict[str, Any]) -> Self:
         """Returns the file to go on with; it is made where there is none.
 
         A last line that was cut off when a run was killed is removed.

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from framesift.errors import DecodeError, SourceError
+from framesift.errors import DecodeError, ReplyError, SourceError
 from framesift.run import progress_bar
 from framesift.training.frame_selector.label_file import (
     FrameLabels,
@@ -28,6 +29,8 @@ class Labeled:
     """Questions that it has labeled."""
     unreadable: dict[str, str] = field(default_factory=dict)
     """Videos that could not be fetched or decoded, and why."""
+    unlabeled: dict[str, str] = field(default_factory=dict)
+    """Questions that the model gave no usable reply to, and the last try's error."""
 
 
 def label(
@@ -40,8 +43,8 @@ def label(
 ) -> Labeled:
     """Labels the questions that a file has no labels of yet, and returns what was done.
 
-    A video is opened once for all of its questions. One that cannot be read is passed over; the
-    next run tries it again.
+    A video is opened once for all of its questions. One that cannot be read is passed over, and so
+    is a question that the model replies nothing usable to; the next run tries them again.
 
     Args:
         questions: what the frames are rated for.
@@ -54,7 +57,7 @@ def label(
         InvalidOptionError: a question cannot be labeled in this way, or the file holds labels that
             were made in another one.
         StorageError: another process writes to the file, or it cannot be written to.
-        ModelError: the model cannot be run.
+        ModelError: the model cannot be run, or cannot be asked.
     """
     labeler.check(questions)
     settings = {**labeler.settings, "normalize": normalize}
@@ -70,19 +73,25 @@ def label(
             try:
                 with labeler.open(video, fps) as rater:
                     for question in own:
-                        labels = _labels(rater, question, settings)
+                        about = f"{video}: {question.question[:60]!r}"
+                        try:
+                            labels = _labels(rater, question, settings)
+                        except ReplyError as error:
+                            done.unlabeled[about] = str(error)
+                            warn(f"{about} is passed over: {error}")
+                            continue
                         file.add(labels)
                         done.now += 1
                         bar.update()
                         for line in labels.warnings:
-                            warn(f"{video}: {question.question[:60]!r}: {line}")
+                            warn(f"{about}: {line}")
             except (SourceError, DecodeError) as error:
                 done.unreadable[video] = str(error)
                 warn(f"{video} is passed over: {error}")
     return done
 
 
-def _labels(rater: VideoRater, question: FrameQuestion, settings: dict[str, str]) -> FrameLabels:
+def _labels(rater: VideoRater, question: FrameQuestion, settings: dict[str, Any]) -> FrameLabels:
     spatial, temporal = rater.spatial(question), rater.temporal(question)
     assert spatial.values is not None
     normalize: Normalization = "minmax" if settings["normalize"] == "minmax" else "none"

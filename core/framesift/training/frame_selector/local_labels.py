@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import Final
@@ -11,6 +11,9 @@ import torch
 from torch import Tensor
 
 from framesift.answering.attended_frames import AttendedFrames
+from framesift.answering.generation import Generation
+from framesift.answering.judging import CHOOSE, captioned, chosen_in
+from framesift.answering.session import Session
 from framesift.answering.single_frames import AT_ONCE, SingleFrames, alone
 from framesift.compression.compressor import VideoCompressor
 from framesift.compression.encoding import EncodedVideo
@@ -26,8 +29,11 @@ from framesift.training.frame_selector.ratings import FrameLabeler, Rating, Vide
 from framesift.types.tokens import TokenBuffer, VideoTokens
 from framesift.types.video import LocalVideo
 from framesift.vlms.base import VLM
+from framesift.vlms.prompt import Turn
 
 NO_SIGNALS: Final = frozenset[str]()
+CHOICE_TOKENS: Final = 256
+"""Longest list of frames that a model may write."""
 
 
 class LocalLabeler(FrameLabeler):
@@ -39,6 +45,7 @@ class LocalLabeler(FrameLabeler):
         judge: Judge,
         temporal: TemporalJudge,
         *,
+        include_choices: bool = False,
         limits: FetchLimits | None = None,
         at_once: int = AT_ONCE,
     ) -> None:
@@ -48,11 +55,18 @@ class LocalLabeler(FrameLabeler):
             vlm: what sees the frames.
             judge: what a frame is worth by itself.
             temporal: which frames matter among all.
+            include_choices: whether judges see the answers that a question has to choose from.
             limits: what a download may cost.
             at_once: frames that the model reads side by side.
         """
-        self.settings = {"judge": judge, "temporal_judge": temporal, "model": vlm.called}
-        self._vlm: Final = vlm
+        self.settings = {
+            "judge": judge,
+            "temporal_judge": temporal,
+            "include_choices": include_choices,
+            "model": vlm.called,
+        }
+        self.vlm: Final = vlm
+        self.include_choices: Final = include_choices
         self._limits: Final = limits or FetchLimits()
         self._at_once: Final = at_once
 
@@ -60,22 +74,22 @@ class LocalLabeler(FrameLabeler):
     def open(self, video: str, fps: float) -> Iterator[VideoRater]:
         """Gives the frames of a video at a rate; the tower sees each once for all questions."""
         sift = VideoCompressor(
-            vlm=self._vlm, fps=fps, strategy="uniform", keep=1.0, limits=self._limits
+            vlm=self.vlm, fps=fps, strategy="uniform", keep=1.0, limits=self._limits
         )
         with open_video(video, self._limits) as local:
             encoded = sift.encode(local, signals=NO_SIGNALS)
             tokens = encoded.tokens
-            if self._vlm.encoder.frames_per_step > 1:
-                tokens = _alone(self._vlm, fps, self._limits, local)
+            if self.vlm.encoder.frames_per_step > 1:
+                tokens = _alone(self.vlm, fps, self._limits, local)
         yield _LocalRater(self, sift, encoded, tokens)
 
     def frames(self, tokens: VideoTokens) -> SingleFrames:
         """Returns frames for the model to see one at a time."""
-        return SingleFrames(self._vlm, tokens, at_once=self._at_once)
+        return SingleFrames(self.vlm, tokens, at_once=self._at_once)
 
     def whole(self, sift: VideoCompressor, encoded: EncodedVideo) -> AttendedFrames:
         """Returns a video for the model to see as a whole."""
-        return AttendedFrames(self._vlm, sift.reduce(encoded))
+        return AttendedFrames(self.vlm, sift.reduce(encoded))
 
 
 class _LocalRater(VideoRater):
@@ -99,22 +113,46 @@ class _LocalRater(VideoRater):
         return self._make_whole()
 
     def spatial(self, question: FrameQuestion) -> Rating:
-        """Returns how probable the answer is from each frame alone."""
-        answer = question.answer or ""
-        values = self._frames.answer_probability(question.question, answer, question.choices or ())
-        return _rating(values)
+        """Returns how probable the answer is from each frame alone, or whether each helps."""
+        text, choices = question.question, question.choices or ()
+        if self._labeler.settings["judge"] == "answer":
+            return _rating(self._frames.answer_probability(text, question.answer or "", choices))
+        return _rating(self._frames.truth(text, self._shown(question)))
 
     def temporal(self, question: FrameQuestion) -> Rating:
-        """Returns which frames the attention of the answer points at."""
-        if self._labeler.settings["temporal_judge"] == "none":
+        """Returns which frames the answer's attention points at, or are chosen by captions."""
+        judge = self._labeler.settings["temporal_judge"]
+        if judge == "none":
             return Rating(values=None)
         try:
+            if judge == "captions":
+                return self._chosen(question)
             found = self._whole.frames(question.question, question.answer or "")
         except BudgetError as error:
             return Rating(values=None, warnings=(f"no temporal labels: {error}",))
         times = torch.tensor(self.times_seconds, dtype=torch.float64)
         step = torch.searchsorted(self._steps, times, right=True).sub(1).clamp(min=0)
         return _rating(found[step].float())
+
+    def _chosen(self, question: FrameQuestion) -> Rating:
+        """Returns the frames that the model's own words name, of captions that it has written."""
+        text = captioned(self._captions, question.question, self._shown(question))
+        turn = Turn(role="user", text=f"{CHOOSE}\n{text}")
+        generation = Generation(max_new_tokens=CHOICE_TOKENS)
+        said = Session(self._labeler.vlm).answer([turn], generation=generation, evidence=None).text
+        found = chosen_in(said, len(self.times_seconds))
+        if found is None or not found.indices:
+            line = f"no temporal labels: the model names no frames by captions, but {said[:60]!r}"
+            return Rating(values=None, warnings=(line,))
+        named = set(found.indices)
+        return Rating(values=tuple(float(n in named) for n in range(len(self.times_seconds))))
+
+    def _shown(self, question: FrameQuestion) -> Sequence[str]:
+        return (question.choices or ()) if self._labeler.include_choices else ()
+
+    @cached_property
+    def _captions(self) -> list[str]:
+        return self._frames.captions()
 
 
 def _alone(vlm: VLM, fps: float, limits: FetchLimits, local: LocalVideo) -> VideoTokens:

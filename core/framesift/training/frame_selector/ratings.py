@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Any
 
 from framesift.errors import InvalidOptionError
 from framesift.training.frame_selector.label_file import FrameQuestion
@@ -39,7 +40,7 @@ class VideoRater(ABC):
 class FrameLabeler(ABC):
     """Rates the frames of videos in one way."""
 
-    settings: dict[str, str]
+    settings: dict[str, Any]
     """The way, as `FrameLabels` states it."""
 
     def check(self, questions: Sequence[FrameQuestion]) -> None:

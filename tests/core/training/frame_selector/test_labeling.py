@@ -72,6 +72,7 @@ def test_a_line_holds_both_labels_and_their_mean(tmp_path):
         "judge": "true-false",
         "temporal_judge": "none",
         "normalize": "none",
+        "include_choices": False,
         "model": "fixed",
         "version": 1,
         "warnings": ["no probabilities"],
