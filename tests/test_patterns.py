@@ -38,6 +38,8 @@ USED = {
         "ATTENTION": "fullmatch",
         "RANGES": "fullmatch",
     },
+    "framesift/answering/judging.py": {"_EVALUATION": "findall", "_LIST": "findall"},
+    "framesift/answering/endpoint_judge.py": {"_NOT_LETTERS": "sub"},
     "framesift/hf/letters.py": {"MARKUP": "fullmatch", "BYTE": "fullmatch"},
     "framesift/fetching/links.py": {"_USERINFO": "sub", "_PAIRS": "split"},
     "framesift/sources/_markup.py": {"_TAGS": "sub", "_ENTITY": "sub"},
