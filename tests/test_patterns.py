@@ -55,6 +55,13 @@ USED = {
         "_NOISE": "sub",
     },
     "framesift/export/files.py": {"_KEYFRAME": "fullmatch"},
+    "framesift/selectors/question_scope.py": {
+        "_ACCENTS": "sub",
+        "_QUOTED": "sub",
+        "_WHOLE": "search",
+        "_GLOBAL": "search",
+        "_PLACE": "search",
+    },
     "framesift/types/compressed_files.py": {"_WAITING": "fullmatch"},
     "framesift/disk/temporary.py": {"_OURS": "fullmatch"},
     "framesift/vlms/origin.py": {"_MODEL": "search"},

@@ -12,7 +12,7 @@ from framesift.types.options import Reaches, SpecOf
 from framesift.types.schema import allowed, hints, listed, marks
 
 KINDS = (Budget, FetchLimits, Generation, VideoCompressor)
-FOLDERS = ("strategies", "selectors", "encoders", "decoders", "sources", "vlms")
+FOLDERS = ("strategies", "selectors", "scorers", "encoders", "decoders", "sources", "vlms")
 REGISTRIES = {folder: importlib.import_module(f"framesift.{folder}").registry for folder in FOLDERS}
 PARTS = [(folder, name) for folder, registry in REGISTRIES.items() for name in registry.names()]
 OPTIONS = [
@@ -26,7 +26,7 @@ OPTIONS += [
     for key, schema in kind.options_schema()["properties"].items()
     if key not in ("ports", "stop")
 ]
-PLAIN_TEXT = ("device", "language")
+PLAIN_TEXT = ("device", "language", "question_id")
 """Options of free text that name nothing to read or fetch."""
 TYPES = {"boolean", "integer", "number", "string"}
 
@@ -57,7 +57,7 @@ def test_other_options_are_described_as_well(kind):
 
 @pytest.mark.parametrize(("part", "key", "schema"), OPTIONS, ids=ids)
 def test_values_beyond_the_range_of_an_option_are_refused_in_one_line(part, key, schema):
-    needed = {option.name: "x" for option in part_options(part) if option.name == "model"}
+    needed = {option.name: "x" for option in part_options(part) if option.name in ("model", "path")}
     for value in values_beyond(schema):
         with pytest.raises((InvalidOptionError, BudgetError)) as caught:
             part(**{**needed, key: value})

@@ -10,5 +10,7 @@ from framesift.registry import Registry, RegistryPackage
 if TYPE_CHECKING:
     from framesift.selectors.base import Selector
 
-registry: Registry[Selector] = Registry(__name__, "framesift.selectors.base.Selector")
+registry: Registry[Selector] = Registry(
+    __name__, "framesift.selectors.base.Selector", beside=frozenset({"base", "question_scope"})
+)
 sys.modules[__name__].__class__ = RegistryPackage

@@ -2,10 +2,10 @@
 
 import unicodedata
 
-import questions_of_people
 import pytest
 
-from framesift.selectors._question_scope import scope_of
+import questions_of_people
+from framesift.selectors.question_scope import scope_of
 
 GLOBAL = {
     "en": [

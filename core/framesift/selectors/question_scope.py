@@ -15,7 +15,9 @@ MOST_LETTERS: Final = 2000
 _ACCENTS: Final = re.compile("[\u0300-\u036f]")
 _SAME: Final = {0x131: "i", 0x2019: "'"}
 """The dotless i of Turkish, whose capital is a plain one, and the curved apostrophe."""
-_QUOTED: Final = re.compile('"[^"]*"|“[^”]*”|«[^»]*»|„[^“”]*[“”]|「[^」]*」|『[^』]*』')
+_QUOTED: Final = re.compile(
+    '"[^"]{0,99}"|“[^”]{0,99}”|«[^»]{0,99}»|„[^“”]{0,99}[“”]|「[^」]{0,99}」|『[^』]{0,99}』'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +53,13 @@ def _plain(text: str) -> str:
     return " ".join(joined.translate(_SAME).split())
 
 
-def _pattern(spaced: Mapping[str, str], joined: Mapping[str, str]) -> re.Pattern[str]:
-    """Returns what finds the words of all languages, written as `_plain` writes text."""
-    found = f"(?<!\\w)(?:{'|'.join(spaced.values())})"
-    return re.compile(_plain_pattern("|".join([found, *joined.values()])))
-
-
-def _plain_pattern(pattern: str) -> str:
-    """Returns a pattern without accents; escapes and spaces stay as they are."""
-    apart = unicodedata.normalize("NFD", pattern)
+def _words(spaced: Mapping[str, str], joined: Mapping[str, str]) -> str:
+    """Returns the pattern of the words of all languages, as `_plain` writes text."""
+    found = "|".join([f"(?<!\\w)(?:{'|'.join(spaced.values())})", *joined.values()])
+    apart = unicodedata.normalize("NFD", found)
     return unicodedata.normalize("NFC", _ACCENTS.sub("", apart)).translate(_SAME)
 
 
-_WHOLE: Final = _pattern(words.WHOLE, {})
-_GLOBAL: Final = _pattern(words.GLOBAL, words.GLOBAL_WITHOUT_SPACES)
-_PLACE: Final = _pattern(words.PLACE, words.PLACE_WITHOUT_SPACES)
+_WHOLE: Final = re.compile(_words(words.WHOLE, {}))
+_GLOBAL: Final = re.compile(_words(words.GLOBAL, words.GLOBAL_WITHOUT_SPACES))
+_PLACE: Final = re.compile(_words(words.PLACE, words.PLACE_WITHOUT_SPACES))
