@@ -20,8 +20,6 @@ BANDWIDTHS: Final = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Of the Gaussians whose mean is the likeness, in usual squared distances."""
 LEAST_DISTANCE: Final = 0.02
 """Squared distance of unit vectors that noise and compression alone can cause."""
-SPREAD: Final = 1e-3
-"""Weight of closeness in time, which spreads frames over a stretch that looks the same."""
 
 
 def frame_vectors(tokens: VideoTokens) -> Tensor:
@@ -70,12 +68,18 @@ class Kernel:
     this video usually differ, so that it fits every encoder.
     """
 
-    def __init__(self, vectors: Tensor | None, pts_seconds: Tensor, count: int) -> None:
-        """Takes frames `(T, C)`, their times `(T,)` and how many of them will be chosen.
+    def __init__(
+        self, vectors: Tensor | None, pts_seconds: Tensor, count: int, spread: float
+    ) -> None:
+        """Takes what frames look like.
 
-        Without vectors, closeness in time is all that there is.
+        Args:
+            vectors: one a frame `(T, C)`; without them closeness in time is all that there is.
+            pts_seconds: times `(T,)`.
+            count: how many frames will be chosen.
+            spread: weight of closeness in time beside that of looks, in [0, 1].
         """
-        self._vectors, self._times = vectors, pts_seconds.double().cpu()
+        self._vectors, self._times, self._spread = vectors, pts_seconds.double().cpu(), spread
         span = float(self._times[-1] - self._times[0])
         self._apart_seconds = max(span / max(1, count), 1e-6)
         if vectors is not None:
@@ -93,7 +97,7 @@ class Kernel:
         distance = (2 - 2 * self._cosines(self._vectors, places, others)) / self._usual
         alike = torch.stack([torch.exp(-distance / width) for width in BANDWIDTHS]).mean(0)
         same = places[:, None] == others
-        return ((1 - SPREAD) * alike + SPREAD * near).masked_fill(same, 1.0)
+        return ((1 - self._spread) * alike + self._spread * near).masked_fill(same, 1.0)
 
     def row(self, place: Tensor) -> Tensor:
         """Returns the kernel of the frame at `place` `(1, 1)` with all frames, `(1, T)`."""

@@ -12,7 +12,7 @@ from framesift.scorers.candidates import Candidates
 from framesift.selectors._alike import Kernel, frame_vectors, quality
 from framesift.selectors._scored import Pick, Scored
 from framesift.strategies import determinantal
-from framesift.types.options import EncoderSpec, NotNegative
+from framesift.types.options import EncoderSpec, NotNegative, Share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +30,8 @@ class Dpp(Scored):
     """What sees how alike frames are."""
     relevance: NotNegative = 1.0
     """Weight of the score against being new: 0 leaves scores out."""
+    spread: Share = 0.1
+    """How far closeness in time counts as likeness: 0 for looks alone, 1 for time alone."""
 
     def pick(
         self, values: Tensor, pts_seconds: Tensor, count: int, candidates: Candidates | None = None
@@ -38,7 +40,7 @@ class Dpp(Scored):
         vectors = None
         if candidates is not None:
             vectors = frame_vectors(candidates.tokens(self.encoder))
-        kernel = Kernel(vectors, pts_seconds, count)
+        kernel = Kernel(vectors, pts_seconds, count, self.spread)
         weight = quality(values, self.relevance).square()[None]
         live = torch.ones_like(weight, dtype=torch.bool)
         made = determinantal.greedy(kernel.row, weight, live, count=count, stage="select")

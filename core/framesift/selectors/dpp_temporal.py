@@ -13,7 +13,7 @@ from framesift.scorers.candidates import Candidates
 from framesift.selectors._alike import Kernel, frame_vectors, quality
 from framesift.selectors._scored import Pick, Scored
 from framesift.strategies import determinantal
-from framesift.types.options import Count, EncoderSpec, NotNegative
+from framesift.types.options import Count, EncoderSpec, NotNegative, Share
 
 LEAST_GAIN: Final = determinantal.DEPENDENT[torch.float64]
 """What a frame counts for that adds nothing, so that its logarithm is finite."""
@@ -50,6 +50,8 @@ class DppTemporal(Scored):
     """What sees how alike frames are."""
     relevance: NotNegative = 1.0
     """Weight of the score against being new: 0 leaves scores out."""
+    spread: Share = 0.1
+    """How far closeness in time counts as likeness: 0 for looks alone, 1 for time alone."""
     segment_frames: Count | None = None
     """Candidates in a segment; None for as many as make half as many segments as frames."""
 
@@ -60,7 +62,7 @@ class DppTemporal(Scored):
         vectors = None
         if candidates is not None:
             vectors = frame_vectors(candidates.tokens(self.encoder))
-        kernel = Kernel(vectors, pts_seconds, count)
+        kernel = Kernel(vectors, pts_seconds, count, self.spread)
         weight = quality(values, self.relevance).square()
         paths: list[_Path | None] = [_Path(), *[None] * count]
         length = self.segment_frames or -(-len(values) // max(1, count // 2))

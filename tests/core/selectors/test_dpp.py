@@ -80,7 +80,7 @@ def kernel_of(given, values, count):
     near = np.exp(-(((times[:, None] - times) / ((times[-1] - times[0]) / count)) ** 2))
     scaled = (values.double() - values.min()) / (values.max() - values.min())
     quality = 0.1 + 0.9 * scaled.numpy()
-    return quality[:, None] * (0.999 * alike + 0.001 * near) * quality
+    return quality[:, None] * (0.9 * alike + 0.1 * near) * quality
 
 
 @pytest.mark.parametrize("rule", RULES)
