@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -94,7 +94,7 @@ class Reduction:
             f"planning {tokens.count} tokens by {self.strategy.spec!r}",
             f"at most half as many frames fit: max_frames={max(1, tokens.frame_count // 2)}",
         ):
-            plan = self._plan(tokens, question, run)
+            plan = self._plan(video, question, run)
         with (
             run.timed("apply"),
             device_errors(
@@ -112,7 +112,8 @@ class Reduction:
         report = self._report(video, fields["plan"], question, run)
         return CompressedVideo(report=report, **fields)
 
-    def _plan(self, tokens: VideoTokens, question: str | None, run: Run) -> TokenPlan:
+    def _plan(self, video: EncodedVideo, question: str | None, run: Run) -> TokenPlan:
+        tokens = self._ranked(video, run) if self.strategy.reads_ranks else video.tokens
         if question is not None and self.compares_question:
             with run.timed("question"):
                 tokens = self.encoder.asked(tokens, question)
@@ -125,6 +126,26 @@ class Reduction:
                 f"largest layout within the budget of {budget}"
             )
         return plan
+
+    def _ranked(self, video: EncodedVideo, run: Run) -> VideoTokens:
+        """Returns the tokens with the places of their frames in the order of the selector."""
+        tokens, selection = video.tokens, video.selection
+        if selection is None or selection.ranks is None:
+            about = "none has chosen any"
+            if selection is not None:
+                about = f"{selection.selector!r} chooses without an order"
+            run.warn(
+                f"strategy {self.strategy.spec!r} goes by the order in which a selector chose the "
+                f"frames, and {about}: some that are spread over the video come first; take "
+                "max_frames= and a selector that ranks, such as 'dpp'"
+            )
+            return tokens
+        picked = torch.tensor(selection.picked_seconds, dtype=torch.float64)
+        each = tokens.pts_seconds[:, None] if tokens.step_seconds is None else tokens.step_seconds
+        nearest = (each.double()[..., None] - picked).abs().argmin(-1)
+        ranks = torch.tensor(selection.ranks)[nearest].amin(1, keepdim=True)
+        rank = ranks.to(tokens.features.device).expand(tokens.features.shape[:2])
+        return replace(tokens, signals=replace(tokens.signals, frame_rank=rank))
 
     def _report(
         self, video: EncodedVideo, plan: TokenPlan, question: str | None, run: Run

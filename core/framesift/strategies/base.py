@@ -90,6 +90,11 @@ class Strategy(Part):
         return own or any(part.is_per_question for part in self.within)
 
     @property
+    def reads_ranks(self) -> bool:
+        """Whether frames that a selector ranked high are treated better (`signals.frame_rank`)."""
+        return any(part.reads_ranks for part in self.within)
+
+    @property
     def is_merging(self) -> bool:
         """Whether outputs of this instance may stand for several tokens, options included."""
         return self.output == "merged" or any(part.is_merging for part in self.within)

@@ -32,6 +32,9 @@ class Signals(PickledOnCpu):
     """Features of the vision tower before a vision LLM's projector, `(T, N, Dv)`."""
     llm_attention: Tensor | None = None
     """Attention that each token receives from a prompt's last token in an LLM layer, `(T, N)`."""
+    frame_rank: Tensor | None = None
+    """Place of each token's frame in the order in which a selector chose the frames, `(T, N)`: 0
+    for the first. The compressor fills it, no encoder."""
 
     def present(self) -> dict[str, Tensor]:
         """Returns the signals that are there, by name."""
