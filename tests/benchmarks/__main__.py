@@ -33,6 +33,7 @@ from benchmarks.sections import (
     planning,
     pointing,
     real_size,
+    recall,
     sampling,
     scissor,
     server,
@@ -69,11 +70,14 @@ ORDER: Final[tuple[Section, ...]] = (
     pointing,
     finding,
     evidence,
+    recall,
     catalogue,
     scissor,
     server,
     skipping,
 )
+NEED_CLIPS: Final = ("evidence", "recall")
+"""Sections that measure the real clips alone."""
 PEERS: Final = ("scenedetect", "decord", "torchcodec")
 """Packages that ours is measured against."""
 UNFINISHED: Final = "benchmark-unfinished.json"
@@ -164,8 +168,9 @@ def main(out: Path, only: str | None, clips: Path | None, quick: bool) -> None:
     """
     names = [name.strip() for name in only.split(",")] if only else list(SECTIONS)
     if not only and clips is None:
-        names = [name for name in names if name != "evidence"]
-        click.echo("evidence is left out; it needs the real clips in --clips FOLDER")
+        names = [name for name in names if name not in NEED_CLIPS]
+        left_out = " and ".join(NEED_CLIPS)
+        click.echo(f"{left_out} are left out; they need the real clips in --clips FOLDER")
     if unknown := sorted(set(names) - SECTIONS.keys()):
         raise click.BadParameter(
             f"{','.join(unknown)!r} is not a section; choose from: {', '.join(SECTIONS)}"

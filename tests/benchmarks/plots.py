@@ -140,6 +140,15 @@ def _finding(axis: Any, section: Section) -> None:
     axis.set_xlabel("per cent, 95 % interval; the embedded tiny model")
 
 
+def _recall(axis: Any, section: Section) -> None:
+    rows = [row for row in section["rows"] if row["name"].endswith(" 4")]
+    rows.sort(key=lambda row: (row["video"], -row["share"]))
+    labels = [f"{row['name'].removesuffix(' 4')}  ·  {row['video']}" for row in rows]
+    _shares(axis, rows, labels, "keyframes")
+    axis.set_title("Facts and answers that one of 4 chosen frames shows")
+    axis.set_xlabel("per cent, 95 % interval; real clips")
+
+
 def _skipping(axis: Any, section: Section) -> None:
     rows = [row for row in section["rows"] if row["video"] in ("answers", "evidence")]
     _shares(axis, rows, [f"{row['name']}  ·  {row['video']}" for row in rows], "gate")
@@ -274,6 +283,7 @@ PANELS: Final[dict[str, Callable[[Any, Section], None]]] = {
     "pointing": _pointing,
     "finding": _finding,
     "evidence": _evidence,
+    "recall": _recall,
     "costs": _costs,
     "catalogue": _catalogue,
     "scissor": _scissor,

@@ -29,7 +29,9 @@ def _line(row: Json) -> str:
         return f"{label:<50}{row['per_second']:9.2f} answers per second, {row['full']} x 429"
     if "share" in row:
         low, high = row["interval"]
-        return f"{label:<50}{row['share']:9.1%} of {row['events']} events, {low:.1%} to {high:.1%}"
+        aim = f", {row['aim']:.0%} of the frames" if "aim" in row else ""
+        shown = f"{row['share']:9.1%} of {row['events']} events, {low:.1%} to {high:.1%}"
+        return f"{label:<50}{shown}{aim}"
     if "parameters" in row:
         size, peak = row["parameters"] / 1e9, row["peak_bytes"] / 1e6
         return f"{label:<50}{row['seconds']:9.3f} s   {peak:.0f} MB at {size:.2f} B weights"
