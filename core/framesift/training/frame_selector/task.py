@@ -99,6 +99,8 @@ def adapt_for_stage_2(task: SelectorTask, recipe: SelectorRecipe) -> None:
         target_modules=ADAPTED,
     )
     with warnings.catch_warnings():
+        # Whether stage 1 was run just now or before, the adapters begin the same.
+        torch.manual_seed(recipe.seed + 1)
         # peft reads names of transformers that are to be renamed.
         warnings.simplefilter("ignore", FutureWarning)
         task.network.llm = peft.get_peft_model(task.network.llm, adapters)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -62,7 +64,7 @@ class SelectorTraining:
         recipe, start = self.recipe, self.start
         questions = read_labels(labels, recipe.target)
         teaching, held_out = _split(questions, recipe)
-        self._claim()
+        self._claim(questions)
         features = KeptFeatures(
             folder=(self.features or self.work / "features") if self.keep_features else None,
             encoder=start.encoder,
@@ -136,15 +138,18 @@ class SelectorTraining:
 
         return measure
 
-    def _claim(self) -> None:
-        """Notes the recipe in `work`, whose checkpoints are of no use to another one."""
-        path, mine = self.work / RECIPE, json.loads(json.dumps(asdict(self.recipe)))
+    def _claim(self, questions: Sequence[LabeledQuestion]) -> None:
+        """Notes in `work` what is trained there, whose checkpoints are of no use to other runs."""
+        path = self.work / RECIPE
+        labels = hashlib.sha256(repr(questions).encode(errors="surrogatepass")).hexdigest()[:16]
+        mine: dict[str, Any] = json.loads(json.dumps(asdict(self.recipe)))
+        mine |= {"tower": self.start.tower.fingerprint, "labels_file": labels}
         noted = json.loads(path.read_text()) if path.is_file() else mine
-        if other := [name for name in mine if noted.get(name) != mine[name]]:
-            given = ", ".join(f"{name}={mine[name]} and not {noted.get(name)}" for name in other)
+        if other := [name for name in mine if name in noted and noted[name] != mine[name]]:
+            given = ", ".join(f"{name}={mine[name]} and not {noted[name]}" for name in other)
             raise InvalidOptionError(
-                f"{str(self.work)!r} holds a run of another recipe, as now {given}; pass another "
-                "work folder, or remove this one"
+                f"{str(self.work)!r} holds another run, as now {given}; pass another work folder, "
+                "or remove this one"
             )
         write_atomically(path, json.dumps(mine).encode())
 

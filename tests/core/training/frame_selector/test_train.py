@@ -97,11 +97,15 @@ def test_a_finished_stage_is_read_not_trained(training, labels, tmp_path, monkey
     assert all(torch.equal(first[name], again[name]) for name in first)
 
 
-def test_a_work_folder_serves_one_recipe(training, labels, tmp_path):
+def test_a_work_folder_serves_one_run(training, labels, tmp_path):
     training()[0].run([labels], tmp_path / "out")
-    with pytest.raises(InvalidOptionError, match=r"another recipe.*seed=1 and not 0") as error:
+    with pytest.raises(InvalidOptionError, match=r"another run.*seed=1 and not 0") as error:
         training(seed=1)[0].run([labels], tmp_path / "out")
     assert "\n" not in str(error.value)
+    fewer = tmp_path / "fewer.jsonl"
+    fewer.write_text("\n".join(labels.read_text().splitlines()[:3]))
+    with pytest.raises(InvalidOptionError, match=r"another run.*labels_file="):
+        training()[0].run([fewer], tmp_path / "out")
 
 
 def test_times_that_the_video_does_not_have_are_refused(training, labels, tmp_path):
