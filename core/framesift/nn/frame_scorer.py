@@ -5,6 +5,8 @@ frozen tower features, pooling to a few tokens a frame, a causal LLM of the Qwen
 query behind frames and question whose hidden state in the penultimate block becomes the scores.
 
     columns   | before | 9 of frame 1 | 9 of frame 2 | ... | question | after | score query |
+
+With `question_first`, question and what follows it stand in front of the frames as well.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d, gelu, pad
+from torch.nn.functional import adaptive_avg_pool2d, gelu
 
 from framesift.nn.frame_scorer_config import FrameScorerConfig
 from framesift.nn.frame_scorer_input import FrameScorerInput
@@ -28,8 +30,8 @@ class ReadColumns:
     """After the last block that was run, `(B, L, D)`, not normalized."""
     lengths: Tensor
     """Number of columns of each row, int64 `(B,)`."""
-    visual: slice
-    """Columns of the frames in the row with most frames."""
+    visual: Tensor
+    """Column in which the frames of each row begin, int64 `(B,)`."""
 
 
 class FrameScorer(nn.Module):
@@ -61,8 +63,7 @@ class FrameScorer(nn.Module):
         if isinstance(self.head, MlpHead):
             logits: Tensor = self.head(query)
             return logits.float()
-        shape = *given.features.shape[:2], self.config.frame_tokens, -1
-        keys = read.states[:, read.visual].reshape(shape).mean(2)
+        keys = self._frame_states(read, given.features.shape[1])
         logits = self.head(query, keys)
         return logits.float()
 
@@ -77,28 +78,37 @@ class FrameScorer(nn.Module):
             with_query: whether the score query stands behind the text.
         """
         embed = self.llm.get_input_embeddings()
-        rows, frames = given.features.shape[:2]
+        rows = len(given.features)
         before = torch.tensor(self.config.before, dtype=torch.int64, device=given.text.device)
         head = embed(before).expand(rows, -1, -1)
         visual = self.frame_tokens(given.features).to(head.dtype).flatten(1, 2)
-        parts = [head, visual, embed(given.text)]
+        text = embed(given.text)
+        parts = [head, visual, text]
         kept = [
             torch.full_like(given.frames, len(before)),
             given.frames * self.config.frame_tokens,
             given.lengths,
         ]
+        if self.config.question_first:
+            parts.insert(1, text)
+            kept.insert(1, given.asked)
         if with_query:
             parts.append(self.query.to(head.dtype).expand(rows, 1, -1))
             kept.append(torch.ones_like(given.lengths))
         columns = closed_up(torch.cat(parts, 1), kept, [part.shape[1] for part in parts])
-        read = self.llm(inputs_embeds=columns, use_cache=False).last_hidden_state
-        start = len(before)
-        stop = start + frames * self.config.frame_tokens
-        # A row with few frames and a short text may end before the columns of the longest one.
-        states = pad(read, (0, 0, 0, max(0, stop - read.shape[1])))
-        return ReadColumns(
-            states=states, lengths=torch.stack(kept).sum(0), visual=slice(start, stop)
-        )
+        states = self.llm(inputs_embeds=columns, use_cache=False).last_hidden_state
+        start = kept[0] + given.asked if self.config.question_first else kept[0]
+        return ReadColumns(states=states, lengths=torch.stack(kept).sum(0), visual=start)
+
+    def _frame_states(self, read: ReadColumns, frames: int) -> Tensor:
+        """Returns the mean state of the tokens of each frame, `(B, T, D)`."""
+        tokens = frames * self.config.frame_tokens
+        columns = read.visual[:, None] + torch.arange(tokens, device=read.visual.device)
+        # A row with fewer frames ends before; what its padding gets means nothing.
+        columns = columns.clamp(max=read.states.shape[1] - 1)[..., None]
+        states = read.states.gather(1, columns.expand(-1, -1, read.states.shape[-1]))
+        of_frames: Tensor = states.unflatten(1, (frames, -1)).mean(2)
+        return of_frames
 
     def frame_tokens(self, features: Tensor) -> Tensor:
         """Returns what the LLM reads of frames, `(B, T, 9, D)` of `(B, T, N, C)`."""

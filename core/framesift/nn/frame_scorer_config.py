@@ -32,6 +32,9 @@ class FrameScorerConfig(Options):
     `"query_key"`."""
     key_width: Count = 128
     """Channels in which `"query_key"` compares."""
+    question_first: bool = False
+    """Whether the question stands in front of the frames too, so that what the LLM makes of each
+    frame depends on it; the published network has it behind them only."""
     before: tuple[int, ...] = ()
     """Token ids in front of the frames."""
     after: tuple[int, ...] = ()

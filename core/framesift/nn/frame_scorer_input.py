@@ -29,6 +29,8 @@ class FrameScorerInput:
     what else is to be read."""
     lengths: Tensor
     """Number of ids of each row, int64 `(B,)`."""
+    asked: Tensor
+    """How many of the first of these ids ask, int64 `(B,)`: all but those of an answer."""
 
 
 def tower_signals(*, of_vlm: bool) -> frozenset[str]:

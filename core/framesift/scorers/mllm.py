@@ -174,9 +174,11 @@ def _read(
     for row, run in enumerate(runs):
         seen[row, : len(run)] = features[list(run)].to(like)
     ids = torch.tensor(text, dtype=torch.int64, device=like.device)
+    lengths = torch.full((rows,), len(text), device=like.device)
     return FrameScorerInput(
         features=seen,
         frames=torch.tensor([*map(len, runs)], device=like.device),
         text=ids.expand(rows, -1),
-        lengths=torch.full((rows,), len(text), device=like.device),
+        lengths=lengths,
+        asked=lengths,
     )

@@ -30,7 +30,7 @@ def network(**changes):
     return FrameScorer(replace(CONFIG, **changes)).eval()
 
 
-def given(frames, text, *, width=12, seed=0):
+def given(frames, text, *, asked=None, width=12, seed=0):
     """Rows of random features and ids, of which each row has as many as `frames` and `text` say."""
     generator = torch.Generator().manual_seed(seed)
     rows, most = len(frames), max(frames)
@@ -39,6 +39,7 @@ def given(frames, text, *, width=12, seed=0):
         frames=torch.tensor(frames),
         text=torch.randint(4, 40, (rows, max(text)), generator=generator),
         lengths=torch.tensor(text),
+        asked=torch.tensor(text) if asked is None else torch.tensor(asked),
     )
 
 
@@ -59,8 +60,9 @@ def test_a_frame_has_as_many_tokens_as_configured(pooled):
 
 
 @torch.no_grad()
-def test_rows_of_a_batch_have_the_scores_that_they_have_alone():
-    made, frames, text = network(), [5, 2, 9], [4, 7, 1]
+@pytest.mark.parametrize("question_first", [False, True])
+def test_rows_of_a_batch_have_the_scores_that_they_have_alone(question_first):
+    made, frames, text = network(question_first=question_first), [5, 2, 9], [4, 7, 1]
     batch = given(frames, text)
     logits = made(batch)
     assert logits.shape == (3, 9)
@@ -70,6 +72,7 @@ def test_rows_of_a_batch_have_the_scores_that_they_have_alone():
             frames=batch.frames[i : i + 1],
             text=batch.text[i : i + 1, :ids],
             lengths=batch.lengths[i : i + 1],
+            asked=batch.asked[i : i + 1],
         )
         torch.testing.assert_close(made(alone)[0], logits[i, :count], rtol=1e-4, atol=1e-4)
 
@@ -105,6 +108,20 @@ def test_the_score_query_stands_behind_everything():
     after = made.read(batch, with_query=True).states
     torch.testing.assert_close(after[:, :-1], before)
     assert (after[:, -1] - read.states[:, -1]).abs().max() > 1e-3
+
+
+@torch.no_grad()
+def test_a_question_in_front_changes_what_is_made_of_frames_and_an_answer_does_not():
+    made, batch = network(question_first=True), given([4], [6], asked=[3])
+    read = made.read(batch, with_query=False)
+    assert read.visual.tolist() == [2 + 3]
+    assert read.lengths.tolist() == [2 + 3 + 4 * 9 + 6]
+    frames = read.states[:, 5 : 5 + 36]
+    for place, changes in ((1, True), (4, False)):
+        text = batch.text.clone()
+        text[0, place] = 4 if text[0, place] != 4 else 5
+        other = made.read(replace(batch, text=text), with_query=False).states[:, 5 : 5 + 36]
+        assert bool((other - frames).abs().max() > 1e-3) == changes
 
 
 def test_all_parts_learn():

@@ -65,6 +65,7 @@ def test_what_is_saved_scores_the_same(saved):
         frames=torch.tensor([5]),
         text=torch.tensor([[7, 8, 9]]),
         lengths=torch.tensor([3]),
+        asked=torch.tensor([3]),
     )
     torch.testing.assert_close(loaded.network(given), network(given), rtol=2e-2, atol=2e-3)
     assert not loaded.network.training

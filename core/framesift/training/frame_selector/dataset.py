@@ -93,7 +93,9 @@ class SelectorBatches(torch.utils.data.Dataset[dict[str, Tensor]]):
             labels[i, : len(kept)] = torch.tensor(row.labels)[kept]
             first = [place != before for place, before in zip(kept, [-1, *kept], strict=False)]
             weights[i, : len(kept)] = torch.tensor(first).float()
-        return {**self._seen(rows, places), **_padded(texts), "labels": labels, "weights": weights}
+        text = _padded(texts)
+        seen = {**self._seen(rows, places), **text, "asked": text["lengths"]}
+        return {**seen, "labels": labels, "weights": weights}
 
     def answering(
         self, rows: Sequence[LabeledQuestion], rng: random.Random | None
@@ -106,6 +108,7 @@ class SelectorBatches(torch.utils.data.Dataset[dict[str, Tensor]]):
         answers = torch.full_like(text["text"], IGNORED_LABEL)
         for i, (a, b) in enumerate(zip(asked, told, strict=True)):
             answers[i, len(a) : len(a) + len(b)] = torch.tensor(b)
+        text["asked"] = torch.tensor([*map(len, asked)])
         return {**self._seen(rows, places), **text, "answers": answers}
 
     def _places(self, count: int, rng: random.Random | None) -> list[int]:

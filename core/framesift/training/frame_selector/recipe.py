@@ -46,6 +46,8 @@ class SelectorRecipe(Options):
     pooled: Count = 3
     """Rows and columns of tokens for a frame: 3 for 9 tokens."""
     key_width: Count = 128
+    question_first: bool = False
+    """Whether the question stands in front of the frames as well as behind them."""
     target: Literal["labels", "spatial", "temporal"] = "labels"
     """Which of the labels are learned: both, or those of one kind."""
     stage_1: StageRecipe = field(
@@ -116,6 +118,7 @@ STAGES: Final = ("stage_1", "stage_2")
 TINY: Final = SelectorRecipe(
     head="query_key",
     candidates=64,
+    question_first=True,
     stage_1=StageRecipe(learning_rate=2e-3, epochs=2.0, warmup=0.05),
     stage_2=StageRecipe(learning_rate=1e-3, epochs=6.0, warmup=0.05),
     projector_in_stage_2=True,

@@ -151,6 +151,7 @@ def _begin(
             head=recipe.head,
             candidates=recipe.candidates,
             key_width=recipe.key_width,
+            question_first=recipe.question_first,
             before=around[0],
             after=around[1],
         )

@@ -39,6 +39,7 @@ class SelectorTask(nn.Module):
         frames: Tensor,
         text: Tensor,
         lengths: Tensor,
+        asked: Tensor,
         labels: Tensor | None = None,
         weights: Tensor | None = None,
         answers: Tensor | None = None,
@@ -50,11 +51,14 @@ class SelectorTask(nn.Module):
             frames: likewise.
             text: likewise.
             lengths: likewise.
+            asked: likewise.
             labels: worth of each frame in [0, 1], `(B, T)`.
             weights: of each frame, 0 for padding and for repeated frames, `(B, T)`.
             answers: ids of `text` that must be foretold, others `IGNORED_LABEL`, `(B, Q)`.
         """
-        given = FrameScorerInput(features=features, frames=frames, text=text, lengths=lengths)
+        given = FrameScorerInput(
+            features=features, frames=frames, text=text, lengths=lengths, asked=asked
+        )
         if answers is not None:
             return {"loss": self._answering(given, answers)}
         assert labels is not None
@@ -67,8 +71,7 @@ class SelectorTask(nn.Module):
     def _answering(self, given: FrameScorerInput, answers: Tensor) -> Tensor:
         read = self.network.read(given, with_query=False)
         states = self.last_block(inputs_embeds=read.states, use_cache=False).last_hidden_state
-        # Texts begin behind as many columns as a row has frames.
-        start = len(self.network.config.before) + given.frames * self.network.config.frame_tokens
+        start = read.visual + given.frames * self.network.config.frame_tokens
         places = start[:, None] + torch.arange(answers.shape[1], device=start.device) - 1
         wanted = answers != IGNORED_LABEL
         rows = torch.arange(len(answers), device=start.device)[:, None].expand_as(places)

@@ -82,6 +82,7 @@ def test_answers_stand_behind_the_question_and_end(batches, questions):
     assert batch["text"].tolist() == [[*asked, *told]]
     assert batch["answers"].tolist() == [[IGNORED_LABEL] * len(asked) + told]
     assert batch["lengths"].tolist() == [len(asked) + len(told)]
+    assert batch["asked"].tolist() == [len(asked)]
 
 
 def test_marks_in_a_question_are_letters(batches, questions):

@@ -39,7 +39,7 @@ def ready(begin, questions, features):
 @torch.no_grad()
 def test_with_all_patches_it_answers_as_the_model_that_it_began_with(ready, questions, features):
     """Llama weights in a Qwen2 model, in two pieces, give the answers that they gave before."""
-    task, batches, _ = ready(pooled=8)
+    task, batches, _ = ready(pooled=8, question_first=False)
     batch = batches.answering([questions[1], questions[3]], None)
     model = load_vlm("tiny").hf
     losses = []
