@@ -27,7 +27,7 @@ def picks_of_stretches(
         first, last = bounds[number], bounds[number + 1] - 1
         stretch = span(seconds[first], seconds[last]) if places else ""
         for rank, place in enumerate(places, 1):
-            best = "best" if rank == 1 else f"score {rank}"
+            best = "best" if rank == 1 else f"rank {rank}"
             picks.append(Pick(place, f"{best} of {last - first + 1} in {stretch}"))
     score = values.tolist()
     return sorted(picks, key=lambda pick: (-score[pick.place], pick.place))

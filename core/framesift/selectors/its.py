@@ -58,7 +58,7 @@ class Its(Scored):
             density[places] = 0
             levels = _middles(count - len(taken))
             reason = "where the summed scores of frames left pass {level:.1%}"
-        rest = "evenly spaced over frames with the lowest score"
+        rest = "evenly spaced over frames without a share of the scores"
         for among in (usable, ~usable):
             left = [place for place in among.nonzero()[0].tolist() if place not in taken]
             number = min(count - len(taken), len(left))

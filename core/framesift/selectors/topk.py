@@ -31,4 +31,4 @@ class Topk(Scored):
     ) -> list[Pick]:
         """Returns the `count` highest values, the highest first."""
         best = best_first(values)[:count]
-        return [Pick(place, f"score {rank} of {len(values)}") for rank, place in enumerate(best, 1)]
+        return [Pick(place, f"rank {rank} of {len(values)}") for rank, place in enumerate(best, 1)]

@@ -84,4 +84,4 @@ def test_reasons_and_order():
     chosen = picks(Its(exponent=1), values, 4)
     assert [each.place for each in chosen][:2] == [2, 1]
     assert chosen[0].reason == "where the summed scores pass 37.5%"
-    assert chosen[-1].reason == "evenly spaced over frames with the lowest score"
+    assert chosen[-1].reason == "evenly spaced over frames without a share of the scores"
