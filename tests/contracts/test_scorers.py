@@ -12,10 +12,12 @@ from framesift.testing.selectors import make_candidates
 TWO_TOWERS = {"clip", "siglip"}
 NEEDS_FILES = {*TWO_TOWERS, "file", "mllm"}
 """Scorers that need a folder or a file."""
+NEEDS_PICTURES = {"vlm"}
+"""Scorers that see pictures by an encoder that made-up tokens do not stand for."""
 
 
 class TestScorers(ScorerContract):
-    @pytest.fixture(params=sorted(set(registry.names()) - NEEDS_FILES))
+    @pytest.fixture(params=sorted(set(registry.names()) - NEEDS_FILES - NEEDS_PICTURES))
     def part(self, request):
         return registry.create(request.param)
 
@@ -50,6 +52,17 @@ class TestTrainedScorers(ScorerContract):
     @pytest.fixture
     def part(self, random_mllm):
         return registry.create("mllm", model=str(random_mllm), device="cpu")
+
+    def candidates(self, tokens):
+        frames = random_frames(tokens.frame_count, fps=2)
+        return replace(make_candidates(tokens), given_tokens=None, frames=frames)
+
+
+class TestScorersByPictures(ScorerContract):
+    @pytest.fixture(params=sorted(NEEDS_PICTURES))
+    def part(self, request):
+        pytest.importorskip("transformers")
+        return registry.create(request.param, device="cpu")
 
     def candidates(self, tokens):
         frames = random_frames(tokens.frame_count, fps=2)

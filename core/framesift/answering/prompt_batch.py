@@ -60,6 +60,8 @@ class PromptBatch:
         self._room: Final = most_new_tokens
         self._cache: Any = None
         self._prefix = torch.zeros(0, dtype=torch.int64)
+        self._whole: Prompt | None = None
+        """The prompt of which every column is held."""
 
     def __len__(self) -> int:
         return len(self._features)
@@ -72,7 +74,7 @@ class PromptBatch:
 
     def forget(self) -> None:
         """Frees the keys and values; the next question reads the pictures again."""
-        self._cache, self._prefix = None, self._prefix[:0]
+        self._cache, self._prefix, self._whole = None, self._prefix[:0], None
 
     def prompt(self, text: str) -> Prompt:
         """Returns the prompt of the first picture with a text behind it.
@@ -94,9 +96,11 @@ class PromptBatch:
         prefix, stop = prompt.prefix_length, len(prompt.input_ids) if stop is None else stop
         with self._working():
             self._read_pictures(prompt)
-            return self._read(
+            logits = self._read(
                 prompt.input_ids[prefix:stop], prompt.position_ids[..., prefix:stop], keep=1
-            )[:, -1]
+            )
+            self._whole = prompt if stop == len(prompt.input_ids) else None
+            return logits[:, -1]
 
     @torch.no_grad()
     def log_probability(self, prompt: Prompt, first: Tensor, ids: Sequence[int]) -> Tensor:
@@ -131,7 +135,9 @@ class PromptBatch:
                 "past_key_values": self._cache,
             }
             generation = Generation(max_new_tokens=most_new_tokens)
-            return complete_batch(self.vlm.hf, self.vlm.tokenizer, inputs, generation)[0]
+            said, _ = complete_batch(self.vlm.hf, self.vlm.tokenizer, inputs, generation)
+            self._whole = prompt
+            return said
 
     @torch.no_grad()
     def logits_after(self, prompt: Prompt, texts: Sequence[Sequence[int]], keep: int = 1) -> Tensor:
@@ -150,10 +156,10 @@ class PromptBatch:
         there = torch.arange(length).expand(len(texts), -1) >= torch.tensor(gaps)[:, None]
         new, there = new.to(device), there.long().to(device)
         places = there.cumsum(1).expand(*prompt.position_ids.shape[:-1], *there.shape)
+        if self._whole is not prompt:
+            self.next_logits(prompt)
         with self._working():
-            self._read_pictures(prompt)
-            held = prompt.prefix_length
-            self._read(prompt.input_ids[held:], prompt.position_ids[..., held:], keep=1)
+            self._crop(len(prompt.input_ids))
             read = torch.ones(len(self), len(prompt.input_ids), dtype=torch.int64, device=device)
             out = self.vlm.hf(
                 input_ids=new,
@@ -195,6 +201,7 @@ class PromptBatch:
 
     def _read_pictures(self, prompt: Prompt) -> None:
         """Has the columns before the question in the cache, and no others."""
+        self._whole = None
         length = prompt.prefix_length
         prefix = prompt.input_ids[:length]
         if self._cache is not None and torch.equal(prefix, self._prefix):

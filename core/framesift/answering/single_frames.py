@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,11 +12,9 @@ from framesift.answering.checks import check_question
 from framesift.answering.judging import CAPTION, FINAL, JUDGE, asked, evaluation_in
 from framesift.answering.prompt_batch import PromptBatch
 from framesift.answering.true_false import share_of_true
-from framesift.encoders.base import Encoder
 from framesift.errors import InvalidOptionError
 from framesift.hf.letters import text_ids
 from framesift.types.compressed import CompressedVideo, CompressionReport
-from framesift.types.frames import Frames
 from framesift.types.options import shown
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens
@@ -27,12 +24,6 @@ AT_ONCE: Final = 32
 """Frames that are read side by side."""
 HELD_BYTES: Final = 2 * 2**30
 """Keys and values that are held between questions; of what exceeds them frames are read again."""
-
-
-def alone(frames: Frames, encoder: Encoder) -> Frames:
-    """Returns frames so that each makes a time step of its own: repeated where several make one."""
-    places = np.repeat(np.arange(len(frames)), encoder.frames_per_step)
-    return frames[places]
 
 
 class SingleFrames:
@@ -47,7 +38,7 @@ class SingleFrames:
 
         Args:
             vlm: what sees them.
-            tokens: what its own encoder made of frames, each a time step of its own (`alone`).
+            tokens: what its own encoder made of frames, each a time step of its own (`EachAlone`).
             at_once: frames that are read side by side.
         """
         self._batches: Final = [

@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 
 import framesift
-from framesift.answering.single_frames import SingleFrames, alone, one_picture
+from framesift.answering.each_alone import EachAlone
+from framesift.answering.single_frames import SingleFrames, one_picture
 from framesift.errors import InvalidOptionError
 from framesift.hf.letters import text_ids
 from framesift.testing import TINY_VLMS, random_frames
@@ -100,8 +100,8 @@ def seen(request, tmp_path):
         average_fps=1.0,
         codec="none",
     )
-    encoder = vlm.encoder.fitted(info)
-    tokens = encoder.encode(alone(random_frames(3, kind.size_px), encoder), frozenset())
+    encoder = EachAlone(inner=vlm.encoder).fitted(info)
+    tokens = encoder.encode(random_frames(3, kind.size_px), frozenset())
     assert tokens.frame_count == 3
     return vlm, tokens
 
@@ -190,8 +190,10 @@ def _spellings(text):
 def test_steps_of_several_frames_become_steps_of_one(tmp_path):
     kind = TINY_VLMS["qwen2-5-vl"]
     kind.build(tmp_path)
-    vlm = load_vlm(str(tmp_path), device="cpu")
-    frames = random_frames(3)
-    repeated = alone(frames, vlm.encoder)
-    assert repeated.indices.tolist() == [0, 0, 1, 1, 2, 2]
-    assert np.array_equal(repeated.data[::2], frames.data)
+    inner = load_vlm(str(tmp_path), device="cpu").encoder
+    frames, encoder = random_frames(3), EachAlone(inner=inner)
+    assert (inner.frames_per_step, encoder.frames_per_step) == (2, 1)
+    tokens = encoder.encode(frames, frozenset())
+    assert tokens.pts_seconds.tolist() == frames.pts_seconds.tolist()
+    twice = inner.encode(frames[[1, 1]], frozenset()).features[0]
+    torch.testing.assert_close(tokens.features[1], twice, atol=1e-4, rtol=1e-4)

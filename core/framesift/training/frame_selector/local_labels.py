@@ -11,12 +11,14 @@ import torch
 from torch import Tensor
 
 from framesift.answering.attended_frames import AttendedFrames
+from framesift.answering.each_alone import EachAlone
 from framesift.answering.generation import Generation
 from framesift.answering.judging import CHOOSE, captioned, chosen_in
 from framesift.answering.session import Session
-from framesift.answering.single_frames import AT_ONCE, SingleFrames, alone
+from framesift.answering.single_frames import AT_ONCE, SingleFrames
 from framesift.compression.compressor import VideoCompressor
 from framesift.compression.encoding import EncodedVideo
+from framesift.compression.frame_tokens import encode_frames
 from framesift.compression.opening import Opener
 from framesift.decoders import registry as decoders
 from framesift.decoders.stills import WithStills
@@ -26,7 +28,7 @@ from framesift.run import Run
 from framesift.sources.base import open_video
 from framesift.training.frame_selector.label_file import FrameQuestion, Judge, TemporalJudge
 from framesift.training.frame_selector.ratings import FrameLabeler, Rating, VideoRater
-from framesift.types.tokens import TokenBuffer, VideoTokens
+from framesift.types.tokens import VideoTokens
 from framesift.types.video import LocalVideo
 from framesift.vlms.base import VLM
 from framesift.vlms.prompt import Turn
@@ -159,14 +161,8 @@ def _alone(vlm: VLM, fps: float, limits: FetchLimits, local: LocalVideo) -> Vide
     """Returns the tokens of each sampled frame, encoded as a time step of its own."""
     opener = Opener(decoder=WithStills(videos=decoders.create("pyav")), limits=limits)
     with opener.open(local, Run()) as reader:
-        sampled, info = reader.sampled(fps), reader.index.info
-        encoder = vlm.encoder.fitted(info)
-        height, width = encoder.input_px
-        buffer = TokenBuffer(len(sampled))
-        size_px = min(info.height_px, height), min(info.width_px, width)
-        for window in reader.frames(sampled, size_px):
-            buffer.add(encoder.encode(alone(window, encoder), NO_SIGNALS))
-        return buffer.tokens()
+        encoder = EachAlone(inner=vlm.encoder)
+        return encode_frames(reader, reader.sampled(fps), encoder, signals=NO_SIGNALS).tokens
 
 
 def _rating(values: Tensor) -> Rating:
