@@ -54,7 +54,10 @@ def keyframes(
     out: Path | None,
     as_json: bool,
 ) -> None:
-    """Pick exactly COUNT frames that cover the distinct content; write them as JPEG.
+    """Pick exactly COUNT frames, by default those that cover the content; write them as JPEG.
+
+    With --question and a selector that reads it, the frames that help to answer it:
+    --selector auto, or --selector 'nms:scorer=text' for what is said.
 
     A folder holds the keyframes of one run: those of an earlier one are replaced.
     """
@@ -217,8 +220,15 @@ def encoders(as_json: bool) -> None:
 @app.command()
 @options.as_json
 def selectors(as_json: bool) -> None:
-    """List the frame selectors and their options."""
+    """List the frame selectors and their options; see `framesift scorers` for what some take."""
     output.show_parts("selectors", as_json=as_json)
+
+
+@app.command()
+@options.as_json
+def scorers(as_json: bool) -> None:
+    """List what tells a selector how much each frame is worth, written 'nms:scorer=NAME'."""
+    output.show_parts("scorers", as_json=as_json)
 
 
 def _listed(warning: str) -> None:

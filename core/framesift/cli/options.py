@@ -43,7 +43,11 @@ def _number(*names: str, allows: Any, help: str, default: Any = None) -> Option:
 
 
 _FRAME_OPTIONS: list[Option] = [
-    click.option("--selector", default="keyframes", help="What picks frames."),
+    click.option(
+        "--selector",
+        default="keyframes",
+        help="What picks frames: see `framesift selectors`; 'auto' reads the question.",
+    ),
     click.option("--decoder", default="pyav", help="What reads the file."),
     click.option("--fps", type=float, default=1.0, help="Frames sampled per second of video."),
     _number("--max-bytes", allows=Amount, default=FetchLimits().max_bytes, help="Largest download"),

@@ -151,6 +151,8 @@ def show_parts(plural: str, *, as_json: bool) -> None:
         return
     for row in rows:
         facts = [f"{key}: {', '.join(row[key])}" for key in ("needs", "gives") if row.get(key)]
+        if row.get("reads_question"):
+            facts.append("needs a question")
         if "output" in row:
             facts.append(f"{row['applies_to']}, {row['output']}, {row['cost']}")
         schemas = row["schema"]["properties"]

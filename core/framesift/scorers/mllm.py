@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 import torch
 from torch import Tensor
@@ -28,7 +28,7 @@ from framesift.run import stoppable
 from framesift.scorers.base import Scorer, Scores
 from framesift.scorers.candidates import Candidates
 from framesift.types.device import batch_that_fits, device_errors
-from framesift.types.options import Count, Reachable
+from framesift.types.options import Count, Reaches
 from framesift.types.text import shown_address
 from framesift.vlms.load import load_vlm
 from framesift.vlms.origin import fingerprint
@@ -55,7 +55,7 @@ class Mllm(Scorer):
     summary: ClassVar[str] = "a small LLM that was trained to choose frames by a question"
     compares_all: ClassVar[bool] = True
 
-    model: Reachable = str(FOLDER)
+    model: Annotated[str, Reaches(shipped=(str(FOLDER),))] = str(FOLDER)
     """Folder that `framesift train frame-selector` wrote; by default the one of the tiny model."""
     device: str | None = None
     """Where it runs; None for the GPU where there is one, else the CPU."""

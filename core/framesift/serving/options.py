@@ -17,6 +17,7 @@ from framesift.answering.generation import Generation
 from framesift.compression.compressor import VideoCompressor
 from framesift.errors import FramesiftError
 from framesift.fetching.limits import FetchLimits
+from framesift.selectors import registry as selectors
 from framesift.serving.lines import option_error
 from framesift.strategies.base import create_strategy
 from framesift.types.options import Still, checked_option
@@ -80,6 +81,8 @@ class CompressionFields(OptionFields):
     """Most visual tokens kept of each video; the smaller of this and `keep` wins."""
     max_frames: Annotated[int | None, OptionOf(VideoCompressor, "max_frames")] = None
     """Most frames of a video that are encoded, None for all that were sampled."""
+    selector: str = "keyframes"
+    """What picks them where more were sampled, such as `"nms:scorer=text"` or `"auto"`."""
     gate: Annotated[float | None, OptionOf(VideoCompressor, "gate")] = None
     """Change in levels of 256 above which a patch is encoded again; None for always."""
     still: Annotated[Still, OptionOf(VideoCompressor, "still")] = "copied"
@@ -95,6 +98,12 @@ class CompressionFields(OptionFields):
         create_strategy(strategy)
         return strategy
 
+    @validator("selector")
+    @classmethod
+    def _picks(cls, selector: str) -> str:
+        selectors.create(selector)
+        return selector
+
     @property
     def compressor_options(self) -> dict[str, Any]:
         """The options as `VideoCompressor` takes them."""
@@ -103,6 +112,7 @@ class CompressionFields(OptionFields):
             "keep": self.keep,
             "max_tokens": self.max_visual_tokens,
             "max_frames": self.max_frames,
+            "selector": self.selector,
             "gate": self.gate,
             "still": self.still,
             "fps": self.fps,

@@ -28,7 +28,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: of the command line, the process's own by default.
     """
     given = _parser().parse_args(arguments)
-    tools = Tools(given.vlm, keep=given.keep, folders=given.folder, max_seconds=given.max_seconds)
+    tools = Tools(
+        given.vlm,
+        keep=given.keep,
+        folders=given.folder,
+        selectors=given.selector,
+        max_seconds=given.max_seconds,
+    )
     server = create_server(tools)
     if tools.limit:
         logging.getLogger(__name__).warning("framesift-mcp: %s", tools.limit)
@@ -62,6 +68,12 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         type=Path,
         help="folder whose videos may be opened; may be repeated (default: links only)",
+    )
+    parser.add_argument(
+        "--selector",
+        action="append",
+        default=[],
+        help="selector that calls may name although it reads files or models; may be repeated",
     )
     parser.add_argument("--http", action="store_true", help="streamable HTTP at /mcp, not stdio")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at")

@@ -43,7 +43,7 @@ from framesift.serving import (
 from framesift_mcp.results import Compression, Moments
 
 if TYPE_CHECKING:  # torch is imported with the first call, so that clients connect at once
-    from framesift import Assistant, Keyframe
+    from framesift import Assistant, Keyframe, VideoCompressor
 
 EDGE_PX: Final = 768
 """Longest side of a picture."""
@@ -68,6 +68,17 @@ Ratio = Annotated[
     float, Field(ge=0.25, le=1.0, description="Share of the visual tokens that is kept.")
 ]
 Images = Annotated[int, Field(ge=1, le=8, description="Most images that come back.")]
+Selecting = Annotated[
+    str,
+    Field(
+        description="What picks frames: keyframes, uniform, or by the question: auto, or "
+        "nms:scorer=text for what is said."
+    ),
+]
+MostFrames = Annotated[
+    int | None,
+    Field(ge=1, description="Most frames that the answer looks at; the selector picks them."),
+]
 
 
 class Tools:
@@ -79,6 +90,7 @@ class Tools:
         *,
         keep: float = 0.25,
         folders: Sequence[Path] = (),
+        selectors: Sequence[str] = (),
         max_seconds: float = 3600.0,
     ) -> None:
         """Takes what answers.
@@ -88,6 +100,7 @@ class Tools:
                 toy, which then refuses questions about videos that are not synthetic.
             keep: share of the visual tokens that questions are answered from.
             folders: whose files may be opened, besides links.
+            selectors: specs of selectors that calls may name although they read files or models.
             max_seconds: longest time of one call, plans that would take longer refused.
 
         Raises:
@@ -100,6 +113,7 @@ class Tools:
         self.limit = None if vlm else toy_limitation(INSTEAD)
         """What cannot be asked since no model was named; None where one was."""
         self._folders = AllowedFolders(folders)
+        self._selectors = tuple(selectors)
         self._limiter: CapacityLimiter | None = None
 
     async def compress_video(
@@ -111,19 +125,24 @@ class Tools:
             str, Field(description="What decides which visual tokens stay.")
         ] = "temporal",
         images: Images = 6,
+        question: Annotated[
+            str | None, Field(description="What the frames should help to answer.")
+        ] = None,
+        selector: Selecting = "keyframes",
     ) -> Annotated[CallToolResult, Compression]:
         """Show what matters in a video: keyframes with times, and what compression leaves."""
 
         def work() -> CallToolResult:
             check_request_spec("strategies", strategy)
-            base = self._assistant.compressor
-            sift = replace(base, vlm=base.answering_vlm, keep=compression_ratio, strategy=strategy)
+            sift = self._choosing(selector, keep=compression_ratio, strategy=strategy)
             where = self._folders.opened(video)
             opened = where if isinstance(where, LocalVideo) else open_video(where, sift.limits)
             with opened as local:
                 notes: list[str] = []
-                report = sift.compress(local, warn=notes.append).report
-                frames = sift.keyframes(local, images, max_side_px=EDGE_PX, warn=notes.append)
+                report = sift.compress(local, question, warn=notes.append).report
+                frames = sift.keyframes(
+                    local, images, question, max_side_px=EDGE_PX, warn=notes.append
+                )
             noted = report.model_copy(update={"warnings": list(dict.fromkeys(notes))})
             length = cut(report.duration_seconds, 1)
             line = (
@@ -143,14 +162,19 @@ class Tools:
         ctx: Context[Any, Any],
         video: Video,
         question: Annotated[str, Field(pattern=WORDS, description="About what it shows.")],
+        max_frames: MostFrames = None,
+        selector: Selecting = "keyframes",
     ) -> Annotated[CallToolResult, Answer]:
         """Answer a question about a video by a local vision model, with times and places."""
 
         def work() -> CallToolResult:
-            message = framesift.Message(
-                role="user", text=question, videos=(self._folders.opened(video),)
-            )
-            answer = self._assistant_for(video).reply([message])
+            assistant, where = self._assistant_for(video), self._folders.opened(video)
+            if max_frames is None:
+                message = framesift.Message(role="user", text=question, videos=(where,))
+                answer = assistant.reply([message])
+            else:
+                sift = self._choosing(selector, max_frames=max_frames)
+                answer = sift.ask(where, question)
             lines = [*_warned(answer.warnings), answer.text, *map(_span, answer.evidence)]
             return _result("\n".join(lines), [], answer)
 
@@ -183,6 +207,16 @@ class Tools:
         return framesift.Assistant(
             framesift.VideoCompressor(vlm=self._name, keep=self._keep, limits=limits)
         )
+
+    def _choosing(self, selector: str, **options: Any) -> VideoCompressor:
+        """Returns a compressor of the same model that picks frames by the selector of a call.
+
+        Raises:
+            ForbiddenAddressError: the selector reads files or models that nobody has allowed.
+        """
+        check_request_spec("selectors", selector, self._selectors)
+        base = self._assistant.compressor
+        return replace(base, vlm=base.answering_vlm, selector=selector, **options)
 
     def _assistant_for(self, video: str) -> Assistant:
         """Returns what answers about a video.

@@ -188,6 +188,12 @@ async def selectors() -> list[dict[str, Any]]:
     return framesift.selectors.registry.facts()
 
 
+@router.get("/v1/scorers")
+async def scorers() -> list[dict[str, Any]]:
+    """Lists what tells a selector how much each frame is worth, and the options of each."""
+    return framesift.scorers.registry.facts()
+
+
 @router.get("/health")
 async def health(service: Serving) -> Health:
     """Says that the server lives, and what it serves."""

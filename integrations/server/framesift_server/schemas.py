@@ -44,9 +44,9 @@ class _Request(BaseModel):
     )
     selector: str = Field(
         "keyframes",
-        description="What picks frames; see `GET /v1/selectors`. One that reads files, folders, "
-        "hub ids or addresses must be allowed by the operator.",
-        examples=["keyframes", "uniform"],
+        description="What picks frames; see `GET /v1/selectors` and `GET /v1/scorers`. One that "
+        "reads files, folders, hub ids or addresses must be allowed by the operator.",
+        examples=["keyframes", "auto", "nms:scorer=text"],
     )
 
 

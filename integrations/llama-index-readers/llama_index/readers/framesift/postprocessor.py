@@ -19,9 +19,9 @@ class FramesiftFramePostprocessor(OptionFields, BaseNodePostprocessor):
     """Keeps at most `max_frames` of the retrieved pictures, and every node that has none.
 
     With a `vlm`, those stay that it finds the query in, fewer where few are like it. Without one,
-    or where it finds none, `selector` decides; it is given the query, but of those that come with
-    framesift none reads it: `"keyframes"` keeps pictures that differ, so that near copies take no
-    place in a prompt.
+    or where it finds none, `selector` decides: `"keyframes"` keeps pictures that differ, so that
+    near copies take no place in a prompt, and one with a scorer, such as `"topk:scorer=clip"`,
+    those that are like the query.
     """
 
     max_frames: int = Field(default=4, ge=1, strict=True)
