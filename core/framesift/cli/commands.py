@@ -98,11 +98,23 @@ def segments(
     help="Page.",
 )
 @options.count
+@options.question
 @options.as_json
 @options.with_token_options
-def report(sift: framesift.VideoCompressor, uri: str, out: Path, count: int, as_json: bool) -> None:
-    """Show what is kept: one self-contained HTML page, and a PNG contact sheet beside it."""
+def report(
+    sift: framesift.VideoCompressor,
+    uri: str,
+    out: Path,
+    count: int,
+    question: str | None,
+    as_json: bool,
+) -> None:
+    """Show what is kept: one self-contained HTML page, and a PNG contact sheet beside it.
+
+    Where the selector scores all frames, both show the scores over time, with the frames picked.
+    """
     from framesift.report.contact_sheet import write_contact_sheet
+    from framesift.report.figures import picked_frames
     from framesift.report.page import FRAME_PX, MOST_FRAMES, write_report
 
     sheet = out.with_suffix(".png")
@@ -113,15 +125,18 @@ def report(sift: framesift.VideoCompressor, uri: str, out: Path, count: int, as_
         )
     notes: list[str] = []
     with framesift.open_video(uri, sift.limits) as local:
-        video = sift.compress(local, warn=notes.append)
-        frames = sift.keyframes(local, count, warn=notes.append)
+        video = sift.compress(local, question, warn=notes.append)
+        chosen = sift.select(local, count, question, warn=notes.append)
+        frames = picked_frames(chosen, sift.frames(local, chosen.picked_seconds))
         shown = video.frame_seconds[:: -(-len(video.frame_seconds) // MOST_FRAMES)].tolist()
         times = sorted({*shown, *(frame.pts_seconds for frame in frames)})
         pictures = sift.frames(local, times, max_side_px=FRAME_PX, warn=notes.append)
     noted = video.report.model_copy(update={"warnings": list(dict.fromkeys(notes))})
     video = replace(video, report=noted)
-    write_contact_sheet(sheet, video=video, frames=pictures, keyframes=frames)
-    write_report(out, video=video, frames=pictures, keyframes=frames, title=local.title)
+    write_contact_sheet(sheet, video=video, frames=pictures, keyframes=frames, selection=chosen)
+    write_report(
+        out, video=video, frames=pictures, keyframes=frames, selection=chosen, title=local.title
+    )
     output.show_report(video.report, [out, sheet], as_json=as_json)
 
 

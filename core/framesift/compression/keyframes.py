@@ -32,8 +32,7 @@ class KeyframePicker:
         self.picker.selector.check_question(question)
         with self.opener.open(video, run) as reader:
             keyframes = self.pick_from(reader, count, question, max_side_px)
-        if len(keyframes) < count:
-            run.warn(f"{count} keyframes were asked, all {len(keyframes)} sampled frames are kept")
+        _note(run, count, len(keyframes))
         return keyframes
 
     def pick_from(
@@ -47,10 +46,17 @@ class KeyframePicker:
         count = whole("count", count, "frame", error=BudgetError)
         self.picker.selector.check_question(question)
         with self.opener.open(video, run) as reader:
-            return self._chosen(reader, count, question).report
+            report = self._chosen(reader, count, question).report
+        _note(run, count, len(report.picked))
+        return report
 
     def _chosen(self, reader: FrameReader, count: int, question: str | None) -> SelectedFrames:
         return self.picker.pick(reader, reader.sampled(self.fps), count=count, question=question)
+
+
+def _note(run: Run, count: int, kept: int) -> None:
+    if kept < count:
+        run.warn(f"{count} keyframes were asked, all {kept} sampled frames are kept")
 
 
 def _pictured(

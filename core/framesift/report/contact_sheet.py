@@ -13,10 +13,12 @@ from PIL import Image, ImageDraw, ImageFont
 
 from framesift.disk.writing import write_atomically
 from framesift.report.figures import FrameFigure, frame_figures
-from framesift.report.timeline import moment_decimals
+from framesift.report.score_curve import ScoreCurve
+from framesift.report.timeline import moment_decimals, timeline
 from framesift.types.clock import clock
 from framesift.types.compressed import CompressedVideo, Keyframe
 from framesift.types.frames import Frames
+from framesift.types.selection import SelectionReport
 
 MOST_FRAMES: Final = 60
 WIDTH_PX: Final = 2000
@@ -25,9 +27,12 @@ MARGIN_PX: Final = 32
 GAP_PX: Final = 16
 HEADER_PX: Final = 56
 CAPTION_PX: Final = 30
+CURVE_PX: Final = 150
+"""Height of the curve of scores, with the room above and below it."""
 MOST_COLUMNS: Final = 14
 ASPECT: Final = 1.5
 PAPER, INK, QUIET, MARK = "#11151b", "#e8ecf1", "#93a0b1", "#f2a93b"
+LINE, RULE = "#58b2c5", "#2b3440"
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -38,6 +43,7 @@ def write_contact_sheet(
     video: CompressedVideo,
     frames: Frames,
     keyframes: Sequence[Keyframe],
+    selection: SelectionReport | None = None,
 ) -> None:
     """Writes the contact sheet to `path`, whole or not at all.
 
@@ -46,13 +52,17 @@ def write_contact_sheet(
         video: what was kept, and the report about it.
         frames: pictures of the sampled frames, or of some of them, matched by time.
         keyframes: their frames are framed.
+        selection: how frames were chosen, whose scores are drawn where all candidates have one.
 
     Raises:
         ValueError: `frames` is empty, or times and plan of `video` disagree.
     """
     figures = frame_figures(video, frames, keyframes, limit=MOST_FRAMES, size_px=LARGEST_CELL_PX)
     times = [clock(figure.pts_seconds, moment_decimals(video)) for figure in figures]
-    sheet = _sheet(figures, times, _headline(video, len(figures)))
+    line = timeline(video)
+    ends = line.start_seconds, line.end_seconds
+    curve = None if selection is None else ScoreCurve.of(selection, *ends)
+    sheet = _sheet(figures, times, _headline(video, len(figures)), curve)
     buffer = io.BytesIO()
     sheet.save(buffer, format="PNG")
     write_atomically(path, buffer.getvalue())
@@ -66,13 +76,15 @@ class _Grid:
     rows: int
     cell_px: tuple[int, int]
     """Width and height of a picture, without its caption."""
+    top_px: int
+    """Where the pictures begin."""
 
     @property
     def size_px(self) -> tuple[int, int]:
         width, height = self.cell_px
         return (
             2 * MARGIN_PX + self.columns * (width + GAP_PX) - GAP_PX,
-            2 * MARGIN_PX + HEADER_PX + self.rows * (height + CAPTION_PX + GAP_PX) - GAP_PX,
+            self.top_px + MARGIN_PX + self.rows * (height + CAPTION_PX + GAP_PX) - GAP_PX,
         )
 
     def corner(self, place: int) -> tuple[int, int]:
@@ -81,7 +93,7 @@ class _Grid:
         width, height = self.cell_px
         return (
             MARGIN_PX + column * (width + GAP_PX),
-            MARGIN_PX + HEADER_PX + row * (height + CAPTION_PX + GAP_PX),
+            self.top_px + row * (height + CAPTION_PX + GAP_PX),
         )
 
 
@@ -92,12 +104,19 @@ def _headline(video: CompressedVideo, shown: int) -> str:
     return f"{kept}{part}   |   {report.strategy}"
 
 
-def _sheet(figures: Sequence[FrameFigure], times: Sequence[str], headline: str) -> Image.Image:
-    grid = _grid(len(figures), *figures[0].image.size)
+def _sheet(
+    figures: Sequence[FrameFigure],
+    times: Sequence[str],
+    headline: str,
+    curve: ScoreCurve | None,
+) -> Image.Image:
+    grid = _grid(len(figures), *figures[0].image.size, CURVE_PX if curve else 0)
     sheet = Image.new("RGB", grid.size_px, PAPER)
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(28)
     draw.text((MARGIN_PX, MARGIN_PX), _fitting(headline, font, sheet.width), INK, font)
+    if curve:
+        _draw_curve(draw, curve, sheet.width)
     for place, (figure, time) in enumerate(zip(figures, times, strict=True)):
         _draw_caption(draw, figure, time, grid.corner(place), grid.cell_px)
         sheet.paste(figure.image.resize(grid.cell_px, Image.Resampling.LANCZOS), grid.corner(place))
@@ -115,13 +134,35 @@ def _fitting(text: str, font: Font, width_px: int) -> str:
     return f"{short}..."
 
 
-def _grid(count: int, width_px: int, height_px: int) -> _Grid:
+def _draw_curve(draw: ImageDraw.ImageDraw, curve: ScoreCurve, width_px: int) -> None:
+    """Draws scores over time below the headline, with the picked frames as dots."""
+    top, height = MARGIN_PX + HEADER_PX + 8, CURVE_PX - 40
+
+    def spot(x: float, y: float) -> tuple[float, float]:
+        across = MARGIN_PX + (width_px - 2 * MARGIN_PX) * x / 100
+        return across, top + height * (1 - y / 100)
+
+    draw.line([spot(0, 0), spot(100, 0)], fill=RULE)
+    points = [spot(x, y) for x, y in curve.points]
+    draw.line(points * (1 if len(points) > 1 else 2), fill=LINE, width=3, joint="curve")
+    for pick in curve.picks:
+        across, up = spot(pick.x, pick.y)
+        draw.line([(across, up), spot(pick.x, 0)], fill=MARK, width=1)
+        draw.ellipse([across - 6, up - 6, across + 6, up + 6], fill=MARK)
+
+
+def _grid(count: int, width_px: int, height_px: int, above_px: int) -> _Grid:
     """Returns the grid of `count` cells that makes a sheet wider than high."""
     columns = min(count, MOST_COLUMNS, math.ceil(math.sqrt(count * ASPECT * height_px / width_px)))
     room = (WIDTH_PX - 2 * MARGIN_PX + GAP_PX) // columns - GAP_PX
     cell = min(width_px, room)
     height = max(1, round(height_px * cell / width_px))
-    return _Grid(columns=columns, rows=math.ceil(count / columns), cell_px=(cell, height))
+    return _Grid(
+        columns=columns,
+        rows=math.ceil(count / columns),
+        cell_px=(cell, height),
+        top_px=MARGIN_PX + HEADER_PX + above_px,
+    )
 
 
 def _draw_caption(

@@ -12,6 +12,7 @@ from PIL import Image
 from framesift.report.coverage import coverage, dimmed
 from framesift.types.compressed import CompressedVideo, Keyframe
 from framesift.types.frames import Frames
+from framesift.types.selection import SelectionReport
 
 Indices = npt.NDArray[np.int64]
 
@@ -71,6 +72,25 @@ def frame_figures(
             encoded_seconds=_encoded(video, int(places[i])),
         )
         for i in _chosen(np.isin(places, marked), limit)
+    ]
+
+
+def picked_frames(selection: SelectionReport, frames: Frames) -> list[Keyframe]:
+    """Returns the frames that a selector chose as keyframes, from their pictures.
+
+    Args:
+        selection: the choice.
+        frames: the pictures of the chosen frames, in order of time.
+    """
+    return [
+        Keyframe(image=Image.fromarray(pixels), pts_seconds=seconds, score=score, reason=reason)
+        for pixels, seconds, score, reason in zip(
+            frames.data,
+            selection.picked_seconds,
+            selection.scores,
+            selection.reasons,
+            strict=True,
+        )
     ]
 
 

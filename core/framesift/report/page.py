@@ -13,10 +13,12 @@ from PIL import Image
 
 from framesift.disk.writing import write_atomically
 from framesift.report.figures import frame_figures, shrunk
+from framesift.report.score_curve import ScoreCurve
 from framesift.report.timeline import moment_decimals, timeline
 from framesift.types.clock import clock
 from framesift.types.compressed import CompressedVideo, CompressionReport, Keyframe, jpeg_url
 from framesift.types.frames import Frames
+from framesift.types.selection import SelectionReport
 
 MOST_FRAMES: Final = 120
 FRAME_PX: Final = 400
@@ -30,6 +32,7 @@ def write_report(
     video: CompressedVideo,
     frames: Frames,
     keyframes: Sequence[Keyframe],
+    selection: SelectionReport | None = None,
     title: str | None = None,
 ) -> None:
     """Writes the page about `video` to `path`, whole or not at all.
@@ -39,17 +42,23 @@ def write_report(
         video: what was kept, and the report about it.
         frames: pictures of the sampled frames, or of some of them, matched by time.
         keyframes: shown first, and marked among the frames.
+        selection: how frames were chosen, whose scores are drawn where all candidates have one.
         title: heading of the page; None takes the file name out of the URI.
 
     Raises:
         ValueError: `frames` is empty, or times and plan of `video` disagree.
     """
     page = _environment(video).get_template("report.html.j2")
+    line = timeline(video)
+    ends = line.start_seconds, line.end_seconds
+    curve = None if selection is None else ScoreCurve.of(selection, *ends)
     html = page.render(
         title=title or _name(video.report.uri),
         report=video.report,
         outcome=_outcome(video.report),
-        line=timeline(video),
+        line=line,
+        selection=selection,
+        curve=curve,
         keyframes=keyframes,
         figures=frame_figures(video, frames, keyframes, limit=MOST_FRAMES, size_px=FRAME_PX),
         merging=not video.plan.is_pruning,
