@@ -80,7 +80,9 @@ class _Stretch:
         """Returns the stretch as it is shown to people."""
         video, report = self.map.video, self.map.video.report
         times = video.frame_seconds
-        start, end = report.part_seconds or (0.0, float(times[0]) + report.duration_seconds)
+        # Where frames were selected, the first of them is not the first of the video.
+        sampled = times if report.selection is None else report.selection.candidate_seconds
+        start, end = report.part_seconds or (0.0, float(sampled[0]) + report.duration_seconds)
         ends = [*times[1:].tolist(), end]
         share = float(self.map.frames[self.first : self.last + 1].sum())
         return Segment(
