@@ -53,7 +53,7 @@ MOST_LINES = {
     "llama-index-llms": 375,
     "llama-index-readers": 410,
     "lmms-eval": 1240,
-    "mcp": 480,
+    "mcp": 500,
     "server": 1520,
 }
 """What a distribution may grow to; a rule that another surface would need as well is the core's."""
