@@ -10,6 +10,7 @@ from framesift.testing.frame_scorers import random_frame_scorer
 from framesift.testing.selectors import make_candidates
 
 TWO_TOWERS = {"clip", "siglip"}
+OF_VLMS = {"similarity"}
 NEEDS_FILES = {*TWO_TOWERS, "file", "mllm"}
 """Scorers that need a folder or a file."""
 NEEDS_PICTURES = {"vlm"}
@@ -17,7 +18,7 @@ NEEDS_PICTURES = {"vlm"}
 
 
 class TestScorers(ScorerContract):
-    @pytest.fixture(params=sorted(set(registry.names()) - NEEDS_FILES - NEEDS_PICTURES))
+    @pytest.fixture(params=sorted(set(registry.names()) - NEEDS_FILES - NEEDS_PICTURES - OF_VLMS))
     def part(self, request):
         return registry.create(request.param)
 
@@ -28,6 +29,17 @@ class TestScorersByTwoTowers(ScorerContract):
         pytest.importorskip("transformers")
         folder = tiny_two_towers(tmp_path_factory.mktemp(request.param), request.param)
         return registry.create(request.param, model=str(folder), device="cpu")
+
+    def candidates(self, tokens):
+        frames = random_frames(tokens.frame_count, fps=2)
+        return replace(make_candidates(tokens), given_tokens=None, frames=frames)
+
+
+class TestScorersByVisionLlms(ScorerContract):
+    @pytest.fixture(params=sorted(OF_VLMS))
+    def part(self, request):
+        pytest.importorskip("transformers")
+        return registry.create(request.param, vlm="tiny:device=cpu")
 
     def candidates(self, tokens):
         frames = random_frames(tokens.frame_count, fps=2)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 import framesift
-from framesift.cli import options, terminal
+from framesift.cli import options, selecting, terminal
 from framesift.disk.writing import write_atomically
 from framesift.errors import InvalidOptionError
 from framesift.evaluation.answers import question_sets
@@ -40,6 +40,10 @@ class Bench(click.Group):
 @click.group("bench", cls=Bench)
 def app() -> None:
     """Measure what compression costs in right answers."""
+
+
+app.add_command(selecting.selection)
+app.add_command(selecting.selection_questions)
 
 
 @app.command("answers")

@@ -8,6 +8,7 @@ import click
 
 from framesift.fetching.limits import FetchLimits
 from framesift.training.frame_selector.recipe import PRESETS
+from framesift.training.healing import HealingRecipe
 from framesift.training.recipe import Recipe
 
 
@@ -39,6 +40,27 @@ def tiny_vlm(out: Path, work: Path | None, **amounts: int) -> None:
     train(out, Recipe(**amounts), work=work, announce=lambda line: click.echo(line, err=True))
     click.echo(f"wrote     {out} (curves in {CURVES})")
     click.echo(f"try       framesift ask 'synthetic://number' 'What number flashes?' --vlm {out}")
+
+
+@app.command("shorter-vlm")
+@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Model folder.")
+@click.option("--work", type=click.Path(path_type=Path), help="Folder; OUT-work by default.")
+@click.option(
+    "--vlm", type=click.Path(path_type=Path, exists=True), help="Folder; the embedded model's."
+)
+@click.option("--layer", type=int, default=HealingRecipe.layer, help="Layer to take out, from 0.")
+@click.option("--clips", type=int, default=HealingRecipe.clips, help="Clips that are drawn.")
+@click.option("--steps", type=int, default=HealingRecipe.steps, help="Steps of healing.")
+@click.option("--seed", type=int, default=HealingRecipe.seed, help="Seed of the order.")
+def shorter_vlm(out: Path, work: Path | None, vlm: Path | None, **amounts: int) -> None:
+    """Take a layer out of the tiny vision LLM and heal it: another reader for `bench selection`."""
+    from framesift.training.shorter_vlm import shorten
+    from framesift.vlms.tiny import FOLDER
+
+    work = work or out.with_name(f"{out.name}-work")
+    recipe = HealingRecipe(**amounts)
+    shorten(vlm or FOLDER, out, recipe, work=work, announce=lambda line: click.echo(line, err=True))
+    click.echo(f"wrote     {out}")
 
 
 @app.command("frame-selector")

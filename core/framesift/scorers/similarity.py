@@ -18,11 +18,13 @@ from framesift.vlms.load import load_vlm
 class Similarity(Scorer):
     """The mean similarity of a frame's nearest patches and the question, where an LLM reads both.
 
-    It needs no training and one look of the tower at each frame. What it is worth depends on how
+    Similarities are measured from the mean of all frames, which they therefore depend on. It needs
+    no training and one look of the tower at each frame. What it is worth depends on how
     near a vision LLM's projector puts things to their names.
     """
 
     summary: ClassVar[str] = "similarity of patches and the question in a vision LLM's own space"
+    compares_all: ClassVar[bool] = True
 
     vlm: Annotated[str, Reaches(shipped=("tiny",))] = "tiny"
     """Vision LLM whose tower, projector and words are compared: a name, a hub id or a folder."""
@@ -37,7 +39,7 @@ class Similarity(Scorer):
     def rate(self, candidates: Candidates, question: str, places: Sequence[int]) -> Scores:
         """Returns mean cosines in [-1, 1]."""
         tower = self.model.encoder
-        near = tower.asked(candidates.tokens(tower, places=places), question).signals
+        near = tower.asked(candidates.tokens(tower), question).signals
         assert near.question_similarity is not None
         candidates.cost.calls += len(places)
         values = near.question_similarity.float().cpu()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,28 +17,13 @@ from framesift.registry import require
 from framesift.training.clips import make_shards, read_shards
 from framesift.training.dialogs import Dialogs
 from framesift.training.fit import fit
+from framesift.training.healing import HealingRecipe
 from framesift.training.language_stage import AnswerTask, seen_clips
 from framesift.training.tiny_vlm import CURVES, save_model, special_ids
 from framesift.training.tower_stage import TowerTask
-from framesift.types.options import Amount, Count, NotNegative, Options
 
 FIRST_SEED: Final = 500_000
 """Clips of the training split that the tiny model itself was not drawn."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class HealingRecipe(Options):
-    """How a model that lost a layer learns to answer again; its tower stays as it is."""
-
-    layer: Amount = 2
-    """Which layer of the language model is taken out, from 0."""
-    clips: Count = 1200
-    steps: Count = 500
-    learning_rate: NotNegative = 1e-3
-    batch: Count = 8
-    seed: Amount = 0
-    processes: Count = 1
-    """Processes that draw clips."""
 
 
 def shorten(

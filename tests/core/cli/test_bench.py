@@ -7,6 +7,7 @@ import pytest
 
 from framesift import cli
 from framesift.evaluation.answers.log import AnswerLog
+from framesift.evaluation.selection import ways
 
 
 @pytest.fixture
@@ -107,3 +108,45 @@ def test_a_clip_with_another_checksum_is_refused(run, tmp_path):
     assert code != 0
     assert "sha256" in err or "is missing" in err
     assert not log.exists()
+
+
+@pytest.mark.slow
+def test_ways_to_choose_frames_are_measured_and_told(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(ways, "LENGTHS", (16,))
+    monkeypatch.setattr(
+        ways,
+        "default_ways",
+        lambda trained: [
+            ways.SelectionWay(name=ways.TRAINED, selector=f"nms:scorer=[{trained}]", lengths=(16,)),
+            ways.SelectionWay(name=ways.UNIFORM, selector="uniform", lengths=(16,)),
+        ],
+    )
+    folder = tmp_path / "selection"
+    arguments = ("selection", "-o", folder, "--videos", "1", "--trained", "novelty")
+    code, out, _ = run(*arguments)
+    assert code == 0
+    assert "local questions" in out
+    assert "not measured" in out
+    for name in ("selection.json", "selection.png", "choices.jsonl"):
+        assert (folder / name).stat().st_size
+    code, told, _ = run(*arguments, "--json")
+    assert code == 0
+    assert {row["way"] for row in json.loads(told)["rows"]} == {ways.TRAINED, ways.UNIFORM}
+
+
+def test_questions_for_a_selector_are_written(run, tmp_path):
+    path = tmp_path / "questions.jsonl"
+    code, out, _ = run("selection-questions", "-o", path, "--videos", "2")
+    assert code == 0
+    assert "framesift label" in out
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert all(line["video"].startswith("synthetic://brief") for line in lines)
+    assert len({line["video"] for line in lines}) == 2
+
+
+@pytest.mark.parametrize("reader", ["=tiny", "mine=", "a:b=tiny"])
+def test_a_reader_without_a_name_or_a_model_is_refused_in_one_line(run, tmp_path, reader):
+    code, _, told = run("selection", "-o", tmp_path / "out", "--reader", reader)
+    assert code
+    assert "NAME=VLM" in told
+    assert not (tmp_path / "out").exists()
