@@ -111,3 +111,10 @@ def test_goals_are_missed_where_the_figures_say_so():
 
 def test_what_was_not_measured_is_neither_reached_nor_missed():
     assert set(reached(answers(TRAINED, [1, 1])).values()) == {None}
+
+
+def test_of_a_single_video_there_is_no_interval_and_no_claim_above_chance():
+    own = [choice(way, 0, way == TRAINED) for way in (TRAINED, NOVELTY, UNIFORM)]
+    found = reached(own)
+    assert found["above novelty at 32"] is None
+    assert found["at least 10% above uniform at 32"] is True
