@@ -4,7 +4,7 @@ import pytest
 
 import framesift
 from framesift.compression.compressor import VideoCompressor
-from framesift.errors import InvalidOptionError
+from framesift.errors import UnknownNameError
 from framesift.evaluation.selection import few_frames
 from framesift.evaluation.selection.choices import Choice
 from framesift.evaluation.selection.few_frames import FewFrames
@@ -14,12 +14,12 @@ from framesift.evaluation.selection.ways import SelectionWay, ablations, default
 from framesift.sources.base import open_video
 from framesift.training.frame_selector.label_file import read_lines
 
+LENGTHS = (16, 20)
 WAYS = [
-    SelectionWay(name="uniform", selector="uniform"),
-    SelectionWay(name="keyframes", selector="keyframes", scopes=("local",)),
+    SelectionWay(name="uniform", selector="uniform", lengths=LENGTHS),
+    SelectionWay(name="keyframes", selector="keyframes", scopes=("local",), lengths=LENGTHS),
     SelectionWay(name="all frames", selector="uniform", count=64, readers=1, lengths=(16,)),
 ]
-LENGTHS = (16, 20)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def folder(tmp_path_factory, readers):
 
 def test_each_question_is_answered_in_each_way_where_the_way_is_measured(folder):
     choices = read_lines(Choice, folder / LOG)
-    videos = [video for seconds in (16, 20) for video in brief_videos("test", 2, seconds)]
+    videos = [video for seconds in LENGTHS for video in brief_videos("test", 2, seconds)]
     expected = sum(
         (1 if way.readers else 2)
         for way in WAYS
@@ -119,7 +119,7 @@ def test_questions_are_batched_without_a_change_of_words(readers, monkeypatch):
 
 def test_a_wrong_selector_is_refused_before_a_video_is_read(tmp_path, readers):
     ways = [SelectionWay(name="mine", selector="nosuch")]
-    with pytest.raises(InvalidOptionError, match="nosuch"):
+    with pytest.raises(UnknownNameError, match="nosuch"):
         list(measure(tmp_path, ways, readers, videos=1))
 
 
