@@ -9,24 +9,30 @@ framesift bench selection-questions --split train --videos 293 -o "$work/questio
 framesift label "$work/questions.jsonl" --model tiny --judge answer --temporal evidence \
     -o "$work/labels.jsonl"
 
-train() {  # NAME [NAME=VALUE...]: trains with the small recipe and these changes
+train() {  # NAME LABELS [OPTION...]: trains with the small recipe and these changes
     name=$1
-    shift
-    framesift train frame-selector "$work/labels.jsonl" --recipe tiny --vlm tiny \
+    labels=$2
+    shift 2
+    framesift train frame-selector "$work/$labels" --recipe tiny --vlm tiny \
         --features "$work/features" -o "$work/$name" "$@"
 }
-train selector --set stage_1.epochs=1 --set stage_2.epochs=8
+train selector labels.jsonl --set stage_1.epochs=1 --set stage_2.epochs=8
 
-# Ablations, all by one shorter schedule.
-short="--set stage_1.epochs=0.5 --set stage_2.epochs=3 --set answering=false"
-# shellcheck disable=SC2086
-train both $short
-# shellcheck disable=SC2086
-train spatial $short --set target=spatial
-# shellcheck disable=SC2086
-train one-token $short --set pooled=1
-# shellcheck disable=SC2086
-train 25-tokens $short --set pooled=5
+# Ablations by a shorter schedule on the videos of at most 32 frames, without questions that count
+# or ask whether something is there.
+grep -E 'seconds=(16|24|32)&' "$work/labels.jsonl" |
+    grep -vE '"question": ?"(How many|Count|Is there|Does an? |Can you see|Do you see)' \
+        >"$work/short.jsonl"
+short() {  # NAME [OPTION...]
+    name=$1
+    shift
+    train "$name" short.jsonl --set stage_1.epochs=0.5 --set stage_2.epochs=5 \
+        --set answering=false "$@"
+}
+short both
+short spatial --set target=spatial
+short one-token --set pooled=1
+short 25-tokens --set pooled=5
 
 framesift train shorter-vlm --layer 2 --clips 800 --steps 400 -o "$work/three-layers"
 framesift bench selection --videos 40 -o "$work/selection" \

@@ -107,13 +107,18 @@ def test_the_figures_count_the_ways_and_readers_that_are_asked_for(folder, reade
     assert str(folder) not in (folder / RESULTS).read_text()
 
 
-def test_questions_are_batched_without_a_change_of_words(readers, monkeypatch):
+@pytest.mark.parametrize("same", [True, False])
+def test_questions_are_batched_without_a_change_of_words(readers, monkeypatch, same):
     video = next(brief_videos("test", 1, 16))
-    asked = [(question.text, (1, 5, 9, 13)) for question in video.questions[:6]]
+    asked = [
+        (question.text, (1, 5, 9, 13 if same else 10 + place))
+        for place, question in enumerate(video.questions[:6])
+    ]
     with open_video(video.uri) as local:
         frames = FewFrames(readers["tiny"], local)
         together = frames.answers(asked)
         monkeypatch.setattr(few_frames, "COLUMNS", 1)
+        monkeypatch.setattr(few_frames, "ROWS", 1)
         assert frames.answers(asked) == together
 
 
