@@ -52,7 +52,7 @@ MOST_LINES = {
     "langchain": 1150,
     "llama-index-llms": 375,
     "llama-index-readers": 410,
-    "lmms-eval": 1240,
+    "lmms-eval": 1220,
     "mcp": 500,
     "server": 1520,
 }
