@@ -71,3 +71,9 @@ def test_a_distance_that_starves_is_completed_in_the_largest_gaps():
 
 def test_frames_that_are_all_masked_are_spread():
     assert places(Nms(), torch.full((9,), -math.inf), 3) == [4, 0, 8]
+
+
+def test_gaps_are_filled_by_frames_that_are_not_masked_while_there_are_any():
+    values = torch.full((21,), -math.inf, dtype=torch.float64)
+    values[9:12] = torch.tensor([0.0, 1, 0], dtype=torch.float64)
+    assert places(Nms(distance=50), values, 4) == [10, 9, 11, 0]
