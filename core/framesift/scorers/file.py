@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from mimetypes import guess_type
 from pathlib import Path, PurePosixPath
 from typing import Annotated, ClassVar
 from urllib.parse import parse_qs, urlsplit
@@ -228,11 +229,16 @@ def _end(candidates: Candidates) -> float:
 
 
 def _names(address: str) -> frozenset[str]:
-    """Returns what a video may be called: its address, the name of its file, its id on a site."""
+    """Returns what a video may be called: its address, the name of its file, its id on a site.
+
+    A name before a query counts where it is that of a video: `player.php?id=1` is not `?id=2`.
+    """
     parts = urlsplit(address.partition("#")[0])
     path = PurePosixPath(parts.path.replace("\\", "/"))
     ids = parse_qs(parts.query).get("v", [])
-    return frozenset({address, path.name, path.stem, *ids}) - {"", "watch"}
+    kind = guess_type(path.name)[0] or ""
+    named = [path.name, path.stem] if not parts.query or kind.startswith("video/") else []
+    return frozenset({address, *named, *ids}) - {""}
 
 
 def _plain(text: str | None) -> str:

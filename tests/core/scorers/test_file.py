@@ -142,9 +142,20 @@ def test_a_video_is_found_by_its_address_or_its_name(written, name, uri):
 def test_scores_of_another_video_are_refused(written):
     path = written(line_of(TENTHS, video="other.mp4"))
     assert "has no scores of '/films/glove.mp4', only of 'other.mp4'" in refusal(path)
-    youtube = "https://www.youtube.com/watch?v=aaaa"
-    path = written(line_of(TENTHS, video=youtube))
-    assert "has no scores of" in refusal(path, candidates_of(uri=youtube.replace("aaaa", "bbbb")))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://www.youtube.com/watch?v={}",
+        "https://example.org/player.php?id={}",
+        "synthetic://brief?seconds=10&seed={}",
+    ],
+)
+def test_addresses_that_differ_in_their_query_are_of_other_videos(written, address):
+    path = written(line_of(TENTHS, video=address.format("1")))
+    assert values_of(path, candidates_of(uri=address.format("1"))) == TENTHS
+    assert "has no scores of" in refusal(path, candidates_of(uri=address.format("2")))
 
 
 def test_two_videos_of_one_name_are_told_apart_by_their_address(written):
