@@ -14,7 +14,6 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from threading import Event
 from typing import Any, Final, Protocol, TypeVar
 
 from framesift.errors import (
@@ -28,6 +27,7 @@ from framesift.errors import (
 from framesift.fetching.client import Client, Response
 from framesift.fetching.limits import FetchLimits
 from framesift.fetching.links import checked_link, without_secrets
+from framesift.fetching.side_by_side import is_over, paused
 from framesift.fetching.spent import Spent
 from framesift.registry import require
 from framesift.types.options import shown
@@ -96,8 +96,6 @@ class Endpoint:
         self._attempts: Final = attempts
         self._replies: Final = replies
         self.spent: Final = Spent()
-        self.stopped: Final = Event()
-        """Once it is set, nothing is sent any more."""
 
     def ask(self, request: dict[str, Any], read: Callable[[dict[str, Any]], Value]) -> Value:
         """Returns what `read` makes of the reply to a request.
@@ -123,7 +121,7 @@ class Endpoint:
                 tenacity.wait_exponential(0.5, MOST_WAIT_SECONDS / 2) + tenacity.wait_random(0, 0.5)
             ),
             retry=tenacity.retry_if_exception_type(_PassingError),
-            sleep=self._sleep,
+            sleep=paused,
             reraise=True,
         )
         try:
@@ -171,8 +169,8 @@ class Endpoint:
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"
-        if self.stopped.is_set():
-            raise EndpointError(f"endpoint {self.shown!r} is asked no more: the work was stopped")
+        if is_over():
+            raise EndpointError(f"endpoint {self.shown!r} is asked no more: the work has ended")
         try:
             with (
                 Client(self._limits) as client,
@@ -194,9 +192,6 @@ class Endpoint:
                 f"endpoint {self.shown!r} sends more than the {MOST_BYTES} bytes of a reply that "
                 "are read; check the address"
             ) from error
-
-    def _sleep(self, seconds: float) -> None:
-        self.stopped.wait(seconds)
 
     def _reason(self, content: bytes) -> str:
         """Returns a server's own words in a form for a message, without the key."""
@@ -240,14 +235,16 @@ def _address(url: object, limits: FetchLimits) -> str:
     wanted = "give http(s)://HOST/v1, without a user name in it"
     if not isinstance(url, str) or not url.strip():
         raise InvalidOptionError(f"endpoint={shown(url)} is not an address; {wanted}")
-    base = url.strip().rstrip("/")
+    base, mark, query = url.strip().partition("?")
+    base = base.rstrip("/")
     try:
-        checked_link(base, limits)
+        checked_link(f"{base}{mark}{query}", limits)
     except SourceError as error:
         raise InvalidOptionError(
             f"endpoint={without_secrets(base)!r} is not an address; {wanted}"
         ) from error
-    return base if base.endswith("/chat/completions") else f"{base}/chat/completions"
+    path = "" if base.endswith("/chat/completions") else "/chat/completions"
+    return f"{base}{path}{mark}{query}"
 
 
 def _key(variable: str) -> str:

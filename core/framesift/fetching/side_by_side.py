@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from queue import Empty, SimpleQueue
 from threading import Event, Lock, Thread
 from typing import Final, TypeVar
@@ -14,8 +15,20 @@ Made = TypeVar("Made")
 
 STEP_SECONDS: Final = 0.1
 """How often the thread that waits looks whether the work is to end."""
+_stop: ContextVar[Event | None] = ContextVar("framesift_side_by_side", default=None)
 LAST_SECONDS: Final = 5.0
 """How long the ends of items in work are waited for when one has failed: they may be paid for."""
+
+
+def paused(seconds: float) -> None:
+    """Waits; in a thread of `side_by_side` no longer than its work goes on."""
+    (_stop.get() or Event()).wait(seconds)
+
+
+def is_over() -> bool:
+    """Whether this is a thread of `side_by_side` whose work has ended."""
+    stop = _stop.get()
+    return stop is not None and stop.is_set()
 
 
 def side_by_side(
@@ -23,7 +36,8 @@ def side_by_side(
 ) -> Iterator[tuple[int, Made]]:
     """Yields the number of each item and what was made of it, in the order in which they end.
 
-    After the first error no further item is begun. Threads do not keep the process alive.
+    After the first error no further item is begun, and what waits by `paused` goes on at once.
+    Threads do not keep the process alive.
 
     Args:
         work: called in several threads.
@@ -35,6 +49,7 @@ def side_by_side(
     waiting, guard, stop = iter(enumerate(items)), Lock(), Event()
 
     def worker() -> None:
+        _stop.set(stop)
         while not stop.is_set():
             with guard:
                 number, item = next(waiting, (None, None))

@@ -12,7 +12,7 @@ PICTURE = b"\xff\xd8 a picture"
 
 @pytest.fixture(autouse=True)
 def no_waits(monkeypatch):
-    monkeypatch.setattr(Endpoint, "_sleep", lambda self, seconds: None)
+    monkeypatch.setattr("framesift.fetching.endpoint.paused", lambda seconds: None)
 
 
 def judge(server, **options):

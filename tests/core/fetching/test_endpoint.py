@@ -1,6 +1,7 @@
 """A model behind an address: asked again where that may help, and a line of its own else."""
 
 import logging
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -11,6 +12,7 @@ from chat_server import chat_server, failed, said
 from framesift.errors import EndpointError, InvalidOptionError, ModelError, ReplyError
 from framesift.fetching import endpoint as module
 from framesift.fetching.endpoint import Endpoint
+from framesift.fetching.side_by_side import side_by_side
 
 REQUEST = {"model": "m", "messages": [{"role": "user", "content": "What?"}]}
 KEY = "sk-secret-0123456789"
@@ -20,7 +22,7 @@ KEY = "sk-secret-0123456789"
 def waits(monkeypatch):
     """Lets waits pass at once, and keeps how long they would have been."""
     waited = []
-    monkeypatch.setattr(Endpoint, "_sleep", lambda self, seconds: waited.append(seconds))
+    monkeypatch.setattr(module, "paused", waited.append)
     return waited
 
 
@@ -198,10 +200,24 @@ def test_what_was_paid_for_is_not_asked_again():
     assert list(replies.values()) == ["yes", "yes"]
 
 
-def test_nothing_is_sent_once_it_is_stopped():
-    with chat_server(in_turn(said("yes"))) as server:
-        endpoint = Endpoint(server.url)
-        endpoint.stopped.set()
-        with pytest.raises(EndpointError, match="stopped"):
-            endpoint.ask(REQUEST, words)
-        assert server.asked == []
+def test_after_an_error_of_one_request_the_others_are_not_sent_again():
+    begun = threading.Barrier(2, timeout=10)
+
+    def answer(request):
+        begun.wait()
+        return failed(400, "no") if request["model"] == "m" else failed(503)
+
+    with chat_server(answer) as server:
+        endpoint, requests = Endpoint(server.url), [REQUEST, {**REQUEST, "model": "other"}]
+        with pytest.raises(EndpointError, match="status 400"):
+            list(side_by_side(lambda one: endpoint.ask(one, words), requests, 2, "judge"))
+        time.sleep(0.1)
+        assert len(server.asked) == 2
+
+
+def test_a_query_stays_behind_the_path_and_its_secrets_out_of_messages():
+    with chat_server(in_turn(failed(404))) as server:
+        with pytest.raises(EndpointError) as caught:
+            Endpoint(f"{server.url}/?version=1&key=abc").ask(REQUEST, words)
+        assert server.headers[0][0] == "/v1/chat/completions?version=1&key=abc"
+    assert "key=..." in str(caught.value)

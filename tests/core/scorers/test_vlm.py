@@ -9,7 +9,6 @@ import torch
 import framesift
 from chat_server import chat_server, said
 from framesift.errors import EndpointError, InvalidOptionError
-from framesift.fetching.endpoint import Endpoint
 from framesift.scorers import registry
 from framesift.scorers.candidates import GivenCandidates
 from framesift.testing import TINY_VLMS, random_frames
@@ -48,7 +47,7 @@ def test_words_without_probabilities_are_called_so():
 
 
 def test_an_endpoint_that_does_not_judge_is_an_error_of_its_own(monkeypatch):
-    monkeypatch.setattr(Endpoint, "_sleep", lambda self, seconds: None)
+    monkeypatch.setattr("framesift.fetching.endpoint.paused", lambda seconds: None)
     with chat_server(lambda request: said("Who knows.")) as server:
         scorer = registry.create("vlm", model="m", endpoint=server.url)
         with pytest.raises(EndpointError, match="no evaluation"):

@@ -24,7 +24,7 @@ CLIP = "synthetic://number?seconds=6&seed=3&fps=4&width=64&height=64"
 
 @pytest.fixture(autouse=True)
 def no_waits(monkeypatch):
-    monkeypatch.setattr(Endpoint, "_sleep", lambda self, seconds: None)
+    monkeypatch.setattr("framesift.fetching.endpoint.paused", lambda seconds: None)
 
 
 def kind_of(request):
