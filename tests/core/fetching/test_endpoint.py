@@ -12,7 +12,7 @@ from chat_server import chat_server, failed, said
 from framesift.errors import EndpointError, InvalidOptionError, ModelError, ReplyError
 from framesift.fetching import endpoint as module
 from framesift.fetching.endpoint import Endpoint
-from framesift.fetching.side_by_side import side_by_side
+from framesift.fetching.side_by_side import paused, side_by_side
 
 REQUEST = {"model": "m", "messages": [{"role": "user", "content": "What?"}]}
 KEY = "sk-secret-0123456789"
@@ -200,19 +200,20 @@ def test_what_was_paid_for_is_not_asked_again():
     assert list(replies.values()) == ["yes", "yes"]
 
 
-def test_after_an_error_of_one_request_the_others_are_not_sent_again():
+def test_after_an_error_of_one_request_the_others_are_not_sent_again(monkeypatch):
+    monkeypatch.setattr(module, "paused", paused)
     begun = threading.Barrier(2, timeout=10)
 
     def answer(request):
         begun.wait()
-        return failed(400, "no") if request["model"] == "m" else failed(503)
+        return failed(400, "no") if request["model"] == "m" else failed(503, Retry_After="60")
 
     with chat_server(answer) as server:
         endpoint, requests = Endpoint(server.url), [REQUEST, {**REQUEST, "model": "other"}]
         with pytest.raises(EndpointError, match="status 400"):
             list(side_by_side(lambda one: endpoint.ask(one, words), requests, 2, "judge"))
-        time.sleep(0.1)
         assert len(server.asked) == 2
+        assert not any("worker" in thread.name for thread in threading.enumerate())
 
 
 def test_a_query_stays_behind_the_path_and_its_secrets_out_of_messages():
