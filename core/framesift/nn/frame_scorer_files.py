@@ -22,7 +22,7 @@ from framesift.nn.frame_scorer_config import FrameScorerConfig
 from framesift.types.options import Options
 
 KIND: Final = "framesift-frame-scorer"
-"""What `model_type` in the config.json says."""
+"""What `kind` in the config.json says: a `model_type` would be one of transformers's."""
 VERSION: Final = 1
 MADE_BY: Final = "`framesift train frame-selector`"
 
@@ -60,7 +60,7 @@ def save_frame_scorer(
     }
     write_atomically(folder / WEIGHTS, save(weights, {"format": "pt"}))
     tokenizer.save_pretrained(folder)
-    written = {"model_type": KIND, "version": VERSION, **asdict(card)}
+    written = {"kind": KIND, "version": VERSION, **asdict(card)}
     write_atomically(folder / CONFIG, json.dumps(written, indent=1).encode())
     return folder
 
@@ -77,10 +77,10 @@ def read_card(folder: Path) -> FrameScorerCard:
             f"{MADE_BY} wrote"
         )
     written = dict(read_object(str(folder), folder / CONFIG))
-    kind, version = written.pop("model_type", None), written.pop("version", None)
+    kind, version = written.pop("kind", None), written.pop("version", None)
     if kind != KIND or version != VERSION:
         raise ModelError(
-            f"{called(str(folder))!r} is a model of type {kind!r} in version {version!r}, not a "
+            f"{called(str(folder))!r} is of kind {kind!r} in version {version!r}, not a "
             f"{KIND!r} in version {VERSION}; pass a folder that {MADE_BY} wrote"
         )
     try:

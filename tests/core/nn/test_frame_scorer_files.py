@@ -85,7 +85,7 @@ def test_a_folder_without_a_scorer_is_refused_in_one_line(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({"model_type": "llava"}, "model of type 'llava'"),
+        ({"kind": "llava"}, "of kind 'llava'"),
         ({"version": 2}, "version 2"),
         ({"tower": {"encoder": "tiny"}}, "does not describe a frame scorer"),
         ({"network": 3}, "does not describe a frame scorer"),
