@@ -109,3 +109,14 @@ def test_depth_zero_is_topk_and_a_depth_that_does_not_fit_is_cut():
 def test_halving_ends_at_single_frames_however_deep():
     assert AksRelease(depth=30).published(noise(40), 36) == []
     assert len(set(places(AksRelease(depth=30), noise(40), 39))) == 39
+
+
+@pytest.mark.parametrize("rule", [Aks(), AksRelease()])
+def test_a_masked_frame_does_not_end_the_halving(rule):
+    values = noise(640)
+    values[17] = values.min()
+    expected = places(rule, values, 32)
+    values[17] = -torch.inf
+    assert places(rule, values, 32) == expected
+    assert max(place // 20 for place in expected) == 31
+    assert len({place // 20 for place in expected}) == 32

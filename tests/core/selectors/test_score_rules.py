@@ -124,3 +124,9 @@ def test_stratified_shares_what_a_part_lacks_with_the_others():
     assert sorted(places("stratified:parts=5", range(8), 7)) == [0, *range(2, 8)]
     masked = [-math.inf] * 6 + [1, 2, 3, 4, 5, 6]
     assert sorted(places("stratified", masked, 4)) == [7, 8, 10, 11]
+
+
+def test_stratified_has_no_more_parts_than_frames_to_pick():
+    values = [0, 9, 8, 0, 1, 0, 0, 7, 2, 0, 0, 6]
+    assert places("stratified:parts=12", values, 3) == places("stratified", values, 3) == [1, 7, 11]
+    assert places("stratified:parts=12", range(12), 3) == [11, 7, 3]
