@@ -125,3 +125,10 @@ def test_gaps_are_measured_in_seconds_not_in_frames():
     given = GivenCandidates(pts_seconds=times, given_tokens=tokens)
     chosen = Auto(scorer=Peak(at=0), rule="topk", floor=0.5).select(given, 2, LOCAL)
     assert chosen.indices == (0, 6)
+
+
+def test_a_named_scorer_says_where_it_means_nothing():
+    named = registry.create("auto:scorer=mllm")
+    assert "talk.mp4" in named.limitation("talk.mp4")
+    assert named.limitation("synthetic://brief") is None
+    assert registry.create("auto").limitation("talk.mp4") is None
