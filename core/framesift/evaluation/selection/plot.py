@@ -46,12 +46,13 @@ def write_plot(path: Path, results: dict[str, Any]) -> Path:
     readers = results["readers"]
     buffer = io.BytesIO()
     with matplotlib.rc_context({**STYLE, "axes.grid.axis": "y"}):
-        figure = figures.Figure(figsize=(6.2 * len(readers), 4.6), layout="constrained")
+        figure = figures.Figure(figsize=(6.2 * len(readers), 5.0), layout="constrained")
         axes = figure.subplots(1, len(readers), squeeze=False, sharey=True)[0]
         for axis, reader in zip(axes, readers, strict=True):
             _curves(axis, results["rows"], reader)
         axes[0].set_ylabel("right answers")
-        axes[0].legend(loc="center left", fontsize=8)
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8)
         figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
     return write_atomically(path, buffer.getvalue())
 
