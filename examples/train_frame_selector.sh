@@ -35,7 +35,7 @@ short one-token --set pooled=1
 short 25-tokens --set pooled=5
 
 framesift train shorter-vlm --layer 2 --clips 800 --steps 400 -o "$work/three-layers"
-framesift bench selection --videos 40 -o "$work/selection" \
+framesift bench selection --videos 24 -o "$work/selection" \
     --trained "mllm:model=$work/selector" \
     --reader tiny --reader "three layers=$work/three-layers" \
     --ablation "9 tokens, both labels=mllm:model=$work/both" \
