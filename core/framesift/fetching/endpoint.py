@@ -45,6 +45,8 @@ MOST_BYTES: Final = 2**24
 """Largest reply that is read."""
 LONGEST: Final = 200
 """Letters of a server's own message that are passed on."""
+SHORTEST_KEY: Final = 6
+"""Letters of what is kept secret; servers that need no key are given `x` or `none`."""
 
 
 class Replies(Protocol):
@@ -153,7 +155,7 @@ class Endpoint:
                 f"check the address, the model's name and the key in {self._key_variable}"
             )
         try:
-            reply = json.loads(content)
+            reply = self._without_key(json.loads(content))
             if not isinstance(reply, dict):
                 raise ReplyError("the reply is not a JSON object")
             self.spent.add(reply.get("usage"))
@@ -181,7 +183,7 @@ class Endpoint:
                 return response.status, response.headers, _content(response)
         except DownloadError as error:
             reason = str(error).removeprefix(f"{self.shown!r}").strip(": ")
-            raise _PassingError(reason) from error
+            raise _PassingError(self._without_key(reason)) from error
         except ForbiddenAddressError as error:
             raise EndpointError(
                 f"endpoint {self.shown!r} leads to an address that is never asked, such as a cloud "
@@ -202,10 +204,24 @@ class Endpoint:
             text = str(error.get("message", error) if isinstance(error, dict) else error)
         except (ValueError, RecursionError, AttributeError):
             pass
-        if self._key:
-            text = text.replace(self._key, "...")
+        text = self._without_key(text)
         text = " ".join(printable(text).split())
         return f" ({text[:LONGEST]!r})" if text else ""
+
+    def _without_key(self, given: Any) -> Any:
+        """Returns what a server has said without the key, which it may hold up to us.
+
+        What is so short that it stands in ordinary words is a placeholder and stays.
+        """
+        if len(self._key) < SHORTEST_KEY:
+            return given
+        if isinstance(given, str):
+            return given.replace(self._key, "...")
+        if isinstance(given, list):
+            return [self._without_key(each) for each in given]
+        if isinstance(given, dict):
+            return {self._without_key(name): self._without_key(of) for name, of in given.items()}
+        return given
 
 
 class _PassingError(Exception):

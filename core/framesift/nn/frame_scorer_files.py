@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -11,9 +12,10 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
+from torch import Tensor
 
-from framesift.disk.writing import write_atomically
-from framesift.errors import ModelError
+from framesift.disk.writing import storing, write_atomically
+from framesift.errors import InvalidOptionError, ModelError
 from framesift.hf.checkpoint import load_tokenizer
 from framesift.hf.checkpoint_files import CONFIG, WEIGHTS, called, read_object
 from framesift.hf.checkpoint_reading import in_one_line
@@ -53,16 +55,47 @@ class FrameScorerCard(Options):
 def save_frame_scorer(
     network: FrameScorer, card: FrameScorerCard, tokenizer: Any, folder: Path
 ) -> Path:
-    """Returns `folder` after writing weights in half precision, configuration and tokenizer."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Returns `folder` after writing weights in half precision, configuration and tokenizer.
+
+    Raises:
+        ModelError: a weight is not a finite number in half precision.
+        StorageError: the folder cannot be written to.
+    """
     weights = {
         name: value.half().contiguous().cpu() for name, value in network.state_dict().items()
     }
+    if (wrong := _first_without_number(weights)) is not None:
+        raise ModelError(
+            f"the training went astray: {wrong!r} holds what is not a finite number; train with a "
+            "smaller learning rate and another work folder"
+        )
+    with storing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / WEIGHTS, save(weights, {"format": "pt"}))
     tokenizer.save_pretrained(folder)
     written = {"kind": KIND, "version": VERSION, **asdict(card)}
     write_atomically(folder / CONFIG, json.dumps(written, indent=1).encode())
     return folder
+
+
+def check_place(folder: Path) -> None:
+    """Makes the folder that a frame scorer is to be saved in, before it is trained.
+
+    Raises:
+        InvalidOptionError: the folder holds another model.
+        StorageError: it cannot be made, or is a file.
+    """
+    with storing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    if not any((folder / name).exists() for name in (CONFIG, WEIGHTS)):
+        return
+    try:
+        read_card(folder)
+    except ModelError as error:
+        raise InvalidOptionError(
+            f"{called(str(folder))!r} holds another model, which would be overwritten; give a new "
+            "folder"
+        ) from error
 
 
 def read_card(folder: Path) -> FrameScorerCard:
@@ -132,9 +165,19 @@ def load_frame_scorer(
             f"{WEIGHTS} of {called(str(folder))!r} does not fit its {CONFIG}, such as in "
             f"{unfit[0]!r}; take both files from the same training"
         )
+    if (wrong := _first_without_number(weights)) is not None:
+        raise ModelError(
+            f"{WEIGHTS} of {called(str(folder))!r} holds what is not a finite number, such as in "
+            f"{wrong!r}; take the file that {MADE_BY} wrote, or train again"
+        )
     network = FrameScorer(card.network)
     network.load_state_dict(weights)
     kind = getattr(torch, dtype) if isinstance(dtype, str) else dtype
     return LoadedFrameScorer(
         network=network.to(device, kind).eval(), card=card, tokenizer=tokenizer
     )
+
+
+def _first_without_number(weights: Mapping[str, Tensor]) -> str | None:
+    """Returns the name of the first weights that are not finite, None where all are."""
+    return next((name for name in sorted(weights) if not weights[name].isfinite().all()), None)

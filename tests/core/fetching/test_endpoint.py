@@ -177,6 +177,28 @@ def test_the_key_comes_from_the_environment_and_goes_nowhere_else(monkeypatch, c
     assert KEY not in caplog.text
 
 
+def test_a_key_that_a_reply_holds_up_is_neither_read_nor_kept(monkeypatch):
+    monkeypatch.setenv("MY_KEY", KEY)
+    replies = Kept()
+    with chat_server(in_turn(said(f"With {KEY} you asked."), said(f"{KEY}"))) as server:
+        endpoint = Endpoint(server.url, key_variable="MY_KEY", replies=replies, attempts=1)
+        assert endpoint.ask(REQUEST, words) == "With ... you asked."
+        assert KEY not in str(replies)
+
+        def none(reply):
+            raise ReplyError(f"no list in {words(reply)!r}")
+
+        with pytest.raises(ReplyError, match=r"no list in '\.\.\.'") as caught:
+            endpoint.ask({**REQUEST, "model": "other"}, none)
+    assert KEY not in str(caught.value)
+
+
+def test_a_placeholder_for_a_key_leaves_words_as_they_are(monkeypatch):
+    monkeypatch.setenv("MY_KEY", "x")
+    with chat_server(in_turn(said("A box."))) as server:
+        assert Endpoint(server.url, key_variable="MY_KEY").ask(REQUEST, words) == "A box."
+
+
 def test_a_key_that_is_none_is_refused_without_showing_it(monkeypatch):
     monkeypatch.setenv("MY_KEY", f"{KEY}\nX-Other: 1")
     with pytest.raises(InvalidOptionError, match="MY_KEY") as caught:

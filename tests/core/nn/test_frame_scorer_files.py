@@ -2,7 +2,7 @@ import json
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save
 
 pytest.importorskip("transformers")
 
@@ -110,3 +110,28 @@ def test_weights_that_are_not_there_are_named(saved, tmp_path):
     (folder / "model.safetensors").unlink()
     with pytest.raises(ModelError, match=r"no readable model\.safetensors"):
         load_frame_scorer(folder, device="cpu", dtype="float32")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_neither_loaded_nor_saved(saved, tmp_path, value):
+    made, _, card = saved
+    folder = copied(made, tmp_path / "other")
+    weights = {name: each.clone() for name, each in load_file(made / "model.safetensors").items()}
+    weights["query"].view(-1)[0] = value
+    (folder / "model.safetensors").write_bytes(save(weights))
+    with pytest.raises(ModelError, match=r"not a finite number, such as in 'query'"):
+        load_frame_scorer(folder, device="cpu", dtype="float32")
+    astray = FrameScorer(card.network)
+    astray.load_state_dict({name: each.float() for name, each in weights.items()})
+    with pytest.raises(ModelError, match=r"went astray: 'query'.*smaller learning rate"):
+        save_frame_scorer(astray, card, None, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_weights_that_were_cut_off_are_named(saved, tmp_path):
+    folder = copied(saved[0], tmp_path / "other")
+    whole = (folder / "model.safetensors").read_bytes()
+    for kept in (0, 7, 100, len(whole) - 1):
+        (folder / "model.safetensors").write_bytes(whole[:kept])
+        with pytest.raises(ModelError, match=r"no readable model\.safetensors"):
+            load_frame_scorer(folder, device="cpu", dtype="float32")

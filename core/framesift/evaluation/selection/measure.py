@@ -17,7 +17,7 @@ from framesift.evaluation.selection.goals import goals
 from framesift.evaluation.selection.plot import write_plot
 from framesift.evaluation.selection.question_sets import LENGTHS, BriefVideo, brief_videos
 from framesift.evaluation.selection.ways import ROUTED, TRAINED, SelectionWay
-from framesift.training.frame_selector.label_file import mend, read_lines
+from framesift.training.frame_selector.label_file import mended_lines, read_lines
 from framesift.vlms.base import VLM
 
 LOG, RESULTS, PLOT = "choices.jsonl", "selection.json", "selection.png"
@@ -44,8 +44,7 @@ def measure(
     out.mkdir(parents=True, exist_ok=True)
     choosing, path = Choosing(ways, readers), out / LOG
     lock = FileLock.of(path)
-    mend(path)
-    done = {choice.key for choice in read_lines(Choice, path)}
+    done = {choice.key for choice in mended_lines(Choice, path)}
     each = chain.from_iterable(
         zip(*(brief_videos(SPLIT, videos, seconds) for seconds in lengths), strict=True)
     )

@@ -115,9 +115,8 @@ class LabelFile:
         """
         path = as_path(path)
         lock = FileLock.of(path)
-        mend(path)
         done = set()
-        for number, line in enumerate(read_lines(FrameLabels, path), start=1):
+        for number, line in enumerate(mended_lines(FrameLabels, path), start=1):
             if other := [name for name in settings if line.settings[name] != settings[name]]:
                 told = ", ".join(f"{name}={line.settings[name]!r}" for name in other)
                 raise InvalidOptionError(
@@ -160,21 +159,7 @@ def read_lines(kind: type[Line], path: str | os.PathLike[str]) -> list[Line]:
     Raises:
         InvalidOptionError: a line holds something else; names the line and the field.
     """
-    # Texts hold U+2028 and U+0085 as they come, which `splitlines` takes for ends of lines.
-    lines = read_file(path, hint="give a file of JSON lines").split(b"\n")
-    found = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            found.append(kind.model_validate_json(line))
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"])) or "the line"
-            raise InvalidOptionError(
-                f"{str(path)!r}, line {number}: {place}: {first['msg']}; mend or remove the line"
-            ) from error
-    return found
+    return _parsed(kind, path, read_file(path, hint="give a file of JSON lines"))
 
 
 def append(path: Path, line: BaseModel) -> None:
@@ -195,25 +180,30 @@ def append(path: Path, line: BaseModel) -> None:
             raise
 
 
-def mend(path: Path) -> None:
-    """Removes a last line that was cut off when its writer was killed; ends a whole one.
+def mended_lines(kind: type[Line], path: Path) -> list[Line]:
+    """Returns the lines of a file that a run goes on with, whose last line ends from now on.
+
+    One that was cut off when its writer was killed is removed. A file of something else stays as it
+    is to the byte.
 
     Raises:
-        StorageError: the file cannot be written to.
+        InvalidOptionError: it holds something else; names the line.
+        StorageError: it cannot be written to.
     """
-    with storing(path):
-        content = path.read_bytes()
-        if not content or content.endswith(b"\n"):
-            return
-        start = content.rfind(b"\n") + 1
-        with path.open("r+b") as file:
-            if _is_json(content[start:]):
-                file.seek(0, os.SEEK_END)
-                file.write(b"\n")
-            else:
-                file.truncate(start)
-            file.flush()
-            os.fsync(file.fileno())
+    content = read_file(path, hint="give a file of JSON lines")
+    whole = content.rfind(b"\n") + 1
+    if whole == len(content):
+        return read_lines(kind, path)
+    if not _is_cut_off(kind, content[whole:]):
+        lines = read_lines(kind, path)
+        with storing(path), path.open("ab") as file:
+            file.write(b"\n")
+        return lines
+    lines = _parsed(kind, path, content[:whole])
+    with storing(path), path.open("r+b") as file:
+        file.truncate(whole)
+        os.fsync(file.fileno())
+    return lines
 
 
 def joined_labels(
@@ -233,9 +223,32 @@ def joined_labels(
     return [round(value, 6) for value in both]
 
 
-def _is_json(line: bytes) -> bool:
+def _parsed(kind: type[Line], path: str | os.PathLike[str], content: bytes) -> list[Line]:
+    # Texts hold U+2028 and U+0085 as they come, which `splitlines` takes for ends of lines.
+    found = []
+    for number, line in enumerate(content.split(b"\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            found.append(kind.model_validate_json(line))
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"])) or "the line"
+            raise InvalidOptionError(
+                f"{str(path)!r}, line {number}: {place}: {first['msg']}; mend or remove the line"
+            ) from error
+    return found
+
+
+def _is_cut_off(kind: type[BaseModel], line: bytes) -> bool:
+    """Whether a line is the beginning of one that `append` writes, and not all of it."""
     try:
         json.loads(line)
     except ValueError:
-        return False
-    return True
+        start = f'{{"{next(iter(kind.model_fields))}":'.encode()
+        # A loss of power leaves zeros where nothing had been written yet.
+        written = line.rstrip(b"\0")
+        # Pydantic writes no space there, and most others do.
+        is_ours = written.startswith(start) and not written.startswith(start + b" ")
+        return is_ours or start.startswith(written)
+    return False

@@ -9,7 +9,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict
 
 from framesift.disk.writing import FileLock
-from framesift.training.frame_selector.label_file import append, mend, read_lines
+from framesift.training.frame_selector.label_file import append, mended_lines
 
 
 class PaidReply(BaseModel):
@@ -34,8 +34,7 @@ class PaidReplies:
         """
         self._path: Final = path
         self._file_lock: Final = FileLock.of(path)
-        mend(path)
-        self._values: Final = {line.key: line.value for line in read_lines(PaidReply, path)}
+        self._values: Final = {line.key: line.value for line in mended_lines(PaidReply, path)}
         self._lock: Final = Lock()
 
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save
 
-from framesift.disk.writing import write_atomically
+from framesift.disk.writing import json_value, write_atomically
 from framesift.registry import require
 from framesift.training.frame_selector.dataset import SelectorBatches
 from framesift.training.frame_selector.recipe import SelectorRecipe, StageRecipe
@@ -62,7 +63,8 @@ def trained(
     )
     # Without a bar the trainer would print its log.
     trainer.remove_callback(transformers.PrinterCallback)
-    trainer.train(resume_from_checkpoint=any(folder.glob("checkpoint-*")))
+    whole = _last_whole_checkpoint(folder)
+    trainer.train(resume_from_checkpoint=None if whole is None else str(whole))
     curve = [
         {name: value for name, value in line.items() if name != "epoch"}
         for line in trainer.state.log_history
@@ -77,6 +79,22 @@ def trained(
     _write_curve(folder, curve)
     write_atomically(folder / LEARNED, save(weights))
     return curve
+
+
+def _last_whole_checkpoint(folder: Path) -> Path | None:
+    """Returns the last checkpoint of a stage, without those that were cut off; they are removed."""
+    found: dict[int, Path] = {}
+    for path in folder.glob("checkpoint-*"):
+        step = path.name.partition("-")[2]
+        if not (path.is_dir() and step.isdecimal()):
+            continue
+        # The trainer writes its own state when all else is there.
+        state = path / "trainer_state.json"
+        if state.is_file() and isinstance(json_value(state.read_bytes()), dict):
+            found[int(step)] = path
+        else:
+            shutil.rmtree(path)
+    return found[max(found)] if found else None
 
 
 def _arguments(folder: Path, recipe: SelectorRecipe, stage: StageRecipe, steps: int) -> Any:

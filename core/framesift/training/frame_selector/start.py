@@ -52,6 +52,8 @@ class SelectorStart:
     """Token that ends an answer."""
     encoder: Encoder
     tower: FrozenTower
+    llm: str
+    """Digits of the weights of the LLM's checkpoint, which may be another than the tower's."""
     trained_on: str | None
 
 
@@ -71,6 +73,7 @@ def begin_with_vlm(name: str, recipe: SelectorRecipe) -> SelectorStart:
         around=_around(vlm.called, vlm.tokenizer, vlm.chat_template, as_parts=True),
         encoder=vlm.encoder,
         tower=FrozenTower(encoder=_lasting_spec(vlm), of_vlm=True, fingerprint=vlm.weights),
+        weights=vlm.weights,
         trained_on=vlm.trained_on,
         recipe=recipe,
     )
@@ -115,6 +118,7 @@ def begin_with_parts(llm: str, encoder: str, recipe: SelectorRecipe) -> Selector
         around=_around(called(llm), tokenizer, template, as_parts=False),
         encoder=made,
         tower=FrozenTower(encoder=made.spec, of_vlm=False, fingerprint=fingerprint(checkpoint)),
+        weights=fingerprint(llm),
         trained_on=None,
         recipe=recipe,
     )
@@ -129,6 +133,7 @@ def _begin(
     around: tuple[tuple[int, ...], tuple[int, ...]],
     encoder: Encoder,
     tower: FrozenTower,
+    weights: str,
     trained_on: str | None,
     recipe: SelectorRecipe,
 ) -> SelectorStart:
@@ -156,19 +161,20 @@ def _begin(
             after=around[1],
         )
     )
-    weights = llm.state_dict()
+    learned = llm.state_dict()
     final = f"layers.{blocks - 1}."
-    inner = {name: value for name, value in weights.items() if not name.startswith(final)}
+    inner = {name: value for name, value in learned.items() if not name.startswith(final)}
     _fill(network.llm, inner)
     tied = head.weight.data_ptr() == llm.get_input_embeddings().weight.data_ptr()
     return SelectorStart(
         network=network,
-        last_block=_last_block(settings, weights, final),
+        last_block=_last_block(settings, learned, final),
         vocabulary=None if tied else head.weight.detach().clone(),
         tokenizer=tokenizer,
         end_id=int(tokenizer.eos_token_id),
         encoder=encoder,
         tower=tower,
+        llm=weights,
         trained_on=trained_on,
     )
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 
-from framesift.disk.writing import write_atomically
+from framesift.disk.writing import json_value, read_file, write_atomically, writing_to
 from framesift.errors import InvalidOptionError
 from framesift.fetching.limits import FetchLimits
-from framesift.nn.frame_scorer_files import FrameScorerCard, save_frame_scorer
+from framesift.nn.frame_scorer_files import FrameScorerCard, check_place, save_frame_scorer
 from framesift.training.frame_selector.dataset import SelectorBatches
 from framesift.training.frame_selector.features import KeptFeatures
 from framesift.training.frame_selector.labeled import LabeledQuestion, is_held_out, read_labels
@@ -31,6 +31,8 @@ from framesift.training.frame_selector.task import (
 
 METRICS = "training.json"
 RECIPE = "recipe.json"
+WAIT_SECONDS = 1.0
+"""How long another run in the same work folder is waited for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,9 +62,15 @@ class SelectorTraining:
 
         Raises:
             InvalidOptionError: labels that do not fit, or `work` holds a run of another recipe.
+            StorageError: another process trains in `work`, or a folder cannot be written to.
         """
+        questions = read_labels(labels, self.recipe.target)
+        check_place(out)
+        with writing_to(self.work, wait_seconds=WAIT_SECONDS):
+            return self._run(questions, out)
+
+    def _run(self, questions: Sequence[LabeledQuestion], out: Path) -> Path:
         recipe, start = self.recipe, self.start
-        questions = read_labels(labels, recipe.target)
         teaching, held_out = _split(questions, recipe)
         self._claim(questions)
         features = KeptFeatures(
@@ -143,8 +151,14 @@ class SelectorTraining:
         path = self.work / RECIPE
         labels = hashlib.sha256(repr(questions).encode(errors="surrogatepass")).hexdigest()[:16]
         mine: dict[str, Any] = json.loads(json.dumps(asdict(self.recipe)))
-        mine |= {"tower": self.start.tower.fingerprint, "labels_file": labels}
-        noted = json.loads(path.read_text()) if path.is_file() else mine
+        mine |= {"tower": self.start.tower.fingerprint, "llm": self.start.llm}
+        mine |= {"labels_file": labels}
+        noted = json_value(read_file(path)) if path.is_file() else mine
+        if not isinstance(noted, dict):
+            raise InvalidOptionError(
+                f"{str(path)!r} does not hold the recipe of a run; pass another work folder, or "
+                "remove this one"
+            )
         if other := [name for name in mine if name in noted and noted[name] != mine[name]]:
             given = ", ".join(f"{name}={mine[name]} and not {noted[name]}" for name in other)
             raise InvalidOptionError(

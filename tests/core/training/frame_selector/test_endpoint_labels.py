@@ -171,6 +171,10 @@ def test_a_file_of_replies_is_checked_and_locked(tmp_path, monkeypatch):
     (tmp_path / "labels.jsonl.replies").write_text('{"text": "other"}\n')
     with pytest.raises(InvalidOptionError, match="line 1"):
         PaidReplies.beside(out)
+    (tmp_path / "labels.jsonl.replies").write_text("my notes")
+    with pytest.raises(InvalidOptionError, match="line 1"):
+        PaidReplies.beside(out)
+    assert (tmp_path / "labels.jsonl.replies").read_text() == "my notes"
     monkeypatch.setattr("framesift.disk.writing.locked", lambda handle, seconds: False)
     with pytest.raises(StorageError, match="another process"):
         PaidReplies.beside(tmp_path / "other.jsonl")

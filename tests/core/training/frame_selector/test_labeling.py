@@ -131,6 +131,35 @@ def test_a_file_of_something_else_is_refused_as_it_is(tmp_path):
     assert out.read_text() == '{"video": "a.mp4"}\n'
 
 
+@pytest.mark.parametrize(
+    "foreign", ["my notes", "one\nmy notes", '{"video": "a.mp4"', '{"video": "a.mp4"}', "{}", "7"]
+)
+def test_a_file_of_something_else_keeps_its_last_line(tmp_path, foreign):
+    out = tmp_path / "notes.txt"
+    out.write_text(foreign)
+    with pytest.raises(InvalidOptionError, match=r"line \d: .*mend or remove"):
+        label(questions("1"), Fixed(), out)
+    assert out.read_text() == foreign
+
+
+def test_a_line_that_was_cut_off_stays_where_others_are_wrong(tmp_path):
+    out = tmp_path / "labels.jsonl"
+    out.write_text('something else\n{"video":"a.m')
+    with pytest.raises(InvalidOptionError, match="line 1: "):
+        label(questions("1"), Fixed(), out)
+    assert out.read_text() == 'something else\n{"video":"a.m'
+
+
+def test_zeros_that_a_loss_of_power_leaves_are_removed(tmp_path):
+    out, labeler = tmp_path / "labels.jsonl", Fixed()
+    label(questions("1"), labeler, out)
+    whole = out.read_bytes()
+    for rest in (b"\0" * 90, b'{"video":"a.mp4","f' + b"\0" * 90):
+        out.write_bytes(whole + rest)
+        label(questions("1"), labeler, out)
+        assert out.read_bytes() == whole
+
+
 def test_labels_of_another_number_than_frames_are_refused(tmp_path):
     out = tmp_path / "labels.jsonl"
     label(questions("1"), Fixed(), out)

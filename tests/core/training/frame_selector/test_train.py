@@ -7,7 +7,8 @@ import torch
 from safetensors.torch import load_file
 
 from framesift import cli
-from framesift.errors import InvalidOptionError
+from framesift.disk.writing import writing_to
+from framesift.errors import InvalidOptionError, StorageError
 from framesift.fetching.limits import FetchLimits
 from framesift.nn.frame_scorer_files import load_frame_scorer
 from framesift.training.frame_selector import stages, start, train
@@ -95,6 +96,51 @@ def test_a_finished_stage_is_read_not_trained(training, labels, tmp_path, monkey
     monkeypatch.setattr(stages, "_arguments", None)
     again = load_file(training()[0].run([labels], tmp_path / "b") / "model.safetensors")
     assert all(torch.equal(first[name], again[name]) for name in first)
+
+
+@pytest.mark.parametrize("left", [None, b"", b'{"global_st'])
+def test_a_checkpoint_that_was_cut_off_is_passed_over(training, labels, tmp_path, left):
+    first = load_file(training()[0].run([labels], tmp_path / "a") / "model.safetensors")
+    (tmp_path / "work" / "stage_2" / "learned.safetensors").unlink()
+    (state,) = (tmp_path / "work" / "stage_2").glob("checkpoint-*/trainer_state.json")
+    state.unlink() if left is None else state.write_bytes(left)
+    (tmp_path / "work" / "stage_2" / "checkpoint-of-mine").mkdir()
+    again = load_file(training()[0].run([labels], tmp_path / "b") / "model.safetensors")
+    assert all(torch.equal(first[name], again[name]) for name in first)
+
+
+def test_a_work_folder_takes_one_run_at_a_time_and_its_own_recipe(
+    training, labels, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(train, "WAIT_SECONDS", 0.0)
+    with (
+        writing_to(tmp_path / "work"),
+        pytest.raises(StorageError, match="another process has been writing"),
+    ):
+        training()[0].run([labels], tmp_path / "out")
+    for foreign in ("[1]", "{"):
+        (tmp_path / "work" / "recipe.json").write_text(foreign)
+        with pytest.raises(InvalidOptionError, match="does not hold the recipe of a run"):
+            training()[0].run([labels], tmp_path / "out")
+
+
+def test_where_it_goes_is_looked_at_before_anything_is_trained(training, labels, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(StorageError, match="'.*file' could not be written"):
+        training()[0].run([labels], tmp_path / "file")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text('{"model_type": "qwen2"}')
+    with pytest.raises(InvalidOptionError, match="holds another model, which would be over"):
+        training()[0].run([labels], tmp_path / "model")
+    assert not (tmp_path / "work").exists()
+
+
+def test_another_llm_is_another_run(training, labels, tmp_path):
+    run, _ = training()
+    run.run([labels], tmp_path / "out")
+    other = replace(training()[0], start=replace(run.start, llm="0123456789abcdef"))
+    with pytest.raises(InvalidOptionError, match=r"another run.*llm=0123456789abcdef"):
+        other.run([labels], tmp_path / "out")
 
 
 def test_a_work_folder_serves_one_run(training, labels, tmp_path):
