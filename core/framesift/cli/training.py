@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from framesift.cli import options
 from framesift.fetching.limits import FetchLimits
 from framesift.training.frame_selector.recipe import PRESETS
 from framesift.training.healing import HealingRecipe
@@ -18,7 +19,9 @@ def app() -> None:
 
 
 @app.command("tiny-vlm")
-@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Model folder.")
+@click.option(
+    "-o", "--out", type=options.GivenPath(path_type=Path), required=True, help="Model folder."
+)
 @click.option(
     "--work",
     type=click.Path(path_type=Path),
@@ -36,14 +39,16 @@ def tiny_vlm(out: Path, work: Path | None, **amounts: int) -> None:
     """Train the embedded tiny vision LLM from nothing: two to three hours on two CPU cores."""
     from framesift.training.tiny_vlm import CURVES, train
 
-    work = work or out.with_name(f"{out.name}-work")
+    work = work or _beside(out)
     train(out, Recipe(**amounts), work=work, announce=lambda line: click.echo(line, err=True))
     click.echo(f"wrote     {out} (curves in {CURVES})")
     click.echo(f"try       framesift ask 'synthetic://number' 'What number flashes?' --vlm {out}")
 
 
 @app.command("shorter-vlm")
-@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Model folder.")
+@click.option(
+    "-o", "--out", type=options.GivenPath(path_type=Path), required=True, help="Model folder."
+)
 @click.option("--work", type=click.Path(path_type=Path), help="Folder; OUT-work by default.")
 @click.option(
     "--vlm", type=click.Path(path_type=Path, exists=True), help="Folder; the embedded model's."
@@ -57,7 +62,7 @@ def shorter_vlm(out: Path, work: Path | None, vlm: Path | None, **amounts: int) 
     from framesift.training.shorter_vlm import shorten
     from framesift.vlms.tiny import FOLDER
 
-    work = work or out.with_name(f"{out.name}-work")
+    work = work or _beside(out)
     recipe = HealingRecipe(**amounts)
     shorten(vlm or FOLDER, out, recipe, work=work, announce=lambda line: click.echo(line, err=True))
     click.echo(f"wrote     {out}")
@@ -65,7 +70,9 @@ def shorter_vlm(out: Path, work: Path | None, vlm: Path | None, **amounts: int) 
 
 @app.command("frame-selector")
 @click.argument("labels", type=click.Path(path_type=Path, exists=True, dir_okay=False), nargs=-1)
-@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Model folder.")
+@click.option(
+    "-o", "--out", type=options.GivenPath(path_type=Path), required=True, help="Model folder."
+)
 @click.option(
     "--work",
     type=click.Path(path_type=Path),
@@ -122,7 +129,7 @@ def frame_selector(
         if vlm is not None
         else start.begin_with_parts(str(llm), str(encoder), chosen),
         recipe=chosen,
-        work=work or out.with_name(f"{out.name}-work"),
+        work=work or _beside(out),
         features=features,
         keep_features=keep_features,
         limits=FetchLimits(allow_private=allow_private),
@@ -132,3 +139,8 @@ def frame_selector(
     click.echo(f"wrote     {out} (curves in {train.METRICS})")
     selector = f"nms:scorer=[mllm:model={out}]"
     click.echo(f"try       framesift keyframes VIDEO -q QUESTION --selector {selector!r}")
+
+
+def _beside(out: Path) -> Path:
+    """Returns the work folder of a model folder, also of `.`, which has no name by itself."""
+    return Path(f"{out if out.name else out.resolve()}-work")

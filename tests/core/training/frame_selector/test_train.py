@@ -126,11 +126,11 @@ def test_a_work_folder_takes_one_run_at_a_time_and_its_own_recipe(
 
 def test_where_it_goes_is_looked_at_before_anything_is_trained(training, labels, tmp_path):
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(StorageError, match="'.*file' could not be written"):
+    with pytest.raises(StorageError, match=r"file' could not be written"):
         training()[0].run([labels], tmp_path / "file")
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "config.json").write_text('{"model_type": "qwen2"}')
-    with pytest.raises(InvalidOptionError, match="holds another model, which would be over"):
+    with pytest.raises(InvalidOptionError, match="holds another model, which"):
         training()[0].run([labels], tmp_path / "model")
     assert not (tmp_path / "work").exists()
 
@@ -199,6 +199,19 @@ def test_a_bad_value_is_one_line(run, labels, tmp_path):
     assert code == 2
     assert "batch='0' must be a whole number of at least 1" in err
     assert "Traceback" not in err
+
+
+def test_the_folder_at_hand_has_a_work_folder_beside_it(run, labels, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setattr(start, "begin_with_vlm", lambda name, recipe: None)
+    works = []
+    monkeypatch.setattr(SelectorTraining, "run", lambda self, given, out: works.append(self.work))
+    code, _, _ = run(labels, "-o", ".", "--vlm", "tiny")
+    assert (code, works) == (0, [tmp_path / "here-work"])
+    code, _, err = run(labels, "-o", "", "--vlm", "tiny")
+    assert code == 2
+    assert "it is empty" in err
 
 
 def test_the_command_hands_on_what_it_is_given(run, labels, tmp_path, monkeypatch):
