@@ -12,13 +12,16 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from ssl import SSLContext
-from typing import Any
+from typing import Any, Final
 
 import httpcore
 
 from framesift.errors import DownloadError, VideoTooLargeError
 from framesift.fetching.addresses import permitted_addresses
 from framesift.fetching.limits import FetchLimits
+
+MOST_WAIT_SECONDS: Final = 86400.0
+"""Longest wait for the next bytes; sockets take no number of seconds beyond some years."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,7 +50,7 @@ class Allowance:
         left_seconds = self.deadline_seconds - time.monotonic()
         if left_seconds <= 0:
             raise DownloadError(self.timeout_message())
-        return min(self.limits.idle_seconds, left_seconds)
+        return min(self.limits.idle_seconds, left_seconds, MOST_WAIT_SECONDS)
 
     def spend(self, count_bytes: int) -> None:
         """Takes `count_bytes` off.

@@ -209,14 +209,13 @@ class Endpoint:
         return f" ({text[:LONGEST]!r})" if text else ""
 
     def _without_key(self, given: Any) -> Any:
-        """Returns what a server has said without the key, which it may hold up to us.
+        """Returns what a server has said, as text that can be written, without the key in it.
 
-        What is so short that it stands in ordinary words is a placeholder and stays.
+        A key so short that it stands in ordinary words is a placeholder and stays.
         """
-        if len(self._key) < SHORTEST_KEY:
-            return given
         if isinstance(given, str):
-            return given.replace(self._key, "...")
+            text = given.encode(errors="replace").decode()  # JSON may hold halves of letters
+            return text if len(self._key) < SHORTEST_KEY else text.replace(self._key, "...")
         if isinstance(given, list):
             return [self._without_key(each) for each in given]
         if isinstance(given, dict):

@@ -124,6 +124,11 @@ def test_a_server_that_hangs_is_given_up():
         assert time.monotonic() - start < 1.4
 
 
+def test_a_wait_without_end_is_no_more_than_sockets_take():
+    with chat_server(in_turn(said("A cat."))) as server:
+        assert Endpoint(server.url, timeout_seconds=1e30).ask(REQUEST, words) == "A cat."
+
+
 def test_a_server_that_is_not_there_is_given_up():
     with chat_server(in_turn(said("yes"))) as server:
         url = server.url
@@ -191,6 +196,11 @@ def test_a_key_that_a_reply_holds_up_is_neither_read_nor_kept(monkeypatch):
         with pytest.raises(ReplyError, match=r"no list in '\.\.\.'") as caught:
             endpoint.ask({**REQUEST, "model": "other"}, none)
     assert KEY not in str(caught.value)
+
+
+def test_halves_of_letters_in_a_reply_become_marks_that_can_be_written():
+    with chat_server(in_turn(said("A \ud800 cat."))) as server:
+        assert Endpoint(server.url).ask(REQUEST, words) == "A ? cat."
 
 
 def test_a_placeholder_for_a_key_leaves_words_as_they_are(monkeypatch):

@@ -163,13 +163,11 @@ def _begin(
     )
     learned = llm.state_dict()
     final = f"layers.{blocks - 1}."
-    inner = {name: value for name, value in learned.items() if not name.startswith(final)}
-    _fill(network.llm, inner)
-    tied = head.weight.data_ptr() == llm.get_input_embeddings().weight.data_ptr()
+    _fill(network.llm, {name: learned[name] for name in learned if not name.startswith(final)})
     return SelectorStart(
         network=network,
         last_block=_last_block(settings, learned, final),
-        vocabulary=None if tied else head.weight.detach().clone(),
+        vocabulary=_vocabulary(llm, head),
         tokenizer=tokenizer,
         end_id=int(tokenizer.eos_token_id),
         encoder=encoder,
@@ -177,6 +175,12 @@ def _begin(
         llm=weights,
         trained_on=trained_on,
     )
+
+
+def _vocabulary(llm: Any, head: Any) -> Tensor | None:
+    """Returns the weights that tell the next token, None where they are the embedding's."""
+    tied = head.weight.data_ptr() == llm.get_input_embeddings().weight.data_ptr()
+    return None if tied else head.weight.detach().clone()
 
 
 def _last_block(settings: dict[str, Any], weights: dict[str, Tensor], final: str) -> nn.Module:
