@@ -30,6 +30,7 @@ from framesift.types.options import Options, Reaches, SpecOf, checked_option, sh
 from framesift.types.schema import hints, marks
 from framesift.types.spec import (
     bracketed,
+    complete,
     one_deeper,
     parse_options,
     split_spec,
@@ -177,7 +178,7 @@ class Registry(Generic[AnyPart]):
     def _created(self, spec: str, options: dict[str, Any]) -> AnyPart:
         part, values = self._read(spec, options)
         try:
-            return part(**{**values, **options})
+            return part(**complete(spec, part_options(part), {**values, **options}))
         except FramesiftError:
             raise
         except (TypeError, ValueError) as error:

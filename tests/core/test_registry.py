@@ -8,6 +8,7 @@ import framesift
 from framesift import registry as registry_module
 from framesift.errors import InvalidOptionError, MissingDependencyError, UnknownNameError
 from framesift.registry import option_default, part_options, require
+from framesift.scorers import registry as scorers
 from framesift.strategies import registry
 from framesift.strategies.base import Strategy
 from framesift.strategies.protect_edges import ProtectEdges
@@ -41,6 +42,7 @@ def test_a_spec_string_sets_options_by_their_type():
         ("temporal:threshold=7", InvalidOptionError, "a number from -1 to 1, or None"),
         ("temporal:threshold", InvalidOptionError, "option=value"),
         ("random:seed=1.5", InvalidOptionError, "seed='1.5'"),
+        ("random:seed=18446744073709551616", InvalidOptionError, "seed='18446744073709551616'"),
     ],
 )
 def test_a_wrong_spec_is_one_clear_line(spec, error, message):
@@ -48,6 +50,14 @@ def test_a_wrong_spec_is_one_clear_line(spec, error, message):
         registry.create(spec)
     assert "\n" not in str(caught.value)
     assert isinstance(caught.value, ValueError)
+
+
+def test_an_option_without_a_default_is_asked_for_by_its_name():
+    with pytest.raises(InvalidOptionError) as refused:
+        scorers.create("file")
+    assert str(refused.value) == (
+        "'file' lacks 'path', which has no default; write 'file:path=...'"
+    )
 
 
 def test_describe_is_the_inverse_of_create():

@@ -25,7 +25,7 @@ from framesift.hf.fixed_cache import is_fixed
 from framesift.registry import require
 from framesift.run import report_progress
 from framesift.types.answer import FinishReason
-from framesift.types.options import Count, Fraction, NotNegative, Options
+from framesift.types.options import Count, Fraction, NotNegative, Options, Seed
 
 OnText = Callable[[str], object]
 """Called with each piece of an answer as soon as it is certain."""
@@ -45,7 +45,7 @@ class Generation(Options):
     """Draw among this many likeliest tokens."""
     stop: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     """The answer ends before the first of these strings."""
-    seed: int | None = None
+    seed: Seed | None = None
     """Makes a draw repeatable; torch's own random state is neither read nor moved."""
     compiled: bool = False
     """Compiles the decoding step on CUDA: the first answer takes about half a minute longer, every

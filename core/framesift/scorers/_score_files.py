@@ -91,7 +91,7 @@ def _state(path: str) -> tuple[int, int]:
     try:
         status = Path(path).stat()
         if not Path(path).is_file():
-            raise FileNotFoundError("it is a folder")
+            raise OSError("it is a folder" if Path(path).is_dir() else "it is a device or a pipe")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InvalidOptionError(

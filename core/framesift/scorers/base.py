@@ -88,7 +88,13 @@ class Scorer(Part):
             )
         chosen = range(len(candidates)) if places is None else places
         scores = self.rate(candidates, question, chosen)
-        values = torch.as_tensor(scores.values).detach().float().cpu()
+        if not isinstance(scores, Scores):
+            raise SelectionError(f"scorer {self.spec!r} gave {shown(scores)} instead of Scores")
+        values = _numbers(scores.values)
+        if values is None:
+            raise SelectionError(
+                f"scorer {self.spec!r} gave {shown(scores.values)}; scores must be real numbers"
+            )
         if values.shape != (len(chosen),) or len(scores.reasons) != len(chosen):
             raise SelectionError(
                 f"scorer {self.spec!r} gave {tuple(values.shape)} scores and {len(scores.reasons)} "
@@ -109,3 +115,12 @@ class Scorer(Part):
     @abstractmethod
     def rate(self, candidates: Candidates, question: str, places: Sequence[int]) -> Scores:
         """Returns the scores of the candidates at `places`; `question` is `""` if it reads none."""
+
+
+def _numbers(values: object) -> Tensor | None:
+    """Returns what a scorer gave as float32 on the CPU; None where they are no real numbers."""
+    try:
+        given = torch.as_tensor(values)
+    except (TypeError, ValueError, RuntimeError):
+        return None
+    return None if given.is_complex() else given.detach().float().cpu()

@@ -98,6 +98,11 @@ class File(Scorer):
                     f"has some for {_some([each.question for each in others])}; ask one of those, "
                     "or name one by question_id"
                 )
+        if len(found) > 1 and len({_plain(each.question) for each in found}) == 1:
+            raise InvalidOptionError(
+                f"{self._name!r} has scores for {shown(found[0].question)} {about} "
+                f"{len(found)} times, at {found[0].where} and at {found[1].where}; leave one"
+            )
         if len(found) > 1:
             raise InvalidOptionError(
                 f"{self._name!r} has scores for {len(found)} questions {about}; pass the question, "

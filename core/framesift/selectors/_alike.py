@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from framesift.run import stoppable
 from framesift.types.tokens import VideoTokens
 
+Relevance = Annotated[float, Field(ge=0, le=100)]
+"""Exponent of the scores, so far below where the least of them would be no number above 0."""
 MOST_CHANNELS: Final = 2**13
 """Most values of all patches of a frame that are compared place by place; where an encoder gives
 more, each patch knows what the whole picture shows, and their mean is compared."""

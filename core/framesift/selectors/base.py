@@ -7,13 +7,16 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from math import isfinite
 from typing import Self
 
+import numpy as np
+
 from framesift.decoders.base import FrameIndex
-from framesift.errors import BudgetError, InvalidOptionError
+from framesift.errors import BudgetError, InvalidOptionError, SelectionError
 from framesift.registry import Part, registered_name
 from framesift.scorers.candidates import Candidates
-from framesift.types.options import whole
+from framesift.types.options import shown, whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +36,13 @@ class Selection:
 
     def __post_init__(self) -> None:
         if not len(self.indices) == len(self.scores) == len(self.reasons):
-            raise ValueError("indices, scores and reasons must have one entry per frame")
+            raise SelectionError("indices, scores and reasons must have one entry per frame")
         if list(self.indices) != sorted(set(self.indices)):
-            raise ValueError(f"indices must be ascending and unique, got {self.indices}")
+            raise SelectionError(f"indices must be ascending and unique, got {shown(self.indices)}")
         if self.ranks is not None and sorted(self.ranks) != list(range(len(self.indices))):
-            raise ValueError(f"ranks must be 0 to {len(self.indices) - 1}, got {self.ranks}")
+            raise SelectionError(
+                f"ranks must be 0 to {len(self.indices) - 1}, got {shown(self.ranks)}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +93,7 @@ class Selector(Part):
         Raises:
             BudgetError: `count` is below 1.
             InvalidOptionError: the selector needs a question, and there is none.
+            SelectionError: the rule picked another number of frames, or none of the candidates.
         """
         count = whole("count", count, "frame", error=BudgetError)
         self.check_question(question)
@@ -97,11 +103,38 @@ class Selector(Part):
             return Selection(
                 indices=tuple(range(total)), scores=(1.0,) * total, reasons=(reason,) * total
             )
-        return self.choose(candidates, count, question)
+        choice = self.choose(candidates, count, question)
+        if wrong := _fault(choice, total, count):
+            raise SelectionError(f"selector {self.spec!r} {wrong}")
+        return choice
 
     @abstractmethod
     def choose(self, candidates: Candidates, count: int, question: str | None) -> Selection:
         """Returns `count` frames of more than `count`."""
+
+
+def _fault(choice: object, total: int, count: int) -> str | None:
+    """Returns what a choice of `count` among `total` candidates breaks; None where it is right.
+
+    Rules of other packages are held to it as well, so that nothing wrong is encoded and answered.
+    """
+    if not isinstance(choice, Selection):
+        return f"gave {shown(choice)} instead of a Selection"
+    if len(choice.indices) != count:
+        return f"picked {len(choice.indices)} frames where {count} were asked; it must be exact"
+    places: Sequence[object] = choice.indices
+    for place in places:
+        if not isinstance(place, int | np.integer) or not 0 <= int(place) < total:
+            return f"picked {shown(place)}; picks are whole numbers from 0 to {total - 1}"
+    if choice.curve is not None and len(choice.curve) != total:
+        return f"gave a curve of {len(choice.curve)} scores for {total} candidates"
+    for score in (*choice.scores, *(choice.curve or ())):
+        if not isfinite(score):
+            return f"gave a score of {shown(score)}; scores must be finite numbers"
+    reasons: Sequence[object] = choice.reasons
+    if not all(isinstance(reason, str) for reason in reasons):
+        return "gave reasons that are no text"
+    return None
 
 
 @cache

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from framesift.run import stoppable
 from framesift.scorers.candidates import Candidates
-from framesift.selectors._alike import Kernel, frame_vectors, quality
+from framesift.selectors._alike import Kernel, Relevance, frame_vectors, quality
 from framesift.selectors._scored import Pick, Scored
 from framesift.strategies import determinantal
-from framesift.types.options import Count, EncoderSpec, NotNegative, Share
+from framesift.types.options import Count, EncoderSpec, Share
 
 LEAST_GAIN: Final = determinantal.DEPENDENT[torch.float64]
 """What a frame counts for that adds nothing, so that its logarithm is finite."""
@@ -48,7 +48,7 @@ class DppTemporal(Scored):
 
     encoder: EncoderSpec = "handcrafted"
     """What sees how alike frames are."""
-    relevance: NotNegative = 1.0
+    relevance: Relevance = 1.0
     """Weight of the score against being new: 0 leaves scores out."""
     spread: Share = 0.1
     """How far closeness in time counts as likeness: 0 for looks alone, 1 for time alone."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from framesift.scorers.candidates import Candidates
 from framesift.selectors._ranking import best_first, scaled
 from framesift.selectors._scored import Pick, Scored
+from framesift.types.options import Seed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +35,7 @@ class Gumbel(Scored):
     equally likely."""
     raw: bool = False
     """Whether scores count as they are instead of in standard deviations."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the draws; another one draws other frames."""
 
     def pick(

@@ -72,7 +72,7 @@ class Ucb(Selector):
     """Share of the clips that are looked at closer."""
     best: Share = 0.2
     """Share of the picked frames that are simply the best of those scored."""
-    temperature: Annotated[float, Field(gt=0)] = 0.06
+    temperature: Annotated[float, Field(ge=1e-6, le=1e6)] = 0.06
     """Of the draw in a clip: near 0 takes the highest scores, far above 1 any frame."""
     seed: Amount = 0
     """Of the draws."""

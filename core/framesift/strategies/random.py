@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from framesift.strategies.base import ScoreStrategy
+from framesift.types.options import Seed
 from framesift.types.tokens import VideoTokens
 
 
@@ -19,7 +20,7 @@ class Random(ScoreStrategy):
     summary: ClassVar[str] = "seeded random choice, the floor of every comparison"
     cost: ClassVar[str] = "O(T N log T N)"
 
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the choice; another one draws other tokens."""
 
     def score(self, tokens: VideoTokens, budget: int) -> Tensor:

@@ -21,6 +21,8 @@ Count = Annotated[int, Field(ge=1)]
 """A whole number of at least 1."""
 Amount = Annotated[int, Field(ge=0)]
 """A whole number that may be 0."""
+Seed = Annotated[int, Field(ge=-(2**63), lt=2**64)]
+"""What starts random draws: any whole number of 64 bits."""
 Share = Annotated[float, Field(ge=0, le=1)]
 """A part of a whole, which may be none of it."""
 Fraction = Annotated[float, Field(gt=0, le=1)]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import MISSING, Field
 from typing import Any, Final
 
 from framesift.errors import InvalidOptionError
@@ -101,6 +102,23 @@ def unknown_part(kind: str, name: str, names: Sequence[str]) -> str:
     """Returns the line about a part that does not exist."""
     listed = ", ".join(names)
     return f"unknown {kind} {shown(name)}; {_closest(name, names)}choose one of: {listed}"
+
+
+def complete(spec: str, options: Iterable[Field[Any]], given: dict[str, Any]) -> dict[str, Any]:
+    """Returns what is given, once each option without a default is among it.
+
+    Raises:
+        InvalidOptionError: one is not.
+    """
+    for option in options:
+        has_default = option.default is not MISSING or option.default_factory is not MISSING
+        if not has_default and option.name not in given:
+            name = spec.partition(":")[0].strip()
+            raise InvalidOptionError(
+                f"{shown(spec)} lacks {option.name!r}, which has no default; "
+                f"write '{name}:{option.name}=...'"
+            )
+    return given
 
 
 def unknown_option(part: str, key: str, known: Sequence[str]) -> str:

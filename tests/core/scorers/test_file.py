@@ -114,6 +114,12 @@ def test_one_question_of_a_video_needs_no_text_to_be_found(written):
     assert values_of(written(line_of(TENTHS, question=QUESTION))) == TENTHS
 
 
+def test_a_question_that_stands_twice_is_told_by_its_places(written):
+    path = written(line_of(TENTHS, question=QUESTION), line_of(TENTHS, question=QUESTION))
+    told = refusal(path, question=QUESTION)
+    assert "2 times, at line 1 of scores.jsonl and at line 2 of scores.jsonl; leave one" in told
+
+
 def test_a_question_is_named_by_its_id(written):
     lines = (line_of([place] * 10, question_id=f"q{place}", question="same?") for place in (1, 2))
     path = written(*lines)
@@ -293,6 +299,7 @@ def test_a_file_that_is_no_text_or_is_not_there_is_refused(tmp_path):
     assert "cannot be read" in refusal(str(tmp_path / "absent.json"))
     assert "it is a folder" in refusal(str(tmp_path))
     assert "cannot be read" in refusal("nul\0l")
+    assert "it is a device or a pipe" in refusal("/dev/null")
 
 
 def test_a_file_that_is_too_large_is_not_read(tmp_path):

@@ -1,12 +1,14 @@
+from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 
-from framesift.errors import InvalidOptionError
+from framesift.errors import InvalidOptionError, SelectionError
 from framesift.scorers.candidates import GivenCandidates
 from framesift.selectors import registry
-from framesift.selectors.base import Selection
+from framesift.selectors.base import Selection, Selector
 from framesift.selectors.keyframes import CANDIDATES
 from framesift.testing.selectors import make_candidates
 from framesift.types.tokens import VideoTokens
@@ -79,6 +81,76 @@ def test_what_changed_is_the_share_of_patches():
     assert "where 50% of the picture changed" in pick("scene", tokens, 2).reasons[1]
     for reason in pick("keyframes", tokens, 2).reasons:
         assert "; 50.0% of the picture is in no other keyframe" in reason
+
+
+@dataclass(frozen=True, kw_only=True)
+class Careless(Selector):
+    """A rule of another package, which returns whatever it was told to."""
+
+    gives: object = None
+
+    def choose(self, candidates, count, question):
+        return self.gives
+
+
+def chosen(*places, score=0.5, reason="x", **fields):
+    count = len(places)
+    return Selection(indices=places, scores=(score,) * count, reasons=(reason,) * count, **fields)
+
+
+@pytest.mark.parametrize(
+    ("gives", "told"),
+    [
+        (None, "gave None instead of a Selection"),
+        (chosen(0), "picked 1 frames where 2 were asked"),
+        (chosen(0, 1, 2), "picked 3 frames where 2 were asked"),
+        (chosen(-1, 2), "picked -1; picks are whole numbers from 0 to 4"),
+        (chosen(1, 5), "picked 5; picks are whole numbers from 0 to 4"),
+        (chosen(0.0, 1.0), "picked 0.0; picks are whole numbers"),
+        (chosen(0, 1, curve=(1.0,)), "gave a curve of 1 scores for 5 candidates"),
+        (chosen(0, 1, curve=(float("-inf"),) * 5), "gave a score of -inf"),
+        (chosen(0, 1, score=float("nan")), "gave a score of nan"),
+        (chosen(0, 1, reason=None), "gave reasons that are no text"),
+    ],
+)
+def test_a_rule_of_another_package_is_held_to_the_contract(gives, told):
+    times = GivenCandidates(pts_seconds=torch.arange(5, dtype=torch.float64))
+    with pytest.raises(SelectionError, match=told):
+        Careless(gives=gives).select(times, 2)
+
+
+def test_places_may_be_whole_numbers_of_numpy():
+    times = GivenCandidates(pts_seconds=torch.arange(5, dtype=torch.float64))
+    right = chosen(*np.arange(2))
+    assert Careless(gives=right).select(times, 2) is right
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "gumbel:seed=18446744073709551616",
+        "dpp:relevance=1e308",
+        "dpp-temporal:relevance=101",
+        "ucb:temperature=1e-320",
+    ],
+)
+def test_a_number_that_no_draw_or_weight_can_hold_is_refused(spec):
+    with pytest.raises(InvalidOptionError, match=r"must be a (whole )?number"):
+        registry.create(spec)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "gumbel:seed=18446744073709551615",
+        "dpp:relevance=100",
+        "dpp-temporal:relevance=100",
+        "ucb:temperature=1e-6",
+        "ucb:temperature=1e6",
+    ],
+)
+def test_the_last_number_that_is_allowed_still_picks(spec):
+    assert len(pick(spec, scenes(0, 1, 1, 2, 3, 3, 4, 5), 3).indices) == 3
 
 
 def test_a_selection_is_ascending_and_unique():
