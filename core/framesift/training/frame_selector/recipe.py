@@ -99,9 +99,10 @@ class SelectorRecipe(Options):
             name, found, text = change.partition("=")
             stage, _, inner = name.rpartition(".")
             kind = StageRecipe if stage in STAGES else SelectorRecipe
-            names = [each.name for each in fields(kind) if each.name not in STAGES]
+            names = _names(kind)
             if not found or inner not in names or stage not in ("", *STAGES):
-                allowed = [*names, *(f"{each}.epochs" for each in STAGES)]
+                of_stages = [f"{each}.{of}" for each in STAGES for of in _names(StageRecipe)]
+                allowed = [*_names(SelectorRecipe), *of_stages]
                 raise InvalidOptionError(
                     f"{shown(change)} changes nothing of a recipe; write NAME=VALUE with one of "
                     f"{', '.join(allowed)}"
@@ -130,3 +131,8 @@ TINY: Final = SelectorRecipe(
 )
 """For a network of about two million parameters that begins with the embedded tiny model."""
 PRESETS: Final = {"published": SelectorRecipe(), "tiny": TINY}
+
+
+def _names(kind: type[SelectorRecipe | StageRecipe]) -> list[str]:
+    """Returns the names of the values of a recipe, or of a stage of it."""
+    return [each.name for each in fields(kind) if each.name not in STAGES]

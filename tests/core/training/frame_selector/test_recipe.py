@@ -23,6 +23,7 @@ def test_values_are_changed_by_name():
     ("change", "said"),
     [
         ("batches=3", "'batches=3' changes nothing of a recipe.*NAME=VALUE"),
+        ("learning_rate=3", "changes nothing.*stage_1.learning_rate.*stage_2.warmup"),
         ("batch", "changes nothing"),
         ("stage_1=3", "changes nothing"),
         ("stage_3.epochs=1", "changes nothing"),
