@@ -157,6 +157,44 @@ def test_retrieved_pictures_are_kept_for_the_query(tmp_path):
         assert kept == [nodes[place]]
 
 
+def test_kept_pictures_say_that_their_scores_mean_nothing(tmp_path, monkeypatch):
+    line = "its scores mean nothing"
+    monkeypatch.setattr(
+        Asked, "limitation", lambda self, uri: None if "synthetic://" in uri else line
+    )
+    documents = FramesiftVideoReader(segment_seconds=2, cache_dir=tmp_path).load_data(CLIP)[1:]
+    step = FramesiftFramePostprocessor(max_frames=1, selector=SELECTOR)
+    for source, warned in ((CLIP, None), ("talk.mp4", line)):
+        nodes = [
+            NodeWithScore(
+                node=ImageNode(
+                    image_path=each.image_path, metadata={**each.metadata, "source": source}
+                ),
+                score=0.5,
+            )
+            for each in documents
+        ]
+        (kept,) = step.postprocess_nodes(nodes, QueryBundle(question(4)))
+        assert (kept.metadata.get("warnings"), kept.score) == (warned, 0.5)
+        assert not any("warnings" in node.metadata for node in nodes)
+
+
+def test_a_selector_without_a_limit_is_not_passed_over_by_an_agent_s_question():
+    async def call(selector):
+        async with Client(create_server(Tools())) as client:
+            asked = {"video": CLIP, "question": question(3), "selector": selector}
+            return await client.call_tool("ask_video", asked)
+
+    for selector, said in (
+        (SELECTOR, "give max_frames too"),
+        ("nonsense", "unknown selector"),
+        ("topk:scorer=[clip:model=a/b]", "may not name files"),
+    ):
+        refused = anyio.run(call, selector)
+        assert refused.is_error
+        assert said in refused.content[0].text
+
+
 def test_a_chat_that_is_open_says_which_selectors_read_no_question(vlm):
     sift = framesift.VideoCompressor(vlm=vlm, selector=SELECTOR, max_frames=4)
     with pytest.raises(InvalidOptionError, match="selector='keyframes'") as caught:

@@ -6,7 +6,7 @@ import anyio
 import pytest
 from click.testing import CliRunner
 from fastapi.testclient import TestClient
-from langchain_core.messages import ToolCall
+from langchain_core.messages import HumanMessage, ToolCall
 from llama_index.core.llms import ChatMessage, TextBlock, VideoBlock
 from mcp.client import Client
 
@@ -18,6 +18,7 @@ from framesift_server import Settings, create_app
 from langchain_framesift import (
     AskVideoTool,
     ChatFramesift,
+    CompressVideoBlocks,
     CompressVideoTool,
     FindInVideoTool,
     VideoLoader,
@@ -79,6 +80,22 @@ def llama_index_chat():
     return llm.chat([ChatMessage(role="user", blocks=blocks)]).raw["warnings"]
 
 
+def langchain_messages(step):
+    blocks = [{"type": "video", "url": CLIP}, {"type": "text", "text": QUESTION}]
+    (message,) = step(blocks)
+    return message.response_metadata["warnings"]
+
+
+def blocks_rewritten(blocks):
+    step = CompressVideoBlocks(compressor=VideoPromptCompressor(count=2))
+    return step.invoke([{"role": "user", "content": blocks}])
+
+
+def mapping_rewritten(blocks):
+    step = VideoPromptCompressor(count=2)
+    return step.invoke({"video": [HumanMessage(blocks)]})["video"]
+
+
 WAYS = {
     "compress": lambda: command("compress", CLIP),
     "keyframes": lambda: command("keyframes", CLIP, "-n", "2"),
@@ -96,6 +113,8 @@ WAYS = {
     "langchain chat": langchain_chat,
     "langchain prompt": lambda: VideoPromptCompressor(count=2).invoke(CLIP).warnings,
     "langchain tokens": lambda: VideoPromptCompressor(vlm="tiny").invoke(CLIP).warnings,
+    "langchain blocks": lambda: langchain_messages(blocks_rewritten),
+    "langchain mapping": lambda: langchain_messages(mapping_rewritten),
     "llama-index chat": llama_index_chat,
 }
 

@@ -84,7 +84,7 @@ class FramePicker:
             except FramesLostError as lost:
                 indices = lost.readable
         self.seen.trim()
-        if choice.curve is not None and (line := self.selector.limitation(candidates.uri)):
+        for line in candidates.warnings:
             reader.run.warn(line)
         return SelectedFrames(
             choice=choice,

@@ -27,6 +27,8 @@ MARKUP: Final = re.compile(r"[<\[{|].+[>\]}|]", re.DOTALL)
 BYTE: Final = re.compile(r"<0x[0-9A-Fa-f]{2}>")
 """Tokens that stand for one byte of ordinary text."""
 LOWER: Final = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+HALVES: Final = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
+"""Halves of characters, which no tokenizer takes."""
 ALIAS_LETTERS: Final = 24
 """Letters of a name that nobody can guess."""
 
@@ -78,6 +80,8 @@ class Letters:
     def encode(self, text: str, seam: str, *, add_special_tokens: bool) -> tuple[list[int], Spans]:
         """Returns the tokens of a text and where they stand in it, its seams counted.
 
+        Halves of characters, which a command line or a file name may hold, count as unknown ones.
+
         Args:
             text: what a template has made of guarded texts.
             seam: as in `guarded`.
@@ -86,6 +90,7 @@ class Letters:
         Raises:
             ModelError: the tokenizer is damaged.
         """
+        text = text.translate(HALVES)
         with in_one_line(self._tokenizer.name_or_path, doing="read text by"):
             if seam not in text:
                 encoded = self._tokenizer(

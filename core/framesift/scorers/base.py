@@ -87,6 +87,10 @@ class Scorer(Part):
                 "rate a few of them; take a rule that rates all of them, such as 'topk' or 'nms'"
             )
         chosen = range(len(candidates)) if places is None else places
+        # Noted here, since any selector may ask any scorer, one that its options do not name too.
+        line = self.limitation(candidates.uri)
+        if line is not None and line not in candidates.warnings:
+            candidates.warnings.append(line)
         scores = self.rate(candidates, question, chosen)
         if not isinstance(scores, Scores):
             raise SelectionError(f"scorer {self.spec!r} gave {shown(scores)} instead of Scores")

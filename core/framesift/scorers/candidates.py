@@ -45,6 +45,8 @@ class Candidates(ABC):
     indices: Sequence[int] | None = None
     """Positions of the candidates in the stream; None where no file is known."""
     cost: SelectionCost = field(default_factory=SelectionCost)
+    warnings: list[str] = field(default_factory=list)
+    """Why scores that were given to these frames mean nothing, each line once."""
 
     def __len__(self) -> int:
         return len(self.pts_seconds)

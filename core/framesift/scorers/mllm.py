@@ -28,7 +28,7 @@ from framesift.run import stoppable
 from framesift.scorers.base import Scorer, Scores
 from framesift.scorers.candidates import Candidates
 from framesift.types.device import batch_that_fits, device_errors
-from framesift.types.options import Count, Reaches
+from framesift.types.options import Count, Reaches, shown
 from framesift.types.text import shown_address
 from framesift.vlms.load import load_vlm
 from framesift.vlms.origin import fingerprint
@@ -117,9 +117,10 @@ class Mllm(Scorer):
         """Returns how likely each frame helps to answer, in [0, 1]."""
         card, tokenizer = self.loaded.card, self.loaded.tokenizer
         runs = self._runs(len(places))
+        text = question_ids(tokenizer, question, card.network.after)
+        self._check_fits(len(text) - len(card.network.after), max(map(len, runs)), question)
         tokens = candidates.tokens(self.encoder, tower_signals(of_vlm=card.tower.of_vlm))
         features = tower_features(tokens, of_vlm=card.tower.of_vlm)
-        text = question_ids(tokenizer, question, card.network.after)
         network, values = self.loaded.network, torch.zeros(len(places))
         size = self.batch_size or batch_that_fits(
             network.query.device, self._bytes_of(max(map(len, runs)), len(text)), ROWS_ON_CPU
@@ -157,9 +158,24 @@ class Mllm(Scorer):
         runs = -(-count // most)
         return [list(range(run, count, runs)) for run in range(runs)]
 
+    def _check_fits(self, words: int, frames: int, question: str) -> None:
+        """Refuses a question that the LLM has no places for, which would also take very long."""
+        network = self.loaded.card.network
+        places = self.loaded.network.llm.config.max_position_embeddings
+        free = places - self._columns(frames, len(network.after))
+        if words > free:
+            raise InvalidOptionError(
+                f"question={shown(question)} has {words:,} tokens, and scorer 'mllm' reads at most "
+                f"{max(0, free):,} beside {frames} frames; shorten the question"
+            )
+
+    def _columns(self, frames: int, words: int) -> int:
+        network = self.loaded.card.network
+        return frames * network.frame_tokens + words + len(network.before) + 1
+
     def _bytes_of(self, frames: int, words: int) -> float:
         network = self.loaded.card.network
-        columns = frames * network.frame_tokens + words + len(network.before) + 1
+        columns = self._columns(frames, words)
         width = int(network.llm["hidden_size"])
         patches = frames * network.grid[0] * network.grid[1] * (network.tower_width + 2 * width)
         return self.loaded.network.query.element_size() * (STATES * columns * width + patches)

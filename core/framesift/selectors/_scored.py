@@ -52,10 +52,6 @@ class Scored(Selector):
         """Makes sure that there is a question where the scorer reads one."""
         self.rater.check_question(question)
 
-    def limitation(self, uri: str) -> str | None:
-        """Returns what the scorer says."""
-        return self.rater.limitation(uri)
-
     def choose(self, candidates: Candidates, count: int, question: str | None) -> Selection:
         """Returns the frames that the rule picks, each with its score."""
         scores = self.rater.score(candidates, question)

@@ -62,10 +62,6 @@ class Auto(Selector):
         if not isinstance(question, str | None):
             raise InvalidOptionError(f"question={shown(question)} must be text, or None")
 
-    def limitation(self, uri: str) -> str | None:
-        """Returns why the scores of the named scorer mean nothing; what it takes itself suits."""
-        return None if self.scorer is None else self._ruling(self.scorer).limitation(uri)
-
     def choose(self, candidates: Candidates, count: int, question: str | None) -> Selection:
         """Returns the frames that suit the question."""
         if question is None or not question.strip():

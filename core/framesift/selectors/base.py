@@ -66,10 +66,6 @@ class Selector(Part):
             InvalidOptionError: there is none, or something else than text.
         """
 
-    def limitation(self, uri: str) -> str | None:
-        """Returns in one line why a choice among frames of a video means nothing; None if not."""
-        return None
-
     def candidates(
         self, index: FrameIndex, sampled: Sequence[int], part_seconds: tuple[float, float] | None
     ) -> Sequence[int]:

@@ -15,11 +15,13 @@ from framesift.compression.compressor import VideoCompressor
 from framesift.decoders.base import WINDOW
 from framesift.encoders import registry as encoders
 from framesift.encoders.base import Encoder
+from framesift.run import Run
 from framesift.scorers.candidates import Candidates
 from framesift.selectors import registry as selectors
 from framesift.types.answer import EvidenceKind
 from framesift.types.frames import Frames
 from framesift.types.tokens import VideoTokens
+from framesift.types.video import Warn
 
 
 def find_pictures(
@@ -46,7 +48,13 @@ def find_pictures(
 
 
 def select_pictures(
-    pictures: Sequence[Path], count: int, query: str | None = None, *, selector: str = "keyframes"
+    pictures: Sequence[Path],
+    count: int,
+    query: str | None = None,
+    *,
+    selector: str = "keyframes",
+    uri: str = "",
+    warn: Warn | None = None,
 ) -> set[int]:
     """Returns the places of `count` pictures that a selector picks, as it would pick frames.
 
@@ -55,10 +63,17 @@ def select_pictures(
         count: how many are picked.
         query: for selectors that read it.
         selector: spec of the selector.
+        uri: address of the video that they come from, by which a scorer knows whether its scores
+            mean something.
+        warn: called with each warning; else it is logged.
     """
     times = torch.arange(len(pictures), dtype=torch.float64)
-    candidates = RetrievedPictures(pts_seconds=times, files=pictures)
-    return set(selectors.create(selector).select(candidates, count, query or None).indices)
+    candidates = RetrievedPictures(pts_seconds=times, files=pictures, uri=uri)
+    choice = selectors.create(selector).select(candidates, count, query or None)
+    run = Run(listener=warn)
+    for line in candidates.warnings:
+        run.warn(line)
+    return set(choice.indices)
 
 
 @dataclass(kw_only=True)

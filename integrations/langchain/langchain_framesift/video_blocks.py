@@ -24,7 +24,8 @@ class CompressVideoBlocks(RunnableSerializable[LanguageModelInput, list[BaseMess
     It stands before a chat model that takes pictures but no videos: `CompressVideoBlocks() | chat`.
     Every spelling of a video block is read; all other blocks stay as they are. The text of a
     message is the question for its videos. The last 8 videos are remembered, since chat models are
-    handed the whole conversation with every turn.
+    handed the whole conversation with every turn. Warnings about the videos of a message stand in
+    its `response_metadata["warnings"]`, which goes to no model.
     """
 
     compressor: VideoCompressor = Field(default_factory=VideoCompressor)
@@ -68,12 +69,18 @@ class CompressVideoBlocks(RunnableSerializable[LanguageModelInput, list[BaseMess
         read = list(content_parts(message.content))
         question = "\n".join(part for part in read if isinstance(part, str)) or None
         content: list[Any] = []
+        notes: list[str] = []
         for block, part in zip(message.content, read, strict=True):
             if isinstance(part, Media) and part.kind == "video":
-                content.extend(self._shown(part, question, config).content_blocks)
+                shown = self._shown(part, question, config)
+                content.extend(shown.content_blocks)
+                notes.extend(shown.warnings)
             else:
                 content.append(block)
-        return message.model_copy(update={"content": content})
+        known = message.response_metadata
+        if notes:
+            known = {**known, "warnings": [*known.get("warnings", []), *dict.fromkeys(notes)]}
+        return message.model_copy(update={"content": content, "response_metadata": known})
 
     def _shown(self, video: Media, question: str | None, config: RunnableConfig) -> VideoPrompt:
         """Returns what stands for a video; a conversation shows the same one with every turn."""

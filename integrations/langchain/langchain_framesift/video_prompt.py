@@ -83,9 +83,15 @@ class VideoPrompt(PromptValue):
         return blocks
 
     def to_messages(self) -> list[BaseMessage]:
-        """Returns one human message: the video, then the question."""
+        """Returns one human message: the video, then the question.
+
+        Warnings stand in its `response_metadata`, which goes to no model.
+        """
         question_blocks = [{"type": "text", "text": self.question}] if self.question else []
-        return [HumanMessage(content=[*self.content_blocks, *question_blocks])]
+        noted = {"warnings": self.warnings} if self.warnings else {}
+        return [
+            HumanMessage(content=[*self.content_blocks, *question_blocks], response_metadata=noted)
+        ]
 
     def to_string(self) -> str:
         """Returns the times of the keyframes and the question, for models that see no pictures."""

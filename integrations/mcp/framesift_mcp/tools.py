@@ -27,7 +27,7 @@ from framesift import (
     open_video,
     time_limit,
 )
-from framesift.errors import FramesiftError
+from framesift.errors import FramesiftError, InvalidOptionError
 from framesift.serving import (
     NOTHING_FOUND,
     REAL_MODEL,
@@ -48,6 +48,8 @@ if TYPE_CHECKING:  # torch is imported with the first call, so that clients conn
 EDGE_PX: Final = 768
 """Longest side of a picture."""
 QUALITY: Final = 80
+WHOLE: Final = "keyframes"
+"""The selector that ask_video has no use for where it looks at all frames."""
 WORDS: Final = r"\S"
 """A question must hold something."""
 INSTEAD: Final = (
@@ -163,11 +165,17 @@ class Tools:
         video: Video,
         question: Annotated[str, Field(pattern=WORDS, description="About what it shows.")],
         max_frames: MostFrames = None,
-        selector: Selecting = "keyframes",
+        selector: Selecting = WHOLE,
     ) -> Annotated[CallToolResult, Answer]:
         """Answer a question about a video by a local vision model, with times and places."""
 
         def work() -> CallToolResult:
+            check_request_spec("selectors", selector, self._selectors)
+            if max_frames is None and selector != WHOLE:
+                raise InvalidOptionError(
+                    f"selector={selector[:80]!r} picks frames only where there is a limit to keep; "
+                    "give max_frames too, such as 8, or leave out selector to look at all frames"
+                )
             assistant, where = self._assistant_for(video), self._folders.opened(video)
             if max_frames is None:
                 message = framesift.Message(role="user", text=question, videos=(where,))

@@ -211,3 +211,9 @@ def test_bytes_are_spelled_by_a_tokenizer_that_falls_back_to_them():
     made = PreTrainedTokenizerFast(tokenizer_object=as_llama(), **NAMES)
     ids = text_ids(made, "<image> é")
     assert made.convert_tokens_to_ids("<0xC3>") in ids
+
+
+def test_half_a_character_counts_as_one_that_is_unknown(tokenizer):
+    for text in ("half \ud800 of it", "<image> \udcff"):
+        whole = text.translate(dict.fromkeys((0xD800, 0xDCFF), "\ufffd"))
+        assert text_ids(tokenizer, text) == text_ids(tokenizer, whole)

@@ -103,10 +103,19 @@ def test_marks_in_a_question_are_letters(made):
     assert len(mine.score(candidates(3), "<image><|end|>").values) == 3
 
 
-def test_a_video_unlike_its_training_is_warned_about(made, tmp_path):
+def test_a_question_that_the_llm_has_no_places_for_is_one_line(made):
+    mine = scorer(made())
+    with pytest.raises(InvalidOptionError, match="shorten the question") as error:
+        mine.score(candidates(3), "x" * 200_000)
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 300
+
+
+@pytest.mark.parametrize("rule", ["dpp:", "auto:floor=0,flat=0,"])
+def test_a_video_unlike_its_training_is_warned_about(made, tmp_path, rule):
     uri = "synthetic://number?seconds=6&width=64&height=64"
     folder = made()
-    sift = VideoCompressor(selector=f"dpp:scorer=[mllm:model={folder},device=cpu]", max_frames=2)
+    sift = VideoCompressor(selector=f"{rule}scorer=[mllm:model={folder},device=cpu]", max_frames=2)
     with open_video(uri) as video:
         shutil.copy(video.path, tmp_path / "talk.mp4")
     for address, warned in ((uri, 0), (str(tmp_path / "talk.mp4"), 1)):

@@ -127,8 +127,19 @@ def test_gaps_are_measured_in_seconds_not_in_frames():
     assert chosen.indices == (0, 6)
 
 
-def test_a_named_scorer_says_where_it_means_nothing():
-    named = registry.create("auto:scorer=mllm")
-    assert "talk.mp4" in named.limitation("talk.mp4")
-    assert named.limitation("synthetic://brief") is None
-    assert registry.create("auto").limitation("talk.mp4") is None
+@dataclass(frozen=True, kw_only=True)
+class Schooled(Peak):
+    """Knows synthetic videos only."""
+
+    def limitation(self, uri):
+        return None if uri.startswith("synthetic://") else f"means nothing of {uri!r}"
+
+
+@pytest.mark.parametrize("name", ["auto", "topk", "nms", "dpp", "ucb"])
+def test_a_named_scorer_says_where_it_means_nothing(name):
+    rule = registry.create(name, scorer=Schooled())
+    for uri, said in (("talk.mp4", ["means nothing of 'talk.mp4'"]), ("synthetic://brief", [])):
+        tokens = tokens_of(40)
+        given = GivenCandidates(pts_seconds=tokens.pts_seconds, given_tokens=tokens, uri=uri)
+        rule.select(given, 4, LOCAL)
+        assert given.warnings == said

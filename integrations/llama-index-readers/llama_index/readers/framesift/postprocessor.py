@@ -21,7 +21,8 @@ class FramesiftFramePostprocessor(OptionFields, BaseNodePostprocessor):
     With a `vlm`, those stay that it finds the query in, fewer where few are like it. Without one,
     or where it finds none, `selector` decides: `"keyframes"` keeps pictures that differ, so that
     near copies take no place in a prompt, and one with a scorer, such as `"topk:scorer=clip"`,
-    those that are like the query.
+    those that are like the query. What speaks against the scores stands in `metadata["warnings"]`
+    of the pictures that stay.
     """
 
     max_frames: int = Field(default=4, ge=1, strict=True)
@@ -59,11 +60,21 @@ class FramesiftFramePostprocessor(OptionFields, BaseNodePostprocessor):
         pictures = [picture for _, picture in shown]
         places = self._matching(pictures, query) if self.vlm and query else set()
         # Retrieval has its reasons where the model sees nothing of the query.
+        notes: list[str] = []
         places = places or select_pictures(
-            pictures, self.max_frames, query or None, selector=self.selector
+            pictures,
+            self.max_frames,
+            query or None,
+            selector=self.selector,
+            uri=_source([node for node, _ in shown]),
+            warn=notes.append,
         )
-        dropped = {id(node) for place, (node, _) in enumerate(shown) if place not in places}
-        return [node for node in nodes if id(node) not in dropped]
+        judged = {id(node): place in places for place, (node, _) in enumerate(shown)}
+        return [
+            _noted(node, notes) if id(node) in judged else node
+            for node in nodes
+            if judged.get(id(node), True)
+        ]
 
     def _matching(self, pictures: Sequence[Path], query: str) -> set[int]:
         """Returns the places of the pictures that the model's answer rests on."""
@@ -76,6 +87,25 @@ def _picture(scored: NodeWithScore) -> Path | None:
     node = scored.node
     path = node.image_path if isinstance(node, ImageNode | ImageDocument) else None
     return Path(path) if path and Path(path).is_file() else None
+
+
+def _source(scored: Sequence[NodeWithScore]) -> str:
+    """Returns the video that pictures come from; of several, one that is not synthetic.
+
+    A scorer that knows synthetic videos only means nothing by its scores of a mixture either.
+    """
+    sources = [str(each.metadata.get("source", "")) for each in scored]
+    return next((uri for uri in sources if not uri.lower().startswith("synthetic://")), sources[0])
+
+
+def _noted(scored: NodeWithScore, notes: Sequence[str]) -> NodeWithScore:
+    """Returns a node with warnings beside its own; that of the index stays as it is."""
+    if not notes:
+        return scored
+    before = [str(scored.metadata["warnings"])] if scored.metadata.get("warnings") else []
+    metadata = {**scored.metadata, "warnings": "\n".join([*before, *notes])}
+    node = scored.node.model_copy(update={"metadata": metadata})
+    return NodeWithScore(node=node, score=scored.score)
 
 
 def _moment(scored: NodeWithScore) -> tuple[str, float]:
