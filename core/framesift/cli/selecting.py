@@ -12,7 +12,6 @@ import framesift
 from framesift.cli import options, terminal
 from framesift.errors import InvalidOptionError
 from framesift.evaluation.answers.question_sets import Split
-from framesift.evaluation.selection.question_sets import LENGTHS
 from framesift.registry import require
 from framesift.run import progress_bar
 
@@ -57,6 +56,7 @@ def selection(
     choosing them took. A run that was broken off goes on where it was.
     """
     from framesift.evaluation.selection import measure, ways
+    from framesift.evaluation.selection.question_sets import LENGTHS
     from framesift.evaluation.selection.words import result_lines
 
     require("matplotlib", extra="bench")  # said before minutes of measuring

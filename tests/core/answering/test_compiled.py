@@ -179,9 +179,13 @@ def test_ctrl_c_twice_leaves_the_chat_usable(sift, vlm, on_cpu, monkeypatch):
         expected = chat.ask(QUESTION, generation=PLAIN).text
         with monkeypatch.context() as patch:
             patch.setattr(vlm.hf, "forward", slow)
-            Thread(target=press).start()
+            pressing = Thread(target=press)
+            pressing.start()
             with pytest.raises(KeyboardInterrupt):
-                chat.ask(QUESTION, generation=COMPILED)
+                try:
+                    chat.ask(QUESTION, generation=COMPILED)
+                finally:
+                    pressing.join()  # a late second one must not hit the test run
         found = []
         ask = lambda: found.append(chat.ask(QUESTION, generation=COMPILED).text)  # noqa: E731
         asking = Thread(target=ask, daemon=True)

@@ -141,9 +141,9 @@ def test_without_a_model_the_selector_decides_and_is_told_the_query(
     told = []
     choose = Keyframes.choose
 
-    def listening(self, times, tokens, count, question):
-        told.append((len(times), count, question))
-        return choose(self, times, tokens, count, question)
+    def listening(self, candidates, count, question):
+        told.append((len(candidates), count, question))
+        return choose(self, candidates, count, question)
 
     monkeypatch.setattr(Keyframes, "choose", listening)
     parts = scored(make_reader(segment_seconds=1).load_data(clips_made / "number.mp4")[1:])
