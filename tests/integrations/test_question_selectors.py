@@ -179,6 +179,13 @@ def test_kept_pictures_say_that_their_scores_mean_nothing(tmp_path, monkeypatch)
         assert not any("warnings" in node.metadata for node in nodes)
 
 
+def test_half_a_character_in_a_question_breaks_no_report():
+    sift = framesift.VideoCompressor(selector=SELECTOR, max_frames=1)
+    report = sift.compress(CLIP, "\ud800 at second 3").report
+    assert report.selection.picked_seconds == [3.0]
+    assert json.loads(report.model_dump_json())["selection"]["question"] == "\ufffd at second 3"
+
+
 def test_a_selector_without_a_limit_is_not_passed_over_by_an_agent_s_question():
     async def call(selector):
         async with Client(create_server(Tools())) as client:

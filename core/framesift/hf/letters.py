@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 from framesift.errors import ModelError
 from framesift.hf.checkpoint_reading import in_one_line
 from framesift.registry import require
+from framesift.types.text import whole_characters
 
 Spans = list[tuple[int, int]]
 """First and last character of each token; both alike for a token that stands for no text."""
@@ -27,8 +28,6 @@ MARKUP: Final = re.compile(r"[<\[{|].+[>\]}|]", re.DOTALL)
 BYTE: Final = re.compile(r"<0x[0-9A-Fa-f]{2}>")
 """Tokens that stand for one byte of ordinary text."""
 LOWER: Final = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
-HALVES: Final = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
-"""Halves of characters, which no tokenizer takes."""
 ALIAS_LETTERS: Final = 24
 """Letters of a name that nobody can guess."""
 
@@ -90,7 +89,7 @@ class Letters:
         Raises:
             ModelError: the tokenizer is damaged.
         """
-        text = text.translate(HALVES)
+        text = whole_characters(text)
         with in_one_line(self._tokenizer.name_or_path, doing="read text by"):
             if seam not in text:
                 encoded = self._tokenizer(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from framesift.types.text import whole_characters
 
 
 class SelectionReport(BaseModel):
@@ -11,7 +15,7 @@ class SelectionReport(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     selector: str = Field(description="Spec string, options included.")
-    question: str | None = Field(
+    question: Annotated[str, AfterValidator(whole_characters)] | None = Field(
         default=None, description="What the frames were chosen for, where the selector reads it."
     )
     candidate_seconds: list[float] = Field(description="Times of the frames that it chose among.")

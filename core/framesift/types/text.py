@@ -13,6 +13,17 @@ _BIDIRECTIONAL: Final = frozenset(
 """Marks that change the order in which the rest of a line is shown."""
 
 
+_HALVES: Final = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
+
+
+def whole_characters(text: str) -> str:
+    """Returns text with each half of a character as an unknown one, so that it can be encoded.
+
+    Command lines, names of files and JSON may hold halves, which neither UTF-8 nor tokenizers take.
+    """
+    return text.translate(_HALVES)
+
+
 def printable(text: str, *, several_lines: bool = False) -> str:
     r"""Returns text with its control characters written out, so that a terminal only shows them.
 
