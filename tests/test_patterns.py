@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 
-from framesift.answering.checks import MAX_QUESTION, check_question
 from framesift.answering.tool_calls import parse
 from framesift.errors import FramesiftError
 from framesift.fetching.limits import FetchLimits
@@ -28,6 +27,7 @@ from framesift.sources.link_times import split_part
 from framesift.sources.sites import is_known_page, split_start, with_scheme
 from framesift.sources.timed_text import parse_timed_text
 from framesift.strategies.base import create_strategy
+from framesift.types.question import MAX_QUESTION, check_question
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = [ROOT / "core" / "framesift", *sorted((ROOT / "integrations").iterdir())]

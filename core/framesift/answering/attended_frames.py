@@ -7,11 +7,11 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from framesift.answering.checks import check_question
 from framesift.answering.prompt_batch import PromptBatch
 from framesift.hf.answer_attention import answer_attention
 from framesift.hf.letters import text_ids
 from framesift.types.compressed import CompressedVideo
+from framesift.types.question import check_question
 from framesift.vlms.base import VLM
 
 LEAST_SHARE: Final = 0.5

@@ -8,7 +8,7 @@ from threading import Event
 from types import TracebackType
 from typing import Final, Self
 
-from framesift.answering.checks import check_evidence, check_question
+from framesift.answering.checks import check_evidence
 from framesift.answering.evidence import MOST_SEGMENTS
 from framesift.answering.generation import GREEDY, Generation, OnText
 from framesift.answering.limits import Positions
@@ -20,6 +20,7 @@ from framesift.run import Run
 from framesift.types.answer import Answer, EvidenceKind, Segment
 from framesift.types.compressed import CompressedVideo
 from framesift.types.options import whole
+from framesift.types.question import check_question
 from framesift.types.video import Warn
 from framesift.vlms.base import VLM
 from framesift.vlms.prompt import Turn

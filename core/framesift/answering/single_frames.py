@@ -8,7 +8,6 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from framesift.answering.checks import check_question
 from framesift.answering.judging import CAPTION, FINAL, JUDGE, asked, evaluation_in
 from framesift.answering.prompt_batch import PromptBatch
 from framesift.answering.true_false import share_of_true
@@ -17,6 +16,7 @@ from framesift.hf.letters import text_ids
 from framesift.types.compressed import CompressedVideo, CompressionReport
 from framesift.types.options import shown
 from framesift.types.plan import TokenPlan
+from framesift.types.question import check_question
 from framesift.types.tokens import VideoTokens
 from framesift.vlms.base import VLM
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from time import perf_counter
 
 from framesift.answering.chat import Chat
-from framesift.answering.checks import check_question
 from framesift.answering.generation import Generation, OnText
 from framesift.answering.limits import Positions
 from framesift.compression.moments import MomentFinder
@@ -21,6 +20,7 @@ from framesift.types.answer import Answer, EvidenceKind
 from framesift.types.compressed import CompressedVideo
 from framesift.types.moment import Moment
 from framesift.types.options import side_px, whole
+from framesift.types.question import check_question
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,7 @@ class KeyframePicker:
         with self.opener.open(video, run) as reader:
             keyframes = self.pick_from(reader, count, question, max_side_px)
         _note(run, count, len(keyframes))
+        self._note_unread(question, run)
         return keyframes
 
     def pick_from(
@@ -48,7 +49,17 @@ class KeyframePicker:
         with self.opener.open(video, run) as reader:
             report = self._chosen(reader, count, question).report
         _note(run, count, len(report.picked))
+        self._note_unread(question, run)
         return report
+
+    def _note_unread(self, question: str | None, run: Run) -> None:
+        """Warns where a question was asked that changes nothing."""
+        selector = self.picker.selector
+        if question and not selector.reads_question:
+            run.warn(
+                f"selector {selector.spec!r} does not read the question, so it picks the same "
+                "frames for any; take one that does, such as 'auto' or 'nms:scorer=text'"
+            )
 
     def _chosen(self, reader: FrameReader, count: int, question: str | None) -> SelectedFrames:
         return self.picker.pick(reader, reader.sampled(self.fps), count=count, question=question)

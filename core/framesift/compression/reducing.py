@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import torch
 
-from framesift.answering.checks import check_question
 from framesift.compression.encoding import EncodedVideo
 from framesift.decoders.sampling import covered
 from framesift.encoders.base import Encoder
@@ -19,6 +18,7 @@ from framesift.types.budget import Budget
 from framesift.types.compressed import CompressedVideo, CompressionReport
 from framesift.types.device import device_errors
 from framesift.types.plan import TokenPlan
+from framesift.types.question import check_question
 from framesift.types.tokens import VideoTokens
 from framesift.types.video import VideoInfo
 

@@ -12,9 +12,11 @@ from torch import Tensor
 
 from framesift.errors import InvalidOptionError, SelectionError
 from framesift.registry import Part
+from framesift.run import report_progress
 from framesift.scorers import registry
 from framesift.scorers.candidates import Candidates
 from framesift.types.options import shown
+from framesift.types.question import check_question as check_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +51,12 @@ class Scorer(Part):
         """Returns the question, or `""` where the scorer reads none.
 
         Raises:
-            InvalidOptionError: it needs one, and what was given is none.
+            InvalidOptionError: it needs one, and what was given is none, too long or no text.
         """
         if not self.reads_question:
             return ""
         if isinstance(question, str) and question.strip():
+            check_text(question)
             return question
         free = [name for name in registry.names() if not registry.get(name).reads_question]
         given = "there is none" if question is None else f"question={shown(question)} is none"
@@ -92,6 +95,7 @@ class Scorer(Part):
         if line is not None and line not in candidates.warnings:
             candidates.warnings.append(line)
         scores = self.rate(candidates, question, chosen)
+        report_progress("select", len(chosen), len(chosen))  # one long batch may outlast a limit
         if not isinstance(scores, Scores):
             raise SelectionError(f"scorer {self.spec!r} gave {shown(scores)} instead of Scores")
         values = _numbers(scores.values)

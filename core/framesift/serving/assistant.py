@@ -11,7 +11,7 @@ from threading import Event
 from time import perf_counter
 from typing import Final, Literal
 
-from framesift.answering.checks import check_evidence, check_question
+from framesift.answering.checks import check_evidence
 from framesift.answering.evidence import MOST_SEGMENTS
 from framesift.answering.generation import GREEDY, Generation, OnText
 from framesift.answering.search import Search
@@ -29,6 +29,7 @@ from framesift.types.answer import Answer, EvidenceKind
 from framesift.types.compressed import CompressedVideo
 from framesift.types.moment import Moment
 from framesift.types.options import Options, whole
+from framesift.types.question import check_question
 from framesift.types.video import Warn
 from framesift.vlms.base import VLM
 from framesift.vlms.prompt import Turn
