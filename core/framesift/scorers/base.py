@@ -16,7 +16,6 @@ from framesift.run import report_progress
 from framesift.scorers import registry
 from framesift.scorers.candidates import Candidates
 from framesift.types.options import shown
-from framesift.types.question import check_question as check_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +50,11 @@ class Scorer(Part):
         """Returns the question, or `""` where the scorer reads none.
 
         Raises:
-            InvalidOptionError: it needs one, and what was given is none, too long or no text.
+            InvalidOptionError: it needs one, and what was given is none.
         """
         if not self.reads_question:
             return ""
         if isinstance(question, str) and question.strip():
-            check_text(question)
             return question
         free = [name for name in registry.names() if not registry.get(name).reads_question]
         given = "there is none" if question is None else f"question={shown(question)} is none"
