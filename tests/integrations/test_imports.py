@@ -51,9 +51,9 @@ def test_an_adapter_imports_public_names_alone(path):
 MOST_LINES = {
     "langchain": 1150,
     "llama-index-llms": 375,
-    "llama-index-readers": 410,
+    "llama-index-readers": 440,
     "lmms-eval": 1220,
-    "mcp": 500,
+    "mcp": 510,
     "server": 1520,
 }
 """What a distribution may grow to; a rule that another surface would need as well is the core's."""

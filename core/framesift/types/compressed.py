@@ -16,7 +16,7 @@ from torch import Tensor
 from framesift.errors import InvalidTokensError
 from framesift.types.clock import clock
 from framesift.types.options import Still, whole
-from framesift.types.pickling import PickledOnCpu, cpu_state
+from framesift.types.pickling import PickledOnCpu
 from framesift.types.plan import TokenPlan
 from framesift.types.selection import SelectionReport
 from framesift.types.tokens import check_step_seconds
@@ -149,9 +149,6 @@ class CompressedVideo(PickledOnCpu):
                 "rows"
             )
         check_step_seconds(self.step_seconds, self.frame_seconds)
-
-    def __getstate__(self) -> list[Any]:
-        return cpu_state(self)
 
     def save(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Returns the files that hold it in `folder`, which `framesift.load` reads back.

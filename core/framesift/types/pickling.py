@@ -10,9 +10,10 @@ from torch import Tensor
 
 
 class PickledOnCpu:
-    """A frozen dataclass of tensors: copies stay on their device, `cpu_state` is what is pickled.
+    """A frozen dataclass of tensors: copies stay on their device, a pickle is on the CPU.
 
-    A pickle may be read on a machine that has no such device.
+    A pickle may be read on a machine that has no such device. It is written by `__reduce__`, since
+    Python before 3.11.3 replaces a `__getstate__` of a frozen dataclass with slots by its own.
     """
 
     __slots__ = ()
@@ -26,8 +27,14 @@ class PickledOnCpu:
         copied: Self = replace(cast(Any, self), **deepcopy(given, memo))
         return copied
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        given = {f.name: getattr(self, f.name) for f in fields(cast(Any, self))}
+        on_cpu = {
+            name: each.cpu() if isinstance(each, Tensor) else each for name, each in given.items()
+        }
+        return _unpickled, (type(self), on_cpu)
 
-def cpu_state(value: Any) -> list[Any]:
-    """Returns the fields of a frozen dataclass as a pickle holds them, tensors on the CPU."""
-    given = (getattr(value, f.name) for f in fields(value))
-    return [each.cpu() if isinstance(each, Tensor) else each for each in given]
+
+def _unpickled(kind: type[Any], given: dict[str, Any]) -> Any:
+    """Returns the value of a class with these fields; checks read its defaults for new ones."""
+    return kind(**given)

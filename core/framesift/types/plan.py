@@ -7,13 +7,13 @@ row, pooling a window row; times, positions and pictures of what was kept go thr
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import torch
 from torch import Tensor
 
 from framesift.types.device import segment_sums
-from framesift.types.pickling import PickledOnCpu, cpu_state
+from framesift.types.pickling import PickledOnCpu
 
 WEIGHT_PARTS: Final = 2**24
 """Parts of a row's largest weight in which its weights are counted: what float32 tells apart."""
@@ -67,9 +67,6 @@ class TokenPlan(PickledOnCpu):
             )
         if self.src.device.type == "cpu" and (problem := self._problem()):
             raise ValueError(problem)
-
-    def __getstate__(self) -> list[Any]:
-        return cpu_state(self)
 
     @classmethod
     def keep(cls, indices: Tensor, *, num_in: int, tokens_per_frame: int) -> Self:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from framesift.errors import InvalidTokensError
-from framesift.types.pickling import PickledOnCpu, cpu_state
+from framesift.types.pickling import PickledOnCpu
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +39,6 @@ class Signals(PickledOnCpu):
         """Returns the signals that are there, by name."""
         named = ((f.name, getattr(self, f.name)) for f in fields(self))
         return {name: value for name, value in named if value is not None}
-
-    def __getstate__(self) -> list[Any]:
-        return cpu_state(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,9 +177,6 @@ class VideoTokens(PickledOnCpu):
             mask=None if self.mask is None else self.mask[picked],
             layers=None if self.layers is None else self.layers[picked],
         )
-
-    def __getstate__(self) -> list[Any]:
-        return cpu_state(self)
 
     def __repr__(self) -> str:
         frames, patches, channels = self.features.shape

@@ -118,9 +118,11 @@ class VideoCompressor(RunnableSerializable[VideoInput, VideoPrompt | dict[str, A
 
     def _keyframes(self, video: LocalVideo, question: str | None, fps: float) -> VideoPrompt:
         sift = framesift.VideoCompressor(selector=self.selector, fps=fps)
-        notes: list[str] = []
+        # A chain always asks something; only a selector that reads it is given it.
+        reads = framesift.selectors.registry.create(self.selector).reads_question
+        asked, notes = question if reads else None, list[str]()
         frames = sift.keyframes(
-            video, self.count, question, max_side_px=self.max_side_px, warn=notes.append
+            video, self.count, asked, max_side_px=self.max_side_px, warn=notes.append
         )
         return VideoPrompt(
             uri=video.uri,
