@@ -160,7 +160,15 @@ def test_a_batch_that_cannot_be_compiled_says_so(vlm, sift, on_cpu, monkeypatch)
     compiling._failed.pop(vlm.hf)
 
 
-def test_ctrl_c_twice_leaves_the_chat_usable(sift, vlm, on_cpu, monkeypatch):
+@pytest.fixture
+def ctrl_c_is_heard():
+    """A shell that puts the tests into the background has them ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_twice_leaves_the_chat_usable(sift, vlm, on_cpu, monkeypatch, ctrl_c_is_heard):
     """The step in work is waited for, since it writes to the cache that the next answer reads."""
     step, begun = vlm.hf.forward, Event()
 
