@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from framesift.decoders.base import WINDOW, FrameIndex
@@ -117,8 +116,3 @@ class GivenCandidates(Candidates):
         if self.frames is None:
             raise ValueError("these candidates were given without pictures")
         return self.frames[np.asarray(places, np.int64)]
-
-
-def times(values: Sequence[float]) -> Tensor:
-    """Returns times as candidates have them."""
-    return torch.as_tensor(values, dtype=torch.float64)

@@ -26,11 +26,8 @@ class Pick(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scored(Selector):
-    """A rule over the scores of all candidates: `"nms:scorer=[clip:model=FOLDER]"`.
-
-    A subclass writes `pick`. The scorer is a spec string, in brackets where it has several options.
-    """
+class WithScorer(Selector):
+    """A selector that holds a scorer: a spec string, in brackets where it has several options."""
 
     scorer: Annotated[str | Scorer, SpecOf("framesift.scorers")] = "novelty"
     """What each frame is worth: a scorer's name, or its spec string in brackets."""
@@ -51,6 +48,14 @@ class Scored(Selector):
     def check_question(self, question: str | None) -> None:
         """Makes sure that there is a question where the scorer reads one."""
         self.rater.check_question(question)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored(WithScorer):
+    """A rule over the scores of all candidates: `"nms:scorer=[clip:model=FOLDER]"`.
+
+    A subclass writes `pick`.
+    """
 
     def choose(self, candidates: Candidates, count: int, question: str | None) -> Selection:
         """Returns the frames that the rule picks, each with its score."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import pairwise
 from math import log
 from typing import Annotated, ClassVar, Final
@@ -17,8 +16,8 @@ from framesift.scorers import registry as scorers
 from framesift.scorers.base import Scorer
 from framesift.scorers.candidates import Candidates
 from framesift.selectors._fill import shared_by_length
-from framesift.selectors._scored import Pick, as_selection
-from framesift.selectors.base import Selection, Selector
+from framesift.selectors._scored import Pick, WithScorer, as_selection
+from framesift.selectors.base import Selection
 from framesift.types.options import Amount, Fraction, Share, SpecOf
 
 Array = npt.NDArray[np.float64]
@@ -48,7 +47,7 @@ class _Known:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ucb(Selector):
+class Ucb(WithScorer):
     """Scores a small share of a long video, and more of it where the scores so far are promising.
 
     The video is cut into clips (FOCUS). Two frames of each are scored, then more of those clips
@@ -85,20 +84,6 @@ class Ucb(Selector):
                 f"it a few; take one that rates each frame for itself ({', '.join(free)}), or a "
                 "rule that scores all frames, such as 'topk' or 'nms'"
             )
-
-    @cached_property
-    def rater(self) -> Scorer:
-        """The scorer."""
-        return scorers.create(self.scorer)
-
-    @property
-    def reads_question(self) -> bool:
-        """Whether the scorer does."""
-        return self.rater.reads_question
-
-    def check_question(self, question: str | None) -> None:
-        """Makes sure that there is a question where the scorer reads one."""
-        self.rater.check_question(question)
 
     def choose(self, candidates: Candidates, count: int, question: str | None) -> Selection:
         """Returns the best scored frames, and others of the best clips."""
