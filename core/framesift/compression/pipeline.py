@@ -83,7 +83,7 @@ class Pipeline:
 
     def compress(self, video: Video, question: str | None, run: Run) -> CompressedVideo:
         """Returns the budgeted tokens of a video."""
-        self._reduction.check_question(question)
+        self._reduction.check(question)
         if self.max_frames is not None:
             self.parts.selector.check_question(question)
         signals = self._reduction.signals

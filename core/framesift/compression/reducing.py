@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import Any, Final
 
 import torch
+from torch import Tensor
 
 from framesift.compression.encoding import EncodedVideo
 from framesift.decoders.sampling import covered
@@ -41,12 +42,23 @@ class Reduction:
         """The signals that the encoder fills for the strategy, and no others."""
         return self.strategy.required_signals & self.encoder.gives
 
-    def check_question(self, question: str | None) -> None:
-        """Refuses to plan without the question that the tokens are compared with.
+    def check(self, question: str | None) -> None:
+        """Refuses what would be of no use, before anything is fetched.
 
         Raises:
-            InvalidOptionError: there is none, or it is empty.
+            InvalidOptionError: tokens are compared with a question and there is none, or the
+                strategy's network was trained on tokens of another encoder.
         """
+        self.strategy.check_within()
+        trained_for = self.strategy.trained_for
+        if trained_for is not None and trained_for != self.encoder.weights:
+            raise InvalidOptionError(
+                f"the network of strategy {self.strategy.spec!r} reads tokens of the checkpoint "
+                f"{trained_for}, and {self.encoder.spec!r} makes those of "
+                f"{self.encoder.weights or 'no vision LLM'}; take the vision LLM that it was "
+                "trained with, a strategy without a network, or train one for this model: "
+                "framesift train time-perceiver"
+            )
         if not self.compares_question:
             return
         if question is None:
@@ -76,7 +88,7 @@ class Reduction:
                 there is none.
             MissingSignalError: they were encoded without a signal that the strategy needs.
         """
-        self.check_question(question)
+        self.check(question)
         if video.encoded.encoder != self.encoder:
             raise InvalidOptionError(
                 f"the tokens of {video.local.uri!r} are made by {video.encoded.encoder.spec!r}, "
@@ -103,7 +115,7 @@ class Reduction:
                 f"less fits: keep={plan.num_out / tokens.count / 2:.2g}",
             ),
         ):
-            fields = applied(tokens, plan)
+            fields = applied(tokens, plan, self._features(video, plan, run))
             if video.gate is not None:
                 plan, encoded_seconds = fields["plan"], video.encoded.encoded_seconds
                 fields["encoded_seconds"] = plan.mean(
@@ -126,6 +138,11 @@ class Reduction:
                 f"largest layout within the budget of {budget}"
             )
         return plan
+
+    def _features(self, video: EncodedVideo, plan: TokenPlan, run: Run) -> Tensor:
+        if (limitation := self.strategy.limitation(video.local.uri)) is not None:
+            run.warn(limitation)
+        return self.strategy.features(video.tokens, plan, self.encoder.project)
 
     def _ranked(self, video: EncodedVideo, run: Run) -> VideoTokens:
         """Returns the tokens with the places of their frames in the order of the selector."""
@@ -177,6 +194,7 @@ class Reduction:
             still=None if video.gate is None else video.gate.still,
             grid=tokens.grid,
             region=self.encoder.fitted(info).region(info),
+            segments=self.strategy.segment_tokens(tokens, plan),
             tokens_per_frame_kept=per_frame,
             seconds=run.seconds,
             warnings=run.warnings,
@@ -184,13 +202,17 @@ class Reduction:
         )
 
 
-def applied(tokens: VideoTokens, plan: TokenPlan) -> dict[str, Any]:
+def applied(tokens: VideoTokens, plan: TokenPlan, features: Tensor) -> dict[str, Any]:
     """Returns the fields of a `CompressedVideo` that a plan makes of tokens, the plan among them.
 
     Tokens stay on their device. Plan, positions and times go to the CPU, once.
+
+    Args:
+        tokens: all of them.
+        plan: what becomes of them.
+        features: what the outputs hold, `(M, D)`.
     """
     layers, step_seconds = tokens.layers, tokens.step_seconds
-    features = plan.apply(tokens.features)
     if layers is not None:
         layers = plan.apply(layers.flatten(2)).unflatten(1, layers.shape[2:])
     plan, frame_seconds = plan.cpu(), tokens.pts_seconds.double()

@@ -134,6 +134,21 @@ class Encoder(Part):
             "vlm, or 'clip' with the folder of a whole CLIPModel and its tokenizer"
         )
 
+    def project(self, values: Tensor) -> Tensor:
+        """Returns what the vision LLM's projector makes of rows of `pre_projector`, `(P, D)`.
+
+        Args:
+            values: of patches or of means of them, `(P, Dv)`, where the projector takes them one
+                by one.
+
+        Raises:
+            MissingSignalError: there is no such projector.
+        """
+        raise MissingSignalError(
+            f"encoder {self.spec!r} has no projector that takes tokens one by one, so nothing can "
+            f"be done before it (values {tuple(values.shape)}); work on its tokens: stage=post"
+        )
+
 
 @cache
 def _check_takes_signals(kind: type[Encoder]) -> None:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from framesift.errors import BudgetError, MissingSignalError, PlanTooLongError
+from framesift.errors import (
+    BudgetError,
+    InvalidOptionError,
+    MissingSignalError,
+    PlanTooLongError,
+)
 from framesift.registry import Part
 from framesift.run import report_progress, seconds_left
 from framesift.strategies import _ops, registry
 from framesift.types.options import whole
 from framesift.types.plan import TokenPlan
+from framesift.types.segments import SegmentTokens
 from framesift.types.spec import split_spec
 from framesift.types.tokens import VideoTokens
 
@@ -23,6 +29,8 @@ Signal = Literal[
     "attention", "keys", "edge_density", "question_similarity", "pre_projector", "llm_attention"
 ]
 Place = Literal["tokens before the LLM", "inside the LLM"]
+Project = Callable[[Tensor], Tensor]
+"""Takes rows of `pre_projector` `(P, C)` and returns what a projector makes of them, `(P, D)`."""
 MULTIPLICATIONS_PER_SECOND = 1e11
 """What one thread of a fast processor manages at most, so that only hopeless plans are refused."""
 
@@ -99,6 +107,32 @@ class Strategy(Part):
         """Whether outputs of this instance may stand for several tokens, options included."""
         return self.output == "merged" or any(part.is_merging for part in self.within)
 
+    @property
+    def trained_for(self) -> str | None:
+        """Fingerprint of the checkpoint whose tokens its network reads (`Encoder.weights`).
+
+        None, as for almost all, where outputs are means of their inputs and any tokens will do.
+        """
+        return None
+
+    def limitation(self, uri: str) -> str | None:
+        """Returns why the outcome for a video means nothing, as a warning; None where it does."""
+        return None
+
+    def check_within(self) -> None:
+        """Refuses strategies within this one whose outputs a network computes.
+
+        Raises:
+            InvalidOptionError: this one would take their plans, and means for what they compute.
+        """
+        for part in self.within:
+            if part.trained_for is not None:
+                raise InvalidOptionError(
+                    f"strategy {part.spec!r} computes its tokens by a network and cannot stand "
+                    f"within {self.spec!r}; take it alone, or one that averages or keeps tokens"
+                )
+            part.check_within()
+
     def plan(self, tokens: VideoTokens, budget: int, question: str | None = None) -> TokenPlan:
         """Returns the plan that keeps exactly `budget` tokens, or all where there are fewer.
 
@@ -108,6 +142,7 @@ class Strategy(Part):
             InvalidTokensError: a feature is NaN or infinite, or the mask leaves no token.
             TimeLimitError: `time_limit` is over, or would be before the plan is made.
         """
+        self.check_within()
         budget = whole("budget", budget, "token", error=BudgetError)
         present = tokens.signals.present()
         if missing := sorted(self.required_signals - present.keys()):
@@ -160,6 +195,25 @@ class Strategy(Part):
     @abstractmethod
     def decide(self, tokens: VideoTokens, budget: int, question: str | None) -> TokenPlan:
         """Returns the plan for a valid `budget`, below the number of live tokens."""
+
+    def features(
+        self, tokens: VideoTokens, plan: TokenPlan, project: Project | None = None
+    ) -> Tensor:
+        """Returns what the outputs of a plan hold, `(M, D)`: the means that the plan says.
+
+        A strategy with a network of its own computes them instead; the plan then says which tokens
+        each output stands for.
+
+        Args:
+            tokens: those that the plan was made of.
+            plan: what `plan` returned for them.
+            project: the vision LLM's projector, for a strategy that works before it.
+        """
+        return plan.apply(tokens.features)
+
+    def segment_tokens(self, tokens: VideoTokens, plan: TokenPlan) -> list[SegmentTokens] | None:
+        """Returns what the tokens of each segment stand for; None where there are no segments."""
+        return None
 
     def decide_beside(
         self, kept: Tensor, tokens: VideoTokens, budget: int, question: str | None

@@ -65,7 +65,7 @@ def compressed(tokens: VideoTokens, plan: TokenPlan) -> CompressedVideo:
     """Returns what the pipeline makes of a plan."""
     seconds, counts = tokens.pts_seconds.double(), plan.frame_counts().tolist()
     return CompressedVideo(
-        **applied(tokens, plan),
+        **applied(tokens, plan, plan.apply(tokens.features)),
         report=CompressionReport(
             uri="noise",
             duration_seconds=float(seconds[-1] + (seconds.diff()[-1] if len(seconds) > 1 else 1)),

@@ -18,6 +18,7 @@ from framesift.types.clock import clock
 from framesift.types.options import Still, whole
 from framesift.types.pickling import PickledOnCpu
 from framesift.types.plan import TokenPlan
+from framesift.types.segments import SegmentTokens
 from framesift.types.selection import SelectionReport
 from framesift.types.tokens import check_step_seconds
 from framesift.types.video import with_part
@@ -82,6 +83,9 @@ class CompressionReport(BaseModel):
     region: tuple[float, float, float, float] = Field(
         default=(0.0, 0.0, 1.0, 1.0),
         description="Part (x0, y0, x1, y1) of the picture that the grid covers, relative.",
+    )
+    segments: list[SegmentTokens] | None = Field(
+        default=None, description="What the tokens stand for, where the strategy makes segments."
     )
     tokens_per_frame_kept: list[int] = Field(description="Tokens kept of each sampled frame.")
     seconds: dict[str, float] = Field(

@@ -17,6 +17,7 @@ from framesift.encoders.still import Units
 from framesift.encoders.units import UnitEncoder, picked
 from framesift.errors import ModelError
 from framesift.hf.borrowing import PackedFrames
+from framesift.hf.model_use import alone_with
 from framesift.hf.packed_tower import packed_states
 from framesift.hf.preparation import Preparation
 from framesift.hf.probe import WatchedLayer, watch
@@ -120,6 +121,14 @@ class LlavaTower(Tower, UnitEncoder):
             before: what is projected, of encoded places of the tower, `(P, C)`.
             at: which of them make each token.
         """
+
+    def project(self, values: Tensor) -> Tensor:
+        """Returns what the model's projector makes of rows `(P, Dv)`, `(P, D)` in their dtype."""
+        projector = self.vlm.hf.base_model.multi_modal_projector
+        like = next(projector.parameters())
+        with alone_with(self.vlm.hf), torch.no_grad():
+            features: Tensor = projector(values.to(like))
+        return features.to(values)
 
     @property
     def tower(self) -> Any:
