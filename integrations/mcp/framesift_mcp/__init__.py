@@ -32,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         given.vlm,
         keep=given.keep,
         folders=given.folder,
+        strategy=given.strategy,
         selectors=given.selector,
         max_seconds=given.max_seconds,
     )
@@ -59,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--keep", default=0.25, type=float, help="share of the visual tokens that answers rest on"
     )
+    parser.add_argument("--strategy", default="temporal", help="what decides which tokens stay")
     parser.add_argument(
         "--max-seconds", default=3600.0, type=float, help="longest time of one call"
     )

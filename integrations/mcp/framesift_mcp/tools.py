@@ -91,6 +91,7 @@ class Tools:
         vlm: str | None = None,
         *,
         keep: float = 0.25,
+        strategy: str = "temporal",
         folders: Sequence[Path] = (),
         selectors: Sequence[str] = (),
         max_seconds: float = 3600.0,
@@ -101,6 +102,7 @@ class Tools:
             vlm: a name, a hub id or a folder; loaded when it is first needed. None for the embedded
                 toy, which then refuses questions about videos that are not synthetic.
             keep: share of the visual tokens that questions are answered from.
+            strategy: spec of what decides which; calls may name it although it reads a folder.
             folders: whose files may be opened, besides links.
             selectors: specs of selectors that calls may name although they read files or models.
             max_seconds: longest time of one call, plans that would take longer refused.
@@ -112,6 +114,7 @@ class Tools:
         with time_limit(max_seconds):
             pass  # checks it
         self._name, self._keep, self._max_seconds = vlm or TOY, keep, max_seconds
+        self._strategy = strategy
         self.limit = None if vlm else toy_limitation(INSTEAD)
         """What cannot be asked since no model was named; None where one was."""
         self._folders = AllowedFolders(folders)
@@ -123,9 +126,7 @@ class Tools:
         ctx: Context[Any, Any],
         video: Video,
         compression_ratio: Ratio = 0.25,
-        strategy: Annotated[
-            str, Field(description="What decides which visual tokens stay.")
-        ] = "temporal",
+        strategy: Annotated[str | None, Field(description="Decides which tokens stay.")] = None,
         images: Images = 6,
         question: Annotated[
             str | None, Field(description="What the frames should help to answer.")
@@ -135,8 +136,9 @@ class Tools:
         """Show what matters in a video: keyframes with times, and what compression leaves."""
 
         def work() -> CallToolResult:
-            check_request_spec("strategies", strategy)
-            sift = self._choosing(selector, keep=compression_ratio, strategy=strategy)
+            rule = strategy or self._strategy
+            check_request_spec("strategies", rule, (self._strategy,))
+            sift = self._choosing(selector, keep=compression_ratio, strategy=rule)
             where = self._folders.opened(video)
             opened = where if isinstance(where, LocalVideo) else open_video(where, sift.limits)
             with opened as local:
@@ -213,7 +215,9 @@ class Tools:
     def _assistant(self) -> Assistant:
         limits = FetchLimits.untrusted()
         return framesift.Assistant(
-            framesift.VideoCompressor(vlm=self._name, keep=self._keep, limits=limits)
+            framesift.VideoCompressor(
+                vlm=self._name, keep=self._keep, strategy=self._strategy, limits=limits
+            )
         )
 
     def _choosing(self, selector: str, **options: Any) -> VideoCompressor:

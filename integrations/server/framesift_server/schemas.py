@@ -60,7 +60,10 @@ class _TokenRequest(_Request):
     )
     compression_ratio: Ratio = 0.25
     strategy: str = Field(
-        "temporal", description="What decides which tokens stay; see `GET /v1/strategies`."
+        "temporal",
+        description="What decides which tokens stay; see `GET /v1/strategies`. One that reads a "
+        "folder or hub id must be allowed by the operator.",
+        examples=["temporal", "slow-fast:filling=pooled"],
     )
     model: str | None = Field(
         None, description="Served vision LLM; by default the first of `GET /health`."

@@ -65,6 +65,7 @@ class Settings(BaseSettings):
         description="Selectors that requests may name although they read files, folders, hub ids "
         "or addresses, as spec strings separated by commas; all others they may name anyway.",
     )
+    strategies: Specs = Field((), description="The same of strategies.")
     api_key: SecretStr | None = Field(
         None, description="What clients must send as 'Authorization: Bearer KEY'; none by default."
     )

@@ -64,7 +64,7 @@ class Work:
         check_request_spec("selectors", request.selector, self._settings.selectors)
         if isinstance(request, KeyframesRequest):
             return "keyframes"
-        check_request_spec("strategies", request.strategy)
+        check_request_spec("strategies", request.strategy, self._settings.strategies)
         if isinstance(request, CompressRequest) and request.encoder is not None:
             return _served("encoder", request.encoder, self._settings.encoders)
         return _served("model", request.model or self._settings.models[0], self._settings.models)

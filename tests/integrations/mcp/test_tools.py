@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
@@ -15,6 +16,9 @@ from PIL import Image
 
 import framesift
 from framesift import VideoCompressor
+from framesift.registry import Registry
+from framesift.strategies.random import Random
+from framesift.types.options import Reachable
 from framesift_mcp import Tools, create_server
 
 CLIP = "synthetic://number?seed=3"
@@ -132,6 +136,37 @@ def test_bad_input_is_an_error_that_the_model_can_read(call, arguments, words):
     assert result.is_error
     assert words in result.content[0].text
     assert "Traceback" not in result.content[0].text
+
+
+def test_the_strategy_of_the_server_is_that_of_answers_and_calls(call):
+    server, asked = Tools(strategy="pllava", keep=0.3), {"video": CLIP, "question": QUESTION}
+    expected = VideoCompressor(vlm="tiny", strategy="pllava", keep=0.3).ask(CLIP, QUESTION)
+    answer = call("ask_video", of=server, **asked).structured_content
+    assert answer["usage"]["visual_tokens_after"] == expected.usage.visual_tokens_after
+    assert answer["warnings"] == expected.warnings
+    shown = [call("compress_video", of=server, video=CLIP, **s) for s in ({}, {"strategy": "evs"})]
+    assert [each.structured_content["strategy"] for each in shown] == ["pllava", "evs"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained(Random):
+    """A strategy that reads a folder."""
+
+    folder: Reachable | None = None
+    """Where it reads."""
+
+
+def test_a_call_names_no_folder_of_weights_but_the_server_s(call, monkeypatch):
+    get = Registry.get
+    monkeypatch.setattr(
+        Registry, "get", lambda self, name: Trained if name == "trained" else get(self, name)
+    )
+    server = Tools(strategy="trained:folder=/srv/weights")
+    for given in ({}, {"strategy": "trained:folder=/srv/weights"}):
+        assert not call("compress_video", of=server, video=CLIP, **given).is_error
+    refused = call("compress_video", of=server, video=CLIP, strategy="trained:folder=/etc")
+    assert refused.is_error
+    assert "may not name files" in refused.content[0].text
 
 
 def test_an_empty_question_is_refused(call):

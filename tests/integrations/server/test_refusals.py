@@ -9,6 +9,7 @@ import pytest
 
 from framesift.registry import Registry
 from framesift.selectors.uniform import Uniform
+from framesift.strategies.random import Random
 from framesift.types.options import Reachable
 
 CLIP = "synthetic://number?seed=3"
@@ -75,6 +76,32 @@ def test_a_selector_that_reads_a_file_is_for_the_operator_to_allow(serve, monkey
         "evenly spaced, 1 of 2",
         "evenly spaced, 2 of 2",
     ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained(Random):
+    """A strategy that reads a folder."""
+
+    folder: Reachable | None = None
+    """Where it reads."""
+
+
+def test_a_strategy_that_reads_a_folder_is_for_the_operator_to_allow(serve, monkeypatch):
+    get = Registry.get
+    monkeypatch.setattr(
+        Registry, "get", lambda self, name: Trained if name == "trained" else get(self, name)
+    )
+    allowed, other = "trained:folder=/srv/weights", "temporal | trained:folder=/etc"
+    server = serve(strategies=(allowed,))
+    for path in ("/v1/compress", "/v1/ask", "/v1/jobs"):
+        body = {"video": CLIP, "kind": "compress" if path == "/v1/jobs" else path[4:]}
+        body |= {"question": "What is shown?"} if path == "/v1/ask" else {}
+        response = server.post(path, json={**body, "strategy": other})
+        assert response.status_code == 403
+        assert "folder=/etc" in response.json()["detail"]
+        assert allowed in response.json()["detail"]
+    made = server.post("/v1/compress", json={"video": CLIP, "strategy": allowed})
+    assert made.json()["report"]["strategy"].endswith(":folder=/srv/weights")
 
 
 def test_synthetic_videos_are_for_demos_only(serve):
