@@ -114,7 +114,7 @@ def report(
     Where the selector scores all frames, both show the scores over time, with the frames picked.
     """
     from framesift.report.contact_sheet import write_contact_sheet
-    from framesift.report.figures import picked_frames
+    from framesift.report.figures import picked_frames, shown_seconds
     from framesift.report.page import FRAME_PX, MOST_FRAMES, write_report
 
     sheet = out.with_suffix(".png")
@@ -128,7 +128,7 @@ def report(
         video = sift.compress(local, question, warn=notes.append)
         chosen = sift.select(local, count, question, warn=notes.append)
         frames = picked_frames(chosen, sift.frames(local, chosen.picked_seconds))
-        shown = video.frame_seconds[:: -(-len(video.frame_seconds) // MOST_FRAMES)].tolist()
+        shown = shown_seconds(video, chosen.picked_seconds, limit=MOST_FRAMES)
         times = sorted({*shown, *(frame.pts_seconds for frame in frames)})
         pictures = sift.frames(local, times, max_side_px=FRAME_PX, warn=notes.append)
     noted = video.report.model_copy(update={"warnings": list(dict.fromkeys(notes))})

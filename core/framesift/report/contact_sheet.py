@@ -1,4 +1,8 @@
-"""One PNG with the sampled frames in a grid: dropped patches dimmed, keyframes framed."""
+"""One PNG with the sampled frames in a grid: dropped patches dimmed, keyframes framed.
+
+Where the strategy works on segments, a line runs below the frames of each: the number at its left
+is that of the tokens that show one frame, the one at its right that of the tokens for all of them.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from typing import Final
 from PIL import Image, ImageDraw, ImageFont
 
 from framesift.disk.writing import write_atomically
-from framesift.report.figures import FrameFigure, frame_figures
+from framesift.report.figures import FrameFigure, SegmentFigure, frame_figures, segment_figures
 from framesift.report.score_curve import ScoreCurve
 from framesift.report.timeline import moment_decimals, timeline
 from framesift.types.clock import clock
@@ -62,7 +66,8 @@ def write_contact_sheet(
     line = timeline(video)
     ends = line.start_seconds, line.end_seconds
     curve = None if selection is None else ScoreCurve.of(selection, *ends)
-    sheet = _sheet(figures, times, _headline(video, len(figures)), curve)
+    segments = segment_figures(video, figures)
+    sheet = _sheet(figures, times, _headline(video, len(figures)), curve, segments)
     buffer = io.BytesIO()
     sheet.save(buffer, format="PNG")
     write_atomically(path, buffer.getvalue())
@@ -101,6 +106,8 @@ def _headline(video: CompressedVideo, shown: int) -> str:
     report = video.report
     kept = f"{report.tokens_out:,} of {report.tokens_in:,} tokens kept"
     part = "" if shown == report.frames_in else f"   |   {shown} of {report.frames_in} frames shown"
+    if report.segments is not None:
+        part = f"   |   {len(report.segments):,} segments{part}"
     return f"{kept}{part}   |   {report.strategy}"
 
 
@@ -109,8 +116,10 @@ def _sheet(
     times: Sequence[str],
     headline: str,
     curve: ScoreCurve | None,
+    segments: Sequence[SegmentFigure] | None,
 ) -> Image.Image:
-    grid = _grid(len(figures), *figures[0].image.size, CURVE_PX if curve else 0)
+    longest = max((len(segment.figures) for segment in segments or ()), default=1)
+    grid = _grid(len(figures), *figures[0].image.size, CURVE_PX if curve else 0, longest)
     sheet = Image.new("RGB", grid.size_px, PAPER)
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(28)
@@ -120,6 +129,8 @@ def _sheet(
     for place, (figure, time) in enumerate(zip(figures, times, strict=True)):
         _draw_caption(draw, figure, time, grid.corner(place), grid.cell_px)
         sheet.paste(figure.image.resize(grid.cell_px, Image.Resampling.LANCZOS), grid.corner(place))
+    if segments is not None:
+        _draw_segments(draw, segments, grid)
     return sheet
 
 
@@ -151,9 +162,35 @@ def _draw_curve(draw: ImageDraw.ImageDraw, curve: ScoreCurve, width_px: int) -> 
         draw.ellipse([across - 6, up - 6, across + 6, up + 6], fill=MARK)
 
 
-def _grid(count: int, width_px: int, height_px: int, above_px: int) -> _Grid:
-    """Returns the grid of `count` cells that makes a sheet wider than high."""
+def _draw_segments(
+    draw: ImageDraw.ImageDraw, segments: Sequence[SegmentFigure], grid: _Grid
+) -> None:
+    """Draws a line below the frames of each segment, and the numbers of its tokens."""
+    font, (width, height), place = ImageFont.load_default(18), grid.cell_px, 0
+    for tokens, figures in ((segment.tokens, segment.figures) for segment in segments):
+        for number, figure in enumerate(figures, start=1):
+            left, top = grid.corner(place)
+            place += 1
+            words = [f"{tokens.key_tokens:,}"] if figure.is_in_detail else []
+            if number == len(figures) and tokens.temporal_tokens:
+                words.append(f"+ {tokens.temporal_tokens:,}")
+            spot = left + width, top + height + 7
+            draw.text(spot, " ".join(words), LINE, font, anchor="ra")
+            # On to the next frame of the segment, where that stands in the same row.
+            gap = GAP_PX if number < len(figures) and place % grid.columns else 0
+            down = top + height + CAPTION_PX + 2
+            draw.rectangle((left, down, left + width - 1 + gap, down + 2), LINE)
+
+
+def _grid(count: int, width_px: int, height_px: int, above_px: int, together: int) -> _Grid:
+    """Returns the grid of `count` cells that makes a sheet wider than high.
+
+    Rows hold whole segments of `together` frames where they are not too long for that.
+    """
     columns = min(count, MOST_COLUMNS, math.ceil(math.sqrt(count * ASPECT * height_px / width_px)))
+    if together <= MOST_COLUMNS:
+        most = MOST_COLUMNS // together * together
+        columns = min(count, most, math.ceil(columns / together) * together)
     room = (WIDTH_PX - 2 * MARGIN_PX + GAP_PX) // columns - GAP_PX
     cell = min(width_px, room)
     height = max(1, round(height_px * cell / width_px))
@@ -173,10 +210,11 @@ def _draw_caption(
     size: tuple[int, int],
 ) -> None:
     (left, top), (width, height) = corner, size
-    if figure.is_keyframe:
+    if figure.is_keyframe or figure.is_in_detail:
         box = (left - 4, top - 4, left + width + 3, top + height + 3)
-        draw.rectangle(box, outline=MARK, width=4)
+        draw.rectangle(box, outline=MARK if figure.is_keyframe else LINE, width=4)
     font = ImageFont.load_default(18)
     baseline = top + height + 7
     draw.text((left, baseline), time, MARK if figure.is_keyframe else INK, font)
-    draw.text((left + width, baseline), f"{figure.kept:,}", QUIET, font, anchor="ra")
+    if figure.segment is None:
+        draw.text((left + width, baseline), f"{figure.kept:,}", QUIET, font, anchor="ra")

@@ -36,12 +36,31 @@ def coverage(plan: TokenPlan, grid: tuple[int, int]) -> npt.NDArray[np.float32]:
     return shares.clip(0, 1).astype(np.float32).reshape(-1, rows, columns)
 
 
-def dimmed(image: npt.NDArray[np.uint8], shares: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    """Returns `image` `(H, W, 3)` with patches of low share dark and grey, and the grid on them.
+def cells(plan: TokenPlan, grid: tuple[int, int]) -> npt.NDArray[np.int64]:
+    """Returns the output that each patch weighs most in, the earlier on a tie, `(T, h, w)`.
+
+    It is -1 for a patch that was dropped. Patches of one output make a cell.
+    """
+    rowwise = plan.normalized()
+    source, output = rowwise.src.numpy(), rowwise.dst.numpy()
+    # Of several values for one place, the last one stays.
+    order = np.lexsort((-output, rowwise.weight.numpy()))
+    labels = np.full(plan.num_in, -1, dtype=np.int64)
+    labels[source[order]] = output[order]
+    return labels.reshape(-1, *grid)
+
+
+def dimmed(
+    image: npt.NDArray[np.uint8],
+    shares: npt.NDArray[np.float32],
+    labels: npt.NDArray[np.int64],
+) -> npt.NDArray[np.uint8]:
+    """Returns `image` `(H, W, 3)` with patches of low share dark and grey, and cells drawn there.
 
     Args:
         image: RGB pixels.
         shares: share of each patch that survives, `(h, w)`.
+        labels: the cell of each patch, -1 for none, `(h, w)`.
     """
     rows = _patch_of_pixel(image.shape[0], shares.shape[0])
     columns = _patch_of_pixel(image.shape[1], shares.shape[1])
@@ -49,7 +68,7 @@ def dimmed(image: npt.NDArray[np.uint8], shares: npt.NDArray[np.float32]) -> npt
     light = np.sqrt(shares)[np.ix_(rows, columns)][..., None]
     grey = (image @ LUMA)[..., None]
     dark = SHADE + DIMMED_CONTRAST * grey
-    dark += LINE_STRENGTH * (LINE_GREY - dark) * _lines(rows, columns)[..., None]
+    dark += LINE_STRENGTH * (LINE_GREY - dark) * _lines(labels, rows, columns)[..., None]
     mixed: npt.NDArray[np.float32] = light * image + (1 - light) * dark
     return mixed.round().clip(0, 255).astype(np.uint8)
 
@@ -58,7 +77,13 @@ def _patch_of_pixel(pixels: int, patches: int) -> npt.NDArray[np.int64]:
     return np.arange(pixels) * patches // pixels
 
 
-def _lines(rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """Returns the pixels `(H, W)` at which a new patch begins."""
+def _lines(
+    labels: npt.NDArray[np.int64], rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]
+) -> npt.NDArray[np.bool_]:
+    """Returns the pixels `(H, W)` at which a new cell begins, or a new patch that is in none."""
     across, down = (np.diff(patch, prepend=0) > 0 for patch in (rows, columns))
-    return across[:, None] | down[None, :]
+    above = (np.diff(labels, axis=0, prepend=-1) != 0) | (labels < 0)
+    left = (np.diff(labels, axis=1, prepend=-1) != 0) | (labels < 0)
+    pixels = np.ix_(rows, columns)
+    lines: npt.NDArray[np.bool_] = above[pixels] & across[:, None] | left[pixels] & down[None, :]
+    return lines

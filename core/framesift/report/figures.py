@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from framesift.report.coverage import coverage, dimmed
+from framesift.report.coverage import cells, coverage, dimmed
+from framesift.report.segments import Indices, Mask, SegmentedFrames
 from framesift.types.compressed import CompressedVideo, Keyframe
 from framesift.types.frames import Frames
+from framesift.types.segments import SegmentTokens
 from framesift.types.selection import SelectionReport
-
-Indices = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +29,21 @@ class FrameFigure:
     kept: int
     """Tokens that still come from this frame."""
     is_keyframe: bool
+    segment: int | None
+    """Number of the segment whose tokens stand for it, from 0; None where there are no segments."""
+    is_in_detail: bool
+    """Whether it is the one frame that its segment shows in detail."""
     encoded_seconds: tuple[float, float] | None
     """Earliest and latest time at which what is kept was encoded; None where that is its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentFigure:
+    """One segment with the frames that its tokens stand for."""
+
+    tokens: SegmentTokens
+    figures: tuple[FrameFigure, ...]
+    """Those of its frames that are shown, in time order."""
 
 
 def frame_figures(
@@ -42,6 +56,9 @@ def frame_figures(
 ) -> list[FrameFigure]:
     """Returns at most `limit` figures in time order: all frames, or an even choice and keyframes.
 
+    Where the strategy works on segments, whole segments are chosen, and frames that no token stands
+    for are left out.
+
     Args:
         video: the plan and its times.
         frames: pictures of the sampled frames, or of some of them.
@@ -50,7 +67,8 @@ def frame_figures(
         size_px: longest side of a figure; smaller pictures stay as they are.
 
     Raises:
-        ValueError: no pictures, or times and plan disagree about the number of frames.
+        ValueError: no pictures, none of a segment where there are segments, or times and plan
+            disagree about the number of frames.
     """
     seconds = video.frame_seconds.numpy()
     shares = coverage(video.plan, video.report.grid)
@@ -59,19 +77,55 @@ def frame_figures(
             f"{frames!r} for a plan of {len(shares)} frames at {len(seconds)} times must hold at "
             "least one picture, and every frame of the plan needs one time"
         )
-    counts = video.plan.frame_counts()
+    counts, labels = video.plan.frame_counts(), cells(video.plan, video.report.grid)
     marked = nearest(np.array([key.pts_seconds for key in keyframes]), seconds)
     pictures, places = _matched(frames, seconds)
+    segmented = SegmentedFrames.of(video)
+    shown = _shown(segmented, places, np.isin(places, marked), limit)
+    if not len(shown):
+        raise ValueError(f"{frames!r} must show a frame that a segment of the plan holds")
     return [
         FrameFigure(
-            image=_figure(frames.data[pictures[i]], shares[places[i]], size_px),
-            index=int(places[i]),
-            pts_seconds=float(seconds[places[i]]),
-            kept=int(counts[places[i]]),
-            is_keyframe=bool(np.isin(places[i], marked)),
-            encoded_seconds=_encoded(video, int(places[i])),
+            image=_figure(frames.data[picture], shares[place], labels[place], size_px),
+            index=place,
+            pts_seconds=float(seconds[place]),
+            kept=int(counts[place]),
+            is_keyframe=place in marked,
+            segment=None if segmented is None else int(segmented.number[place]),
+            is_in_detail=segmented is not None and bool(segmented.in_detail[place]),
+            encoded_seconds=_encoded(video, place),
         )
-        for i in _chosen(np.isin(places, marked), limit)
+        for picture, place in zip(pictures[shown].tolist(), places[shown].tolist(), strict=True)
+    ]
+
+
+def shown_seconds(
+    video: CompressedVideo, keyframe_seconds: Sequence[float], *, limit: int
+) -> list[float]:
+    """Returns the times of the frames that `frame_figures` shows where it has all pictures.
+
+    Args:
+        video: the plan and its times.
+        keyframe_seconds: times of the keyframes.
+        limit: largest number of figures.
+    """
+    seconds = video.frame_seconds.numpy()
+    places = np.arange(len(seconds))
+    marked = np.isin(places, nearest(np.array(keyframe_seconds), seconds))
+    times: list[float] = seconds[_shown(SegmentedFrames.of(video), places, marked, limit)].tolist()
+    return times
+
+
+def segment_figures(
+    video: CompressedVideo, figures: Sequence[FrameFigure]
+) -> list[SegmentFigure] | None:
+    """Returns the segments of which frames are shown; None where there are no segments."""
+    if video.report.segments is None:
+        return None
+    return [
+        SegmentFigure(tokens=video.report.segments[number], figures=tuple(own))
+        for number, own in groupby(figures, lambda figure: figure.segment)
+        if number is not None
     ]
 
 
@@ -124,7 +178,30 @@ def _matched(frames: Frames, seconds: npt.NDArray[np.float64]) -> tuple[Indices,
     return closest_first[first], pictured
 
 
-def _chosen(is_keyframe: npt.NDArray[np.bool_], limit: int) -> Indices:
+def _shown(
+    segmented: SegmentedFrames | None, places: Indices, is_keyframe: Mask, limit: int
+) -> Indices:
+    """Returns which of the frames with a picture are shown, as positions in `places`.
+
+    Args:
+        segmented: the frames by segment, None where there are no segments.
+        places: the frames with a picture, among the sampled ones.
+        is_keyframe: whether each of them is one.
+        limit: most frames.
+    """
+    if segmented is None:
+        return _chosen(is_keyframe, limit)
+    numbers = segmented.number[places]
+    present, sizes = np.unique(numbers[numbers >= 0], return_counts=True)
+    has_keyframe = np.isin(present, numbers[is_keyframe])
+    fitting = len(present) if sizes.sum() <= limit else max(1, limit // int(sizes.max()))
+    whole = present[_chosen(has_keyframe, fitting)]
+    inside = np.isin(numbers, whole).nonzero()[0]
+    # Only where one segment alone is too long are some of its frames left out.
+    return inside[_chosen((is_keyframe | segmented.in_detail[places])[inside], limit)]
+
+
+def _chosen(is_keyframe: Mask, limit: int) -> Indices:
     """Returns the positions shown: keyframes, and the others evenly spread over what is left."""
     if len(is_keyframe) <= limit:
         return np.arange(len(is_keyframe))
@@ -139,7 +216,7 @@ def _evenly(positions: Indices, count: int) -> Indices:
 
 
 def _figure(
-    pixels: npt.NDArray[np.uint8], shares: npt.NDArray[np.float32], size_px: int
+    pixels: npt.NDArray[np.uint8], shares: npt.NDArray[np.float32], labels: Indices, size_px: int
 ) -> Image.Image:
     small = np.asarray(shrunk(Image.fromarray(pixels), size_px))
-    return Image.fromarray(dimmed(small, shares))
+    return Image.fromarray(dimmed(small, shares, labels))

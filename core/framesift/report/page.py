@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
 from framesift.disk.writing import write_atomically
-from framesift.report.figures import frame_figures, shrunk
+from framesift.report.figures import frame_figures, segment_figures, shrunk
 from framesift.report.score_curve import ScoreCurve
 from framesift.report.timeline import moment_decimals, timeline
 from framesift.types.clock import clock
@@ -52,6 +52,7 @@ def write_report(
     line = timeline(video)
     ends = line.start_seconds, line.end_seconds
     curve = None if selection is None else ScoreCurve.of(selection, *ends)
+    figures = frame_figures(video, frames, keyframes, limit=MOST_FRAMES, size_px=FRAME_PX)
     html = page.render(
         title=title or _name(video.report.uri),
         report=video.report,
@@ -60,7 +61,9 @@ def write_report(
         selection=selection,
         curve=curve,
         keyframes=keyframes,
-        figures=frame_figures(video, frames, keyframes, limit=MOST_FRAMES, size_px=FRAME_PX),
+        figures=figures,
+        segments=segment_figures(video, figures),
+        frames_used=int(video.plan.used.view(len(video.frame_seconds), -1).any(1).sum()),
         merging=not video.plan.is_pruning,
     )
     write_atomically(path, html.encode(errors="backslashreplace"))

@@ -104,7 +104,7 @@ def _bars(
     # A last bar of a few hundredths of a second joins the one before it.
     count = max(1, math.ceil((end - start) / width - 0.1))
     edges = np.append(start + width * np.arange(count), end)
-    tokens = np.diff(_tokens_until(edges, seconds, video.plan.frame_counts().numpy(), spacing))
+    tokens = np.diff(_tokens_until(edges, *_spans(video, seconds, spacing)))
     return tuple(
         Bar(start_seconds=low, end_seconds=high, tokens=count, per_second=count / (high - low))
         for low, high, count in zip(
@@ -113,19 +113,31 @@ def _bars(
     )
 
 
+def _spans(
+    video: CompressedVideo, seconds: npt.NDArray[np.float64], spacing: float
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Returns what tokens stand for as times from and until, and how many: frames or segments."""
+    if (segments := video.report.segments) is None:
+        ends = np.minimum(seconds + spacing, np.append(seconds[1:], np.inf))
+        return seconds, ends, video.plan.frame_counts().numpy()
+    starts = np.array([segment.start_seconds for segment in segments])
+    ends = np.append(starts[1:], segments[-1].end_seconds + spacing)
+    counts = np.array([each.key_tokens + each.temporal_tokens for each in segments])
+    return starts, ends, counts
+
+
 def _tokens_until(
     times: npt.NDArray[np.float64],
-    seconds: npt.NDArray[np.float64],
+    starts: npt.NDArray[np.float64],
+    ends: npt.NDArray[np.float64],
     counts: npt.NDArray[np.int64],
-    spacing: float,
 ) -> npt.NDArray[np.float64]:
     """Returns the tokens kept before each of `times`; each frame is spent evenly while it is shown.
 
     Frames of a 12.5 fps stream lie at 0.96, 2.0, 3.04 s; counted at these instants, one second
     would look empty and the next one twice as full.
     """
-    shown = np.append(np.minimum(np.diff(seconds), spacing), spacing)
-    corners = np.stack([seconds, seconds + shown], axis=1).ravel()
+    corners = np.stack([starts, ends], axis=1).ravel()
     spent = np.cumsum(np.stack([np.zeros_like(counts), counts], axis=1).ravel())
     until: npt.NDArray[np.float64] = np.interp(times, corners, spent)
     return until

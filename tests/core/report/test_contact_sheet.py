@@ -7,6 +7,7 @@ from framesift.report.contact_sheet import write_contact_sheet
 
 MARK = (0xF2, 0xA9, 0x3B)
 PAPER = (0x11, 0x15, 0x1B)
+LINE = (0x58, 0xB2, 0xC5)
 
 
 def sheet_of(tmp_path, video, frames, keyframes) -> np.ndarray:
@@ -61,3 +62,23 @@ def test_a_failure_leaves_nothing(tmp_path, sifted):
     with pytest.raises(ValueError, match="at least one picture"):
         write_contact_sheet(tmp_path / "a.png", video=video, frames=frames[:0], keyframes=keys)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_line_joins_the_frames_of_a_segment_and_no_others(tmp_path, segmented):
+    video, frames, _ = segmented(frame_count=8, length=4)
+    sheet = sheet_of(tmp_path, video, frames, [])
+    top, left = contact_sheet.MARGIN_PX + contact_sheet.HEADER_PX, contact_sheet.MARGIN_PX
+    row = sheet[top + 36 + contact_sheet.CAPTION_PX + 3, left:]
+    step = 64 + contact_sheet.GAP_PX
+    joined = [(row[i * step + 64 : (i + 1) * step] == LINE).all() for i in range(4)]
+    assert joined == [True, True, True, False]
+    framed = [(sheet[top : top + 36, left + i * step - 2] == LINE).all() for i in range(4)]
+    assert framed == [True, False, False, False]
+
+
+@pytest.mark.parametrize(("length", "columns"), [(4, 8), (5, 10), (10, 10), (40, 6)])
+def test_rows_hold_whole_segments_where_they_can(tmp_path, segmented, length, columns):
+    video, frames, _ = segmented(frame_count=40, length=length)
+    sheet = sheet_of(tmp_path, video, frames, [])
+    wide = 2 * contact_sheet.MARGIN_PX + columns * (64 + contact_sheet.GAP_PX)
+    assert sheet.shape[1] == wide - contact_sheet.GAP_PX

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from framesift.report.figures import frame_figures, nearest
+from framesift.report.figures import frame_figures, nearest, segment_figures, shown_seconds
 
 
 def test_all_frames_are_shown_where_they_fit(sifted):
@@ -60,3 +60,52 @@ def test_times_that_disagree_with_the_plan_are_refused(sifted):
     short = replace(video, frame_seconds=video.frame_seconds[:-1])
     with pytest.raises(ValueError, match="every frame of the plan needs one time"):
         frame_figures(short, frames, keys, limit=9, size_px=64)
+
+
+def test_frames_are_grouped_by_their_segment(segmented):
+    video, frames, keys = segmented(frame_count=9, length=4)
+    figures = frame_figures(video, frames, keys, limit=9, size_px=32)
+    assert [figure.segment for figure in figures] == [0] * 4 + [1] * 4 + [2]
+    assert [figure.index for figure in figures if figure.is_in_detail] == [0, 4, 8]
+    segments = segment_figures(video, figures)
+    assert [len(each.figures) for each in segments] == [4, 4, 1]
+    assert [each.tokens for each in segments] == video.report.segments
+
+
+def test_without_segments_there_are_none(sifted):
+    video, frames, keys = sifted()
+    figures = frame_figures(video, frames, keys, limit=9, size_px=32)
+    assert segment_figures(video, figures) is None
+    assert {(figure.segment, figure.is_in_detail) for figure in figures} == {(None, False)}
+
+
+def test_too_many_frames_are_thinned_by_whole_segments_and_those_of_keyframes_stay(segmented):
+    video, frames, keys = segmented(frame_count=100, length=4, keyframes=100)
+    figures = frame_figures(video, frames, [keys[50]], limit=22, size_px=32)
+    shown = [figure.index for figure in figures]
+    assert len(shown) == 20
+    assert shown == [t for first in shown[::4] for t in range(first, first + 4)]
+    assert {0, 50, 99} <= set(shown)
+    assert shown_seconds(video, [50.0], limit=22) == [float(index) for index in shown]
+
+
+def test_a_segment_that_is_too_long_keeps_its_key_frame(segmented):
+    video, frames, _ = segmented(frame_count=30, length=10)
+    figures = frame_figures(video, frames, [], limit=4, size_px=32)
+    assert len(figures) == 4
+    assert {figure.segment for figure in figures} == {0}
+    assert figures[0].is_in_detail
+
+
+def test_frames_that_no_token_stands_for_are_left_out(segmented):
+    video, frames, keys = segmented(frame_count=8, length=4, left_out=2)
+    figures = frame_figures(video, frames, keys, limit=9, size_px=32)
+    assert [figure.index for figure in figures] == [0, 1, 3, 4, 5, 6, 7]
+
+
+def test_the_seconds_shown_are_those_of_the_figures(sifted):
+    video, frames, keys = sifted(frame_count=101, keyframes=101)
+    figures = frame_figures(video, frames, [keys[50]], limit=12, size_px=32)
+    shown = shown_seconds(video, [50.0], limit=12)
+    assert shown == [figure.pts_seconds for figure in figures]
+    assert shown_seconds(video, [], limit=200) == video.frame_seconds.tolist()

@@ -156,6 +156,33 @@ def test_a_merging_plan_is_explained(tmp_path, sifted):
     assert page.of_class("lost") == []
 
 
+def test_segments_say_what_their_tokens_stand_for(tmp_path, segmented):
+    page = page_of(tmp_path, *segmented(frame_count=9, length=4, keyframes=1))
+    text = " ".join(page.text.split())
+    assert len(page.of_class("segment")) == 3
+    assert len(page.of_class("detail")) == 3
+    assert len(page.of_class("frame")) == 9
+    assert len(page.of_class("marked")) == 1
+    assert "9 → 9 sampled, and in 3 segments" in text
+    assert "00:04 to 00:07 4 tokens show 00:04 in detail 2 stand for all 4 frames" in text
+    assert text.count("stand for all") == 2
+    assert "segments are shown" not in text
+    assert "survives of each frame" not in text
+
+
+def test_segments_that_are_left_out_are_counted(tmp_path, segmented):
+    page = page_of(tmp_path, *segmented(frame_count=4 * MOST_FRAMES, length=4))
+    assert len(page.of_class("segment")) == MOST_FRAMES // 4
+    assert f"{MOST_FRAMES // 4} of {MOST_FRAMES} segments are shown" in page.text
+
+
+def test_frames_that_were_left_out_of_the_segments_are_counted(tmp_path, segmented):
+    page = page_of(tmp_path, *segmented(frame_count=8, length=4, left_out=2))
+    text = " ".join(page.text.split())
+    assert "8 → 7 sampled" in text
+    assert "1 of 8 sampled frames are left out" in text
+
+
 def test_large_keyframes_are_made_smaller(tmp_path, sifted):
     video, frames, (key, *_) = sifted()
     large = type(key)(image=Image.new("RGBA", (3000, 2000)), pts_seconds=0, score=1, reason="")
@@ -203,9 +230,11 @@ def chromium(tmp_path: Path, *options: str) -> str:
 
 @browser
 @pytest.mark.browser
-def test_a_narrow_browser_shows_all_of_it(tmp_path, sifted):
+@pytest.mark.parametrize("kind", ["sifted", "segmented"])
+def test_a_narrow_browser_shows_all_of_it(tmp_path, request, kind):
     long_words = {"uri": "https://example.com/" + "x" * 300, "strategy": "chain:" + "a=1," * 60}
-    video, frames, keys = sifted(frame_count=40, keyframes=5, tokens_in=987_654_321, **long_words)
+    made = request.getfixturevalue(kind)
+    video, frames, keys = made(frame_count=40, keyframes=5, tokens_in=987_654_321, **long_words)
     page = page_of(tmp_path, video, frames, keys)
     measured = tmp_path / "measured.html"
     measured.write_text(re.sub("<meta http-equiv[^>]*>", MEASURE, page.html), encoding="utf-8")

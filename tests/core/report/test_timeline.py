@@ -80,6 +80,13 @@ def test_moments_have_the_digits_that_frames_need(sifted, spacing_seconds, decim
     assert moment_decimals(video) == decimals
 
 
+def test_tokens_of_a_segment_are_spread_over_its_frames(segmented):
+    video, _, _ = segmented(frame_count=9, length=4)
+    tokens = [bar.tokens for bar in timeline(video).bars]
+    assert tokens == pytest.approx([1.5] * 8 + [4])
+    assert sum(tokens) == pytest.approx(video.plan.num_out)
+
+
 def _all_tokens(frames: int) -> TokenPlan:
     total = 12 * frames
     return TokenPlan.keep(torch.arange(total), num_in=total, tokens_per_frame=12)
