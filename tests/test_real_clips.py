@@ -49,11 +49,17 @@ def test_the_budget_is_exact_and_the_same_twice(clips, random_clip, name, strate
     encoder = random_clip if needs else "handcrafted"
     sift = VideoCompressor(strategy=strategy, encoder=encoder, **ranked)
     first, second = (sift.compress(clips / f"{name}.mp4") for _ in range(2))
-    total = first.report.tokens_in
-    assert first.report.tokens_out == len(first.tokens) == max(1, int(0.25 * total + 0.5))
+    budget = max(1, int(0.25 * first.report.tokens_in + 0.5))
+    assert first.report.tokens_out == len(first.tokens)
+    if registry.get(strategy).structural:
+        # A layout may leave some of the budget over, less than its next frame would take.
+        assert 0.8 * budget < first.report.tokens_out <= budget
+        assert all("largest layout within" in line for line in first.report.warnings)
+    else:
+        assert first.report.tokens_out == budget
+        assert first.report.warnings == []
     assert torch.equal(first.tokens, second.tokens)
     assert torch.equal(first.plan.src, second.plan.src)
-    assert first.report.warnings == []
 
 
 @pytest.mark.parametrize(("name", "count"), EVENTS, ids=lambda value: str(value))

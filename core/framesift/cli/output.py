@@ -29,6 +29,16 @@ def show_report(report: CompressionReport, files: Sequence[Path], *, as_json: bo
     terminal.line(
         f"frames    {report.frames_in:,} -> {report.frames_out:,}  ({report.fps:g} per second)"
     )
+    if report.segments:
+        key, temporal = (
+            sum(getattr(segment, name) for segment in report.segments)
+            for name in ("key_tokens", "temporal_tokens")
+        )
+        longest = max(segment.frames for segment in report.segments)
+        terminal.line(
+            f"segments  {len(report.segments):,} of up to {longest} frames  ({key:,} tokens of key "
+            f"frames, {temporal:,} of all frames)"
+        )
     if report.share_encoded < 1:
         terminal.line(
             f"encoded   {report.share_encoded:.0%} of the tokens, in {report.frames_encoded:,} of "

@@ -105,6 +105,10 @@ def base64_embeds(embeds: Tensor) -> str:
 def token_file(video: CompressedVideo) -> bytes:
     """Returns a compressed video as one safetensors file, to be sent to another process.
 
+    The plan says which tokens of the encoder each of `tokens` stands for. It is their weighted mean
+    unless the strategy computes it by a network, such as `slow-fast:filling=tiny`: then it cannot
+    be made again from the plan.
+
     Its tensors are `tokens` `(M, D)`, `positions` `(M, 3)`, `pts_seconds` `(M,)`, `frame_seconds`
     `(T,)`, the plan's entries `plan.dst`, `plan.src` and `plan.weight` `(E,)`, `layers`
     `(M, Ld, D)` for models that take some in deeper layers too, and `step_seconds` `(T, S)` where
@@ -125,7 +129,8 @@ class ImageEmbeds:
     """Time of the frame that each picture is, float64 `(I,)`, ascending."""
     grid_thw: Tensor | None = None
     """Patch grid (time, rows, columns) of each picture, int64 `(I, 3)`, for the models that count
-    positions by it; else None. A whole frame has its own grid, what is left of one is one row."""
+    positions by it; else None. A whole frame has its own grid, a frame that is averaged over cells
+    has that of its cells, and what is left of one is one row."""
 
     @property
     def pictures(self) -> list[Tensor]:
@@ -212,7 +217,7 @@ def image_embeds(vlm: VLM, video: CompressedVideo) -> ImageEmbeds:
         embeds=torch.cat([video.tokens, *deeper], dim=1).cpu(),
         counts=counts,
         pts_seconds=video.frame_seconds[frames].double().cpu(),
-        grid_thw=_grids(vlm, video, counts) if kind in GRIDS else None,
+        grid_thw=_grids(vlm, video, counts.tolist()) if kind in GRIDS else None,
     )
 
 
@@ -259,13 +264,27 @@ def _shared(first: Sequence[int], second: Sequence[int]) -> int:
     return next((i for i, (a, b) in pairs if a != b), min(len(first), len(second)))
 
 
-def _grids(vlm: VLM, video: CompressedVideo, counts: Tensor) -> Tensor:
+def _grids(vlm: VLM, video: CompressedVideo, counts: list[int]) -> Tensor:
     """Returns the patch grid of each picture, int64 `(I, 3)`."""
     merge: int = vlm.config.vision_config.spatial_merge_size
-    height, width = video.report.grid
-    whole = video.plan.is_pruning & (counts == height * width)
-    rows = torch.where(whole, height, 1)
-    return torch.stack([torch.ones_like(counts), rows * merge, counts // rows * merge], dim=1)
+    plan, first, grids = video.plan, 0, []
+    for count, places in zip(counts, video.positions[:, 1:].split(counts), strict=True):
+        of_picture = (plan.dst >= first) & (plan.dst < first + count)
+        shown = (plan.src[of_picture] % plan.tokens_per_frame).unique()
+        rows = _raster_rows(places) if len(shown) == plan.tokens_per_frame else 1
+        grids.append((1, rows * merge, count // rows * merge))
+        first += count
+    return torch.tensor(grids)
+
+
+def _raster_rows(places: Tensor) -> int:
+    """Returns the rows of the grid whose cells are at these (row, column) `(M, 2)`; 1 for none."""
+    # Means over cells of one row differ by rounding errors.
+    (rows, row), (columns, column) = (
+        each.mul(1000).round().unique(return_inverse=True) for each in places.T
+    )
+    order = torch.arange(len(rows) * len(columns))
+    return len(rows) if torch.equal(row * len(columns) + column, order) else 1
 
 
 def _smaller(image: Image.Image, max_side_px: int | None) -> Image.Image:

@@ -147,7 +147,8 @@ class Features(BaseModel):
     data: str = Field(
         description="Base64 of a safetensors file with `tokens` (M, D), `positions` (M, 3), "
         "`pts_seconds` (M,), `frame_seconds` (T,) and the entries of the plan: `plan.dst`, "
-        "`plan.src`, `plan.weight` (E,); where models take them, `layers` (M, Ld, D) and the times "
+        "`plan.src`, `plan.weight` (E,), which says what each token stands for; where models take "
+        "them, `layers` (M, Ld, D) and the times "
         "of all frames of each time step, `step_seconds` (T, S)."
     )
     shape: tuple[int, int] = Field(description="(M, D): tokens kept, and channels.")

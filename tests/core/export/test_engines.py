@@ -266,6 +266,25 @@ def test_several_frames_are_several_pictures_with_a_grid_each(case):
     assert given.pts_seconds.tolist() == [0.0, 4.0]
 
 
+def test_a_frame_that_is_averaged_over_cells_has_their_grid(case):
+    case = case("qwen2-5-vl")
+    tokens = case.tokens(frames=4)
+    (height, width), places = tokens.grid, torch.arange(tokens.count)
+    frame, row, column = (
+        places // (height * width),
+        places % (height * width) // width,
+        places % width,
+    )
+    halves = frame * 10**6 + row // 2 * 1000 + column
+    whole_frame_last = torch.where(frame == tokens.frame_count - 1, places + 10**9, halves)
+    plan = TokenPlan.merge(whole_frame_last, tokens_per_frame=tokens.tokens_per_frame)
+    given = engines.image_embeds(case.vlm, compressed(tokens, plan))
+    cells = [1, 2 * -(-height // 2), 2 * width]
+    assert given.grid_thw.tolist() == [cells] * (tokens.frame_count - 1) + [
+        [1, 2 * height, 2 * width]
+    ]
+
+
 def test_a_merged_token_goes_to_its_mean_frame(case):
     case = case("llava")
     tokens = case.tokens()
