@@ -13,6 +13,6 @@ if TYPE_CHECKING:
 registry: Registry[Strategy] = Registry(
     __name__,
     "framesift.strategies.base.Strategy",
-    frozenset({"base", "determinantal", "dpc_knn", "shares", "streaming"}),
+    frozenset({"base", "determinantal", "dpc_knn", "shares", "slow_fast_layout", "streaming"}),
 )
 sys.modules[__name__].__class__ = RegistryPackage

@@ -113,7 +113,7 @@ class TokenPlan(PickledOnCpu):
     ) -> Self:
         """Returns the plan with these entries, rows and entries brought into canonical order."""
         weight = weight.float()
-        order = _row_order(dst, src, weight, num_out, tokens_per_frame)
+        order = row_order(dst, src, weight, num_out, tokens_per_frame)
         number = torch.arange(num_out, device=dst.device)
         rows = torch.empty_like(order).scatter_(0, order, number)[dst]
         entries = torch.argsort(rows * num_in + src, stable=True)
@@ -275,7 +275,7 @@ def _counts(places: Tensor, total: int) -> Tensor:
     return zeros.index_add_(0, places, torch.ones_like(places))
 
 
-def _row_order(
+def row_order(
     dst: Tensor, src: Tensor, weight: Tensor, num_out: int, tokens_per_frame: int
 ) -> Tensor:
     """Returns the rows by mean frame, then by earliest input, `(num_out,)`.
