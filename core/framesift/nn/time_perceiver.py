@@ -14,13 +14,18 @@ positions are this project's choice. Where a token stands in the frame is left t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d, gelu, scaled_dot_product_attention
+from torch.nn.functional import adaptive_avg_pool1d, gelu, scaled_dot_product_attention
 
 from framesift.errors import InvalidOptionError, InvalidTokensError
 from framesift.types.options import Count, Options
+
+Side = Annotated[int, Field(ge=1, le=256)]
+"""Tokens side by side; more than any vision tower has are refused."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,13 +34,13 @@ class TimePerceiverConfig(Options):
 
     width: Count
     """Channels of the tokens, which its outputs have too."""
-    grid: tuple[Count, Count]
+    grid: tuple[Side, Side]
     """Rows and columns of tokens in one frame."""
     out_grid: tuple[Count, Count] = (7, 7)
     """Rows and columns of tokens that come out of a segment."""
     frames_max: Count = 4
     """Most frames of a segment."""
-    depth: Count = 2
+    depth: Annotated[int, Field(ge=1, le=64)] = 2
     """Number of blocks."""
     head_dim: Count = 64
     """Channels of one attention head, which divide `width`."""
@@ -82,11 +87,13 @@ class TimePerceiver(nn.Module):
         self.latents = nn.Parameter(torch.zeros(config.tokens_out, config.width))
         self.places = nn.Parameter(torch.zeros(config.frames_max, config.width))
         self.blocks = nn.ModuleList(PerceiverBlock(config) for _ in range(config.depth))
-        one_hot = torch.eye(config.tokens).view(-1, 1, *config.grid)
-        shares = adaptive_avg_pool2d(one_hot, config.out_grid).flatten(1).T.contiguous()
-        self.shares: Tensor
-        """What each window takes of each token of a frame, `(K, N)`; rows add up to 1."""
-        self.register_buffer("shares", shares, persistent=False)
+        self.row_shares: Tensor
+        """What each row of windows takes of each row of a frame; each adds up to 1."""
+        self.column_shares: Tensor
+        for name, side in (("row_shares", 0), ("column_shares", 1)):
+            one_hot = torch.eye(config.grid[side])
+            shares = adaptive_avg_pool1d(one_hot, config.out_grid[side]).T.contiguous()
+            self.register_buffer(name, shares, persistent=False)
 
     def forward(self, frames: Tensor, live: Tensor | None = None) -> Tensor:
         """Returns the tokens of segments, `(S, K, D)` in raster order and the dtype of `frames`.
@@ -128,12 +135,19 @@ class TimePerceiver(nn.Module):
         Returns:
             Means `(S, K, D)` in the dtype of `frames`, and bool `(S, K)`.
         """
-        shares = self.shares.to(frames.dtype)
-        # Frames are added up in full precision, of shares as they are after rounding.
-        sums = (shares @ frames).float().sum(1)
-        weights = live.sum(1).float() @ shares.float().T
-        filled = weights > 0
-        return (sums / weights.where(filled, 1)[..., None]).to(frames.dtype), filled
+        # Frames are added up in full precision, by shares as they are after rounding.
+        sums = self._by_window(frames).float().sum(1)
+        weights = self._by_window(live[..., None].to(frames.dtype)).float().sum(1)
+        filled = weights[..., 0] > 0
+        return (sums / weights.where(filled[..., None], 1)).to(frames.dtype), filled
+
+    def _by_window(self, values: Tensor) -> Tensor:
+        """Returns the sum of each window's shares, `(S, F, K, C)` of `(S, F, N, C)`."""
+        rows, columns = self.row_shares.to(values.dtype), self.column_shares.to(values.dtype)
+        narrow = columns @ values.unflatten(2, self.config.grid)
+        sums: Tensor = rows @ narrow.flatten(-2)
+        cells: Tensor = sums.unflatten(-1, narrow.shape[-2:]).flatten(2, 3)
+        return cells
 
     def _check(self, frames: Tensor, live: Tensor | None) -> None:
         """Refuses tokens that the network was not made for."""

@@ -10,10 +10,10 @@ from framesift.errors import ModelError
 from framesift.nn.frame_scorer import FrameScorer
 from framesift.nn.frame_scorer_config import FrameScorerConfig
 from framesift.nn.frame_scorer_files import (
+    FRAME_SCORERS,
     FrameScorerCard,
     FrozenTower,
     load_frame_scorer,
-    read_card,
     save_frame_scorer,
 )
 from framesift.nn.frame_scorer_input import FrameScorerInput
@@ -78,7 +78,7 @@ def test_weights_are_kept_in_half_precision(saved):
 
 def test_a_folder_without_a_scorer_is_refused_in_one_line(tmp_path):
     with pytest.raises(ModelError, match=r"holds no config\.json of a frame scorer") as error:
-        read_card(tmp_path)
+        FRAME_SCORERS.read_card(tmp_path)
     assert "\n" not in str(error.value)
 
 
@@ -93,7 +93,7 @@ def test_a_folder_without_a_scorer_is_refused_in_one_line(tmp_path):
 )
 def test_another_configuration_is_refused_in_one_line(saved, tmp_path, changes, line):
     with pytest.raises(ModelError, match=line) as error:
-        read_card(copied(saved[0], tmp_path / "other", **changes))
+        FRAME_SCORERS.read_card(copied(saved[0], tmp_path / "other", **changes))
     assert "\n" not in str(error.value)
 
 

@@ -43,6 +43,11 @@ def some_live(shape, *, seed=2):
     return torch.rand(shape, generator=torch.Generator().manual_seed(seed)) < 0.6
 
 
+def windows(made):
+    """Which tokens of a frame each window has, bool `(K, N)`."""
+    return torch.kron(made.row_shares, made.column_shares) > 0
+
+
 def means(frames, config):
     """What the pooling of torch gives, `(S, K, D)`."""
     grid = frames.unflatten(2, config.grid).permute(0, 4, 1, 2, 3).float()
@@ -62,7 +67,7 @@ def test_before_training_it_is_average_pooling(grid, out_grid, frames):
 def test_before_training_it_is_the_mean_of_the_live_tokens_of_each_window():
     made, given = network(), tokens(2, 3)
     live = some_live(given.shape[:-1])
-    inside = made.shares > 0
+    inside = windows(made)
     expected = torch.stack(
         [
             torch.stack([given[s][live[s] & window].mean(0) for window in inside])
@@ -182,7 +187,7 @@ def test_the_order_of_frames_counts_by_their_places_alone():
 def test_a_window_without_tokens_gives_zeros_that_nobody_reads():
     made, given = network(trained=True), tokens(1, 2)
     live = torch.ones(given.shape[:-1], dtype=torch.bool)
-    live[:, :, made.shares[5] > 0] = False
+    live[:, :, windows(made)[5]] = False
     before = made(given, live)
     assert not before[:, 5].any()
     assert bool(before[:, [i for i in range(12) if i != 5]].abs().amin() > 0)

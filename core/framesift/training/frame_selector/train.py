@@ -14,7 +14,7 @@ import torch
 from framesift.disk.writing import json_value, read_file, write_atomically, writing_to
 from framesift.errors import InvalidOptionError
 from framesift.fetching.limits import FetchLimits
-from framesift.nn.frame_scorer_files import FrameScorerCard, check_place, save_frame_scorer
+from framesift.nn.frame_scorer_files import FRAME_SCORERS, FrameScorerCard, save_frame_scorer
 from framesift.training.frame_selector.dataset import SelectorBatches
 from framesift.training.frame_selector.features import KeptFeatures
 from framesift.training.frame_selector.labeled import LabeledQuestion, is_held_out, read_labels
@@ -65,7 +65,7 @@ class SelectorTraining:
             StorageError: another process trains in `work`, or a folder cannot be written to.
         """
         questions = read_labels(labels, self.recipe.target)
-        check_place(out)
+        FRAME_SCORERS.check_place(out)
         with writing_to(self.work, wait_seconds=WAIT_SECONDS):
             return self._run(questions, out)
 
