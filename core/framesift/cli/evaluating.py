@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -64,8 +65,38 @@ app.add_command(selecting.selection_questions)
 @click.option("--clips", type=click.Path(path_type=Path), help="Folder of the real clips.")
 @click.option("--fetch", is_flag=True, help="Download real clips that the folder lacks.")
 @click.option("--vlm", default="tiny", help="What answers: a name, a hub id or a folder.")
-@click.option("-s", "--strategy", "strategies", multiple=True, help="May be repeated; all.")
-@click.option("-k", "--keep", "keeps", type=float, multiple=True, default=KEEPS)
+@click.option(
+    "-s",
+    "--strategy",
+    "strategies",
+    multiple=True,
+    metavar="[NAME=]SPEC",
+    help="May be repeated; all. With --max-visual-tokens it may have a name; NAME#1, NAME#2 are "
+    "runs of one way, such as seeds of a training.",
+)
+@click.option(
+    "-k",
+    "--keep",
+    "keeps",
+    type=float,
+    multiple=True,
+    show_default=", ".join(map(str, KEEPS)),
+    help="Share of the tokens; may be repeated.",
+)
+@click.option(
+    "--max-visual-tokens",
+    "bounds",
+    multiple=True,
+    metavar="N",
+    help="Instead of --keep: the most visual tokens of a video, the same for every way, as a "
+    "number or as a share such as 0.25; repeatable, or several with commas for a curve.",
+)
+@click.option(
+    "--against",
+    multiple=True,
+    metavar="NAME",
+    help="Another way that all are compared with under each bound; may be repeated.",
+)
 def answers(
     out: Path,
     questions: str,
@@ -76,18 +107,29 @@ def answers(
     vlm: str,
     strategies: tuple[str, ...],
     keeps: tuple[float, ...],
+    bounds: tuple[str, ...],
+    against: tuple[str, ...],
 ) -> None:
     """Ask a model about shortened videos, and log each answer.
 
     A run that was broken off goes on where it was; one with more videos adds to it. The twenty
     questions about real clips are a proof of concept.
+
+    With --max-visual-tokens every way gets at most as many visual tokens. Evenly spaced frames in
+    full are always among them. The table has the real number of tokens, questions by kind,
+    differences on the same questions, and how far each way can be compressed; figures and a plot
+    lie beside the log.
     """
     from framesift.evaluation.answers import answering
-    from framesift.evaluation.answers.verdict import verdict
-    from framesift.evaluation.curves.plots import table_lines
+    from framesift.evaluation.bounds import ways
 
+    _check_budgets(keeps, bounds, against)
+    within = ways.bounds_of(bounds)
     model = framesift.load_vlm(vlm)
-    chosen, left_out = answering.ways(model, strategies or None, sorted(set(keeps)))
+    if within:
+        chosen, left_out = ways.bounded_ways(model, strategies or None, within, against)
+    else:
+        chosen, left_out = answering.ways(model, strategies or None, sorted({*keeps} or KEEPS))
     if questions == SYNTHETIC:
         count, question_videos = videos, question_sets.synthetic(split, videos)
     else:
@@ -99,10 +141,29 @@ def answers(
     with progress_bar("answers", total=count, unit="video") as bar:
         for _ in answering.answer_all(model, question_videos, chosen, log, out):
             bar.update(1)
-    terminal.echo("\n".join([*table_lines(log), "", *verdict(log)]))
+    written = _told(log, out, against, is_bounded=bool(bounds))
     for name, reason in left_out.items():
         terminal.line(f"left out  {name}: {reason}")
-    terminal.line(f"wrote     {out}")
+    for path in written:
+        terminal.line(f"wrote     {path}")
+
+
+def _told(log: AnswerLog, out: Path, against: Sequence[str], *, is_bounded: bool) -> list[Path]:
+    """Prints what a log shows, and returns its file and those of its figures."""
+    if not is_bounded:
+        from framesift.evaluation.answers.verdict import verdict
+        from framesift.evaluation.curves.plots import table_lines
+
+        terminal.echo("\n".join([*table_lines(log), "", *verdict(log)]))
+        return [out]
+    from framesift.evaluation.bounds.plot import write_plot
+    from framesift.evaluation.bounds.results import result_lines, results
+
+    figures = results(log, against)
+    terminal.echo("\n".join(result_lines(figures)))
+    content = json.dumps(figures, indent=1).encode()
+    path = write_atomically(out.with_name(f"{out.stem}.bounds.json"), content)
+    return [out, path, write_plot(out.with_name(f"{out.stem}.bounds.png"), figures)]
 
 
 @app.command("gpu")
@@ -174,6 +235,15 @@ def curves(log: Path, out: Path) -> None:
 
     for path in write_curves(out, AnswerLog.read(log)):
         terminal.line(f"wrote     {path}")
+
+
+def _check_budgets(keeps: Sequence[float], bounds: Sequence[str], against: Sequence[str]) -> None:
+    if bounds and keeps:
+        raise InvalidOptionError("--keep and --max-visual-tokens exclude each other; give one")
+    if against and not bounds:
+        raise InvalidOptionError("--against compares ways under one bound: --max-visual-tokens N")
+    if bounds:
+        require("matplotlib", extra="bench")  # said before minutes of measuring
 
 
 def _clips(folder: Path | None, questions: Path | None, *, fetch: bool) -> Path:

@@ -56,6 +56,32 @@ def test_answers_are_logged_continued_compared_and_drawn(run, tmp_path):
 
 
 @pytest.mark.slow
+def test_ways_are_compared_under_bounds_and_the_log_goes_on(run, tmp_path):
+    log = tmp_path / "answers.jsonl"
+    few = ("--split", "validation", "--videos", "2", "-s", "mine=slow-fast", "-s", "temporal")
+    given = ("answers", "-o", log, *few, "--against", "mine")
+    code, out, _ = run(*given, "--max-visual-tokens", "0.25")
+    assert code == 0
+    assert "at most 25 % of the tokens" in out
+    first = log.read_text()
+    answers = AnswerLog.read(log).answers
+    assert {a.spec for a in answers if a.strategy == "mine"} == {"slow-fast"}
+    assert all(a.tokens <= a.tokens_before // 4 for a in answers if a.keep == 0.25)
+    assert all(a.tokens % 64 == 0 for a in answers if a.strategy == "uniform frames")
+
+    code, out, _ = run(*given, "--max-visual-tokens", "0.25,100")
+    assert code == 0
+    assert "at most 100 tokens" in out
+    assert log.read_text().startswith(first)
+    found = json.loads((tmp_path / "answers.bounds.json").read_text())
+    assert {row["bound"] for row in found["rows"]} == {None, 0.25, 100.0}
+    assert {row["against"] for row in found["gains"]} == {"uniform frames", "mine"}
+    assert (tmp_path / "answers.bounds.png").stat().st_size
+    code, out, _ = run("curves", log, "-o", tmp_path / "curves")
+    assert code == 0
+
+
+@pytest.mark.slow
 def test_a_log_of_another_split_is_refused(run, tmp_path):
     log = tmp_path / "answers.jsonl"
     assert run("answers", "-o", log, "--videos", "1", "-s", "uniform", "-k", "0.1")[0] == 0
@@ -88,6 +114,11 @@ def test_without_a_command_there_is_help(run, given):
         (("-k", "2"), "keep"),
         (("--videos", "0"), "videos=0 must be from 1"),
         (("--vlm", "no-such"), "no-such"),
+        (("--max-visual-tokens", "1.5"), "max_visual_tokens='1.5' must be a share"),
+        (("--max-visual-tokens", "0.5", "-k", "0.5"), "exclude each other"),
+        (("--against", "uniform"), "--max-visual-tokens N"),
+        (("--max-visual-tokens", "64", "-s", "fastv"), "within the LLM"),
+        (("--max-visual-tokens", "64", "-s", "random", "--against", "mine"), "'mine' is not among"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_no_log(run, tmp_path, given, told):

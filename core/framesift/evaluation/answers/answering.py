@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from time import perf_counter
 from typing import Final
@@ -19,8 +20,9 @@ from framesift.errors import MissingSignalError
 from framesift.evaluation.answers.log import BLIND, KEEPS, ONE_FRAME, WHOLE, Answered, AnswerLog
 from framesift.evaluation.answers.question_sets import BenchmarkQuestion, BenchmarkVideo
 from framesift.strategies import registry
-from framesift.strategies.base import create_strategy
+from framesift.strategies.base import Strategy, create_strategy
 from framesift.types.budget import Budget
+from framesift.types.tokens import VideoTokens
 from framesift.vlms.base import VLM
 from framesift.vlms.prompt import Prompt, Turn, collate
 
@@ -38,21 +40,41 @@ class Way:
 
     name: str
     keep: float = 1.0
+    """Share of the tokens; above 1, the most tokens of a video."""
     strategy: str = "uniform"
+    spec: str | None = None
+    """What a log says that a name of its own stands for."""
     frames: int | None = None
     """Most frames' worth of tokens."""
+    in_whole_frames: bool = False
+    """Whether frames are kept in full or not at all, as far as one fits."""
     positions: Positions = "auto"
+
+    @cached_property
+    def part(self) -> Strategy:
+        """The strategy, made once, since it may hold a network."""
+        return create_strategy(self.strategy)
 
     @property
     def is_inside(self) -> bool:
         """Whether tokens are dropped within the LLM."""
-        return create_strategy(self.strategy).applies_to == INSIDE
+        return self.part.applies_to == INSIDE
 
     @property
     def is_shared(self) -> bool:
         """Whether all questions about a video are asked of the same columns, before the LLM."""
-        per_question = create_strategy(self.strategy).is_per_question
-        return bool(self.keep) and not (self.is_inside or per_question)
+        return bool(self.keep) and not (self.is_inside or self.part.is_per_question)
+
+    def budget(self, tokens: VideoTokens) -> Budget:
+        """Returns how many of a video's tokens may survive."""
+        each = tokens.tokens_per_frame
+        if self.frames is not None:
+            return Budget(max_tokens=self.frames * each)
+        budget = Budget(max_tokens=int(self.keep)) if self.keep > 1 else Budget(keep=self.keep)
+        if not self.in_whole_frames:
+            return budget
+        most = budget.tokens(tokens.count)
+        return Budget(max_tokens=most // each * each or most)
 
     def outside(self, model: VLM, encoded: EncodedVideo) -> VideoCompressor | None:
         """Returns what shortens a video before the LLM reads it; None where it reads none."""
@@ -60,8 +82,10 @@ class Way:
             return None
         if self.is_inside:
             return VideoCompressor(vlm=model, strategy="uniform", keep=1.0)
-        most = None if self.frames is None else self.frames * encoded.tokens.tokens_per_frame
-        return VideoCompressor(vlm=model, strategy=self.strategy, keep=self.keep, max_tokens=most)
+        budget = self.budget(encoded.tokens)
+        return VideoCompressor(
+            vlm=model, strategy=self.part, keep=budget.keep, max_tokens=budget.max_tokens
+        )
 
 
 BASELINES: Final = (
@@ -138,7 +162,7 @@ def _answered(
 ) -> Iterator[list[Answered]]:
     if not chosen:
         return
-    needed = [create_strategy(way.strategy).required_signals for way in chosen]
+    needed = [way.part.required_signals for way in chosen]
     signals = frozenset().union(*needed) & model.encoder.gives
     encoded = VideoCompressor(vlm=model, fps=video.fps).encode(video.uri, signals=signals)
     for way in chosen:
@@ -152,6 +176,7 @@ def _answered(
                 question=question.id,
                 kind=question.kind,
                 strategy=way.name,
+                spec=way.spec,
                 keep=way.keep,
                 tokens=tokens,
                 tokens_before=encoded.tokens.count,

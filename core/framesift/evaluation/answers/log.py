@@ -45,8 +45,11 @@ class Answered(BaseModel):
     video: str = Field(description="Which video; intervals are drawn over these.")
     question: str = Field(description="Which question; unique within its video.")
     kind: str = Field(description="What kind of question it is, such as 'number'.")
-    strategy: str = Field(description="Spec string, or 'all tokens', 'one frame' or 'blind'.")
-    keep: float = Field(description="Asked share of the tokens; 0 of blind answers.")
+    strategy: str = Field(description="Spec or name, or 'all tokens', 'one frame' or 'blind'.")
+    spec: str | None = Field(default=None, description="What a name stands for.")
+    keep: float = Field(
+        description="Asked share of the tokens; above 1, most tokens of a video; 0 if blind."
+    )
     tokens: int = Field(description="Visual tokens in the prompt.")
     tokens_before: int = Field(description="Visual tokens of the whole video.")
     expected: str

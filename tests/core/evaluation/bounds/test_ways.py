@@ -1,0 +1,105 @@
+from dataclasses import dataclass
+
+import pytest
+
+import framesift
+from framesift.errors import InvalidOptionError
+from framesift.evaluation.answers import answering
+from framesift.evaluation.bounds import ways
+from framesift.strategies.uniform import Uniform
+from framesift.testing.samples import random_tokens
+
+
+@pytest.mark.parametrize(
+    ("given", "bounds"),
+    [
+        (["0.25"], [0.25]),
+        (["0.5,0.25", "256"], [0.25, 0.5, 256.0]),
+        (["1.0", "2"], [1.0, 2.0]),
+        (["64, 64"], [64.0]),
+    ],
+)
+def test_a_bound_is_a_share_or_a_number_of_tokens(given, bounds):
+    assert ways.bounds_of(given) == bounds
+
+
+@pytest.mark.parametrize("given", ["0", "1", "0.0", "1.5", "-4", "nan", "inf", "many", "", "0.5,"])
+def test_another_bound_is_refused_in_a_line_that_says_what_is_allowed(given):
+    with pytest.raises(InvalidOptionError, match=r"must be a share above 0 to 1 with a point"):
+        ways.bounds_of([given])
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return framesift.load_vlm("tiny")
+
+
+def test_ways_are_named_and_full_frames_are_always_among_them(tiny):
+    given = ["temporal:threshold=0.9", "mine#1=random:seed=1", "mine#2=random:seed=2"]
+    chosen, left_out = ways.bounded_ways(tiny, given, [0.25, 100.0], ["mine"])
+    assert not left_out
+    own = [way for way in chosen if way not in answering.BASELINES]
+    assert [(way.name, way.keep) for way in own] == [
+        (name, bound)
+        for name in (ways.FRAMES, "temporal:threshold=0.9", "mine#1", "mine#2")
+        for bound in (0.25, 100.0)
+    ]
+    assert [way.spec for way in own[::2]] == [None, None, "random:seed=1", "random:seed=2"]
+
+
+def test_all_strategies_are_compared_but_those_within_the_llm(tiny):
+    chosen, left_out = ways.bounded_ways(tiny, None, [0.25])
+    assert {"temporal", "uniform"} <= {way.name for way in chosen}
+    assert "within the LLM" in left_out["fastv"]
+    with pytest.raises(InvalidOptionError, match="no upper bound"):
+        ways.bounded_ways(tiny, ["fastv"], [0.25])
+
+
+@pytest.mark.parametrize(
+    ("given", "against", "told"),
+    [
+        (["random", "random"], [], "names two ways"),
+        (["uniform frames=random"], [], "names two ways"),
+        (["=random"], [], "NAME=SPEC"),
+        (["mine="], [], "NAME=SPEC"),
+        (["random"], ["mine"], "not among the ways"),
+    ],
+)
+def test_a_name_that_says_nothing_clear_is_refused(tiny, given, against, told):
+    with pytest.raises(InvalidOptionError, match=told):
+        ways.bounded_ways(tiny, given, [0.25], against)
+
+
+@pytest.mark.parametrize(
+    ("bound", "kept"), [(0.5, 32), (0.49, 24), (100.0, 64), (63.0, 56), (8.0, 8), (5.0, 5)]
+)
+def test_frames_are_kept_in_full_or_not_at_all_where_one_fits(bound, kept):
+    tokens = random_tokens(frames=8, height=2, width=4)
+    way = answering.Way(name=ways.FRAMES, keep=bound, in_whole_frames=True)
+    budget = way.budget(tokens)
+    assert budget.tokens(tokens.count) == kept
+    plan = way.part.plan(tokens, budget.tokens(tokens.count))
+    counts = plan.frame_counts()
+    assert int(counts.sum()) == kept
+    if kept >= 8:
+        assert set(counts.tolist()) <= {0, 8}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holding(Uniform):
+    """A strategy with an option that names a folder."""
+
+    folder: str
+
+
+def test_folders_of_a_spec_are_told_by_their_weights_not_by_their_place(tmp_path):
+    folder = tmp_path / "trained"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(b"weights")
+    part = Holding(folder=str(folder))
+    spec = ways.without_folders(part, f"holding:folder={folder},other=1")
+    assert spec.startswith("holding:folder=trained@")
+    assert spec.endswith(",other=1")
+    assert str(tmp_path) not in spec
+    (folder / "model.safetensors").write_bytes(b"others!")
+    assert ways.without_folders(part, f"holding:folder={folder},other=1") != spec
