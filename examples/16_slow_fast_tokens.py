@@ -8,8 +8,8 @@ import framesift
 def main() -> None:
     """Prints what the tokens of each segment stand for, and the answer from fewer and fewer."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--video", default="synthetic://number?seed=3&seconds=16")
-    parser.add_argument("--question", default="What number flashes?")
+    parser.add_argument("--video", default="synthetic://quiz?seed=7&seconds=16")
+    parser.add_argument("--question", default="How many numbers flash?")
     parser.add_argument("--strategy", default="slow-fast", help="Such as 'slow-fast:segment=2'.")
     parser.add_argument("--vlm", default="tiny", help="A name, a hub id or a folder.")
     options = parser.parse_args()

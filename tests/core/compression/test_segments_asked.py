@@ -1,0 +1,63 @@
+"""Questions about segments: what their temporal tokens say of times, and several videos at once."""
+
+import pytest
+import torch
+
+from framesift.answering.evidence import find_segments
+from framesift.compression.compressor import VideoCompressor
+from framesift.vlms.load import load_vlm
+
+CLIP, OTHER = "synthetic://number?seed=3", "synthetic://number?seed=5"
+"""Eight frames of 8 x 8 tokens each."""
+QUESTION = "What number flashes?"
+
+
+@pytest.fixture(scope="module")
+def sift():
+    return VideoCompressor(vlm=load_vlm("tiny"), strategy="slow-fast", keep=0.5)
+
+
+@pytest.fixture(scope="module")
+def video(sift):
+    return sift.compress(CLIP)
+
+
+def entries(video):
+    """Returns how many tokens of the input each token stands for."""
+    return torch.bincount(video.plan.dst)
+
+
+@pytest.mark.parametrize(
+    ("of_all_frames", "start", "end"), [(True, 4.0, 8.0), (False, 4.0, 5.0)], ids=["motion", "key"]
+)
+def test_a_token_of_all_frames_points_at_its_segment_and_one_of_a_key_frame_at_that(
+    video, of_all_frames, start, end
+):
+    chosen = (entries(video) > 1) == of_all_frames
+    weights = (chosen & (video.pts_seconds >= 4)).double()
+    (stretch,) = find_segments([video], weights, "attention")
+    assert (stretch.start_seconds, stretch.end_seconds, stretch.score) == (start, end, 1.0)
+
+
+def test_a_token_of_a_window_points_at_that_window(video):
+    row = int((entries(video) > 1).nonzero()[-1])
+    weights = torch.zeros(len(video.tokens)).index_fill(0, torch.tensor([row]), 1.0)
+    (stretch,) = find_segments([video], weights, "attention")
+    assert stretch.box[:2] == (0.75, 0.75)
+
+
+def test_several_videos_keep_their_segments_apart(sift, video):
+    other = sift.compress(OTHER)
+    answer = sift.ask([video, other], QUESTION)
+    assert answer.usage.visual_tokens_after == len(video.tokens) + len(other.tokens)
+    weights = torch.cat([torch.zeros(len(video.tokens)), (entries(other) > 1).float()])
+    (stretch,) = find_segments([video, other], weights, "attention")
+    assert stretch.uri == OTHER
+
+
+def test_questions_after_the_first_are_those_of_a_prompt_of_their_own(sift, video):
+    with sift.open(video) as chat:
+        first = chat.ask("What color is the card?")
+        again = chat.ask(QUESTION)
+    assert again.text == sift.ask(video, QUESTION).text
+    assert again.usage.visual_tokens_after == first.usage.visual_tokens_after == len(video.tokens)
