@@ -11,6 +11,7 @@ from framesift.fetching.limits import FetchLimits
 from framesift.training.frame_selector.recipe import PRESETS
 from framesift.training.healing import HealingRecipe
 from framesift.training.recipe import Recipe
+from framesift.training.time_perceiver import recipe as time_perceiver_recipe
 
 
 @click.group("train")
@@ -139,6 +140,70 @@ def frame_selector(
     click.echo(f"wrote     {out} (curves in {train.METRICS})")
     selector = f"nms:scorer=[mllm:model={out}]"
     click.echo(f"try       framesift keyframes VIDEO -q QUESTION --selector {selector!r}")
+
+
+@app.command("time-perceiver")
+@click.option(
+    "-o", "--out", type=options.GivenPath(path_type=Path), required=True, help="Model folder."
+)
+@click.option(
+    "--work",
+    type=click.Path(path_type=Path),
+    help="Folder for checkpoints; OUT with '-work' behind it by default.",
+)
+@click.option(
+    "--features", type=click.Path(path_type=Path), help="Folder of features that runs share."
+)
+@click.option("--synthetic", type=int, default=0, help="Synthetic clips to learn from.")
+@click.option(
+    "--clips", type=click.Path(path_type=Path), help="Folder of drawn clips that runs share."
+)
+@click.option("--processes", type=int, default=1, help="Processes that draw clips.")
+@click.option(
+    "--recipe",
+    type=click.Choice(list(time_perceiver_recipe.PRESETS)),
+    default="published",
+    help="Sizes and rates: for real models, or those for the embedded tiny model.",
+)
+@click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Another value of the recipe, such as depth=6 or stage_1.epochs=3; repeatable.",
+)
+@click.option("--vlm", required=True, help="Vision LLM whose tokens are condensed.")
+def time_perceiver(
+    out: Path,
+    work: Path | None,
+    features: Path | None,
+    synthetic: int,
+    clips: Path | None,
+    processes: int,
+    recipe: str,
+    changes: tuple[str, ...],
+    vlm: str,
+) -> None:
+    """Train what condenses the frames of a segment into the tokens of one small grid."""
+    from framesift.training.time_perceiver import start, synthetic_videos, train
+
+    chosen = time_perceiver_recipe.PRESETS[recipe].changed(changes)
+    work = work or _beside(out)
+    begun = start.begin(vlm, chosen)
+    kept = synthetic_videos.KeptClips(
+        folder=features or work / "features", vlm=begun.vlm, stage=chosen.stage
+    )
+    drawn = synthetic_videos.drawn(clips or work / "clips", synthetic, processes=processes)
+    training = train.PerceiverTraining(
+        start=begun,
+        recipe=chosen,
+        work=work,
+        announce=lambda line: click.echo(line, err=True),
+    )
+    training.run(kept.videos(drawn), out)
+    click.echo(f"wrote     {out} (curves in {train.METRICS})")
+    strategy = f"slow-fast:filling=[{out}]"
+    click.echo(f"try       framesift ask VIDEO QUESTION --vlm {vlm} --strategy {strategy!r}")
 
 
 def _beside(out: Path) -> Path:

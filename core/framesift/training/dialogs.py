@@ -20,9 +20,9 @@ from framesift.synthetic.paraphrases import beside_text, rephrased
 from framesift.training.cards import Cards
 from framesift.training.course_labels import COURSE, MEASURED
 from framesift.training.labels import NOTHING
+from framesift.training.packing import IGNORED_LABEL, seen_columns
 from framesift.training.seen import MOTION_FRAMES, OF_MOTION, SEEN_AT_ONCE, Seen
 
-IGNORED_LABEL = -100
 MOST_QUESTIONS = 8
 GLIMPSES = 0.25
 """Share of glimpses among the batches after the first ones."""
@@ -149,7 +149,7 @@ class Dialogs(torch.utils.data.IterableDataset[dict[str, Tensor]]):
             "text": text,
             "labels": labels,
             "positions": positions,
-            "mask": _mask(parts),
+            "mask": seen_columns(parts),
             **course,
         }
 
@@ -213,12 +213,3 @@ def _within(part: Tensor, dropping: Dropping) -> Tensor:
     lengths = torch.bincount(part)[1:].tolist()
     starts = torch.tensor([0, *itertools.accumulate(lengths)][:-1])
     return torch.arange(len(part)) - starts[part - 1]
-
-
-def _mask(parts: Tensor) -> Tensor:
-    """Returns what each column may see, bool `(B, 1, L, L)`; part 0 is the video, -1 padding."""
-    length = parts.shape[1]
-    before = torch.ones(length, length, dtype=torch.bool).tril()
-    same = (parts[:, None, :] == 0) | (parts[:, None, :] == parts[:, :, None])
-    seen = before & same & (parts[:, None, :] >= 0)
-    return (seen | torch.eye(length, dtype=torch.bool))[:, None]

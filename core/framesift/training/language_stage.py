@@ -12,8 +12,8 @@ from torch.nn import functional
 
 from framesift.training.clips import LabeledClip, Shard
 from framesift.training.course_labels import COURSE, MEASURED, course_labels
-from framesift.training.dialogs import IGNORED_LABEL
 from framesift.training.labels import NOTHING, frame_labels
+from framesift.training.packing import IGNORED_LABEL
 from framesift.training.seen import Seen
 from framesift.training.tower_stage import TowerTask
 

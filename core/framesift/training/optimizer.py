@@ -19,9 +19,13 @@ class MuonAdamW(torch.optim.Optimizer):
     """Two optimizers with one list of parameter groups, which a scheduler sees."""
 
     def __init__(self, task: nn.Module, *, learning_rate: float, weight_decay: float) -> None:
-        """Takes all weights of `task`; matrices within `layers` are Muon's."""
-        named = dict(task.named_parameters())
-        inner = {name for name, value in named.items() if value.ndim == 2 and "layers." in name}
+        """Takes what is not frozen of `task`; matrices within layers or blocks are Muon's."""
+        named = {name: value for name, value in task.named_parameters() if value.requires_grad}
+        inner = {
+            name
+            for name, value in named.items()
+            if value.ndim == 2 and ("layers." in name or "blocks." in name)
+        }
         self.parts = {
             MUON: torch.optim.Muon(
                 [named[name] for name in named if name in inner],

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 
 from framesift.disk.writing import write_atomically
-from framesift.errors import InvalidOptionError
 from framesift.training.clips import make_shards, read_shards
 from framesift.training.dialogs import Dialogs
 from framesift.training.fit import fit
@@ -20,9 +19,9 @@ from framesift.training.recipe import Recipe
 from framesift.training.stills import make_stills, read_stills
 from framesift.training.tiny_parts import ASSISTANT, END, PAD, USER, new_model, new_processor
 from framesift.training.tower_stage import LabeledFrames, TowerTask, frames_of
+from framesift.training.work_folder import claim
 
 CURVES = "training.json"
-RECIPE = "recipe.json"
 
 
 def train(out: Path, recipe: Recipe, *, work: Path, announce: Callable[[str], None]) -> Path:
@@ -37,7 +36,8 @@ def train(out: Path, recipe: Recipe, *, work: Path, announce: Callable[[str], No
     Raises:
         InvalidOptionError: `work` holds a run of another recipe.
     """
-    _claim(work, recipe)
+    # Clips are the same whatever draws them.
+    claim(work, {name: value for name, value in asdict(recipe).items() if name != "processes"})
     announce(f"drawing {recipe.stills} stills and {recipe.clips} clips")
     stills = make_stills(work / "stills", range(recipe.stills), processes=recipe.processes)
     shards = list(
@@ -81,20 +81,6 @@ def train(out: Path, recipe: Recipe, *, work: Path, announce: Callable[[str], No
     curves = {"recipe": asdict(recipe), "tower": tower_curve, "language": language_curve}
     write_atomically(out / CURVES, json.dumps(curves, indent=1).encode())
     return out
-
-
-def _claim(work: Path, recipe: Recipe) -> None:
-    """Notes the recipe in `work`, whose clips and checkpoints are of no use to another one."""
-    path, mine = work / RECIPE, asdict(recipe)
-    noted = json.loads(path.read_text()) if path.is_file() else mine
-    other = [name for name in mine if name != "processes" and noted.get(name) != mine[name]]
-    if other:
-        given = ", ".join(f"{name}={mine[name]} and not {noted.get(name)}" for name in other)
-        raise InvalidOptionError(
-            f"{str(work)!r} holds a run of another recipe, as now {given}; pass another work "
-            "folder, or remove this one"
-        )
-    write_atomically(path, json.dumps(mine).encode())
 
 
 def special_ids(tokenizer: Any) -> dict[str, int]:

@@ -8,8 +8,9 @@ import torch
 
 from framesift.testing import assert_near, compressed, random_frames
 from framesift.training.course_labels import COURSE, MEASURED
-from framesift.training.dialogs import IGNORED_LABEL, MOST_QUESTIONS, Dropping
+from framesift.training.dialogs import MOST_QUESTIONS, Dropping
 from framesift.training.language_stage import AnswerTask
+from framesift.training.packing import IGNORED_LABEL
 from framesift.types.plan import TokenPlan
 from framesift.vlms.base import Turn
 from packed_dialogs import FACTS, dialogs_of, noise, row_of, seen

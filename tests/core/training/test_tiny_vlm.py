@@ -14,8 +14,9 @@ from framesift.errors import InvalidOptionError
 from framesift.training import tiny_vlm
 from framesift.training.language_stage import AnswerTask
 from framesift.training.recipe import Recipe
-from framesift.training.tiny_vlm import CURVES, RECIPE, train
+from framesift.training.tiny_vlm import CURVES, train
 from framesift.training.tower_stage import TowerTask
+from framesift.training.work_folder import RECIPE
 
 SMALL = Recipe(
     clips=4,
@@ -136,9 +137,7 @@ def test_a_work_folder_serves_one_recipe(change, tmp_path):
     ((name, value),) = change.items()
     (tmp_path / RECIPE).write_text(json.dumps(asdict(SMALL)))
     told = []
-    with pytest.raises(
-        InvalidOptionError, match=f"another recipe.*{name}={value} and not"
-    ) as error:
+    with pytest.raises(InvalidOptionError, match=f"another run.*{name}={value} and not") as error:
         train(tmp_path / "model", replace(SMALL, **change), work=tmp_path, announce=told.append)
     assert "\n" not in str(error.value)
     assert told == []

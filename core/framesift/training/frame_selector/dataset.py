@@ -12,14 +12,13 @@ from torch import Tensor
 from framesift.hf.letters import text_ids
 from framesift.nn.frame_scorer_config import FrameScorerConfig
 from framesift.nn.frame_scorer_input import question_ids
-from framesift.training.frame_selector.features import KeptFeatures
+from framesift.training.batches import planned_batches
 from framesift.training.frame_selector.labeled import LabeledQuestion
 from framesift.training.frame_selector.recipe import SelectorRecipe
-from framesift.training.frame_selector.task import IGNORED_LABEL
+from framesift.training.kept_features import KeptFeatures
+from framesift.training.packing import IGNORED_LABEL
 
 Lesson = Literal["score", "answer"]
-POOL_BATCHES = 32
-"""Batches whose videos are sorted by their number of frames before they are cut apart."""
 
 
 class SelectorBatches(torch.utils.data.Dataset[dict[str, Tensor]]):
@@ -140,20 +139,13 @@ class SelectorBatches(torch.utils.data.Dataset[dict[str, Tensor]]):
 
     def _planned(self, pool: list[int], epochs: float, lesson: Lesson) -> list[list[int]]:
         """Returns batches of questions about videos of about the same number of frames."""
-        size = self.recipe.batch
-        rng = random.Random(f"{self.recipe.seed} {lesson}")
-        wanted = max(1, round(epochs * len(pool) / size))
-        drawn: list[int] = []
-        while len(drawn) < wanted * size:
-            drawn += rng.sample(pool, len(pool))
-        batches = []
-        for start in range(0, wanted * size, size * POOL_BATCHES):
-            part = drawn[start : min(wanted * size, start + size * POOL_BATCHES)]
-            part.sort(key=lambda i: len(self.questions[i].labels))
-            cut = [part[i : i + size] for i in range(0, len(part), size)]
-            rng.shuffle(cut)
-            batches += cut
-        return batches
+        return planned_batches(
+            pool,
+            size=self.recipe.batch,
+            epochs=epochs,
+            length=lambda i: len(self.questions[i].labels),
+            rng=random.Random(f"{self.recipe.seed} {lesson}"),
+        )
 
 
 def _padded(texts: Sequence[Sequence[int]]) -> dict[str, Tensor]:

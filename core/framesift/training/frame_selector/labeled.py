@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -45,12 +44,6 @@ def read_labels(paths: Sequence[Path], target: Target = "labels") -> list[Labele
         names = ", ".join(repr(path.name) for path in paths)
         raise InvalidOptionError(f"there is no label in {names}; run `framesift label` first")
     return found
-
-
-def is_held_out(video: str, share: float, seed: int) -> bool:
-    """Returns whether a video measures the network instead of training it: always the same ones."""
-    digest = hashlib.sha256(f"{seed} {video}".encode(errors="surrogatepass")).digest()
-    return int.from_bytes(digest[:8], "big") < share * 2**64
 
 
 def _question(path: Path, line: FrameLabels, target: Target) -> LabeledQuestion:

@@ -22,8 +22,8 @@ from framesift.nn.frame_scorer_files import FrozenTower
 from framesift.nn.frame_scorer_input import tower_features, tower_signals
 from framesift.registry import require
 from framesift.training.frame_selector.recipe import SelectorRecipe
+from framesift.training.lasting_spec import lasting_spec
 from framesift.types.frames import Frames
-from framesift.vlms.base import VLM
 from framesift.vlms.load import load_vlm
 from framesift.vlms.origin import fingerprint
 
@@ -72,7 +72,7 @@ def begin_with_vlm(name: str, recipe: SelectorRecipe) -> SelectorStart:
         tokenizer=vlm.tokenizer,
         around=_around(vlm.called, vlm.tokenizer, vlm.chat_template, as_parts=True),
         encoder=vlm.encoder,
-        tower=FrozenTower(encoder=_lasting_spec(vlm), of_vlm=True, fingerprint=vlm.weights),
+        tower=FrozenTower(encoder=lasting_spec(vlm), of_vlm=True, fingerprint=vlm.weights),
         weights=vlm.weights,
         trained_on=vlm.trained_on,
         recipe=recipe,
@@ -237,10 +237,3 @@ def _probed(encoder: Encoder, *, of_vlm: bool) -> tuple[int, tuple[int, int]]:
     )
     tokens = encoder.encode(frame, tower_signals(of_vlm=of_vlm))
     return tower_features(tokens, of_vlm=of_vlm).shape[-1], tokens.grid
-
-
-def _lasting_spec(vlm: VLM) -> str:
-    """Returns the spec by which a vision LLM is found again, whatever it runs on here."""
-    name, _, _ = vlm.spec.partition(":")
-    default = type(vlm).__dataclass_fields__["model"].default
-    return name if vlm.model == default else f"{name}:model=[{vlm.model}]"

@@ -13,8 +13,8 @@ from framesift.nn.frame_scorer import FrameScorer
 from framesift.nn.frame_scorer_input import FrameScorerInput
 from framesift.registry import require
 from framesift.training.frame_selector.recipe import SelectorRecipe
+from framesift.training.packing import IGNORED_LABEL
 
-IGNORED_LABEL = -100
 ADAPTED = [
     *("q_proj", "k_proj", "v_proj", "o_proj"),
     *("gate_proj", "up_proj", "down_proj"),

@@ -7,20 +7,18 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from framesift.disk.writing import json_value, read_file, write_atomically, writing_to
+from framesift.disk.writing import write_atomically, writing_to
 from framesift.errors import InvalidOptionError
 from framesift.fetching.limits import FetchLimits
 from framesift.nn.frame_scorer_files import FRAME_SCORERS, FrameScorerCard, save_frame_scorer
+from framesift.training.batches import is_held_out
 from framesift.training.frame_selector.dataset import SelectorBatches
-from framesift.training.frame_selector.features import KeptFeatures
-from framesift.training.frame_selector.labeled import LabeledQuestion, is_held_out, read_labels
+from framesift.training.frame_selector.labeled import LabeledQuestion, read_labels
 from framesift.training.frame_selector.measures import measured
 from framesift.training.frame_selector.recipe import SelectorRecipe
-from framesift.training.frame_selector.stages import Curve, Measure, trained
 from framesift.training.frame_selector.start import SelectorStart
 from framesift.training.frame_selector.task import (
     SelectorTask,
@@ -28,9 +26,11 @@ from framesift.training.frame_selector.task import (
     freeze_for_stage_1,
     merged,
 )
+from framesift.training.kept_features import KeptFeatures
+from framesift.training.staged_training import Curve, Measure, trained
+from framesift.training.work_folder import claim
 
 METRICS = "training.json"
-RECIPE = "recipe.json"
 WAIT_SECONDS = 1.0
 """How long another run in the same work folder is waited for."""
 
@@ -106,8 +106,7 @@ class SelectorTraining:
         recipe, start = self.recipe, self.start
         curves: dict[str, Curve] = {}
         freeze_for_stage_1(task)
-        stages = {"stage_1": recipe.stage_1, "stage_2": recipe.stage_2}
-        for name, stage in stages.items():
+        for name, stage in recipe.stages.items():
             if name == "stage_2":
                 adapt_for_stage_2(task, recipe)
             if not stage.epochs:
@@ -148,24 +147,16 @@ class SelectorTraining:
 
     def _claim(self, questions: Sequence[LabeledQuestion]) -> None:
         """Notes in `work` what is trained there, whose checkpoints are of no use to other runs."""
-        path = self.work / RECIPE
         labels = hashlib.sha256(repr(questions).encode(errors="surrogatepass")).hexdigest()[:16]
-        mine: dict[str, Any] = json.loads(json.dumps(asdict(self.recipe)))
-        mine |= {"tower": self.start.tower.fingerprint, "llm": self.start.llm}
-        mine |= {"labels_file": labels}
-        noted = json_value(read_file(path)) if path.is_file() else mine
-        if not isinstance(noted, dict):
-            raise InvalidOptionError(
-                f"{str(path)!r} does not hold the recipe of a run; pass another work folder, or "
-                "remove this one"
-            )
-        if other := [name for name in mine if name in noted and noted[name] != mine[name]]:
-            given = ", ".join(f"{name}={mine[name]} and not {noted[name]}" for name in other)
-            raise InvalidOptionError(
-                f"{str(self.work)!r} holds another run, as now {given}; pass another work folder, "
-                "or remove this one"
-            )
-        write_atomically(path, json.dumps(mine).encode())
+        claim(
+            self.work,
+            {
+                **asdict(self.recipe),
+                "tower": self.start.tower.fingerprint,
+                "llm": self.start.llm,
+                "labels_file": labels,
+            },
+        )
 
 
 def _split(

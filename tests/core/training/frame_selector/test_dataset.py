@@ -3,7 +3,7 @@ import torch
 
 from framesift.hf.letters import text_ids
 from framesift.training.frame_selector.dataset import SelectorBatches
-from framesift.training.frame_selector.task import IGNORED_LABEL
+from framesift.training.packing import IGNORED_LABEL
 
 
 @pytest.fixture

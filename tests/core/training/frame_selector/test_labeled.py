@@ -3,7 +3,8 @@ import json
 import pytest
 
 from framesift.errors import InvalidOptionError
-from framesift.training.frame_selector.labeled import is_held_out, read_labels
+from framesift.training.batches import is_held_out
+from framesift.training.frame_selector.labeled import read_labels
 
 LINE = {
     "video": "synthetic://number",

@@ -1,7 +1,8 @@
 import pytest
 
 from framesift.errors import InvalidOptionError
-from framesift.training.frame_selector.recipe import PRESETS, SelectorRecipe, StageRecipe
+from framesift.training.frame_selector.recipe import PRESETS, SelectorRecipe
+from framesift.training.staged_recipe import StageRecipe
 
 
 def test_the_defaults_are_the_published_ones():

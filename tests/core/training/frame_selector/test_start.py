@@ -8,9 +8,10 @@ from framesift.fetching.limits import FetchLimits
 from framesift.scorers import registry as scorers
 from framesift.scorers.candidates import GivenCandidates
 from framesift.testing import random_frames, tiny_tower, tiny_two_towers
-from framesift.training.frame_selector.recipe import SelectorRecipe, StageRecipe
+from framesift.training.frame_selector.recipe import SelectorRecipe
 from framesift.training.frame_selector.start import begin_with_parts
 from framesift.training.frame_selector.train import SelectorTraining
+from framesift.training.staged_recipe import StageRecipe
 
 CHAT = (
     "{% for message in messages %}<u>{{ message['content'] }}</s>{% endfor %}"

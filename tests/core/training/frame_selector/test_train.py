@@ -11,7 +11,8 @@ from framesift.disk.writing import writing_to
 from framesift.errors import InvalidOptionError, StorageError
 from framesift.fetching.limits import FetchLimits
 from framesift.nn.frame_scorer_files import load_frame_scorer
-from framesift.training.frame_selector import stages, start, train
+from framesift.training import staged_training
+from framesift.training.frame_selector import start, train
 from framesift.training.frame_selector.recipe import PRESETS
 from framesift.training.frame_selector.train import METRICS, SelectorTraining
 
@@ -93,7 +94,7 @@ def test_a_run_that_is_broken_off_goes_on_and_ends_the_same(
 
 def test_a_finished_stage_is_read_not_trained(training, labels, tmp_path, monkeypatch):
     first = load_file(training()[0].run([labels], tmp_path / "a") / "model.safetensors")
-    monkeypatch.setattr(stages, "_arguments", None)
+    monkeypatch.setattr(staged_training, "_arguments", None)
     again = load_file(training()[0].run([labels], tmp_path / "b") / "model.safetensors")
     assert all(torch.equal(first[name], again[name]) for name in first)
 

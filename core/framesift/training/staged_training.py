@@ -7,16 +7,16 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from safetensors.torch import load_file, save
+from torch import Tensor, nn
 
 from framesift.disk.writing import json_value, write_atomically
 from framesift.registry import require
-from framesift.training.frame_selector.dataset import SelectorBatches
-from framesift.training.frame_selector.recipe import SelectorRecipe, StageRecipe
-from framesift.training.frame_selector.task import SelectorTask
+from framesift.training.optimizer import MuonAdamW
+from framesift.training.staged_recipe import StagedRecipe, StageRecipe
 
 LEARNED = "learned.safetensors"
 CURVE = "curve.json"
@@ -27,12 +27,25 @@ Measure = Callable[[int], dict[str, float]]
 """Takes the number of steps so far and returns what is to be kept of the network as it is now."""
 
 
+class Batches(Protocol):
+    """A data set of torch whose items are the parts of batches, each always the same."""
+
+    @property
+    def steps(self) -> int:
+        """Batches in all."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, item: int) -> dict[str, Tensor]: ...
+
+
 def trained(
-    task: SelectorTask,
-    batches: SelectorBatches,
+    task: nn.Module,
+    batches: Batches,
     *,
     folder: Path,
-    recipe: SelectorRecipe,
+    recipe: StagedRecipe,
     stage: StageRecipe,
     measure: Measure | None,
 ) -> Curve:
@@ -59,6 +72,7 @@ def trained(
         args=_arguments(folder, recipe, stage, steps),
         train_dataset=batches,
         data_collator=lambda parts: parts[0],
+        optimizers=(_optimizer(task, stage), None),
         callbacks=[] if measure is None else [_measuring(measure, recipe.measure_every)],
     )
     # Without a bar the trainer would print its log.
@@ -81,6 +95,13 @@ def trained(
     return curve
 
 
+def _optimizer(task: nn.Module, stage: StageRecipe) -> MuonAdamW | None:
+    """Returns the optimizer of a stage, None for the trainer's own AdamW."""
+    if stage.optimizer == "adamw":
+        return None
+    return MuonAdamW(task, learning_rate=stage.learning_rate, weight_decay=stage.weight_decay)
+
+
 def _last_whole_checkpoint(folder: Path) -> Path | None:
     """Returns the last checkpoint of a stage, without those that were cut off; they are removed."""
     found: dict[int, Path] = {}
@@ -97,7 +118,7 @@ def _last_whole_checkpoint(folder: Path) -> Path | None:
     return found[max(found)] if found else None
 
 
-def _arguments(folder: Path, recipe: SelectorRecipe, stage: StageRecipe, steps: int) -> Any:
+def _arguments(folder: Path, recipe: StagedRecipe, stage: StageRecipe, steps: int) -> Any:
     transformers = require("transformers", extra="hf")
     on_gpu = torch.cuda.is_available()
     precision: str = recipe.precision

@@ -1,0 +1,1 @@
+"""Trains the network that condenses the frames of a segment."""

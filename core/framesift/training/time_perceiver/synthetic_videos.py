@@ -1,0 +1,102 @@
+"""Synthetic clips as the tower of a vision LLM sees them, kept in half precision."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from framesift.disk.writing import write_atomically
+from framesift.errors import MissingSignalError
+from framesift.run import progress_bar
+from framesift.training.clips import Shard, make_shards, read_shards
+from framesift.training.time_perceiver.lessons import Lesson, TaughtVideo
+from framesift.types.frames import Frames
+from framesift.vlms.base import VLM
+
+FIRST_SEED = 600_000
+FRAMES_AT_ONCE = 256
+Stage = Literal["pre", "post"]
+
+
+def drawn(folder: Path, count: int, *, processes: int) -> list[Path]:
+    """Returns the shards of the first clips of the training split, drawn where they are not there.
+
+    Other models of this package were trained on other clips of it.
+    """
+    return make_shards(folder, range(FIRST_SEED, FIRST_SEED + count), processes=processes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptClips:
+    """The features of shards of clips, one file for each shard, made when they are not there."""
+
+    folder: Path
+    vlm: VLM
+    stage: Stage
+    """Whether features are those before the projector, or behind it."""
+
+    def videos(self, shards: Sequence[Path]) -> list[TaughtVideo]:
+        """Returns the clips of some folders of `make_shards`."""
+        found: list[TaughtVideo] = []
+        with progress_bar("features", total=len(shards), unit="step") as bar:
+            for shard in read_shards(shards):
+                kept = self._kept(shard)
+                for clip in shard.clips:
+                    stop = clip.start + len(clip.times_seconds)
+                    found.append(
+                        TaughtVideo(
+                            address=clip.uri,
+                            times_seconds=clip.times_seconds,
+                            lessons=[_lesson(each) for each in clip.truth["questions"]],
+                            features=partial(_part, kept, clip.start, stop),
+                            is_synthetic=True,
+                        )
+                    )
+                bar.update()
+        return found
+
+    def _kept(self, shard: Shard) -> npt.NDArray[np.float16]:
+        """Returns the features of all frames of a shard, `(F, N, C)`, mapped from the disk."""
+        of_what = repr([self.vlm.weights, self.stage, [clip.uri for clip in shard.clips]])
+        path = self.folder / f"{hashlib.sha256(of_what.encode()).hexdigest()[:32]}.npy"
+        if not path.is_file():
+            content = io.BytesIO()
+            np.save(content, self._encoded(shard).numpy(), allow_pickle=False)
+            write_atomically(path, content.getvalue())
+        kept: npt.NDArray[np.float16] = np.load(path, mmap_mode="r", allow_pickle=False)
+        return kept
+
+    def _encoded(self, shard: Shard) -> Tensor:
+        signals = frozenset({"pre_projector"} if self.stage == "pre" else ())
+        parts = []
+        for start in range(0, len(shard.frames), FRAMES_AT_ONCE):
+            data = np.array(shard.frames[start : start + FRAMES_AT_ONCE])
+            frames = Frames(
+                data=data,
+                pts_seconds=np.arange(len(data), dtype=np.float64),
+                indices=np.arange(len(data)),
+            )
+            tokens = self.vlm.encoder.encode(frames, signals)
+            features = tokens.signals.pre_projector if self.stage == "pre" else tokens.features
+            if features is None:
+                raise MissingSignalError(f"{self.vlm.called!r} gives no 'pre_projector'")
+            parts.append(features.half().cpu())
+        return torch.cat(parts)
+
+
+def _part(kept: npt.NDArray[np.float16], start: int, stop: int) -> Tensor:
+    return torch.from_numpy(np.array(kept[start:stop]))
+
+
+def _lesson(pair: dict[str, Any]) -> Lesson:
+    return Lesson(question=pair["question"], answer=pair["answer"], kind=pair["kind"])

@@ -1,0 +1,113 @@
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from framesift.disk.writing import writing_to
+from framesift.errors import InvalidOptionError, StorageError
+from framesift.nn.time_perceiver_files import load_filling
+from framesift.training.time_perceiver import train
+from framesift.training.time_perceiver.recipe import PRESETS
+from framesift.training.time_perceiver.train import METRICS, PerceiverTraining
+
+
+@pytest.fixture
+def training(start, tmp_path):
+    """Returns a run in a folder by values of the recipe that differ, and what it announces."""
+
+    def made(work="work", **changes):
+        stage = replace(PRESETS["tiny"].stage_1, epochs=1.0)
+        begun, recipe = start(**{"stage_1": stage, "held_out": 0.4, "measure_every": 1, **changes})
+        told = []
+        run = PerceiverTraining(
+            start=begun, recipe=recipe, work=tmp_path / work, announce=told.append
+        )
+        return run, told
+
+    return made
+
+
+def test_what_is_trained_can_be_loaded_and_was_measured(training, videos, tmp_path):
+    run, told = training()
+    out = run.run(videos, tmp_path / "out")
+    filling = load_filling(str(out), device="cpu", dtype="float32")
+    card = run.start.task.filling.card
+    assert filling.card == card
+    assert card.trained_for.fingerprint == run.start.vlm.weights
+    assert card.trained_for.vlm == "tiny"
+    assert card.trained_on == "synthetic://"
+    report = json.loads((out / METRICS).read_text())
+    assert report["recipe"]["depth"] == 1
+    measures = [line for line in report["stage_1"] if "held_out_loss" in line]
+    assert measures
+    assert {"held_out_right", "held_out_right_direction"} <= measures[0].keys()
+    assert [line["loss"] for line in report["stage_1"] if "loss" in line]
+    assert any("step 1: held-out loss" in line for line in told)
+
+
+def test_a_run_that_is_broken_off_goes_on_and_ends_the_same(
+    training, videos, tmp_path, monkeypatch
+):
+    training("whole")[0].run(videos, tmp_path / "whole-out")
+
+    class KilledError(Exception):
+        pass
+
+    def measured_until(step):
+        def measured(task, batches, videos):
+            calls.append(1)
+            if len(calls) > step:
+                raise KilledError
+            return {"loss": 0.0, "right": 0.0}
+
+        calls = []
+        return measured
+
+    for step in (1, 1000):
+        monkeypatch.setattr(train, "measured", measured_until(step))
+        try:
+            training("broken")[0].run(videos, tmp_path / "broken-out")
+        except KilledError:
+            assert step < 1000
+    weights, same = (
+        load_file(tmp_path / name / "model.safetensors") for name in ("whole-out", "broken-out")
+    )
+    for name, value in weights.items():
+        assert torch.equal(value, same[name])
+
+
+def test_seeds_draw_other_networks_and_batches(training, videos, tmp_path):
+    outs = [
+        training(f"work-{seed}", seed=seed, held_out=0.0)[0].run(videos, tmp_path / f"{seed}")
+        for seed in (0, 1)
+    ]
+    one, other = (load_file(out / "model.safetensors") for out in outs)
+    name = "perceiver.blocks.0.query.weight"
+    assert not torch.equal(one[name], other[name])
+
+
+def test_a_work_folder_serves_one_run(training, videos, tmp_path):
+    training(held_out=0.0)[0].run(videos, tmp_path / "out")
+    with pytest.raises(InvalidOptionError, match=r"another run.*depth=2 and not 1") as error:
+        training(depth=2, held_out=0.0)[0].run(videos, tmp_path / "out")
+    assert "\n" not in str(error.value)
+    with pytest.raises(InvalidOptionError, match=r"another run.*data="):
+        training(held_out=0.0)[0].run(videos[:-1], tmp_path / "out")
+    with writing_to(tmp_path / "work"), pytest.raises(StorageError):
+        training(held_out=0.0)[0].run(videos, tmp_path / "out")
+
+
+def test_another_model_is_not_overwritten(training, videos, tmp_path):
+    out = tmp_path / "other"
+    out.mkdir()
+    (out / "config.json").write_text('{"model_type": "llava"}')
+    with pytest.raises(InvalidOptionError, match="another model"):
+        training()[0].run(videos, out)
+    assert (out / "config.json").read_text() == '{"model_type": "llava"}'
+
+
+def test_videos_must_be_left_to_learn_from(training, videos, tmp_path):
+    with pytest.raises(InvalidOptionError, match=r"held_out=1\.0 leaves none of 8 videos"):
+        training(held_out=1.0)[0].run(videos, tmp_path / "out")
