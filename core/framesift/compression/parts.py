@@ -104,7 +104,7 @@ class Parts:
 def _missing(strategy: Strategy, encoder: Encoder, signals: Sequence[str]) -> str:
     """Returns what to do where an encoder does not give the signals that a strategy needs."""
     givers = [name for name in encoders.names() if encoders.get(name).gives >= set(signals)]
-    advice = f"use one that does: {', '.join(givers) or 'none'}"
+    advice = f"use one that does: {', '.join(givers) or 'a vlm, and no encoder'}"
     if QUESTION_SIMILARITY in signals:
         advice = (
             "pass a vlm and no encoder, or encoder='clip' with the folder or hub id of a whole "

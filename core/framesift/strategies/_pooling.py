@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from torch.nn.functional import adaptive_max_pool3d
 
 from framesift.strategies._rows import averaged
 from framesift.types.plan import TokenPlan
+from framesift.types.tokens import VideoTokens
 
 Layout = tuple[int, int, int]
 """Time steps, rows and columns."""
@@ -64,6 +66,15 @@ def pooled(live: Tensor, layout: Layout) -> TokenPlan:
         num_out=len(rows),
         tokens_per_frame=height * width,
     )
+
+
+def one_frame(tokens: VideoTokens, frame: int, budget: int) -> TokenPlan:
+    """Returns the plan that shows one frame alone, on the largest grid within a budget."""
+    live = tokens.live[frame].cpu().view(1, *tokens.grid)
+    grids = layouts(1, *tokens.grid)
+    plan = pooled(live, next(each for each in grids if filled(live, each) <= budget))
+    plan = replace(plan, src=plan.src + frame * plan.tokens_per_frame, num_in=tokens.count)
+    return plan.to(tokens.features.device)
 
 
 def cells(grid: tuple[int, int], cells_grid: tuple[int, int]) -> tuple[Tensor, Tensor]:

@@ -115,20 +115,25 @@ class Strategy(Part):
         """
         return None
 
+    @property
+    def computes_features(self) -> bool:
+        """Whether outputs hold something else than the means of their inputs (`features`)."""
+        return self.trained_for is not None
+
     def limitation(self, uri: str) -> str | None:
         """Returns why the outcome for a video means nothing, as a warning; None where it does."""
         return None
 
     def check_within(self) -> None:
-        """Refuses strategies within this one whose outputs a network computes.
+        """Refuses strategies within this one whose outputs are not the means of their inputs.
 
         Raises:
             InvalidOptionError: this one would take their plans, and means for what they compute.
         """
         for part in self.within:
-            if part.trained_for is not None:
+            if part.computes_features:
                 raise InvalidOptionError(
-                    f"strategy {part.spec!r} computes its tokens by a network and cannot stand "
+                    f"strategy {part.spec!r} computes what its tokens hold and cannot stand "
                     f"within {self.spec!r}; take it alone, or one that averages or keeps tokens"
                 )
             part.check_within()

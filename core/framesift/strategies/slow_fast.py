@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import ClassVar, Final, Literal
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, ClassVar, Final, Literal
 
-from framesift.errors import InvalidOptionError
+import torch
+from torch import Tensor
+
+from framesift.errors import InvalidOptionError, InvalidTokensError
+from framesift.nn.time_perceiver_files import Stage, TimePerceiverCard, read_filling_card
 from framesift.strategies import _ops, _pooling
 from framesift.strategies._key_frames import informative
-from framesift.strategies.base import Strategy
+from framesift.strategies._slow_fast_filling import computed, loaded, place_of, projected
+from framesift.strategies.base import Project, Strategy
 from framesift.strategies.slow_fast_layout import (
     FilledCells,
     Remainder,
     SlowFastLayout,
     SlowFastRows,
 )
-from framesift.types.options import Count
+from framesift.types.options import Count, Reaches
 from framesift.types.plan import TokenPlan
+from framesift.types.segments import SegmentTokens
+from framesift.types.text import shown_address
 from framesift.types.tokens import VideoTokens
 
 SEGMENTS: Final = {"clapper": 4, "slowfast-llava": 5, "llava-video": 10}
@@ -39,8 +47,10 @@ class SlowFast(Strategy):
     windows that overlap by one place.
 
     `filling=pooled` needs no weights: temporal tokens are means over windows of all frames of
-    their segment. This is an untrained approximation. Clapper computes them by a network, and a
-    model that never saw such tokens may read them badly.
+    their segment. This is an untrained approximation: a model that never saw such tokens may read
+    them badly. Clapper computes them by a network. One that was trained for a vision LLM
+    (`framesift train time-perceiver`) is named by its folder or hub id, and comes with its grids;
+    the plan then says which tokens each output stands for, not what it holds.
 
     Differences from the published layouts:
 
@@ -63,10 +73,12 @@ class SlowFast(Strategy):
     """Which public layout: `clapper` has temporal tokens for each segment, the other two have some
     for each frame. `llava-video` shows every tenth frame in detail, `slowfast-llava` every fifth,
     with half of its columns, and all frames on 4 x 4 cells."""
-    filling: Literal["pooled"] = "pooled"
-    """What temporal tokens hold: `pooled` for means, which are untrained."""
+    filling: Annotated[str, Reaches(shipped=("pooled", "tiny"))] = "pooled"
+    """What temporal tokens hold: `pooled` for means, which are untrained; `tiny` for the network
+    that comes with framesift for the tiny model; else the folder or hub id of a network."""
     segment: Count | None = None
-    """Frames of a segment; None for the 4, 5 or 10 of the layout."""
+    """Frames of a segment; None for the 4, 5 or 10 of the layout, or those that the network was
+    trained with."""
     key_stride: Count | None = None
     """Patches a side of a cell of a key frame; None for 1 on grids of at most 16 a side, else 2."""
     time_stride: Count | None = None
@@ -80,8 +92,12 @@ class SlowFast(Strategy):
     include_key: bool | None = None
     """Whether key frames count in the temporal tokens, too; None for what the layout does: all but
     `llava-video` include them."""
+    stage: Stage | None = None
+    """Whether tokens are merged before (`pre`) a vision LLM's projector, or behind it (`post`);
+    None for `post`, or the stage that the network was trained at."""
 
     def __post_init__(self) -> None:
+        self._check_filling()
         if self.layout != "clapper" and self.remainder != "key_only":
             raise InvalidOptionError(
                 f"remainder={self.remainder!r} is for temporal tokens of whole segments, and "
@@ -89,17 +105,96 @@ class SlowFast(Strategy):
                 "layout='clapper'"
             )
 
+    def _check_filling(self) -> None:
+        """Refuses options that a trained network decides."""
+        if self.filling == "pooled":
+            return
+        if self.layout != "clapper":
+            raise InvalidOptionError(
+                f"layout={self.layout!r} has no network, and filling={self.filling!r} names one; "
+                "take layout='clapper', or filling='pooled'"
+            )
+        for name in ("key_stride", "time_stride", "include_key", "stage"):
+            if getattr(self, name) is not None:
+                raise InvalidOptionError(
+                    f"{name}={getattr(self, name)!r} is decided by the network that "
+                    f"filling={self.filling!r} names; leave it out, or take filling='pooled'"
+                )
+
+    @cached_property
+    def card(self) -> TimePerceiverCard | None:
+        """What is known of the network that fills temporal tokens; None for `filling=pooled`.
+
+        Raises:
+            ModelError: the folder does not hold one.
+            InvalidOptionError: it takes fewer frames than a segment may have.
+        """
+        if self.filling == "pooled":
+            return None
+        card = read_filling_card(place_of(self.filling))
+        most = (self.segment or card.segment) + (self.remainder == "merge")
+        if most > card.perceiver.frames_max:
+            about = f"segment={self.segment or card.segment}, remainder={self.remainder!r}"
+            raise InvalidOptionError(
+                f"{about} makes segments of up to {most} frames, and the network of "
+                f"filling={self.filling!r} takes {card.perceiver.frames_max}; take shorter "
+                "segments or another remainder"
+            )
+        return card
+
+    @property
+    def required_signals(self) -> frozenset[str]:
+        """Tokens before the projector, where these are merged."""
+        given = self.stage if self.card is None else self.card.stage
+        return frozenset({"pre_projector"} if given == "pre" else set())
+
+    @property
+    def trained_for(self) -> str | None:
+        """Fingerprint of the checkpoint that the network was trained with."""
+        return None if self.card is None else self.card.trained_for.fingerprint
+
+    @property
+    def computes_features(self) -> bool:
+        """Whether a network computes the outputs, or they are means before a projector."""
+        return self.trained_for is not None or self.stage == "pre"
+
+    def limitation(self, uri: str) -> str | None:
+        """Returns why tokens of a video mean nothing: it is unlike all that training has shown."""
+        known = None if self.card is None else self.card.trained_on
+        if known is None or uri.lower().startswith(known):
+            return None
+        return (
+            f"the network of strategy {self.spec!r} was trained on {known} videos only, so its "
+            f"tokens of {shown_address(uri)!r} mean nothing; take filling=pooled, or train one on "
+            "your own (framesift train time-perceiver)"
+        )
+
     def layout_on(self, grid: tuple[int, int]) -> SlowFastLayout:
-        """Returns the layout on frames of a patch grid `(h, w)`."""
-        key_grid, time_grid = self._grids(grid)
-        include_key = self.include_key
+        """Returns the layout on frames of a patch grid `(h, w)`.
+
+        Raises:
+            InvalidTokensError: the network was trained on another grid.
+        """
+        card, include_key = self.card, self.include_key
+        if card is None:
+            key_grid, time_grid = self._grids(grid)
+            include_key = self.layout != "llava-video" if include_key is None else include_key
+        elif grid != card.perceiver.grid:
+            raise InvalidTokensError(
+                f"filling={self.filling!r} takes frames of {_by(card.perceiver.grid)} tokens, and "
+                f"these have {_by(grid)}; use the vision LLM that it was trained with, or "
+                "filling=pooled"
+            )
+        else:
+            key_grid, time_grid = card.key_grid, card.perceiver.out_grid
+            include_key = card.include_key
         return SlowFastLayout(
             grid=grid,
             key_grid=key_grid,
             time_grid=time_grid,
-            segment=self.segment or SEGMENTS[self.layout],
+            segment=self.segment or (SEGMENTS[self.layout] if card is None else card.segment),
             remainder=self.remainder,
-            include_key=self.layout != "llava-video" if include_key is None else include_key,
+            include_key=include_key,
             per_frame=self.layout != "clapper",
         )
 
@@ -134,8 +229,49 @@ class SlowFast(Strategy):
                 first_is_key=self.key == "first",
             )
         if count == 0:
-            return _one_frame(tokens, shown[len(shown) // 2], budget)
+            return _pooling.one_frame(tokens, shown[len(shown) // 2], budget)
         return self.rows(tokens, [shown[place] for place in _ops.evenly(len(shown), count)]).plan
+
+    def features(
+        self, tokens: VideoTokens, plan: TokenPlan, project: Project | None = None
+    ) -> Tensor:
+        """Returns what the outputs hold, `(M, D)`: means, or what the network computes.
+
+        Raises:
+            InvalidTokensError: the network was trained on tokens of another width.
+            MissingSignalError: means before the projector, and no projector to take them.
+        """
+        values = tokens.features
+        if "pre_projector" in self.required_signals:
+            values = tokens.signals.present()["pre_projector"]
+        if self.card is None:
+            means = plan.apply(values)
+            return means if values is tokens.features else projected(means, project)
+        if values.shape[-1] != self.card.perceiver.width:
+            raise InvalidTokensError(
+                f"filling={self.filling!r} takes tokens of {self.card.perceiver.width} channels, "
+                f"and these have {values.shape[-1]}; use the vision LLM that it was trained with"
+            )
+        filling = loaded(place_of(self.filling), values)
+        with torch.no_grad():
+            if (rows := self._laid_out(tokens, plan)) is None:
+                # A plan of all tokens, or of a part of a single frame.
+                return filling.projected(plan.apply(values))
+            return computed(rows, values, tokens.mask, filling)
+
+    def segment_tokens(self, tokens: VideoTokens, plan: TokenPlan) -> list[SegmentTokens] | None:
+        """Returns what the tokens of each segment stand for; None where no segment is whole."""
+        if (rows := self._laid_out(tokens, plan)) is None:
+            return None
+        return rows.segment_tokens(tokens)
+
+    def _laid_out(self, tokens: VideoTokens, plan: TokenPlan) -> SlowFastRows | None:
+        """Returns the rows of a plan; None where it keeps all tokens, or less than a key frame."""
+        used = plan.used.view(tokens.frame_count, -1).any(1)
+        rows = self.rows(tokens, used.nonzero().flatten().tolist())
+        given = plan.to(rows.plan.src.device)
+        same = torch.equal(rows.plan.dst, given.dst) and torch.equal(rows.plan.src, given.src)
+        return rows if same else None
 
     def _grids(self, grid: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
         """Returns the grids of a key frame and of temporal tokens."""
@@ -156,10 +292,5 @@ def _strided(grid: tuple[int, int], stride: int) -> tuple[int, int]:
     return -(-grid[0] // stride), -(-grid[1] // stride)
 
 
-def _one_frame(tokens: VideoTokens, frame: int, budget: int) -> TokenPlan:
-    """Returns the plan that shows one frame alone, on the largest grid within a budget."""
-    live = tokens.live[frame].cpu().view(1, *tokens.grid)
-    grids = _pooling.layouts(1, *tokens.grid)
-    plan = _pooling.pooled(live, next(e for e in grids if _pooling.filled(live, e) <= budget))
-    plan = replace(plan, src=plan.src + frame * plan.tokens_per_frame, num_in=tokens.count)
-    return plan.to(tokens.features.device)
+def _by(grid: tuple[int, int]) -> str:
+    return f"{grid[0]} x {grid[1]}"

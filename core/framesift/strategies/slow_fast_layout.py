@@ -27,6 +27,8 @@ from framesift.run import stoppable
 from framesift.strategies._pooling import cells
 from framesift.strategies._rows import averaged
 from framesift.types.plan import TokenPlan, row_order
+from framesift.types.segments import SegmentTokens
+from framesift.types.tokens import VideoTokens
 
 Remainder = Literal["key_only", "repeat", "merge"]
 FEWEST_FOR_TIME: Final = 2
@@ -61,6 +63,26 @@ class SlowFastRows:
     """Rows of key frames, bool `(M,)`; the others are temporal."""
     cell: Tensor
     """Cell of each row in the key grid or in the time grid, in raster order, int64 `(M,)`."""
+
+    def segment_tokens(self, tokens: VideoTokens) -> list[SegmentTokens]:
+        """Returns what the rows of each segment stand for, with the times of the tokens."""
+        count = len(self.segments)
+        each = self.segment.bincount(minlength=count).tolist()
+        of_key = self.segment[self.is_key].bincount(minlength=count).tolist()
+        first = last = tokens.pts_seconds.double()
+        if tokens.step_seconds is not None:
+            last = tokens.step_seconds[:, -1].double()
+        return [
+            SegmentTokens(
+                start_seconds=float(first[segment.frames[0]]),
+                end_seconds=float(last[segment.frames[-1]]),
+                key_seconds=float(first[segment.key]),
+                frames=len(segment.frames),
+                key_tokens=of_key[number],
+                temporal_tokens=each[number] - of_key[number],
+            )
+            for number, segment in enumerate(self.segments)
+        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
