@@ -38,6 +38,7 @@ from benchmarks.sections import (
     scissor,
     server,
     skipping,
+    slow_fast,
 )
 from benchmarks.table import table_lines
 from framesift.disk.writing import write_atomically, writing_to
@@ -75,6 +76,7 @@ ORDER: Final[tuple[Section, ...]] = (
     scissor,
     server,
     skipping,
+    slow_fast,
 )
 NEED_CLIPS: Final = ("evidence", "recall")
 """Sections that measure the real clips alone."""

@@ -31,6 +31,8 @@ class Effort:
     """1 and 0.25 are among them."""
     cost_seconds: int | None = None
     """Length of the video that answers are about; None for one that suits the machine."""
+    slow_fast_frames: int = 32
+    """Multiple of the four frames of a segment."""
     memory_seconds: tuple[int, int] = (300, 3600)
     """Lengths of the short and the long video, multiples of `clip_seconds`."""
 
@@ -48,5 +50,6 @@ QUICK: Final = Effort(
     real_models=("llava",),
     cost_keeps=(1.0, 0.25),
     cost_seconds=6,
+    slow_fast_frames=8,
     memory_seconds=(60, 360),
 )

@@ -8,14 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from framesift.disk.writing import write_atomically
-from framesift.evaluation.curves.palette import (
-    ACCENT,
-    INK,
-    OURS,
-    PEER,
-    QUIET,
-    STYLE,
-)
+from framesift.evaluation.curves.palette import ACCENT, INK, OURS, PEER, QUIET, STYLE
 from framesift.registry import require
 
 SHADES: Final = ("#a9cbe3", "#5e9ac4", "#1f567d")
@@ -272,6 +265,16 @@ def _server(axis: Any, section: Section) -> None:
     axis.set_xlabel("answers per second")
 
 
+def _slow_fast(axis: Any, section: Section) -> None:
+    rows = section["rows"]
+    colors = [OURS if row["stage"] == "condensing" else PEER for row in rows]
+    axis.barh(range(len(rows)), [100 * row["times_peer"] for row in rows], color=colors)
+    axis.set_yticks(range(len(rows)), [row["name"] for row in rows])
+    axis.invert_yaxis()
+    axis.set_title("Slow-fast tokens of real size")
+    axis.set_xlabel("per cent of encoding (blue), of the prefill of all tokens (grey)")
+
+
 PANELS: Final[dict[str, Callable[[Any, Section], None]]] = {
     "sampling": _sampling,
     "keyframes": _keyframes,
@@ -289,4 +292,5 @@ PANELS: Final[dict[str, Callable[[Any, Section], None]]] = {
     "scissor": _scissor,
     "server": _server,
     "skipping": _skipping,
+    "slow_fast": _slow_fast,
 }

@@ -112,6 +112,37 @@ def _llava(ids: Mapping[str, int]) -> Any:
     )
 
 
+def clapper_config(
+    ids: Mapping[str, int], *, llm: Mapping[str, Any] = QWEN2_7B, tower_layers: int = 26
+) -> Any:
+    """Returns the configuration of a model as Clapper describes it: 784 tokens of 448 px a frame.
+
+    Args:
+        ids: numbers of the special tokens.
+        llm: shape of the LLM.
+        tower_layers: of the vision tower, which has the width of SigLIP so400m.
+    """
+    transformers = require("transformers", extra="hf")
+    return transformers.LlavaConfig(
+        vision_config=transformers.SiglipVisionConfig(
+            hidden_size=1152,
+            intermediate_size=4304,
+            num_hidden_layers=tower_layers,
+            num_attention_heads=16,
+            image_size=448,
+            patch_size=16,
+            vision_use_head=False,
+        ),
+        text_config=transformers.Qwen2Config(
+            vocab_size=152000, **{**llm, "max_position_embeddings": 131072}
+        ),
+        image_token_id=ids["<image>"],
+        vision_feature_layer=-1,
+        vision_feature_select_strategy="full",
+        tie_word_embeddings=llm["tie_word_embeddings"],
+    )
+
+
 def _internvl(ids: Mapping[str, int]) -> Any:
     transformers = require("transformers", extra="hf")
     return transformers.InternVLConfig(
@@ -179,3 +210,23 @@ WHOLE: Final = {
     ),
 }
 """Published models at full depth."""
+
+_CLAPPER_PIXELS: Final = _processor("SiglipImageProcessorPil", size={"height": 448, "width": 448})
+CLAPPER: Final = {
+    "7b": RealModel(
+        published="Clapper's description, 7B",
+        config=clapper_config,
+        picture="<image>",
+        processor=_CLAPPER_PIXELS,
+    ),
+    "cut": RealModel(
+        published="Clapper's description, LLM of 0.5B in width and two layers deep",
+        config=partial(
+            clapper_config, llm={**QWEN2_HALF_B, "num_hidden_layers": DEPTH}, tower_layers=1
+        ),
+        picture="<image>",
+        processor=_CLAPPER_PIXELS,
+    ),
+}
+"""Models for slow-fast tokens, whose context holds all tokens of 96 frames. Of the cut one, only
+the tokens and the time of a layer are real."""
