@@ -100,8 +100,12 @@ def cached_path(model: str, name: str, *, local_files_only: bool = False) -> Pat
 
 
 @cache
-def reach_hub(model: str) -> None:
+def reach_hub(model: str, wanted: str = WANTED) -> None:
     """Asks the hub about a checkpoint once, since reading a file tries again for half a minute.
+
+    Args:
+        model: what may be a hub id.
+        wanted: what can be done where it is not.
 
     Raises:
         ModelError: there is no such folder and no network, or the name cannot be a hub id.
@@ -112,7 +116,7 @@ def reach_hub(model: str) -> None:
     except ValueError as error:
         raise ModelError(
             f"{model!r} is neither a folder on this machine nor a hub id, which is NAME or "
-            f"OWNER/NAME; {WANTED}"
+            f"OWNER/NAME; {wanted}"
         ) from error
     try:
         hub.get_hf_file_metadata(where, timeout=REACH_SECONDS)
@@ -122,7 +126,7 @@ def reach_hub(model: str) -> None:
     except (hub.errors.HTTPError, hub.errors.OfflineModeIsEnabled) as error:
         raise ModelError(
             f"{model!r} is not a folder, and not whole in this machine's cache, and the hub is out "
-            f"of reach ({_first_line(error)}); {WANTED}"
+            f"of reach ({_first_line(error)}); {wanted}"
         ) from error
 
 

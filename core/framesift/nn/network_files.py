@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import torch
 from pydantic import TypeAdapter, ValidationError
@@ -18,6 +18,8 @@ from framesift.disk.writing import storing, write_atomically
 from framesift.errors import InvalidOptionError, ModelError
 from framesift.hf.checkpoint_files import CONFIG, WEIGHTS, called, read_object
 from framesift.hf.checkpoint_reading import cached_path, in_one_line, reach_hub
+
+OWN: Final = (CONFIG, WEIGHTS)
 
 Card = TypeVar("Card")
 Network = TypeVar("Network", bound=nn.Module)
@@ -110,6 +112,32 @@ class NetworkFiles(Generic[Card]):
                 f"that {self.made_by} wrote"
             ) from error
 
+    def folder_of(self, model: str) -> Path:
+        """Returns the folder on this machine that holds card and weights of a network.
+
+        Args:
+            model: local folder, or hub id; files that are not in this machine's cache are fetched.
+
+        Raises:
+            ModelError: neither a folder nor a hub id within reach.
+        """
+        if Path(model).is_dir():
+            return Path(model)
+        wanted = f"pass a folder that {self.made_by} wrote, or a hub id within reach"
+        with in_one_line(model):
+            try:
+                paths = [cached_path(model, name, local_files_only=True) for name in OWN]
+            except OSError:
+                paths = [None]
+            if None in paths:
+                reach_hub(model, wanted)
+                paths = [cached_path(model, name) for name in OWN]
+        if (path := paths[0]) is None:
+            raise ModelError(
+                f"{model!r} is not a folder, and the hub has no {CONFIG} of that name; {wanted}"
+            )
+        return path.parent
+
     def fill(self, build: Callable[[], Network], folder: Path) -> Network:
         """Returns the network that `build` makes, with the weights of a folder.
 
@@ -145,33 +173,6 @@ class NetworkFiles(Generic[Card]):
         network = build()
         network.load_state_dict(weights)
         return network
-
-
-def folder_with_weights(model: str) -> Path:
-    """Returns the folder on this machine that holds config.json and weights of a network.
-
-    Args:
-        model: local folder, or hub id; files that are not in this machine's cache are fetched.
-
-    Raises:
-        ModelError: neither a folder nor a hub id within reach.
-    """
-    if Path(model).is_dir():
-        return Path(model)
-    with in_one_line(model):
-        try:
-            found = [cached_path(model, name, local_files_only=True) for name in (CONFIG, WEIGHTS)]
-        except OSError:
-            found = [None]
-        if None in found:
-            reach_hub(model)
-            found = [cached_path(model, name) for name in (CONFIG, WEIGHTS)]
-    if (path := found[0]) is None:
-        raise ModelError(
-            f"{model!r} is neither a folder on this machine nor a model of the hub that has a "
-            f"{CONFIG}; check the name"
-        )
-    return path.parent
 
 
 def _first_without_number(weights: Mapping[str, Tensor]) -> str | None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu
 
 from framesift.errors import InvalidOptionError
-from framesift.nn.network_files import NetworkFiles, folder_with_weights
+from framesift.nn.network_files import NetworkFiles
 from framesift.nn.time_perceiver import Side, TimePerceiver, TimePerceiverConfig
 from framesift.types.options import Count, Options
 
@@ -161,7 +161,7 @@ def read_filling_card(model: str) -> TimePerceiverCard:
     Raises:
         ModelError: there is none, or it is of another kind or version.
     """
-    return FILLINGS.read_card(folder_with_weights(model))
+    return FILLINGS.read_card(FILLINGS.folder_of(model))
 
 
 def load_filling(
@@ -177,7 +177,7 @@ def load_filling(
     Raises:
         ModelError: the folder does not hold one whole, or its files do not belong together.
     """
-    folder = folder_with_weights(model)
+    folder = FILLINGS.folder_of(model)
     card = FILLINGS.read_card(folder)
     filling = FILLINGS.fill(partial(SlowFastFilling, card), folder)
     kind = getattr(torch, dtype) if isinstance(dtype, str) else dtype

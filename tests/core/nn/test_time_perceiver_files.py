@@ -1,5 +1,6 @@
 import json
 import pickle
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -121,11 +122,24 @@ def test_a_folder_without_a_filling_is_refused_in_one_line(tmp_path):
     assert "framesift train time-perceiver" in str(error.value)
 
 
+def test_a_hub_id_is_found_in_the_cache_of_this_machine(saved, tmp_path, monkeypatch):
+    cached = tmp_path / "models--somebody--filling"
+    (cached / "refs").mkdir(parents=True)
+    (cached / "refs" / "main").write_text("abc")
+    shutil.copytree(saved, cached / "snapshots" / "abc")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    assert load("somebody/filling").card == CARD
+    (cached / "snapshots" / "abc" / "model.safetensors").unlink()
+    with pytest.raises(ModelError, match=r"'somebody/filling' .*out of reach"):
+        load("somebody/filling")
+
+
 @pytest.mark.parametrize("name", ["no/such/folder/here", "nowhere-at-all"])
 def test_a_name_that_is_neither_a_folder_nor_within_reach_is_refused_in_one_line(name):
     with pytest.raises(ModelError, match=name) as error:
         load_filling(name, device="cpu", dtype="float32")
     assert "\n" not in str(error.value)
+    assert "pass a folder that `framesift train time-perceiver` wrote" in str(error.value)
 
 
 @pytest.mark.parametrize(
