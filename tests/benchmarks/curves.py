@@ -13,10 +13,10 @@ import click
 
 from benchmarks.curve_figures import Growth, evidence_figure, growth_figure, keyframes_figure
 from benchmarks.process import Json
-from framesift.evaluation.answers.log import AnswerLog
+from framesift.evaluation.answers.log import AnswerLog, budget_words
 from framesift.evaluation.curves.axes import LOOK
 from framesift.evaluation.curves.lines import Point
-from framesift.evaluation.curves.page import Cell, Table, percent, share_cell, write_curves
+from framesift.evaluation.curves.page import Cell, Table, share_cell, write_curves
 from framesift.evaluation.curves.plots import Picture
 from framesift.registry import require
 
@@ -96,7 +96,10 @@ def tables_of(sections: Json) -> Iterator[Table]:
         lines = evidence_lines(sections["evidence"])
         yield _points_table(
             "Evidence held by strategy and tokens kept",
-            {name: {percent(p.keep): p for p in points[::-1]} for name, points in lines.items()},
+            {
+                name: {budget_words(p.keep): p for p in points[::-1]}
+                for name, points in lines.items()
+            },
         )
         keyframes = keyframe_points(sections["evidence"])
         yield _points_table(

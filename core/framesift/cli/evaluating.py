@@ -138,6 +138,7 @@ def answers(
         clip_videos = list(question_sets.real(folder, path))
         count, question_videos = len(clip_videos), iter(clip_videos)
     log = AnswerLog.opened(out, _run(questions, split, vlm, model))
+    ways.check_goes_on(log, chosen)
     with progress_bar("answers", total=count, unit="video") as bar:
         for _ in answering.answer_all(model, question_videos, chosen, log, out):
             bar.update(1)

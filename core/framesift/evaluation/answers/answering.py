@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from time import perf_counter
-from typing import Final
+from typing import Final, NamedTuple
 
 from framesift.answering.batch import complete_batch
 from framesift.answering.generation import Generation
@@ -178,23 +178,32 @@ def _answered(
                 strategy=way.name,
                 spec=way.spec,
                 keep=way.keep,
-                tokens=tokens,
+                tokens=reply.tokens,
                 tokens_before=encoded.tokens.count,
+                prompt_tokens=reply.prompt_tokens,
                 expected=question.expected,
-                said=words,
-                right=question.is_right(words),
+                said=reply.words,
+                right=question.is_right(reply.words),
                 first_token_seconds=seconds,
             )
-            for question, (words, tokens) in zip(video.questions, replies, strict=True)
+            for question, reply in zip(video.questions, replies, strict=True)
         ]
+
+
+class _Reply(NamedTuple):
+    """What a model said, and what its prompt held."""
+
+    words: str
+    tokens: int = 0
+    """Visual ones that the answer rests on."""
+    prompt_tokens: int = 0
 
 
 def _replies(
     model: VLM, encoded: EncodedVideo, questions: Sequence[BenchmarkQuestion], way: Way
-) -> list[tuple[str, int]]:
-    """Returns the words of each answer, and how many visual tokens they rest on."""
+) -> list[_Reply]:
     if way.name == UNSEEN:
-        return [(question.unseen or "", 0) for question in questions]
+        return [_Reply(question.unseen or "") for question in questions]
     prompts = list(_prompts(model, encoded, questions, way))
     with _door(model, way):
         words = [
@@ -204,7 +213,10 @@ def _replies(
         ]
     budget = Budget(keep=way.keep) if way.is_inside else Budget(keep=1.0)
     counts = [len(prompt.features) for prompt in prompts]
-    return [(reply, n and budget.tokens(n)) for reply, n in zip(words, counts, strict=True)]
+    return [
+        _Reply(reply, n and budget.tokens(n), len(prompt.input_ids))
+        for reply, n, prompt in zip(words, counts, prompts, strict=True)
+    ]
 
 
 def _first_token_seconds(

@@ -26,6 +26,16 @@ ONE_FRAME: Final = "one frame"
 """The strategy's name of answers from the frame in the middle alone."""
 
 
+def budget_words(keep: float) -> str:
+    """Returns what `Answered.keep` holds as it is shown, such as '12.5 %' or '256 tokens'."""
+    return f"{keep:,.0f} tokens" if keep > 1 else f"{100 * keep:.3g} %"
+
+
+def bound_words(keep: float) -> str:
+    """Returns a budget within a sentence, such as '12.5 % of the tokens' or '256 tokens'."""
+    return budget_words(keep) if keep > 1 else f"{budget_words(keep)} of the tokens"
+
+
 class AnswerRun(BaseModel):
     """What was run, on what; two logs with the same `settings` may be one run in two parts."""
 
@@ -52,6 +62,7 @@ class Answered(BaseModel):
     )
     tokens: int = Field(description="Visual tokens in the prompt.")
     tokens_before: int = Field(description="Visual tokens of the whole video.")
+    prompt_tokens: int | None = Field(default=None, description="All of the prompt, with its text.")
     expected: str
     said: str = Field(description="The model's words; empty counts as wrong.")
     right: bool

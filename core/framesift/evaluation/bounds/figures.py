@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from statistics import median
 from typing import Any, Final
 
 from framesift.evaluation.answers.answering import UNSEEN
@@ -127,11 +128,15 @@ def _share(own: Answers, places: Sequence[Place]) -> dict[str, Any]:
 def _tokens(own: Answers, places: Sequence[Place]) -> dict[str, Any]:
     answers = [run[place] for run in own.runs for place in places]
     taken = [answer.tokens for answer in answers]
+    whole = [answer.prompt_tokens for answer in answers if answer.prompt_tokens is not None]
+    seconds = [a.first_token_seconds for a in answers if a.first_token_seconds is not None]
     before = [answer.tokens_before for answer in answers]
     facts: dict[str, Any] = {
         "tokens": round(_mean(taken), 1),
         "most_tokens": max(taken),
         "compression": round(sum(before) / sum(taken), 3) if any(taken) else None,
+        "prompt_tokens": round(_mean(whole), 1) if whole else None,
+        "first_token_seconds": round(median(seconds), DECIMALS) if seconds else None,
     }
     if own.bound is not None:
         allowed = [allowed_tokens(own.bound, answer.tokens_before) for answer in answers]

@@ -26,6 +26,8 @@ PANELS: Final = (OVERALL, MOVING, SINGLE)
 COLORS: Final = (OURS, ACCENT, "#2e7d5b", "#a8434f", "#7460a8", INK, "#8a6d3b", PEER)
 MARKS: Final = "os^Dvp*X"
 TICKS: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64)
+ASIDE: Final = 0.012
+"""How far, in parts of the compression, upright intervals stand apart."""
 CLIFF: Final = 4.0
 """Compression from which on pooling is known to fall off, a quarter of the tokens."""
 
@@ -57,14 +59,15 @@ def _panel(axis: Any, results: Row, group: str) -> None:
     own = [row for row in results["rows"] if row["group"] == group]
     ways = dict.fromkeys(row["way"] for row in own if row["bound"] is not None)
     ends = {row["way"]: row["until"] for row in results["cliffs"] if row["group"] == group}
+    whole = [row for row in own if row["way"] == WHOLE]
     others = iter(zip(COLORS * len(ways), MARKS * len(ways), strict=True))
-    for way in ways:
+    for number, way in enumerate(ways):
         color, mark = (QUIET, "D") if way == FRAMES else next(others)
-        points = sorted(
-            (row for row in own if row["way"] == way and row["bound"] is not None),
-            key=lambda row: row["compression"],
-        )
-        _curve(axis, points, way, color, mark, ends.get(way))
+        points = [row for row in own if row["way"] == way and row["bound"] is not None]
+        points.sort(key=lambda row: row["compression"])
+        aside = 1 + ASIDE * (number - (len(ways) - 1) / 2)
+        _curve(axis, points, aside, {"color": color, "marker": mark, "label": way})
+        _from_whole(axis, [*whole, *points], color, ends.get(way))
     for row in own:
         if row["way"] in (WHOLE, BLIND):
             axis.axhline(100 * row["share"], color=INK, linewidth=0.9, linestyle=(0, (5, 3)))
@@ -77,30 +80,34 @@ def _panel(axis: Any, results: Row, group: str) -> None:
     axis.set_title(f"{group} ({questions:,} questions)", size=10.5)
 
 
-def _curve(
-    axis: Any, points: Sequence[Row], way: str, color: str, mark: str, until: float | None
-) -> None:
-    """Draws a way with its intervals, its runs as small dots, and a ring where it falls off."""
+def _curve(axis: Any, points: Sequence[Row], aside: float, look: Row) -> None:
+    """Draws a way with its intervals upright, `aside` from others', and its runs as small dots."""
     at = np.array([row["compression"] for row in points])
     right = 100 * np.array([row["share"] for row in points])
-    look = {"markersize": 5, "markeredgecolor": PAPER, "zorder": 4}
-    axis.plot(at, right, color=color, marker=mark, label=way, **look)
-    bounds = [row["interval"] for row in points]
-    if all(bounds):
-        low, high = 100 * np.array(bounds).T
-        axis.fill_between(at, low, high, color=color, alpha=0.12, linewidth=0, zorder=2)
+    axis.plot(at, right, markersize=5, markeredgecolor=PAPER, zorder=4, **look)
     for row in points:
+        across, color = aside * row["compression"], look["color"]
+        if row["interval"] is not None:
+            low, high = (100 * bound for bound in row["interval"])
+            axis.vlines(across, low, high, color=color, linewidth=1.1, alpha=0.6, zorder=3)
         if row["spread"] is not None:
             runs = [100 * share for share in row["runs"]]
-            axis.plot([row["compression"]] * len(runs), runs, ".", color=color, markersize=3)
-    if until is not None and until >= at[0]:
+            axis.plot([across] * len(runs), runs, ".", color=color, markersize=4, zorder=3)
+
+
+def _from_whole(axis: Any, points: Sequence[Row], color: str, until: float | None) -> None:
+    """Draws what leads from all tokens to the first point, and a ring where a way falls off."""
+    at = [row["compression"] for row in points]
+    right = [100 * row["share"] for row in points]
+    axis.plot(at[:2], right[:2], color=color, linewidth=1.0, linestyle=":", zorder=2)
+    if until is not None:
         height = np.interp(np.log(until), np.log(at), right)
         ring = {"markersize": 13, "markerfacecolor": "none", "zorder": 5}
         axis.plot(until, height, "o", color=color, **ring)
 
 
 def _across(axis: Any, compressions: Sequence[float]) -> None:
-    low, high = min(1.9, *compressions), max(compressions)
+    low, high = 1.0, max(compressions)
     axis.set_xscale("log")
     axis.set_xlim(low * 0.94, high * 1.06)
     axis.minorticks_off()

@@ -6,13 +6,16 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from framesift.errors import InvalidOptionError
-from framesift.evaluation.answers.log import AnswerLog
+from framesift.evaluation.answers.log import AnswerLog, bound_words
+from framesift.evaluation.answers.question_sets import SINGLE
 from framesift.evaluation.answers.statistics import OVERALL
 from framesift.evaluation.bounds.cliffs import HELD, cliffs
 from framesift.evaluation.bounds.figures import MOVING, collected, gains, known_groups, rows
 from framesift.evaluation.bounds.ways import FRAMES
 
 Row = dict[str, Any]
+SHOWN: Final = (OVERALL, MOVING, SINGLE)
+"""Groups of questions whose differences and cliffs a terminal shows."""
 WIDE: Final = 7
 """Letters of a column of per cents."""
 
@@ -51,24 +54,18 @@ def result_lines(figures: Row) -> list[str]:
     return list(_lines(figures))
 
 
-def bound_words(bound: float) -> str:
-    """Returns an upper bound as it is shown."""
-    return f"{bound:,.0f} tokens" if bound > 1 else f"{100 * bound:.4g} % of the tokens"
-
-
 def _lines(figures: Row) -> Iterator[str]:
     bounds = sorted({r["bound"] for r in figures["rows"] if r["bound"] is not None}, reverse=True)
     for bound in bounds:
         own = [row for row in figures["rows"] if row["bound"] == bound]
         overall = [row for row in own if row["group"] == OVERALL]
         yield _head(bound, overall)
-        yield from _table(overall, figures["gains"])
+        yield from _table(overall)
         yield ""
         yield from _kinds(own)
         yield ""
+        yield from _gain_table([row for row in figures["gains"] if row["bound"] == bound])
     yield from _levels(figures["rows"])
-    yield ""
-    yield from _gain_lines(figures["gains"])
     yield from _cliff_lines(figures["cliffs"])
 
 
@@ -81,21 +78,17 @@ def _head(bound: float, overall: Sequence[Row]) -> str:
     return words if held == videos else f"{words}; {held} of {videos} videos have more"
 
 
-def _table(overall: Sequence[Row], gained: Sequence[Row]) -> Iterator[str]:
+def _table(overall: Sequence[Row]) -> Iterator[str]:
     wide = max(len(row["way"]) for row in overall)
-    yield f"{'':<{wide}}  {'right':>13}  {'tokens':>8} {'most':>7} {'less':>6}  more than {FRAMES}"
-    beside = {
-        (row["way"], row["bound"]): row
-        for row in gained
-        if row["group"] == OVERALL and row["against"] == FRAMES
-    }
+    columns = f"{'tokens':>8} {'most':>7} {'prompt':>8} {'compression':>11}"
+    yield f"{'':<{wide}}  {'right':>13}  {columns}"
     for row in overall:
         less = "" if row["compression"] is None else f"{row['compression']:.1f}x"
-        gain = beside.get((row["way"], row["bound"]))
+        prompt = "" if row["prompt_tokens"] is None else f"{row['prompt_tokens']:,.1f}"
         yield (
             f"{row['way']:<{wide}}  {_share(row):>13}  {row['tokens']:>8,.1f} "
-            f"{row['most_tokens']:>7,} {less:>6}  {'' if gain is None else _gain(gain)}"
-        ).rstrip()
+            f"{row['most_tokens']:>7,} {prompt:>8} {less:>11}"
+        )
 
 
 def _kinds(own: Sequence[Row]) -> Iterator[str]:
@@ -124,18 +117,26 @@ def _levels(rows: Sequence[Row]) -> Iterator[str]:
     yield f"without a bound (tokens): {', '.join(parts)}"
 
 
-def _gain_lines(gained: Sequence[Row]) -> Iterator[str]:
-    shown = [row for row in gained if row["group"] == MOVING or row["against"] != FRAMES]
-    for row in shown:
-        if row["group"] in (OVERALL, MOVING):
-            where = f"at most {bound_words(row['bound'])}, {row['group']}"
-            yield f"{where}: {row['way']} beside {row['against']} {_gain(row)}"
+def _gain_table(gained: Sequence[Row]) -> Iterator[str]:
+    """Yields differences in points, a line for each way and what it is compared with."""
+    groups = [group for group in SHOWN if any(row["group"] == group for row in gained)]
+    cells = {(f"{row['way']} - {row['against']}", row["group"]): _gain(row) for row in gained}
+    names = list(dict.fromkeys(name for name, _ in cells))
+    if not names:
+        return
+    wide = max(map(len, names))
+    table = [[cells.get((name, group), "-") for group in groups] for name in names]
+    columns = [max(map(len, column)) for column in zip(groups, *table, strict=True)]
+    for name, line in zip(["", *names], [groups, *table], strict=True):
+        padded = (f"{cell:<{column}}" for cell, column in zip(line, columns, strict=True))
+        yield f"{name:<{wide}}  {'  '.join(padded)}".rstrip()
+    yield ""
 
 
 def _cliff_lines(found: Sequence[Row]) -> Iterator[str]:
-    for row in found:
-        if row["group"] not in (OVERALL, MOVING):
-            continue
+    if found:
+        yield ""
+    for row in (row for group in SHOWN for row in found if row["group"] == group):
         kept = f"{row['group']}: {row['way']} holds {HELD:.0%} of what all tokens bring"
         if row["until"] is None:
             yield f"{kept} up to {row['measured_to']:.1f}x and beyond"
@@ -158,10 +159,12 @@ def _share(row: Row) -> str:
 
 
 def _gain(row: Row) -> str:
+    """Returns a difference in points with its interval, marked where that leaves zero out."""
     words = f"{100 * row['gain']:+.1f}"
     if row["interval"] is not None:
-        words += f" ({100 * row['interval'][0]:+.1f} to {100 * row['interval'][1]:+.1f})"
+        low, high = row["interval"]
+        words += f" ({100 * low:+.1f} to {100 * high:+.1f})"
+        words += "" if low <= 0 <= high else "*"
     if row["spread"] is not None:
-        runs = ", ".join(f"{100 * run:+.1f}" for run in row["runs"])
-        words += f"; runs {runs}"
+        words += f" runs {', '.join(f'{100 * run:+.1f}' for run in row['runs'])}"
     return words

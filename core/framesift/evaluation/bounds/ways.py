@@ -11,6 +11,7 @@ from framesift.compression.compressor import VideoCompressor
 from framesift.errors import InvalidOptionError, MissingSignalError
 from framesift.evaluation import provenance
 from framesift.evaluation.answers.answering import BASELINES, Way
+from framesift.evaluation.answers.log import AnswerLog
 from framesift.strategies import registry
 from framesift.strategies.base import Strategy, create_strategy
 from framesift.vlms.base import VLM
@@ -90,6 +91,21 @@ def bounded_ways(
             f"{', '.join(map(repr, sorted(known)))}"
         )
     return chosen, left_out
+
+
+def check_goes_on(log: AnswerLog, chosen: Sequence[Way]) -> None:
+    """Makes sure that names of ways stand for what they stood for in an earlier part of a log.
+
+    Raises:
+        InvalidOptionError: one stands for another spec now.
+    """
+    specs = {way.name: way.spec for way in chosen}
+    for answer in log.answers:
+        if (now := specs.get(answer.strategy, answer.spec)) != answer.spec:
+            raise InvalidOptionError(
+                f"the log has answers of {answer.strategy!r} as {answer.spec or 'itself'!r}, and "
+                f"it is {now or 'itself'!r} now; give it another name, or another file"
+            )
 
 
 def _check(model: VLM, part: Strategy) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from framesift.evaluation.answers.crossover import Crossover
+from framesift.evaluation.answers.log import bound_words, budget_words
 from framesift.evaluation.curves.axes import LABEL_INCHES, LETTER_INCHES, colored, roomy, titled
 from framesift.evaluation.curves.lines import (
     Lines,
@@ -38,7 +39,7 @@ class Timed:
     seconds: float
 
     def __str__(self) -> str:
-        return self.name if self.keep is None else f"{self.name} at {100 * self.keep:.3g} %"
+        return self.name if self.keep is None else f"{self.name} at {budget_words(self.keep)}"
 
 
 def answers_figure(
@@ -184,7 +185,7 @@ def kinds_figure(
     axis.xaxis.tick_top()
     axis.spines["bottom"].set_visible(False)
     axis.tick_params(length=0)
-    title = f"Right answers by kind of question, at {100 * keep:.3g} % of the tokens"
+    title = f"Right answers by kind of question, at {bound_words(keep)}"
     note = "per cent; blue: more are right than from all tokens, orange: fewer; heads: answers"
     look = {"va": "top", "ha": "left"}
     figure.text(0.15 / size[0], 1 - 0.15 / size[1], title, size=12, weight="bold", **look)

@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from framesift.disk.writing import as_path, write_atomically
-from framesift.evaluation.answers.log import AnswerLog, AnswerRun
+from framesift.evaluation.answers.log import AnswerLog, AnswerRun, bound_words, budget_words
 from framesift.evaluation.answers.statistics import OVERALL, Share
 from framesift.evaluation.answers.verdict import summary
 from framesift.evaluation.curves.lines import Point
@@ -126,8 +126,8 @@ def inline_svg(folder: Path, picture: Picture) -> Markup:
 
 def _tables(numbers: Numbers) -> Iterator[Table]:
     ways = {(share.strategy, share.keep): share for share in numbers.shortened}
-    keeps = [percent(keep) for keep in numbers.keeps]
-    where = percent(numbers.quarter)
+    keeps = [budget_words(keep) for keep in numbers.keeps]
+    where = budget_words(numbers.quarter)
     yield Table(
         title="Without a budget",
         note="answers that compression does not touch",
@@ -155,7 +155,7 @@ def _tables(numbers: Numbers) -> Iterator[Table]:
         )
     groups = (OVERALL, *numbers.kinds)
     yield Table(
-        title=f"Right answers by kind of question at {where} of the tokens",
+        title=f"Right answers by kind of question at {bound_words(numbers.quarter)}",
         note="per cent with 95 % intervals over videos",
         head=groups,
         rows=[
@@ -166,7 +166,7 @@ def _tables(numbers: Numbers) -> Iterator[Table]:
 
 
 def _level(share: Share) -> list[Cell | None]:
-    tokens = Cell(text=f"{share.tokens:,.0f}", note=percent(share.tokens_share))
+    tokens = Cell(text=f"{share.tokens:,.0f}", note=budget_words(share.tokens_share))
     counts = (Cell(text=f"{count:,}") for count in (share.answers, share.videos))
     return [share_cell(share), tokens, _seconds(share), *counts]
 
@@ -184,8 +184,3 @@ def _seconds(share: Share | None) -> Cell | None:
     if share is None or share.first_token_seconds is None:
         return None
     return Cell(text=f"{share.first_token_seconds:.3f}")
-
-
-def percent(part: float) -> str:
-    """Returns a part as it is shown, such as `12.5 %`."""
-    return f"{100 * part:.3g} %"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from framesift.disk.writing import write_atomically
-from framesift.evaluation.answers.log import WHOLE, AnswerLog
+from framesift.evaluation.answers.log import WHOLE, AnswerLog, bound_words, budget_words
 from framesift.evaluation.answers.statistics import OVERALL, Share
 from framesift.evaluation.curves.axes import LOOK
 from framesift.evaluation.curves.figures import answers_figure, front, front_figure, kinds_figure
@@ -63,7 +63,7 @@ def pictures_of(numbers: Numbers) -> list[Picture]:
 
 def _answers(numbers: Numbers) -> Picture:
     levels = {share.strategy: share.share for share in numbers.levels}
-    best, where = numbers.ranked[0], f"{100 * numbers.quarter:.3g} %"
+    best, where = numbers.ranked[0], bound_words(numbers.quarter)
     crossing = numbers.crossing
     sentence = f" Temporal against uniform: {crossing.sentence}." if crossing else ""
     beside = "; ".join(f"{name} {100 * share:.1f} %" for name, share in levels.items())
@@ -71,8 +71,8 @@ def _answers(numbers: Numbers) -> Picture:
         stem="curves-answers",
         title="Right answers against tokens kept",
         alt=f"Lines of right answers over tokens kept, one for each of {len(numbers.ranked)} "
-        f"strategies; at {where} of the tokens {best} is the highest.{sentence}",
-        caption=f"Best at {where} of the tokens: {best}. Without a budget: {beside}.{sentence} "
+        f"strategies; at {where} {best} is the highest.{sentence}",
+        caption=f"Best at {where}: {best}. Without a budget: {beside}.{sentence} "
         "At 100 % every line begins at all tokens, which any strategy keeps there.",
         figure=answers_figure(numbers.lines, levels, best=best, crossing=crossing),
     )
@@ -130,7 +130,7 @@ def _table(numbers: Numbers) -> Iterator[str]:
     ways = {(share.strategy, share.keep): share for share in numbers.shortened}
     names = [*numbers.ranked, *(share.strategy for share in numbers.levels)]
     wide = max(map(len, names)) + 2
-    yield f"{'':<{wide}}" + "".join(f"{f'{100 * keep:.3g} %':>13}" for keep in numbers.keeps)
+    yield f"{'':<{wide}}" + "".join(f"{budget_words(keep):>13}" for keep in numbers.keeps)
     for name in numbers.ranked:
         cells = [_cell(ways.get((name, keep))) for keep in numbers.keeps]
         yield f"{name:<{wide}}" + "".join(f"{cell:>13}" for cell in cells)

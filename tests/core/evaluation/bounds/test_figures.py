@@ -148,9 +148,9 @@ def test_lines_tell_bound_tokens_gain_and_cliff():
     told = "\n".join(results.result_lines(found))
     for words in (
         "at most 24 tokens\n",
-        "+37.5 (+12.5 to +50.0)",
+        "mine - uniform frames  +37.5 (+12.5 to +50.0)*  +0.0 (+0.0 to +0.0)",
         "all tokens 100.0 % (64)",
-        f"{FRAMES} beside mine -37.5",
+        f"{FRAMES} - mine  -37.5",
         "overall: uniform frames holds 90% of what all tokens bring until 1.3x",
     ):
         assert words in told

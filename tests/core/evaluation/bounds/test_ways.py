@@ -5,6 +5,7 @@ import pytest
 import framesift
 from framesift.errors import InvalidOptionError
 from framesift.evaluation.answers import answering
+from framesift.evaluation.answers.log import Answered, AnswerLog, AnswerRun
 from framesift.evaluation.bounds import ways
 from framesift.strategies.uniform import Uniform
 from framesift.testing.samples import random_tokens
@@ -68,6 +69,27 @@ def test_all_strategies_are_compared_but_those_within_the_llm(tiny):
 def test_a_name_that_says_nothing_clear_is_refused(tiny, given, against, told):
     with pytest.raises(InvalidOptionError, match=told):
         ways.bounded_ways(tiny, given, [0.25], against)
+
+
+def test_a_name_stands_for_one_spec_in_a_log(tiny):
+    run = AnswerRun(settings={}, versions={}, machine="any", commit="unknown")
+    given = {
+        "video": "v",
+        "question": "0",
+        "kind": "color",
+        "keep": 0.25,
+        "expected": "",
+        "said": "",
+    }
+    facts = {"tokens": 1, "tokens_before": 4, "right": False}
+    answer = Answered(strategy="mine", spec="random:seed=1", **given, **facts)
+    log = AnswerLog(run=run, answers=[answer])
+    same, _ = ways.bounded_ways(tiny, ["mine=random:seed=1"], [0.25])
+    ways.check_goes_on(log, same)
+    ways.check_goes_on(log, ways.bounded_ways(tiny, ["temporal"], [0.25])[0])
+    other, _ = ways.bounded_ways(tiny, ["mine=random:seed=2"], [0.25])
+    with pytest.raises(InvalidOptionError, match="'random:seed=1', and it is 'random:seed=2' now"):
+        ways.check_goes_on(log, other)
 
 
 @pytest.mark.parametrize(
