@@ -28,6 +28,19 @@ class TestStrategies(StrategyContract):
         assert strategy.is_per_question == ("question_similarity" in strategy.required_signals)
 
 
+class TestSlowFastVariants(StrategyContract):
+    @pytest.fixture(
+        params=[
+            "layout=slowfast-llava,segment=3",
+            "layout=llava-video,key=informative",
+            "remainder=repeat,include_key=false,key_stride=2",
+            "remainder=merge,segment=3,stage=pre",
+        ]
+    )
+    def part(self, request):
+        return registry.create(f"slow-fast:{request.param}")
+
+
 @pytest.mark.slow
 class TestStrategiesAtScale(StrategyScaleContract):
     @pytest.fixture

@@ -45,6 +45,7 @@ def random_tokens(
             edge_density=torch.rand(count, generator=generator),
             question_similarity=torch.rand(count, generator=generator),
             llm_attention=torch.rand(count, generator=generator),
+            pre_projector=torch.randn(*count, 2 * channels, generator=generator).to(dtype),
         ),
     )
 

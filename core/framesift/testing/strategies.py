@@ -106,6 +106,25 @@ class StrategyContract(PlanPromises, _Strategies, PartPromises):
             with pytest.raises(MissingSignalError, match=needed[0]):
                 strategy.plan(replace(tokens, signals=Signals()), 5)
 
+    def test_outputs_hold_finite_features_that_segments_account_for(
+        self, strategy: Strategy
+    ) -> None:
+        """`features` gives a row for each output, the same each time; segments add up to them."""
+        tokens = random_tokens(11)
+        for budget in (1, 17, 60, tokens.count):
+            plan = strategy.plan(tokens, budget)
+            rows, again = (strategy.features(tokens, plan, torch.tanh) for _ in range(2))
+            assert len(rows) == plan.num_out, f"{len(rows)} rows for {plan.num_out} outputs"
+            assert rows.isfinite().all(), f"a budget of {budget} leads to NaN or infinity"
+            assert torch.equal(rows, again), "computing features twice gives other values"
+            if not strategy.computes_features:
+                assert torch.equal(rows, plan.apply(tokens.features)), "outputs are not the means"
+            segments = strategy.segment_tokens(tokens, plan)
+            if segments is not None:
+                held = sum(each.key_tokens + each.temporal_tokens for each in segments)
+                assert held == plan.num_out, f"segments account for {held} of {plan.num_out}"
+                assert sum(each.frames for each in segments) <= tokens.frame_count
+
     @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")], ids=str)
     def test_features_that_are_no_numbers_are_refused(
         self, strategy: Strategy, value: float

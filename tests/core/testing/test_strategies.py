@@ -133,7 +133,7 @@ def test_a_right_one_keeps_every_promise_as_a_class_an_instance_and_a_spec(tmp_p
         ),
     }
     outcomes = run_tests(tmp_path, files)
-    assert len(outcomes) == 4 * 38
+    assert len(outcomes) == 4 * 39
     problems = {name: reason for name, reason in outcomes.items() if reason is not None}
     skipped = {name for name, reason in problems.items() if reason.startswith("skipped")}
     assert problems.keys() == skipped
