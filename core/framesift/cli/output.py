@@ -26,18 +26,16 @@ def show_report(report: CompressionReport, files: Sequence[Path], *, as_json: bo
     kept = report.tokens_out / report.tokens_in
     terminal.line(f"{report.uri}  ({cut(report.duration_seconds, 1):.1f} s)")
     terminal.line(f"tokens    {report.tokens_in:,} -> {report.tokens_out:,}  ({kept:.1%} kept)")
-    terminal.line(
-        f"frames    {report.frames_in:,} -> {report.frames_out:,}  ({report.fps:g} per second)"
-    )
+    shown = sum(segment.frames for segment in report.segments or []) or report.frames_out
+    terminal.line(f"frames    {report.frames_in:,} -> {shown:,}  ({report.fps:g} per second)")
     if report.segments:
         key, temporal = (
             sum(getattr(segment, name) for segment in report.segments)
             for name in ("key_tokens", "temporal_tokens")
         )
-        longest = max(segment.frames for segment in report.segments)
         terminal.line(
-            f"segments  {len(report.segments):,} of up to {longest} frames  ({key:,} tokens of key "
-            f"frames, {temporal:,} of all frames)"
+            f"segments  {len(report.segments):,}  ({key:,} tokens of their key frames, "
+            f"{temporal:,} of all of their frames)"
         )
     if report.share_encoded < 1:
         terminal.line(

@@ -132,12 +132,17 @@ class Reduction:
         budget = self.budget.tokens(tokens.count)
         with run.timed("plan"):
             plan = self.strategy.plan(tokens, budget, question)
-        if plan.num_out < min(budget, tokens.live_count):
+        if plan.num_out < min(budget, tokens.live_count) and not self._shows_all(tokens, plan):
             run.warn(
                 f"strategy {self.strategy.spec!r} gives {plan.num_out} tokens, those of its "
                 f"largest layout within the budget of {budget}"
             )
         return plan
+
+    def _shows_all(self, tokens: VideoTokens, plan: TokenPlan) -> bool:
+        """Returns whether segments show all frames, so that more budget would not change them."""
+        segments = self.strategy.segment_tokens(tokens, plan) or []
+        return sum(each.frames for each in segments) == int(tokens.live.any(1).sum())
 
     def _features(self, video: EncodedVideo, plan: TokenPlan, run: Run) -> Tensor:
         if (limitation := self.strategy.limitation(video.local.uri)) is not None:

@@ -74,8 +74,8 @@ class SlowFast(Strategy):
     for each frame. `llava-video` shows every tenth frame in detail, `slowfast-llava` every fifth,
     with half of its columns, and all frames on 4 x 4 cells."""
     filling: Annotated[str, Reaches(shipped=("pooled", "tiny"))] = "pooled"
-    """What temporal tokens hold: `pooled` for means, which are untrained; `tiny` for the network
-    that comes with framesift for the tiny model; else the folder or hub id of a network."""
+    """What temporal tokens hold: means (`pooled`, untrained), or what a network computes: `tiny`,
+    which comes along for the tiny model, or one in a folder or at a hub id."""
     segment: Count | None = None
     """Frames of a segment; None for the 4, 5 or 10 of the layout, or those that the network was
     trained with."""

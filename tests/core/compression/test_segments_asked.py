@@ -2,8 +2,10 @@
 
 import pytest
 import torch
+from click.testing import CliRunner
 
 from framesift.answering.evidence import find_segments
+from framesift.cli.commands import app
 from framesift.compression.compressor import VideoCompressor
 from framesift.vlms.load import load_vlm
 
@@ -44,6 +46,22 @@ def test_a_token_of_a_window_points_at_that_window(video):
     weights = torch.zeros(len(video.tokens)).index_fill(0, torch.tensor([row]), 1.0)
     (stretch,) = find_segments([video], weights, "attention")
     assert stretch.box[:2] == (0.75, 0.75)
+
+
+def test_a_budget_that_leaves_frames_out_is_warned_of_and_one_that_is_not_used_up_is_not(video):
+    assert video.report.budget > video.report.tokens_out
+    assert video.report.warnings == []
+    less = VideoCompressor(strategy="slow-fast", max_tokens=300).compress(CLIP)
+    (line,) = less.report.warnings
+    assert f"gives {less.report.tokens_out} tokens, those of its largest layout" in line
+    assert sum(segment.frames for segment in less.report.segments) < less.report.frames_in
+
+
+def test_the_command_counts_frames_that_segments_show():
+    options = ["-s", "slow-fast", "--vlm", "tiny", "-k", "0.5"]
+    lines = CliRunner().invoke(app, ["compress", CLIP, *options]).stdout.splitlines()
+    assert "frames    8 -> 8  (1 per second)" in lines
+    assert "segments  2  (128 tokens of their key frames, 32 of all of their frames)" in lines
 
 
 def test_several_videos_keep_their_segments_apart(sift, video):

@@ -32,6 +32,15 @@ def test_specs_without_addresses_pass(spec):
     check_request_spec("strategies", spec)
 
 
+def test_fillings_that_come_along_pass_and_those_of_a_folder_or_hub_id_do_not():
+    for filling in ("pooled", "tiny"):
+        check_request_spec("strategies", f"slow-fast:filling={filling}")
+    for filling in ("/srv/weights", "owner/name", "./tiny", "Tiny"):
+        spec = f"protect-edges:strategy=[slow-fast:filling={filling},segment=2]"
+        with pytest.raises(ForbiddenAddressError, match=f"slow-fast:filling={filling}"):
+            check_request_spec("strategies", spec)
+
+
 @pytest.fixture
 def reading(monkeypatch):
     """A strategy that reads a file, which must never be made."""

@@ -1,0 +1,141 @@
+"""Tokens of segments on every surface: the same count, answer and times, and no foreign file."""
+
+import json
+
+import anyio
+import pytest
+from click.testing import CliRunner
+from fastapi.testclient import TestClient
+from langchain_core.messages import ToolCall
+from llama_index.core.llms import ChatMessage, TextBlock, VideoBlock
+from mcp.client import Client
+
+import framesift
+from framesift.cli.commands import app
+from framesift_mcp import Tools, create_server
+from framesift_server import Settings, create_app
+from langchain_framesift import AskVideoTool, ChatFramesift, CompressVideoTool, VideoCompressor
+from llama_index.llms.framesift import FramesiftMultiModalLLM
+
+CLIP = "synthetic://number?seed=3"
+"""Eight frames of 8 x 8 tokens: two segments of 64 tokens of the key frame and 16 of all four."""
+QUESTION = "What number flashes?"
+TOKENS = 2 * (64 + 16)
+SPEC = "slow-fast"
+KEEP = 0.5
+FOREIGN, ALLOWED = "slow-fast:filling=/etc/passwd", "slow-fast:filling=/srv/weights"
+
+
+@pytest.fixture(scope="module")
+def vlm():
+    return framesift.load_vlm("tiny")
+
+
+@pytest.fixture(scope="module")
+def sift(vlm):
+    return framesift.VideoCompressor(vlm=vlm, strategy=SPEC, keep=KEEP)
+
+
+@pytest.fixture(scope="module")
+def expected(sift):
+    return sift.ask(CLIP, QUESTION, evidence="attention")
+
+
+@pytest.fixture(scope="module")
+def post():
+    """Posts a request about the clip to a server that allows one folder of weights."""
+    settings = Settings(allow_synthetic=True, strategies=(ALLOWED,))
+    with TestClient(create_app(settings)) as client:
+        yield lambda path, **asked: client.post(path, json={"video": CLIP, **asked})
+
+
+def called(tool, of=None, **asked):
+    async def call():
+        async with Client(create_server(of or Tools(strategy=SPEC, keep=KEEP))) as client:
+            return await client.call_tool(tool, {"video": CLIP, **asked})
+
+    return anyio.run(call)
+
+
+def commanded(*arguments):
+    return json.loads(CliRunner().invoke(app, [*arguments, "--json"]).stdout)
+
+
+def tool(kind, **asked):
+    made = kind(model="tiny", strategy=SPEC, keep=KEEP)
+    call = ToolCall(type="tool_call", id="1", name=made.name, args={"video": CLIP, **asked})
+    return made.invoke(call).artifact
+
+
+def langchain_chat():
+    blocks = [{"type": "video", "url": CLIP}, {"type": "text", "text": QUESTION}]
+    chat = ChatFramesift(model="tiny", strategy=SPEC, keep=KEEP)
+    said = chat.invoke([{"role": "user", "content": blocks}])
+    return {**said.response_metadata, "text": said.text, "usage": said.response_metadata}
+
+
+def llama_index_chat(vlm):
+    blocks = [VideoBlock(url=CLIP), TextBlock(text=QUESTION)]
+    llm = FramesiftMultiModalLLM(model=vlm, strategy=SPEC, keep=KEEP)
+    return llm.chat([ChatMessage(role="user", blocks=blocks)]).raw
+
+
+def test_every_surface_gives_the_answer_from_as_many_tokens(expected, vlm, post):
+    options = ("-s", SPEC, "-k", str(KEEP))
+    answers = {
+        "command line": commanded("ask", CLIP, QUESTION, *options),
+        "HTTP": post("/v1/ask", question=QUESTION, strategy=SPEC, compression_ratio=KEEP).json(),
+        "MCP": called("ask_video", question=QUESTION).structured_content,
+        "LangChain, tool": tool(AskVideoTool, question=QUESTION),
+        "LangChain, chat model": langchain_chat(),
+        "LlamaIndex, LLM": llama_index_chat(vlm),
+    }
+    wanted = expected.model_dump(mode="json")
+    for surface, answer in answers.items():
+        assert answer["text"] == wanted["text"], surface
+        assert answer["evidence"] == wanted["evidence"], surface
+        assert answer["warnings"] == wanted["warnings"], surface
+        assert answer["usage"]["visual_tokens_after"] == TOKENS, surface
+
+
+def test_every_surface_reports_the_segments(sift, post):
+    wanted = sift.compress(CLIP).report
+    assert wanted.tokens_out == TOKENS
+    assert len(wanted.segments) == 2
+    options = ("-s", SPEC, "-k", str(KEEP), "--vlm", "tiny")
+    reports = {
+        "command line": commanded("compress", CLIP, *options),
+        "HTTP": post("/v1/compress", strategy=SPEC, compression_ratio=KEEP).json()["report"],
+        "LangChain, tool": tool(CompressVideoTool)["report"],
+    }
+    segments = wanted.model_dump(mode="json")["segments"]
+    for surface, report in reports.items():
+        assert report["segments"] == segments, surface
+    shown = called("compress_video", compression_ratio=KEEP, images=1).structured_content
+    assert (shown["tokens_out"], shown["strategy"]) == (TOKENS, SPEC)
+
+
+def test_a_step_of_a_chain_hands_the_tokens_of_segments_to_an_engine(sift):
+    step = VideoCompressor(vlm="tiny", strategy=SPEC, keep=KEEP)
+    prompt = step.invoke(CLIP)
+    assert prompt.tokens_after == TOKENS
+    assert prompt.prompt_embeds
+
+
+@pytest.mark.parametrize("path", ["/v1/compress", "/v1/ask", "/v1/jobs"])
+def test_a_request_names_no_folder_of_weights_but_the_one_that_the_operator_allows(post, path):
+    kind = {"/v1/ask": {"question": QUESTION}, "/v1/jobs": {"kind": "compress"}}.get(path, {})
+    refused = post(path, strategy=FOREIGN, **kind)
+    assert refused.status_code == 403
+    assert FOREIGN in refused.json()["detail"]
+    tried = post(path, strategy=ALLOWED, **kind)
+    assert tried.status_code != 403
+
+
+def test_a_call_of_an_agent_may_not_name_a_folder_of_weights():
+    refused = called("compress_video", of=Tools(), strategy=FOREIGN)
+    assert refused.is_error
+    assert "may not name files" in refused.content[0].text
+    allowed = called("compress_video", of=Tools(strategy=FOREIGN))
+    assert allowed.is_error
+    assert "may not name files" not in allowed.content[0].text
