@@ -218,6 +218,20 @@ def test_queries_see_each_other_only_where_it_is_wanted():
 
 
 @torch.no_grad()
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_a_gpu_gives_what_the_cpu_gives(dtype):
+    made = network(trained=True, grid=(27, 27), out_grid=(7, 7))
+    given = tokens(3, 4, made.config).to(dtype).float()
+    live = some_live(given.shape[:-1])
+    live[1, 2:], live[2] = False, False
+    expected = made(given, live)
+    actual = made.to("cuda", dtype)(given.to("cuda", dtype), live.cuda())
+    error = (actual.float().cpu() - expected).abs().max() / expected.std()
+    assert error < {torch.float32: 1e-3, torch.float16: 0.02, torch.bfloat16: 0.12}[dtype]
+
+
+@torch.no_grad()
 def test_no_segments_give_no_tokens():
     assert network()(tokens(0, 4)).shape == (0, 12, 32)
 
