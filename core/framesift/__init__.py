@@ -70,7 +70,6 @@ if TYPE_CHECKING:
     from framesift.serving.assistant import Message as Message
     from framesift.sources.base import open_video as open_video
     from framesift.strategies.base import create_strategy as create_strategy
-    from framesift.strategies.streaming import StreamedTokens as StreamedTokens
     from framesift.strategies.streaming import StreamingCompressor as StreamingCompressor
     from framesift.types.answer import Answer as Answer
     from framesift.types.answer import EvidenceKind as EvidenceKind
@@ -84,7 +83,10 @@ if TYPE_CHECKING:
     from framesift.types.frames import Frames as Frames
     from framesift.types.moment import Moment as Moment
     from framesift.types.plan import TokenPlan as TokenPlan
+    from framesift.types.segments import SegmentTokens as SegmentTokens
     from framesift.types.selection import SelectionReport as SelectionReport
+    from framesift.types.streamed import StreamedSegment as StreamedSegment
+    from framesift.types.streamed import StreamedTokens as StreamedTokens
     from framesift.types.tokens import Signals as Signals
     from framesift.types.tokens import VideoTokens as VideoTokens
     from framesift.types.video import LocalVideo as LocalVideo

@@ -252,7 +252,7 @@ class SlowFast(Strategy):
                 f"filling={self.filling!r} takes tokens of {self.card.perceiver.width} channels, "
                 f"and these have {values.shape[-1]}; use the vision LLM that it was trained with"
             )
-        filling = loaded(place_of(self.filling), values)
+        self._networks[:] = [filling := loaded(place_of(self.filling), values)]
         with torch.no_grad():
             if (rows := self._laid_out(tokens, plan)) is None:
                 # A plan of all tokens, or of a part of a single frame.
@@ -261,9 +261,13 @@ class SlowFast(Strategy):
 
     def segment_tokens(self, tokens: VideoTokens, plan: TokenPlan) -> list[SegmentTokens] | None:
         """Returns what the tokens of each segment stand for; None where no segment is whole."""
-        if (rows := self._laid_out(tokens, plan)) is None:
-            return None
-        return rows.segment_tokens(tokens)
+        rows = self._laid_out(tokens, plan)
+        return None if rows is None else rows.segment_tokens(tokens)
+
+    @cached_property
+    def _networks(self) -> list[object]:
+        """The network that was used last: it stays loaded for the next video or segment."""
+        return []
 
     def _laid_out(self, tokens: VideoTokens, plan: TokenPlan) -> SlowFastRows | None:
         """Returns the rows of a plan; None where it keeps all tokens, or less than a key frame."""

@@ -20,6 +20,7 @@ from framesift.nn.time_perceiver_files import (
     SlowFastFilling,
     TimePerceiverCard,
     TrainedFor,
+    load_filling,
     save_filling,
 )
 from framesift.strategies.base import create_strategy
@@ -116,6 +117,22 @@ def test_a_plan_of_all_tokens_or_of_one_coarse_frame_holds_means(tmp_path):
     plan, features = features_of(spec, tokens, 29)
     assert torch.equal(features, plan.apply(tokens.features))
     assert create_strategy(spec).segment_tokens(tokens, plan) is None
+
+
+def test_a_network_is_loaded_once_for_a_strategy(tmp_path, monkeypatch):
+    saved(tmp_path)
+    calls = []
+
+    def counted(*given, **options):
+        calls.append(given)
+        return load_filling(*given, **options)
+
+    monkeypatch.setattr("framesift.strategies._slow_fast_filling.load_filling", counted)
+    strategy = create_strategy(f"slow-fast:filling={tmp_path}")
+    for frames in (4, 5, 9):
+        tokens = video(frames)
+        strategy.features(tokens, strategy.plan(tokens, tokens.live_count - 1))
+    assert len(calls) == 1
 
 
 def test_segments_say_what_their_tokens_stand_for():

@@ -1,3 +1,5 @@
+import pickle
+
 import pytest
 import torch
 
@@ -91,11 +93,12 @@ def test_what_changed_most_comes_first_and_the_rest_follows():
 
 def test_memory_is_that_of_one_frame():
     compressor = StreamingCompressor(tokens_per_minute=100)
+    sizes = []
     for index, frame in enumerate(drifting(600)):
         compressor.push(frame, float(index))
-    held = [value for value in vars(compressor).values() if isinstance(value, torch.Tensor)]
-    assert sum(value.untyped_storage().nbytes() for value in held) == 12 * 16 * 4 + 12
-    assert len(compressor._recent) <= 60
+        sizes.append(len(pickle.dumps(compressor)))
+    assert max(sizes[300:]) <= max(sizes[60:300]) + 100
+    assert max(sizes) < 12 * 16 * 4 + 6000
 
 
 @pytest.mark.parametrize(
@@ -127,6 +130,30 @@ def test_a_frame_that_does_not_fit_is_refused_and_the_stream_goes_on(frame, seco
 def test_a_mask_of_another_kind_is_refused():
     with pytest.raises(InvalidTokensError, match=r"live must be .*bool \(6,\)"):
         StreamingCompressor().push(torch.ones(6, 4), 0.0, torch.ones(6))
+
+
+def test_the_strategy_states_the_threshold():
+    by_option = StreamingCompressor(threshold=0.8)
+    by_spec = StreamingCompressor(strategy="temporal:threshold=0.8")
+    features = drifting()
+    assert by_spec.threshold == 0.8
+    assert sources(streamed(by_spec, features), 12) == sources(streamed(by_option, features), 12)
+
+
+def test_there_is_nothing_left_at_the_end_and_nothing_comes_behind_it():
+    compressor = StreamingCompressor()
+    compressor.push(torch.ones(6, 4), 0.0)
+    assert compressor.finish() is None
+    with pytest.raises(InvalidTokensError, match="ended after 1 frames"):
+        compressor.push(torch.ones(6, 4), 1.0)
+    with pytest.raises(InvalidTokensError, match="ended after 1 frames"):
+        compressor.finish()
+
+
+@pytest.mark.parametrize("strategy", ["tome", "uniform", "temporal | random", "pllava"])
+def test_what_needs_the_whole_video_is_refused(strategy):
+    with pytest.raises(InvalidOptionError, match=r"needs all frames .* 'temporal' or 'slow-fast'"):
+        StreamingCompressor(strategy=strategy)
 
 
 def test_rules_out_of_range_are_refused():

@@ -132,7 +132,7 @@ def test_numbers_of_numpy_and_whole_numbers_for_fractions_are_fine():
         lambda: Message(role="user", text=5),
         lambda: Message(role="user", fps="1"),
         lambda: StreamingCompressor(threshold="0.9"),
-        lambda: StreamingCompressor(threshold=None),
+        lambda: StreamingCompressor(threshold=[0.9]),
         lambda: StreamingCompressor(threshold=NAN),
         lambda: KeyframeShelf(folder="x", compressor=VideoCompressor(), seconds_each="3"),
         lambda: KeyframeShelf(folder="x", compressor=VideoCompressor(), seconds_each=INF),
