@@ -133,16 +133,18 @@ def answers(
     if questions == SYNTHETIC:
         count, question_videos = videos, question_sets.synthetic(split, videos)
     else:
-        path = None if questions == REAL else Path(questions)
-        folder = _clips(clips, path, fetch=fetch)
-        clip_videos = list(question_sets.real(folder, path))
+        clip_videos = _clip_videos(clips, None if questions == REAL else Path(questions), fetch)
         count, question_videos = len(clip_videos), iter(clip_videos)
+    limits: set[tuple[str, str | None]] = set()
     log = AnswerLog.opened(out, _run(questions, split, vlm, model))
     ways.check_goes_on(log, chosen)
     with progress_bar("answers", total=count, unit="video") as bar:
-        for _ in answering.answer_all(model, question_videos, chosen, log, out):
+        for video in answering.answer_all(model, question_videos, chosen, log, out):
+            limits |= {(way.name, way.part.limitation(video.uri)) for way in chosen}
             bar.update(1)
     written = _told(log, out, against, is_bounded=bool(bounds))
+    for name, limit in sorted((name, limit) for name, limit in limits if limit):
+        terminal.line(f"warning   {name}: {limit}")
     for name, reason in left_out.items():
         terminal.line(f"left out  {name}: {reason}")
     for path in written:
@@ -158,12 +160,11 @@ def _told(log: AnswerLog, out: Path, against: Sequence[str], *, is_bounded: bool
         terminal.echo("\n".join([*table_lines(log), "", *verdict(log)]))
         return [out]
     from framesift.evaluation.bounds.plot import write_plot
-    from framesift.evaluation.bounds.results import result_lines, results
+    from framesift.evaluation.bounds.results import as_json, result_lines, results
 
     figures = results(log, against)
     terminal.echo("\n".join(result_lines(figures)))
-    content = json.dumps(figures, indent=1).encode()
-    path = write_atomically(out.with_name(f"{out.stem}.bounds.json"), content)
+    path = write_atomically(out.with_name(f"{out.stem}.bounds.json"), as_json(figures))
     return [out, path, write_plot(out.with_name(f"{out.stem}.bounds.png"), figures)]
 
 
@@ -247,12 +248,14 @@ def _check_budgets(keeps: Sequence[float], bounds: Sequence[str], against: Seque
         require("matplotlib", extra="bench")  # said before minutes of measuring
 
 
-def _clips(folder: Path | None, questions: Path | None, *, fetch: bool) -> Path:
+def _clip_videos(
+    folder: Path | None, questions: Path | None, fetch: bool
+) -> list[question_sets.BenchmarkVideo]:
     if folder is None:
         raise InvalidOptionError("questions about clips need their folder; pass --clips FOLDER")
     if fetch:
         fetch_clips(folder, [question.clip for question in read_questions(questions)])
-    return folder
+    return list(question_sets.real(folder, questions))
 
 
 def _run(questions: str, split: str, vlm: str, model: VLM) -> AnswerRun:

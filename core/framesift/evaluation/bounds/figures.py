@@ -18,7 +18,7 @@ from framesift.evaluation.answers.bootstrap import Interval, ratio_interval, sum
 from framesift.evaluation.answers.log import BLIND, ONE_FRAME, WHOLE, Answered
 from framesift.evaluation.answers.question_sets import span
 from framesift.evaluation.answers.statistics import DECIMALS, OVERALL, by_place, by_way, rounded
-from framesift.evaluation.bounds.ways import RUN
+from framesift.evaluation.bounds.ways import FRAMES, RUN
 from framesift.types.budget import Budget
 
 LEVELS: Final = (WHOLE, ONE_FRAME, BLIND, UNSEEN)
@@ -102,7 +102,7 @@ def gains(
         for one in found
         for other in found
         if one.bound is not None and other.bound == one.bound
-        if other.way in references and other.way != one.way
+        if other.way in references and one.way not in (other.way, FRAMES)
         for group in names
         if (places := [place for place in one.of_group(group) if place in set(other.places)])
     ]

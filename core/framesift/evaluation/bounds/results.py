@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -47,6 +48,17 @@ def results(log: AnswerLog, against: Sequence[str] = ()) -> Row:
         "gains": gains(found, names, [FRAMES, *against]),
         "cliffs": cliffs(found, names),
     }
+
+
+def as_json(figures: Row) -> bytes:
+    """Returns `results` as a JSON file has them, each row on a line of its own."""
+    parts = []
+    for name, value in figures.items():
+        text = json.dumps(value)
+        if isinstance(value, list):
+            text = "[\n" + ",\n".join(map(json.dumps, value)) + "\n]"
+        parts.append(f"{json.dumps(name)}: {text}")
+    return ("{\n" + ",\n".join(parts) + "\n}\n").encode()
 
 
 def result_lines(figures: Row) -> list[str]:

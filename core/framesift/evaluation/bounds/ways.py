@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -70,7 +69,7 @@ def bounded_ways(
     seen = {way.name for way in chosen}
     for name, strategy in map(_named, given or registry.names()):
         part = create_strategy(strategy)
-        spec = without_folders(part, strategy)
+        spec = without_folders(strategy)
         own = name or spec
         if own in seen:
             raise InvalidOptionError(f"{own!r} names two ways; give one of them another name")
@@ -128,16 +127,12 @@ def _named(given: str) -> tuple[str | None, str]:
     return name.strip(), spec.strip()
 
 
-def without_folders(part: Strategy, spec: str) -> str:
+def without_folders(spec: str) -> str:
     """Returns a spec string whose folders are their last names and what tells their weights."""
-    for folder in _folders(part):
-        mark = provenance.fingerprint(Path(folder))
-        spec = spec.replace(folder, f"{Path(folder).resolve().name}@{mark}")
+    for reached in registry.reaches(spec):
+        text = reached.partition("=")[2]
+        folder = Path(text)
+        if folder.is_dir():
+            mark = provenance.fingerprint(folder)
+            spec = spec.replace(f"={text}", f"={folder.resolve().name}@{mark}")
     return spec
-
-
-def _folders(part: Strategy) -> Iterator[str]:
-    for field in fields(part):
-        value = getattr(part, field.name)
-        if isinstance(value, str) and "/" in value and Path(value).is_dir():
-            yield value

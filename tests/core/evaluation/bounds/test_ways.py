@@ -1,5 +1,3 @@
-from dataclasses import dataclass
-
 import pytest
 
 import framesift
@@ -7,7 +5,6 @@ from framesift.errors import InvalidOptionError
 from framesift.evaluation.answers import answering
 from framesift.evaluation.answers.log import Answered, AnswerLog, AnswerRun
 from framesift.evaluation.bounds import ways
-from framesift.strategies.uniform import Uniform
 from framesift.testing.samples import random_tokens
 
 
@@ -107,21 +104,20 @@ def test_frames_are_kept_in_full_or_not_at_all_where_one_fits(bound, kept):
         assert set(counts.tolist()) <= {0, 8}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Holding(Uniform):
-    """A strategy with an option that names a folder."""
-
-    folder: str
-
-
 def test_folders_of_a_spec_are_told_by_their_weights_not_by_their_place(tmp_path):
     folder = tmp_path / "trained"
     folder.mkdir()
     (folder / "model.safetensors").write_bytes(b"weights")
-    part = Holding(folder=str(folder))
-    spec = ways.without_folders(part, f"holding:folder={folder},other=1")
-    assert spec.startswith("holding:folder=trained@")
-    assert spec.endswith(",other=1")
-    assert str(tmp_path) not in spec
+    inner = f"slow-fast:filling={folder},segment=4"
+    told = ways.without_folders(inner)
+    assert told.startswith("slow-fast:filling=trained@")
+    assert told.endswith(",segment=4")
+    assert str(tmp_path) not in ways.without_folders(f"protect-edges:strategy=[{inner}]")
     (folder / "model.safetensors").write_bytes(b"others!")
-    assert ways.without_folders(part, f"holding:folder={folder},other=1") != spec
+    assert ways.without_folders(inner) != told
+
+
+def test_a_name_that_comes_along_is_not_a_folder(tmp_path, monkeypatch):
+    (tmp_path / "pooled").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert ways.without_folders("slow-fast:filling=pooled") == "slow-fast:filling=pooled"
