@@ -44,7 +44,7 @@ class SlowFast(Strategy):
     7 x 7 tokens of all four together: 61.25 tokens a frame instead of 784. The number of tokens is
     that of the most evenly spaced frames whose layout fits the budget. A budget below one key
     frame shows the middle frame, on the largest grid that fits. A grid that does not divide has
-    windows that overlap by one place.
+    windows that overlap by one place. Where all tokens fit the budget, all stay as they are.
 
     `filling=pooled` needs no weights: temporal tokens are means over windows of all frames of
     their segment. This is an untrained approximation: a model that never saw such tokens may read

@@ -18,6 +18,7 @@ from transformers.models.qwen3_vl.modeling_qwen3_vl import (  # noqa: E402
 
 from framesift.errors import InvalidOptionError, ModelError  # noqa: E402
 from framesift.export import engines  # noqa: E402
+from framesift.strategies.base import create_strategy  # noqa: E402
 from framesift.testing import (  # noqa: E402
     TINY_VLMS,
     assert_near,
@@ -283,6 +284,25 @@ def test_a_frame_that_is_averaged_over_cells_has_their_grid(case):
     assert given.grid_thw.tolist() == [cells] * (tokens.frame_count - 1) + [
         [1, 2 * height, 2 * width]
     ]
+
+
+@pytest.mark.parametrize("name", ["llava", "internvl", "qwen2-5-vl"])
+def test_a_segment_is_a_picture_of_its_key_frame_and_one_of_its_motion(case, name):
+    case = case(name)
+    tokens = case.tokens(frames=16 if name in GRIDS else 8)
+    strategy = create_strategy("slow-fast:key_stride=1,time_stride=2")
+    plan = strategy.plan(tokens, tokens.count - 1)
+    assert tokens.frame_count == 8
+    given = engines.image_embeds(case.vlm, compressed(tokens, plan))
+    key, time = (tuple(-(-side // stride) for side in tokens.grid) for stride in (1, 2))
+    assert given.counts.tolist() == [key[0] * key[1], time[0] * time[1]] * 2
+    seconds = tokens.pts_seconds[[0, 2, 4, 6]].double()
+    assert torch.equal(given.pts_seconds, seconds)
+    if name in GRIDS:
+        assert (
+            given.grid_thw.tolist()
+            == [[1, 2 * rows, 2 * columns] for rows, columns in (key, time)] * 2
+        )
 
 
 def test_a_merged_token_goes_to_its_mean_frame(case):
