@@ -12,7 +12,7 @@ from framesift.types.plan import TokenPlan
 SHADE: Final = np.array([16.0, 21.0, 34.0], dtype=np.float32)
 LUMA: Final = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 DIMMED_CONTRAST: Final = 0.36
-LINE_GREY: Final = 90.0
+LINE_GREY: Final = 170.0
 LINE_STRENGTH: Final = 0.16
 
 

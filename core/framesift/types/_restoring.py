@@ -100,6 +100,9 @@ def _check_counts(tensors: Mapping[str, Tensor], report: CompressionReport) -> N
         "plan.src": (len(tensors["plan.src"]), entries),
         "plan.weight": (len(tensors["plan.weight"]), entries),
     }
+    if report.segments is not None:
+        held = sum(each.key_tokens + each.temporal_tokens for each in report.segments)
+        expected["segments"] = (held, kept)
     for name, (given, right) in expected.items():
         if given != right:
             raise InvalidTokensError(f"{name} has {given} where the tokens have {right}")
@@ -114,6 +117,7 @@ def _check_ranges(tensors: Mapping[str, Tensor], report: CompressionReport) -> N
     frames, times = tensors["frame_seconds"], tensors["pts_seconds"]
     if bool((frames.diff() < 0).any()):
         raise InvalidTokensError("frame_seconds must ascend")
+    _check_segments(report, tensors.get("step_seconds", frames))
     low, high = frames[0] - _SLACK_SECONDS, frames[-1] + _SLACK_SECONDS
     if bool((times < low).any()) or bool((times > high).any()):
         raise InvalidTokensError("pts_seconds must lie within the frames")
@@ -126,3 +130,12 @@ def _check_ranges(tensors: Mapping[str, Tensor], report: CompressionReport) -> N
     places = tensors["positions"]
     if bool((places < 0).any()) or bool((places >= ends).any()):
         raise InvalidTokensError(f"positions must lie within the frames and the {report.grid} grid")
+
+
+def _check_segments(report: CompressionReport, times: Tensor) -> None:
+    """Makes sure that segments follow one another within the times of all frames."""
+    segments = report.segments or []
+    ends = [second for each in segments for second in (each.start_seconds, each.end_seconds)]
+    within = [float(times.min()), *ends, float(times.max())]
+    if within != sorted(within) or sum(each.frames for each in segments) > report.frames_in:
+        raise InvalidTokensError("segments of the report must follow one another within the frames")

@@ -164,8 +164,11 @@ def test_segments_say_what_their_tokens_stand_for(tmp_path, segmented):
     assert len(page.of_class("frame")) == 9
     assert len(page.of_class("marked")) == 1
     assert "9 → 9 sampled, and in 3 segments" in text
-    assert "00:04 to 00:07 4 tokens show 00:04 in detail 2 stand for all 4 frames" in text
-    assert text.count("stand for all") == 2
+    assert (
+        "00:04 to 00:07 4 tokens show 00:04 in detail 2 stand for the whole segment of 4 frames"
+        in text
+    )
+    assert text.count("stand for the whole") == 2
     assert "segments are shown" not in text
     assert "survives of each frame" not in text
 
@@ -180,7 +183,7 @@ def test_frames_that_were_left_out_of_the_segments_are_counted(tmp_path, segment
     page = page_of(tmp_path, *segmented(frame_count=8, length=4, left_out=2))
     text = " ".join(page.text.split())
     assert "8 → 7 sampled" in text
-    assert "1 of 8 sampled frames are left out" in text
+    assert "1 of 8 sampled frames are in none of them" in text
 
 
 def test_large_keyframes_are_made_smaller(tmp_path, sifted):

@@ -40,6 +40,11 @@ def other():
     return VideoCompressor(keep=0.5, strategy="uniform").compress(CLIP)
 
 
+@pytest.fixture(scope="module")
+def segmented():
+    return VideoCompressor(keep=0.25, strategy="slow-fast").compress(CLIP)
+
+
 def same(one, two):
     return (
         one.report == two.report
@@ -276,6 +281,41 @@ def test_a_report_that_does_not_fit_is_refused(video, tmp_path, changes, signed)
     if not signed:
         del report["tokens_sha256"]
     path.write_text(json.dumps(report))
+    with pytest.raises(InvalidTokensError) as caught:
+        load(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def _segments(report, **changes):
+    first, *rest = report["segments"]
+    return {"segments": [{**first, **changes}, *rest]}
+
+
+SEGMENTS = {
+    "more tokens": lambda r: _segments(r, key_tokens=197),
+    "fewer segments": lambda r: {"segments": r["segments"][1:]},
+    "another order": lambda r: {"segments": r["segments"][::-1] * 3},
+    "before the video": lambda r: _segments(r, start_seconds=-5.0),
+    "behind the video": lambda r: _segments(r, end_seconds=1e9),
+    "more frames": lambda r: _segments(r, frames=10**9),
+    "a key frame elsewhere": lambda r: _segments(r, key_seconds=3.0),
+    "no number": lambda r: _segments(r, frames="four"),
+}
+
+
+def test_segments_are_kept(segmented, tmp_path):
+    segmented.save(tmp_path)
+    found = load(tmp_path)
+    assert found.report.segments == segmented.report.segments
+    assert len(found.report.segments) >= 1
+
+
+@pytest.mark.parametrize("change", SEGMENTS.values(), ids=SEGMENTS.keys())
+def test_segments_that_do_not_fit_are_refused(segmented, tmp_path, change):
+    segmented.save(tmp_path)
+    path = tmp_path / REPORT
+    report = json.loads(path.read_text())
+    path.write_text(json.dumps({**report, **change(report)}))
     with pytest.raises(InvalidTokensError) as caught:
         load(tmp_path)
     assert "\n" not in str(caught.value)
