@@ -99,6 +99,12 @@ class Parts:
             missing -= {QUESTION_SIMILARITY}
         if missing:
             raise MissingSignalError(_missing(self.strategy, self.encoder, sorted(missing)))
+        if self.strategy.needs_projector and not self.encoder.has_projector:
+            raise MissingSignalError(
+                f"strategy {self.strategy.spec!r} merges tokens before a projector that takes each "
+                f"of them alone, which encoder {self.encoder.spec!r} has not; take a vlm of the "
+                "LLaVA family, or stage=post"
+            )
 
 
 def _missing(strategy: Strategy, encoder: Encoder, signals: Sequence[str]) -> str:

@@ -134,6 +134,11 @@ class Encoder(Part):
             "vlm, or 'clip' with the folder of a whole CLIPModel and its tokenizer"
         )
 
+    @property
+    def has_projector(self) -> bool:
+        """Whether `project` can be called."""
+        return False
+
     def project(self, values: Tensor) -> Tensor:
         """Returns what the vision LLM's projector makes of rows of `pre_projector`, `(P, D)`.
 

@@ -120,6 +120,11 @@ class Strategy(Part):
         """Whether outputs hold something else than the means of their inputs (`features`)."""
         return self.trained_for is not None
 
+    @property
+    def needs_projector(self) -> bool:
+        """Whether `features` needs the vision LLM's projector."""
+        return any(part.needs_projector for part in self.within)
+
     def limitation(self, uri: str) -> str | None:
         """Returns why the outcome for a video means nothing, as a warning; None where it does."""
         return None

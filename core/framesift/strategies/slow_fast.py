@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from framesift.nn.time_perceiver_files import Stage, TimePerceiverCard, read_fil
 from framesift.strategies import _ops, _pooling
 from framesift.strategies._key_frames import informative
 from framesift.strategies._slow_fast_filling import computed, loaded, place_of, projected
+from framesift.strategies._slow_fast_presets import SEGMENTS, Preset, preset_grids
 from framesift.strategies.base import Project, Strategy
 from framesift.strategies.slow_fast_layout import (
     FilledCells,
@@ -27,13 +28,6 @@ from framesift.types.plan import TokenPlan
 from framesift.types.segments import SegmentTokens
 from framesift.types.text import shown_address
 from framesift.types.tokens import VideoTokens
-
-SEGMENTS: Final = {"clapper": 4, "slowfast-llava": 5, "llava-video": 10}
-"""Frames of a segment of each public layout."""
-COARSE_SIDE: Final = 16
-"""Longest side of a grid that key frames keep as it is; longer ones are halved."""
-FAST_SIDE: Final = 4
-"""Side of the grid on which SlowFast-LLaVA shows every frame."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +63,7 @@ class SlowFast(Strategy):
     cost: ClassVar[str] = "O(T N)"
     structural: ClassVar[bool] = True
 
-    layout: Literal["clapper", "slowfast-llava", "llava-video"] = "clapper"
+    layout: Preset = "clapper"
     """Which public layout: `clapper` has temporal tokens for each segment, the other two have some
     for each frame. `llava-video` shows every tenth frame in detail, `slowfast-llava` every fifth,
     with half of its columns, and all frames on 4 x 4 cells."""
@@ -136,17 +130,16 @@ class SlowFast(Strategy):
         if most > card.perceiver.frames_max:
             about = f"segment={self.segment or card.segment}, remainder={self.remainder!r}"
             raise InvalidOptionError(
-                f"{about} makes segments of up to {most} frames, and the network of "
-                f"filling={self.filling!r} takes {card.perceiver.frames_max}; take shorter "
-                "segments or another remainder"
+                f"{about} makes segments of up to {most} frames, and filling={self.filling!r} "
+                f"takes {card.perceiver.frames_max}; take shorter segments or another remainder"
             )
         return card
 
     @property
     def required_signals(self) -> frozenset[str]:
         """Tokens before the projector, where these are merged."""
-        given = self.stage if self.card is None else self.card.stage
-        return frozenset({"pre_projector"} if given == "pre" else set())
+        before = self.stage == "pre" or (self.card is not None and self.card.stage == "pre")
+        return frozenset({"pre_projector"} if before else set())
 
     @property
     def trained_for(self) -> str | None:
@@ -156,7 +149,12 @@ class SlowFast(Strategy):
     @property
     def computes_features(self) -> bool:
         """Whether a network computes the outputs, or they are means before a projector."""
-        return self.trained_for is not None or self.stage == "pre"
+        return self.trained_for is not None or self.needs_projector
+
+    @property
+    def needs_projector(self) -> bool:
+        """Whether outputs are means before the vision LLM's projector."""
+        return self.stage == "pre"
 
     def limitation(self, uri: str) -> str | None:
         """Returns why tokens of a video mean nothing: it is unlike all that training has shown."""
@@ -177,7 +175,8 @@ class SlowFast(Strategy):
         """
         card, include_key = self.card, self.include_key
         if card is None:
-            key_grid, time_grid = self._grids(grid)
+            strides = self.key_stride, self.time_stride
+            key_grid, time_grid = preset_grids(self.layout, grid, *strides)
             include_key = self.layout != "llava-video" if include_key is None else include_key
         elif grid != card.perceiver.grid:
             raise InvalidTokensError(
@@ -276,24 +275,6 @@ class SlowFast(Strategy):
         given = plan.to(rows.plan.src.device)
         same = torch.equal(rows.plan.dst, given.dst) and torch.equal(rows.plan.src, given.src)
         return rows if same else None
-
-    def _grids(self, grid: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Returns the grids of a key frame and of temporal tokens."""
-        height, width = grid
-        if self.layout == "slowfast-llava":
-            key, time = (height, -(-width // 2)), (min(FAST_SIDE, height), min(FAST_SIDE, width))
-        else:
-            stride = self.key_stride or (1 if max(grid) <= COARSE_SIDE else 2)
-            key, time = _strided(grid, stride), _strided(grid, 2 * stride)
-        if self.key_stride is not None:
-            key = _strided(grid, self.key_stride)
-        if self.time_stride is not None:
-            time = _strided(grid, self.time_stride)
-        return key, time
-
-
-def _strided(grid: tuple[int, int], stride: int) -> tuple[int, int]:
-    return -(-grid[0] // stride), -(-grid[1] // stride)
 
 
 def _by(grid: tuple[int, int]) -> str:

@@ -122,6 +122,11 @@ class LlavaTower(Tower, UnitEncoder):
             at: which of them make each token.
         """
 
+    @property
+    def has_projector(self) -> bool:
+        """The model's own, which takes each token alone."""
+        return True
+
     def project(self, values: Tensor) -> Tensor:
         """Returns what the model's projector makes of rows `(P, Dv)`, `(P, D)` in their dtype."""
         projector = self.vlm.hf.base_model.multi_modal_projector

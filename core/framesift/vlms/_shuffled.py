@@ -44,7 +44,7 @@ class ShuffledTower(FamilyTower):
         """Returns what `run` gives of the tower, of the packed places alone, `(P, Dv)`."""
 
     @abstractmethod
-    def project(self, squares: Tensor) -> Tensor:
+    def joined(self, squares: Tensor) -> Tensor:
         """Returns the features `(U, D)` of the patches of tokens, `(U, side * side, Dv)`."""
 
     @property
@@ -89,7 +89,7 @@ class ShuffledTower(FamilyTower):
         rows = self._squares(packing.row[..., None]).transpose(2, 3).reshape(encoded.numel(), -1)
         squares = before[rows[units].to(before.device)]
         units = units.to(before.device)
-        return {"features": self.project(squares)} | among(
+        return {"features": self.joined(squares)} | among(
             signals,
             attention=lambda: self._pooled(seen.attention[..., None]).flatten(0, 1)[units, 0],
             keys=lambda: self._pooled(seen.keys).flatten(0, 1)[units],

@@ -56,7 +56,7 @@ class InternVLTower(ShuffledTower):
         before: Tensor = tower.layernorm(hidden) if index == -1 else hidden
         return before[0]
 
-    def project(self, squares: Tensor) -> Tensor:
+    def joined(self, squares: Tensor) -> Tensor:
         """Returns the features `(U, D)` of the patches of tokens, `(U, side * side, Dv)`."""
         base = self.vlm.hf.base_model
         alone = squares.unflatten(1, (self.side, self.side))

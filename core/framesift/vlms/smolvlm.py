@@ -70,7 +70,7 @@ class SmolVLMTower(ShuffledTower):
         before: Tensor = tower.post_layernorm(hidden)
         return before[0]
 
-    def project(self, squares: Tensor) -> Tensor:
+    def joined(self, squares: Tensor) -> Tensor:
         """Returns the features `(U, D)` of the patches of tokens, `(U, side * side, Dv)`."""
         features: Tensor = self.vlm.hf.base_model.connector(squares)
         return features[:, 0]

@@ -156,7 +156,7 @@ def test_a_network_refuses_what_it_was_not_made_for(tmp_path):
     with pytest.raises(InvalidTokensError, match="tokens of 16 channels, and these have 8"):
         features_of(spec, random_tokens(4, 6, 5, channels=8), 50)
     for options in ("segment=5", "remainder=merge"):
-        with pytest.raises(InvalidOptionError, match="segments of up to 5 frames, and the network"):
+        with pytest.raises(InvalidOptionError, match="segments of up to 5 frames, and filling"):
             create_strategy(f"{spec},{options}").plan(video(4), 50)
     with pytest.raises(InvalidOptionError, match="layout='llava-video' has no network"):
         create_strategy(f"{spec},layout=llava-video")
