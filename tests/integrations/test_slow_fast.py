@@ -12,6 +12,13 @@ from mcp.client import Client
 
 import framesift
 from framesift.cli.commands import app
+from framesift.nn.time_perceiver import TimePerceiverConfig
+from framesift.nn.time_perceiver_files import (
+    SlowFastFilling,
+    TimePerceiverCard,
+    TrainedFor,
+    save_filling,
+)
 from framesift_mcp import Tools, create_server
 from framesift_server import Settings, create_app
 from langchain_framesift import AskVideoTool, ChatFramesift, CompressVideoTool, VideoCompressor
@@ -23,7 +30,7 @@ QUESTION = "What number flashes?"
 TOKENS = 2 * (64 + 16)
 SPEC = "slow-fast"
 KEEP = 0.5
-FOREIGN, ALLOWED = "slow-fast:filling=/etc/passwd", "slow-fast:filling=/srv/weights"
+FOREIGN = "slow-fast:filling=/etc/passwd"
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +49,26 @@ def expected(sift):
 
 
 @pytest.fixture(scope="module")
-def post():
+def trained(vlm, tmp_path_factory):
+    """The spec of a network in a folder, made for the tokens of the model."""
+    card = TimePerceiverCard(
+        perceiver=TimePerceiverConfig(width=vlm.width, grid=(8, 8), out_grid=(4, 4)),
+        stage="post",
+        projector=None,
+        segment=4,
+        key_grid=(8, 8),
+        include_key=True,
+        trained_for=TrainedFor(vlm=vlm.spec, fingerprint=vlm.weights),
+    )
+    folder = tmp_path_factory.mktemp("weights") / "made"
+    save_filling(SlowFastFilling(card), folder)
+    return f"slow-fast:filling={folder}"
+
+
+@pytest.fixture(scope="module")
+def post(trained):
     """Posts a request about the clip to a server that allows one folder of weights."""
-    settings = Settings(allow_synthetic=True, strategies=(ALLOWED,))
+    settings = Settings(allow_synthetic=True, strategies=(trained,))
     with TestClient(create_app(settings)) as client:
         yield lambda path, **asked: client.post(path, json={"video": CLIP, **asked})
 
@@ -123,19 +147,29 @@ def test_a_step_of_a_chain_hands_the_tokens_of_segments_to_an_engine(sift):
 
 
 @pytest.mark.parametrize("path", ["/v1/compress", "/v1/ask", "/v1/jobs"])
-def test_a_request_names_no_folder_of_weights_but_the_one_that_the_operator_allows(post, path):
+def test_a_request_names_no_folder_of_weights_but_the_one_that_the_operator_allows(
+    post, trained, path
+):
     kind = {"/v1/ask": {"question": QUESTION}, "/v1/jobs": {"kind": "compress"}}.get(path, {})
     refused = post(path, strategy=FOREIGN, **kind)
     assert refused.status_code == 403
     assert FOREIGN in refused.json()["detail"]
-    tried = post(path, strategy=ALLOWED, **kind)
-    assert tried.status_code != 403
+    done = post(path, strategy=trained, compression_ratio=KEEP, **kind).json()
+    if path == "/v1/jobs":
+        assert done["status"] in ("waiting", "running")
+    elif path == "/v1/ask":
+        assert done["usage"]["visual_tokens_after"] == TOKENS
+    else:
+        assert (done["report"]["tokens_out"], done["report"]["strategy"]) == (TOKENS, trained)
 
 
-def test_a_call_of_an_agent_may_not_name_a_folder_of_weights():
+def test_a_call_of_an_agent_names_no_folder_of_weights_but_the_server_s(trained):
     refused = called("compress_video", of=Tools(), strategy=FOREIGN)
     assert refused.is_error
     assert "may not name files" in refused.content[0].text
-    allowed = called("compress_video", of=Tools(strategy=FOREIGN))
-    assert allowed.is_error
-    assert "may not name files" not in allowed.content[0].text
+    server = Tools(strategy=trained, keep=KEEP)
+    for asked in ({"strategy": trained}, {}):
+        made = called("compress_video", of=server, compression_ratio=KEEP, images=1, **asked)
+        assert made.structured_content["tokens_out"] == TOKENS
+    answer = called("ask_video", of=server, question=QUESTION).structured_content
+    assert answer["usage"]["visual_tokens_after"] == TOKENS
