@@ -28,6 +28,10 @@ MARKS: Final = "os^Dvp*X"
 TICKS: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64)
 ASIDE: Final = 0.012
 """How far, in parts of the compression, upright intervals stand apart."""
+NOTE: Final = (
+    "upright: 95 % intervals over videos; dots: runs; dotted: not measured in between; "
+    f"ringed: where a way falls below {HELD:.0%} of what all tokens bring"
+)
 CLIFF: Final = 4.0
 """Compression from which on pooling is known to fall off, a quarter of the tokens."""
 
@@ -51,6 +55,7 @@ def write_plot(path: Path, results: Row) -> Path:
         axes[0].set_ylabel("right answers, per cent")
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8)
+        figure.suptitle(NOTE, x=0.01, ha="left", size=8.5, color=QUIET)
         figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
     return write_atomically(path, buffer.getvalue())
 
@@ -118,4 +123,4 @@ def _across(axis: Any, compressions: Sequence[float]) -> None:
         look = {"ha": "left", "va": "bottom", "color": QUIET, "size": 8}
         spot = axis.get_xaxis_transform()
         axis.text(CLIFF * 1.03, 0.01, "below a quarter", transform=spot, **look)
-    axis.set_xlabel(f"real compression; ringed: below {HELD:.0%} of all tokens' right answers")
+    axis.set_xlabel("real compression, on a logarithmic scale")

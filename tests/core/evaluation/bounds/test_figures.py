@@ -4,7 +4,7 @@ import pytest
 
 from framesift.errors import InvalidOptionError
 from framesift.evaluation.answers.log import WHOLE, Answered, AnswerLog, AnswerRun
-from framesift.evaluation.bounds import figures, results
+from framesift.evaluation.bounds import figures, plot, results
 from framesift.evaluation.bounds.ways import FRAMES
 
 RUN = AnswerRun(settings={}, versions={}, machine="any", commit="unknown")
@@ -165,3 +165,38 @@ def test_what_cannot_be_compared_is_refused():
     log = AnswerLog(run=RUN, answers=answers("mine", [1]))
     with pytest.raises(InvalidOptionError, match=r"'other' .* name one of 'mine'"):
         results.results(log, ["other"])
+
+
+def test_the_plot_has_a_panel_for_each_wide_group_and_equal_results_give_equal_bytes(
+    tmp_path, monkeypatch
+):
+    matplotlib = pytest.importorskip("matplotlib.axes")
+    titles = []
+    titled = matplotlib.Axes.set_title
+    monkeypatch.setattr(
+        matplotlib.Axes,
+        "set_title",
+        lambda axis, text, **look: titles.append(text) or titled(axis, text, **look),
+    )
+    whole = answers(WHOLE, [1] * 20, keep=1.0, tokens=64)
+    runs = curve("mine#1", 1.0, 0.7, 0.5) + curve("mine#2", 0.9, 0.8, 0.4)
+    log = AnswerLog(run=RUN, answers=whole + curve(FRAMES, 1.0, 0.8) + runs)
+    one, two = (
+        plot.write_plot(tmp_path / f"{name}.png", results.results(log)).read_bytes()
+        for name in ("one", "two")
+    )
+    assert one == two
+    assert titles[:3] == [
+        "overall (20 questions)",
+        f"{figures.MOVING} (10 questions)",
+        "single frame (10 questions)",
+    ]
+
+
+def test_one_bound_of_one_video_is_drawn_too(tmp_path):
+    pytest.importorskip("matplotlib")
+    log = AnswerLog(run=RUN, answers=answers("mine", [1, 0], keep=0.25))
+    found = results.results(log)
+    assert found["cliffs"] == []
+    assert plot.write_plot(tmp_path / "plot.png", found).stat().st_size
+    assert any("50.0 %" in line for line in results.result_lines(found))
