@@ -118,17 +118,18 @@ class ClosedSegments:
         """Returns the tokens of the first `count` frames that are held."""
         tokens = self._held.tokens(count, self._grid)
         rows = self._strategy.rows(tokens, range(count))
-        plan, rank = rows.plan, rows.cell - rows.is_key * rows.plan.num_in
-        if self._minute is not None and plan.num_out > (
-            left := self._minute.left(frame.pts_seconds)
-        ):
+        plan, segment = rows.plan, rows.segment_tokens(tokens)[0]
+        # Key rows first, then cells in raster order.
+        rank = rows.cell - rows.is_key * plan.num_in
+        if self._minute is not None and self._minute.left(frame.pts_seconds) < plan.num_out:
+            left = self._minute.left(frame.pts_seconds)
             if not left:
                 return _nothing(frame)
             plan = self._strategy.plan(tokens, left)
+            segment = (self._strategy.segment_tokens(tokens, plan) or [_one_frame(tokens, plan)])[0]
             rank = torch.arange(plan.num_out, device=plan.src.device)
         with torch.no_grad():
             features = self._strategy.features(tokens, plan, self._project)
-        segments = self._strategy.segment_tokens(tokens, plan) or [_one_frame(tokens, plan)]
         frames = self._held.numbers(count)
         order, plan = _in_stream(plan, rank, frames)
         if self._minute is not None:
@@ -139,7 +140,7 @@ class ClosedSegments:
             pts_seconds=frame.pts_seconds,
             frame=frame.number,
             segment=StreamedSegment(
-                tokens=segments[0],
+                tokens=segment,
                 frames=frames,
                 frame_seconds=tokens.pts_seconds,
                 grid=self._grid,

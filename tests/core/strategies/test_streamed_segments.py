@@ -7,7 +7,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from framesift import StreamingCompressor
+pytest.importorskip("transformers")
+
+from framesift import StreamingCompressor, VideoCompressor, load_vlm
 from framesift.errors import (
     BudgetError,
     InvalidOptionError,
@@ -104,6 +106,34 @@ def test_a_stream_gives_what_the_whole_video_does_to_the_bit(spec, masked, dtype
         seconds = plan.mean(tokens.pts_seconds[frame][:, None]).flatten()
         assert torch.equal(torch.cat([each.pts_seconds for each in segments]), seconds)
         assert torch.equal(torch.cat([part.patches for part in parts]), plan.sources % 30)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("spec", SPECS)
+def test_a_stream_on_a_gpu_gives_what_the_whole_video_does(spec):
+    strategy, features = create_strategy(spec), noise(13).cuda()
+    mask = torch.rand(features.shape[:2], generator=torch.Generator().manual_seed(1)) < 0.3
+    mask = mask.index_fill(0, torch.tensor([3]), False).cuda()
+    _, plan = whole(strategy, features, mask=mask)
+    parts = streamed(StreamingCompressor(strategy=strategy, grid=GRID), features, mask)
+    found = torch.cat([part.features for part in parts])
+    torch.testing.assert_close(found, plan.apply(features), rtol=0, atol=1e-6)
+    assert torch.equal(torch.cat([part.patches for part in parts]), plan.sources % 30)
+
+
+def test_tokens_of_a_vision_llm_stream_as_they_are_compressed():
+    vlm = load_vlm("tiny")
+    sift = VideoCompressor(strategy="slow-fast", vlm=vlm, keep=0.9, fps=1)
+    encoded = sift.encode("synthetic://mixed?seconds=6")
+    video, tokens = sift.reduce(encoded), encoded.tokens
+    stream = StreamingCompressor(strategy="slow-fast", encoder=vlm.encoder)
+    pushed = zip(tokens.features, tokens.pts_seconds.tolist(), strict=True)
+    parts = [*(stream.push(frame, seconds) for frame, seconds in pushed), stream.finish()]
+    kept = [part for part in parts if part is not None and part.segment is not None]
+    assert torch.equal(torch.cat([part.features for part in kept]), video.tokens)
+    assert torch.equal(torch.cat([part.segment.positions for part in kept]), video.positions)
+    assert torch.equal(torch.cat([part.segment.pts_seconds for part in kept]), video.pts_seconds)
+    assert [part.segment.tokens for part in kept] == video.report.segments
 
 
 @pytest.mark.parametrize(
