@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -143,22 +144,28 @@ def frame_selector(
 
 
 @app.command("time-perceiver")
+@click.argument("data", type=click.Path(path_type=Path, exists=True, dir_okay=False), nargs=-1)
 @click.option(
     "-o", "--out", type=options.GivenPath(path_type=Path), required=True, help="Model folder."
 )
 @click.option(
     "--work",
     type=click.Path(path_type=Path),
-    help="Folder for checkpoints; OUT with '-work' behind it by default.",
+    help="Folder for features and checkpoints; OUT with '-work' behind it by default.",
 )
 @click.option(
     "--features", type=click.Path(path_type=Path), help="Folder of features that runs share."
 )
-@click.option("--synthetic", type=int, default=0, help="Synthetic clips to learn from.")
+@click.option(
+    "--keep-features/--encode-anew",
+    default=True,
+    help="Keep features of files on the disk, or encode the videos of each batch anew.",
+)
+@click.option("--synthetic", type=click.IntRange(0), default=0, help="Synthetic clips to draw.")
 @click.option(
     "--clips", type=click.Path(path_type=Path), help="Folder of drawn clips that runs share."
 )
-@click.option("--processes", type=int, default=1, help="Processes that draw clips.")
+@click.option("--processes", type=click.IntRange(1), default=1, help="Processes that draw clips.")
 @click.option(
     "--recipe",
     type=click.Choice(list(time_perceiver_recipe.PRESETS)),
@@ -172,38 +179,54 @@ def frame_selector(
     metavar="NAME=VALUE",
     help="Another value of the recipe, such as depth=6 or stage_1.epochs=3; repeatable.",
 )
-@click.option("--vlm", required=True, help="Vision LLM whose tokens are condensed.")
+@click.option("--vlm", required=True, help="Vision LLM that reads the tokens, such as tiny.")
+@click.option("--allow-private", is_flag=True, help="Fetch videos from private addresses too.")
 def time_perceiver(
+    data: tuple[Path, ...],
     out: Path,
-    work: Path | None,
-    features: Path | None,
     synthetic: int,
-    clips: Path | None,
-    processes: int,
     recipe: str,
     changes: tuple[str, ...],
     vlm: str,
+    **given: Any,
 ) -> None:
-    """Train what condenses the frames of a segment into the tokens of one small grid."""
-    from framesift.training.time_perceiver import start, synthetic_videos, train
+    """Train what condenses the frames of a segment, for the strategy slow-fast.
 
+    DATA are files of JSON lines: a video with a question and its answer, or with a caption.
+    """
+    from framesift.training import processes
+    from framesift.training.time_perceiver import adapting, start, train
+    from framesift.training.time_perceiver.gathering import Gathering
+
+    if not data and not synthetic:
+        raise click.UsageError("give files of questions or captions, or --synthetic N")
     chosen = time_perceiver_recipe.PRESETS[recipe].changed(changes)
-    work = work or _beside(out)
+    work = given["work"] or _beside(out)
     begun = start.begin(vlm, chosen)
-    kept = synthetic_videos.KeptClips(
-        folder=features or work / "features", vlm=begun.vlm, stage=chosen.stage
+    gathering = Gathering(
+        vlm=begun.vlm,
+        recipe=chosen,
+        features=given["features"] or work / "features",
+        clips=given["clips"] or work / "clips",
+        keep_features=given["keep_features"],
+        processes=given["processes"],
+        limits=FetchLimits(allow_private=given["allow_private"]),
     )
-    drawn = synthetic_videos.drawn(clips or work / "clips", synthetic, processes=processes)
     training = train.PerceiverTraining(
         start=begun,
         recipe=chosen,
         work=work,
-        announce=lambda line: click.echo(line, err=True),
+        announce=lambda line: click.echo(line, err=True) if processes.is_main() else None,
     )
-    training.run(kept.videos(drawn), out)
+    with processes.main_first():
+        videos = gathering.videos(data, synthetic)
+    training.run(videos, out)
+    if not processes.is_main():
+        return
     click.echo(f"wrote     {out} (curves in {train.METRICS})")
     strategy = f"slow-fast:filling=[{out}]"
-    click.echo(f"try       framesift ask VIDEO QUESTION --vlm {vlm} --strategy {strategy!r}")
+    reader = out / adapting.FOLDER if chosen.stage_2.epochs else vlm
+    click.echo(f"try       framesift ask VIDEO QUESTION --vlm {reader} --strategy {strategy!r}")
 
 
 def _beside(out: Path) -> Path:

@@ -14,7 +14,9 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from framesift.disk.writing import json_value, write_atomically
+from framesift.errors import InvalidOptionError
 from framesift.registry import require
+from framesift.training import processes
 from framesift.training.optimizer import MuonAdamW
 from framesift.training.staged_recipe import StagedRecipe, StageRecipe
 
@@ -77,7 +79,8 @@ def trained(
     )
     # Without a bar the trainer would print its log.
     trainer.remove_callback(transformers.PrinterCallback)
-    whole = _last_whole_checkpoint(folder)
+    with processes.main_first():
+        whole = _last_whole_checkpoint(folder)
     trainer.train(resume_from_checkpoint=None if whole is None else str(whole))
     curve = [
         {name: value for name, value in line.items() if name != "epoch"}
@@ -120,7 +123,12 @@ def _last_whole_checkpoint(folder: Path) -> Path | None:
 
 def _arguments(folder: Path, recipe: StagedRecipe, stage: StageRecipe, steps: int) -> Any:
     transformers = require("transformers", extra="hf")
-    on_gpu = torch.cuda.is_available()
+    on_gpu, together = torch.cuda.is_available(), processes.count()
+    if recipe.accumulation % together:
+        raise InvalidOptionError(
+            f"accumulation={recipe.accumulation} parts of a batch cannot be shared by {together} "
+            "processes; pass a multiple of their number"
+        )
     precision: str = recipe.precision
     if precision == "auto" and on_gpu:
         precision = "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
@@ -128,7 +136,7 @@ def _arguments(folder: Path, recipe: StagedRecipe, stage: StageRecipe, steps: in
         output_dir=str(folder),
         max_steps=steps,
         per_device_train_batch_size=1,
-        gradient_accumulation_steps=recipe.accumulation,
+        gradient_accumulation_steps=recipe.accumulation // together,
         train_sampling_strategy="sequential",
         learning_rate=stage.learning_rate,
         weight_decay=stage.weight_decay,

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from framesift.nn.frame_scorer import FrameScorer
 from framesift.nn.frame_scorer_input import FrameScorerInput
-from framesift.registry import require
+from framesift.training import lora
 from framesift.training.frame_selector.recipe import SelectorRecipe
 from framesift.training.packing import IGNORED_LABEL
-
-ADAPTED = [
-    *("q_proj", "k_proj", "v_proj", "o_proj"),
-    *("gate_proj", "up_proj", "down_proj"),
-]
 
 
 class SelectorTask(nn.Module):
@@ -93,20 +85,8 @@ def freeze_for_stage_1(task: SelectorTask) -> None:
 
 def adapt_for_stage_2(task: SelectorTask, recipe: SelectorRecipe) -> None:
     """Adds LoRA to the LLM, which learns with score query and head, and the projector if wanted."""
-    peft = require("peft", extra="train")
     task.requires_grad_(False)
-    adapters = peft.LoraConfig(
-        r=recipe.lora_rank,
-        lora_alpha=recipe.lora_alpha,
-        lora_dropout=recipe.lora_dropout,
-        target_modules=ADAPTED,
-    )
-    with warnings.catch_warnings():
-        # Whether stage 1 was run just now or before, the adapters begin the same.
-        torch.manual_seed(recipe.seed + 1)
-        # peft reads names of transformers that are to be renamed.
-        warnings.simplefilter("ignore", FutureWarning)
-        task.network.llm = peft.get_peft_model(task.network.llm, adapters)
+    task.network.llm = lora.adapted(task.network.llm, recipe)
     task.network.head.requires_grad_(True)
     task.network.query.requires_grad_(True)
     task.network.projector.requires_grad_(recipe.projector_in_stage_2)
@@ -114,7 +94,5 @@ def adapt_for_stage_2(task: SelectorTask, recipe: SelectorRecipe) -> None:
 
 def merged(task: SelectorTask) -> FrameScorer:
     """Returns the network with what its adapters have learned in its own weights."""
-    llm: Any = task.network.llm
-    if hasattr(llm, "merge_and_unload"):
-        task.network.llm = llm.merge_and_unload()
+    task.network.llm = lora.merged(task.network.llm)
     return task.network

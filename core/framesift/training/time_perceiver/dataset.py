@@ -105,9 +105,14 @@ class PerceiverBatches(torch.utils.data.Dataset[dict[str, Tensor]]):
     ) -> Looked:
         """Returns a video with some of its lessons; without `rng` all of its frames are shown."""
         features = video.features()
-        times, count = video.times_seconds, len(features)
-        rows = self._rows(count, self._shown(count, rng))
-        return _looked(features, rows, self.packer.packed(rows.plan, times, lessons))
+        rows = self._rows(len(features), self._shown(len(features), rng))
+        return _looked(features, rows, self.packer.packed(rows.plan, video.times_seconds, lessons))
+
+    def segments(self, item: int) -> dict[str, Tensor]:
+        """Returns the segments of a part of a batch alone: `frames` and `live` as in `Looked`."""
+        given = [self.videos[i].features() for i in self.parts[item]]
+        rows = [self._rows(len(features), len(features)) for features in given]
+        return _joined([_segments(*each)[:2] for each in zip(given, rows, strict=True)])
 
     def _rows_anew(self, frames: int, shown: int) -> SlowFastRows:
         """Returns the rows of a video of some frames, of which a number is shown."""
@@ -137,20 +142,31 @@ class PerceiverBatches(torch.utils.data.Dataset[dict[str, Tensor]]):
         ]
 
 
+class SegmentBatches(torch.utils.data.Dataset[dict[str, Tensor]]):
+    """The segments of the videos of batches, for a task without an LLM."""
+
+    def __init__(self, batches: PerceiverBatches) -> None:
+        self.batches = batches
+        self.steps = batches.steps
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, item: int) -> dict[str, Tensor]:
+        return self.batches.segments(item)
+
+
 def collated(videos: Sequence[Looked]) -> dict[str, Tensor]:
     """Returns the arguments of `PerceiverTask.forward` for some videos."""
     most = max(len(video.pooled) for video in videos)
     length = max(len(video.prompt.ids) for video in videos)
-    segments = max(video.frames.shape[1] for video in videos)
     filled: dict[str, list[Tensor]] = {}
     first = 0
     for number, video in enumerate(videos):
         prompt, missing = video.prompt, length - len(video.prompt.ids)
-        short = (0, 0, 0, 0, 0, segments - video.frames.shape[1])
+        added = prompt.rows < 0
         columns = {
             "pooled": pad(video.pooled, (0, 0, 0, most - len(video.pooled))),
-            "frames": pad(video.frames, short),
-            "live": pad(video.live, short[4:]),
             "rows_at": video.rows + number * most,
             "cells_at": video.cells + first,
             "ids": pad(prompt.ids, (0, missing)),
@@ -159,27 +175,40 @@ def collated(videos: Sequence[Looked]) -> dict[str, Tensor]:
             "parts": pad(prompt.parts, (0, missing), value=PADDING),
             "columns_at": prompt.columns + number * length,
             "shown": torch.where(
-                prompt.rows < 0,
-                len(videos) * most + (prompt.rows < 0).cumsum(0) - 1,
-                prompt.rows + number * most,
+                added, len(videos) * most + added.cumsum(0) - 1, prompt.rows + number * most
             ),
         }
         for name, value in columns.items():
             filled.setdefault(name, []).append(value)
-        first += video.frames.shape[0] * video.cells_each
-    joined = {"frames", "live", "rows_at", "cells_at", "columns_at", "shown"}
+        first += len(video.frames) * video.cells_each
+    flat = {"rows_at", "cells_at", "columns_at", "shown"}
     batch = {
-        name: torch.cat(values) if name in joined else torch.stack(values)
+        name: torch.cat(values) if name in flat else torch.stack(values)
         for name, values in filled.items()
     }
     parts = batch.pop("parts")
     if len(videos) > 1 or int(parts.max()) > 1:
         batch["mask"] = seen_columns(parts)
-    return batch
+    return batch | _joined([(video.frames, video.live) for video in videos])
 
 
-def _looked(features: Tensor, rows: SlowFastRows, prompt: PackedPrompt) -> Looked:
-    """Returns the parts of a video that the task takes, as half precision as they are kept."""
+def _joined(segments: Sequence[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
+    """Returns the segments of several videos together, as long as the longest of them."""
+    longest = max(frames.shape[1] for frames, _ in segments)
+    missing = [longest - frames.shape[1] for frames, _ in segments]
+    frames = [
+        pad(frames, (0, 0, 0, 0, 0, count))
+        for (frames, _), count in zip(segments, missing, strict=True)
+    ]
+    live = [pad(live, (0, count)) for (_, live), count in zip(segments, missing, strict=True)]
+    return {"frames": torch.cat(frames), "live": torch.cat(live)}
+
+
+def _segments(features: Tensor, rows: SlowFastRows) -> tuple[Tensor, Tensor, Tensor]:
+    """Returns segments with temporal rows, which frames take part, and the place of each segment.
+
+    The last one is int64 `(segments,)`, -1 for those without temporal rows.
+    """
     timed = [number for number, each in enumerate(rows.segments) if each.temporal]
     longest = max((len(rows.segments[number].frames) for number in timed), default=1)
     frames = features.new_zeros(len(timed), longest, *features.shape[1:])
@@ -191,6 +220,12 @@ def _looked(features: Tensor, rows: SlowFastRows, prompt: PackedPrompt) -> Looke
         for where, frame in enumerate(own.frames):
             live[number, where] = frame in own.temporal
         place[segment] = number
+    return frames, live, place
+
+
+def _looked(features: Tensor, rows: SlowFastRows, prompt: PackedPrompt) -> Looked:
+    """Returns the parts of a video that the task takes, in the precision in which it is kept."""
+    frames, live, place = _segments(features, rows)
     temporal = (~rows.is_key).nonzero().flatten()
     each = int(rows.cell[temporal].max()) + 1 if len(temporal) else 0
     return Looked(

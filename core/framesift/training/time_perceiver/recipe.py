@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
+
+from pydantic import Field
 
 from framesift.training.staged_recipe import StagedRecipe, StageRecipe
-from framesift.types.options import Count, Fraction
+from framesift.types.options import Count, Fraction, NotNegative
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,14 +35,33 @@ class PerceiverRecipe(StagedRecipe):
     head_dim: Count = 64
     ff_mult: Count = 4
     latents_in_kv: bool = True
+    places: NotNegative = 1.0
+    """How far apart the embeddings of frames are at first, in the spread of the tokens. Where they
+    begin as zeros, the network finds the order of frames late; it is average pooling either way."""
+    warm_start: StageRecipe = field(
+        default_factory=lambda: StageRecipe(learning_rate=3e-3, epochs=0.0, optimizer="muon")
+    )
+    """The network learns to keep what tells the frames of a segment apart, without an LLM."""
     stage_1: StageRecipe = field(
         default_factory=lambda: StageRecipe(learning_rate=1e-3, epochs=1.0)
     )
     """TimePerceiver and projector learn by answers and captions; the rest is frozen."""
+    stage_2: StageRecipe = field(
+        default_factory=lambda: StageRecipe(learning_rate=1e-5, epochs=1.0)
+    )
+    """The LLM learns with them, and the trained model is kept beside the network."""
+    llm: Literal["lora", "all"] = "lora"
+    """What of the LLM learns in stage 2: adapters, which are merged into it, or all of it."""
+    checkpoint_layers: bool = False
+    """Whether layers of the LLM are computed again in the backward pass, which saves memory."""
     questions: Count = 8
     """Most questions of one video in a batch; they share its tokens."""
     fewest: Fraction = 1.0
     """Least share of a video's frames that a batch shows; below 1 every second one shows all."""
+    fps: Annotated[float, Field(gt=0)] = 1.0
+    """Frames a second of videos in files of questions."""
+    max_frames: Count = 96
+    """Most frames of such a video; a longer one is thinned evenly."""
 
 
 TINY: Final = PerceiverRecipe(
@@ -48,9 +69,13 @@ TINY: Final = PerceiverRecipe(
     key_stride=2,
     time_stride=2,
     include_key=False,
+    places=0.0,
     stage_1=StageRecipe(
         learning_rate=1.5e-3, epochs=3.0, warmup=0.05, weight_decay=0.05, optimizer="muon"
     ),
+    stage_2=StageRecipe(learning_rate=1e-3, epochs=0.0, warmup=0.05),
+    lora_alpha=64,
+    lora_dropout=0.0,
     batch=8,
     held_out=0.05,
     precision="bfloat16",

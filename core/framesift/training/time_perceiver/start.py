@@ -16,7 +16,9 @@ from framesift.nn.time_perceiver_files import (
     TrainedFor,
 )
 from framesift.strategies.slow_fast import SlowFast
+from framesift.training import processes
 from framesift.training.lasting_spec import lasting_spec
+from framesift.training.time_perceiver.adapting import with_own_weights
 from framesift.training.time_perceiver.recipe import PerceiverRecipe
 from framesift.training.time_perceiver.task import PerceiverTask
 from framesift.vlms.base import VLM
@@ -43,7 +45,9 @@ def begin(name: str, recipe: PerceiverRecipe) -> PerceiverStart:
     Raises:
         InvalidOptionError: its projector takes no tokens one by one, and `recipe.stage` is "pre".
     """
-    vlm = load_vlm(name)
+    vlm = load_vlm(name, device=processes.device())
+    if recipe.stage_2.epochs:
+        vlm = with_own_weights(vlm)
     strategy = SlowFast(
         segment=recipe.segment,
         key_stride=recipe.key_stride,

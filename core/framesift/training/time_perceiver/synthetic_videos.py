@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from framesift.disk.writing import write_atomically
-from framesift.errors import MissingSignalError
+from framesift.nn.frame_scorer_input import tower_features, tower_signals
 from framesift.run import progress_bar
 from framesift.training.clips import Shard, make_shards, read_shards
 from framesift.training.time_perceiver.lessons import Lesson, TaughtVideo
@@ -77,7 +77,7 @@ class KeptClips:
         return kept
 
     def _encoded(self, shard: Shard) -> Tensor:
-        signals = frozenset({"pre_projector"} if self.stage == "pre" else ())
+        before = self.stage == "pre"
         parts = []
         for start in range(0, len(shard.frames), FRAMES_AT_ONCE):
             data = np.array(shard.frames[start : start + FRAMES_AT_ONCE])
@@ -86,11 +86,8 @@ class KeptClips:
                 pts_seconds=np.arange(len(data), dtype=np.float64),
                 indices=np.arange(len(data)),
             )
-            tokens = self.vlm.encoder.encode(frames, signals)
-            features = tokens.signals.pre_projector if self.stage == "pre" else tokens.features
-            if features is None:
-                raise MissingSignalError(f"{self.vlm.called!r} gives no 'pre_projector'")
-            parts.append(features.half().cpu())
+            tokens = self.vlm.encoder.encode(frames, tower_signals(of_vlm=before))
+            parts.append(tower_features(tokens, of_vlm=before).half().cpu())
         return torch.cat(parts)
 
 

@@ -113,9 +113,3 @@ def _without_missing(task: nn.Module, unfit: Any) -> None:
 
 def _learned(task: nn.Module) -> set[str]:
     return {name for name, value in task.named_parameters() if value.requires_grad}
-
-
-def freeze_for_stage_1(task: PerceiverTask) -> None:
-    """Leaves the network and its projector to learn."""
-    task.requires_grad_(False)
-    task.filling.requires_grad_(True)

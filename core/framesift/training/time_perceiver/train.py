@@ -5,22 +5,32 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from framesift.disk.writing import write_atomically, writing_to
 from framesift.errors import InvalidOptionError
 from framesift.nn.time_perceiver_files import FILLINGS, save_filling
+from framesift.training import processes
 from framesift.training.batches import is_held_out
+from framesift.training.staged_recipe import StageRecipe
 from framesift.training.staged_training import Curve, Measure, trained
-from framesift.training.time_perceiver.dataset import PerceiverBatches
+from framesift.training.time_perceiver.adapting import (
+    FOLDER,
+    adapt_for_stage_2,
+    freeze_for_stage_1,
+    save_adapted,
+)
+from framesift.training.time_perceiver.dataset import PerceiverBatches, SegmentBatches
+from framesift.training.time_perceiver.distillation import DistillationTask
 from framesift.training.time_perceiver.lessons import TaughtVideo
 from framesift.training.time_perceiver.measures import measured
 from framesift.training.time_perceiver.recipe import PerceiverRecipe
 from framesift.training.time_perceiver.start import PerceiverStart
-from framesift.training.time_perceiver.task import freeze_for_stage_1
 from framesift.training.work_folder import claim
 
 METRICS = "training.json"
@@ -51,6 +61,8 @@ class PerceiverTraining:
             StorageError: another process trains in `work`, or a folder cannot be written to.
         """
         teaching, held_out = self._split(videos)
+        if not processes.is_main():
+            return self._run(teaching, held_out, out)
         FILLINGS.check_place(out)
         with writing_to(self.work, wait_seconds=WAIT_SECONDS):
             self._claim(videos)
@@ -59,35 +71,54 @@ class PerceiverTraining:
     def _run(
         self, teaching: Sequence[TaughtVideo], held_out: Sequence[TaughtVideo], out: Path
     ) -> Path:
-        recipe, start = self.recipe, self.start
-        start.task.to("cuda" if torch.cuda.is_available() else "cpu")
+        self.start.task.to(processes.device())
+        self._set_apart(teaching[0].features())
         curves: dict[str, Curve] = {}
-        freeze_for_stage_1(start.task)
-        for name, stage in recipe.stages.items():
-            if not stage.epochs:
-                continue
-            batches = PerceiverBatches(
-                teaching,
-                start.vlm,
-                start.strategy,
-                recipe=recipe,
-                epochs=stage.epochs,
-                name=name,
-            )
-            self.announce(f"{name.replace('_', ' ')}: {batches.steps} steps")
-            curves[name] = trained(
-                start.task,
-                batches,
-                folder=self.work / name,
-                recipe=recipe,
-                stage=stage,
-                measure=self._measuring(batches, held_out) if held_out else None,
-            )
-        save_filling(start.task.filling, out)
-        counts = {"taught": len(teaching), "held_out": len(held_out)}
-        report = {"recipe": asdict(recipe), "videos": counts, **curves}
-        write_atomically(out / METRICS, json.dumps(report, indent=1).encode())
+        for name, stage in self.recipe.stages.items():
+            if stage.epochs:
+                curves[name] = self._stage(name, stage, teaching, held_out)
+        if processes.is_main():
+            self._save(curves, {"taught": len(teaching), "held_out": len(held_out)}, out)
+        processes.wait_for_all()
         return out
+
+    def _set_apart(self, features: Tensor) -> None:
+        """Draws the embeddings of frames, as far apart as the recipe says for such tokens."""
+        generator = torch.Generator().manual_seed(self.recipe.seed)
+        places = self.start.task.filling.perceiver.places
+        drawn = torch.randn(places.shape, generator=generator) * features.float().std()
+        with torch.no_grad():
+            places.copy_(self.recipe.places * drawn)
+
+    def _save(self, curves: dict[str, Curve], counts: dict[str, int], out: Path) -> None:
+        start, task = self.start, self.start.task
+        if self.recipe.stage_2.epochs:
+            named = save_adapted(task, start.vlm, out / FOLDER)
+            task.filling.card = replace(task.filling.card, trained_for=named)
+        save_filling(task.filling, out)
+        report = {"recipe": asdict(self.recipe), "videos": counts, **curves}
+        write_atomically(out / METRICS, json.dumps(report, indent=1).encode())
+
+    def _stage(
+        self,
+        name: str,
+        stage: StageRecipe,
+        teaching: Sequence[TaughtVideo],
+        held_out: Sequence[TaughtVideo],
+    ) -> Curve:
+        """Trains in one stage and returns its curve."""
+        start, task = self.start, self.start.task
+        batches = PerceiverBatches(
+            teaching, start.vlm, start.strategy, recipe=self.recipe, epochs=stage.epochs, name=name
+        )
+        self.announce(f"{name.replace('_', ' ')}: {batches.steps} steps")
+        run = partial(trained, folder=self.work / name, recipe=self.recipe, stage=stage)
+        if name == "warm_start":
+            torch.manual_seed(self.recipe.seed)
+            distilling = DistillationTask(task.filling.perceiver).to(task.extra.device)
+            return run(distilling, SegmentBatches(batches), measure=None)
+        (adapt_for_stage_2 if name == "stage_2" else freeze_for_stage_1)(task, self.recipe)
+        return run(task, batches, measure=self._measuring(batches, held_out) if held_out else None)
 
     def _measuring(self, batches: PerceiverBatches, videos: Sequence[TaughtVideo]) -> Measure:
         def measure(step: int) -> dict[str, float]:

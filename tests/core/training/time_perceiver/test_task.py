@@ -3,9 +3,9 @@ import torch
 
 from framesift.strategies.slow_fast import SlowFast
 from framesift.training.packing import IGNORED_LABEL
+from framesift.training.time_perceiver.adapting import freeze_for_stage_1
 from framesift.training.time_perceiver.dataset import PerceiverBatches, collated
 from framesift.training.time_perceiver.prompts import stand_in
-from framesift.training.time_perceiver.task import freeze_for_stage_1
 from framesift.types.tokens import VideoTokens
 from framesift.vlms.base import Turn
 
@@ -69,7 +69,7 @@ def test_what_is_foretold_is_what_the_model_foretells_of_each_prompt(start, vide
 def test_only_the_network_and_its_projector_learn_in_stage_1(start, videos):
     begun, recipe = start()
     batches = batches_of(begun, recipe, videos)
-    freeze_for_stage_1(begun.task)
+    freeze_for_stage_1(begun.task, recipe)
     begun.task(**batches[0])["loss"].backward()
     learned = {name for name, value in begun.task.named_parameters() if value.grad is not None}
     assert learned == {f"filling.{name}" for name, _ in begun.task.filling.named_parameters()}

@@ -5,12 +5,16 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from framesift import VideoCompressor
 from framesift.disk.writing import writing_to
 from framesift.errors import InvalidOptionError, StorageError
 from framesift.nn.time_perceiver_files import load_filling
 from framesift.training.time_perceiver import train
+from framesift.training.time_perceiver.adapting import freeze_for_stage_1
+from framesift.training.time_perceiver.dataset import PerceiverBatches
 from framesift.training.time_perceiver.recipe import PRESETS
 from framesift.training.time_perceiver.train import METRICS, PerceiverTraining
+from framesift.vlms.load import load_vlm
 
 
 @pytest.fixture
@@ -111,3 +115,90 @@ def test_another_model_is_not_overwritten(training, videos, tmp_path):
 def test_videos_must_be_left_to_learn_from(training, videos, tmp_path):
     with pytest.raises(InvalidOptionError, match=r"held_out=1\.0 leaves none of 8 videos"):
         training(held_out=1.0)[0].run(videos, tmp_path / "out")
+
+
+def stages(**epochs):
+    """Returns stages that run for some epochs each, by name."""
+    named = {"warm_start": 0.0, "stage_1": 0.0, "stage_2": 0.0, **epochs}
+    return {
+        name: replace(PRESETS["tiny"].stage_1, epochs=count, optimizer="adamw")
+        for name, count in named.items()
+    }
+
+
+@pytest.mark.parametrize("llm", ["lora", "all"])
+def test_in_stage_2_the_llm_learns_and_is_kept(llm, training, videos, tiny, tmp_path):
+    run, _ = training(llm=llm, lora_rank=4, held_out=0.0, **stages(stage_1=0.5, stage_2=0.5))
+    before = {name: value.clone() for name, value in tiny.hf.state_dict().items()}
+    out = run.run(videos, tmp_path / "out")
+    vlm = load_vlm(str(out / "vlm"))
+    card = load_filling(str(out), device="cpu", dtype="float32").card
+    assert card.trained_for.fingerprint == vlm.weights != tiny.weights
+    assert card.trained_for.vlm == "tiny:model=[vlm]"
+    learned = vlm.hf.state_dict()
+    moved = {name for name in before if not torch.equal(before[name], learned[name])}
+    assert any("self_attn.q_proj" in name for name in moved)
+    assert any("multi_modal_projector" in name for name in moved)
+    assert any("embed_tokens" in name for name in moved) == (llm == "all")
+    assert not any("vision_tower" in name for name in moved)
+    # Whoever else has the model open still has the one that was not trained.
+    for name, value in tiny.hf.state_dict().items():
+        assert torch.equal(value, before[name])
+    report = VideoCompressor(vlm=vlm, strategy=f"slow-fast:filling=[{out}]", keep=0.2).compress(
+        "synthetic://number?seconds=4&width=64&height=64"
+    )
+    assert report.tokens.isfinite().all()
+
+
+def test_stage_2_that_is_broken_off_goes_on_and_ends_the_same(
+    training, videos, tmp_path, monkeypatch
+):
+    few = {"held_out": 0.4, "lora_rank": 4, **stages(warm_start=0.5, stage_1=0.5, stage_2=1.0)}
+
+    class KilledError(Exception):
+        pass
+
+    def killed(task, batches, given):
+        if batches.name == "stage_2" and not calls:
+            calls.append(1)
+            raise KilledError
+        return {"loss": 0.0, "right": 0.0}
+
+    calls = [1]
+    monkeypatch.setattr(train, "measured", killed)
+    whole = training("whole", **few)[0].run(videos, tmp_path / "whole-out")
+    calls.clear()
+    with pytest.raises(KilledError):
+        training("broken", **few)[0].run(videos, tmp_path / "broken-out")
+    broken = training("broken", **few)[0].run(videos, tmp_path / "broken-out")
+    for name in ("model.safetensors", "vlm/model.safetensors"):
+        weights, same = load_file(whole / name), load_file(broken / name)
+        for key, value in weights.items():
+            assert torch.equal(value, same[key])
+
+
+def test_a_warm_start_moves_the_network_and_not_the_projector(training, videos, tmp_path):
+    run, told = training(held_out=0.0, **stages(warm_start=1.0))
+    before = {name: v.clone() for name, v in run.start.task.filling.state_dict().items()}
+    out = run.run(videos, tmp_path / "out")
+    learned = run.start.task.filling.state_dict()
+    moved = {name for name in before if not torch.equal(before[name], learned[name])}
+    assert "perceiver.latents" in moved
+    assert not any(name.startswith("projector") for name in moved)
+    assert json.loads((out / METRICS).read_text())["warm_start"]
+    assert told[0].startswith("warm start: 4 steps")
+
+
+def test_layers_that_are_computed_again_give_the_same_gradients(start, videos):
+    gradients = []
+    for again in (False, True):
+        # Of a model of its own, which nobody else has afterwards.
+        begun, recipe = start(checkpoint_layers=again, **stages(stage_2=1.0))
+        batches = PerceiverBatches(
+            videos, begun.vlm, begun.strategy, recipe=recipe, epochs=1.0, name="stage_1"
+        )
+        freeze_for_stage_1(begun.task, recipe)
+        begun.task.train()
+        begun.task(**batches[0])["loss"].backward()
+        gradients.append(begun.task.filling.perceiver.latents.grad.clone())
+    assert torch.allclose(*gradients, atol=1e-6)
