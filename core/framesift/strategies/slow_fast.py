@@ -35,12 +35,12 @@ class SlowFast(Strategy):
     """Cuts the video in segments: of each, one key frame in detail and few temporal tokens.
 
     With 28 x 28 patches, a segment of four frames is 14 x 14 tokens of its first frame, then
-    7 x 7 tokens of all four together: 61.25 tokens a frame instead of 784. The number of tokens is
-    that of the most evenly spaced frames whose layout fits the budget. A budget below one key
+    7 x 7 tokens of the others together: 61.25 tokens a frame instead of 784. The number of tokens
+    is that of the most evenly spaced frames whose layout fits the budget. A budget below one key
     frame shows the middle frame, on the largest grid that fits. A grid that does not divide has
     windows that overlap by one place. Where all tokens fit the budget, all stay as they are.
 
-    `filling=pooled` needs no weights: temporal tokens are means over windows of all frames of
+    `filling=pooled` needs no weights: temporal tokens are means over windows of the frames of
     their segment. This is an untrained approximation: a model that never saw such tokens may read
     them badly. Clapper computes them by a network. One that was trained for a vision LLM
     (`framesift train time-perceiver`) is named by its folder or hub id, and comes with its grids;
@@ -84,8 +84,8 @@ class SlowFast(Strategy):
     """A single frame behind the last segment of `clapper`: shown as a key frame alone, with
     temporal tokens of its own (`repeat`), or within the segment before it (`merge`)."""
     include_key: bool | None = None
-    """Whether key frames count in the temporal tokens, too; None for what the layout does: all but
-    `llava-video` include them."""
+    """Whether key frames count in the temporal tokens, too; None for `slowfast-llava` alone, or as
+    the network was trained. Clapper probably counts them; means are read better without them."""
     stage: Stage | None = None
     """Whether tokens are merged before (`pre`) a vision LLM's projector, or behind it (`post`);
     None for `post`, or the stage that the network was trained at."""
@@ -177,7 +177,7 @@ class SlowFast(Strategy):
         if card is None:
             strides = self.key_stride, self.time_stride
             key_grid, time_grid = preset_grids(self.layout, grid, *strides)
-            include_key = self.layout != "llava-video" if include_key is None else include_key
+            include_key = self.layout == "slowfast-llava" if include_key is None else include_key
         elif grid != card.perceiver.grid:
             raise InvalidTokensError(
                 f"filling={self.filling!r} takes frames of {_by(card.perceiver.grid)} tokens, and "

@@ -4,10 +4,11 @@ Segments of four frames, of each the first one as key frame:
 
     frames    0 1 2 3     4 5 6 7     8
     key       0           4           8         each on the key grid, such as 14 x 14
-    temporal  0 1 2 3     4 5 6 7     -         all of them together on the time grid, such as 7 x 7
+    temporal    1 2 3       5 6 7     -         the others together on the time grid, such as 7 x 7
 
-A cell holds the patches of a window of adaptive average pooling. The plan is that of their means;
-a network may compute what its temporal rows hold instead, from the same tokens.
+Key frames may count in the temporal tokens, too. A cell holds the patches of a window of adaptive
+average pooling. The plan is that of their means; a network may compute what its temporal rows hold
+instead, from the same tokens.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ class SegmentTokens(BaseModel):
     key_seconds: float = Field(description="Time of the key frame.")
     frames: int = Field(ge=1, description="Frames of the segment, the key frame among them.")
     key_tokens: int = Field(ge=0, description="Tokens that show the key frame.")
-    temporal_tokens: int = Field(ge=0, description="Tokens that stand for all frames together.")
+    temporal_tokens: int = Field(ge=0, description="Tokens that stand for its frames together.")
 
     @model_validator(mode="after")
     def _is_in_order(self) -> SegmentTokens:

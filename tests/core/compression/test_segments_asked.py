@@ -16,7 +16,7 @@ QUESTION = "What number flashes?"
 
 @pytest.fixture(scope="module")
 def sift():
-    return VideoCompressor(vlm=load_vlm("tiny"), strategy="slow-fast", keep=0.5)
+    return VideoCompressor(vlm=load_vlm("tiny"), strategy="slow-fast:include_key=true", keep=0.5)
 
 
 @pytest.fixture(scope="module")

@@ -208,7 +208,8 @@ def test_an_untrained_network_with_the_models_own_projector_gives_means_before_i
     projector = vlm.hf.base_model.multi_modal_projector.float().state_dict()
     saved(tmp_path, card, untrained=True, projector=projector)
     means, computed = (
-        compressed(f"slow-fast:{option}") for option in ("stage=pre", f"filling={tmp_path}")
+        compressed(f"slow-fast:{options}")
+        for options in ("stage=pre,include_key=true", f"filling={tmp_path}")
     )
     torch.testing.assert_close(computed.tokens, means.tokens, rtol=0, atol=1e-3)
     segments = computed.report.segments
