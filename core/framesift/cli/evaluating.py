@@ -135,15 +135,16 @@ def answers(
     else:
         clip_videos = _clip_videos(clips, None if questions == REAL else Path(questions), fetch)
         count, question_videos = len(clip_videos), iter(clip_videos)
-    limits: set[tuple[str, str | None]] = set()
+    limits: dict[str, str] = {}
     log = AnswerLog.opened(out, _run(questions, split, vlm, model))
     ways.check_goes_on(log, chosen)
     with progress_bar("answers", total=count, unit="video") as bar:
         for video in answering.answer_all(model, question_videos, chosen, log, out):
-            limits |= {(way.name, way.part.limitation(video.uri)) for way in chosen}
+            found = {way.name: way.part.limitation(video.uri) for way in chosen}
+            limits = {name: limit for name, limit in found.items() if limit} | limits
             bar.update(1)
     written = _told(log, out, against, is_bounded=bool(bounds))
-    for name, limit in sorted((name, limit) for name, limit in limits if limit):
+    for name, limit in limits.items():
         terminal.line(f"warning   {name}: {limit}")
     for name, reason in left_out.items():
         terminal.line(f"left out  {name}: {reason}")

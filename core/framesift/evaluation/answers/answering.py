@@ -237,13 +237,19 @@ def _prompts(
 ) -> Iterator[Prompt]:
     """Yields the prompt of each question; a plan that needs no question is made once."""
     sift = way.outside(model, encoded)
-    shared = None if sift is None or sift.reads_question else sift.reduce(encoded)
+    shared = None
+    if sift is not None and not sift.reads_question:
+        shared = sift.reduce(encoded, warn=_in_the_log)
     for question in questions:
         videos = []
         if sift is not None:
-            videos = [shared or sift.reduce(encoded, question.prompt)]
+            videos = [shared or sift.reduce(encoded, question.prompt, warn=_in_the_log)]
         turn = Turn(role="user", text=question.prompt, videos=tuple(videos))
         yield fitting_prompt(model, [turn], SHORT.max_new_tokens, way.positions)
+
+
+def _in_the_log(warning: str) -> None:
+    """Hears that a layout is below its budget, again for each video: answers have their tokens."""
 
 
 def _door(model: VLM, way: Way) -> AbstractContextManager[object]:

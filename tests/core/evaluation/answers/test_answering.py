@@ -117,3 +117,12 @@ def test_what_the_model_does_not_serve_is_left_out_unless_it_was_asked_for(monke
 def test_a_share_out_of_range_is_refused(tiny):
     with pytest.raises(BudgetError, match="keep"):
         answering.ways(tiny, ["uniform"], [1.5])
+
+
+def test_a_layout_below_its_budget_is_no_warning_for_each_video(tiny, tmp_path, caplog):
+    path = tmp_path / "answers.jsonl"
+    way = answering.Way(name="mine", strategy="slow-fast", keep=0.25)
+    log = AnswerLog.opened(path, RUN)
+    list(answering.answer_all(tiny, [VIDEO], [way], log, path, timed=0))
+    assert {answer.tokens for answer in log.answers} < set(range(128))
+    assert not caplog.messages
