@@ -20,7 +20,11 @@ SEGMENTS_AT_ONCE: Final = 16
 """Segments whose keys and values are in memory at the same time."""
 
 Stage = Literal["pre", "post"]
-"""Whether tokens are condensed before a vision LLM's projector or behind it."""
+"""Whether tokens are condensed before a vision LLM's projector or behind it.
+
+Before it costs less where the LLM is wide: of the time to encode frames of 28 x 28 tokens, 1.4 % at
+the 1,152 channels of a tower, 11 % at the 3,584 of an LLM of seven billion weights.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)

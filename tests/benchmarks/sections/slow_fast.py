@@ -58,8 +58,7 @@ def perceiver(depth: int, **sizes: Any) -> Any:
 def segments_run(laps: Laps, *, segments: int, device: str, dtype: str) -> Json:
     """Encodes segments and condenses them, in turns; the first one does not count.
 
-    The facts are seconds of each turn: of the processor on a CPU, where other work may run too, and
-    of the clock on a GPU.
+    The facts are seconds of each turn, as `_now` counts them.
     """
     transformers = require("transformers", extra="hf")
     kind = getattr(torch, dtype)
@@ -71,13 +70,10 @@ def segments_run(laps: Laps, *, segments: int, device: str, dtype: str) -> Json:
     seconds: dict[str, list[float]] = {}
 
     def timed(name: str, work: Callable[[], Any]) -> Any:
-        _settled(device)
-        start, used = time.perf_counter(), time.process_time()
+        start = _now(device)
         with laps.lap(name):
             given = work()
-            _settled(device)
-        took = time.process_time() - used if device == "cpu" else time.perf_counter() - start
-        seconds.setdefault(name, []).append(took)
+        seconds.setdefault(name, []).append(_now(device) - start)
         return given
 
     with torch.inference_mode():
@@ -149,8 +145,8 @@ def measure(effort: Effort, clips: Path | None) -> Json:
     reading = list(prefill_rows(read["runs"]))
     return {
         "question": f"what a TimePerceiver adds to encoding, over {frames} frames of 784 tokens, "
-        "sizes of SigLIP so400m with random weights, in seconds of the processor; and the prefill "
-        f"of {CLAPPER['cut'].published}",
+        "sizes of SigLIP so400m with random weights; and the prefill of "
+        f"{CLAPPER['cut'].published}; in seconds of the processor",
         "asked": f"condensing at depth {DEPTHS[0]} at most {MOST_ADDED:.0%} of encoding; the "
         "prefill falls at least as the columns of the prompt do",
         "met": met(rows, reading),
@@ -212,9 +208,15 @@ def _named(depth: int) -> str:
     return f"TimePerceiver of depth {depth}"
 
 
-def _settled(device: str) -> None:
-    if device != "cpu":
-        torch.cuda.synchronize(device)
+def _now(device: str) -> float:
+    """Returns seconds: of the processor on a CPU, where other work may run too, else of the clock.
+
+    On a GPU, what was started is waited for.
+    """
+    if device == "cpu":
+        return time.process_time()
+    torch.cuda.synchronize(device)
+    return time.perf_counter()
 
 
 def _hidden(tower: Any, pixels: torch.Tensor) -> torch.Tensor:
@@ -242,14 +244,16 @@ def _first_token(vlm: Any, sift: Any, seen: Any) -> Json:
     from framesift.answering.chat import Chat
     from framesift.answering.generation import Generation
 
-    start = time.perf_counter()
-    with Chat(vlm, [sift.reduce(seen)]) as chat:
+    device = str(vlm.hf.device)
+    start = _now(device)
+    video = sift.reduce(seen)
+    reduced = _now(device)
+    with Chat(vlm, [video]) as chat:
         answer = chat.ask(QUESTION, generation=Generation(max_new_tokens=1), evidence=None)
-    took = time.perf_counter() - start
-    usage = answer.usage
+    end = _now(device)
     return {
-        "prefill": usage.prefill_seconds,
-        "first token": took,
-        "visual_tokens": usage.visual_tokens_after,
-        "prompt_tokens": usage.prompt_tokens,
+        "prefill": end - reduced,
+        "first token": end - start,
+        "visual_tokens": answer.usage.visual_tokens_after,
+        "prompt_tokens": answer.usage.prompt_tokens,
     }
