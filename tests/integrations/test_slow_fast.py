@@ -137,6 +137,7 @@ def test_every_surface_reports_the_segments(sift, post):
         assert report["segments"] == segments, surface
     shown = called("compress_video", compression_ratio=KEEP, images=1).structured_content
     assert (shown["tokens_out"], shown["strategy"]) == (TOKENS, SPEC)
+    assert shown["frames_out"] == shown["frames_in"] == 8
 
 
 def test_a_step_of_a_chain_hands_the_tokens_of_segments_to_an_engine(sift):

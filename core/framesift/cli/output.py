@@ -26,8 +26,9 @@ def show_report(report: CompressionReport, files: Sequence[Path], *, as_json: bo
     kept = report.tokens_out / report.tokens_in
     terminal.line(f"{report.uri}  ({cut(report.duration_seconds, 1):.1f} s)")
     terminal.line(f"tokens    {report.tokens_in:,} -> {report.tokens_out:,}  ({kept:.1%} kept)")
-    shown = sum(segment.frames for segment in report.segments or []) or report.frames_out
-    terminal.line(f"frames    {report.frames_in:,} -> {shown:,}  ({report.fps:g} per second)")
+    terminal.line(
+        f"frames    {report.frames_in:,} -> {report.frames_shown:,}  ({report.fps:g} per second)"
+    )
     if report.segments:
         key, temporal = (
             sum(getattr(segment, name) for segment in report.segments)

@@ -96,6 +96,13 @@ class CompressionReport(BaseModel):
     versions: dict[str, str] = Field(default_factory=dict)
 
     @property
+    def frames_shown(self) -> int:
+        """Time steps that tokens stand for: those of all segments, else those that own a token."""
+        if self.segments:
+            return sum(segment.frames for segment in self.segments)
+        return self.frames_out
+
+    @property
     def share_encoded(self) -> float:
         """Share of the tokens that were encoded; the encoder's time follows it."""
         if self.tokens_encoded is None:
