@@ -6,27 +6,33 @@ import framesift
 
 
 def main() -> None:
-    """Prints what the tokens of each segment stand for, and the answer from fewer and fewer."""
+    """Prints an answer from as many tokens by each strategy, and what those of segments show."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--video", default="synthetic://quiz?seed=7&seconds=16")
-    parser.add_argument("--question", default="How many numbers flash?")
-    parser.add_argument("--strategy", default="slow-fast", help="Such as 'slow-fast:segment=2'.")
+    parser.add_argument("--question", default="What is the first number that flashes?")
+    parser.add_argument("--keep", type=float, default=0.125, help="Share of the tokens.")
     parser.add_argument("--vlm", default="tiny", help="A name, a hub id or a folder.")
+    parser.add_argument(
+        "--strategy",
+        default="slow-fast:filling=tiny",
+        help="'slow-fast' needs no network; one of your own: 'slow-fast:filling=FOLDER'.",
+    )
     options = parser.parse_args()
 
     vlm = framesift.load_vlm(options.vlm)
-    for keep in (0.5, 0.25, 0.125):
-        sift = framesift.VideoCompressor(vlm=vlm, strategy=options.strategy, keep=keep)
+    for strategy in ("uniform", options.strategy):
+        sift = framesift.VideoCompressor(vlm=vlm, strategy=strategy, keep=options.keep)
         video = sift.compress(options.video)
         answer = sift.ask(video, options.question)
         usage, place = answer.usage, answer.evidence[0]
-        print(f"{usage.visual_tokens_before} -> {usage.visual_tokens_after} tokens: {answer.text}")
+        print(f"{strategy}: {answer.text}")
+        print(f"  from {usage.visual_tokens_after} of {usage.visual_tokens_before} tokens")
         print(f"  rests on {place.start_seconds:.0f} to {place.end_seconds:.0f} s")
         for part in video.report.segments or []:
-            span = f"{part.start_seconds:4.0f} to {part.end_seconds:3.0f} s"
+            span = f"{part.start_seconds:.0f} to {part.end_seconds:.0f} s"
             print(
-                f"  {span}: {part.key_tokens} tokens of the frame at {part.key_seconds:.0f} s, "
-                f"{part.temporal_tokens} of all {part.frames} frames"
+                f"  {span}: {part.key_tokens} tokens show the frame at {part.key_seconds:.0f} s, "
+                f"{part.temporal_tokens} what happens in {part.frames} frames"
             )
 
 

@@ -140,6 +140,14 @@ def test_every_surface_reports_the_segments(sift, post):
     assert shown["frames_out"] == shown["frames_in"] == 8
 
 
+def test_anybody_may_name_the_network_that_comes_along(post):
+    asked = {"strategy": "slow-fast:filling=tiny", "compression_ratio": 0.25}
+    made = post("/v1/compress", **asked).json()["report"]
+    assert (made["tokens_out"], made["warnings"]) == (2 * (16 + 16), [])
+    shown = called("compress_video", of=Tools(), strategy=asked["strategy"]).structured_content
+    assert shown["tokens_out"] == 2 * (16 + 16)
+
+
 def test_a_step_of_a_chain_hands_the_tokens_of_segments_to_an_engine(sift):
     step = VideoCompressor(vlm="tiny", strategy=SPEC, keep=KEEP)
     prompt = step.invoke(CLIP)

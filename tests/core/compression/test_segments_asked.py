@@ -7,6 +7,7 @@ from click.testing import CliRunner
 from framesift.answering.evidence import find_segments
 from framesift.cli.commands import app
 from framesift.compression.compressor import VideoCompressor
+from framesift.sources.base import open_video
 from framesift.vlms.load import load_vlm
 
 CLIP, OTHER = "synthetic://number?seed=3", "synthetic://number?seed=5"
@@ -55,6 +56,21 @@ def test_a_budget_that_leaves_frames_out_is_warned_of_and_one_that_is_not_used_u
     (line,) = less.report.warnings
     assert f"gives {less.report.tokens_out} tokens, those of its largest layout" in line
     assert sum(segment.frames for segment in less.report.segments) < less.report.frames_in
+
+
+def test_computed_tokens_answer_and_point_at_what_no_key_frame_shows():
+    clip = "synthetic://number?seed=3&seconds=16"
+    sift = VideoCompressor(vlm="tiny", strategy="slow-fast:filling=tiny", keep=0.125)
+    answer = sift.ask(clip, QUESTION)
+    with open_video(clip) as video:
+        (event,) = (event for event in video.truth["events"] if event["kind"] == "number")
+    keys = [segment.key_seconds for segment in sift.compress(clip).report.segments]
+    assert not any(event["start_seconds"] <= key <= event["end_seconds"] for key in keys)
+    assert answer.text == str(event["attributes"]["number"])
+    assert answer.warnings == []
+    best = answer.evidence[0]
+    assert best.start_seconds <= event["start_seconds"]
+    assert best.end_seconds >= event["end_seconds"]
 
 
 def test_the_command_counts_frames_that_segments_show():
