@@ -52,8 +52,8 @@ class SlowFast(Strategy):
       frame, among its fast ones, and not before all of these.
     - `slowfast-llava` averages two patches of a row; the release takes the larger value of two in
       raster order, which may be in different rows.
-    - `llava-video` averages over windows; the release interpolates where the grid does not divide,
-      and ends each frame with a token that is learned.
+    - `llava-video` averages all patches of a window; the release interpolates, from at most four of
+      them, and ends each frame with a token that is learned.
     - Masked tokens take no part, a cell of nothing else gives no token, and a frame of nothing
       else is not one of the frames.
     """

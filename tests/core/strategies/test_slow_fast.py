@@ -51,6 +51,8 @@ def test_a_plan_has_as_many_rows_as_the_closed_form_says(frames):
         ("slow-fast:key_stride=2", (8, 8), 4, 16 + 4),
         ("slow-fast:time_stride=8", (8, 8), 4, 64 + 1),
         ("slow-fast:segment=2", (8, 8), 4, 2 * (64 + 16)),
+        ("slow-fast:segment=1,key_stride=2", (8, 8), 4, 4 * 16),
+        ("slow-fast:segment=1,key_stride=2,remainder=repeat", (8, 8), 4, 4 * (16 + 4)),
         ("slow-fast:remainder=repeat", (8, 8), 5, 2 * (64 + 16)),
         ("slow-fast:remainder=merge", (8, 8), 5, 64 + 16),
         ("slow-fast:layout=slowfast-llava", (24, 24), 50, 2880 + 800),
