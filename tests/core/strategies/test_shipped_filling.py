@@ -1,5 +1,6 @@
 """The network for slow-fast tokens that comes with the package does what its card says."""
 
+import json
 import re
 from pathlib import Path
 
@@ -41,3 +42,17 @@ def test_it_is_small_in_half_precision_and_says_what_it_was_trained_for():
 def test_its_files_name_no_place_of_a_machine():
     for path in FOLDER.glob("*.[jm][sd]*"):
         assert not re.search(r"/(home|work|root|tmp|Users)/", path.read_text()), path.name
+
+
+def test_its_card_tells_the_figures_of_the_results():
+    results = FOLDER.parents[3] / "examples" / "results" / "slow-fast.json"
+    if not results.is_file():
+        pytest.skip("not in a checkout")
+    card = (FOLDER / "README.md").read_text()
+    rows = json.loads(results.read_text())["rows"]
+    told = [row for row in rows if row["way"] == "trained" and (row["bound"] or 1) <= 0.25]
+    assert len(told) > 10
+    for row in told:
+        if row["group"] in ("overall", "single frame", "motion, change, order"):
+            low, high = (round(100 * end) for end in row["interval"])
+            assert f"{100 * row['share']:.1f} ({low} to {high})" in card
