@@ -37,7 +37,7 @@ def cliffs(found: Sequence[Answers], groups: Sequence[str]) -> list[dict[str, An
 
 
 def _cliff(whole: Answers, points: Sequence[Answers], group: str) -> dict[str, Any] | None:
-    answered = set.intersection(*(set(own.places) for own in points))
+    answered = frozenset.intersection(*(own.answered for own in points))
     places = [place for place in whole.of_group(group) if place in answered]
     if not any(whole.right(place) for place in places):
         return None

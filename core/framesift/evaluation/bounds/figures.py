@@ -45,6 +45,11 @@ class Answers:
         """Questions that all runs answered."""
         return [place for place in self.runs[0] if all(place in run for run in self.runs)]
 
+    @cached_property
+    def answered(self) -> frozenset[Place]:
+        """The same questions, to look one up."""
+        return frozenset(self.places)
+
     def right(self, place: Place) -> float:
         """Returns the share of the runs that are right."""
         return sum(run[place].right for run in self.runs) / len(self.runs)
@@ -104,7 +109,7 @@ def gains(
         if one.bound is not None and other.bound == one.bound
         if other.way in references and one.way not in (other.way, FRAMES)
         for group in names
-        if (places := [place for place in one.of_group(group) if place in set(other.places)])
+        if (places := [place for place in one.of_group(group) if place in other.answered])
     ]
 
 
