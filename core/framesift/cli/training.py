@@ -179,6 +179,11 @@ def frame_selector(
     metavar="NAME=VALUE",
     help="Another value of the recipe, such as depth=6 or stage_1.epochs=3; repeatable.",
 )
+@click.option(
+    "--filling",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder of a trained network to go on with.",
+)
 @click.option("--vlm", required=True, help="Vision LLM that reads the tokens, such as tiny.")
 @click.option("--allow-private", is_flag=True, help="Fetch videos from private addresses too.")
 def time_perceiver(
@@ -202,7 +207,7 @@ def time_perceiver(
         raise click.UsageError("give files of questions or captions, or --synthetic N")
     chosen = time_perceiver_recipe.PRESETS[recipe].changed(changes)
     work = given["work"] or _beside(out)
-    begun = start.begin(vlm, chosen)
+    begun = start.begin(vlm, chosen, given["filling"])
     gathering = Gathering(
         vlm=begun.vlm,
         recipe=chosen,

@@ -72,7 +72,8 @@ class PerceiverTraining:
         self, teaching: Sequence[TaughtVideo], held_out: Sequence[TaughtVideo], out: Path
     ) -> Path:
         self.start.task.to(processes.device())
-        self._set_apart(teaching[0].features())
+        if not self.start.is_trained:
+            self._set_apart(teaching[0].features())
         curves: dict[str, Curve] = {}
         for name, stage in self.recipe.stages.items():
             if stage.epochs:

@@ -13,6 +13,7 @@ from framesift.training.time_perceiver import train
 from framesift.training.time_perceiver.adapting import freeze_for_stage_1
 from framesift.training.time_perceiver.dataset import PerceiverBatches
 from framesift.training.time_perceiver.recipe import PRESETS
+from framesift.training.time_perceiver.start import begin
 from framesift.training.time_perceiver.train import METRICS, PerceiverTraining
 from framesift.vlms.load import load_vlm
 
@@ -202,3 +203,23 @@ def test_layers_that_are_computed_again_give_the_same_gradients(start, videos):
         begun.task(**batches[0])["loss"].backward()
         gradients.append(begun.task.filling.perceiver.latents.grad.clone())
     assert torch.allclose(*gradients, atol=1e-6)
+
+
+def test_a_trained_network_is_gone_on_with(training, start, videos, tmp_path):
+    run, _ = training(held_out=0.0)
+    out = run.run(videos, tmp_path / "out")
+    again = begin("tiny", run.recipe, out)
+    assert again.is_trained
+    for name, value in load_file(out / "model.safetensors").items():
+        assert torch.equal(again.task.filling.state_dict()[name], value.float())
+    with pytest.raises(InvalidOptionError, match=r"segment=4 and not 3") as error:
+        begin("tiny", replace(run.recipe, segment=3), out)
+    assert "\n" not in str(error.value)
+
+
+def test_embeddings_of_frames_begin_apart_where_the_recipe_says(training, videos, tmp_path):
+    spread = float(videos[0].features().float().std())
+    for places, low, high in ((0.0, 0.0, 0.0), (2.0, 1.8 * spread, 2.2 * spread)):
+        run, _ = training(f"work-{places}", places=places, held_out=0.0, **stages())
+        run.run(videos, tmp_path / f"out-{places}")
+        assert low <= run.start.task.filling.perceiver.places.std().item() <= high
