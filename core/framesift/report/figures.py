@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from framesift.report.coverage import cells, coverage, dimmed
-from framesift.report.segments import Indices, Mask, SegmentedFrames
+from framesift.report.segments import Indices, Mask, SegmentedFrames, frames_together
 from framesift.types.compressed import CompressedVideo, Keyframe
 from framesift.types.frames import Frames
 from framesift.types.segments import SegmentTokens
@@ -42,6 +42,8 @@ class SegmentFigure:
     """One segment with the frames that its tokens stand for."""
 
     tokens: SegmentTokens
+    together: int
+    """For how many frames its temporal tokens stand: all, or all but the key frame."""
     figures: tuple[FrameFigure, ...]
     """Those of its frames that are shown, in time order."""
 
@@ -120,10 +122,12 @@ def segment_figures(
     video: CompressedVideo, figures: Sequence[FrameFigure]
 ) -> list[SegmentFigure] | None:
     """Returns the segments of which frames are shown; None where there are no segments."""
-    if video.report.segments is None:
+    segments, segmented = video.report.segments, SegmentedFrames.of(video)
+    if segments is None or segmented is None:
         return None
+    together = frames_together(video, segmented)
     return [
-        SegmentFigure(tokens=video.report.segments[number], figures=tuple(own))
+        SegmentFigure(tokens=segments[number], together=int(together[number]), figures=tuple(own))
         for number, own in groupby(figures, lambda figure: figure.segment)
         if number is not None
     ]

@@ -37,3 +37,28 @@ class SegmentedFrames:
             number[frames] = np.where(taken[frames], place, -1)
             in_detail[frames] = taken[frames] & (seconds[frames] == segment.key_seconds)
         return cls(number=number, in_detail=in_detail)
+
+
+def frames_together(video: CompressedVideo, segmented: SegmentedFrames) -> Indices:
+    """Returns for how many frames the tokens besides those of the key frame stand, `(S,)`.
+
+    These are all frames of a segment, or all but the key frame, where no such token holds any of
+    it.
+
+    Args:
+        video: its plan, and a report that has segments.
+        segmented: its frames by segment.
+    """
+    plan, segments = video.plan, video.report.segments or []
+    frame = (plan.src // plan.tokens_per_frame).numpy()
+    of_key = np.bincount(plan.dst.numpy(), segmented.in_detail[frame], plan.num_out)
+    entries = np.bincount(plan.dst.numpy(), minlength=plan.num_out)
+    segment = segmented.number[plan.sources.numpy() // plan.tokens_per_frame]
+    mixed = np.unique(segment[(of_key > 0) & (of_key < entries)])
+    alone = np.bincount(segment[of_key == entries], minlength=len(segments))
+    return np.array(
+        [
+            each.frames - (each.frames > 1 and number not in mixed and count <= each.key_tokens)
+            for number, (each, count) in enumerate(zip(segments, alone, strict=True))
+        ]
+    )

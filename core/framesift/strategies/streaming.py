@@ -109,7 +109,7 @@ class StreamingCompressor:
     @property
     def limitation(self) -> str | None:
         """Why what is kept of a stream of real pictures means nothing; None where it does."""
-        return self.strategy.limitation("stream")
+        return self.strategy.limitation("this stream")
 
     def push(
         self,

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from framesift.report.figures import frame_figures, nearest, segment_figures, shown_seconds
+from framesift.strategies.base import create_strategy
+from framesift.testing.samples import compressed, random_frames, random_tokens
 
 
 def test_all_frames_are_shown_where_they_fit(sifted):
@@ -109,3 +111,24 @@ def test_the_seconds_shown_are_those_of_the_figures(sifted):
     shown = shown_seconds(video, [50.0], limit=12)
     assert shown == [figure.pts_seconds for figure in figures]
     assert shown_seconds(video, [], limit=200) == video.frame_seconds.tolist()
+
+
+@pytest.mark.parametrize(
+    ("spec", "together"),
+    [
+        ("slow-fast:include_key=true", [4, 3]),
+        ("slow-fast:include_key=false", [3, 2]),
+        ("slow-fast:layout=llava-video,segment=4", [3, 2]),
+        ("slow-fast:layout=slowfast-llava,segment=4", [4, 3]),
+        ("slow-fast:segment=6,remainder=repeat,key=informative,include_key=true", [6, 1]),
+        ("slow-fast:segment=6,include_key=true", [6, 1]),
+    ],
+)
+def test_temporal_tokens_stand_for_the_key_frame_only_where_they_hold_some_of_it(spec, together):
+    strategy, tokens = create_strategy(spec), random_tokens(7, 6, 5)
+    plan = strategy.rows(tokens, range(7)).plan
+    video = compressed(tokens, plan)
+    segments = strategy.segment_tokens(tokens, plan)
+    video = replace(video, report=video.report.model_copy(update={"segments": segments}))
+    figures = frame_figures(video, random_frames(7), [], limit=7, size_px=32)
+    assert [each.together for each in segment_figures(video, figures)] == together

@@ -164,11 +164,8 @@ def test_segments_say_what_their_tokens_stand_for(tmp_path, segmented):
     assert len(page.of_class("frame")) == 9
     assert len(page.of_class("marked")) == 1
     assert "9 → 9 sampled, and in 3 segments" in text
-    assert (
-        "00:04 to 00:07 4 tokens show 00:04 in detail 2 stand for the whole segment of 4 frames"
-        in text
-    )
-    assert text.count("stand for the whole") == 2
+    assert "00:04 to 00:07 4 tokens show 00:04 in detail 2 stand for all 4 frames" in text
+    assert text.count("stand for all") == 2
     assert "segments are shown" not in text
     assert "survives of each frame" not in text
 
