@@ -18,10 +18,12 @@ from framesift.strategies.base import Strategy
 from framesift.types.budget import Budget
 from framesift.types.compressed import CompressedVideo, CompressionReport
 from framesift.types.device import device_errors
+from framesift.types.options import shown
 from framesift.types.plan import TokenPlan
 from framesift.types.question import check_question
 from framesift.types.tokens import VideoTokens
 from framesift.types.video import VideoInfo
+from framesift.vlms.origin import maker_of
 
 FEWEST_CHANNELS: Final = 16
 """Channels that tokens have at least, where the encoder does not say how many."""
@@ -52,11 +54,13 @@ class Reduction:
         self.strategy.check_within()
         trained_for = self.strategy.trained_for
         if trained_for is not None and trained_for != self.encoder.weights:
+            name = self.strategy.trained_with
+            known = "" if name is None else f" (vlm={shown(maker_of(name))} or --vlm)"
             raise InvalidOptionError(
                 f"the network of strategy {self.strategy.spec!r} reads tokens of the checkpoint "
                 f"{trained_for}, and {self.encoder.spec!r} makes those of "
                 f"{self.encoder.weights or 'no vision LLM'}; take the vision LLM that it was "
-                "trained with, a strategy without a network, or train one for this model: "
+                f"trained with{known}, a strategy without a network, or train one for this model: "
                 "framesift train time-perceiver"
             )
         if not self.compares_question:

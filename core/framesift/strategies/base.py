@@ -125,6 +125,11 @@ class Strategy(Part):
         """Whether `features` needs the vision LLM's projector."""
         return any(part.needs_projector for part in self.within)
 
+    @property
+    def trained_with(self) -> str | None:
+        """Spec of the vision LLM that has this checkpoint, for messages; None where unknown."""
+        return None
+
     def limitation(self, uri: str) -> str | None:
         """Returns why the outcome for a video means nothing, as a warning; None where it does."""
         return None

@@ -147,6 +147,11 @@ class SlowFast(Strategy):
         return None if self.card is None else self.card.trained_for.fingerprint
 
     @property
+    def trained_with(self) -> str | None:
+        """Spec of the vision LLM that the network was trained with."""
+        return None if self.card is None else self.card.trained_for.vlm
+
+    @property
     def computes_features(self) -> bool:
         """Whether a network computes the outputs, or they are means before a projector."""
         return self.trained_for is not None or self.needs_projector

@@ -7,6 +7,7 @@ from click.testing import CliRunner
 from framesift.answering.evidence import find_segments
 from framesift.cli.commands import app
 from framesift.compression.compressor import VideoCompressor
+from framesift.errors import InvalidOptionError
 from framesift.sources.base import open_video
 from framesift.vlms.load import load_vlm
 
@@ -71,6 +72,12 @@ def test_computed_tokens_answer_and_point_at_what_no_key_frame_shows():
     best = answer.evidence[0]
     assert best.start_seconds <= event["start_seconds"]
     assert best.end_seconds >= event["end_seconds"]
+
+
+def test_tokens_of_another_encoder_are_refused_with_the_model_that_the_network_was_trained_with():
+    with pytest.raises(InvalidOptionError, match=r"trained with \(vlm='tiny' or --vlm\)") as caught:
+        VideoCompressor(strategy="slow-fast:filling=tiny").compress("/nowhere.mp4")
+    assert "\n" not in str(caught.value)
 
 
 def test_the_command_counts_frames_that_segments_show():
