@@ -71,24 +71,24 @@ class SlowFast(Strategy):
     """What temporal tokens hold: means (`pooled`, untrained), or what a network computes: `tiny`,
     which comes along for the tiny model, or one in a folder or at a hub id."""
     segment: Count | None = None
-    """Frames of a segment; None for the 4, 5 or 10 of the layout, or those that the network was
-    trained with."""
+    """Frames of a segment: with None the 4, 5 or 10 of the layout, or what the network takes."""
     key_stride: Count | None = None
-    """Patches a side of a cell of a key frame; None for 1 on grids of at most 16 a side, else 2."""
+    """Patches a side of a cell of a key frame: with None 1 on grids of at most 16 a side, else 2.
+    """
     time_stride: Count | None = None
-    """Patches a side of a cell of temporal tokens; None for twice `key_stride`."""
+    """Patches a side of a cell of temporal tokens: with None twice `key_stride`."""
     key: Literal["first", "informative"] = "first"
     """The key frame of a segment: its first one, or the one that departs most from the mean of the
     segment, which the temporal tokens say least about."""
     remainder: Remainder = "key_only"
-    """A single frame behind the last segment of `clapper`: shown as a key frame alone, with
+    """How `clapper` shows a single frame behind the last segment: as a key frame alone, with
     temporal tokens of its own (`repeat`), or within the segment before it (`merge`)."""
     include_key: bool | None = None
-    """Whether key frames count in the temporal tokens, too; None for `slowfast-llava` alone, or as
-    the network was trained. Clapper probably counts them; means are read better without them."""
+    """Whether key frames count in the temporal tokens, too: with None in `slowfast-llava` alone, or
+    as the network was trained. Clapper probably counts them; means are read better without."""
     stage: Stage | None = None
-    """Whether tokens are merged before (`pre`) a vision LLM's projector, or behind it (`post`);
-    None for `post`, or the stage that the network was trained at."""
+    """Whether tokens are merged before (`pre`) a vision LLM's projector or behind it (`post`): with
+    None behind it, or as the network was trained."""
 
     def __post_init__(self) -> None:
         self._check_filling()
