@@ -79,7 +79,7 @@ class SlowFast(Strategy):
     """Patches a side of a cell of temporal tokens: with None twice `key_stride`."""
     key: Literal["first", "informative"] = "first"
     """The key frame of a segment: its first one, or the one that departs most from the mean of the
-    segment, which the temporal tokens say least about."""
+    segment, which the temporal tokens say least about. The tiny model answers as well with both."""
     remainder: Remainder = "key_only"
     """How `clapper` shows a single frame behind the last segment: as a key frame alone, with
     temporal tokens of its own (`repeat`), or within the segment before it (`merge`)."""

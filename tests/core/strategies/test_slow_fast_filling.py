@@ -25,6 +25,7 @@ from framesift.nn.time_perceiver_files import (
 )
 from framesift.strategies.base import create_strategy
 from framesift.testing.samples import random_tokens
+from framesift.testing.stand_in import on_stand_in, stand_in
 from framesift.types.tokens import Signals
 from framesift.vlms.tiny import Tiny
 
@@ -136,6 +137,20 @@ def test_a_network_is_loaded_once_for_a_strategy(tmp_path, monkeypatch):
         tokens = video(frames)
         strategy.features(tokens, strategy.plan(tokens, tokens.live_count - 1))
     assert len(calls) == 1
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_a_device_without_float64_computes_what_the_cpu_does(tmp_path, masked):
+    saved(tmp_path)
+    mask = torch.rand(23, 30, generator=torch.Generator().manual_seed(1)) < 0.6 if masked else None
+    tokens = video(23, mask)
+    plan, features = features_of(f"slow-fast:filling={tmp_path},key=informative", tokens, 200)
+    with stand_in():
+        moved = on_stand_in(tokens)
+        there, other = features_of(f"slow-fast:filling={tmp_path},key=informative", moved, 200)
+        src, other = there.src.cpu(), other.cpu()
+    assert torch.equal(src, plan.src)
+    torch.testing.assert_close(other, features, rtol=0, atol=1e-5)
 
 
 def test_segments_say_what_their_tokens_stand_for():
