@@ -2,7 +2,7 @@
 # Trains a TimePerceiver for a vision LLM of the class of Qwen2-7B, as Clapper's two stages say, with
 # rates of its peers. It needs GPUs: about 40 GB of memory each. Nobody has run it whole; the test
 # tests/core/training/time_perceiver/test_real_widths.py takes its steps with random weights at the
-# true widths and two layers. Every step goes on where it was broken off.
+# true widths and a reduced depth. Every step goes on where it was broken off.
 # Run: examples/train_time_perceiver_7b.sh CAPTIONS.jsonl QUESTIONS.jsonl FOLDER [GPUS]
 #
 # CAPTIONS are lines such as {"video": "clip.mp4", "caption": "A cat jumps off a table."} of short

@@ -199,6 +199,7 @@ def time_perceiver(
 
     DATA are files of JSON lines: a video with a question and its answer, or with a caption.
     """
+    from framesift.nn.time_perceiver_files import FILLINGS
     from framesift.training import processes
     from framesift.training.time_perceiver import adapting, start, train
     from framesift.training.time_perceiver.gathering import Gathering
@@ -207,6 +208,8 @@ def time_perceiver(
         raise click.UsageError("give files of questions or captions, or --synthetic N")
     chosen = time_perceiver_recipe.PRESETS[recipe].changed(changes)
     work = given["work"] or _beside(out)
+    if processes.is_main():
+        FILLINGS.check_place(out)
     begun = start.begin(vlm, chosen, given["filling"])
     gathering = Gathering(
         vlm=begun.vlm,

@@ -62,3 +62,13 @@ def test_a_change_that_means_nothing_is_answered_with_the_names(run, tmp_path):
     assert code != 0
     assert "changes nothing of a recipe" in problem
     assert "warm_start.epochs" in problem
+
+
+def test_a_folder_of_another_model_is_refused_before_anything_is_drawn(run, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "config.json").write_text('{"model_type": "llava"}')
+    code, _, problem = run(*TRAIN, "-o", out, "--vlm", "tiny", "--synthetic", 4)
+    assert code != 0
+    assert "holds another model" in problem
+    assert not (tmp_path / "out-work").exists()

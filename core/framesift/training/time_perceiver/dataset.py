@@ -187,8 +187,11 @@ def collated(videos: Sequence[Looked]) -> dict[str, Tensor]:
         for name, values in filled.items()
     }
     parts = batch.pop("parts")
-    if len(videos) > 1 or int(parts.max()) > 1:
+    if int(parts.max()) > 1:
         batch["mask"] = seen_columns(parts)
+    else:
+        # Never none at all: transformers would take places that are left out for ends of texts.
+        batch["mask"] = (parts != PADDING).long()
     return batch | _joined([(video.frames, video.live) for video in videos])
 
 

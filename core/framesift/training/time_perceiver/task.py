@@ -53,7 +53,7 @@ class PerceiverTask(nn.Module):
         columns_at: Tensor,
         shown: Tensor,
         labels: Tensor,
-        mask: Tensor | None = None,
+        mask: Tensor,
     ) -> dict[str, Tensor]:
         """Returns the mean loss of `Q` labels and the best guess at each of them.
 
@@ -68,7 +68,8 @@ class PerceiverTask(nn.Module):
             columns_at: places of visual tokens in all `B * L` columns, int64 `(W,)`.
             shown: which of all rows each of them is; those that the family adds count on.
             labels: ids that are to be foretold, else `IGNORED_LABEL`, `(B, L)`.
-            mask: what each column may see, bool `(B, 1, L, L)`; None for all before it.
+            mask: what each column may see, bool `(B, 1, L, L)`; or which columns are there, int64
+                `(B, L)`, where each may see all before it.
         """
         tokens = self.tokens(pooled, frames, live, rows_at, cells_at)
         embedded = self.language_model.get_input_embeddings()(ids)

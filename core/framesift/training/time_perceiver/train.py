@@ -132,7 +132,11 @@ class PerceiverTraining:
     def _claim(self, videos: Sequence[TaughtVideo]) -> None:
         data = repr([(each.address, each.times_seconds, each.lessons) for each in videos])
         digest = hashlib.sha256(data.encode(errors="surrogatepass")).hexdigest()[:16]
-        claim(self.work, {**asdict(self.recipe), "vlm": self.start.vlm.weights, "data": digest})
+        begun = hashlib.sha256()
+        for value in self.start.task.filling.state_dict().values():
+            begun.update(value.cpu().numpy().tobytes())
+        run = {"vlm": self.start.vlm.weights, "data": digest, "begun": begun.hexdigest()[:16]}
+        claim(self.work, {**asdict(self.recipe), **run})
 
     def _split(self, videos: Sequence[TaughtVideo]) -> tuple[list[TaughtVideo], list[TaughtVideo]]:
         """Returns videos that teach and ones that measure."""

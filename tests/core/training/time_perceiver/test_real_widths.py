@@ -14,15 +14,15 @@ from framesift.training.time_perceiver.lessons import Lesson, TaughtVideo
 from framesift.training.time_perceiver.recipe import PRESETS
 from framesift.training.time_perceiver.start import begin
 
-FRAMES = 8
+FRAMES = 4
 
 
 @pytest.fixture(scope="module")
 def vlm(tmp_path_factory):
-    """Returns LLaVA-OneVision-7B with two layers of its LLM, one of its tower, and few words."""
+    """Returns LLaVA-OneVision-7B with a layer of its LLM, one of its tower, and few words."""
 
     def short(ids):
-        config = onevision_config(ids, llm={**QWEN2_7B, "num_hidden_layers": 2})
+        config = onevision_config(ids, llm={**QWEN2_7B, "num_hidden_layers": 1})
         config.vision_config.num_hidden_layers = 1
         config.text_config.vocab_size = 512
         return config
@@ -54,16 +54,16 @@ def test_both_stages_take_a_step_at_the_widths_of_a_7b_model(vlm):
         [video], vlm, begun.strategy, recipe=recipe, epochs=1.0, name="stage_1"
     )
     batch = batches[0]
-    assert batch["pooled"].shape == (1, 2 * (196 + 49), 1152)
-    assert "mask" not in batch
+    assert batch["pooled"].shape == (1, 196 + 49, 1152)
+    assert batch["mask"].shape == batch["ids"].shape
     task = begun.task.train()
     freeze_for_stage_1(task, recipe)
-    losses = [_stepped(task, batch) for _ in range(3)]
-    assert losses[2] < losses[0]
+    losses = [_stepped(task, batch) for _ in range(2)]
+    assert losses[1] < losses[0]
     adapt_for_stage_2(task, recipe)
     _stepped(task, batch)
     adapters = {name: value for name, value in task.named_parameters() if "lora_B" in name}
-    assert len(adapters) == 2 * 7
+    assert len(adapters) == 7
     assert all(value.requires_grad and bool(value.any()) for value in adapters.values())
 
 
@@ -74,7 +74,7 @@ def _stepped(task, batch):
     loss = task(**batch)["loss"]
     assert loss.isfinite()
     loss.backward()
-    assert all(value.grad is None or value.grad.isfinite().all() for value in learned)
+    assert all(value.grad is not None and value.grad.isfinite().all() for value in learned)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     return loss.item()

@@ -116,3 +116,32 @@ def test_rows_of_a_batch_are_read_as_alone(start, videos):
         together = begun.task(**collated(looked))["guess"]
         alone = torch.cat([begun.task(**collated([each]))["guess"] for each in looked])
     assert torch.equal(together, alone)
+
+
+def test_a_single_question_sees_the_video_as_one_of_several_does(start, videos):
+    begun, recipe = start()
+    batches, video = batches_of(begun, recipe, videos), videos[0]
+    freeze_for_stage_1(begun.task, recipe)
+    losses, gradients = [], []
+    for lessons in (video.lessons, video.lessons * 2):
+        batch = collated([batches.looked(video, lessons)])
+        assert batch["mask"].ndim == (2 if len(lessons) == 1 else 4)
+        loss = begun.task(**batch)["loss"]
+        begun.task.zero_grad()
+        loss.backward()
+        losses.append(loss.item())
+        gradients.append(begun.task.filling.perceiver.latents.grad.clone())
+    assert losses[0] == pytest.approx(losses[1], abs=1e-5)
+    assert gradients[0].abs().sum() > 0
+    assert torch.allclose(*gradients, atol=1e-5)
+
+
+def test_single_questions_of_several_videos_are_read_as_alone(start, videos):
+    begun, recipe = start()
+    batches = batches_of(begun, recipe, videos)
+    begun.task.eval()
+    looked = [batches.looked(video, video.lessons[:1]) for video in (videos[0], videos[6])]
+    with torch.no_grad():
+        both = begun.task(**collated(looked))["loss"]
+        alone = [begun.task(**collated([each]))["loss"] for each in looked]
+    assert float(both) == pytest.approx(float(sum(alone)) / 2, abs=1e-5)

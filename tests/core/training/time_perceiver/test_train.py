@@ -212,6 +212,9 @@ def test_a_trained_network_is_gone_on_with(training, start, videos, tmp_path):
     assert again.is_trained
     for name, value in load_file(out / "model.safetensors").items():
         assert torch.equal(again.task.filling.state_dict()[name], value.float())
+    other = replace(run, start=again, work=tmp_path / "work")
+    with pytest.raises(InvalidOptionError, match=r"another run, as now begun="):
+        other.run(videos, tmp_path / "other")
     with pytest.raises(InvalidOptionError, match=r"segment=4 and not 3") as error:
         begin("tiny", replace(run.recipe, segment=3), out)
     assert "\n" not in str(error.value)
