@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import multiprocessing
 import random
@@ -16,9 +17,14 @@ from PIL import Image
 
 from framesift.decoders import registry as decoders
 from framesift.decoders.sampling import at_fps
+from framesift.disk.writing import json_value, write_atomically
+from framesift.errors import InvalidOptionError
 from framesift.run import progress_bar
 from framesift.sources.base import open_video
 
+SEEDS = range(1_000_000)
+"""Of the training split; those behind it are for validation and tests."""
+FRAMES, CLIPS = "frames.npy", "clips.json"
 SIDE_PX = 128
 """Frames are kept at the size that the tiny model's vision tower takes, squashed to a square."""
 SHARES = {
@@ -74,11 +80,28 @@ def clip_address(seed: int) -> tuple[str, float]:
 def make_shards(
     folder: Path, seeds: Sequence[int], *, processes: int, per_shard: int = 250
 ) -> list[Path]:
-    """Writes the clips of `seeds` in shards and returns their folders; finished ones are kept."""
+    """Writes the clips of `seeds` in shards and returns their folders; finished ones are kept.
+
+    Runs that want different numbers of clips may share a folder: a last shard with fewer clips than
+    the others has their number in its name, so that no run takes it for a whole one.
+
+    Raises:
+        InvalidOptionError: a seed is not one of the training split.
+    """
+    if seeds and max(seeds) not in SEEDS:
+        raise InvalidOptionError(
+            f"{len(seeds)} clips are too many from seed {min(seeds)} on: from {SEEDS.stop} on are "
+            f"those that models are measured with; draw at most {SEEDS.stop - min(seeds)}"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     parts = [seeds[i : i + per_shard] for i in range(0, len(seeds), per_shard)]
-    jobs = [(folder / f"{part[0]:07d}", part) for part in parts]
-    todo = [job for job in jobs if not (job[0] / "clips.json").is_file()]
+    jobs = [
+        (folder / f"{part[0]:07d}{'' if len(part) == per_shard else f'-{len(part)}'}", part)
+        for part in parts
+    ]
+    todo = [job for job in jobs if not _is_whole(*job)]
+    if not todo:
+        return [path for path, _ in jobs]
     with (
         multiprocessing.get_context("spawn").Pool(processes) as pool,
         progress_bar("clips", total=len(jobs)) as bar,
@@ -92,14 +115,21 @@ def make_shards(
 def read_shards(paths: Sequence[Path]) -> Iterator[Shard]:
     """Yields shards; frames are mapped, not read."""
     for path in paths:
-        clips = json.loads((path / "clips.json").read_text())
+        clips = json.loads((path / CLIPS).read_text())
         yield Shard(
-            frames=np.load(path / "frames.npy", mmap_mode="r", allow_pickle=False),
+            frames=np.load(path / FRAMES, mmap_mode="r", allow_pickle=False),
             clips=tuple(
                 LabeledClip(**{**clip, "times_seconds": tuple(clip["times_seconds"])})
                 for clip in clips
             ),
         )
+
+
+def _is_whole(path: Path, seeds: Sequence[int]) -> bool:
+    """Returns whether a shard holds the clips of some seeds; one whose list is damaged does not."""
+    noted = path / CLIPS
+    kept = json_value(noted.read_bytes()) if noted.is_file() else None
+    return isinstance(kept, list) and len(kept) == len(seeds) and (path / FRAMES).is_file()
 
 
 def _make_shard(job: tuple[Path, Sequence[int]]) -> None:
@@ -113,9 +143,11 @@ def _make_shard(job: tuple[Path, Sequence[int]]) -> None:
             asdict(LabeledClip(uri=uri, start=len(frames), times_seconds=times, truth=truth))
         )
         frames.extend(pictures)
-    path.mkdir(parents=True, exist_ok=True)
-    np.save(path / "frames.npy", np.stack(frames), allow_pickle=False)
-    (path / "clips.json").write_text(json.dumps(clips))
+    # Another run may have mapped the same file: it is replaced, never written to.
+    content = io.BytesIO()
+    np.save(content, np.stack(frames), allow_pickle=False)
+    write_atomically(path / FRAMES, content.getvalue())
+    write_atomically(path / CLIPS, json.dumps(clips).encode())
 
 
 def _read_back(

@@ -1,4 +1,5 @@
 import json
+import os
 import random
 from collections import Counter
 from types import SimpleNamespace
@@ -8,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from framesift.errors import InvalidOptionError
+from framesift.evaluation.answers.question_sets import FIRST_SEEDS
 from framesift.sources.base import open_video
 from framesift.sources.synthetic import parse_uri
 from framesift.synthetic.film import SceneSettings
@@ -134,9 +137,45 @@ def test_a_shard_that_is_there_is_not_drawn_again(tmp_path, drawn):
     first = make_shards(tmp_path, range(4), processes=1, per_shard=2)
     assert drawn == ["0000000", "0000002"]
     again = make_shards(tmp_path, range(5), processes=1, per_shard=2)
-    assert drawn == ["0000000", "0000002", "0000004"]
+    assert drawn == ["0000000", "0000002", "0000004-1"]
     assert again[:2] == first
     assert [len(shard.clips) for shard in read_shards(again)] == [2, 2, 1]
+
+
+def test_runs_of_different_numbers_of_clips_share_a_folder(tmp_path, drawn):
+    for count in (1, 4, 3, 2, 4):
+        shards = make_shards(tmp_path, range(count), processes=1, per_shard=4)
+        assert sum(len(shard.clips) for shard in read_shards(shards)) == count
+    assert drawn == ["0000000-1", "0000000", "0000000-3", "0000000-2"]
+
+
+def test_clips_that_models_are_measured_with_are_not_drawn(tmp_path, drawn):
+    first = FIRST_SEEDS["validation"]
+    with pytest.raises(InvalidOptionError, match=r"3 clips .* draw at most 2$"):
+        make_shards(tmp_path, range(first - 2, first + 1), processes=1)
+    assert not list(tmp_path.iterdir())
+    make_shards(tmp_path, range(first - 2, first), processes=1)
+    assert drawn == ["0999998-2"]
+
+
+def test_a_shard_whose_list_is_damaged_is_drawn_again(tmp_path, drawn):
+    (path,) = make_shards(tmp_path, range(2), processes=1, per_shard=2)
+    listed = path / "clips.json"
+    listed.write_bytes(listed.read_bytes()[:-9])
+    (again,) = read_shards(make_shards(tmp_path, range(2), processes=1, per_shard=2))
+    assert drawn == ["0000000", "0000000"]
+    assert len(again.clips) == 2
+
+
+def test_frames_that_another_run_has_mapped_stay_as_they_are(tmp_path, drawn):
+    seeds = range(2)
+    (before,) = read_shards(make_shards(tmp_path, seeds, processes=1, per_shard=2))
+    seen = before.frames.copy()
+    (tmp_path / "0000000" / "clips.json").unlink()
+    file = os.stat(tmp_path / "0000000" / "frames.npy").st_ino
+    make_shards(tmp_path, seeds, processes=1, per_shard=2)
+    assert os.stat(tmp_path / "0000000" / "frames.npy").st_ino != file
+    assert np.array_equal(before.frames, seen)
 
 
 def test_a_shard_that_was_broken_off_is_drawn_again(tmp_path, drawn):
