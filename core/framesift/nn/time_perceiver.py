@@ -38,7 +38,7 @@ class TimePerceiverConfig(Options):
     """Rows and columns of tokens in one frame."""
     out_grid: tuple[Count, Count] = (7, 7)
     """Rows and columns of tokens that come out of a segment."""
-    frames_max: Count = 4
+    frames_max: Annotated[int, Field(ge=1, le=257)] = 4
     """Most frames of a segment."""
     depth: Annotated[int, Field(ge=1, le=64)] = 2
     """Number of blocks."""

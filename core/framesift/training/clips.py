@@ -17,7 +17,7 @@ from PIL import Image
 
 from framesift.decoders import registry as decoders
 from framesift.decoders.sampling import at_fps
-from framesift.disk.writing import json_value, write_atomically
+from framesift.disk.writing import json_value, storing, write_atomically
 from framesift.errors import InvalidOptionError
 from framesift.run import progress_bar
 from framesift.sources.base import open_video
@@ -87,13 +87,15 @@ def make_shards(
 
     Raises:
         InvalidOptionError: a seed is not one of the training split.
+        StorageError: the folder cannot be written to.
     """
     if seeds and max(seeds) not in SEEDS:
         raise InvalidOptionError(
             f"{len(seeds)} clips are too many from seed {min(seeds)} on: from {SEEDS.stop} on are "
             f"those that models are measured with; draw at most {SEEDS.stop - min(seeds)}"
         )
-    folder.mkdir(parents=True, exist_ok=True)
+    with storing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     parts = [seeds[i : i + per_shard] for i in range(0, len(seeds), per_shard)]
     jobs = [
         (folder / f"{part[0]:07d}{'' if len(part) == per_shard else f'-{len(part)}'}", part)

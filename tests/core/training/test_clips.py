@@ -1,5 +1,4 @@
 import json
-import os
 import random
 from collections import Counter
 from types import SimpleNamespace
@@ -172,9 +171,9 @@ def test_frames_that_another_run_has_mapped_stay_as_they_are(tmp_path, drawn):
     (before,) = read_shards(make_shards(tmp_path, seeds, processes=1, per_shard=2))
     seen = before.frames.copy()
     (tmp_path / "0000000" / "clips.json").unlink()
-    file = os.stat(tmp_path / "0000000" / "frames.npy").st_ino
+    file = (tmp_path / "0000000" / "frames.npy").stat().st_ino
     make_shards(tmp_path, seeds, processes=1, per_shard=2)
-    assert os.stat(tmp_path / "0000000" / "frames.npy").st_ino != file
+    assert (tmp_path / "0000000" / "frames.npy").stat().st_ino != file
     assert np.array_equal(before.frames, seen)
 
 

@@ -21,8 +21,8 @@ class PerceiverRecipe(StagedRecipe):
 
     stage: Literal["pre", "post"] = "pre"
     """Whether tokens are condensed before the projector, which then learns too, or behind it."""
-    segment: Count = 4
-    """Frames of a segment."""
+    segment: Annotated[int, Field(ge=2, le=256)] = 4
+    """Frames of a segment; of a single one there is nothing to condense."""
     key_stride: Count | None = None
     """Patches a side of a token of a key frame, as in the strategy `slow-fast`."""
     time_stride: Count | None = None

@@ -91,10 +91,11 @@ class PerceiverTask(nn.Module):
     ) -> Tensor:
         """Returns what the LLM reads of each row, `(B * R, D)`; arguments as in `forward`."""
         rows = pooled.float().flatten(0, 1)
-        if len(rows_at):
-            of_tokens = live[..., None].expand(frames.shape[:-1])
-            computed = self.filling.perceiver(frames.float(), of_tokens).flatten(0, 1)
-            rows = rows.index_put((rows_at,), computed[cells_at].to(rows))
+        # Also where no video has temporal rows: then the network learns nothing of this batch, but
+        # still has gradients, without which it cannot go on.
+        of_tokens = live[..., None].expand(frames.shape[:-1])
+        computed = self.filling.perceiver(frames.float(), of_tokens).flatten(0, 1)
+        rows = rows.index_put((rows_at,), computed[cells_at].to(rows))
         return self.filling.projected(rows)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -21,6 +21,8 @@ from framesift.training.time_perceiver.lessons import Lesson, TaughtVideo
 
 DESCRIBE: Final = "Describe what happens in this video."
 """What a model is asked for a caption."""
+Words = Annotated[str, Field(pattern=r"\S")]
+"""Text that holds something."""
 
 
 class TaughtLine(BaseModel):
@@ -29,9 +31,9 @@ class TaughtLine(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     video: str = Field(min_length=1, description="Address or path; `#t=START,END` for a part.")
-    question: str | None = Field(default=None, min_length=1)
-    answer: str | None = Field(default=None, min_length=1)
-    caption: str | None = Field(default=None, min_length=1)
+    question: Words | None = None
+    answer: Words | None = None
+    caption: Words | None = None
     kind: str | None = Field(default=None, description="Under which answers are measured.")
 
     @model_validator(mode="after")

@@ -150,4 +150,9 @@ class PerceiverTraining:
                 f"held_out={self.recipe.held_out} leaves none of {len(videos)} videos to learn "
                 "from; pass a smaller share or more videos"
             )
+        if self.recipe.remainder != "repeat" and all(len(v.times_seconds) < 2 for v in teaching):
+            raise InvalidOptionError(
+                f"none of {len(teaching)} videos to learn from has two frames, and the network "
+                "condenses the frames of a segment; give longer videos, or a higher fps"
+            )
         return teaching, held_out

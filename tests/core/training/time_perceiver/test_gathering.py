@@ -88,6 +88,8 @@ def test_synthetic_clips_come_behind_those_of_files(gathering, lines):
     ("line", "told"),
     [
         ('{"video": "a.mp4", "question": "Who?"}', "line 1: the line: .*neither a question"),
+        ('{"video": "a.mp4", "question": "Who?", "answer": " "}', "line 1: answer: "),
+        ('{"video": "a.mp4", "caption": "\\t"}', "line 1: caption: "),
         ('{"video": "a.mp4", "caption": ""}', "line 1: caption: "),
         ("nothing", "line 1: the line: Invalid JSON"),
         ("", "holds no lesson"),

@@ -118,6 +118,36 @@ def test_videos_must_be_left_to_learn_from(training, videos, tmp_path):
         training(held_out=1.0)[0].run(videos, tmp_path / "out")
 
 
+def short(videos):
+    """Returns the same videos, of one frame each."""
+    return [
+        replace(video, times_seconds=(0.0,), features=lambda made=video.features: made()[:1])
+        for video in videos
+    ]
+
+
+def test_videos_of_one_frame_teach_nothing(training, videos, tmp_path):
+    with pytest.raises(InvalidOptionError, match=r"none of \d videos .* two frames"):
+        training()[0].run(short(videos), tmp_path / "out")
+    assert not (tmp_path / "work").exists()
+
+
+@pytest.mark.parametrize("stage", ["warm_start", "stage_1"])
+def test_batches_of_pictures_among_videos_are_passed_over(stage, training, videos, tmp_path):
+    run, _ = training(stage="post", head_dim=64, held_out=0.0, **stages(**{stage: 1.0}))
+    # Batches hold videos of about the same length.
+    out = run.run([*short(videos[:4]), *videos[4:]], tmp_path / "out")
+    (curve,) = (v for k, v in json.loads((out / METRICS).read_text()).items() if k == stage)
+    assert curve[-1]["step"] == 4
+    load_filling(str(out), device="cpu", dtype="float32")
+
+
+@pytest.mark.parametrize("segment", [1, 10**11])
+def test_segments_have_two_to_256_frames(segment):
+    with pytest.raises(InvalidOptionError, match=r"segment=.* from 2 to 256"):
+        PRESETS["tiny"].changed([f"segment={segment}"])
+
+
 def stages(**epochs):
     """Returns stages that run for some epochs each, by name."""
     named = {"warm_start": 0.0, "stage_1": 0.0, "stage_2": 0.0, **epochs}
