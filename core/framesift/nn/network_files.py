@@ -158,7 +158,10 @@ class NetworkFiles(Generic[Card]):
         unfit = sorted(
             name
             for name in {*wanted, *weights}
-            if name not in weights or name not in wanted or weights[name].shape != wanted[name]
+            if name not in weights
+            or name not in wanted
+            or weights[name].shape != wanted[name]
+            or not weights[name].is_floating_point()
         )
         if unfit:
             raise ModelError(
@@ -177,4 +180,6 @@ class NetworkFiles(Generic[Card]):
 
 def _first_without_number(weights: Mapping[str, Tensor]) -> str | None:
     """Returns the name of the first weights that are not finite, None where all are."""
-    return next((name for name in sorted(weights) if not weights[name].isfinite().all()), None)
+    # Floats of 8 bits have no test of their own.
+    finite = ((name, weights[name].float().isfinite().all()) for name in sorted(weights))
+    return next((name for name, is_finite in finite if not is_finite), None)

@@ -10,7 +10,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from framesift.errors import MissingSignalError
+from framesift.errors import MissingSignalError, ModelError
 from framesift.hf.model_use import loaded_once, state_of
 from framesift.nn.time_perceiver_files import SEGMENTS_AT_ONCE, SlowFastFilling, load_filling
 from framesift.run import stoppable
@@ -71,6 +71,20 @@ def computed(
         own = ((place >= start) & (place < start + len(part))).nonzero().flatten()
         out[own] = tokens[place[own] - start, rows.cell[own]].to(out)
     return out
+
+
+def finite(computed: Tensor, filling: str) -> Tensor:
+    """Returns what the network of an option made, which the LLM is to read.
+
+    Raises:
+        ModelError: it holds what is not a finite number.
+    """
+    if not bool(computed.isfinite().all()):
+        raise ModelError(
+            f"filling={filling!r} makes of these tokens what is not a finite number in "
+            f"{computed.dtype}; encode in float32 or bfloat16, take filling=pooled, or train again"
+        )
+    return computed
 
 
 def projected(means: Tensor, project: Project | None) -> Tensor:

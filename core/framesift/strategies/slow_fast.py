@@ -14,7 +14,7 @@ from framesift.errors import InvalidOptionError, InvalidTokensError
 from framesift.nn.time_perceiver_files import Stage, TimePerceiverCard, read_filling_card
 from framesift.strategies import _ops, _pooling
 from framesift.strategies._key_frames import informative
-from framesift.strategies._slow_fast_filling import computed, loaded, place_of, projected
+from framesift.strategies._slow_fast_filling import computed, finite, loaded, place_of, projected
 from framesift.strategies._slow_fast_presets import SEGMENTS, Preset, preset_grids
 from framesift.strategies.base import Project, Strategy
 from framesift.strategies.slow_fast_layout import (
@@ -244,6 +244,7 @@ class SlowFast(Strategy):
         Raises:
             InvalidTokensError: the network was trained on tokens of another width.
             MissingSignalError: means before the projector, and no projector to take them.
+            ModelError: the network's folder is damaged, or what it makes is not finite.
         """
         values = tokens.features
         if "pre_projector" in self.required_signals:
@@ -260,8 +261,10 @@ class SlowFast(Strategy):
         with torch.no_grad():
             if (rows := self._laid_out(tokens, plan)) is None:
                 # A plan of all tokens, or of a part of a single frame.
-                return filling.projected(plan.apply(values))
-            return computed(rows, values, tokens.mask, filling)
+                made = filling.projected(plan.apply(values))
+            else:
+                made = computed(rows, values, tokens.mask, filling)
+        return finite(made, self.filling)
 
     def segment_tokens(self, tokens: VideoTokens, plan: TokenPlan) -> list[SegmentTokens] | None:
         """Returns what the tokens of each segment stand for; None where no segment is whole."""

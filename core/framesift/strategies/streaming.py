@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import torch
@@ -16,7 +16,7 @@ from framesift.strategies._streamed_segments import ClosedSegments
 from framesift.strategies.base import Strategy, create_strategy
 from framesift.strategies.slow_fast import SlowFast
 from framesift.strategies.temporal import Temporal
-from framesift.types.options import number, whole
+from framesift.types.options import number, shown, whole
 from framesift.types.streamed import StreamedTokens
 
 THRESHOLD: Final = 0.9
@@ -76,6 +76,10 @@ class StreamingCompressor:
             tokens_per_minute = whole(
                 "tokens_per_minute", tokens_per_minute, "token", error=BudgetError
             )
+        if encoder is not None and not hasattr(encoder, "project"):
+            raise InvalidOptionError(
+                f"encoder={shown(encoder)} must be an Encoder, such as vlm.encoder of a vision LLM"
+            )
         minute = None if tokens_per_minute is None else MinuteBudget(tokens_per_minute)
         self.strategy: Final = create_strategy(strategy)
         self.tokens_per_minute = tokens_per_minute
@@ -134,11 +138,11 @@ class StreamingCompressor:
                 time that goes back, or a stream that has ended. The stream goes on without it.
             MissingSignalError: the strategy needs a signal that is not among `signals`.
         """
-        self._check(features, pts_seconds, live)
+        pts_seconds = self._check(features, pts_seconds, live)
         streamed = self._rule.push(
             StreamFrame(
                 features=features,
-                pts_seconds=float(pts_seconds),
+                pts_seconds=pts_seconds,
                 number=self.frames_in,
                 live=live,
                 signals=signals or {},
@@ -172,9 +176,16 @@ class StreamingCompressor:
                 f"the stream ended after {self.frames_in} frames; start another one"
             )
 
-    def _check(self, features: Tensor, pts_seconds: float, live: Tensor | None) -> None:
-        """Makes sure that a frame fits to those before it."""
+    def _check(self, features: Tensor, pts_seconds: float, live: Tensor | None) -> float:
+        """Returns the time of a frame that fits to those before it."""
         self._check_goes_on()
+        for name, given in (("features", features), ("live", live)):
+            if not isinstance(given, Tensor) and (name == "features" or given is not None):
+                raise InvalidTokensError(f"{name} of a frame must be a tensor, got {shown(given)}")
+        try:
+            seconds = float(pts_seconds)
+        except (TypeError, ValueError):
+            seconds = float("nan")
         if features.ndim != 2 or not features.numel() or not features.is_floating_point():
             raise InvalidTokensError(
                 f"features of a frame must be floating point (N, D) with N >= 1 and D >= 1, got "
@@ -187,9 +198,9 @@ class StreamingCompressor:
                 f"live must be {torch.bool} ({len(features)},) on {features.device}, got "
                 f"{live.dtype} {tuple(live.shape)} on {live.device}"
             )
-        if not self._latest_seconds <= pts_seconds < float("inf"):
+        if not self._latest_seconds <= seconds < float("inf"):
             raise InvalidTokensError(
-                f"frame {self.frames_in} is at {pts_seconds} s, and must not come before "
+                f"frame {self.frames_in} is at {shown(pts_seconds)} s, and must not come before "
                 f"{self._latest_seconds} s, the frame before it"
             )
         if not bool(torch.stack(features.aminmax()).isfinite().all()):
@@ -198,6 +209,7 @@ class StreamingCompressor:
                 f"features must be finite numbers, and patch {place} of frame {self.frames_in} "
                 "holds one that is not; encode in float32 or bfloat16"
             )
+        return seconds
 
     def _check_alike(self, features: Tensor) -> None:
         """Makes sure of the shape, dtype and device of the frames before, and of the grid."""
@@ -228,6 +240,11 @@ def _check_segments(strategy: SlowFast, threshold: float | None, encoder: Encode
             f"threshold={threshold!r} is for 'temporal', and {strategy.spec!r} compares nothing; "
             "leave it out"
         )
+    if strategy.needs_projector and encoder is None:
+        raise InvalidOptionError(
+            f"strategy {strategy.spec!r} merges tokens before a vision LLM's projector; pass "
+            "encoder=vlm.encoder, or take stage='post'"
+        )
     if (trained_for := strategy.trained_for) is None:
         return
     if encoder is None:
@@ -255,6 +272,6 @@ def _grid(
             f"strategy {strategy.spec!r} works on the patch grid of the frames; pass grid=(h, w), "
             "or encoder= for its own"
         )
-    if len(grid) != 2 or not all(isinstance(side, int) and side >= 1 for side in grid):
-        raise InvalidOptionError(f"grid={grid!r} must be two whole numbers (h, w) of at least 1")
-    return grid[0], grid[1]
+    if not isinstance(grid, Sequence) or isinstance(grid, str) or len(grid) != 2:
+        raise InvalidOptionError(f"grid={shown(grid)} must be two whole numbers (h, w)")
+    return whole("grid[0]", grid[0]), whole("grid[1]", grid[1])

@@ -144,13 +144,22 @@ def checked_option(kind: type, name: str, value: Any, *, is_text: bool = False) 
         return value
     given = _written(adapter.json_schema(), value) if is_text else value
     try:
-        return adapter.validate_python(given, strict=not is_text)
+        fitted = adapter.validate_python(given, strict=not is_text)
     except ValidationError as error:
         explained = schema.explained(schema.options_schema(kind)["properties"][name])
         hint = schema.hints(kind)[name]
         marks = [mark.error for mark in get_args(hint) if isinstance(mark, Raises)]
         line = f"{name}={shown(value)} must be {explained}"
         raise (marks or [InvalidOptionError])[0](line) from error
+    if isinstance(fitted, str) and not fitted.strip() and _is_reaching(kind, name):
+        # As a path, no text at all is the folder that the program runs in.
+        raise InvalidOptionError(f"{name}={fitted!r} names nothing; give a name, or leave it out")
+    return fitted
+
+
+def _is_reaching(kind: type, name: str) -> bool:
+    """Returns whether the text of an option names a file, a folder, a hub id or an address."""
+    return any(isinstance(mark, Reaches) for mark in schema.marks(schema.hints(kind)[name]))
 
 
 def _written(stated: dict[str, Any], text: str) -> Any:

@@ -207,6 +207,28 @@ def test_weights_that_are_no_numbers_are_neither_loaded_nor_saved(saved, tmp_pat
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize("dtype", [torch.int8, torch.bool, torch.complex64])
+def test_weights_of_another_kind_of_number_are_refused(saved, tmp_path, dtype):
+    folder = copied(saved, tmp_path / "other")
+    weights = load_file(saved / "model.safetensors")
+    weights["perceiver.latents"] = weights["perceiver.latents"].to(dtype)
+    (folder / "model.safetensors").write_bytes(save(weights))
+    with pytest.raises(ModelError, match=r"such as in 'perceiver\.latents'"):
+        load(folder)
+
+
+def test_weights_of_eight_bits_are_loaded_and_held_to_be_finite(saved, tmp_path):
+    folder = copied(saved, tmp_path / "other")
+    weights = load_file(saved / "model.safetensors")
+    weights["perceiver.latents"] = weights["perceiver.latents"].to(torch.float8_e4m3fn)
+    (folder / "model.safetensors").write_bytes(save(weights))
+    assert load(folder).perceiver.latents.isfinite().all()
+    weights["perceiver.latents"][0, 0] = float("nan")
+    (folder / "model.safetensors").write_bytes(save(weights))
+    with pytest.raises(ModelError, match=r"not a finite number, such as in 'perceiver\.latents'"):
+        load(folder)
+
+
 class Marked:
     """Leaves a mark where a pickle of it is read."""
 

@@ -185,6 +185,22 @@ def test_a_network_refuses_what_it_was_not_made_for(tmp_path):
         create_strategy("slow-fast:filling=./nowhere").plan(video(4), 50)
 
 
+@pytest.mark.parametrize("budget", [50, 4 * 30], ids=["segments", "all tokens"])
+def test_what_a_network_makes_is_refused_where_it_is_not_finite(tmp_path, budget):
+    large = replace(CARD, stage="pre", projector=ProjectorConfig(width=16, width_out=8, bias=False))
+    filling = SlowFastFilling(large)
+    with torch.no_grad():
+        for value in filling.projector.parameters():
+            value.fill_(60_000.0)
+    save_filling(filling, tmp_path)
+    tokens = video(4)
+    before = torch.full_like(tokens.signals.pre_projector, 1e30)
+    tokens = replace(tokens, signals=Signals(pre_projector=before))
+    strategy = create_strategy(f"slow-fast:filling={tmp_path}")
+    with pytest.raises(ModelError, match=r"not a finite number in torch\.float32; encode in"):
+        strategy.features(tokens, strategy.plan(tokens, budget))
+
+
 def test_means_before_the_projector_need_one_and_stand_in_no_chain():
     strategy, tokens = create_strategy("slow-fast:stage=pre"), video(4)
     plan = strategy.plan(tokens, 50)

@@ -314,13 +314,20 @@ def test_streams_of_threads_may_share_a_strategy():
     ("options", "message"),
     [
         ({}, r"pass grid=\(h, w\), or encoder="),
-        ({"grid": (0, 5)}, r"grid=\(0, 5\) must be two whole numbers"),
+        ({"grid": (0, 5)}, r"grid\[0\]=0 must be a whole number of at least 1"),
+        ({"grid": 8}, "grid=8 must be two whole numbers"),
+        ({"grid": "65"}, "grid='65' must be two whole numbers"),
+        ({"grid": (True, 5)}, r"grid\[0\]=True must be a whole number"),
+        ({"grid": (6, 5.5)}, r"grid\[1\]=5.5 must be a whole number"),
         ({"grid": (6, 5), "threshold": 0.9}, "threshold=0.9 is for 'temporal'"),
+        ({"encoder": "tiny"}, r"encoder='tiny' must be an Encoder, such as vlm\.encoder"),
+        ({"encoder": load_vlm("tiny")}, r"must be an Encoder, such as vlm\.encoder"),
+        ({"grid": (6, 5), "strategy": "slow-fast:stage=pre"}, r"pass encoder=vlm\.encoder"),
     ],
 )
 def test_options_that_do_not_fit_segments_are_refused(options, message):
     with pytest.raises(InvalidOptionError, match=message):
-        StreamingCompressor(strategy="slow-fast", **options)
+        StreamingCompressor(**{"strategy": "slow-fast", **options})
 
 
 @pytest.mark.parametrize(

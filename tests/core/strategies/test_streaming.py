@@ -115,6 +115,9 @@ def test_memory_is_that_of_one_frame():
         ),
         (torch.ones(6, 4, dtype=torch.int64), 2.0, "int64"),
         (torch.ones(0, 4), 2.0, "N >= 1"),
+        ([[1.0] * 4] * 6, 2.0, r"features of a frame must be a tensor, got \[\["),
+        (torch.ones(6, 4), "late", "at 'late' s"),
+        (torch.ones(6, 4), None, "at None s"),
     ],
 )
 def test_a_frame_that_does_not_fit_is_refused_and_the_stream_goes_on(frame, seconds, message):
@@ -130,6 +133,8 @@ def test_a_frame_that_does_not_fit_is_refused_and_the_stream_goes_on(frame, seco
 def test_a_mask_of_another_kind_is_refused():
     with pytest.raises(InvalidTokensError, match=r"live must be .*bool \(6,\)"):
         StreamingCompressor().push(torch.ones(6, 4), 0.0, torch.ones(6))
+    with pytest.raises(InvalidTokensError, match=r"live of a frame must be a tensor, got \[True"):
+        StreamingCompressor().push(torch.ones(6, 4), 0.0, [True] * 6)
 
 
 def test_the_strategy_states_the_threshold():

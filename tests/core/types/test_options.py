@@ -146,6 +146,20 @@ def test_options_of_parts_are_held_through_objects_as_through_specs(make):
     assert one_line(caught)
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: create_strategy("slow-fast:filling="),
+        lambda: create_strategy("slow-fast", filling=" "),
+        lambda: encoders.registry.create("clip:model="),
+        lambda: load_vlm("llava:model="),
+    ],
+)
+def test_a_name_of_no_letters_is_not_the_folder_that_the_program_runs_in(make):
+    with pytest.raises(InvalidOptionError, match="names nothing; give a name"):
+        make()
+
+
 COUNTS = ["3", None, NAN, INF, True, 2.5, 0, -1, ODD, [3], 1j]
 
 
