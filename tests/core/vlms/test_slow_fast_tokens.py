@@ -69,7 +69,7 @@ def test_a_network_computes_tokens_for_the_model_that_its_weights_belong_to(vlm,
         projector=None,
         segment=4,
         key_grid=grid,
-        include_key=True,
+        include_key=False,
         trained_for=TrainedFor(vlm=vlm.spec, fingerprint=vlm.weights),
     )
     filling = SlowFastFilling(card)
