@@ -36,7 +36,7 @@ def show_report(report: CompressionReport, files: Sequence[Path], *, as_json: bo
         )
         terminal.line(
             f"segments  {len(report.segments):,}  ({key:,} tokens of their key frames, "
-            f"{temporal:,} of all of their frames)"
+            f"{temporal:,} temporal tokens)"
         )
     if report.share_encoded < 1:
         terminal.line(

@@ -158,10 +158,12 @@ class TimePerceiver(nn.Module):
                 f"{config.grid}, and they are {tuple(frames.shape)}; use the encoder and the size "
                 "of frames that it was trained with"
             )
+        if not frames.is_floating_point():
+            raise InvalidTokensError(f"tokens must be floating point, and are {frames.dtype}")
         if not 1 <= frames.shape[1] <= config.frames_max:
             raise InvalidTokensError(
                 f"a segment has {frames.shape[1]} frames, and the network takes 1 to "
-                f"{config.frames_max} (frames_max); make the segments shorter"
+                f"{config.frames_max} (frames_max); make other segments"
             )
         if live is not None and (live.dtype != torch.bool or live.shape != frames.shape[:-1]):
             raise InvalidTokensError(

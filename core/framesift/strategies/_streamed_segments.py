@@ -175,17 +175,18 @@ class HeldFrames:
     def add(self, frame: StreamFrame, signals: Iterable[str]) -> None:
         """Copies the next frame, and these of its signals."""
         given = {"features": frame.features, **{name: frame.signals[name] for name in signals}}
-        for name, value in given.items():
+        live = torch.ones_like(frame.features[:, 0], dtype=torch.bool)
+        for name, value in (*given.items(), ("live", live)):
             if name not in self._columns:
-                self._columns[name] = value.new_empty((self._most, *value.shape))
+                # What is made in this mode could not be written to outside of it, as by `finish`.
+                with torch.inference_mode(False):
+                    self._columns[name] = value.new_empty((self._most, *value.shape))
             if value.shape != self._columns[name].shape[1:]:
                 raise InvalidTokensError(
                     f"{name} of frame {frame.number} is {tuple(value.shape)}, of the frames before "
                     f"{tuple(self._columns[name].shape[1:])}; start another stream"
                 )
-        live = torch.ones_like(frame.features[:, 0], dtype=torch.bool)
         given["live"] = live if frame.live is None else frame.live
-        self._columns.setdefault("live", live.new_empty((self._most, *live.shape)))
         for name, value in given.items():
             self._columns[name][self.count] = value.detach()
         self._is_masked |= frame.live is not None

@@ -55,7 +55,8 @@ class SlowFast(Strategy):
     - `llava-video` averages all patches of a window; the release interpolates, from at most four of
       them, and ends each frame with a token that is learned.
     - Masked tokens take no part, a cell of nothing else gives no token, and a frame of nothing
-      else is not one of the frames.
+      else is not one of the frames. With `key=informative`, the fullest frame of each segment
+      counts for the budget beside them, so that some of it may be left.
     """
 
     summary: ClassVar[str] = "key frames in detail, motion between them on a coarse grid"

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class SegmentTokens(BaseModel):
-    """A segment of frames: one frame in detail, and what happens in all of them; JSON-safe."""
+    """A segment of frames: one in detail, and few tokens for the others; JSON-safe."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -15,7 +15,9 @@ class SegmentTokens(BaseModel):
     key_seconds: float = Field(description="Time of the key frame.")
     frames: int = Field(ge=1, description="Frames of the segment, the key frame among them.")
     key_tokens: int = Field(ge=0, description="Tokens that show the key frame.")
-    temporal_tokens: int = Field(ge=0, description="Tokens that stand for its frames together.")
+    temporal_tokens: int = Field(
+        ge=0, description="Tokens that stand for its frames, with or without the key frame."
+    )
 
     @model_validator(mode="after")
     def _is_in_order(self) -> SegmentTokens:

@@ -84,7 +84,7 @@ def test_the_command_counts_frames_that_segments_show():
     options = ["-s", "slow-fast", "--vlm", "tiny", "-k", "0.5"]
     lines = CliRunner().invoke(app, ["compress", CLIP, *options]).stdout.splitlines()
     assert "frames    8 -> 8  (1 per second)" in lines
-    assert "segments  2  (128 tokens of their key frames, 32 of all of their frames)" in lines
+    assert "segments  2  (128 tokens of their key frames, 32 temporal tokens)" in lines
 
 
 def test_several_videos_keep_their_segments_apart(sift, video):

@@ -252,6 +252,11 @@ def test_other_tokens_are_refused_in_one_line(shape, line):
     assert "\n" not in str(error.value)
 
 
+def test_whole_numbers_are_refused_since_outputs_would_be_cut_to_them():
+    with pytest.raises(InvalidTokensError, match=r"must be floating point, and are torch\.int32"):
+        network()(tokens(1, 2).int())
+
+
 @pytest.mark.parametrize(
     "live", [torch.ones(1, 2, 48), torch.ones(1, 2, 47, dtype=torch.bool)], ids=["float", "short"]
 )

@@ -297,6 +297,19 @@ def test_a_segment_that_cannot_be_made_is_tried_again(monkeypatch):
     assert torch.equal(kept, whole(strategy, features)[1].apply(features))
 
 
+@pytest.mark.parametrize("at_first", [True, False])
+def test_a_stream_may_enter_and_leave_inference_mode(at_first):
+    strategy, features = create_strategy("slow-fast"), noise(7)
+    stream = StreamingCompressor(strategy=strategy, grid=GRID)
+    found = []
+    for number in range(7):
+        with torch.inference_mode(at_first if number < 2 else not at_first):
+            found.append(stream.push(features[number], float(number)).features)
+    with torch.inference_mode(at_first):
+        found.append(stream.finish().features)
+    assert torch.equal(torch.cat(found), whole(strategy, features)[1].apply(features))
+
+
 def test_streams_of_threads_may_share_a_strategy():
     strategy = create_strategy("slow-fast:key=informative")
     videos = [noise(23, seed=seed) for seed in range(4)]
