@@ -19,6 +19,7 @@ FOLDER = Path(strategies.__file__).parent / "time_perceiver_weights"
 SAME_CELLS = "slow-fast:key_stride=2,time_stride=2,include_key=False"
 
 
+@pytest.mark.slow
 def test_its_tokens_say_more_than_means_and_than_whole_frames_in_videos_not_trained_on(tmp_path):
     specs = ("slow-fast:filling=tiny", SAME_CELLS, "uniform")
     chosen = [Way(name=spec, strategy=spec, keep=0.125) for spec in specs]
