@@ -5,10 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
+
+from framesift.strategies import registry
+from framesift.types.spec import bracketed
 
 PACKAGES: Final = (
     "framesift", "av", "opencv-python-headless", "torch", "transformers", "numpy",
@@ -73,3 +77,16 @@ def fingerprint(folder: Path) -> str:
                 file.seek(start)
                 digest.update(file.read(SAMPLE_BYTES))
     return digest.hexdigest()[:16]
+
+
+def without_folders(spec: str) -> str:
+    """Returns a strategy's spec with the last names of its folders and what tells their weights."""
+    for reached in registry.reaches(spec):
+        text = reached.partition("=")[2]
+        folder = Path(text)
+        if folder.is_dir():
+            told = bracketed(f"{folder.resolve().name}@{fingerprint(folder)}")
+            # In brackets or not, and not where the name of another folder only begins so.
+            value = rf"=\s*(\[\s*)?{re.escape(text)}(?(1)\s*\]|(?=\s*(?:[],|]|$)))"
+            spec = re.sub(value, lambda _, told=told: f"={told}", spec)
+    return spec

@@ -17,6 +17,7 @@ from framesift.answering.prefix_cache import read_once
 from framesift.compression.compressor import VideoCompressor
 from framesift.compression.encoding import EncodedVideo
 from framesift.errors import MissingSignalError
+from framesift.evaluation import provenance
 from framesift.evaluation.answers.log import BLIND, KEEPS, ONE_FRAME, WHOLE, Answered, AnswerLog
 from framesift.evaluation.answers.question_sets import BenchmarkQuestion, BenchmarkVideo
 from framesift.strategies import registry
@@ -113,7 +114,8 @@ def ways(
     chosen, left_out = list(BASELINES), {}
     for name in strategies or registry.names():
         try:
-            own = [Way(name=name, strategy=name, keep=keep) for keep in keeps]
+            told = provenance.without_folders(name)
+            own = [Way(name=told, strategy=name, keep=keep) for keep in keeps]
             for way in own:
                 if not way.is_inside:
                     VideoCompressor(vlm=model, strategy=name, keep=way.keep)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 from framesift.compression.compressor import VideoCompressor
@@ -69,7 +68,7 @@ def bounded_ways(
     seen = {way.name for way in chosen}
     for name, strategy in map(_named, given or registry.names()):
         part = create_strategy(strategy)
-        spec = without_folders(strategy)
+        spec = provenance.without_folders(strategy)
         own = name or spec
         if own in seen:
             raise InvalidOptionError(f"{own!r} names two ways; give one of them another name")
@@ -125,14 +124,3 @@ def _named(given: str) -> tuple[str | None, str]:
     if not (name.strip(f" {RUN}") and spec.strip()):
         raise InvalidOptionError(f"way {given!r} must be a spec string, or NAME=SPEC")
     return name.strip(), spec.strip()
-
-
-def without_folders(spec: str) -> str:
-    """Returns a spec string whose folders are their last names and what tells their weights."""
-    for reached in registry.reaches(spec):
-        text = reached.partition("=")[2]
-        folder = Path(text)
-        if folder.is_dir():
-            mark = provenance.fingerprint(folder)
-            spec = spec.replace(f"={text}", f"={folder.resolve().name}@{mark}")
-    return spec

@@ -1,7 +1,10 @@
+from pathlib import Path
+
 import pytest
 
 import framesift
 from framesift.errors import BudgetError, MissingSignalError
+from framesift.evaluation import provenance
 from framesift.evaluation.answers import answering
 from framesift.evaluation.answers.log import BLIND, ONE_FRAME, WHOLE, AnswerLog, AnswerRun
 from framesift.evaluation.answers.question_sets import BenchmarkQuestion, BenchmarkVideo
@@ -126,3 +129,12 @@ def test_a_layout_below_its_budget_is_no_warning_for_each_video(tiny, tmp_path, 
     list(answering.answer_all(tiny, [VIDEO], [way], log, path, timed=0))
     assert {answer.tokens for answer in log.answers} < set(range(128))
     assert not caplog.messages
+
+
+def test_a_folder_is_named_by_its_weights_and_read_from_its_place(tiny):
+    folder = Path(framesift.__file__).parent / "strategies" / "time_perceiver_weights"
+    spec = f"slow-fast:filling=[{folder}]"
+    way = answering.ways(tiny, [spec], [0.25])[0][-1]
+    assert way.name == provenance.without_folders(spec)
+    assert str(folder) not in way.name
+    assert way.part.filling == str(folder)

@@ -2,6 +2,7 @@ import pytest
 
 import framesift
 from framesift.errors import InvalidOptionError
+from framesift.evaluation import provenance
 from framesift.evaluation.answers import answering
 from framesift.evaluation.answers.log import Answered, AnswerLog, AnswerRun
 from framesift.evaluation.bounds import ways
@@ -109,15 +110,23 @@ def test_folders_of_a_spec_are_told_by_their_weights_not_by_their_place(tmp_path
     folder.mkdir()
     (folder / "model.safetensors").write_bytes(b"weights")
     inner = f"slow-fast:filling={folder},segment=4"
-    told = ways.without_folders(inner)
+    told = provenance.without_folders(inner)
     assert told.startswith("slow-fast:filling=trained@")
     assert told.endswith(",segment=4")
-    assert str(tmp_path) not in ways.without_folders(f"protect-edges:strategy=[{inner}]")
+    assert str(tmp_path) not in provenance.without_folders(f"protect-edges:strategy=[{inner}]")
+    # In brackets, as `framesift train` prints it, beside a folder whose name begins alike.
+    assert provenance.without_folders(f"slow-fast:filling=[{folder}],segment=4") == told
+    longer = tmp_path / "trained-2"
+    longer.mkdir()
+    both = f"slow-fast:filling={longer} | slow-fast:filling=[{folder}]"
+    first, second = provenance.without_folders(both).split(" | ")
+    assert first.startswith("slow-fast:filling=trained-2@")
+    assert f"{second},segment=4" == told
     (folder / "model.safetensors").write_bytes(b"others!")
-    assert ways.without_folders(inner) != told
+    assert provenance.without_folders(inner) != told
 
 
 def test_a_name_that_comes_along_is_not_a_folder(tmp_path, monkeypatch):
     (tmp_path / "pooled").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert ways.without_folders("slow-fast:filling=pooled") == "slow-fast:filling=pooled"
+    assert provenance.without_folders("slow-fast:filling=pooled") == "slow-fast:filling=pooled"
