@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -10,20 +11,34 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from framesift.errors import MissingSignalError, ModelError
+from framesift.errors import InvalidOptionError, MissingSignalError, ModelError
 from framesift.hf.model_use import loaded_once, state_of
 from framesift.nn.time_perceiver_files import SEGMENTS_AT_ONCE, SlowFastFilling, load_filling
 from framesift.run import stoppable
 from framesift.strategies.base import Project
 from framesift.strategies.slow_fast_layout import FrameSegment, SlowFastRows
+from framesift.types.options import shown
 
 TINY: Final = Path(__file__).parent / "time_perceiver_weights"
 """The filling that comes with framesift, trained with the embedded tiny model."""
 
 
 def place_of(filling: str) -> str:
-    """Returns the folder or hub id that an option names; `tiny` is what comes with framesift."""
-    return str(TINY) if filling == "tiny" else filling
+    """Returns the folder or hub id that an option names; `tiny` is what comes with framesift.
+
+    Raises:
+        InvalidOptionError: it is no folder, and nearly what comes with framesift, not a hub id.
+    """
+    if filling == "tiny":
+        return str(TINY)
+    is_name = "/" not in filling and not Path(filling).is_dir()
+    near = get_close_matches(filling.strip().lower(), ("pooled", "tiny"), cutoff=0.7)
+    if is_name and near:
+        raise InvalidOptionError(
+            f"filling={shown(filling)} is not a folder; did you mean {near[0]!r}? take 'pooled' or "
+            "'tiny', which come with framesift, a folder, or a hub id OWNER/NAME"
+        )
+    return filling
 
 
 def loaded(place: str, like: Tensor) -> SlowFastFilling:

@@ -251,3 +251,18 @@ def test_an_untrained_network_with_the_models_own_projector_gives_means_before_i
     assert not any("mean nothing" in line for line in computed.report.warnings)
     limitation = create_strategy(f"slow-fast:filling={tmp_path}").limitation("/a/real.mp4")
     assert "trained on synthetic:// videos only" in limitation
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"), [("tinny", "tiny"), ("TINY", "tiny"), ("poled", "pooled")]
+)
+def test_a_misspelt_name_is_not_looked_for_on_the_hub(given, meant, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    strategy = create_strategy("slow-fast", filling=given)
+    with pytest.raises(
+        InvalidOptionError, match=f"'{given}' is not a folder; did you mean '{meant}'"
+    ):
+        strategy.plan(random_tokens(frames=2, height=8, width=8), 16)
+    (tmp_path / given).mkdir()  # a folder may have any name
+    with pytest.raises(ModelError, match=r"config\.json"):
+        strategy.plan(random_tokens(frames=2, height=8, width=8), 16)
