@@ -88,5 +88,5 @@ def without_folders(spec: str) -> str:
             told = bracketed(f"{folder.resolve().name}@{fingerprint(folder)}")
             # In brackets or not, and not where the name of another folder only begins so.
             value = rf"=\s*(\[\s*)?{re.escape(text)}(?(1)\s*\]|(?=\s*(?:[],|]|$)))"
-            spec = re.sub(value, lambda _, told=told: f"={told}", spec)
+            spec = re.sub(value, f"={told}".replace("\\", r"\\"), spec)
     return spec
