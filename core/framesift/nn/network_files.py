@@ -39,6 +39,8 @@ class NetworkFiles(Generic[Card]):
     """Command that writes one."""
     card: type[Card]
     """Dataclass of what is known of such a network."""
+    besides: str = ""
+    """What an option takes besides a folder or a hub id, as a message ends."""
 
     def write(self, network: nn.Module, card: Card, folder: Path) -> Path:
         """Returns `folder` after writing weights in half precision, and the card.
@@ -123,7 +125,7 @@ class NetworkFiles(Generic[Card]):
         """
         if Path(model).is_dir():
             return Path(model)
-        wanted = f"pass a folder that {self.made_by} wrote, or a hub id within reach"
+        wanted = f"pass a folder that {self.made_by} wrote, or a hub id within reach{self.besides}"
         with in_one_line(model):
             try:
                 paths = [cached_path(model, name, local_files_only=True) for name in OWN]

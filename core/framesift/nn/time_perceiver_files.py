@@ -142,6 +142,7 @@ FILLINGS: Final = NetworkFiles(
     named="filling of slow-fast tokens",
     made_by="`framesift train time-perceiver`",
     card=TimePerceiverCard,
+    besides="; filling=pooled and filling=tiny need neither",
 )
 """How they are written and read."""
 

@@ -183,6 +183,8 @@ def test_a_network_refuses_what_it_was_not_made_for(tmp_path):
             create_strategy(f"{spec},{option}")
     with pytest.raises(ModelError, match="nowhere"):
         create_strategy("slow-fast:filling=./nowhere").plan(video(4), 50)
+    with pytest.raises(ModelError, match=r"filling=pooled and filling=tiny need neither$"):
+        create_strategy("slow-fast:filling=./perceiver").plan(video(4), 50)
 
 
 @pytest.mark.parametrize("budget", [50, 4 * 30], ids=["segments", "all tokens"])
