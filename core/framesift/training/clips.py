@@ -128,10 +128,16 @@ def read_shards(paths: Sequence[Path]) -> Iterator[Shard]:
 
 
 def _is_whole(path: Path, seeds: Sequence[int]) -> bool:
-    """Returns whether a shard holds the clips of some seeds; one whose list is damaged does not."""
+    """Returns whether a shard holds the clips of some seeds, in files that are whole."""
     noted = path / CLIPS
     kept = json_value(noted.read_bytes()) if noted.is_file() else None
-    return isinstance(kept, list) and len(kept) == len(seeds) and (path / FRAMES).is_file()
+    if not isinstance(kept, list) or len(kept) != len(seeds):
+        return False
+    try:
+        np.load(path / FRAMES, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return False
+    return True
 
 
 def _make_shard(job: tuple[Path, Sequence[int]]) -> None:

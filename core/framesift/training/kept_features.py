@@ -8,8 +8,10 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -24,6 +26,15 @@ from framesift.errors import InvalidOptionError
 from framesift.fetching.limits import FetchLimits
 from framesift.nn.frame_scorer_input import tower_features, tower_signals
 from framesift.run import Run, progress_bar
+
+
+def mapped(path: Path) -> npt.NDArray[Any] | None:
+    """Returns the array of a file, read where it is used; None where there is no whole one."""
+    try:
+        kept: npt.NDArray[Any] = np.load(path, mmap_mode="c", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    return kept
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +56,8 @@ class KeptFeatures:
             InvalidOptionError: the video has not a frame of its own at each of these times.
         """
         path = self._path(video, times_seconds)
-        if path is not None and path.is_file():
-            return torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False))
+        if path is not None and (kept := mapped(path)) is not None:
+            return torch.from_numpy(kept)
         features = self._encoded(video, times_seconds)
         if path is not None:
             content = io.BytesIO()

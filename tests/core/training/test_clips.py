@@ -157,10 +157,11 @@ def test_clips_that_models_are_measured_with_are_not_drawn(tmp_path, drawn):
     assert drawn == ["0999998-2"]
 
 
-def test_a_shard_whose_list_is_damaged_is_drawn_again(tmp_path, drawn):
+@pytest.mark.parametrize("name", ["clips.json", "frames.npy"])
+def test_a_shard_with_a_damaged_file_is_drawn_again(name, tmp_path, drawn):
     (path,) = make_shards(tmp_path, range(2), processes=1, per_shard=2)
-    listed = path / "clips.json"
-    listed.write_bytes(listed.read_bytes()[:-9])
+    damaged = path / name
+    damaged.write_bytes(damaged.read_bytes()[:-9])
     (again,) = read_shards(make_shards(tmp_path, range(2), processes=1, per_shard=2))
     assert drawn == ["0000000", "0000000"]
     assert len(again.clips) == 2

@@ -19,6 +19,7 @@ from framesift.disk.writing import write_atomically
 from framesift.nn.frame_scorer_input import tower_features, tower_signals
 from framesift.run import progress_bar
 from framesift.training.clips import Shard, make_shards, read_shards
+from framesift.training.kept_features import mapped
 from framesift.training.time_perceiver.lessons import Lesson, TaughtVideo
 from framesift.types.frames import Frames
 from framesift.vlms.base import VLM
@@ -69,11 +70,11 @@ class KeptClips:
         """Returns the features of all frames of a shard, `(F, N, C)`, mapped from the disk."""
         of_what = repr([self.vlm.weights, self.stage, [clip.uri for clip in shard.clips]])
         path = self.folder / f"{hashlib.sha256(of_what.encode()).hexdigest()[:32]}.npy"
-        if not path.is_file():
+        if (kept := mapped(path)) is None:
             content = io.BytesIO()
             np.save(content, self._encoded(shard).numpy(), allow_pickle=False)
             write_atomically(path, content.getvalue())
-        kept: npt.NDArray[np.float16] = np.load(path, mmap_mode="r", allow_pickle=False)
+            kept = np.load(path, mmap_mode="c", allow_pickle=False)
         return kept
 
     def _encoded(self, shard: Shard) -> Tensor:

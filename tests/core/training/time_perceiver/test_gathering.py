@@ -74,6 +74,16 @@ def test_features_may_be_made_for_each_batch_anew(gathering, lines, tmp_path):
     assert len(list((tmp_path / "features").glob("*.npy"))) == 2
 
 
+def test_features_in_a_damaged_file_are_made_again(gathering, lines, tmp_path):
+    before = [video.features().clone() for video in gathering().videos([lines], 1)]
+    for path in (tmp_path / "features").glob("*.npy"):
+        content = path.read_bytes()
+        path.unlink()  # what is mapped stays whole
+        path.write_bytes(content[: len(content) // 2])
+    again = [video.features() for video in gathering().videos([lines], 1)]
+    assert all(map(torch.equal, before, again))
+
+
 def test_synthetic_clips_come_behind_those_of_files(gathering, lines):
     found = gathering().videos([lines], 1)
     assert [video.is_synthetic for video in found] == [False, False, True]
