@@ -217,6 +217,8 @@ class FilledCells:
     """Filled cells of each frame on the key grid, `(T,)`."""
     time: npt.NDArray[np.bool_]
     """Which cells of the time grid are filled, `(T, cells)`."""
+    time_filled: npt.NDArray[np.int64]
+    """How many of them, `(T,)`."""
 
     @classmethod
     def of(cls, layout: SlowFastLayout, live: Tensor) -> FilledCells:
@@ -226,7 +228,7 @@ class FilledCells:
             adaptive_max_pool2d(pictures, grid).flatten(1).bool().numpy()
             for grid in (layout.key_grid, layout.time_grid)
         )
-        return cls(layout=layout, key=key.sum(1), time=time)
+        return cls(layout=layout, key=key.sum(1), time=time, time_filled=time.sum(1))
 
     def most(self, frames: int, budget: int, chosen: Any, *, first_is_key: bool) -> int:
         """Returns the largest number of frames whose rows fit a budget; 0 if none does.
@@ -241,25 +243,29 @@ class FilledCells:
         # Masked tokens only ever take rows away.
         surely = self.layout.most_frames(frames, budget)
         for number in stoppable(range(frames, surely, -1)):
-            if self.count(chosen(number), first_is_key=first_is_key) <= budget:
+            if self.fits(chosen(number), budget, first_is_key=first_is_key):
                 return number
         return surely
 
-    def count(self, places: npt.NDArray[np.int64], *, first_is_key: bool) -> int:
-        """Returns the number of rows of some frames, at most."""
+    def fits(self, places: npt.NDArray[np.int64], budget: int, *, first_is_key: bool) -> bool:
+        """Returns whether a budget surely has room for the rows of some frames."""
         sizes = np.array(self.layout.sizes(len(places)))
         starts = sizes.cumsum() - sizes
-        key, time = self.key[places], self.time[places]
-        keys = key[starts] if first_is_key else np.maximum.reduceat(key, starts)
-        if not self.layout.include_key and first_is_key:
-            time = time.copy()
-            time[starts[sizes > 1] if not self.layout.per_frame else starts] = False
+        left_out = starts[:0]
+        if first_is_key and not self.layout.include_key:
+            left_out = starts if self.layout.per_frame else starts[sizes > 1]
+        key, each = self.key[places], self.time_filled[places]
+        each[left_out] = 0
+        left = budget - (key[starts] if first_is_key else np.maximum.reduceat(key, starts)).sum()
         if self.layout.per_frame:
-            return int(keys.sum() + time.sum())
-        shown = np.logical_or.reduceat(time, starts).sum(1)
-        if self.layout.remainder != "repeat":
-            shown = shown[sizes >= FEWEST_FOR_TIME]
-        return int(keys.sum() + shown.sum())
+            return bool(each.sum() <= left)
+        timed = sizes >= (1 if self.layout.remainder == "repeat" else FEWEST_FOR_TIME)
+        # A segment fills at least the cells of its fullest frame, which most choices exceed.
+        if np.maximum.reduceat(each, starts)[timed].sum() > left:
+            return False
+        time = self.time[places]
+        time[left_out] = False
+        return bool(np.logical_or.reduceat(time, starts)[timed].sum() <= left)
 
 
 def _size(grid: tuple[int, int]) -> int:
