@@ -135,7 +135,11 @@ class PerceiverTraining:
         begun = hashlib.sha256()
         for value in self.start.task.filling.state_dict().values():
             begun.update(value.cpu().numpy().tobytes())
-        run = {"vlm": self.start.vlm.weights, "data": digest, "begun": begun.hexdigest()[:16]}
+        run = {
+            "vlm": self.start.vlm.weights,
+            "videos_and_questions": digest,
+            "begun": begun.hexdigest()[:16],
+        }
         claim(self.work, {**asdict(self.recipe), **run})
 
     def _split(self, videos: Sequence[TaughtVideo]) -> tuple[list[TaughtVideo], list[TaughtVideo]]:

@@ -98,7 +98,7 @@ def test_a_work_folder_serves_one_run(training, videos, tmp_path):
     with pytest.raises(InvalidOptionError, match=r"another run.*depth=2 and not 1") as error:
         training(depth=2, held_out=0.0)[0].run(videos, tmp_path / "out")
     assert "\n" not in str(error.value)
-    with pytest.raises(InvalidOptionError, match=r"another run.*data="):
+    with pytest.raises(InvalidOptionError, match=r"another run.*videos_and_questions="):
         training(held_out=0.0)[0].run(videos[:-1], tmp_path / "out")
     with writing_to(tmp_path / "work"), pytest.raises(StorageError):
         training(held_out=0.0)[0].run(videos, tmp_path / "out")
