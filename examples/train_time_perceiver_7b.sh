@@ -32,4 +32,4 @@ train stage-1 "$captions" --set max_frames=4 --set stage_1.epochs=1 --set stage_
 train stage-2 "$questions" --filling "$work/stage-1" --set max_frames=96 --set batch=64 \
     --set stage_1.epochs=0 --set stage_2.epochs=1
 echo "framesift ask VIDEO QUESTION --vlm $work/stage-2/vlm \\"
-echo "    --strategy 'slow-fast:filling=[$work/stage-2]' --max-tokens 6000"
+echo "    --strategy 'slow-fast:filling=[$work/stage-2]' --keep 1 --max-tokens 6000"
