@@ -14,6 +14,21 @@ from framesift.training.healing import HealingRecipe
 from framesift.training.recipe import Recipe
 from framesift.training.time_perceiver import recipe as time_perceiver_recipe
 
+OUT = click.option(
+    "-o", "--out", type=options.GivenPath(path_type=Path), required=True, help="Model folder."
+)
+WORK = click.option(
+    "--work",
+    type=click.Path(path_type=Path),
+    help="Folder for features and checkpoints; OUT with '-work' behind it by default.",
+)
+FEATURES = click.option(
+    "--features", type=click.Path(path_type=Path), help="Folder of features that runs share."
+)
+ALLOW_PRIVATE = click.option(
+    "--allow-private", is_flag=True, help="Fetch videos from private addresses too."
+)
+
 
 @click.group("train")
 def app() -> None:
@@ -21,9 +36,7 @@ def app() -> None:
 
 
 @app.command("tiny-vlm")
-@click.option(
-    "-o", "--out", type=options.GivenPath(path_type=Path), required=True, help="Model folder."
-)
+@OUT
 @click.option(
     "--work",
     type=click.Path(path_type=Path),
@@ -48,9 +61,7 @@ def tiny_vlm(out: Path, work: Path | None, **amounts: int) -> None:
 
 
 @app.command("shorter-vlm")
-@click.option(
-    "-o", "--out", type=options.GivenPath(path_type=Path), required=True, help="Model folder."
-)
+@OUT
 @click.option("--work", type=click.Path(path_type=Path), help="Folder; OUT-work by default.")
 @click.option(
     "--vlm", type=click.Path(path_type=Path, exists=True), help="Folder; the embedded model's."
@@ -72,17 +83,9 @@ def shorter_vlm(out: Path, work: Path | None, vlm: Path | None, **amounts: int) 
 
 @app.command("frame-selector")
 @click.argument("labels", type=click.Path(path_type=Path, exists=True, dir_okay=False), nargs=-1)
-@click.option(
-    "-o", "--out", type=options.GivenPath(path_type=Path), required=True, help="Model folder."
-)
-@click.option(
-    "--work",
-    type=click.Path(path_type=Path),
-    help="Folder for features and checkpoints; OUT with '-work' behind it by default.",
-)
-@click.option(
-    "--features", type=click.Path(path_type=Path), help="Folder of features that runs share."
-)
+@OUT
+@WORK
+@FEATURES
 @click.option(
     "--keep-features/--encode-anew",
     default=True,
@@ -104,7 +107,7 @@ def shorter_vlm(out: Path, work: Path | None, vlm: Path | None, **amounts: int) 
 @click.option("--vlm", help="Vision LLM to begin with: its tower, projector and LLM.")
 @click.option("--llm", help="Or an LLM of the class of Qwen2: hub id or folder.")
 @click.option("--encoder", help="The vision tower beside --llm, such as siglip:model=...")
-@click.option("--allow-private", is_flag=True, help="Fetch videos from private addresses too.")
+@ALLOW_PRIVATE
 def frame_selector(
     labels: tuple[Path, ...],
     out: Path,
@@ -145,17 +148,9 @@ def frame_selector(
 
 @app.command("time-perceiver")
 @click.argument("data", type=click.Path(path_type=Path, exists=True, dir_okay=False), nargs=-1)
-@click.option(
-    "-o", "--out", type=options.GivenPath(path_type=Path), required=True, help="Model folder."
-)
-@click.option(
-    "--work",
-    type=click.Path(path_type=Path),
-    help="Folder for features and checkpoints; OUT with '-work' behind it by default.",
-)
-@click.option(
-    "--features", type=click.Path(path_type=Path), help="Folder of features that runs share."
-)
+@OUT
+@WORK
+@FEATURES
 @click.option(
     "--keep-features/--encode-anew",
     default=True,
@@ -185,7 +180,7 @@ def frame_selector(
     help="Folder of a trained network to go on with.",
 )
 @click.option("--vlm", required=True, help="Vision LLM that reads the tokens, such as tiny.")
-@click.option("--allow-private", is_flag=True, help="Fetch videos from private addresses too.")
+@ALLOW_PRIVATE
 def time_perceiver(
     data: tuple[Path, ...],
     out: Path,

@@ -21,6 +21,7 @@ from framesift.types.device import device_errors
 from framesift.types.options import shown
 from framesift.types.plan import TokenPlan
 from framesift.types.question import check_question
+from framesift.types.segments import SegmentTokens
 from framesift.types.tokens import VideoTokens
 from framesift.types.video import VideoInfo
 from framesift.vlms.origin import maker_of
@@ -111,6 +112,8 @@ class Reduction:
             f"at most half as many frames fit: max_frames={max(1, tokens.frame_count // 2)}",
         ):
             plan = self._plan(video, question, run)
+            segments = self.strategy.segment_tokens(tokens, plan)
+        self._note_layout(tokens, plan, segments, run)
         with (
             run.timed("apply"),
             device_errors(
@@ -125,7 +128,7 @@ class Reduction:
                 fields["encoded_seconds"] = plan.mean(
                     encoded_seconds.flatten()[plan.src][:, None]
                 ).flatten()
-        report = self._report(video, fields["plan"], question, run)
+        report = self._report(video, fields["plan"], segments, question, run)
         return CompressedVideo(report=report, **fields)
 
     def _plan(self, video: EncodedVideo, question: str | None, run: Run) -> TokenPlan:
@@ -135,18 +138,21 @@ class Reduction:
                 tokens = self.encoder.asked(tokens, question)
         budget = self.budget.tokens(tokens.count)
         with run.timed("plan"):
-            plan = self.strategy.plan(tokens, budget, question)
-        if plan.num_out < min(budget, tokens.live_count) and not self._shows_all(tokens, plan):
+            return self.strategy.plan(tokens, budget, question)
+
+    def _note_layout(
+        self, tokens: VideoTokens, plan: TokenPlan, segments: list[SegmentTokens] | None, run: Run
+    ) -> None:
+        """Warns where more budget would have shown more."""
+        budget = self.budget.tokens(tokens.count)
+        if plan.num_out >= min(budget, tokens.live_count):
+            return
+        shown_frames = sum(each.frames for each in segments or [])
+        if shown_frames != int(tokens.live.any(1).sum()):
             run.warn(
                 f"strategy {self.strategy.spec!r} gives {plan.num_out} tokens, those of its "
                 f"largest layout within the budget of {budget}"
             )
-        return plan
-
-    def _shows_all(self, tokens: VideoTokens, plan: TokenPlan) -> bool:
-        """Returns whether segments show all frames, so that more budget would not change them."""
-        segments = self.strategy.segment_tokens(tokens, plan) or []
-        return sum(each.frames for each in segments) == int(tokens.live.any(1).sum())
 
     def _features(self, video: EncodedVideo, plan: TokenPlan, run: Run) -> Tensor:
         if (limitation := self.strategy.limitation(video.local.uri)) is not None:
@@ -174,7 +180,12 @@ class Reduction:
         return replace(tokens, signals=replace(tokens.signals, frame_rank=rank))
 
     def _report(
-        self, video: EncodedVideo, plan: TokenPlan, question: str | None, run: Run
+        self,
+        video: EncodedVideo,
+        plan: TokenPlan,
+        segments: list[SegmentTokens] | None,
+        question: str | None,
+        run: Run,
     ) -> CompressionReport:
         tokens, info, part_seconds = video.tokens, video.index.info, video.local.part_seconds
         per_frame = plan.frame_counts().tolist()
@@ -203,7 +214,7 @@ class Reduction:
             still=None if video.gate is None else video.gate.still,
             grid=tokens.grid,
             region=self.encoder.fitted(info).region(info),
-            segments=self.strategy.segment_tokens(tokens, plan),
+            segments=segments,
             tokens_per_frame_kept=per_frame,
             seconds=run.seconds,
             warnings=run.warnings,

@@ -16,7 +16,7 @@ from framesift.hf.model_use import loaded_once, state_of
 from framesift.nn.time_perceiver_files import SEGMENTS_AT_ONCE, SlowFastFilling, load_filling
 from framesift.run import stoppable
 from framesift.strategies.base import Project
-from framesift.strategies.slow_fast_layout import FrameSegment, SlowFastRows
+from framesift.strategies.slow_fast_layout import SlowFastRows
 from framesift.types.options import shown
 
 TINY: Final = Path(__file__).parent / "time_perceiver_weights"
@@ -73,17 +73,14 @@ def computed(
     shown = filling.projected(_key_means(rows, values))
     out = shown.new_empty(rows.plan.num_out, shown.shape[-1])
     out[rows.is_key] = shown
-    timed = [number for number, segment in enumerate(rows.segments) if segment.temporal]
-    place = torch.full((len(rows.segments),), -1)
-    place[timed] = torch.arange(len(timed))
+    frame, taken, place = (each.to(values.device) for each in rows.timed())
     # Of key rows, and of segments without temporal rows, the place is -1.
-    place = place.to(values.device)[rows.segment].masked_fill(rows.is_key, -1)
-    for start in stoppable(range(0, len(timed), SEGMENTS_AT_ONCE), "apply"):
-        part = [rows.segments[number] for number in timed[start : start + SEGMENTS_AT_ONCE]]
-        frame, taken = (each.to(values.device) for each in _frames(part))
-        seen = taken[..., None].expand(*taken.shape, values.shape[1])
-        tokens = filling(values[frame], seen if live is None else seen & live[frame])
-        own = ((place >= start) & (place < start + len(part))).nonzero().flatten()
+    place = place[rows.segment].masked_fill(rows.is_key, -1)
+    for start in stoppable(range(0, len(frame), SEGMENTS_AT_ONCE), "apply"):
+        part = slice(start, min(start + SEGMENTS_AT_ONCE, len(frame)))
+        seen = taken[part, :, None].expand(*taken[part].shape, values.shape[1])
+        tokens = filling(values[frame[part]], seen if live is None else seen & live[frame[part]])
+        own = ((place >= part.start) & (place < part.stop)).nonzero().flatten()
         out[own] = tokens[place[own] - start, rows.cell[own]].to(out)
     return out
 
@@ -125,18 +122,3 @@ def _key_means(rows: SlowFastRows, values: Tensor) -> Tensor:
         plan, dst=number[plan.dst[own]], src=plan.src[own], weight=plan.weight[own], num_out=count
     )
     return key_plan.apply(values)
-
-
-def _frames(segments: list[FrameSegment]) -> tuple[Tensor, Tensor]:
-    """Returns the frames of segments `(S, F)`, and which of them take part, bool `(S, F)`.
-
-    A frame stands at its place in the segment; behind the last one stand frames that take no part.
-    """
-    longest = max(len(segment.frames) for segment in segments)
-    frame = torch.zeros(len(segments), longest, dtype=torch.int64)
-    taken = torch.zeros(len(segments), longest, dtype=torch.bool)
-    for number, segment in enumerate(segments):
-        size = len(segment.frames)
-        frame[number, :size] = torch.tensor(segment.frames)
-        taken[number, :size] = torch.tensor([each in segment.temporal for each in segment.frames])
-    return frame, taken

@@ -13,12 +13,12 @@ from torch import Tensor
 from framesift.errors import InvalidOptionError, InvalidTokensError
 from framesift.nn.time_perceiver_files import Stage, TimePerceiverCard, read_filling_card
 from framesift.strategies import _ops, _pooling
+from framesift.strategies._filled_cells import FilledCells
 from framesift.strategies._key_frames import informative
 from framesift.strategies._slow_fast_filling import computed, finite, loaded, place_of, projected
 from framesift.strategies._slow_fast_presets import SEGMENTS, Preset, preset_grids
 from framesift.strategies.base import Project, Strategy
 from framesift.strategies.slow_fast_layout import (
-    FilledCells,
     Remainder,
     SlowFastLayout,
     SlowFastRows,
@@ -86,7 +86,7 @@ class SlowFast(Strategy):
     temporal tokens of its own (`repeat`), or within the segment before it (`merge`)."""
     include_key: bool | None = None
     """Whether key frames count in the temporal tokens, too: with None in `slowfast-llava` alone, or
-    as the network was trained. Clapper probably counts them; means are read better without."""
+    as the network was trained. Clapper probably counts them; means are read as well without."""
     stage: Stage | None = None
     """Whether tokens are merged before (`pre`) a vision LLM's projector or behind it (`post`): with
     None behind it, or as the network was trained."""

@@ -110,9 +110,11 @@ class PerceiverBatches(torch.utils.data.Dataset[dict[str, Tensor]]):
 
     def segments(self, item: int) -> dict[str, Tensor]:
         """Returns the segments of a part of a batch alone: `frames` and `live` as in `Looked`."""
-        given = [self.videos[i].features() for i in self.parts[item]]
-        rows = [self._rows(len(features), len(features)) for features in given]
-        return _joined([_segments(*each)[:2] for each in zip(given, rows, strict=True)])
+        found = []
+        for features in (self.videos[i].features() for i in self.parts[item]):
+            frame, taken, _ = self._rows(len(features), len(features)).timed()
+            found.append((features[frame], taken))
+        return _joined(found)
 
     def _rows_anew(self, frames: int, shown: int) -> SlowFastRows:
         """Returns the rows of a video of some frames, of which a number is shown."""
@@ -207,33 +209,14 @@ def _joined(segments: Sequence[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
     return {"frames": torch.cat(frames), "live": torch.cat(live)}
 
 
-def _segments(features: Tensor, rows: SlowFastRows) -> tuple[Tensor, Tensor, Tensor]:
-    """Returns segments with temporal rows, which frames take part, and the place of each segment.
-
-    The last one is int64 `(segments,)`, -1 for those without temporal rows.
-    """
-    timed = [number for number, each in enumerate(rows.segments) if each.temporal]
-    longest = max((len(rows.segments[number].frames) for number in timed), default=1)
-    frames = features.new_zeros(len(timed), longest, *features.shape[1:])
-    live = torch.zeros(frames.shape[:2], dtype=torch.bool)
-    place = torch.full((len(rows.segments),), -1)
-    for number, segment in enumerate(timed):
-        own = rows.segments[segment]
-        frames[number, : len(own.frames)] = features[list(own.frames)]
-        for where, frame in enumerate(own.frames):
-            live[number, where] = frame in own.temporal
-        place[segment] = number
-    return frames, live, place
-
-
 def _looked(features: Tensor, rows: SlowFastRows, prompt: PackedPrompt) -> Looked:
     """Returns the parts of a video that the task takes, in the precision in which it is kept."""
-    frames, live, place = _segments(features, rows)
+    frame, live, place = rows.timed()
     temporal = (~rows.is_key).nonzero().flatten()
     each = int(rows.cell[temporal].max()) + 1 if len(temporal) else 0
     return Looked(
         pooled=rows.plan.apply(features),
-        frames=frames,
+        frames=features[frame],
         live=live,
         rows=temporal,
         cells=place[rows.segment[temporal]] * each + rows.cell[temporal],

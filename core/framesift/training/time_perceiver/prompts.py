@@ -17,12 +17,14 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from framesift.compression.reducing import applied
 from framesift.hf.chat_template import render
 from framesift.hf.letters import Letters, free_seam, text_ids
 from framesift.training.packing import IGNORED_LABEL, VIDEO
 from framesift.training.time_perceiver.lessons import Lesson
 from framesift.types.compressed import CompressedVideo, CompressionReport
 from framesift.types.plan import TokenPlan
+from framesift.types.tokens import VideoTokens
 from framesift.vlms.base import VLM, Prompt, Turn
 from framesift.vlms.prompt import as_messages
 
@@ -160,9 +162,12 @@ def stand_in(vlm: VLM, plan: TokenPlan, times_seconds: Sequence[float]) -> Compr
     """Returns a compressed video with the plan of a real one, whose tokens are all zero."""
     encoder = vlm.encoder
     grid, frames = encoder.grid, len(times_seconds)
-    count, seconds = plan.num_out, torch.tensor(times_seconds, dtype=torch.float64)
-    frame, patch = plan.src // plan.tokens_per_frame, plan.src % plan.tokens_per_frame
-    place = torch.stack([frame, patch // grid[1], patch % grid[1]], dim=1)
+    count = plan.num_out
+    tokens = VideoTokens(
+        features=torch.zeros(frames, plan.tokens_per_frame, 1),
+        grid=grid,
+        pts_seconds=torch.tensor(times_seconds, dtype=torch.float64),
+    )
     step = 1.0 if frames < 2 else (times_seconds[-1] - times_seconds[0]) / (frames - 1)
     report = CompressionReport(
         uri="training",
@@ -183,11 +188,5 @@ def stand_in(vlm: VLM, plan: TokenPlan, times_seconds: Sequence[float]) -> Compr
         tokens_per_frame_kept=plan.frame_counts().tolist(),
         seconds={},
     )
-    return CompressedVideo(
-        tokens=torch.zeros(count, vlm.width),
-        positions=plan.mean(place.float()),
-        pts_seconds=plan.mean(seconds[frame][:, None]).flatten().cummax(0).values,
-        frame_seconds=seconds,
-        plan=plan,
-        report=report,
-    )
+    features = torch.zeros(count, vlm.width)
+    return CompressedVideo(report=report, **applied(tokens, plan, features))
