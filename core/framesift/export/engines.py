@@ -33,7 +33,7 @@ from framesift.vlms.base import VLM, Prompt, Turn
 from framesift.vlms.layout import frames_of_rows
 from framesift.vlms.origin import check_origin
 
-GRIDS: Final = frozenset({"qwen2_5_vl", "qwen3_vl"})
+GRIDS: Final = frozenset({"qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe"})
 """Types of model whose pictures come with a patch grid, from which the engine counts positions."""
 LISTS: Final = frozenset({"llava", "internvl"})
 """Types of model whose pictures are a list of token matrices."""

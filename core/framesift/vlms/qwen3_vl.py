@@ -17,7 +17,7 @@ from framesift.vlms.base import Block
 
 @dataclass(frozen=True, kw_only=True)
 class Qwen3VL(QwenVLM):
-    """Qwen3-VL: each time step is a run of its own after the text `<1.5 seconds>`.
+    """Qwen3-VL, dense or of experts: each time step is a run after the text `<1.5 seconds>`.
 
     The first layers of the LLM add further features of the tower to the same tokens (DeepStack);
     the plan applies to these too. A step that loses all of its tokens loses its text and its marks
@@ -25,7 +25,7 @@ class Qwen3VL(QwenVLM):
     """
 
     summary: ClassVar[str] = "Qwen3-VL; up to 768 tokens for two frames, times as text, DeepStack"
-    model_types: ClassVar[frozenset[str]] = frozenset({"qwen3_vl"})
+    model_types: ClassVar[frozenset[str]] = frozenset({"qwen3_vl", "qwen3_vl_moe"})
 
     model: Reachable = "Qwen/Qwen3-VL-2B-Instruct"
 

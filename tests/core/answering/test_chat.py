@@ -21,7 +21,15 @@ SHORT = Generation(max_new_tokens=6)
 QUESTION, OTHER = "What is it?", "And where is it then?"
 FAMILIES = sorted(TINY_VLMS.keys() - {"idefics3"})
 """Idefics3 goes the way of SmolVLM."""
-KINDS = ["internvl", "llava", "llava-onevision", "qwen2-5-vl", "qwen3-vl"]
+KINDS = [
+    "internvl",
+    "llava",
+    "llava-onevision",
+    "qwen2-vl",
+    "qwen2-5-vl",
+    "qwen3-vl",
+    "qwen3-vl-moe",
+]
 """One family of each kind of prompt and of positions."""
 
 

@@ -33,14 +33,14 @@ from framesift.vlms.base import Turn  # noqa: E402
 
 QUESTION = "What is it?"
 MATRICES = ("llava", "llava-next-video", "llava-onevision", "internvl", "smolvlm", "qwen2-5-vl")
-GRIDS = ("qwen2-5-vl", "qwen3-vl")
+GRIDS = ("qwen2-vl", "qwen2-5-vl", "qwen3-vl", "qwen3-vl-moe")
 
 
 class Case:
     def __init__(self, name, folder):
         tiny = TINY_VLMS[name]
         tiny.build(folder)
-        self.vlm = registry.create(name, model=str(folder), device="cpu", **tiny.options)
+        self.vlm = registry.create(tiny.family, model=str(folder), device="cpu", **tiny.options)
         self.size_px = tiny.size_px
 
     def tokens(self, frames=4):

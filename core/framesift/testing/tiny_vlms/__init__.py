@@ -72,6 +72,14 @@ TINY_VLMS = {
         ordinary=_smolvlm.ordinary_idefics3,
         processed=_smolvlm.process_idefics3,
     ),
+    "qwen2-vl": TinyVLM(
+        family="qwen2-vl",
+        build=_qwen.build_qwen2_vl,
+        ordinary=_qwen.ordinary_qwen2_vl,
+        size_px=(112, 84),
+        processed=_qwen.process_qwen2_vl,
+        options={"min_step_tokens": 1},
+    ),
     "qwen2-5-vl": TinyVLM(
         family="qwen2-5-vl",
         build=_qwen.build_qwen2_5_vl,
@@ -83,6 +91,14 @@ TINY_VLMS = {
     "qwen3-vl": TinyVLM(
         family="qwen3-vl",
         build=_qwen.build_qwen3_vl,
+        ordinary=_qwen.ordinary_qwen3_vl,
+        size_px=(64, 96),
+        processed=_qwen.process_qwen3_vl,
+        options={"min_step_tokens": 1},
+    ),
+    "qwen3-vl-moe": TinyVLM(
+        family="qwen3-vl",
+        build=_qwen.build_qwen3_vl_moe,
         ordinary=_qwen.ordinary_qwen3_vl,
         size_px=(64, 96),
         processed=_qwen.process_qwen3_vl,

@@ -1,4 +1,4 @@
-"""A tiny Qwen2.5-VL and a tiny Qwen3-VL."""
+"""Tiny models of the Qwen-VL families."""
 
 from __future__ import annotations
 
@@ -31,8 +31,13 @@ QWEN_TOKENS = [
 ]
 
 
-def _build_qwen(folder: Path, family: str, vision: dict[str, Any], rope: dict[str, Any]) -> None:
-
+def _build_qwen(
+    folder: Path,
+    family: str,
+    vision: dict[str, Any],
+    rope: dict[str, Any],
+    llm: dict[str, Any] | None = None,
+) -> None:
     transformers = require("transformers", extra="hf")
 
     tokenizer = save_tokenizer(folder, QWEN_TOKENS, QWEN_CHAT)
@@ -58,6 +63,7 @@ def _build_qwen(folder: Path, family: str, vision: dict[str, Any], rope: dict[st
             "rope_parameters": {"rope_type": "default", "rope_theta": 1e4, **rope},
             "bos_token_id": 1,
             "eos_token_id": 2,
+            **(llm or {}),
         },
         **named,
     )
@@ -78,15 +84,31 @@ def _build_qwen(folder: Path, family: str, vision: dict[str, Any], rope: dict[st
     (folder / "video_preprocessor_config.json").write_text(json.dumps(settings))
 
 
+def build_qwen2_vl(folder: Path) -> None:
+    vision = {"patch_size": 14, "embed_dim": 32, "mlp_ratio": 2}
+    _build_qwen(folder, "Qwen2VL", vision, {"mrope_section": [2, 1, 1]})
+
+
 def build_qwen2_5_vl(folder: Path) -> None:
     vision = {"patch_size": 14, "window_size": 56, "fullatt_block_indexes": [1]}
     _build_qwen(folder, "Qwen2_5_VL", vision, {"mrope_section": [2, 1, 1]})
 
 
+QWEN3_VISION = {
+    "patch_size": 16,
+    "num_position_embeddings": 16,
+    "deepstack_visual_indexes": [0, 1],
+}
+QWEN3_ROPE = {"mrope_section": [2, 1, 1], "mrope_interleaved": True}
+EXPERTS = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32}
+
+
 def build_qwen3_vl(folder: Path) -> None:
-    vision = {"patch_size": 16, "num_position_embeddings": 16, "deepstack_visual_indexes": [0, 1]}
-    rope = {"mrope_section": [2, 1, 1], "mrope_interleaved": True}
-    _build_qwen(folder, "Qwen3VL", vision, rope)
+    _build_qwen(folder, "Qwen3VL", QWEN3_VISION, QWEN3_ROPE)
+
+
+def build_qwen3_vl_moe(folder: Path) -> None:
+    _build_qwen(folder, "Qwen3VLMoe", QWEN3_VISION, QWEN3_ROPE, EXPERTS)
 
 
 def _patches(frames: Frames, p: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -122,10 +144,14 @@ def _ordinary_qwen(
 
 
 def ordinary_qwen2_5_vl(folder: Path, frames: Frames, text: str) -> OrdinaryPrompt:
+    return ordinary_qwen2_vl(folder, frames, text, second_per_grid_ts=torch.tensor([2.0]))
+
+
+def ordinary_qwen2_vl(folder: Path, frames: Frames, text: str, **timing: Any) -> OrdinaryPrompt:
     head, tail = chat(folder, text, "video", 1).split("<|video_pad|>")
     tokens = -(-len(frames) // 2) * (frames.data.shape[1] // 28) * (frames.data.shape[2] // 28)
     pieces = [(head, -1), ("<|video_pad|>" * tokens, -1), (tail, -1)]
-    return _ordinary_qwen(folder, frames, pieces, 14, second_per_grid_ts=torch.tensor([2.0]))
+    return _ordinary_qwen(folder, frames, pieces, 14, **timing)
 
 
 def ordinary_qwen3_vl(folder: Path, frames: Frames, text: str) -> OrdinaryPrompt:
@@ -160,6 +186,10 @@ def _process_qwen(
             return_tensors="pt",
         )
     )
+
+
+def process_qwen2_vl(folder: Path, frames: Frames, text: str) -> dict[str, Any]:
+    return _process_qwen(folder, frames, text, "Qwen2VL", "Qwen2VL")
 
 
 def process_qwen2_5_vl(folder: Path, frames: Frames, text: str) -> dict[str, Any]:
