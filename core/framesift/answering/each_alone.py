@@ -35,9 +35,9 @@ class EachAlone(Encoder):
         """Fingerprint of the vision LLM that reads the tokens."""
         return self.inner.weights
 
-    def fitted(self, info: VideoInfo) -> Self:
+    def fitted(self, info: VideoInfo, frames: int | None = None) -> Self:
         """Returns the encoder for one video."""
-        return replace(self, inner=self.inner.fitted(info))
+        return replace(self, inner=self.inner.fitted(info, frames))
 
     def encode(self, frames: Frames, signals: frozenset[str] | None = None) -> VideoTokens:
         """Returns the tokens `(T, N, D)` of frames, each repeated where several make a step."""

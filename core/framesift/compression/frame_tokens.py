@@ -81,7 +81,7 @@ def encode_frames(
     """
     decoded: list[int] = []
     info, run = reader.index.info, reader.run
-    fitted = encoder.fitted(info)
+    fitted = encoder.fitted(info, len(indices))
     still = None if gate is None else still_encoder(fitted, gate.levels, signals)
     (height, width), step = fitted.input_px, fitted.frames_per_step
     size_px = min(info.height_px, height), min(info.width_px, width)

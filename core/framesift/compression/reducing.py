@@ -79,7 +79,7 @@ class Reduction:
         Raises:
             PlanTooLongError: the plan for so many frames surely takes longer than is left.
         """
-        encoder = self.encoder.fitted(info)
+        encoder = self.encoder.fitted(info, frames)
         steps, (height, width) = -(-frames // encoder.frames_per_step), encoder.grid
         budget = self.budget.tokens(steps * height * width)
         channels = encoder.channels or FEWEST_CHANNELS

@@ -64,8 +64,14 @@ class Encoder(Part):
         """Whether `asked` can fill the signal `question_similarity`."""
         return False
 
-    def fitted(self, info: VideoInfo) -> Self:
-        """Returns the encoder for one video, where grid or frame size follow the video's size."""
+    def fitted(self, info: VideoInfo, frames: int | None = None) -> Self:
+        """Returns the encoder for one video, where grid or frame size follow the video's size.
+
+        Args:
+            info: the video.
+            frames: how many of its frames become tokens, which bounds their size in some families;
+                None where it is not known yet.
+        """
         return self
 
     def region(self, info: VideoInfo) -> tuple[float, float, float, float]:

@@ -125,7 +125,7 @@ class WholePictures(Encoder):
         """Frame size `(H, W)` that the tower takes, before the crop."""
         return self._resized_px(self.frame_px or self._size_px)
 
-    def fitted(self, info: VideoInfo) -> Self:
+    def fitted(self, info: VideoInfo, frames: int | None = None) -> Self:
         """Returns the encoder for one video: the size before the crop follows its shape."""
         return replace(self, frame_px=(info.height_px, info.width_px)) if self.crop else self
 

@@ -39,7 +39,7 @@ class VLMCase:
             average_fps=1.0,
             codec="none",
         )
-        self.encoder = self.vlm.encoder.fitted(self.info)
+        self.encoder = self.vlm.encoder.fitted(self.info, FRAMES)
         self.tokens = self.encoder.encode(self.frames)
         self.ordinary = tiny.ordinary(folder, self.frames, QUESTION)
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from framesift.testing._still import assert_same_tokens, changing, columns_of, framed, stilled
-from framesift.testing._vlm_case import VLMCase
+from framesift.testing._vlm_case import FRAMES, VLMCase
 
 
 class UnitPromises:
@@ -23,7 +23,7 @@ class UnitPromises:
     @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
     def test_a_still_video_has_the_tokens_of_one_step(self, case: VLMCase, dtype: str) -> None:
         """Copies of one picture are encoded once, also where the last step lacks a frame."""
-        encoder = case.load(device="cpu", dtype=dtype).encoder.fitted(case.info)
+        encoder = case.load(device="cpu", dtype=dtype).encoder.fitted(case.info, FRAMES)
         step = encoder.frames_per_step
         still = framed(case.frames.data[:1].repeat(5 * step - (step - 1), axis=0))
         tokens, encoded = stilled(encoder, still)

@@ -215,7 +215,7 @@ class VLMContract(PromptPromises, UnitPromises, _TinyModels, PartPromises):
     def test_on_a_gpu_the_whole_video_is_nearly_that_of_the_cpu(self, case: VLMCase) -> None:
         """On a GPU tokens stay there, near to those of the CPU, and so is what follows."""
         vlm = case.load(device="cuda", dtype="float32")
-        tokens = vlm.encoder.fitted(case.info).encode(case.frames)
+        tokens = vlm.encoder.fitted(case.info, FRAMES).encode(case.frames)
         given = {"features": tokens.features, **tokens.signals.present()}
         expected = {"features": case.tokens.features, **case.tokens.signals.present()}
         for name, value in given.items():
@@ -232,7 +232,7 @@ class VLMContract(PromptPromises, UnitPromises, _TinyModels, PartPromises):
     def test_it_runs_in_bfloat16(self, case: VLMCase) -> None:
         """In bfloat16, tokens are near those of float32, and it generates."""
         vlm = case.load(device="cpu", dtype="bfloat16")
-        tokens = vlm.encoder.fitted(case.info).encode(case.frames)
+        tokens = vlm.encoder.fitted(case.info, FRAMES).encode(case.frames)
         assert tokens.features.dtype == vlm.hf.dtype == torch.bfloat16
         near = torch.cosine_similarity(tokens.features.float(), case.tokens.features, dim=-1)
         assert near.mean() > 0.95

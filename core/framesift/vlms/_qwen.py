@@ -58,7 +58,7 @@ class QwenTower(FamilyTower):
         """Grid `(h, w)` of the tokens of one time step."""
         return self.size_px[0] // self._factor, self.size_px[1] // self._factor
 
-    def fitted(self, info: VideoInfo) -> Self:
+    def fitted(self, info: VideoInfo, frames: int | None = None) -> Self:
         """Returns the encoder whose grid has the proportions of a video."""
         return replace(self, picture_px=(info.height_px, info.width_px))
 

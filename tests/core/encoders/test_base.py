@@ -47,7 +47,7 @@ class Pairs(Encoder):
     def frames_per_step(self):
         return self.step
 
-    def fitted(self, info):
+    def fitted(self, info, frames=None):
         return replace(self, columns=info.width_px // info.height_px)
 
     def encode(self, frames, signals=None):

@@ -54,7 +54,7 @@ class BothPaths:
             average_fps=1.0,
             codec="none",
         )
-        return self.vlm.encoder.fitted(info)
+        return self.vlm.encoder.fitted(info, len(self.frames))
 
     def encoded(self) -> VideoTokens:
         """Returns all tokens, with the signals that the strategy reads."""
