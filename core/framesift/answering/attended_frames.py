@@ -44,7 +44,7 @@ class AttendedFrames:
         ids = torch.tensor(text_ids(self._vlm.tokenizer, answer)[:-1], device=device).long()
         inputs = self._batch.inputs(prompt, ids)
         received = answer_attention(self._vlm.hf, inputs, len(prompt.input_ids))
-        return received[prompt.visual.cpu()][prompt.rows >= 0]
+        return prompt.by_row(received[prompt.visual.cpu()])
 
     def frames(self, question: str, answer: str) -> Tensor:
         """Returns which frames the answer rests on, bool `(T,)`, at least one.

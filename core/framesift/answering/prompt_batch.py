@@ -217,9 +217,10 @@ class PromptBatch:
     def _pictured(self, prompt: Prompt, row: int) -> Prompt:
         """Returns a prompt with the visual tokens of another picture."""
         features = prompt.features.clone()
-        own = (prompt.rows >= 0).to(features.device)
-        features[own] = self._features[row].to(features)
-        layers = None if self._layers is None else self._layers[row].to(features)
+        own = prompt.rows >= 0
+        at = prompt.rows[own].to(features.device)
+        features[own.to(features.device)] = self._features[row].to(features)[at]
+        layers = None if self._layers is None else self._layers[row].to(features)[at]
         return replace(prompt, features=features, layers=layers)
 
     def _read(self, ids: Tensor, positions: Tensor, *, keep: int) -> Tensor:

@@ -241,17 +241,16 @@ class Session:
         self, question: str, prompt: Prompt, completion: Completion, kind: EvidenceKind
     ) -> tuple[Tensor, WeightKind]:
         """Returns the weight of each kept token `(M,)`, below 0 where unlike, and their kind."""
-        own = prompt.rows >= 0
         if kind != "similarity":
             try:
                 attention = self._cache.answer_attention(self.vlm.hf, prompt, len(completion.ids))
-                return attention[prompt.visual.cpu()][own], "attention"
+                return prompt.by_row(attention[prompt.visual.cpu()]), "attention"
             except ModelError:
                 # The answer is there already; only its attention cannot be read.
                 if kind == "attention":
                     raise
         words = word_embeddings(self.vlm.hf, self.vlm.tokenizer, question)
-        features = prompt.features[own.to(prompt.features.device)]
+        features = prompt.by_row(prompt.features)
         return question_similarity(features, words, self._common_word), "similarity"
 
     @cached_property

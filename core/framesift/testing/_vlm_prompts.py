@@ -64,22 +64,39 @@ class PromptPromises:
         expected = case.logits(inputs)[:, left]
         assert_near(case.logits(prompt.inputs()), expected)
 
-    def test_merged_tokens_hold_the_places_of_their_plan(self, case: VLMCase) -> None:
-        """A merged token has the mean of its tokens' features and of their positions."""
-        count = case.tokens.count
-        group = torch.arange(count) // 2
+    def test_merged_tokens_stand_at_the_mean_place_of_their_tokens(self, case: VLMCase) -> None:
+        """A merged token is its tokens' mean, in their mean frame, row and column of the grid.
+
+        It holds the position of the token that stood there, so positions ascend over the prompt.
+        """
+        count, per_frame, (_, width) = (
+            case.tokens.count,
+            case.tokens.tokens_per_frame,
+            case.tokens.grid,
+        )
+        group = torch.arange(count) * 7 % 11
         group[:: max(2, count // 7)] = -1
-        plan = TokenPlan.merge(group, tokens_per_frame=case.tokens.tokens_per_frame)
+        plan = TokenPlan.merge(group, tokens_per_frame=per_frame)
         prompt = case.prompt(case.video(plan))
-        full = case.positions[..., case.ordinary.visual].double()
-        for row in range(plan.num_out):
+        full = case.positions[..., case.ordinary.visual]
+        own = prompt.visual.nonzero().flatten()[prompt.rows >= 0]
+        cells = []
+        for row in prompt.rows[prompt.rows >= 0].tolist():
             sources = plan.src[plan.dst == row]
-            expected = (full[..., sources].mean(-1) + 0.5).floor().long()
-            column = prompt.visual.nonzero().flatten()[prompt.rows == row]
-            assert torch.equal(prompt.position_ids[..., column].squeeze(-1), expected)
+            patch = sources % per_frame
+            frame, line, place = (
+                int((each.double().mean() + 0.5).floor())
+                for each in (sources // per_frame, patch // width, patch % width)
+            )
+            cells.append(frame * per_frame + line * width + place)
             mean = case.tokens.features.flatten(0, 1)[sources].mean(0)
             assert_near(prompt.features[prompt.rows == row][0], mean)
+        assert cells == sorted(cells)
+        assert torch.equal(prompt.position_ids[..., own], full[..., cells])
         assert torch.isfinite(case.logits(prompt.inputs())).all()
+        weight = torch.arange(float(len(prompt.rows)))
+        in_order = prompt.by_row(weight)
+        assert torch.equal(in_order[prompt.rows[prompt.rows >= 0]], weight[prompt.rows >= 0])
 
     def test_tokens_merged_over_frames_stand_in_the_middle_one(self, case: VLMCase) -> None:
         """A token merged over all frames stands in the middle of the video."""

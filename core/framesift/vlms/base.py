@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -14,22 +14,22 @@ from torch import Tensor
 
 from framesift.encoders.base import Encoder
 from framesift.hf import checkpoint
-from framesift.hf.chat_template import load_chat_template, render
+from framesift.hf.chat_template import load_chat_template
 from framesift.hf.checkpoint_files import called
-from framesift.hf.letters import Letters, free_seam
 from framesift.hf.tower_checkpoint import placed
 from framesift.registry import Part
 from framesift.strategies.base import Strategy
 from framesift.types.budget import Budget
 from framesift.types.compressed import CompressedVideo
 from framesift.types.options import Reachable
+from framesift.vlms._assembly import assembled
 from framesift.vlms._in_llm import chosen_by, open_door
 from framesift.vlms._layer_door import Choose, Door
 from framesift.vlms._weights import shared_model
 from framesift.vlms.knowledge import Knowledge
-from framesift.vlms.layout import EXTRA, TEXT, Block, Layout, lay_out, reduce
-from framesift.vlms.origin import check_origin, fingerprint
-from framesift.vlms.prompt import Prompt, Turn, as_messages, check_text, collate, compacted
+from framesift.vlms.layout import Block, Layout
+from framesift.vlms.origin import fingerprint
+from framesift.vlms.prompt import Prompt, Turn, collate
 
 __all__ = ["VLM", "Block", "Layout", "Prompt", "Turn", "collate"]
 
@@ -183,51 +183,19 @@ class VLM(Knowledge, Part):
         Raises:
             ModelError: tokens of another model, or text that is not made of characters.
         """
-        videos = [video for turn in turns for video in turn.videos]
-        self._check(turns, videos)
-        blocks = [self.blocks(video) for video in videos]
-        seam = free_seam([self.chat_template, *(turn.text for turn in turns)])
-        layout = lay_out(
-            self._render(turns, blocks, seam),
-            videos,
-            blocks,
-            tokenizer=self.tokenizer,
-            placeholder=self.placeholder,
-            visual_id=self.visual_id,
-            seam=seam,
-        )
-        reduced = reduce(layout, self.original_positions(layout, videos), videos)
-        end = int(reduced.positions.max()) + 1
-        warnings: tuple[str, ...] = ()
-        if positions == "auto":
-            positions = "original" if end <= self.context_tokens else "compact"
-            if positions == "compact":
-                warnings = (compacted(end, self.called, self.context_tokens),)
-        if positions == "compact":
-            place = torch.arange(len(reduced.ids)).expand_as(reduced.positions).contiguous()
-        else:
-            place = reduced.positions
-        visual = reduced.rows != TEXT
-        rows = torch.where(reduced.rows == EXTRA, -1, reduced.rows)[visual]
-        device = self.hf.device
-        return Prompt(
-            input_ids=reduced.ids.to(device),
-            position_ids=place.to(device),
-            visual=visual.to(device),
-            features=self._features(videos, rows),
-            layers=self._layers(videos),
-            rows=rows,
-            prefix_length=reduced.prefix,
-            visual_tokens_before=int((layout.source != TEXT).sum()),
-            positions=positions,
-            modality=self.modality,
-            listed=self.listed,
-            warnings=warnings,
-        )
+        return assembled(self, turns, positions)
 
     def original_positions(self, layout: Layout, videos: Sequence[CompressedVideo]) -> Tensor:
         """Returns the position of each column of the whole prompt, int64 `(L,)` or `(3, L)`."""
         return torch.arange(len(layout.ids))
+
+    def column_inputs(self, visual: Tensor) -> dict[str, Tensor]:
+        """Returns what the model takes of each column besides its id and position, `(L,)` by name.
+
+        Args:
+            visual: columns of the reduced prompt that hold a visual token, bool `(L,)`.
+        """
+        return {}
 
     def extra_features(self) -> Tensor:
         """Returns the visual tokens `(E, D)` that the family adds to each video (`Block.extra`)."""
@@ -261,35 +229,3 @@ class VLM(Knowledge, Part):
             placeholder=self.visual_id,
             added={self.modality: self.extra_features()},
         )
-
-    def _render(self, turns: Sequence[Turn], blocks: Sequence[Sequence[Any]], seam: str) -> str:
-        write = partial(Letters.of(self.tokenizer).guarded, seam=seam, also=[self.placeholder])
-        return render(
-            self.called,
-            self.tokenizer,
-            self.chat_template,
-            as_messages(turns, [*map(len, blocks)], self.item, write),
-            trust_remote_code=self.trust_remote_code,
-        )
-
-    def _features(self, videos: Sequence[CompressedVideo], rows: Tensor) -> Tensor:
-        like: Tensor = self.hf.get_input_embeddings().weight
-        features = torch.zeros(len(rows), self.width, dtype=like.dtype, device=like.device)
-        if videos:
-            # Places are counted on the CPU, so that nothing waits for the model's device.
-            own, added = (each.nonzero().flatten() for each in (rows >= 0, rows < 0))
-            tokens = torch.cat([video.tokens.to(features) for video in videos])
-            features.index_copy_(0, own.to(like.device), tokens)
-            extra = self.extra_features().to(features).repeat(len(videos), 1)
-            features.index_copy_(0, added.to(like.device), extra)
-        return features
-
-    def _layers(self, videos: Sequence[CompressedVideo]) -> Tensor | None:
-        layers = [video.layers for video in videos if video.layers is not None]
-        return torch.cat(layers).to(self.hf.device, self.hf.dtype) if layers else None
-
-    def _check(self, turns: Sequence[Turn], videos: Sequence[CompressedVideo]) -> None:
-        for turn in turns:
-            check_text(turn.text)
-        for video in videos:
-            check_origin(video, self)

@@ -146,8 +146,9 @@ def reduce(layout: Layout, positions: Tensor, videos: Sequence[CompressedVideo])
     """Returns what the plans of the videos leave of a layout.
 
     Text and tokens that the family adds hold their positions; a frame without tokens loses its
-    text. A row of a plan stands in the frame that its tokens have on average, at the rounded mean
-    of their positions.
+    text. A row of a plan stands where one token stood: in the frame, the row and the column of the
+    grid that its tokens have on average, rounded. So positions ascend as they do in every prompt
+    that a model was trained on, and lie among those of the frame.
 
     Args:
         layout: the whole prompt.
@@ -157,27 +158,35 @@ def reduce(layout: Layout, positions: Tensor, videos: Sequence[CompressedVideo])
     column = torch.empty(sum(video.plan.num_in for video in videos), dtype=torch.int64)
     visual = (layout.source >= 0).nonzero().flatten()
     column[layout.source[visual]] = visual
-    anchors: list[Tensor] = []
-    places: list[Tensor] = []
+    cells: list[Tensor] = []
     first = 0
     for video in videos:
-        plan, per_frame = video.plan, video.plan.tokens_per_frame
-        own = column[first : first + plan.num_in]
-        anchors.append(own.view(-1, per_frame)[frames_of_rows(plan), 0])
-        entries = positions[..., own[plan.src]].reshape(-1, len(plan.src))
-        places.append(plan.mean(entries.T.double()).add(0.5).floor().long().T)
-        first += plan.num_in
-    anchor = torch.cat([column[:0], *anchors])
-    text = ((layout.source < 0) & _stays(layout, anchor)).nonzero().flatten()
-    order = torch.cat([text, anchor]).argsort(stable=True)
-    held = positions[..., text]
-    averaged = torch.cat([held.reshape(-1, len(text))[:, :0], *places], dim=-1)
+        cells.append(column[first + cells_of_rows(video.plan, video.report.grid)])
+        first += video.plan.num_in
+    cell = torch.cat([column[:0], *cells])
+    text = ((layout.source < 0) & _stays(layout, cell)).nonzero().flatten()
+    kept = torch.cat([text, cell])
+    order = kept.argsort(stable=True)
+    kept = kept[order]
     return Reduced(
-        ids=layout.ids[torch.cat([text, anchor])][order],
-        positions=torch.cat([held, averaged.reshape(*held.shape[:-1], -1)], dim=-1)[..., order],
-        rows=torch.cat([layout.source[text], torch.arange(len(anchor))])[order],
-        prefix=int((text < layout.prefix).sum()) + len(anchor),
+        ids=layout.ids[kept],
+        positions=positions[..., kept],
+        rows=torch.cat([layout.source[text], torch.arange(len(cell))])[order],
+        prefix=int((text < layout.prefix).sum()) + len(cell),
     )
+
+
+def cells_of_rows(plan: TokenPlan, grid: tuple[int, int]) -> Tensor:
+    """Returns the token whose place each row takes, int64 `(M,)`.
+
+    Args:
+        plan: what became of the tokens.
+        grid: rows and columns `(h, w)` of a frame.
+    """
+    patch = plan.src % plan.tokens_per_frame
+    place = torch.stack([patch // grid[1], patch % grid[1]], dim=1)
+    row, column = plan.mean(place.double()).add(0.5).floor().long().unbind(1)
+    return frames_of_rows(plan) * plan.tokens_per_frame + row * grid[1] + column
 
 
 def frames_of_rows(plan: TokenPlan) -> Tensor:
@@ -187,10 +196,10 @@ def frames_of_rows(plan: TokenPlan) -> Tensor:
     return mean.add(0.5).floor().long().cummax(0).values
 
 
-def _stays(layout: Layout, anchor: Tensor) -> Tensor:
+def _stays(layout: Layout, cell: Tensor) -> Tensor:
     """Returns the columns whose frame has a token left, or which belong to none, `(L,)`."""
     left = torch.zeros(int(layout.frame.max()) + 2, dtype=torch.bool)
-    left[layout.frame[anchor]] = True
+    left[layout.frame[cell]] = True
     left[-1] = True
     return left[layout.frame]
 

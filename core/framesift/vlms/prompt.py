@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 import torch
@@ -48,8 +48,8 @@ class Prompt:
     layers: Tensor | None
     """What deeper LLM layers add to them (DeepStack), `(M, Ld, D)`, else None."""
     rows: Tensor
-    """Row of the plans that each visual token is, counted over all videos, int64 `(M,)`; -1 for a
-    token that the family itself adds, such as the newline that ends a video."""
+    """Row of the plans that each visual token is, counted over all videos, int64 `(M,)` on the CPU;
+    -1 for a token that the family itself adds, such as the newline that ends a video."""
     prefix_length: int
     """Columns up to the end of the last video, which no later text changes."""
     visual_tokens_before: int
@@ -60,7 +60,19 @@ class Prompt:
     """Under which name the model takes the visual tokens."""
     listed: bool
     """Whether the model takes them as a list of runs, else as one batch."""
+    columns: dict[str, Tensor] = field(default_factory=dict)
+    """What the model takes of each column besides, by name, `(L,)` each."""
     warnings: tuple[str, ...] = ()
+
+    def by_row(self, values: Tensor) -> Tensor:
+        """Returns values of the visual tokens `(M, ...)`, those of the plans' rows alone, in order.
+
+        A row stands in the prompt where its tokens stood on average, so columns may have another
+        order than rows.
+        """
+        own = (self.rows >= 0).nonzero().flatten()
+        order = own[self.rows[own].argsort()]
+        return values[order.to(values.device)]
 
     def inputs(self) -> dict[str, Any]:
         """Returns the keyword arguments of the model's `forward` and `generate`, batch 1."""
@@ -119,15 +131,19 @@ def collate(prompts: Sequence[Prompt], pad_token_id: int) -> dict[str, Any]:
     """
     length = max(len(prompt.input_ids) for prompt in prompts)
     ids, masks, positions = [], [], []
+    columns: dict[str, list[Tensor]] = {}
     for prompt in prompts:
         pad = (length - len(prompt.input_ids), 0)
         ids.append(torch.nn.functional.pad(prompt.input_ids, pad, value=pad_token_id))
         masks.append(torch.nn.functional.pad(torch.ones_like(prompt.input_ids), pad))
         positions.append(torch.nn.functional.pad(prompt.position_ids, pad))
+        for name, value in prompt.columns.items():
+            columns.setdefault(name, []).append(torch.nn.functional.pad(value, pad))
     batch: dict[str, Any] = {
         "input_ids": torch.stack(ids),
         "attention_mask": torch.stack(masks),
         "position_ids": torch.stack(positions, dim=-2),
+        **{name: torch.stack(values) for name, values in columns.items()},
     }
     if any(len(prompt.features) for prompt in prompts):
         batch["mm_encoder_outputs"] = {prompts[0].modality: _encoder_output(prompts)}

@@ -114,7 +114,7 @@ def test_a_merged_row_stands_in_the_frame_of_its_mean():
     video = compressed(tokens, TokenPlan.merge(group, tokens_per_frame=2))
     _, reduced, text = run("a<v>b", [video], [marked(4)])
     assert text == "aF1<v></v>\nF2<v></v>\nb"
-    assert reduced.positions[reduced.rows >= 0].tolist() == [6, 16]
+    assert reduced.positions[reduced.rows >= 0].tolist() == [9, 16]
 
 
 def test_positions_of_three_axes_are_averaged_one_by_one():
@@ -147,3 +147,13 @@ def test_a_prompt_without_videos_is_its_text():
     assert text == "hello"
     assert layout.prefix == reduced.prefix == 0
     assert reduced.positions.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_merged_rows_stand_in_the_order_of_their_places():
+    tokens = VideoTokens(features=torch.zeros(1, 6, 4), grid=(2, 3), pts_seconds=torch.arange(1.0))
+    # The first row spans the frame, so that it stands behind the second one.
+    group = torch.tensor([0, 1, -1, -1, -1, 0])
+    video = compressed(tokens, TokenPlan.merge(group, tokens_per_frame=6))
+    _, reduced, _ = run("a<v>b", [video], [[[Block(frames=range(1))]]])
+    assert reduced.rows.tolist() == [TEXT, 1, 0, TEXT]
+    assert reduced.positions.tolist() == [0, 2, 5, 7]

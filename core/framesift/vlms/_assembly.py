@@ -1,0 +1,107 @@
+"""Puts the prompt of a conversation together, with the tokens that are left of its videos."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import Tensor
+
+from framesift.hf.chat_template import render
+from framesift.hf.letters import Letters, free_seam
+from framesift.types.compressed import CompressedVideo
+from framesift.vlms.layout import EXTRA, TEXT, lay_out, reduce
+from framesift.vlms.origin import check_origin
+from framesift.vlms.prompt import Prompt, Turn, as_messages, check_text, compacted
+
+if TYPE_CHECKING:
+    from framesift.vlms.base import VLM
+
+
+def assembled(
+    vlm: VLM, turns: Sequence[Turn], positions: Literal["auto", "original", "compact"]
+) -> Prompt:
+    """Returns the prompt of a conversation, as `VLM.prompt` promises it."""
+    videos = [video for turn in turns for video in turn.videos]
+    _check(vlm, turns, videos)
+    blocks = [vlm.blocks(video) for video in videos]
+    seam = free_seam([vlm.chat_template, *(turn.text for turn in turns)])
+    layout = lay_out(
+        _rendered(vlm, turns, blocks, seam),
+        videos,
+        blocks,
+        tokenizer=vlm.tokenizer,
+        placeholder=vlm.placeholder,
+        visual_id=vlm.visual_id,
+        seam=seam,
+    )
+    reduced = reduce(layout, vlm.original_positions(layout, videos), videos)
+    end = int(reduced.positions.max()) + 1
+    warnings: tuple[str, ...] = ()
+    if positions == "auto":
+        positions = "original" if end <= vlm.context_tokens else "compact"
+        if positions == "compact":
+            warnings = (compacted(end, vlm.called, vlm.context_tokens),)
+    if positions == "compact":
+        place = torch.arange(len(reduced.ids)).expand_as(reduced.positions).contiguous()
+    else:
+        place = reduced.positions
+    visual = reduced.rows != TEXT
+    rows = torch.where(reduced.rows == EXTRA, -1, reduced.rows)[visual]
+    device = vlm.hf.device
+    return Prompt(
+        input_ids=reduced.ids.to(device),
+        position_ids=place.to(device),
+        visual=visual.to(device),
+        features=_features(vlm, videos, rows),
+        layers=_layers(vlm, videos, rows),
+        rows=rows,
+        prefix_length=reduced.prefix,
+        visual_tokens_before=int((layout.source != TEXT).sum()),
+        positions=positions,
+        modality=vlm.modality,
+        listed=vlm.listed,
+        columns=vlm.column_inputs(visual.to(device)),
+        warnings=warnings,
+    )
+
+
+def _rendered(vlm: VLM, turns: Sequence[Turn], blocks: Sequence[Sequence[Any]], seam: str) -> str:
+    write = partial(Letters.of(vlm.tokenizer).guarded, seam=seam, also=[vlm.placeholder])
+    return render(
+        vlm.called,
+        vlm.tokenizer,
+        vlm.chat_template,
+        as_messages(turns, [*map(len, blocks)], vlm.item, write),
+        trust_remote_code=vlm.trust_remote_code,
+    )
+
+
+def _features(vlm: VLM, videos: Sequence[CompressedVideo], rows: Tensor) -> Tensor:
+    like: Tensor = vlm.hf.get_input_embeddings().weight
+    features = torch.zeros(len(rows), vlm.width, dtype=like.dtype, device=like.device)
+    if videos:
+        # Places are counted on the CPU, so that nothing waits for the model's device.
+        own, added = (each.nonzero().flatten() for each in (rows >= 0, rows < 0))
+        tokens = torch.cat([video.tokens.to(features) for video in videos])
+        features.index_copy_(0, own.to(like.device), tokens[rows[own].to(like.device)])
+        extra = vlm.extra_features().to(features).repeat(len(videos), 1)
+        features.index_copy_(0, added.to(like.device), extra)
+    return features
+
+
+def _layers(vlm: VLM, videos: Sequence[CompressedVideo], rows: Tensor) -> Tensor | None:
+    layers = [video.layers for video in videos if video.layers is not None]
+    if not layers:
+        return None
+    device = vlm.hf.device
+    return torch.cat(layers).to(device, vlm.hf.dtype)[rows[rows >= 0].to(device)]
+
+
+def _check(vlm: VLM, turns: Sequence[Turn], videos: Sequence[CompressedVideo]) -> None:
+    for turn in turns:
+        check_text(turn.text)
+    for video in videos:
+        check_origin(video, vlm)
