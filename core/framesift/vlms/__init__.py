@@ -13,6 +13,6 @@ if TYPE_CHECKING:
 registry: Registry[VLM] = Registry(
     __name__,
     "framesift.vlms.base.VLM",
-    frozenset({"base", "knowledge", "layout", "load", "origin", "prompt"}),
+    frozenset({"any_resolution", "base", "knowledge", "layout", "load", "origin", "prompt"}),
 )
 sys.modules[__name__].__class__ = RegistryPackage
