@@ -74,7 +74,7 @@ def _rendered(vlm: VLM, turns: Sequence[Turn], blocks: Sequence[Sequence[Any]], 
         vlm.called,
         vlm.tokenizer,
         vlm.chat_template,
-        as_messages(turns, [*map(len, blocks)], vlm.item, write),
+        as_messages(turns, [*map(len, blocks)], vlm.item, write, plain=vlm.plain_turns),
         trust_remote_code=vlm.trust_remote_code,
     )
 

@@ -19,6 +19,7 @@ from framesift.hf.borrowing import PackedFrames
 from framesift.hf.probe import watch
 from framesift.registry import require
 from framesift.types.compressed import CompressedVideo
+from framesift.types.device import CPU
 from framesift.types.options import Count
 from framesift.types.video import VideoInfo
 from framesift.vlms._family import FamilyTower, FamilyVLM
@@ -75,7 +76,7 @@ class QwenTower(FamilyTower):
         features = torch.cat(list(out.pooler_output)).unflatten(0, (steps, -1))
         found = {"features": features} | among(
             signals,
-            attention=lambda: self._pooled(seen.attention)[..., 0],
+            attention=lambda: self._pooled(seen.attention[..., None])[..., 0],
             keys=lambda: self._pooled(seen.keys),
             pre_projector=lambda: self._pooled(out.last_hidden_state.unflatten(0, (steps, -1))),
         )
@@ -98,7 +99,8 @@ class QwenTower(FamilyTower):
 
         rows = packed(patches.unflatten(0, (steps, -1)))
         # Each layer reads the ends on the CPU; on a device it would have to wait for them.
-        ends = torch.tensor([0, len(rows)], dtype=torch.int32)
+        where = rows.device if self.vlm.counts_on_device else CPU
+        ends = torch.tensor([0, len(rows)], dtype=torch.int32, device=where)
         arguments = {
             name: packed(value.to(rows.device).expand(steps, *value.shape))
             for name, value in self.vlm.of_patches(torch.tensor([[1, *shape]])).items()
@@ -106,7 +108,7 @@ class QwenTower(FamilyTower):
         with watch(self._watched, signals=signals) as seen:
             out = self.tower(
                 rows,
-                grid_thw=torch.tensor([[steps, *shape]]),
+                grid_thw=torch.tensor([[steps, *shape]], device=where),
                 cu_seqlens=ends,
                 return_dict=True,
                 **arguments,
@@ -118,11 +120,11 @@ class QwenTower(FamilyTower):
         row = self._rows_of_units(encoded).to(rows.device)
         found = {"features": out.pooler_output[row]} | among(
             signals,
-            attention=lambda: self._pooled(seen.attention).flatten(0, 1)[units, 0],
+            attention=lambda: self._pooled(seen.attention[..., None]).flatten(0, 1)[units, 0],
             keys=lambda: self._pooled(seen.keys).flatten(0, 1)[units],
-            pre_projector=lambda: out.last_hidden_state.unflatten(0, (-1, self._merged)).mean(1)[
-                row
-            ],
+            pre_projector=lambda: out.last_hidden_state.unflatten(
+                0, (len(out.pooler_output), -1)
+            ).mean(1)[row],
         )
         if deep := getattr(out, "deepstack_features", None):
             found["layers"] = torch.stack(list(deep), dim=1)[row]
@@ -155,9 +157,9 @@ class QwenTower(FamilyTower):
         )
 
     def _pooled(self, values: Tensor) -> Tensor:
-        """Returns values of the tower's patches `(T, L, C)` as means by token, `(T, N, C)`."""
+        """Returns values of the tower's patches or tokens `(T, L, C)` by token, `(T, N, C)`."""
         order = self._order.to(values.device)
-        tokens = values.reshape(len(values), len(order), self._merged, -1).mean(2)
+        tokens = values.reshape(len(values), len(order), -1, values.shape[-1]).mean(2)
         return torch.empty_like(tokens).index_copy_(1, order, tokens)
 
     def _rows_of_units(self, encoded: Tensor) -> Tensor:
@@ -201,6 +203,8 @@ class QwenVLM(FamilyVLM):
     modality: ClassVar[Literal["image", "video"]] = "video"
     listed: ClassVar[bool] = True
     resample: ClassVar[int] = 3
+    counts_on_device: ClassVar[bool] = False
+    """Whether the tower computes with the grid where its pixels are, not on the CPU."""
 
     min_step_tokens: Count = 128
     """Fewest tokens of one time step before compression; smaller videos are scaled up to it."""

@@ -50,6 +50,8 @@ class VLM(Knowledge, Part):
     """Under which name the model takes the visual tokens of a video."""
     listed: ClassVar[bool]
     """Whether the model takes them as a list of runs, else as one batch."""
+    plain_turns: ClassVar[bool] = False
+    """Whether the chat template takes turns without videos as strings, not as lists of parts."""
 
     model: Reachable
     """Hub id, or local folder of a checkpoint with safetensors weights and its processor files."""

@@ -86,7 +86,12 @@ class Prompt:
 
 
 def as_messages(
-    turns: Sequence[Turn], items: Sequence[int], kind: str, write: Callable[[str], str]
+    turns: Sequence[Turn],
+    items: Sequence[int],
+    kind: str,
+    write: Callable[[str], str],
+    *,
+    plain: bool = False,
 ) -> list[dict[str, Any]]:
     """Returns a conversation as chat templates take it.
 
@@ -95,12 +100,14 @@ def as_messages(
         items: of how many items each video is made, in order.
         kind: the type of each item, `"image"` or `"video"`.
         write: makes of each text what the template sees of it.
+        plain: whether a turn without videos is a string, not a list with its one text.
     """
     given, messages = iter(items), []
     for turn in turns:
         shown: list[dict[str, str]] = [{"type": kind}] * sum(next(given) for _ in turn.videos)
-        text = {"type": "text", "text": write(turn.text)}
-        messages.append({"role": turn.role, "content": [*shown, text]})
+        text = write(turn.text)
+        content = text if plain and not shown else [*shown, {"type": "text", "text": text}]
+        messages.append({"role": turn.role, "content": content})
     return messages
 
 

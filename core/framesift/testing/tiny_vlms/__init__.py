@@ -7,7 +7,7 @@ framesift.
 
 from __future__ import annotations
 
-from framesift.testing.tiny_vlms import _internvl, _llava, _qwen, _smolvlm
+from framesift.testing.tiny_vlms import _glm, _internvl, _llava, _qwen, _smolvlm
 from framesift.testing.tiny_vlms._base import (
     CHARACTERS,
     CHAT,
@@ -102,6 +102,30 @@ TINY_VLMS = {
         ordinary=_qwen.ordinary_qwen3_vl,
         size_px=(64, 96),
         processed=_qwen.process_qwen3_vl,
+        options={"min_step_tokens": 1},
+    ),
+    "glm4v": TinyVLM(
+        family="glm4v",
+        build=_glm.build_glm4v,
+        ordinary=_glm.ordinary_glm4v,
+        size_px=(112, 84),
+        processed=_glm.process_glm4v,
+        options={"min_step_tokens": 1},
+    ),
+    "glm4v-moe": TinyVLM(
+        family="glm4v",
+        build=_glm.build_glm4v_moe,
+        ordinary=_glm.ordinary_glm4v,
+        size_px=(112, 84),
+        processed=_glm.process_glm4v,
+        options={"min_step_tokens": 1},
+    ),
+    "glm46v": TinyVLM(
+        family="glm4v",
+        build=_glm.build_glm46v,
+        ordinary=_glm.ordinary_glm46v,
+        size_px=(112, 84),
+        processed=_glm.process_glm46v,
         options={"min_step_tokens": 1},
     ),
 }

@@ -111,7 +111,7 @@ def build_qwen3_vl_moe(folder: Path) -> None:
     _build_qwen(folder, "Qwen3VLMoe", QWEN3_VISION, QWEN3_ROPE, EXPERTS)
 
 
-def _patches(frames: Frames, p: int) -> tuple[torch.Tensor, torch.Tensor]:
+def patches(frames: Frames, p: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Returns the patches in the order of Qwen's processors, and the grid `(1, 3)`."""
     v, m, tp = normalized(frames), 2, 2
     if len(v) % tp:
@@ -126,7 +126,7 @@ def _ordinary_qwen(
 ) -> OrdinaryPrompt:
     transformers = require("transformers", extra="hf")
     ids, frame_of_text, visual = written(folder, pieces, "<|video_pad|>")
-    pixels, grid = _patches(frames, patch)
+    pixels, grid = patches(frames, patch)
     given = {
         "input_ids": ids,
         "attention_mask": torch.ones_like(ids),

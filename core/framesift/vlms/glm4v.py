@@ -1,0 +1,174 @@
+"""GLM-4.1V, GLM-4.5V and GLM-4.6V: the time of each step as text behind it, 3-D positions."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, ClassVar, Final, Literal, Self
+
+from framesift.encoders.base import Encoder
+from framesift.errors import ModelError
+from framesift.hf.checkpoint import load_json
+from framesift.types.compressed import CompressedVideo
+from framesift.types.options import Count, Reachable
+from framesift.types.video import VideoInfo
+from framesift.vlms._qwen import QwenTower, QwenVLM
+from framesift.vlms._qwen_patches import fitted_px
+from framesift.vlms.base import Block
+
+PROCESSORS: Final = ("processor_config.json", "preprocessor_config.json", "tokenizer_config.json")
+"""Files in which a checkpoint may name its processor, in the order in which they are read."""
+SECONDS: Final = "Glm46VProcessor"
+"""The processor of GLM-4.6V, which writes tenths of seconds; GLM-4.1V and 4.5V write whole ones."""
+SIZE: Final = {"shortest_edge": 112 * 112, "longest_edge": 28 * 28 * 2 * 30000}
+"""Fewest and most pixels of a whole video where the checkpoint says nothing."""
+LONGEST: Final = 200
+"""How many times longer one side may be than the other."""
+USUAL_TOKENS: Final = 768
+"""Most tokens of a step of a square video of unknown size."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GlmTower(QwenTower):
+    """A tower whose frames are the smaller, the more of them there are."""
+
+    frames: int | None = None
+    """Sampled frames of the video, None where it is not known yet."""
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """Frame size `(H, W)` of whole tokens, by the rule of the family's video processor."""
+        least, most = self.vlm.min_step_tokens, self.vlm.max_step_tokens
+        if self.picture_px is None:
+            side = math.isqrt(min(most, USUAL_TOKENS)) * self._factor
+            return side, side
+        size: dict[str, Any] = {**SIZE, **(self.vlm.frame_pixels.settings.get("size") or {})}
+        height, width = video_px(
+            *self.picture_px,
+            frames=max(self.frames or 0, self.frames_per_step),
+            together=self.frames_per_step,
+            factor=self._factor,
+            least_px=size["shortest_edge"],
+            most_px=size["longest_edge"],
+        )
+        tokens = height * width // self._factor**2
+        if least <= tokens <= most:
+            return height, width
+        return fitted_px(*self.picture_px, factor=self._factor, least=least, most=most)
+
+    def fitted(self, info: VideoInfo, frames: int | None = None) -> Self:
+        """Returns the encoder whose grid has the proportions of a video of so many frames.
+
+        Raises:
+            ModelError: the family takes no picture so long and narrow.
+        """
+        short, long = sorted((info.height_px, info.width_px))
+        if long > LONGEST * short:
+            raise ModelError(
+                f"{self.vlm.called!r} takes frames up to {LONGEST} times as long as wide, not of "
+                f"{info.width_px}x{info.height_px} pixels; crop the video"
+            )
+        return replace(super().fitted(info), frames=frames)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Glm4V(QwenVLM):
+    """GLM-4V: two sampled frames make one step, which is a picture of its own with its time behind.
+
+    The tower joins four patches by a convolution. A step that loses all of its tokens loses its
+    time and its marks of begin and end; the marks around the whole video stay. Tokens of videos
+    stand at the placeholder of pictures, as in the family's own prompt.
+    """
+
+    summary: ClassVar[str] = "GLM-4.1V, 4.5V and 4.6V; times as text, 3-D positions"
+    model_types: ClassVar[frozenset[str]] = frozenset({"glm4v", "glm4v_moe", "glm46v"})
+    modality: ClassVar[Literal["image", "video"]] = "image"
+    counts_on_device: ClassVar[bool] = True
+    plain_turns: ClassVar[bool] = True
+
+    model: Reachable = "zai-org/GLM-4.1V-9B-Thinking"
+    min_step_tokens: Count = 1
+    """Fewest tokens of one time step before compression, whatever the checkpoint says."""
+    max_step_tokens: Count = 30000
+    """Most tokens of one time step before compression, below what the checkpoint says."""
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The model's own vision tower and merger."""
+        return GlmTower(vlm=self)
+
+    @property
+    def watched_layer(self) -> int:
+        """The last layer of the tower."""
+        return -1
+
+    @property
+    def item(self) -> Literal["image", "video"]:
+        """The type of a video in messages, although its tokens stand where those of pictures do."""
+        return "video"
+
+    @property
+    def placeholder(self) -> str:
+        """The text that the chat template writes for a video."""
+        return str(getattr(self.tokenizer, "video_token", "<|video|>"))
+
+    def blocks(self, video: CompressedVideo) -> list[list[Block]]:
+        """Returns one item with a block for each step, which has the time of its first frame."""
+        times = video.frame_seconds.tolist()
+        return [
+            [
+                Block(
+                    frames=range(step, step + 1),
+                    before="<|begin_of_image|>",
+                    after=f"<|end_of_image|>{self._written(seconds)}",
+                )
+                for step, seconds in enumerate(times)
+            ]
+        ]
+
+    def _written(self, seconds: float) -> str:
+        return f"{seconds:.1f} seconds" if self._in_tenths else str(int(seconds + 1e-6))
+
+    @cached_property
+    def _in_tenths(self) -> bool:
+        named = (load_json(self.model, name).get("processor_class") for name in PROCESSORS)
+        own = next(filter(None, named), None)
+        return bool(own == SECONDS if own else self.config.model_type == "glm46v")
+
+
+def video_px(
+    height: int,
+    width: int,
+    *,
+    frames: int,
+    together: int,
+    factor: int,
+    least_px: int,
+    most_px: int,
+) -> tuple[int, int]:
+    """Returns the frame size `(H, W)` of whole tokens that GLM's processor gives a video.
+
+    Args:
+        height: of the video in pixels.
+        width: of the video in pixels.
+        frames: sampled frames, at least `together`.
+        together: frames that make one time step.
+        factor: pixels on each side of a token.
+        least_px: fewest pixels of all frames.
+        most_px: most pixels of all frames.
+    """
+    if min(height, width) < factor:
+        scale = max(factor / height, factor / width)
+        height, width = int(height * scale), int(width * scale)
+    sides = height, width
+    rows, columns = (round(side / factor) for side in sides)
+    total = round(frames / together) * together * rows * columns * factor**2
+    # Each root is taken as the processor does, since another order may round differently.
+    if total > most_px:
+        beta = math.sqrt(frames * height * width / most_px)
+        rows, columns = (max(1, math.floor(side / beta / factor)) for side in sides)
+    elif total < least_px:
+        beta = math.sqrt(least_px / (frames * height * width))
+        rows, columns = (math.ceil(side * beta / factor) for side in sides)
+    return rows * factor, columns * factor
