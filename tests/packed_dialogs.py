@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from framesift.training.dialogs import Dialogs
+from framesift.training.packing import seen_columns
 from framesift.training.seen import Seen
 
 FACTS = [("What is it?", "a red star"), ("Where?", "left"), ("How many of them?", "12")]
@@ -72,7 +73,7 @@ def row_of(batch: dict[str, Tensor], row: int, special: dict[str, int]) -> Row:
     """Returns one row; padding is what no other column sees."""
     kept, length = batch["features"].shape[1], batch["text"].shape[1]
     text = int((batch["text"][row] != special["pad"]).sum())
-    used = int(batch["mask"][row, 0, kept + 1, : 1 + kept].sum()) - 1
+    used = int(seen_columns(batch["parts"])[row, 0, kept + 1, : 1 + kept].sum()) - 1
     columns = torch.cat([torch.arange(1 + used), 1 + kept + torch.arange(text)])
     assert batch["positions"].shape[1] == 1 + kept + length
     return Row(

@@ -42,20 +42,46 @@ def app() -> None:
     type=click.Path(path_type=Path),
     help="Folder for clips and checkpoints; OUT with '-work' behind it by default.",
 )
+@click.option(
+    "--vlm",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder of such a model whose language model learns on; its tower stays as it is.",
+)
 @click.option("--clips", type=int, default=Recipe.clips, help="Clips that are drawn.")
+@click.option("--first-seed", type=int, default=Recipe.first_seed, help="Seed of the first clip.")
 @click.option("--stills", type=int, default=Recipe.stills, help="Stills that are drawn.")
 @click.option("--tower-steps", type=int, default=Recipe.tower_steps, help="Steps of stage one.")
 @click.option(
     "--language-steps", type=int, default=Recipe.language_steps, help="Steps of stage two."
 )
+@click.option(
+    "--language-batch", type=int, default=Recipe.language_batch, help="Clips of its steps."
+)
+@click.option(
+    "--language-rate", type=float, default=Recipe.language_rate, help="Its learning rate."
+)
+@click.option(
+    "--glimpses-first", type=int, default=Recipe.glimpses_first, help="Its steps of glimpses."
+)
+@click.option(
+    "--seconds", type=float, default=Recipe.seconds, help="Longest time of stage two; 0: any."
+)
 @click.option("--seed", type=int, default=Recipe.seed, help="Seed of weights and order.")
-@click.option("--processes", type=int, default=Recipe.processes, help="Processes that draw.")
-def tiny_vlm(out: Path, work: Path | None, **amounts: int) -> None:
-    """Train the embedded tiny vision LLM from nothing: two to three hours on two CPU cores."""
+@click.option(
+    "--processes",
+    type=int,
+    default=Recipe.processes,
+    help="Processes that draw, and that make batches for a GPU.",
+)
+def tiny_vlm(out: Path, work: Path | None, vlm: Path | None, **amounts: Any) -> None:
+    """Train the embedded tiny vision LLM: two to three hours on two CPU cores from nothing.
+
+    It trains on a GPU where there is one.
+    """
     from framesift.training.tiny_vlm import CURVES, train
 
-    work = work or _beside(out)
-    train(out, Recipe(**amounts), work=work, announce=lambda line: click.echo(line, err=True))
+    work, recipe = work or _beside(out), Recipe(**amounts)
+    train(out, recipe, work=work, announce=lambda line: click.echo(line, err=True), vlm=vlm)
     click.echo(f"wrote     {out} (curves in {CURVES})")
     click.echo(f"try       framesift ask 'synthetic://number' 'What number flashes?' --vlm {out}")
 

@@ -20,7 +20,7 @@ from framesift.synthetic.paraphrases import beside_text, rephrased
 from framesift.training.cards import Cards
 from framesift.training.course_labels import COURSE, MEASURED
 from framesift.training.labels import NOTHING
-from framesift.training.packing import IGNORED_LABEL, seen_columns
+from framesift.training.packing import IGNORED_LABEL, PADDING, VIDEO
 from framesift.training.seen import MOTION_FRAMES, OF_MOTION, SEEN_AT_ONCE, Seen
 
 MOST_QUESTIONS = 8
@@ -32,8 +32,8 @@ CARDS = 0.15
 """Share of batches that show nothing but numbers on cards."""
 BESIDE_TEXT = 0.1
 """Share of questions behind other text."""
-MOST_FRAMES = 192
-"""Frames of a batch; it holds fewer clips where they are long."""
+FRAMES_A_CLIP = 24
+"""A batch holds fewer clips where they have more frames than these, at the mean of it."""
 LONGEST_SLOTS = 64
 """A clip may be spread over as many frame slots, as if a longer video had lost the others."""
 
@@ -94,22 +94,27 @@ class Dialogs(torch.utils.data.IterableDataset[dict[str, Tensor]]):
         ]
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
-        rng = random.Random(self.seed)
-        for number in itertools.count():
-            if self.cards.colors[1:] and rng.random() < self.share_of_cards:
-                few = [self.cards.medley(rng) for _ in range(2 * self.size)]
-                yield self.batch(few, Dropping(kind="none", stretched=rng.random() < 0.5), rng)
-                continue
-            if number < self.glimpses_first or rng.random() < GLIMPSES:
-                look = Seen.medley if rng.random() < MEDLEYS else Seen.glimpse
-                few = [look(clip, rng) for clip in rng.sample(self.glimpsed, 2 * self.size)]
-                few = [clip for clip in few if len(clip.features) <= MOTION_FRAMES]
-                yield self.batch(few, Dropping(kind="none", stretched=rng.random() < 0.5), rng)
-                continue
-            start = rng.randrange(max(1, len(self.clips) - 8 * self.size + 1))
-            near = self.clips[start : start + 8 * self.size]
-            size = min(self.size, max(1, MOST_FRAMES // len(near[-1].features)))
-            yield self.batch(rng.sample(near, size), Dropping.drawn(rng), rng)
+        worker = torch.utils.data.get_worker_info()
+        first, every = (0, 1) if worker is None else (worker.id, worker.num_workers)
+        for number in itertools.count(first, every):
+            yield self.drawn(number)
+
+    def drawn(self, number: int) -> dict[str, Tensor]:
+        """Returns the batch of a number, whatever was drawn before it."""
+        rng = random.Random(f"{self.seed} {number}")
+        if self.cards.colors[1:] and rng.random() < self.share_of_cards:
+            few = [self.cards.medley(rng) for _ in range(2 * self.size)]
+            return self.batch(few, Dropping(kind="none", stretched=rng.random() < 0.5), rng)
+        if number < self.glimpses_first or rng.random() < GLIMPSES:
+            look = Seen.medley if rng.random() < MEDLEYS else Seen.glimpse
+            count = min(2 * self.size, len(self.glimpsed))
+            few = [look(clip, rng) for clip in rng.sample(self.glimpsed, count)]
+            few = [clip for clip in few if len(clip.features) <= MOTION_FRAMES]
+            return self.batch(few, Dropping(kind="none", stretched=rng.random() < 0.5), rng)
+        start = rng.randrange(max(1, len(self.clips) - 8 * self.size + 1))
+        near = self.clips[start : start + 8 * self.size]
+        size = min(self.size, max(1, FRAMES_A_CLIP * self.size // len(near[-1].features)))
+        return self.batch(rng.sample(near, size), Dropping.drawn(rng), rng)
 
     def batch(
         self, clips: Sequence[Seen], dropping: Dropping, rng: random.Random
@@ -117,18 +122,19 @@ class Dialogs(torch.utils.data.IterableDataset[dict[str, Tensor]]):
         """Returns the packed prompts of some clips.
 
         `features (B, K, D)`, `text (B, Lt)`, `labels (B, Lt)`, `positions (B, 1 + K + Lt)`,
-        `mask (B, 1, 1 + K + Lt, 1 + K + Lt)`, where a question sees the video and itself, and
-        classes `(B, K)` by name of `COURSE` and numbers `(B, K, 2)` by name of `MEASURED`.
+        `parts (B, 1 + K + Lt)`, by which a question sees the video and itself, as
+        `seen_columns` says, classes `(B, K)` by name of `COURSE` and numbers `(B, K, 2)` by name
+        of `MEASURED`.
         """
         visuals = [_visual(clip.features, dropping, rng) for clip in clips]
         texts = [self._text(clip.questions, dropping, rng) for clip in clips]
         kept, length = max(len(v[2]) for v in visuals), max(len(t[0]) for t in texts)
-        width = clips[0].features.shape[-1]
-        features = torch.zeros(len(clips), kept, width)
+        width, kind = clips[0].features.shape[-1], clips[0].features.dtype
+        features = torch.zeros(len(clips), kept, width, dtype=kind)
         text = torch.full((len(clips), length), self.special["pad"])
         labels = torch.full((len(clips), length), IGNORED_LABEL)
         positions = torch.zeros(len(clips), 1 + kept + length, dtype=torch.long)
-        parts = torch.full((len(clips), 1 + kept + length), -1)
+        parts = torch.full((len(clips), 1 + kept + length), PADDING)
         course = {name: torch.full((len(clips), kept), NOTHING) for name in COURSE}
         course |= {name: torch.full((len(clips), kept, 2), torch.nan) for name in MEASURED}
         for row, ((places, after, survivors), (ids, answers, part)) in enumerate(
@@ -139,7 +145,7 @@ class Dialogs(torch.utils.data.IterableDataset[dict[str, Tensor]]):
             for name, classes in clips[row].course.items():
                 course[name][row, : len(values)] = classes.flatten(0, 1)[survivors]
             positions[row, 1 : 1 + len(values)] = places
-            parts[row, : 1 + len(values)] = 0
+            parts[row, : 1 + len(values)] = VIDEO
             text[row, : len(ids)], labels[row, : len(ids)] = ids, answers
             end = 1 + kept + len(ids)
             positions[row, 1 + kept : end] = after + _within(part, dropping)
@@ -149,7 +155,7 @@ class Dialogs(torch.utils.data.IterableDataset[dict[str, Tensor]]):
             "text": text,
             "labels": labels,
             "positions": positions,
-            "mask": seen_columns(parts),
+            "parts": parts,
             **course,
         }
 

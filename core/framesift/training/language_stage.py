@@ -13,7 +13,7 @@ from torch.nn import functional
 from framesift.training.clips import LabeledClip, Shard
 from framesift.training.course_labels import COURSE, MEASURED, course_labels
 from framesift.training.labels import NOTHING, frame_labels
-from framesift.training.packing import IGNORED_LABEL
+from framesift.training.packing import IGNORED_LABEL, seen_columns
 from framesift.training.seen import Seen
 from framesift.training.tower_stage import TowerTask
 
@@ -50,7 +50,7 @@ class AnswerTask(nn.Module):
         text: Tensor,
         labels: Tensor,
         positions: Tensor,
-        mask: Tensor,
+        parts: Tensor,
         motion: Tensor,
         rank: Tensor,
         before: Tensor,
@@ -60,10 +60,11 @@ class AnswerTask(nn.Module):
         """Returns the loss over answers and course, and the best guess at each column of text."""
         embed = self.language_model.get_input_embeddings()
         user = embed(text.new_full((len(text), 1), self.user_id))
-        prompt = torch.cat([user, self.projector(features).to(user.dtype), embed(text)], dim=1)
+        visual = self.projector(features.to(user.dtype)).to(user.dtype)
+        prompt = torch.cat([user, visual, embed(text)], dim=1)
         read = self.language_model(
             inputs_embeds=prompt,
-            attention_mask=mask,
+            attention_mask=seen_columns(parts),
             position_ids=positions,
             use_cache=False,
             output_hidden_states=True,
@@ -107,7 +108,10 @@ def seen_clips(task: TowerTask, shards: Sequence[Shard]) -> list[Seen]:
     for shard in shards:
         pixels = torch.tensor(shard.frames)
         features = torch.cat(
-            [task.patches(part)[0].half() for part in pixels.split(FRAMES_AT_ONCE)]
+            [
+                task.patches(part.to(task.mean.device))[0].half().cpu()
+                for part in pixels.split(FRAMES_AT_ONCE)
+            ]
         )
         clips += [
             Seen(

@@ -20,7 +20,7 @@ def seen_columns(parts: Tensor) -> Tensor:
         parts: the part of each column, `VIDEO`, `PADDING` or the number of a question, `(B, L)`.
     """
     length = parts.shape[1]
-    before = torch.ones(length, length, dtype=torch.bool).tril()
+    before = torch.ones(length, length, dtype=torch.bool, device=parts.device).tril()
     same = (parts[:, None, :] == VIDEO) | (parts[:, None, :] == parts[:, :, None])
     seen = before & same & (parts[:, None, :] >= 0)
-    return (seen | torch.eye(length, dtype=torch.bool))[:, None]
+    return (seen | torch.eye(length, dtype=torch.bool, device=parts.device))[:, None]

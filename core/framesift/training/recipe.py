@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from framesift.errors import InvalidOptionError
-from framesift.types.options import Amount, Count, Options
+from framesift.training.staged_recipe import Rate
+from framesift.types.options import Amount, Count, NotNegative, Options
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,17 +15,23 @@ class Recipe(Options):
 
     clips: Count = 5000
     """Synthetic clips, each with up to a dozen questions."""
+    first_seed: Amount = 0
+    """Seed of the first clip; the others follow it."""
     stills: Count = 16000
     """Crowded pictures for the vision tower."""
     tower_steps: Count = 2700
     language_steps: Count = 6000
-    glimpses_first: Count = 500
+    glimpses_first: Amount = 500
     """Steps of the language model at which it sees only the frames that questions are about."""
     tower_batch: Count = 64
     language_batch: Count = 8
+    language_rate: Rate = 1e-3
+    """Largest learning rate of the language model."""
+    seconds: NotNegative = 0.0
+    """How long the language model learns at most, however many steps that are; 0 is no bound."""
     seed: Amount = 0
     processes: Count = 2
-    """Processes that draw clips."""
+    """Processes that draw clips and, where a GPU trains, make batches."""
 
     def __post_init__(self) -> None:
         if self.clips < 2 * self.language_batch:

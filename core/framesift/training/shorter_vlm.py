@@ -8,18 +8,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-import torch
 from torch import nn
 
 from framesift.disk.writing import write_atomically
 from framesift.errors import InvalidOptionError
-from framesift.registry import require
 from framesift.training.clips import make_shards, read_shards
 from framesift.training.dialogs import Dialogs
 from framesift.training.fit import fit
 from framesift.training.healing import HealingRecipe
 from framesift.training.language_stage import AnswerTask, seen_clips
-from framesift.training.tiny_vlm import CURVES, save_model, special_ids
+from framesift.training.tiny_vlm import CURVES, load_model, save_model, special_ids
 from framesift.training.tower_stage import TowerTask
 
 FIRST_SEED: Final = 500_000
@@ -41,9 +39,7 @@ def shorten(
     Raises:
         InvalidOptionError: the language model has no such layer.
     """
-    transformers = require("transformers", extra="hf")
-    model = transformers.LlavaForConditionalGeneration.from_pretrained(vlm, dtype=torch.float32)
-    processor = transformers.AutoProcessor.from_pretrained(vlm)
+    model, processor = load_model(vlm)
     take_out(model, recipe.layer)
     announce(f"drawing {recipe.clips} clips")
     seeds = range(FIRST_SEED, FIRST_SEED + recipe.clips)

@@ -1,17 +1,19 @@
-"""Trains the embedded tiny vision LLM from nothing: clips, vision tower, language model."""
+"""Trains the embedded tiny vision LLM: clips, vision tower, language model."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from framesift.disk.writing import write_atomically
-from framesift.training.clips import make_shards, read_shards
+from framesift.registry import require
+from framesift.training.clips import Shard, make_shards, read_shards
 from framesift.training.dialogs import Dialogs
 from framesift.training.fit import fit
 from framesift.training.language_stage import AnswerTask, seen_clips
@@ -20,11 +22,19 @@ from framesift.training.stills import make_stills, read_stills
 from framesift.training.tiny_parts import ASSISTANT, END, PAD, USER, new_model, new_processor
 from framesift.training.tower_stage import LabeledFrames, TowerTask, frames_of
 from framesift.training.work_folder import claim
+from framesift.vlms.origin import fingerprint
 
 CURVES = "training.json"
 
 
-def train(out: Path, recipe: Recipe, *, work: Path, announce: Callable[[str], None]) -> Path:
+def train(
+    out: Path,
+    recipe: Recipe,
+    *,
+    work: Path,
+    announce: Callable[[str], None],
+    vlm: Path | None = None,
+) -> Path:
     """Trains the tiny model and returns the folder `out` with model, processor and curves.
 
     Args:
@@ -32,55 +42,100 @@ def train(out: Path, recipe: Recipe, *, work: Path, announce: Callable[[str], No
         recipe: how much of what.
         work: folder for clips and checkpoints; a run that was broken off goes on from there.
         announce: takes a line about each stage when it begins.
+        vlm: folder of a tiny model to go on with: its tower and its tokenizer stay as they are, and
+            its language model learns. None begins with nothing.
 
     Raises:
-        InvalidOptionError: `work` holds a run of another recipe.
+        InvalidOptionError: `work` holds a run of another recipe or another model, or `clips` are
+            of other seeds than those for training.
     """
-    # Clips are the same whatever draws them.
-    claim(work, {name: value for name, value in asdict(recipe).items() if name != "processes"})
-    announce(f"drawing {recipe.stills} stills and {recipe.clips} clips")
-    stills = make_stills(work / "stills", range(recipe.stills), processes=recipe.processes)
-    shards = list(
-        read_shards(make_shards(work / "clips", range(recipe.clips), processes=recipe.processes))
-    )
-    processor = new_processor()
-    model = new_model(processor.tokenizer, recipe.seed)
+    begun = "" if vlm is None else fingerprint(str(vlm))
+    # Clips and batches are the same whatever makes them.
+    given = {name: value for name, value in asdict(recipe).items() if name != "processes"}
+    claim(work, {**given, "begun": begun})
+    if vlm is None:
+        announce(f"drawing {recipe.stills} stills and {recipe.clips} clips")
+        stills = make_stills(work / "stills", range(recipe.stills), processes=recipe.processes)
+        processor = new_processor()
+        model = new_model(processor.tokenizer, recipe.seed)
+    else:
+        announce(f"drawing {recipe.clips} clips")
+        model, processor = load_model(vlm)
+    seeds = range(recipe.first_seed, recipe.first_seed + recipe.clips)
+    shards = list(read_shards(make_shards(work / "clips", seeds, processes=recipe.processes)))
     images = processor.image_processor
     tower = TowerTask(model.model.vision_tower, images.image_mean, images.image_std)
-    announce(f"teaching the vision tower what patches show, {recipe.tower_steps} steps")
-    tower_curve = fit(
-        tower,
-        LabeledFrames(read_stills(stills), frames_of(shards)),
-        folder=work / "tower",
-        steps=recipe.tower_steps,
-        batch_size=recipe.tower_batch,
-        learning_rate=1.2e-3,
-        seed=recipe.seed,
-    )
-    announce(f"teaching the language model to answer, {recipe.language_steps} steps")
+    tower_curve = []
+    if vlm is None:
+        announce(f"teaching the vision tower what patches show, {recipe.tower_steps} steps")
+        tower_curve = fit(
+            tower,
+            LabeledFrames(read_stills(stills), frames_of(shards)),
+            folder=work / "tower",
+            steps=recipe.tower_steps,
+            batch_size=recipe.tower_batch,
+            learning_rate=1.2e-3,
+            seed=recipe.seed,
+        )
+    language_curve = _language_curve(model, processor, tower, shards, recipe, work, announce)
+    save_model(model, processor, out)
+    curves = {
+        "recipe": asdict(recipe),
+        "begun": begun,
+        "tower": tower_curve,
+        "language": language_curve,
+    }
+    write_atomically(out / CURVES, json.dumps(curves, indent=1).encode())
+    return out
+
+
+def _language_curve(
+    model: Any,
+    processor: Any,
+    tower: TowerTask,
+    shards: Sequence[Shard],
+    recipe: Recipe,
+    work: Path,
+    announce: Callable[[str], None],
+) -> list[dict[str, float]]:
+    """Trains the language model and returns its curve."""
+    until = f", at most {recipe.seconds:g} seconds" if recipe.seconds else ""
+    announce(f"teaching the language model to answer, {recipe.language_steps} steps{until}")
+    on_gpu = torch.cuda.is_available()
     special = special_ids(processor.tokenizer)
     dialogs = Dialogs(
-        seen_clips(tower, shards),
+        seen_clips(tower.to("cuda" if on_gpu else "cpu"), shards),
         processor.tokenizer,
         special,
         size=recipe.language_batch,
         seed=recipe.seed,
         glimpses_first=recipe.glimpses_first,
     )
-    language_curve = fit(
+    return fit(
         AnswerTask(model, special["user"]),
         dialogs,
         folder=work / "language",
         steps=recipe.language_steps,
         batch_size=1,
-        learning_rate=1e-3,
+        learning_rate=recipe.language_rate,
         seed=recipe.seed,
-        collate=lambda batches: batches[0],
+        collate=_only,
+        seconds=recipe.seconds,
+        # A CPU that trains has no core to spare.
+        loaders=recipe.processes if on_gpu else 0,
     )
-    save_model(model, processor, out)
-    curves = {"recipe": asdict(recipe), "tower": tower_curve, "language": language_curve}
-    write_atomically(out / CURVES, json.dumps(curves, indent=1).encode())
-    return out
+
+
+def _only(batches: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Returns the batch of a data set whose items are batches."""
+    return batches[0]
+
+
+def load_model(folder: Path) -> tuple[Any, Any]:
+    """Returns model, in full precision, and processor of a folder that training wrote."""
+    transformers = require("transformers", extra="hf")
+    model = transformers.LlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
+    return model, transformers.AutoProcessor.from_pretrained(folder)
 
 
 def special_ids(tokenizer: Any) -> dict[str, int]:
@@ -90,9 +145,12 @@ def special_ids(tokenizer: Any) -> dict[str, int]:
 
 
 def save_model(model: Any, processor: Any, out: Path) -> None:
-    """Writes the model in half precision and its processor, as transformers reads them."""
+    """Writes the model in half precision and its processor, as transformers reads them.
+
+    What did not learn has the same bits as in the model that a training went on with.
+    """
     out.mkdir(parents=True, exist_ok=True)
     model.generation_config.eos_token_id = processor.tokenizer.eos_token_id
     model.generation_config.pad_token_id = processor.tokenizer.pad_token_id
-    model.to(torch.float16).save_pretrained(out)
+    model.to("cpu", torch.float16).save_pretrained(out)
     processor.save_pretrained(out)

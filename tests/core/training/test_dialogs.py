@@ -10,7 +10,7 @@ from framesift.testing import assert_near, compressed, random_frames
 from framesift.training.course_labels import COURSE, MEASURED
 from framesift.training.dialogs import MOST_QUESTIONS, Dropping
 from framesift.training.language_stage import AnswerTask
-from framesift.training.packing import IGNORED_LABEL
+from framesift.training.packing import IGNORED_LABEL, seen_columns
 from framesift.types.plan import TokenPlan
 from framesift.vlms.base import Turn
 from packed_dialogs import FACTS, dialogs_of, noise, row_of, seen
@@ -89,7 +89,7 @@ def logits_of(task, batch):
     prompt = torch.cat([user, task.projector(batch["features"]), embed(batch["text"])], dim=1)
     hidden = task.language_model(
         inputs_embeds=prompt,
-        attention_mask=batch["mask"],
+        attention_mask=seen_columns(batch["parts"]),
         position_ids=batch["positions"],
         use_cache=False,
     ).last_hidden_state
@@ -136,11 +136,11 @@ def test_a_batch_has_one_width_and_says_what_is_asked(dialogs, clips, vlm, speci
         "text": (2, length),
         "labels": (2, length),
         "positions": (2, whole),
-        "mask": (2, 1, whole, whole),
+        "parts": (2, whole),
         **dict.fromkeys(COURSE, (2, kept)),
         **dict.fromkeys(MEASURED, (2, kept, 2)),
     }
-    assert (batch["mask"].dtype, batch["text"].dtype) == (torch.bool, torch.int64)
+    assert (batch["parts"].dtype, batch["text"].dtype) == (torch.int64, torch.int64)
     for number, facts in enumerate((FACTS, FACTS[:2])):
         row = row_of(batch, number, special)
         found = exchanges(row, vlm.tokenizer, special)
@@ -155,7 +155,7 @@ def test_a_batch_has_one_width_and_says_what_is_asked(dialogs, clips, vlm, speci
 
 def test_no_column_is_blind_and_none_sees_padding_or_the_future(dialogs, clips, special):
     batch = dialogs.batch(clips, ALL, random.Random(0))
-    mask = batch["mask"][:, 0]
+    mask = seen_columns(batch["parts"])[:, 0]
     assert mask.any(-1).all()
     assert not mask.triu(1).any()
     for number in range(2):

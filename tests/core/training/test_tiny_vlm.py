@@ -12,11 +12,13 @@ from safetensors.torch import load_file
 from framesift import VideoCompressor, cli, load_vlm
 from framesift.errors import InvalidOptionError
 from framesift.training import tiny_vlm
+from framesift.training.fit import TrainingPace
 from framesift.training.language_stage import AnswerTask
 from framesift.training.recipe import Recipe
 from framesift.training.tiny_vlm import CURVES, train
 from framesift.training.tower_stage import TowerTask
 from framesift.training.work_folder import RECIPE
+from framesift.vlms.origin import fingerprint
 
 SMALL = Recipe(
     clips=4,
@@ -184,15 +186,56 @@ def test_a_bad_amount_is_one_line_and_draws_nothing(run, tmp_path):
 def test_the_command_hands_on_what_it_is_given(run, tmp_path, monkeypatch):
     calls = []
 
-    def noted(out, recipe, *, work, announce):
+    def noted(out, recipe, *, work, announce, vlm):
         announce("drawing")
-        calls.append((out, recipe, work))
+        calls.append((out, recipe, work, vlm))
 
     monkeypatch.setattr(tiny_vlm, "train", noted)
     code, out, err = run("-o", tmp_path / "model", "--clips", "50", "--seed", "7")
     assert code == 0
-    assert calls == [(tmp_path / "model", Recipe(clips=50, seed=7), tmp_path / "model-work")]
+    assert calls == [(tmp_path / "model", Recipe(clips=50, seed=7), tmp_path / "model-work", None)]
     assert err == "drawing\n"
     assert str(tmp_path / "model") in out
     run("-o", tmp_path / "model", "--work", tmp_path / "there", "--tower-steps", "9")
-    assert calls[1] == (tmp_path / "model", Recipe(tower_steps=9), tmp_path / "there")
+    assert calls[1] == (tmp_path / "model", Recipe(tower_steps=9), tmp_path / "there", None)
+    on = ["--vlm", tmp_path, "--first-seed", 600, "--seconds", 9.5, "--language-batch", 64]
+    run("-o", tmp_path / "model", *on, "--language-rate", 2e-3, "--glimpses-first", 1)
+    recipe = Recipe(
+        first_seed=600, seconds=9.5, language_batch=64, language_rate=2e-3, glimpses_first=1
+    )
+    assert calls[2] == (tmp_path / "model", recipe, tmp_path / "model-work", tmp_path)
+
+
+@pytest.mark.slow
+def test_a_run_that_goes_on_with_a_model_leaves_its_tower_as_it_is(trained, tmp_path):
+    out, work, _ = trained
+    shutil.copytree(work / "clips", tmp_path / "work" / "clips")
+    recipe = replace(SMALL, glimpses_first=0, language_rate=1e-2)
+    lines = []
+    found = train(
+        tmp_path / "model", recipe, work=tmp_path / "work", announce=lines.append, vlm=out
+    )
+    before, after = (load_file(folder / "model.safetensors") for folder in (out, found))
+    assert set(before) == set(after)
+    same = {name for name, values in before.items() if torch.equal(values, after[name])}
+    assert {name for name in before if "vision_tower" in name} <= same
+    assert len(same) < len(before)
+    assert [line.split()[0] for line in lines] == ["drawing", "teaching"]
+    curves = json.loads((found / CURVES).read_text())
+    assert (curves["tower"], curves["begun"]) == ([], fingerprint(str(out)))
+    assert (found / "tokenizer.json").read_bytes() == (out / "tokenizer.json").read_bytes()
+    with pytest.raises(InvalidOptionError, match=r"another run.*begun="):
+        train(tmp_path / "model", recipe, work=tmp_path / "work", announce=lines.append)
+
+
+def test_a_run_by_the_clock_ends_with_a_rate_of_zero():
+    pace = TrainingPace(steps=1000, seconds=20.0)
+    assert 0 < pace(0) < pace(25) < pace(50) == 1
+    pace.spent_seconds = 10.5
+    assert pace(60) == pytest.approx(0.5)
+    pace.spent_seconds = 20.0
+    assert (pace.done(60), pace(60)) == (1, 0)
+    unbound = TrainingPace(steps=1000, seconds=0.0)
+    unbound.spent_seconds = 1e9
+    assert unbound.done(60) == 0.06
+    assert unbound(1000) == 0
