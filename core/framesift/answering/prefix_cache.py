@@ -185,8 +185,9 @@ def _read_videos(model: Any, prompt: Prompt, cache: Any) -> None:
 
 
 def _columns(inputs: dict[str, Any], *, stop: int | None = None) -> dict[str, Any]:
-    names = ("input_ids", "attention_mask", "position_ids")
-    return {name: inputs[name][..., :stop] for name in names}
+    return {
+        name: value[..., :stop] for name, value in inputs.items() if name != "mm_encoder_outputs"
+    }
 
 
 def _pictures(inputs: dict[str, Any]) -> dict[str, Any]:

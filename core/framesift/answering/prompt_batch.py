@@ -209,7 +209,7 @@ class PromptBatch:
             return
         self._cache = require("transformers", extra="hf").DynamicCache()
         given = collate([self._pictured(prompt, row) for row in range(len(self))], pad_token_id=0)
-        for name in ("input_ids", "attention_mask", "position_ids"):
+        for name in given.keys() - {"mm_encoder_outputs"}:
             given[name] = given[name][..., :length]
         self.vlm.hf(**given, past_key_values=self._cache, use_cache=True, logits_to_keep=1)
         self._prefix = prefix

@@ -7,7 +7,9 @@ framesift.
 
 from __future__ import annotations
 
-from framesift.testing.tiny_vlms import _glm, _internvl, _llava, _qwen, _smolvlm
+from functools import partial
+
+from framesift.testing.tiny_vlms import _gemma, _glm, _internvl, _llava, _qwen, _smolvlm
 from framesift.testing.tiny_vlms._base import (
     CHARACTERS,
     CHAT,
@@ -36,8 +38,20 @@ __all__ = [
     "OrdinaryPrompt",
     "TinyVLM",
     "chat",
+    "gemma3_of_window",
     "save_tokenizer",
 ]
+
+
+def gemma3_of_window(columns: int) -> TinyVLM:
+    """Returns a tiny Gemma 3 whose first layer sees a window of so many columns."""
+    return TinyVLM(
+        family="gemma3",
+        build=partial(_gemma.build_gemma3, window=columns),
+        ordinary=_gemma.ordinary_gemma3,
+        processed=_gemma.process_gemma3,
+    )
+
 
 TINY_VLMS = {
     "llava": TinyVLM(family="llava", build=_llava.build_llava, ordinary=_llava.ordinary_llava),
@@ -128,4 +142,5 @@ TINY_VLMS = {
         processed=_glm.process_glm46v,
         options={"min_step_tokens": 1},
     ),
+    "gemma3": gemma3_of_window(512),
 }
