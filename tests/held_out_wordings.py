@@ -104,7 +104,7 @@ YES_OR_NO: dict[str, tuple[str, ...]] = {
         "did {thing} show up at any point",
         "Would I find {thing} in here?",
     ),
-    "Is there {shape} anywhere in the video?": (
+    "Does {shape} ever appear in the video?": (
         "Did you notice {shape} at some point?",
         "was {shape} part of this",
     ),

@@ -1,9 +1,13 @@
-"""Paraphrases of the questions in a synthetic video's truth, for training."""
+"""Paraphrases of the questions in a synthetic video's truth.
+
+These few are what models are measured with; `wordings` has the many that training draws from.
+"""
 
 from __future__ import annotations
 
 import random
 import re
+from collections.abc import Iterable
 
 from framesift.types.clock import clock
 
@@ -143,9 +147,9 @@ PARAPHRASES: dict[str, tuple[str, ...]] = {
 """Ways to ask, by the pattern of the question as the truth has it, which counts as one more."""
 
 
-def pattern_of(question: str) -> tuple[str, dict[str, str]]:
+def pattern_of(question: str, patterns: Iterable[str] = PARAPHRASES) -> tuple[str, dict[str, str]]:
     """Returns a question's pattern and its named parts; the question itself if it has none."""
-    for pattern in PARAPHRASES:
+    for pattern in patterns:
         if match := re.fullmatch(pattern, question):
             return pattern, match.groupdict()
     return question, {}

@@ -46,6 +46,11 @@ class Cards:
             features=torch.stack([clip.features[frame] for _, clip, frame in cards]),
             times_seconds=[float(place) for place in range(count)],
             questions=[question for question, _, _ in cards],
+            events=[
+                {**event, "start_seconds": float(place), "end_seconds": place + 1.0}
+                for place, (_, clip, frame) in enumerate(cards)
+                for event in clip.events_of([frame]) or ()
+            ],
             course={
                 name: torch.stack([clip.course[name][frame] for _, clip, frame in cards])
                 for name in ("where",)

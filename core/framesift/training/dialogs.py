@@ -16,14 +16,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from framesift.synthetic.paraphrases import beside_text, rephrased
+from framesift.synthetic.paraphrases import beside_text
+from framesift.synthetic.wordings import worded
 from framesift.training.cards import Cards
 from framesift.training.course_labels import COURSE, MEASURED
+from framesift.training.doubts import doubts
 from framesift.training.labels import NOTHING
 from framesift.training.packing import IGNORED_LABEL, PADDING, VIDEO
 from framesift.training.seen import MOTION_FRAMES, OF_MOTION, SEEN_AT_ONCE, Seen
 
 MOST_QUESTIONS = 8
+MOST_DOUBTS = 3
+"""Of those about what is there and what is not, where it is known what a clip shows."""
 GLIMPSES = 0.25
 """Share of glimpses among the batches after the first ones."""
 MEDLEYS = 0.5
@@ -65,7 +69,10 @@ class Dropping:
 
 
 class Dialogs(torch.utils.data.IterableDataset[dict[str, Tensor]]):
-    """Yields batches of clips of about the same length without end, the same ones for a seed."""
+    """Yields batches of clips of about the same length without end, the same ones for a seed.
+
+    Several workers of a data loader make them in turn.
+    """
 
     def __init__(
         self,
@@ -127,7 +134,7 @@ class Dialogs(torch.utils.data.IterableDataset[dict[str, Tensor]]):
         of `MEASURED`.
         """
         visuals = [_visual(clip.features, dropping, rng) for clip in clips]
-        texts = [self._text(clip.questions, dropping, rng) for clip in clips]
+        texts = self._texts([_asked(clip, rng) for clip in clips], dropping)
         kept, length = max(len(v[2]) for v in visuals), max(len(t[0]) for t in texts)
         width, kind = clips[0].features.shape[-1], clips[0].features.dtype
         features = torch.zeros(len(clips), kept, width, dtype=kind)
@@ -159,25 +166,41 @@ class Dialogs(torch.utils.data.IterableDataset[dict[str, Tensor]]):
             **course,
         }
 
-    def _text(
-        self, questions: Sequence[dict[str, Any]], dropping: Dropping, rng: random.Random
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns ids, labels and the question's number of each column, all `(Lt,)`."""
-        ids: list[int] = []
-        labels: list[int] = []
-        part: list[int] = []
-        chosen = rng.sample(list(questions), min(MOST_QUESTIONS, len(questions)))
-        for number, pair in enumerate(chosen, start=1):
-            turn = [self.special["user"]] if dropping.chat and number > 1 else []
-            words = rephrased(pair["question"], rng)
-            words = beside_text(words, rng) if rng.random() < BESIDE_TEXT else words
-            question = self.tokenizer(words)["input_ids"]
-            before = [*turn, *question, self.special["end"], self.special["assistant"]]
-            answer = [*self.tokenizer(pair["answer"])["input_ids"], self.special["end"]]
-            ids += before + answer
-            labels += [IGNORED_LABEL] * len(before) + answer
-            part += [number] * (len(before) + len(answer))
-        return torch.tensor(ids), torch.tensor(labels), torch.tensor(part)
+    def _texts(
+        self, asked: Sequence[Sequence[tuple[str, str]]], dropping: Dropping
+    ) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """Returns ids, labels and the question's number of each column, all `(Lt,)`, by clip."""
+        lines = [text for pairs in asked for pair in pairs for text in pair]
+        read = iter(self.tokenizer(lines, return_attention_mask=False)["input_ids"])
+        texts = []
+        for pairs in asked:
+            ids: list[int] = []
+            labels: list[int] = []
+            part: list[int] = []
+            for number in range(1, len(pairs) + 1):
+                turn = [self.special["user"]] if dropping.chat and number > 1 else []
+                before = [*turn, *next(read), self.special["end"], self.special["assistant"]]
+                answer = [*next(read), self.special["end"]]
+                ids += before + answer
+                labels += [IGNORED_LABEL] * len(before) + answer
+                part += [number] * (len(before) + len(answer))
+            texts.append((torch.tensor(ids), torch.tensor(labels), torch.tensor(part)))
+        return texts
+
+
+def _asked(clip: Seen, rng: random.Random) -> list[tuple[str, str]]:
+    """Returns some questions about a clip in one of their wordings, each with its answer."""
+    video = clip.inventory
+    more = doubts(video, rng.randint(1, MOST_DOUBTS), rng) if video else []
+    own = min(MOST_QUESTIONS - len(more), len(clip.questions))
+    chosen = [*rng.sample(list(clip.questions), own), *more]
+    rng.shuffle(chosen)
+    pairs = []
+    for each in chosen:
+        words = worded(each["question"], rng)
+        words = beside_text(words, rng) if rng.random() < BESIDE_TEXT else words
+        pairs.append((words, each["answer"]))
+    return pairs
 
 
 def _visual(features: Tensor, dropping: Dropping, rng: random.Random) -> tuple[Tensor, int, Tensor]:

@@ -99,6 +99,13 @@ def box_at(event: dict[str, Any], seconds: float) -> npt.NDArray[np.float64]:
     return box
 
 
+def inside(event: dict[str, Any], seconds: float) -> float:
+    """Returns the part of a thing's box that is in the picture at a time."""
+    x0, y0, x1, y1 = box_at(event, seconds).tolist()
+    seen = max(0.0, min(x1, 1.0) - max(x0, 0.0)) * max(0.0, min(y1, 1.0) - max(y0, 0.0))
+    return float(seen / max((x1 - x0) * (y1 - y0), 1e-9))
+
+
 def covered(box: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Returns the part of each patch that lies in the box, `(64,)`."""
     edges = np.arange(GRID + 1) / GRID

@@ -5,16 +5,21 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from framesift.synthetic.inventory import Inventory
 from framesift.training.course_labels import course_labels
+from framesift.training.labels import inside
 
 GLIMPSE_FRAMES = 2
 MOTION_FRAMES = 4
 """Frames of a glimpse of something that moves, spread over its time."""
+PLAINLY = 0.5
+"""Part of a thing that must be in the picture of a frame for it to be seen."""
 SEEN_AT_ONCE = frozenset({"number", "text", "color", "place", "scene"})
 """Kinds of question that one of the frames they are about answers."""
 OF_MOTION = frozenset({"direction", "action", "change"})
@@ -29,9 +34,31 @@ class Seen:
     """Patch features `(T, N, D)`, half precision."""
     times_seconds: Sequence[float]
     questions: Sequence[dict[str, Any]]
-    events: Sequence[dict[str, Any]] = ()
+    events: Sequence[dict[str, Any]] | None = None
+    """All that happens in it; None where that is not known."""
     course: dict[str, Tensor] = field(default_factory=dict)
     """Labels of the patches by name of `COURSE` and `MEASURED`, as far as they are known."""
+
+    @cached_property
+    def inventory(self) -> Inventory | None:
+        """What is in the clip and what is not, if that is known."""
+        if self.events is None:
+            return None
+        return Inventory(
+            seen=[e for e in self.events if self._plainly(e)],
+            known=self.events,
+            is_moving=len(self.times_seconds) > MOTION_FRAMES,
+        )
+
+    def _plainly(self, event: dict[str, Any]) -> bool:
+        """Returns whether most of an event's thing is in the picture of some frame."""
+        return any(inside(event, self.times_seconds[i]) >= PLAINLY for i in self.shown(event))
+
+    def events_of(self, frames: Sequence[int]) -> list[dict[str, Any]] | None:
+        """Returns the events of which some of the frames are seen, if they are known."""
+        if self.events is None:
+            return None
+        return [event for event in self.events if set(frames).intersection(self.shown(event))]
 
     def shown(self, question: dict[str, Any]) -> list[int]:
         """Returns the frames that are shown in the question's time."""
@@ -56,7 +83,8 @@ class Seen:
             questions=[
                 q for q in self.questions if q["kind"] in kinds and _span(q) == _span(about)
             ],
-            course=_of_motion(self.events, [self.times_seconds[i] for i in frames])
+            events=self.events_of(frames),
+            course=_of_motion(self.events or (), [self.times_seconds[i] for i in frames])
             | {name: self.course[name][frames] for name in self.course if name == "where"},
         )
 
@@ -74,6 +102,7 @@ class Seen:
             questions=[
                 q for q in self.questions if q["kind"] in SEEN_AT_ONCE and _span(q) in chosen
             ],
+            events=self.events_of(frames),
             course={name: self.course[name][frames] for name in self.course if name == "where"},
         )
 

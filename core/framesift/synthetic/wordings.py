@@ -1,0 +1,150 @@
+"""Questions about synthetic videos as people write them: templates times rules, for training.
+
+A template gives whole questions, clauses or nouns, which rules make polite, indirect, short or an
+order. Then some lose their capitals or their mark at the end, or gain a typing error.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from functools import cache
+from itertools import product
+from typing import Final
+
+from framesift.synthetic.paraphrases import PARAPHRASES, pattern_of, rephrased
+from framesift.synthetic.ways_of_doubt import DOUBTS
+from framesift.synthetic.ways_to_ask import WAYS
+from framesift.synthetic.wording_grammar import Ways, spread
+
+KNOWN: Final[dict[str, Ways]] = {**WAYS, **DOUBTS}
+"""Ways to ask by the pattern of the question."""
+AROUND: Final = (
+    *["%s?"] * 12,
+    "in this video, %s?",
+    "in the clip, %s?",
+    "in the video, %s?",
+    "%s, please?",
+    "hey, %s?",
+    "okay, %s?",
+    "and %s?",
+    "now, %s?",
+    "question: %s?",
+    "please answer: %s?",
+    "look at the video: %s?",
+)
+"""What whole questions stand in; most stand alone."""
+INDIRECT: Final = (
+    "tell me %s.",
+    "please tell me %s.",
+    "can you tell me %s?",
+    "could you tell me %s?",
+    "could you please tell me %s?",
+    "do you know %s?",
+    "I want to know %s.",
+    "I would like to know %s.",
+    "I wonder %s.",
+    "say %s.",
+    "can you say %s?",
+    "please find out %s.",
+    "let me know %s.",
+)
+"""What clauses stand in."""
+NAMED: Final = (
+    "what is %s?",
+    "what is %s?",
+    "what was %s?",
+    "tell me %s.",
+    "please tell me %s.",
+    "give me %s.",
+    "name %s.",
+    "can you tell me %s?",
+    "could you give me %s?",
+    "do you know %s?",
+    "find %s.",
+    "I need %s.",
+    "%s?",
+    "%s, please.",
+)
+"""What nouns stand in."""
+AS_MEASURED: Final = 0.3
+"""Share of the wordings that are those of `paraphrases`."""
+LOWER, UNMARKED, SHORTENED, MISTYPED = 0.25, 0.25, 0.5, 0.06
+"""Shares of wordings without capitals, without their mark, with "what's", with a typing error."""
+SHORT_FORMS: Final = (("hat is ", "hat's "), ("here is ", "here's "))
+LEAST_MISTYPED: Final = 4
+"""Letters of the shortest word that is mistyped."""
+
+
+def worded(question: str, rng: random.Random) -> str:
+    """Returns a question of a synthetic video in one of many wordings, at random."""
+    pattern, parts = pattern_of(question, KNOWN)
+    if pattern not in KNOWN:
+        return question
+    if pattern in PARAPHRASES and rng.random() < AS_MEASURED:
+        return rephrased(question, rng)
+    frames, templates = rng.choices(*_forms(pattern))[0]
+    ways = spread(rng.choice(templates))
+    words = rng.choice(frames).replace("%s", rng.choice(ways)).format(**parts)
+    return loosened(_sentence(words), rng, kept=" ".join(parts.values()))
+
+
+def wordings(pattern: str) -> Iterator[str]:
+    """Yields the wordings of a pattern with the names of its parts in braces, as they are drawn.
+
+    Each comes once or more, before anything is left out or mistyped.
+    """
+    for frames, templates in _forms(pattern)[0]:
+        for frame, template in product(dict.fromkeys(frames), templates):
+            for way in spread(template):
+                yield _sentence(frame.replace("%s", way))
+
+
+def loosened(words: str, rng: random.Random, *, kept: str = "") -> str:
+    """Returns a sentence as it may be typed in a hurry; the words in `kept` have no errors."""
+    if rng.random() < SHORTENED:
+        for long, short in SHORT_FORMS:
+            words = words.replace(long, short, 1)
+    if rng.random() < MISTYPED:
+        words = _mistyped(words, rng, kept.split())
+    if rng.random() < UNMARKED:
+        words = words.rstrip("?.")
+    if rng.random() < LOWER:
+        words = words.lower()
+        words = words.replace("what's", "whats") if rng.random() < SHORTENED else words
+    return words
+
+
+@cache
+def _forms(pattern: str) -> tuple[list[tuple[tuple[str, ...], tuple[str, ...]]], list[float]]:
+    """Returns frames with the templates that go into them, and how often each pair is drawn."""
+    ways = KNOWN[pattern]
+    forms = [(AROUND, ways.direct, 0.55), (INDIRECT, ways.clauses, 0.2), (NAMED, ways.nouns, 0.25)]
+    some = [form for form in forms if form[1]]
+    return [(frames, templates) for frames, templates, _ in some], [share for *_, share in some]
+
+
+def _sentence(words: str) -> str:
+    return words[0].upper() + words[1:]
+
+
+def _mistyped(words: str, rng: random.Random, kept: list[str]) -> str:
+    """Returns a sentence with one letter left out, doubled, or in its neighbour's place."""
+    split = words.split(" ")
+    places = [
+        place
+        for place, word in enumerate(split)
+        if len(word) >= LEAST_MISTYPED and word.isalpha() and word not in kept
+    ]
+    if not places:
+        return words
+    place = rng.choice(places)
+    word, at = split[place], rng.randrange(1, len(split[place]) - 1)
+    split[place] = rng.choice(
+        [
+            word[:at] + word[at + 1 :],
+            word[:at] + word[at] + word[at:],
+            word[:at] + word[at + 1] + word[at] + word[at + 2 :],
+        ]
+    )
+    return " ".join(split)
