@@ -38,6 +38,8 @@ BESIDE_TEXT = 0.1
 """Share of questions behind other text."""
 FRAMES_A_CLIP = 24
 """A batch holds fewer clips where they have more frames than these, at the mean of it."""
+CLIPS_ALIKE = 64
+"""Clips of about the same length of which a batch is drawn, twice the batch where it is large."""
 LONGEST_SLOTS = 64
 """A clip may be spread over as many frame slots, as if a longer video had lost the others."""
 
@@ -118,8 +120,9 @@ class Dialogs(torch.utils.data.IterableDataset[dict[str, Tensor]]):
             few = [look(clip, rng) for clip in rng.sample(self.glimpsed, count)]
             few = [clip for clip in few if len(clip.features) <= MOTION_FRAMES]
             return self.batch(few, Dropping(kind="none", stretched=rng.random() < 0.5), rng)
-        start = rng.randrange(max(1, len(self.clips) - 8 * self.size + 1))
-        near = self.clips[start : start + 8 * self.size]
+        like = min(8 * self.size, max(CLIPS_ALIKE, 2 * self.size))
+        start = rng.randrange(max(1, len(self.clips) - like + 1))
+        near = self.clips[start : start + like]
         size = min(self.size, max(1, FRAMES_A_CLIP * self.size // len(near[-1].features)))
         return self.batch(rng.sample(near, size), Dropping.drawn(rng), rng)
 
