@@ -160,6 +160,31 @@ def _internvl(ids: Mapping[str, int]) -> Any:
     )
 
 
+def _video_llama_3(ids: Mapping[str, int]) -> Any:
+    transformers = require("transformers", extra="hf")
+    return transformers.VideoLlama3Config(
+        vision_config=transformers.VideoLlama3VisionConfig(
+            hidden_size=1152,
+            intermediate_size=4304,
+            num_hidden_layers=27,
+            num_attention_heads=16,
+            patch_size=14,
+        ),
+        text_config=transformers.Qwen2Config(
+            vocab_size=151936,
+            hidden_size=1536,
+            intermediate_size=8960,
+            num_hidden_layers=DEPTH,
+            num_attention_heads=12,
+            num_key_value_heads=2,
+            max_position_embeddings=32768,
+            tie_word_embeddings=True,
+        ),
+        image_token_id=ids["<|image_pad|>"],
+        video_token_id=ids["<|video_pad|>"],
+    )
+
+
 def _processor(name: str, **options: Any) -> Callable[[], Any]:
     return lambda: getattr(require("transformers", extra="hf"), name)(**options)
 
@@ -192,6 +217,16 @@ MODELS: Final = {
         config=partial(qwen_config, llm=CUT_7B),
         picture="<|vision_start|><|video_pad|><|vision_end|>",
         processor=_processor("Qwen2VLImageProcessorPil"),
+    ),
+    "video-llama-3": RealModel(
+        published="VideoLLaMA3-2B",
+        config=_video_llama_3,
+        picture="<|video_pad|>",
+        processor=_processor(
+            "VideoLlama3ImageProcessorPil",
+            merge_size=2,
+            size={"shortest_edge": 28**2 * 16, "longest_edge": 28**2 * 16384},
+        ),
     ),
 }
 

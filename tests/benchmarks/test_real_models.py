@@ -26,6 +26,7 @@ PUBLISHED = {
     "llava-onevision": (28, 8.03e9),
     "internvl": (28, 7.94e9),
     "qwen2-5-vl": (28, 8.29e9),
+    "video-llama-3": (28, 1.96e9),
 }
 PUBLISHED_WHOLE = {"llava-onevision-0.5b": (24, 0.894e9), "llava-onevision-7b": (28, 8.03e9)}
 NUMBERS = {token: number for number, token in enumerate(SPECIAL)}
@@ -80,6 +81,15 @@ def test_a_narrow_one_is_written_loaded_and_asked(name, tmp_path, monkeypatch):
         "compress": 2,
         "generate": 2,
     }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["video-llama-3"])
+def test_a_small_model_of_real_width_answers_here(name):
+    (row,) = real_size.measure(Effort(real_models=(name,)), None)["rows"]
+    whole, quarter = row["answers"]
+    assert whole["visual_tokens"] == whole["visual_tokens_before"]
+    assert quarter["visual_tokens"] == pytest.approx(whole["visual_tokens"] / 4, abs=1)
 
 
 @pytest.mark.slow

@@ -29,6 +29,7 @@ KINDS = [
     "qwen2-5-vl",
     "qwen3-vl",
     "qwen3-vl-moe",
+    "video-llama-3",
 ]
 """One family of each kind of prompt and of positions."""
 

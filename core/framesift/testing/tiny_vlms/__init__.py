@@ -24,6 +24,11 @@ from framesift.testing.tiny_vlms._base import (
     chat,
     save_tokenizer,
 )
+from framesift.testing.tiny_vlms._video_llama import (
+    build_video_llama_3,
+    ordinary_video_llama_3,
+    process_video_llama_3,
+)
 
 __all__ = [
     "CHARACTERS",
@@ -67,6 +72,13 @@ TINY_VLMS = {
         ordinary=_llava.ordinary_llava_onevision,
         size_px=(40, 40),
         processed=_llava.process_llava_onevision,
+    ),
+    "video-llama-3": TinyVLM(
+        family="video-llama-3",
+        build=build_video_llama_3,
+        ordinary=ordinary_video_llama_3,
+        size_px=(64, 48),
+        processed=process_video_llama_3,
     ),
     "internvl": TinyVLM(
         family="internvl",
