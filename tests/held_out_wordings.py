@@ -6,6 +6,10 @@ questions as a video's truth has them; what stands in braces is named by the que
 
 from __future__ import annotations
 
+import re
+
+NAMED = re.compile(r"\(\?P<(\w+)>[^()]*\)")
+
 QUESTIONS: dict[str, tuple[str, ...]] = {
     "What number flashes in the video?": (
         "What was that number that popped up?",
@@ -186,3 +190,8 @@ NEVER_THERE: tuple[str, ...] = (
     "a laptop",
 )
 """Things that no synthetic video shows."""
+
+
+def form_of(pattern: str) -> str:
+    """Returns the pattern of a question as the question with its names in braces."""
+    return NAMED.sub(r"{\1}", pattern).replace("\\", "")

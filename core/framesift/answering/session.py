@@ -129,6 +129,8 @@ class Session:
     ) -> Answer:
         """Returns the model's answer to a conversation, with the stretches that it rests on.
 
+        What is not in a video is seen nowhere: an answer that denies it rests on no stretch.
+
         Args:
             turns: the conversation, the user's question last.
             generation: how the answer is chosen.
@@ -148,7 +150,7 @@ class Session:
         cancelled = cancelled or Event()
         with self._answering_alone(cancelled):
             answer, weights = self._answer(turns, generation, evidence, on_text, cancelled)
-        if weights is None:
+        if weights is None or self.vlm.denies(answer.text):
             return answer
         videos = [video for turn in turns for video in turn.videos]
         return answer.model_copy(update={"evidence": find_segments(videos, *weights)})

@@ -10,18 +10,19 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from framesift.synthetic.backdrops import LANDSCAPES
 from framesift.synthetic.happenings import with_article
 from framesift.synthetic.pixels import COLORS, SHAPES
+from framesift.synthetic.places import PLAINLY, inside
+from framesift.synthetic.replies import NOT_SHOWN, Reply
 from framesift.synthetic.script import Event
 
-Reply = Literal["yes", "no"]
-NOT_SHOWN: Final = "not shown"
-"""The answer to a question that the video does not answer."""
 ALIKE: Final = 0.5
 """Share of missing things that are as one that is there in a part: its color, shape or digit."""
+FEWEST_MOVING: Final = 4
+"""Frames that are too few to tell what moves."""
 OF_KIND: Final = ("thing", "shape", "card", "number", "landscape")
 """Kinds of thing of which a video may show one and not another."""
 
@@ -36,6 +37,20 @@ class Inventory:
     """All events, those too of which no frame is seen."""
     is_moving: bool = True
     """Whether enough frames are seen to tell what moves."""
+
+    @classmethod
+    def of(cls, events: Sequence[Event], times_seconds: Sequence[float]) -> Inventory:
+        """Returns that of a video with these events of which frames of some times are seen."""
+
+        def is_plain(event: Event) -> bool:
+            start, end = event["start_seconds"], event["end_seconds"]
+            return any(start <= t < end and inside(event, t) >= PLAINLY for t in times_seconds)
+
+        return cls(
+            seen=[event for event in events if is_plain(event)],
+            known=events,
+            is_moving=len(times_seconds) > FEWEST_MOVING,
+        )
 
     def present(self, kind: str) -> list[tuple[str, Event]]:
         """Returns the names of the seen things of a kind, each with its event."""

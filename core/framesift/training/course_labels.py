@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from framesift.training.labels import BACKDROPS, GRID, LEAST_SHARE, NOTHING, Labels, box_at, covered
+from framesift.synthetic.places import box_at
+from framesift.training.labels import BACKDROPS, GRID, LEAST_SHARE, NOTHING, Labels, covered
 
 MOTIONS = ("left", "right", "up", "down", "none")
 COURSE = {"motion": len(MOTIONS), "rank": 8, "before": len(BACKDROPS)}

@@ -9,16 +9,8 @@ from __future__ import annotations
 import random
 from typing import Any, Final
 
-from framesift.synthetic.inventory import (
-    EXISTENCE,
-    NOT_SHOWN,
-    OF_KIND,
-    WHETHER,
-    Inventory,
-    Reply,
-    missing,
-    yes_or_no,
-)
+from framesift.synthetic.inventory import EXISTENCE, OF_KIND, WHETHER, Inventory, missing, yes_or_no
+from framesift.synthetic.replies import NOT_SHOWN, Reply
 from framesift.synthetic.unanswerable import never_there, unanswerable
 
 YES_OR_NO: Final = 0.5

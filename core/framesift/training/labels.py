@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from framesift.synthetic.happenings import LETTERS, SIGNS
 from framesift.synthetic.pixels import COLORS, SHAPES
+from framesift.synthetic.places import box_at
 
 GRID = 8
 """Patches per side."""
@@ -86,24 +87,6 @@ def _answers(kind: str, facts: dict[str, Any]) -> dict[str, int] | None:
     if kind == "text":
         return {"kind": 4, "sign": SIGNS.index(facts["text"])}
     return None
-
-
-def box_at(event: dict[str, Any], seconds: float) -> npt.NDArray[np.float64]:
-    """Returns the relative (x0, y0, x1, y1) of a thing, whose box is given for its mid time."""
-    box = np.array(event["box"])
-    path = event["attributes"].get("path")
-    if path is not None:
-        start, end = np.array(path)
-        whole = event["end_seconds"] - event["start_seconds"]
-        box = box + np.tile((end - start) * ((seconds - event["start_seconds"]) / whole - 0.5), 2)
-    return box
-
-
-def inside(event: dict[str, Any], seconds: float) -> float:
-    """Returns the part of a thing's box that is in the picture at a time."""
-    x0, y0, x1, y1 = box_at(event, seconds).tolist()
-    seen = max(0.0, min(x1, 1.0) - max(x0, 0.0)) * max(0.0, min(y1, 1.0) - max(y0, 0.0))
-    return float(seen / max((x1 - x0) * (y1 - y0), 1e-9))
 
 
 def covered(box: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -13,13 +13,10 @@ from torch import Tensor
 
 from framesift.synthetic.inventory import Inventory
 from framesift.training.course_labels import course_labels
-from framesift.training.labels import inside
 
 GLIMPSE_FRAMES = 2
 MOTION_FRAMES = 4
 """Frames of a glimpse of something that moves, spread over its time."""
-PLAINLY = 0.5
-"""Part of a thing that must be in the picture of a frame for it to be seen."""
 SEEN_AT_ONCE = frozenset({"number", "text", "color", "place", "scene"})
 """Kinds of question that one of the frames they are about answers."""
 OF_MOTION = frozenset({"direction", "action", "change"})
@@ -44,15 +41,7 @@ class Seen:
         """What is in the clip and what is not, if that is known."""
         if self.events is None:
             return None
-        return Inventory(
-            seen=[e for e in self.events if self._plainly(e)],
-            known=self.events,
-            is_moving=len(self.times_seconds) > MOTION_FRAMES,
-        )
-
-    def _plainly(self, event: dict[str, Any]) -> bool:
-        """Returns whether most of an event's thing is in the picture of some frame."""
-        return any(inside(event, self.times_seconds[i]) >= PLAINLY for i in self.shown(event))
+        return Inventory.of(self.events, self.times_seconds)
 
     def events_of(self, frames: Sequence[int]) -> list[dict[str, Any]] | None:
         """Returns the events of which some of the frames are seen, if they are known."""

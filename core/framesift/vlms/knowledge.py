@@ -21,6 +21,13 @@ class Knowledge:
     trained_on: ClassVar[str | None] = None
     """What the addresses of the only videos that it was trained on begin with; None for any."""
 
+    denials: ClassVar[frozenset[str]] = frozenset()
+    """Whole answers by which it says that something is not in the video."""
+
+    def denies(self, answer: str) -> bool:
+        """Returns whether an answer says that something is not there, so that nothing shows it."""
+        return answer.strip().rstrip(".").casefold() in self.denials
+
     def limitation(
         self, addresses: Sequence[str] | None = None, *, instead: str = INSTEAD
     ) -> str | None:

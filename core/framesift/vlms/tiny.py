@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar, Final
 
+from framesift.synthetic.replies import NOT_SHOWN
 from framesift.types.options import Reaches
 from framesift.vlms._llava import FramesAsImages
 from framesift.vlms.knowledge import SYNTHETIC
@@ -26,6 +27,7 @@ class Tiny(FramesAsImages):
     summary: ClassVar[str] = "4 M parameters, embedded; knows synthetic:// videos only"
     model_types: ClassVar[frozenset[str]] = frozenset({"llava"})
     trained_on: ClassVar[str | None] = SYNTHETIC
+    denials: ClassVar[frozenset[str]] = frozenset({"no", NOT_SHOWN})
 
     model: Annotated[str, Reaches(shipped=(str(FOLDER),))] = str(FOLDER)
     """Folder of the model; another one that `framesift train tiny-vlm` made will do."""

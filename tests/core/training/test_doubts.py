@@ -7,7 +7,6 @@ import torch
 from framesift.synthetic.inventory import (
     EXISTENCE,
     NAMES,
-    NOT_SHOWN,
     OF_KIND,
     WHETHER,
     Inventory,
@@ -15,6 +14,7 @@ from framesift.synthetic.inventory import (
     yes_or_no,
 )
 from framesift.synthetic.paraphrases import pattern_of
+from framesift.synthetic.replies import NOT_SHOWN
 from framesift.synthetic.wordings import KNOWN
 from framesift.training.clips import SHARES
 from framesift.training.doubts import doubts, presence

@@ -14,7 +14,6 @@ from framesift.synthetic.wordings import KNOWN, loosened, worded, wordings
 from framesift.training.clips import SHARES
 
 FEWEST = 40
-NAMED = re.compile(r"\(\?P<(\w+)>[^()]*\)")
 SAME = {"what's": "what is", "whats": "what is", "where's": "where is", "colour": "color"}
 
 
@@ -24,11 +23,6 @@ def plain(words):
     for short, long in SAME.items():
         words = re.sub(rf"\b{short}\b", long, words)
     return " ".join(re.findall(r"[\w#]+", words))
-
-
-def form_of(pattern):
-    """Returns a pattern as its question with names in braces."""
-    return NAMED.sub(r"{\1}", pattern).replace("\\", "")
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +58,12 @@ def test_every_way_is_one_sentence_with_all_its_names():
 
 
 def test_twenty_wordings_and_more_are_held_out_for_questions_that_training_asks():
-    assert set(held_out_wordings.QUESTIONS) == {form_of(pattern) for pattern in PARAPHRASES}
-    assert set(held_out_wordings.YES_OR_NO) <= {form_of(pattern) for pattern in KNOWN}
+    assert set(held_out_wordings.QUESTIONS) == {
+        held_out_wordings.form_of(pattern) for pattern in PARAPHRASES
+    }
+    assert set(held_out_wordings.YES_OR_NO) <= {
+        held_out_wordings.form_of(pattern) for pattern in KNOWN
+    }
     assert sum(map(len, held_out_wordings.QUESTIONS.values())) >= 20
     for ways in (held_out_wordings.QUESTIONS, held_out_wordings.YES_OR_NO):
         for form, words in ways.items():

@@ -53,6 +53,22 @@ def test_readme_example_reads_the_number(tiny):
     assert answer.evidence[0].start_seconds == 3.0
 
 
+def test_what_is_denied_is_seen_nowhere(tiny, monkeypatch):
+    sift = framesift.VideoCompressor(vlm=tiny, strategy="temporal", keep=0.25)
+    video, question = sift.open("synthetic://number?seed=3"), "What number flashes?"
+    seen = video.ask(question)
+    assert len(seen.evidence) >= 1
+    assert not tiny.denies(seen.text)
+    monkeypatch.setattr(type(tiny), "denials", frozenset({seen.text.casefold()}))
+    assert video.ask(question).text == seen.text
+    assert video.ask(question, evidence="attention").evidence == []
+
+
+def test_no_and_not_shown_deny(tiny):
+    assert all(tiny.denies(text) for text in ("no", "No.", "not shown", "Not shown "))
+    assert not any(tiny.denies(text) for text in ("yes", "44", "no number", ""))
+
+
 def test_whole_prompt_equals_the_processors(tiny):
     question = "How many shapes are there?"
     sift = framesift.VideoCompressor(vlm=tiny, strategy="uniform", keep=1.0)
