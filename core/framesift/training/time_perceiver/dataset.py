@@ -13,7 +13,8 @@ from torch.nn.functional import pad
 
 from framesift.strategies.slow_fast import SlowFast
 from framesift.strategies.slow_fast_layout import SlowFastRows
-from framesift.synthetic.paraphrases import beside_text, rephrased
+from framesift.synthetic.paraphrases import beside_text
+from framesift.synthetic.wordings import worded
 from framesift.training.batches import planned_batches
 from framesift.training.packing import IGNORED_LABEL, PADDING, seen_columns
 from framesift.training.time_perceiver.lessons import Lesson, TaughtVideo
@@ -227,5 +228,5 @@ def _looked(features: Tensor, rows: SlowFastRows, prompt: PackedPrompt) -> Looke
 
 def _varied(question: str, rng: random.Random) -> str:
     """Returns a question in other words, some behind other text."""
-    words = rephrased(question, rng)
+    words = worded(question, rng)
     return beside_text(words, rng) if rng.random() < BESIDE_TEXT else words

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import io
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,9 @@ from torch import Tensor
 from framesift.disk.writing import write_atomically
 from framesift.nn.frame_scorer_input import tower_features, tower_signals
 from framesift.run import progress_bar
-from framesift.training.clips import Shard, make_shards, read_shards
+from framesift.synthetic.inventory import Inventory
+from framesift.training.clips import LabeledClip, Shard, make_shards, read_shards
+from framesift.training.doubts import doubts
 from framesift.training.kept_features import mapped
 from framesift.training.time_perceiver.lessons import Lesson, TaughtVideo
 from framesift.types.frames import Frames
@@ -26,6 +29,8 @@ from framesift.vlms.base import VLM
 
 FIRST_SEED = 600_000
 FRAMES_AT_ONCE = 256
+DOUBTS_EACH = 4
+"""Questions of each clip about what is there and what is not."""
 Stage = Literal["pre", "post"]
 
 
@@ -58,7 +63,7 @@ class KeptClips:
                         TaughtVideo(
                             address=clip.uri,
                             times_seconds=clip.times_seconds,
-                            lessons=[_lesson(each) for each in clip.truth["questions"]],
+                            lessons=_lessons(clip),
                             features=partial(_part, kept, clip.start, stop),
                             is_synthetic=True,
                         )
@@ -96,5 +101,11 @@ def _part(kept: npt.NDArray[np.float16], start: int, stop: int) -> Tensor:
     return torch.from_numpy(np.array(kept[start:stop]))
 
 
-def _lesson(pair: dict[str, Any]) -> Lesson:
-    return Lesson(question=pair["question"], answer=pair["answer"], kind=pair["kind"])
+def _lessons(clip: LabeledClip) -> list[Lesson]:
+    """Returns the questions of a clip, and some about what is there and what is not."""
+    video = Inventory.of(clip.truth["events"], clip.times_seconds)
+    more = doubts(video, DOUBTS_EACH, random.Random(clip.uri))
+    return [
+        Lesson(question=each["question"], answer=each["answer"], kind=each["kind"])
+        for each in (*clip.truth["questions"], *more)
+    ]

@@ -91,7 +91,9 @@ def test_synthetic_clips_come_behind_those_of_files(gathering, lines):
     assert clip.address.startswith("synthetic://")
     assert "seed=600000" in clip.address
     assert clip.features().shape == (len(clip.times_seconds), 64, 192)
-    assert {each.kind for each in clip.lessons}
+    assert {"presence", "not shown"} & {each.kind for each in clip.lessons}
+    again = gathering().videos([lines], 1)[-1]
+    assert again.lessons == clip.lessons
 
 
 @pytest.mark.parametrize(
