@@ -55,9 +55,6 @@ class StagedRecipe(Options):
     """What layers compute in; `"auto"` is bfloat16 where the GPU has it, else float16 on a GPU and
     float32 on a CPU."""
     seed: Amount = 0
-    loaders: Amount = 0
-    """Processes that make batches ahead, for a GPU that would wait for them; 0 makes them between
-    steps."""
 
     def __post_init__(self) -> None:
         if self.batch % self.accumulation:

@@ -152,7 +152,6 @@ def _arguments(folder: Path, recipe: StagedRecipe, stage: StageRecipe, steps: in
         report_to=[],
         disable_tqdm=not sys.stderr.isatty(),
         remove_unused_columns=False,
-        dataloader_num_workers=recipe.loaders,
         dataloader_pin_memory=on_gpu,
         label_names=["labels"],
         seed=recipe.seed,
