@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from platform import machine
 from typing import Any, Final, Self
 
 import numpy as np
@@ -19,8 +21,10 @@ from framesift.hf.checkpoint import load_json
 from framesift.hf.checkpoint_files import called
 from framesift.types.device import CPU, uploaded
 
+LANCZOS: Final = 1
+"""Pillow's number of the filter that recent versions of torch have too, on the CPU only."""
 MODES: Final = {2: "bilinear", 3: "bicubic"}
-"""Filters of pillow that torch has as well, which is what video processors resize with."""
+"""Filters of pillow that torch has on every device, which is what video processors resize with."""
 SETTINGS: Final = (
     ("processor_config.json", "video_processor"),
     ("video_preprocessor_config.json", None),
@@ -37,6 +41,7 @@ class FramePixels:
     The arithmetic is that of the video processors of transformers, which need torchvision; this
     does not, and gives the same pixels. On a GPU it does what they do there: torch resizes whole
     numbers on the CPU only, so it goes through float32 and rounds, a level of 255 off now and then.
+    Lanczos has no kernel there, and runs on the CPU; where torch has none at all, by pillow.
     """
 
     settings: dict[str, Any]
@@ -116,12 +121,32 @@ class FramePixels:
         return scale
 
     def _resized(self, frames: Tensor, size_px: tuple[int, int]) -> Tensor:
-        if self.resample in MODES:
-            mode, on_cpu = MODES[self.resample], frames.device.type == "cpu"
-            given = frames if on_cpu else frames.float()
+        mode = "lanczos" if self.resample == LANCZOS and _has_lanczos() else None
+        if mode := MODES.get(self.resample, mode):
+            whole = _keeps_whole_numbers(mode, frames.device)
+            given = frames if whole else frames.float()
             found = interpolate(given, size=list(size_px), mode=mode, antialias=True)
-            return found if on_cpu else found.clamp_(0, 255).round_().to(torch.uint8)
+            return found if whole else found.clamp_(0, 255).round_().to(torch.uint8)
         images = (Image.fromarray(frame) for frame in frames.permute(0, 2, 3, 1).numpy())
         kind = Image.Resampling(self.resample)
         resized = [np.asarray(image.resize(size_px[::-1], kind)) for image in images]
         return torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2).contiguous()
+
+
+def _keeps_whole_numbers(mode: str, device: torch.device) -> bool:
+    """Returns whether video processors resize whole numbers as such, as they do by fast kernels."""
+    if device.type != "cpu":
+        return False
+    fast = torch.backends.cpu.get_cpu_capability() in {"AVX2", "AVX512"}
+    return fast or mode != "bilinear" or machine() in {"aarch64", "arm64"}
+
+
+@cache
+def _has_lanczos() -> bool:
+    """Returns whether this torch resizes by Lanczos."""
+    picture = torch.zeros(1, 3, 4, 4, dtype=torch.uint8)
+    try:
+        interpolate(picture, size=[2, 2], mode="lanczos", antialias=True)
+    except (NotImplementedError, RuntimeError, ValueError):
+        return False
+    return True

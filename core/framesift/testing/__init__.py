@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from framesift.registry import require
 
 if TYPE_CHECKING:
+    from framesift.testing._vlm_processor import VLMProcessorContract
     from framesift.testing.decoders import DecoderContract
     from framesift.testing.encoders import EncoderContract
     from framesift.testing.rounding import assert_near
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from framesift.testing.strategies import StrategyContract, StrategyScaleContract
     from framesift.testing.tiny_vlms import TINY_VLMS, OrdinaryPrompt, TinyVLM
     from framesift.testing.towers import tiny_tower, tiny_two_towers
-    from framesift.testing.vlms import VLMContract, VLMProcessorContract
+    from framesift.testing.vlms import VLMContract
 
 _HOMES = {
     "DecoderContract": "decoders",
@@ -47,7 +48,7 @@ _HOMES = {
     "OrdinaryPrompt": "tiny_vlms",
     "TinyVLM": "tiny_vlms",
     "VLMContract": "vlms",
-    "VLMProcessorContract": "vlms",
+    "VLMProcessorContract": "_vlm_processor",
     "assert_near": "rounding",
     "compressed": "samples",
     "random_frames": "samples",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -127,3 +128,29 @@ class VLMCase:
         added = torch.tensor([*self.vlm.tokenizer.added_tokens_decoder])
         ids = prompt.input_ids[~prompt.visual]
         return list(ids[torch.isin(ids, added)].tolist())
+
+
+_CASES: dict[tuple[Any, Path], VLMCase] = {}
+"""Loaded models by how they are built and for which run of pytest."""
+
+
+class TinyModels:
+    """Builds the tiny model that `tiny` describes, once for all tests."""
+
+    tiny: ClassVar[TinyVLM]
+    """How a tiny model of the family is built, and asked without framesift."""
+
+    @pytest.fixture
+    def tiny_vlm(self) -> TinyVLM:
+        """The tiny model of `tiny`; override it with parameters to test several."""
+        if not hasattr(self, "tiny"):
+            pytest.fail(f"{type(self).__name__} must state a tiny model: tiny = TinyVLM(...)")
+        return self.tiny
+
+    @pytest.fixture
+    def case(self, tiny_vlm: TinyVLM, tmp_path_factory: pytest.TempPathFactory) -> VLMCase:
+        """The tiny model, loaded, with what it made of a video."""
+        key = tiny_vlm.build, tmp_path_factory.getbasetemp()
+        if key not in _CASES:
+            _CASES[key] = VLMCase(tiny_vlm, tmp_path_factory.mktemp(tiny_vlm.family))
+        return _CASES[key]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,13 +12,12 @@ import torch
 from framesift.errors import InvalidOptionError, ModelError
 from framesift.hf.question import word_embeddings
 from framesift.testing._suite import PartPromises
-from framesift.testing._vlm_case import FRAMES, QUESTION, VLMCase
+from framesift.testing._vlm_case import FRAMES, QUESTION, TinyModels, VLMCase
 from framesift.testing._vlm_prompts import PromptPromises
 from framesift.testing._vlm_units import UnitPromises
 from framesift.testing.encoders import check_signals_by_need, check_unknown_signal
 from framesift.testing.rounding import assert_near
 from framesift.testing.samples import compressed
-from framesift.testing.tiny_vlms import TinyVLM
 from framesift.types.frames import Frames
 from framesift.vlms import registry
 from framesift.vlms.base import VLM, Prompt, Turn
@@ -33,33 +31,9 @@ MARKS = [
     "{marks}",
 ]
 """Texts that read like marks of one family or another; the last one has all of a tokenizer."""
-_CASES: dict[tuple[Any, Path], VLMCase] = {}
-"""Loaded models by how they are built and for which run of pytest."""
 
 
-class _TinyModels:
-    """Builds the tiny model that `tiny` describes, once for all tests."""
-
-    tiny: ClassVar[TinyVLM]
-    """How a tiny model of the family is built, and asked without framesift."""
-
-    @pytest.fixture
-    def tiny_vlm(self) -> TinyVLM:
-        """The tiny model of `tiny`; override it with parameters to test several."""
-        if not hasattr(self, "tiny"):
-            pytest.fail(f"{type(self).__name__} must state a tiny model: tiny = TinyVLM(...)")
-        return self.tiny
-
-    @pytest.fixture
-    def case(self, tiny_vlm: TinyVLM, tmp_path_factory: pytest.TempPathFactory) -> VLMCase:
-        """The tiny model, loaded, with what it made of a video."""
-        key = tiny_vlm.build, tmp_path_factory.getbasetemp()
-        if key not in _CASES:
-            _CASES[key] = VLMCase(tiny_vlm, tmp_path_factory.mktemp(tiny_vlm.family))
-        return _CASES[key]
-
-
-class VLMContract(PromptPromises, UnitPromises, _TinyModels, PartPromises):
+class VLMContract(PromptPromises, UnitPromises, TinyModels, PartPromises):
     """keep = 1 equal to the bit, keep < 1 equal to masking: what every vision LLM promises.
 
         class TestMine(VLMContract):
@@ -256,21 +230,3 @@ class VLMContract(PromptPromises, UnitPromises, _TinyModels, PartPromises):
         with pytest.raises(InvalidOptionError, match=next(iter(options))) as error:
             load_vlm(str(case.folder), **options)
         assert "\n" not in str(error.value)
-
-
-class VLMProcessorContract(_TinyModels):
-    """keep = 1 equal to what the family's own processor for videos makes; needs torchvision.
-
-    class TestMyProcessor(VLMProcessorContract):
-        tiny = TinyVLM(family="mine", build=..., ordinary=..., processed=...)
-    """
-
-    def test_the_whole_video_is_what_the_familys_own_processor_makes(self, case: VLMCase) -> None:
-        """Keep = 1 is what the family's own processor for videos makes, which needs torchvision."""
-        if case.tiny.processed is None:
-            pytest.skip("the ordinary inputs come from the family's own processor already")
-        given = case.tiny.processed(case.folder, case.frames, QUESTION)
-        inputs = case.prompt(case.whole).inputs()
-        assert torch.equal(inputs["input_ids"], given["input_ids"])
-        assert_near(case.logits(inputs), case.logits(given))
-        assert torch.equal(case.generated(inputs), case.generated(given))

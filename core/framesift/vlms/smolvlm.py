@@ -26,6 +26,8 @@ from framesift.vlms.base import Block
 
 TIMED: Final = "smolvlm"
 """The model type that was trained on videos; Idefics3 was trained on pictures."""
+MOST_PX: Final = 4096
+"""Longest side of a frame before it is squashed, whatever the checkpoint says."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,8 +96,10 @@ class SmolVLMTower(ShuffledTower):
         longest = sampling.get("video_size", {}).get("longest_edge", longest)
         if longest is None:
             return [self.size_px]
-        short = max(1, int(longest * min(height, width) / max(height, width)))
-        short += short % 2
+        # Divided in this order, since another one is a pixel off for some sizes.
+        longest, shape = min(longest, MOST_PX), width / height
+        short = int(longest / shape if width >= height else longest * shape)
+        short = max(1, short + short % 2)
         fitted = (short, longest) if width >= height else (longest, short)
         return [fitted, self.size_px]
 

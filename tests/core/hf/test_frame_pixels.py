@@ -14,7 +14,7 @@ from framesift.testing import random_frames  # noqa: E402
 from framesift.testing.stand_in import DEVICE, stand_in  # noqa: E402
 
 COLORS = {"image_mean": [0.4, 0.5, 0.6], "image_std": [0.2, 0.3, 0.25]}
-BILINEAR, BICUBIC, BOX = 2, 3, 4
+LANCZOS, BILINEAR, BICUBIC, BOX = 1, 2, 3, 4
 
 
 def write(folder, name, settings):
@@ -73,7 +73,7 @@ def test_filters_that_torch_lacks_are_those_of_pillow():
 
 
 @pytest.mark.torchvision
-@pytest.mark.parametrize("resample", [BILINEAR, BICUBIC])
+@pytest.mark.parametrize("resample", [LANCZOS, BILINEAR, BICUBIC])
 @pytest.mark.parametrize("size", [(28, 28), (100, 75), (16, 40)])
 def test_pixels_are_those_of_a_video_processor(resample, size):
     frames = random_frames(3, size)
@@ -99,7 +99,7 @@ def test_pixels_on_a_device_are_those_of_the_cpu_within_a_level(resample, sizes)
     assert found.dtype == torch.float32
     levels = (found - expected).abs() * 255 * torch.tensor(COLORS["image_std"])[:, None, None]
     # Whole numbers are rounded after each side and each size.
-    assert levels.max() < (0.01 if resample == BOX else 1.01 * len(sizes))
+    assert levels.max() < (0.01 if resample in {LANCZOS, BOX} else 1.01 * len(sizes))
     assert levels.mean() < 0.25
 
 

@@ -98,7 +98,7 @@ def process_smolvlm(folder: Path, frames: Frames, text: str) -> dict[str, Any]:
     processing_smolvlm = require("transformers.models.smolvlm.processing_smolvlm", extra="hf")
 
     # The processor asks for a package that only writes out the number of frames.
-    processing_smolvlm.num2words = {1: "one", 6: "six"}.__getitem__
+    processing_smolvlm.num2words = {1: "one", 3: "three", 6: "six"}.__getitem__
     processor = transformers.SmolVLMProcessor(
         image_processor=transformers.SmolVLMImageProcessorPil.from_pretrained(folder),
         tokenizer=transformers.AutoTokenizer.from_pretrained(folder),

@@ -1,0 +1,86 @@
+"""The promise of an adapter that its prompts are those of the family's own processor."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from framesift.testing._vlm_case import QUESTION, TinyModels, VLMCase
+from framesift.testing.rounding import assert_near
+from framesift.testing.samples import compressed, random_frames
+from framesift.types.frames import Frames
+from framesift.types.plan import TokenPlan
+
+SIZES_PX = [(50, 90), (240, 320), (288, 512), (512, 288), (720, 1280), (1810, 2048)]
+"""Frame sizes `(H, W)`: scaled up and down, upright, and sides that make no whole tokens."""
+ODD_FRAMES = 3
+
+
+class VLMProcessorContract(TinyModels):
+    """keep = 1 equal to what the family's own processor for videos makes; needs torchvision.
+
+    class TestMyProcessor(VLMProcessorContract):
+        tiny = TinyVLM(family="mine", build=..., ordinary=..., processed=...)
+    """
+
+    def test_the_whole_video_is_what_the_familys_own_processor_makes(self, case: VLMCase) -> None:
+        """Keep = 1 is what the family's own processor for videos makes, which needs torchvision."""
+        if case.tiny.processed is None:
+            pytest.skip("the ordinary inputs come from the family's own processor already")
+        given = case.tiny.processed(case.folder, case.frames, QUESTION)
+        inputs = case.prompt(case.whole).inputs()
+        assert torch.equal(inputs["input_ids"], given["input_ids"])
+        assert_near(case.logits(inputs), case.logits(given))
+        assert torch.equal(case.generated(inputs), case.generated(given))
+
+    @pytest.mark.parametrize("size_px", SIZES_PX)
+    def test_frames_of_any_size_are_resized_as_by_the_familys_own_processor(
+        self, case: VLMCase, size_px: tuple[int, int]
+    ) -> None:
+        """The tower gets the same pixels of an odd number of frames, the LLM the same prompt."""
+        frames = random_frames(ODD_FRAMES, size_px)
+        own = _own_inputs(case, frames)
+        expected, logits = _seen_by_tower(case, lambda: case.logits(own))
+
+        height, width = size_px
+        info = replace(case.info, width_px=width, height_px=height)
+        encoder = case.vlm.encoder.fitted(info, ODD_FRAMES)
+        found, tokens = _seen_by_tower(case, lambda: encoder.encode(frames))
+        # A level of 256 is more than a hundredth in all that checkpoints normalize by.
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
+
+        plan = TokenPlan.keep(
+            torch.arange(tokens.count),
+            num_in=tokens.count,
+            tokens_per_frame=tokens.tokens_per_frame,
+        )
+        inputs = case.prompt(compressed(tokens, plan), positions="original").inputs()
+        assert torch.equal(inputs["input_ids"], own["input_ids"])
+        assert_near(case.logits(inputs), logits)
+
+
+def _own_inputs(case: VLMCase, frames: Frames) -> dict[str, Any]:
+    if case.tiny.processed is not None:
+        return case.tiny.processed(case.folder, frames, QUESTION)
+    return case.tiny.ordinary(case.folder, frames, QUESTION).inputs
+
+
+def _seen_by_tower(case: VLMCase, run: Any) -> tuple[Tensor, Any]:
+    """Returns all pixels that reach the tower while something runs, in order, and its result."""
+    seen: list[Tensor] = []
+
+    def note(module: Any, args: tuple[Any, ...], named: dict[str, Any]) -> None:
+        given = (each for each in (*args, *named.values()) if isinstance(each, Tensor))
+        seen.append(next(each for each in given if each.is_floating_point()).flatten())
+
+    tower: Any = case.vlm.encoder
+    handle = tower.tower.register_forward_pre_hook(note, with_kwargs=True)
+    try:
+        result = run()
+    finally:
+        handle.remove()
+    return torch.cat(seen), result
