@@ -15,6 +15,7 @@ FILTERS: Final = range(6)
 """Numbers of pillow's ways to resize."""
 SIDES: Final = ("height", "width", "shortest_edge", "longest_edge")
 SIZES: Final = ("size", "crop_size", "max_image_size", "pad_size")
+COUNTS: Final = ("min_pixels", "max_pixels", "max_video_tokens")
 COLORS: Final = ("image_mean", "image_std")
 
 
@@ -34,6 +35,11 @@ def check_pixel_settings(model: str, settings: Mapping[str, Any]) -> None:
     scale = settings.get("rescale_factor")
     if scale is not None and not (_is_number(scale) and 0 < scale <= 1e4):
         _refuse(model, "rescale_factor", scale, "a number above 0")
+    for name in COUNTS:
+        if (given := settings.get(name)) is not None and not (
+            _is_number(given) and 0 < given <= MOST_PX**2
+        ):
+            _refuse(model, name, given, f"a number from 1 to {MOST_PX**2}")
     resample = settings.get("resample")
     if resample is not None and resample not in FILTERS:
         _refuse(model, "resample", resample, f"from 0 to {FILTERS[-1]}")

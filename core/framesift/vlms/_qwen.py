@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,16 +13,15 @@ from torch import Tensor
 
 from framesift.encoders.base import Encoder
 from framesift.encoders.still import Units
-from framesift.errors import InvalidOptionError
 from framesift.hf.borrowing import PackedFrames
 from framesift.hf.probe import watch
 from framesift.registry import require
 from framesift.types.compressed import CompressedVideo
 from framesift.types.device import CPU
-from framesift.types.options import Count
 from framesift.types.video import VideoInfo
-from framesift.vlms._family import FamilyTower, FamilyVLM
-from framesift.vlms._qwen_patches import fitted_px, patchify
+from framesift.vlms._family import FamilyTower
+from framesift.vlms._qwen_patches import patchify
+from framesift.vlms._qwen_sizes import SizedVLM
 from framesift.vlms._tower import among
 from framesift.vlms.layout import TEXT, Layout
 
@@ -32,27 +30,25 @@ from framesift.vlms.layout import TEXT, Layout
 class QwenTower(FamilyTower):
     """A tower on pictures of any size, in which two frames make one time step.
 
-    The grid follows the proportions of the video, within the limits of the vision LLM's options.
+    The grid follows the size of the video and, in some families, how many frames become tokens.
     """
 
     vlm: QwenVLM
     usual_batch: ClassVar[int] = 4
     picture_px: tuple[int, int] | None = None
     """Display size `(H, W)` of the video, None for a square one."""
+    frames: int | None = None
+    """How many frames of the video become tokens, None where it is not known yet."""
 
     @property
     def frames_per_step(self) -> int:
         """How many sampled frames make one time step: two."""
-        frames: int = self.vlm.config.vision_config.temporal_patch_size
-        return frames
+        return self.vlm.frames_per_step
 
     @property
     def size_px(self) -> tuple[int, int]:
         """Frame size `(H, W)`: whole tokens in the proportions of the video."""
-        factor, most = self._factor, self.vlm.max_step_tokens
-        side = math.isqrt(most) * factor
-        height, width = self.picture_px or (side, side)
-        return fitted_px(height, width, factor=factor, least=self.vlm.min_step_tokens, most=most)
+        return self.vlm.size_px(self.picture_px, self.frames)
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -60,8 +56,8 @@ class QwenTower(FamilyTower):
         return self.size_px[0] // self._factor, self.size_px[1] // self._factor
 
     def fitted(self, info: VideoInfo, frames: int | None = None) -> Self:
-        """Returns the encoder whose grid has the proportions of a video."""
-        return replace(self, picture_px=(info.height_px, info.width_px))
+        """Returns the encoder whose grid has the proportions of a video of so many frames."""
+        return replace(self, picture_px=(info.height_px, info.width_px), frames=frames)
 
     def look(self, pixels: Tensor, signals: frozenset[str]) -> dict[str, Tensor]:
         """Returns what the tower gives for frames `(T, 3, H, W)`, a row for every two of them."""
@@ -188,13 +184,11 @@ class QwenTower(FamilyTower):
 
     @property
     def _factor(self) -> int:
-        vision = self.vlm.config.vision_config
-        factor: int = vision.patch_size * vision.spatial_merge_size
-        return factor
+        return self.vlm.token_px
 
 
 @dataclass(frozen=True, kw_only=True)
-class QwenVLM(FamilyVLM):
+class QwenVLM(SizedVLM):
     """A Qwen-VL model; two sampled frames make one time step of tokens.
 
     Every token holds the time, row and column that the whole video gives it (M-RoPE).
@@ -205,20 +199,6 @@ class QwenVLM(FamilyVLM):
     resample: ClassVar[int] = 3
     counts_on_device: ClassVar[bool] = False
     """Whether the tower computes with the grid where its pixels are, not on the CPU."""
-
-    min_step_tokens: Count = 128
-    """Fewest tokens of one time step before compression; smaller videos are scaled up to it."""
-    max_step_tokens: Count = 768
-    """Most tokens of one time step before compression: the pixel cap of both its frames, as in
-    Qwen's own video tools. 768 are frames of 1008x560 px at 28 px a token, 1152x640 at 32."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.min_step_tokens > self.max_step_tokens:
-            raise InvalidOptionError(
-                f"min_step_tokens={self.min_step_tokens} must be at most "
-                f"max_step_tokens={self.max_step_tokens}"
-            )
 
     @cached_property
     def encoder(self) -> Encoder:

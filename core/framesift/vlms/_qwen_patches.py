@@ -28,6 +28,43 @@ def fitted_px(height: int, width: int, *, factor: int, least: int, most: int) ->
     return rows * factor, min(columns, most // rows) * factor
 
 
+def whole_px(
+    height: int,
+    width: int,
+    *,
+    factor: int,
+    least_px: float,
+    most_px: float,
+    frames: int = 1,
+    together: int | None = None,
+) -> tuple[int, int]:
+    """Returns the frame size `(H, W)` of whole tokens that the video processor of a family gives.
+
+    Args:
+        height: of the video in pixels.
+        width: of the video in pixels.
+        factor: pixels on each side of a token.
+        least_px: fewest pixels of all frames that are counted.
+        most_px: most pixels of them.
+        frames: how many are counted, one where bounds hold for each frame.
+        together: frames that make one time step, where all frames are counted.
+    """
+    if together is not None and min(height, width) < factor:
+        scale = max(factor / height, factor / width)
+        height, width = int(height * scale), int(width * scale)
+    sides, step = (height, width), together or 1
+    rows, columns = (round(side / factor) for side in sides)
+    total = round(frames / step) * step * rows * columns * factor**2
+    # Each root is taken as the processors do, since another order may round differently.
+    if total > most_px:
+        beta = math.sqrt(frames * height * width / most_px)
+        rows, columns = (max(1, math.floor(side / beta / factor)) for side in sides)
+    elif total < least_px:
+        beta = math.sqrt(least_px / (frames * height * width))
+        rows, columns = (math.ceil(side * beta / factor) for side in sides)
+    return rows * factor, columns * factor
+
+
 def patchify(
     pixels: Tensor, *, patch: int, merge: int, together: int
 ) -> tuple[Tensor, tuple[int, int, int]]:

@@ -2,60 +2,30 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Final, Literal, Self
+from typing import ClassVar, Final, Literal, Self
 
 from framesift.encoders.base import Encoder
 from framesift.errors import ModelError
 from framesift.hf.checkpoint import load_json
 from framesift.types.compressed import CompressedVideo
-from framesift.types.options import Count, Reachable
+from framesift.types.options import Reachable
 from framesift.types.video import VideoInfo
 from framesift.vlms._qwen import QwenTower, QwenVLM
-from framesift.vlms._qwen_patches import fitted_px
 from framesift.vlms.base import Block
 
 PROCESSORS: Final = ("processor_config.json", "preprocessor_config.json", "tokenizer_config.json")
 """Files in which a checkpoint may name its processor, in the order in which they are read."""
 SECONDS: Final = "Glm46VProcessor"
 """The processor of GLM-4.6V, which writes tenths of seconds; GLM-4.1V and 4.5V write whole ones."""
-SIZE: Final = {"shortest_edge": 112 * 112, "longest_edge": 28 * 28 * 2 * 30000}
-"""Fewest and most pixels of a whole video where the checkpoint says nothing."""
 LONGEST: Final = 200
 """How many times longer one side may be than the other."""
-USUAL_TOKENS: Final = 768
-"""Most tokens of a step of a square video of unknown size."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class GlmTower(QwenTower):
-    """A tower whose frames are the smaller, the more of them there are."""
-
-    frames: int | None = None
-    """Sampled frames of the video, None where it is not known yet."""
-
-    @property
-    def size_px(self) -> tuple[int, int]:
-        """Frame size `(H, W)` of whole tokens, by the rule of the family's video processor."""
-        least, most = self.vlm.min_step_tokens, self.vlm.max_step_tokens
-        if self.picture_px is None:
-            side = math.isqrt(min(most, USUAL_TOKENS)) * self._factor
-            return side, side
-        size: dict[str, Any] = {**SIZE, **(self.vlm.frame_pixels.settings.get("size") or {})}
-        height, width = video_px(
-            *self.picture_px,
-            frames=max(self.frames or 0, self.frames_per_step),
-            together=self.frames_per_step,
-            factor=self._factor,
-            least_px=size["shortest_edge"],
-            most_px=size["longest_edge"],
-        )
-        tokens = height * width // self._factor**2
-        if least <= tokens <= most:
-            return height, width
-        return fitted_px(*self.picture_px, factor=self._factor, least=least, most=most)
+    """A tower on frames that are at most so long and narrow."""
 
     def fitted(self, info: VideoInfo, frames: int | None = None) -> Self:
         """Returns the encoder whose grid has the proportions of a video of so many frames.
@@ -69,7 +39,7 @@ class GlmTower(QwenTower):
                 f"{self.vlm.called!r} takes frames up to {LONGEST} times as long as wide, not of "
                 f"{info.width_px}x{info.height_px} pixels; crop the video"
             )
-        return replace(super().fitted(info), frames=frames)
+        return super().fitted(info, frames)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,14 +54,14 @@ class Glm4V(QwenVLM):
     summary: ClassVar[str] = "GLM-4.1V, 4.5V and 4.6V; times as text, 3-D positions"
     model_types: ClassVar[frozenset[str]] = frozenset({"glm4v", "glm4v_moe", "glm46v"})
     modality: ClassVar[Literal["image", "video"]] = "image"
+    usual_size: ClassVar[dict[str, int]] = {
+        "shortest_edge": 112**2,
+        "longest_edge": 2 * 30_000 * 28**2,
+    }
     counts_on_device: ClassVar[bool] = True
     plain_turns: ClassVar[bool] = True
 
     model: Reachable = "zai-org/GLM-4.1V-9B-Thinking"
-    min_step_tokens: Count = 1
-    """Fewest tokens of one time step before compression, whatever the checkpoint says."""
-    max_step_tokens: Count = 30000
-    """Most tokens of one time step before compression, below what the checkpoint says."""
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -135,40 +105,3 @@ class Glm4V(QwenVLM):
         named = (load_json(self.model, name).get("processor_class") for name in PROCESSORS)
         own = next(filter(None, named), None)
         return bool(own == SECONDS if own else self.config.model_type == "glm46v")
-
-
-def video_px(
-    height: int,
-    width: int,
-    *,
-    frames: int,
-    together: int,
-    factor: int,
-    least_px: int,
-    most_px: int,
-) -> tuple[int, int]:
-    """Returns the frame size `(H, W)` of whole tokens that GLM's processor gives a video.
-
-    Args:
-        height: of the video in pixels.
-        width: of the video in pixels.
-        frames: sampled frames, at least `together`.
-        together: frames that make one time step.
-        factor: pixels on each side of a token.
-        least_px: fewest pixels of all frames.
-        most_px: most pixels of all frames.
-    """
-    if min(height, width) < factor:
-        scale = max(factor / height, factor / width)
-        height, width = int(height * scale), int(width * scale)
-    sides = height, width
-    rows, columns = (round(side / factor) for side in sides)
-    total = round(frames / together) * together * rows * columns * factor**2
-    # Each root is taken as the processor does, since another order may round differently.
-    if total > most_px:
-        beta = math.sqrt(frames * height * width / most_px)
-        rows, columns = (max(1, math.floor(side / beta / factor)) for side in sides)
-    elif total < least_px:
-        beta = math.sqrt(least_px / (frames * height * width))
-        rows, columns = (math.ceil(side * beta / factor) for side in sides)
-    return rows * factor, columns * factor

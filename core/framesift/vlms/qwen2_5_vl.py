@@ -13,20 +13,27 @@ from framesift.errors import ModelError
 from framesift.types.compressed import CompressedVideo
 from framesift.types.options import Reachable
 from framesift.vlms._qwen import QwenVLM
+from framesift.vlms._qwen_sizes import QwenSizedVLM
 from framesift.vlms._step_times import frame_gap
 from framesift.vlms.base import Block
 
 
 @dataclass(frozen=True, kw_only=True)
-class Qwen25VL(QwenVLM):
+class Qwen25VL(QwenSizedVLM, QwenVLM):
     """Qwen2.5-VL: one run of tokens for a video, whose positions count its seconds.
 
     Frames have no text of their own, so none goes with them. Steps are taken to be as far apart as
     the sampled frames are on average, for the model knows one pace only.
     """
 
-    summary: ClassVar[str] = "Qwen2.5-VL; up to 768 tokens for two frames, 3-D positions by time"
+    summary: ClassVar[str] = "Qwen2.5-VL; tokens by the size of frames, 3-D positions by time"
     model_types: ClassVar[frozenset[str]] = frozenset({"qwen2_5_vl"})
+    counts_frames: ClassVar[bool] = False
+    usual_size: ClassVar[dict[str, int]] = {
+        "shortest_edge": 128 * 28**2,
+        "longest_edge": 768 * 28**2,
+    }
+    usual_cap_tokens: ClassVar[int] = 128_000
 
     model: Reachable = "Qwen/Qwen2.5-VL-3B-Instruct"
 

@@ -11,12 +11,13 @@ from framesift.errors import ModelError
 from framesift.types.compressed import CompressedVideo
 from framesift.types.options import Reachable
 from framesift.vlms._qwen import QwenVLM, vision_functions
+from framesift.vlms._qwen_sizes import QwenSizedVLM
 from framesift.vlms._step_times import step_middles
 from framesift.vlms.base import Block
 
 
 @dataclass(frozen=True, kw_only=True)
-class Qwen3VL(QwenVLM):
+class Qwen3VL(QwenSizedVLM, QwenVLM):
     """Qwen3-VL, dense or of experts: each time step is a run after the text `<1.5 seconds>`.
 
     The first layers of the LLM add further features of the tower to the same tokens (DeepStack);
@@ -24,8 +25,13 @@ class Qwen3VL(QwenVLM):
     of begin and end; the marks around the whole video stay.
     """
 
-    summary: ClassVar[str] = "Qwen3-VL; up to 768 tokens for two frames, times as text, DeepStack"
+    summary: ClassVar[str] = "Qwen3-VL; tokens by the size of frames, times as text, DeepStack"
     model_types: ClassVar[frozenset[str]] = frozenset({"qwen3_vl", "qwen3_vl_moe"})
+    usual_size: ClassVar[dict[str, int]] = {
+        "shortest_edge": 128 * 32**2,
+        "longest_edge": 768 * 32**2,
+    }
+    usual_cap_tokens: ClassVar[int] = 768
 
     model: Reachable = "Qwen/Qwen3-VL-2B-Instruct"
 

@@ -8,21 +8,9 @@ from framesift.errors import ModelError
 from framesift.testing import TINY_VLMS
 from framesift.types.video import VideoInfo
 from framesift.vlms.base import Turn
-from framesift.vlms.glm4v import video_px
 from framesift.vlms.load import load_vlm
 
 pytest.importorskip("transformers")
-
-SIZES = [
-    (90, 50),
-    (320, 240),
-    (512, 288),
-    (1280, 720),
-    (2048, 1810),
-    (720, 1280),
-    (20, 16),
-    (30, 8),
-]
 
 
 def info(width, height):
@@ -42,21 +30,6 @@ def vlm(tmp_path_factory):
     folder = tmp_path_factory.mktemp("glm4v")
     TINY_VLMS["glm4v"].build(folder)
     return load_vlm(str(folder), device="cpu")
-
-
-@pytest.mark.torchvision
-@pytest.mark.parametrize("frames", [2, 3, 5, 7, 16, 301])
-@pytest.mark.parametrize("limits", [(1024, 10**6), (12544, 47_040_000)])
-def test_frames_have_the_size_of_the_familys_own_processor(frames, limits):
-    from transformers.models.glm4v.video_processing_glm4v import smart_resize
-
-    for width, height in SIZES:
-        own = smart_resize(frames, height, width, 2, 28, *limits)
-        least, most = limits
-        found = video_px(
-            height, width, frames=frames, together=2, factor=28, least_px=least, most_px=most
-        )
-        assert found == own, f"{width}x{height}"
 
 
 def test_more_frames_are_smaller_ones(vlm):

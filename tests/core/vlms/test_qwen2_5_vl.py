@@ -46,7 +46,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def vlm(folder):
-    return replace(load_vlm(str(folder), device="cpu"), min_step_tokens=1)
+    return load_vlm(str(folder), device="cpu")
 
 
 def changed(folder, target, **vision):
@@ -56,7 +56,7 @@ def changed(folder, target, **vision):
     config = json.loads(path.read_text())
     config["vision_config"] |= vision
     path.write_text(json.dumps(config))
-    return Qwen25VL(model=str(target), device="cpu", min_step_tokens=1)
+    return Qwen25VL(model=str(target), device="cpu")
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -81,8 +81,8 @@ def test_even_the_thinnest_picture_keeps_to_the_limit(vlm, size):
 def test_the_grid_follows_the_video(vlm):
     assert vlm.encoder.grid == (27, 27)
     fitted = vlm.encoder.fitted(info(720, 1280))
-    assert fitted.grid == (20, 36)
-    assert fitted.input_px == fitted.size_px == (560, 1008)
+    assert fitted.grid == (26, 46)
+    assert fitted.input_px == fitted.size_px == (728, 1288)
     tall = replace(vlm, max_step_tokens=12).encoder.fitted(info(320, 180))
     assert tall.grid == (4, 2)
     assert tall.input_px[0] >= 896

@@ -27,7 +27,7 @@ PAD = "<|video_pad|>"
 def vlm(tmp_path_factory):
     folder = tmp_path_factory.mktemp("qwen3_vl")
     TINY_VLMS["qwen3-vl"].build(folder)
-    return replace(load_vlm(str(folder), device="cpu"), min_step_tokens=1, max_step_tokens=6)
+    return replace(load_vlm(str(folder), device="cpu"), max_step_tokens=6)
 
 
 @pytest.fixture(scope="module")

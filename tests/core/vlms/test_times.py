@@ -114,7 +114,7 @@ def vlms(tmp_path_factory):
         TINY_VLMS[name].build(folder)
         vlm = load_vlm(str(folder), device="cpu")
         qwen = name.startswith("qwen")
-        found[name] = replace(vlm, min_step_tokens=1, max_step_tokens=6) if qwen else vlm
+        found[name] = replace(vlm, max_step_tokens=6) if qwen else vlm
     return found
 
 

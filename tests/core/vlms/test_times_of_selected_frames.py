@@ -38,7 +38,7 @@ class At(Selector):
 def vlm(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     TINY_VLMS[request.param].build(folder)
-    return replace(load_vlm(str(folder), device="cpu"), min_step_tokens=1, max_step_tokens=6)
+    return replace(load_vlm(str(folder), device="cpu"), max_step_tokens=6)
 
 
 @pytest.fixture(scope="module")

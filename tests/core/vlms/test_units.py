@@ -35,9 +35,8 @@ def encoder(request, tmp_path_factory):
     if encoder.frames_per_step == 1:
         return encoder
     # Not square, and windows of several sizes: 7 x 5 tokens in windows of 2 x 2 at most.
-    small = replace(encoder.vlm, min_step_tokens=1)
     side = encoder.size_px[0] // encoder.grid[0]
-    return replace(encoder, vlm=small, picture_px=(7 * side, 5 * side))
+    return replace(encoder, picture_px=(7 * side, 5 * side))
 
 
 @pytest.fixture(scope="module")

@@ -104,7 +104,6 @@ TINY_VLMS = {
         ordinary=_qwen.ordinary_qwen2_vl,
         size_px=(112, 84),
         processed=_qwen.process_qwen2_vl,
-        options={"min_step_tokens": 1},
     ),
     "qwen2-5-vl": TinyVLM(
         family="qwen2-5-vl",
@@ -112,7 +111,6 @@ TINY_VLMS = {
         ordinary=_qwen.ordinary_qwen2_5_vl,
         size_px=(112, 84),
         processed=_qwen.process_qwen2_5_vl,
-        options={"min_step_tokens": 1},
     ),
     "qwen3-vl": TinyVLM(
         family="qwen3-vl",
@@ -120,7 +118,6 @@ TINY_VLMS = {
         ordinary=_qwen.ordinary_qwen3_vl,
         size_px=(64, 96),
         processed=_qwen.process_qwen3_vl,
-        options={"min_step_tokens": 1},
     ),
     "qwen3-vl-moe": TinyVLM(
         family="qwen3-vl",
@@ -128,7 +125,6 @@ TINY_VLMS = {
         ordinary=_qwen.ordinary_qwen3_vl,
         size_px=(64, 96),
         processed=_qwen.process_qwen3_vl,
-        options={"min_step_tokens": 1},
     ),
     "glm4v": TinyVLM(
         family="glm4v",
@@ -136,7 +132,6 @@ TINY_VLMS = {
         ordinary=_glm.ordinary_glm4v,
         size_px=(112, 84),
         processed=_glm.process_glm4v,
-        options={"min_step_tokens": 1},
     ),
     "glm4v-moe": TinyVLM(
         family="glm4v",
@@ -144,7 +139,6 @@ TINY_VLMS = {
         ordinary=_glm.ordinary_glm4v,
         size_px=(112, 84),
         processed=_glm.process_glm4v,
-        options={"min_step_tokens": 1},
     ),
     "glm46v": TinyVLM(
         family="glm4v",
@@ -152,7 +146,6 @@ TINY_VLMS = {
         ordinary=_glm.ordinary_glm46v,
         size_px=(112, 84),
         processed=_glm.process_glm46v,
-        options={"min_step_tokens": 1},
     ),
     "gemma3": gemma3_of_window(512),
 }
