@@ -13,6 +13,7 @@ from typing import Final
 import click
 import jinja2
 
+from benchmarks import new_wordings
 from benchmarks.process import Json
 from framesift.disk.writing import write_atomically
 from framesift.evaluation import provenance
@@ -26,6 +27,17 @@ from framesift.vlms.tiny import FOLDER
 FIGURES: Final = "answers.json"
 CARD: Final = "README.md"
 TEMPLATE: Final = "model_card.md.j2"
+NEW: Final = {
+    new_wordings.WORDING: "questions in held-out words",
+    new_wordings.ANSWERED: 'of these, not refused by "not shown"',
+    new_wordings.BALANCED: "yes and no, mean of both",
+    new_wordings.YES: "yes: things that are there",
+    new_wordings.NO: "no: things that are not",
+    new_wordings.UNSHOWN: '"not shown" where there is no answer',
+    f"{new_wordings.UNSHOWN}: missing": "of these, about things that other videos show",
+    f"{new_wordings.UNSHOWN}: no video": "of these, about things that none shows",
+}
+"""Groups of `new_wordings`, as the card calls them."""
 WAYS: Final = (
     *BASELINES,
     *(
@@ -49,7 +61,7 @@ WAYS: Final = (
 @click.option("--videos", type=int, default=150, help="Videos of the test split.")
 def main(model: Path, videos: int) -> None:
     """Measure a tiny vision LLM on held-out videos; write its card and the figures beside it."""
-    results = measured(model, videos=videos)
+    results = measured(model, videos=videos) | {"new": new_wordings.measured(model, videos)}
     write_atomically(model / FIGURES, f"{json.dumps(results, indent=1)}\n".encode())
     write_atomically(model / CARD, card(results).encode())
     for row in results["rows"]:
@@ -88,7 +100,14 @@ def card(results: Json) -> str:
     return environment.get_template(TEMPLATE).render(
         kinds=[row for row in rows if row["strategy"] == WHOLE],
         ways=[row for row in rows if row["group"] == OVERALL],
+        new=_new_rows(results),
     )
+
+
+def _new_rows(results: Json) -> list[Json]:
+    """Returns the rows of `new_wordings` as the card names them, none where they are missing."""
+    rows = {row["group"]: row for row in results.get("new", {"rows": []})["rows"]}
+    return [rows[group] | {"group": name} for group, name in NEW.items() if group in rows]
 
 
 if __name__ == "__main__":

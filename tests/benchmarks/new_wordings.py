@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,6 +29,7 @@ from framesift.evaluation.answers.question_sets import (
     BenchmarkQuestion,
     BenchmarkVideo,
     address,
+    synthetic,
 )
 from framesift.evaluation.answers.statistics import OVERALL, difference, rounded, shares
 from framesift.sources.base import open_video
@@ -50,6 +51,7 @@ REPLIES: Final[tuple[Reply, Reply]] = (YES, NO)
 WORDING, UNSHOWN = "wording", NOT_SHOWN
 ALL_TOKENS: Final = tuple(way for way in BASELINES if way.name == WHOLE)
 BALANCED: Final = "yes and no, balanced"
+CARD: Final = "questions of the card"
 ANSWERED: Final = "answers what the video answers"
 
 
@@ -73,13 +75,13 @@ def in_new_words(question: str, rng: random.Random, ways: dict[str, tuple[str, .
     return rng.choice(ways[held_out_wordings.form_of(pattern)])
 
 
-def answered(folder: Path, count: int) -> list[Answered]:
+def answered(folder: Path, asked: Iterable[BenchmarkVideo]) -> list[Answered]:
     """Returns the answers of a model about some videos, with all tokens."""
     run = AnswerRun(settings={}, versions={}, machine="", commit="")
     with TemporaryDirectory() as temporary:
         path = Path(temporary) / "answers.jsonl"
         log = AnswerLog.opened(path, run)
-        for _ in answer_all(load_vlm(str(folder)), videos(count), ALL_TOKENS, log, path, timed=0):
+        for _ in answer_all(load_vlm(str(folder)), asked, ALL_TOKENS, log, path, timed=0):
             pass
     return log.answers
 
@@ -131,7 +133,7 @@ def by_wording(answers: Sequence[Answered]) -> dict[str, list[int]]:
 
 def measured(folder: Path, count: int, against: Path | None = None) -> Json:
     """Returns the figures of a model, and how much more is right than of another one."""
-    own = answered(folder, count)
+    own = answered(folder, videos(count))
     results: Json = {
         "weights": provenance.fingerprint(folder),
         "commit": provenance.commit(),
@@ -139,11 +141,13 @@ def measured(folder: Path, count: int, against: Path | None = None) -> Json:
         "by_wording": by_wording(own),
     }
     if against is not None:
-        other = answered(against, count)
+        other = answered(against, videos(count))
+        more = {name: _more(own, other, name) for name in (WORDING, YES, NO, UNSHOWN)}
+        of_card = [answered(each, synthetic("test", count)) for each in (folder, against)]
         results["against"] = {
             "weights": provenance.fingerprint(against),
             "rows": figures(other),
-            "more": {name: _more(own, other, name) for name in (WORDING, YES, NO, UNSHOWN)},
+            "more": more | {CARD: _gap(*of_card)},
         }
     return results
 
@@ -224,8 +228,12 @@ def _not_refused(answers: Sequence[Answered]) -> Json:
 
 
 def _more(own: Sequence[Answered], other: Sequence[Answered], group: str) -> Json:
-    pair = [[a for a in part if _groups(a.kind)[0] == group] for part in (own, other)]
-    gap = difference(*pair)
+    mine, theirs = ([a for a in part if _groups(a.kind)[0] == group] for part in (own, other))
+    return _gap(mine, theirs)
+
+
+def _gap(own: Sequence[Answered], other: Sequence[Answered]) -> Json:
+    gap = difference(own, other)
     return {"value": round(gap.value, 4), "interval": rounded(gap.interval), "pairs": gap.pairs}
 
 

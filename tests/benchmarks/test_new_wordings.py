@@ -1,9 +1,11 @@
+import json
 import random
 from collections import Counter
 
 import pytest
 
 import held_out_wordings
+from benchmarks.model_card import NEW, card
 from benchmarks.new_wordings import (
     BALANCED,
     MISSING_EACH,
@@ -17,6 +19,7 @@ from benchmarks.new_wordings import (
 from framesift.evaluation.answers.log import Answered
 from framesift.evaluation.answers.question_sets import FIRST_SEEDS, address
 from framesift.synthetic.replies import NOT_SHOWN
+from framesift.vlms.tiny import FOLDER
 
 
 @pytest.fixture(scope="module")
@@ -100,3 +103,12 @@ def test_rows_say_how_often_a_question_with_an_answer_is_refused():
     assert rows[WORDING] == rows["wording: color"] == pytest.approx(1 / 3, abs=1e-3)
     assert rows["answers what the video answers"] == pytest.approx(2 / 3, abs=1e-3)
     assert sorted(by_wording(answers).values()) == [[0, 1], [0, 1], [1, 1]]
+
+
+def test_the_card_says_how_new_questions_are_answered():
+    row = {"share": 0.84, "interval": [0.8, 0.9], "answers": 99}
+    kept = json.loads((FOLDER / "answers.json").read_text())
+    figures = kept | {"new": {"rows": [{"group": group, **row} for group in NEW]}}
+    told = card(figures)
+    assert all(f"| {name} | 84.0% | 80.0% to 90.0% | 99 |" in told for name in NEW.values())
+    assert "no training has asked" not in card({"rows": kept["rows"]})
