@@ -73,9 +73,10 @@ def answer_attention(model: Any, inputs: dict[str, Any], prompt_length: int) -> 
             and this token with the answer's tokens except for the last one.
         prompt_length: columns `L` of the prompt.
     """
-    received = _Received(total=torch.zeros(prompt_length))
+    received, rows = _Received(total=torch.zeros(prompt_length)), inputs["input_ids"].shape[1]
     with listening(model.get_decoder().config, lambda _: [received]):
-        model(**inputs, use_cache=True, logits_to_keep=1)
+        # Some models drop rows in their last layers whose logits nobody wants.
+        model(**inputs, use_cache=True, logits_to_keep=rows)
     if not received.layers:
         raise ModelError(
             "no layer of the LLM shows its attention; use evidence='similarity' with this model"

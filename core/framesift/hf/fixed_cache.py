@@ -177,7 +177,9 @@ class _FixedCache(Cache):  # type: ignore[misc]
     is_fixed = True
 
     def __init__(self, model: Any, capacity: int) -> None:
-        count = model.config.get_text_config(decoder=True).num_hidden_layers
+        llm = model.config.get_text_config(decoder=True)
+        # In some models the last layers take keys and values of earlier ones, and hold none.
+        count = llm.num_hidden_layers - (getattr(llm, "num_kv_shared_layers", None) or 0)
         super().__init__(layers=[_kinds()[1](max_cache_len=capacity) for _ in range(count)])
 
     @property

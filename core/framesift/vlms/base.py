@@ -121,7 +121,13 @@ class VLM(Knowledge, Part):
         Raises:
             ModelError: the checkpoint has none, or one that lacks the model's visual token.
         """
+        return self._own_tokenizer()
+
+    def _own_tokenizer(self, *special: str) -> Any:
+        """Returns the checkpoint's tokenizer, to which some tokens that it has are special too."""
         tokenizer = checkpoint.load_tokenizer(self.model, self.trust_remote_code)
+        if missing := [each for each in special if each not in tokenizer.get_added_vocab()]:
+            tokenizer.add_tokens(missing, special_tokens=True)
         checkpoint.check_vocabulary(self.model, self.config, tokenizer, self.visual_id)
         return tokenizer
 

@@ -8,6 +8,7 @@ framesift.
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from framesift.testing.tiny_vlms import _gemma, _glm, _internvl, _llava, _qwen, _smolvlm
 from framesift.testing.tiny_vlms._base import (
@@ -44,6 +45,7 @@ __all__ = [
     "TinyVLM",
     "chat",
     "gemma3_of_window",
+    "gemma4_of_window",
     "save_tokenizer",
 ]
 
@@ -55,6 +57,17 @@ def gemma3_of_window(columns: int) -> TinyVLM:
         build=partial(_gemma.build_gemma3, window=columns),
         ordinary=_gemma.ordinary_gemma3,
         processed=_gemma.process_gemma3,
+    )
+
+
+def gemma4_of_window(columns: int, **llm: Any) -> TinyVLM:
+    """Returns a tiny Gemma 4, half of whose layers see a window of so many columns."""
+    return TinyVLM(
+        family="gemma4",
+        build=partial(_gemma.build_gemma4, window=columns, **llm),
+        ordinary=_gemma.ordinary_gemma4,
+        size_px=(40, 112),
+        processed=_gemma.process_gemma4,
     )
 
 
@@ -148,4 +161,6 @@ TINY_VLMS = {
         processed=_glm.process_glm46v,
     ),
     "gemma3": gemma3_of_window(512),
+    "gemma4": gemma4_of_window(512, **_gemma.LARGE),
+    "gemma4-small": gemma4_of_window(512, **_gemma.SMALL),
 }

@@ -1,7 +1,8 @@
-"""A tiny Gemma 3."""
+"""A tiny Gemma 3 and tiny models of Gemma 4."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from framesift.testing.tiny_vlms._base import (
     STD,
     OrdinaryPrompt,
     chat,
+    metadata,
     normalized,
     save_model,
     save_tokenizer,
@@ -101,6 +103,133 @@ def process_gemma3(folder: Path, frames: Frames, text: str) -> dict[str, Any]:
         text=[chat(folder, text, "image", len(frames))],
         images=[list(frames.data)],
         input_data_format="channels_last",
+        add_special_tokens=False,
+        return_tensors="pt",
+    )
+    return dict(given)
+
+
+GEMMA4_CHAT = (
+    "{{ bos_token }}{% for m in messages %}"
+    "{{ '<|turn>' + ('model' if m.role == 'assistant' else m.role) + '\n' }}"
+    "{% for c in m.content %}{% if c.type == 'text' %}{{ c.text | trim }}{% else %}"
+    "{{ '<|' + c.type + '|>' }}{% endif %}{% endfor %}{{ '<turn|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|turn>model\n' }}{% endif %}"
+)
+SPECIAL4 = {
+    **{"image_token": "<|image|>", "boi_token": "<|image>", "eoi_token": "<image|>"},
+    **{"audio_token": "<|audio|>", "boa_token": "<|audio>", "eoa_token": "<audio|>"},
+}
+VISION4 = {
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 4,
+    "head_dim": 8,
+    "patch_size": 4,
+    "pooling_kernel_size": 2,
+    "position_embedding_size": 256,
+    "standardize": True,
+    "initializer_range": 0.3,
+}
+FRAMES4 = {
+    "image_mean": [0, 0, 0],
+    "image_std": [1, 1, 1],
+    "patch_size": 4,
+    "pooling_kernel_size": 2,
+    "max_soft_tokens": 70,
+    "do_sample_frames": False,
+}
+SMALL = {
+    "initializer_range": 0.2,
+    "num_hidden_layers": 4,
+    "num_kv_shared_layers": 2,
+    "hidden_size_per_layer_input": 4,
+}
+"""As in the small models: the last layers take keys and values of those before, and each layer
+another embedding of the tokens."""
+LARGE = {"hidden_size_per_layer_input": 0, "use_bidirectional_attention": "vision"}
+
+
+def build_gemma4(folder: Path, window: int, **llm: Any) -> None:
+    transformers = require("transformers", extra="hf")
+    special = [*SPECIAL4.values(), "<|turn>", "<turn|>", "<|video|>"]
+    tokenizer = save_tokenizer(folder, special, GEMMA4_CHAT, extra=SPECIAL4)
+    named = {
+        f"{name.removesuffix('_token')}_token_id": tokenizer.convert_tokens_to_ids(token)
+        for name, token in {**SPECIAL4, "video": "<|video|>"}.items()
+    }
+    text = {name: value for name, value in LLAMA.items() if name != "model_type"}
+    count = llm.get("num_hidden_layers", text["num_hidden_layers"])
+    config = transformers.Gemma4Config(
+        vision_config=VISION4,
+        text_config={
+            **text,
+            "vocab_size": len(tokenizer),
+            "vocab_size_per_layer_input": len(tokenizer),
+            "num_key_value_heads": 2,
+            "head_dim": 8,
+            "global_head_dim": 16,
+            "sliding_window": window,
+            "max_position_embeddings": 1024,
+            "layer_types": ["sliding_attention", "full_attention"] * (count // 2),
+            "bos_token_id": 1,
+            "eos_token_id": 2,
+            **llm,
+        },
+        audio_config=None,
+        initializer_range=0.3,
+        **named,
+    )
+    torch.manual_seed(2)
+    model = shaken(transformers.Gemma4ForConditionalGeneration(config))
+    tower = model.model.vision_tower
+    tower.std_bias.normal_(std=0.3)
+    tower.std_scale.uniform_(0.5, 1.5)
+    save_model(folder, model)
+    transformers.Gemma4ImageProcessorPil(patch_size=4, pooling_kernel_size=2).save_pretrained(
+        folder
+    )
+    (folder / "video_preprocessor_config.json").write_text(json.dumps(FRAMES4))
+
+
+def ordinary_gemma4(folder: Path, frames: Frames, text: str) -> OrdinaryPrompt:
+    head, tail = chat(folder, text, "video", 1).split("<|video|>")
+    pieces, (height, width) = [(head.removeprefix("<s>"), -1)], frames.data.shape[1:3]
+    for frame in range(len(frames)):
+        pieces += [
+            (f"{' ' if frame else ''}00:0{frame} <|image>", frame),
+            ("<|video|>" * (height // 8 * (width // 8)), -1),
+            ("<image|>", frame),
+        ]
+    ids, frame_of_text, visual = written(folder, [*pieces, (tail, -1)], "<|video|>")
+    pixels = torch.from_numpy(frames.data).float() / 255
+    patches = pixels.unflatten(2, (-1, 4)).unflatten(1, (-1, 4)).transpose(2, 3)
+    places = torch.meshgrid(torch.arange(width // 4), torch.arange(height // 4), indexing="xy")
+    inputs = {
+        "input_ids": ids,
+        "attention_mask": torch.ones_like(ids),
+        "mm_token_type_ids": visual[None].long() * 2,
+        "pixel_values_videos": patches.flatten(3).flatten(1, 2),
+        "video_position_ids": torch.stack(places, -1).flatten(0, 1).expand(len(frames), -1, -1),
+        "num_frames_per_video": torch.tensor([len(frames)]),
+    }
+    return OrdinaryPrompt(inputs=inputs, frame_of_text=frame_of_text, visual=visual)
+
+
+def process_gemma4(folder: Path, frames: Frames, text: str) -> dict[str, Any]:
+    transformers = require("transformers", extra="hf")
+    processor = transformers.Gemma4Processor(
+        feature_extractor=transformers.Gemma4AudioFeatureExtractor(),
+        image_processor=transformers.Gemma4ImageProcessor.from_pretrained(folder),
+        tokenizer=transformers.AutoTokenizer.from_pretrained(folder),
+        video_processor=transformers.Gemma4VideoProcessor.from_pretrained(folder),
+    )
+    given = processor(
+        text=[chat(folder, text, "video", 1)],
+        videos=[frames.data],
+        video_metadata=[metadata(len(frames))],
         add_special_tokens=False,
         return_tensors="pt",
     )
