@@ -12,40 +12,39 @@ from framesift.errors import ModelError
 from framesift.hf.answer_attention import answer_attention
 from framesift.hf.attention import is_listened_to
 from framesift.hf.fixed_cache import growing_cache, is_fixed, lent_cache
-from framesift.registry import require
-from framesift.vlms.prompt import Prompt
+from framesift.hf.growing_cache import Places, cache_bytes, empty_cache, state_layers
+from framesift.vlms.prompt import Prompt, collate
 
 
 class PrefixCache:
     """Keys and values of the columns that prompts share, so that each column is read once.
 
     Columns are shared where token and position agree. Sliding-window layers keep all columns too,
-    so that every layer can be cut back. The cache grows with the prompt, or has room for it and its
-    answer from the start, as a compiled decoding step needs it.
+    so that every layer can be cut back. Layers with a state go back to a copy of it: behind the
+    videos, before the last column of a prompt, or behind an answer. The cache grows with the
+    prompt, or has room for it and its answer from the start, as a compiled decoding step needs it.
     """
 
     def __init__(self) -> None:
         self._cache: Any = None
         self._fixed: Any = None
         """The model's cache of fixed size, once it was needed, also while another one is in use."""
+        self._places = Places()
         self._ids = torch.zeros(0, dtype=torch.int64)
         self._positions = self._ids
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the keys and values, the room for columns to come included."""
-        layers = [] if self._cache is None else self._cache.layers
-        made = [layer for layer in layers if layer.is_initialized]
-        return sum(layer.keys.nbytes + layer.values.nbytes for layer in made)
+        """Bytes of the keys, values and states, the room for columns to come included."""
+        return cache_bytes(self._cache) + self._places.nbytes
 
     def prefill_videos(self, model: Any, prompt: Prompt) -> None:
         """Starts afresh with the columns of a prompt up to the end of its last video."""
         self._empty(model, prompt.prefix_length)
         cache, self._cache = self._cache, None
-        _read_videos(model, prompt, cache)
+        _read(model, prompt, cache, range(prompt.prefix_length))
         self._cache = cache
-        self._ids = prompt.input_ids[: prompt.prefix_length]
-        self._positions = prompt.position_ids[..., : prompt.prefix_length]
+        self._hold(prompt, prompt.prefix_length)
 
     def prepare(
         self, model: Any, prompt: Prompt, *, room: int | None = None
@@ -58,17 +57,24 @@ class PrefixCache:
         Args:
             model: of transformers.
             prompt: of that model.
-            room: columns of prompt and answer, for a cache of fixed size; None for one that grows.
+            room: columns of prompt and answer, for a cache of fixed size, which layers with a state
+                do not have; None for one that grows.
         """
+        stateful = bool(state_layers(model))
+        room = None if stateful else room
         cached = min(self._shared(prompt), len(prompt.input_ids) - 1)
+        cached = self._places.nearest(self._cache, cached)
         inputs = _columns(prompt.inputs())
-        if bool(prompt.visual[cached:].any()):
+        if not cached or bool(prompt.visual[cached:].any()):
             self._empty(model, room or 0)
             inputs |= _pictures(prompt.inputs())
             cached = 0
-        elif self._cache is not None:
+        else:
             self._crop(cached)
         self._fit(model, room)
+        if stateful:
+            self._read_ahead(model, prompt, cached)
+            inputs.pop("mm_encoder_outputs", None)
         return {**inputs, "past_key_values": self._cache}, cached
 
     def note(self, prompt: Prompt, ids: Sequence[int]) -> None:
@@ -78,6 +84,7 @@ class PrefixCache:
         columns = self._cache.get_seq_length()
         self._ids = torch.cat([prompt.input_ids, new])[:columns]
         self._positions = torch.cat([prompt.position_ids, after], dim=-1)[..., :columns]
+        self._places.note(self._cache)
 
     def answer_attention(self, model: Any, prompt: Prompt, answer_tokens: int) -> Tensor:
         """Returns what the answer that was generated last attends to, float32 `(L,)`."""
@@ -95,6 +102,7 @@ class PrefixCache:
         }
         weights = answer_attention(model, {**rows, "past_key_values": self._cache}, length)
         self._ids, self._positions = ids, positions
+        self._places.note(self._cache)
         return weights
 
     def _shared(self, prompt: Prompt) -> int:
@@ -109,18 +117,34 @@ class PrefixCache:
     def _empty(self, model: Any, room: int) -> None:
         """Holds nothing, in the tensors of before where they may be used again."""
         self._ids, self._positions = self._ids[:0], self._positions[..., :0]
+        self._places.clear()
         if is_fixed(self._cache) and not is_listened_to(model.get_decoder().config):
             self._cache.reset()
             self._cache.grow(room)
         else:
-            self._cache = require("transformers", extra="hf").DynamicCache()
+            self._cache = empty_cache(model)
+
+    def _read_ahead(self, model: Any, prompt: Prompt, cached: int) -> None:
+        """Reads all columns but the last, so that the cache can be cut back to where it stops."""
+        last = len(prompt.input_ids) - 1
+        for stop in (min(prompt.prefix_length, last), last):
+            if stop > cached:
+                _read(model, prompt, self._cache, range(cached, stop))
+                self._hold(prompt, stop)
+                cached = stop
+
+    def _hold(self, prompt: Prompt, columns: int) -> None:
+        """Records that the first columns of a prompt have been read."""
+        self._ids = prompt.input_ids[:columns]
+        self._positions = prompt.position_ids[..., :columns]
+        self._places.note(self._cache)
 
     def _fit(self, model: Any, room: int | None) -> None:
         """Has the columns in a cache of the kind that `prepare` was asked for."""
         if room is None and is_fixed(self._cache):
             self._cache = growing_cache(self._cache)
         elif room is None and self._cache is None:
-            self._cache = require("transformers", extra="hf").DynamicCache()
+            self._cache = empty_cache(model)
         elif room is not None and is_fixed(self._cache):
             self._cache.grow(room)
         elif room is not None:
@@ -128,28 +152,24 @@ class PrefixCache:
             self._cache = self._fixed.take(self._cache, room)
 
     def _crop(self, columns: int) -> None:
-        """Leaves the first columns; each layer by itself, since a break may leave some ahead."""
+        """Leaves the first columns."""
         self._ids, self._positions = self._ids[:columns], self._positions[..., :columns]
-        for layer in self._cache.layers:
-            if (beyond := layer.get_seq_length() - columns) > 0:
-                layer.crop(-beyond)
-            elif beyond < 0:
-                raise ModelError(
-                    f"a layer of the LLM holds {columns + beyond} of the {columns} columns that "
-                    "were read; open the video outside of in_llm to ask more than once"
-                )
+        self._places.cut(self._cache, columns)
 
 
 def read_once(model: Any, prompts: Sequence[Prompt], pad_token_id: int) -> dict[str, Any]:
     """Returns the arguments of `generate` for prompts with the same videos, read once for all.
 
-    What fills up shorter prompts stands between the videos and the question.
+    What fills up shorter prompts stands between the videos and the question. A state would see it
+    there, so for layers with one the prompts are whole, and each reads its videos.
 
     Args:
         model: a model of transformers.
         prompts: prompts of that model; they begin with the same columns.
         pad_token_id: what fills the columns that the attention mask leaves out.
     """
+    if state_layers(model):
+        return collate(prompts, pad_token_id)
     first, length = prompts[0], max(len(prompt.input_ids) for prompt in prompts)
     prefix = first.prefix_length
     ids, masks, positions = [], [], []
@@ -160,8 +180,8 @@ def read_once(model: Any, prompts: Sequence[Prompt], pad_token_id: int) -> dict[
         ids.append(_widened(prompt.input_ids, prefix, fill, pad_token_id))
         masks.append(_widened(torch.ones_like(prompt.input_ids), prefix, fill, 0))
         positions.append(_widened(prompt.position_ids, prefix, fill, 0))
-    cache = require("transformers", extra="hf").DynamicCache()
-    _read_videos(model, first, cache)
+    cache = empty_cache(model)
+    _read(model, first, cache, range(prefix))
     cache.batch_repeat_interleave(len(prompts))
     return {
         "input_ids": torch.stack(ids),
@@ -176,17 +196,21 @@ def _widened(columns: Tensor, prefix: int, fill: int, value: int) -> Tensor:
     return torch.cat([columns[..., :prefix], padded], dim=-1)
 
 
-def _read_videos(model: Any, prompt: Prompt, cache: Any) -> None:
-    """Fills an empty cache with a prompt's columns up to the end of its last video."""
+def _read(model: Any, prompt: Prompt, cache: Any, columns: range) -> None:
+    """Adds columns of a prompt to a cache that holds those before them, videos with the first."""
     given = prompt.inputs()
-    inputs = {**_columns(given, stop=prompt.prefix_length), **_pictures(given)}
+    inputs = _columns(given, start=columns.start, stop=columns.stop)
+    inputs |= {} if columns.start else _pictures(given)
     with torch.no_grad():
         model(**inputs, past_key_values=cache, use_cache=True, logits_to_keep=1)
 
 
-def _columns(inputs: dict[str, Any], *, stop: int | None = None) -> dict[str, Any]:
+def _columns(inputs: dict[str, Any], *, start: int = 0, stop: int | None = None) -> dict[str, Any]:
+    """Returns the arguments of some columns; the mask is that of all before them too."""
     return {
-        name: value[..., :stop] for name, value in inputs.items() if name != "mm_encoder_outputs"
+        name: value[..., :stop] if name == "attention_mask" else value[..., start:stop]
+        for name, value in inputs.items()
+        if name != "mm_encoder_outputs"
     }
 
 

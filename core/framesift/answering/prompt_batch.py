@@ -21,9 +21,9 @@ from framesift.answering.batch import complete_batch
 from framesift.answering.generation import Generation, end_tokens
 from framesift.answering.limits import fitting_prompt
 from framesift.hf.checkpoint_reading import in_one_line
+from framesift.hf.growing_cache import Places, cache_bytes, empty_cache, state_layers
 from framesift.hf.letters import text_ids
 from framesift.hf.model_use import alone_with
-from framesift.registry import require
 from framesift.types.compressed import CompressedVideo
 from framesift.types.device import device_errors
 from framesift.vlms.base import VLM
@@ -59,6 +59,7 @@ class PromptBatch:
         self._layers: Final = layers
         self._room: Final = most_new_tokens
         self._cache: Any = None
+        self._places = Places()
         self._prefix = torch.zeros(0, dtype=torch.int64)
         self._whole: Prompt | None = None
         """The prompt of which every column is held."""
@@ -69,12 +70,12 @@ class PromptBatch:
     @property
     def nbytes(self) -> int:
         """Bytes of the keys and values that are held now."""
-        layers = [] if self._cache is None else self._cache.layers
-        return sum(layer.keys.nbytes + layer.values.nbytes for layer in layers)
+        return cache_bytes(self._cache) + self._places.nbytes
 
     def forget(self) -> None:
         """Frees the keys and values; the next question reads the pictures again."""
         self._cache, self._prefix, self._whole = None, self._prefix[:0], None
+        self._places.clear()
 
     def prompt(self, text: str) -> Prompt:
         """Returns the prompt of the first picture with a text behind it.
@@ -100,6 +101,7 @@ class PromptBatch:
                 prompt.input_ids[prefix:stop], prompt.position_ids[..., prefix:stop], keep=1
             )
             self._whole = prompt if stop == len(prompt.input_ids) else None
+            self._places.note(self._cache)
             return logits[:, -1]
 
     @torch.no_grad()
@@ -113,7 +115,7 @@ class PromptBatch:
         """
         held = len(prompt.input_ids)
         with self._working():
-            self._crop(held)
+            self._places.cut(self._cache, held)
             new = torch.tensor(list(ids), dtype=torch.int64, device=prompt.input_ids.device)
             places = prompt.position_ids[..., -1:] + 1 + torch.arange(len(new), device=new.device)
             logits = torch.cat([first[:, None], self._read(new, places, keep=len(new))], dim=1)
@@ -136,41 +138,41 @@ class PromptBatch:
             }
             generation = Generation(max_new_tokens=most_new_tokens)
             said, _ = complete_batch(self.vlm.hf, self.vlm.tokenizer, inputs, generation)
-            self._whole = prompt
+            # A state has gone on from the prompt's end, and cannot be cut back to it.
+            self._whole = None if state_layers(self.vlm.hf) else prompt
             return said
 
     @torch.no_grad()
     def logits_after(self, prompt: Prompt, texts: Sequence[Sequence[int]], keep: int = 1) -> Tensor:
         """Returns the last `keep` logits `(B, keep, V)` behind tokens of each prompt's own.
 
-        Fewer tokens are filled up between the prompt and them, where nothing attends.
+        Fewer tokens are filled up behind their last one, which nothing before it sees.
 
         Args:
             prompt: what `prompt` gives.
             texts: tokens behind each prompt, such as those of what it said.
             keep: at most as many as the fewest of these tokens.
         """
-        length, device = max(map(len, texts)), prompt.input_ids.device
-        gaps = [length - len(own) for own in texts]
-        new = torch.tensor([[0] * gap + [*own] for gap, own in zip(gaps, texts, strict=True)])
-        there = torch.arange(length).expand(len(texts), -1) >= torch.tensor(gaps)[:, None]
-        new, there = new.to(device), there.long().to(device)
-        places = there.cumsum(1).expand(*prompt.position_ids.shape[:-1], *there.shape)
+        lengths, device = torch.tensor([*map(len, texts)]), prompt.input_ids.device
+        longest, shortest = int(lengths.max()), int(lengths.min())
+        filled = [[*own, *[0] * (longest - len(own))] for own in texts]
+        places = torch.arange(1, longest + 1, device=device)
+        columns = len(prompt.input_ids) + longest
         if self._whole is not prompt:
             self.next_logits(prompt)
         with self._working():
-            self._crop(len(prompt.input_ids))
-            read = torch.ones(len(self), len(prompt.input_ids), dtype=torch.int64, device=device)
+            self._places.cut(self._cache, len(prompt.input_ids))
             out = self.vlm.hf(
-                input_ids=new,
-                attention_mask=torch.cat([read, there], dim=1),
-                position_ids=prompt.position_ids[..., -1:, None] + places,
+                input_ids=torch.tensor(filled, device=device),
+                attention_mask=torch.ones(len(self), columns, dtype=torch.int64, device=device),
+                position_ids=self._spread(prompt.position_ids[..., -1:] + places),
                 past_key_values=self._cache,
                 use_cache=True,
-                logits_to_keep=keep,
+                logits_to_keep=longest - shortest + keep,
             )
+            ends = (lengths - shortest)[:, None] + torch.arange(keep)
             logits: Tensor = out.logits
-            return logits
+            return logits[torch.arange(len(self))[:, None], ends]
 
     @property
     def _ends(self) -> list[int]:
@@ -205,13 +207,15 @@ class PromptBatch:
         length = prompt.prefix_length
         prefix = prompt.input_ids[:length]
         if self._cache is not None and torch.equal(prefix, self._prefix):
-            self._crop(length)
+            self._places.cut(self._cache, length)
             return
-        self._cache = require("transformers", extra="hf").DynamicCache()
+        self._cache = empty_cache(self.vlm.hf)
+        self._places.clear()
         given = collate([self._pictured(prompt, row) for row in range(len(self))], pad_token_id=0)
         for name in given.keys() - {"mm_encoder_outputs"}:
             given[name] = given[name][..., :length]
         self.vlm.hf(**given, past_key_values=self._cache, use_cache=True, logits_to_keep=1)
+        self._places.note(self._cache)
         self._prefix = prefix
 
     def _pictured(self, prompt: Prompt, row: int) -> Prompt:
@@ -241,11 +245,6 @@ class PromptBatch:
     def _spread(self, positions: Tensor) -> Tensor:
         """Returns positions `(L,)` or `(3, L)` for each prompt, `(B, L)` or `(3, B, L)`."""
         return positions[..., None, :].expand(*positions.shape[:-1], len(self), -1)
-
-    def _crop(self, columns: int) -> None:
-        for layer in self._cache.layers:
-            if (beyond := layer.get_seq_length() - columns) > 0:
-                layer.crop(-beyond)
 
     @contextmanager
     def _working(self) -> Iterator[None]:

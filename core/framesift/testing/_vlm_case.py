@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,6 +20,18 @@ from framesift.vlms.load import load_vlm
 
 QUESTION = "What is it?"
 FRAMES = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """How the ordinary path is asked about a video of which some tokens are left."""
+
+    left: Tensor
+    """Columns of the whole prompt that are left, bool `(L,)`."""
+    inputs: dict[str, Any]
+    """Arguments of the model."""
+    shown: Tensor
+    """Columns of its logits that are those of the columns left."""
 
 
 class VLMCase:
@@ -74,7 +86,7 @@ class VLMCase:
 
     def generated(self, inputs: dict[str, Any]) -> Tensor:
         """Returns the eight tokens that the model answers with."""
-        length = inputs["input_ids"].shape[1]
+        length = inputs["input_ids"].shape[1] if "input_ids" in inputs else 0
         ids: Tensor = self.vlm.hf.generate(
             **inputs, max_new_tokens=8, min_new_tokens=8, do_sample=False, pad_token_id=0
         )
@@ -92,22 +104,43 @@ class VLMCase:
         given = self.ordinary.positions
         return torch.arange(len(self.ordinary.visual)) if given is None else given
 
-    def masked(self, kept: Tensor) -> tuple[dict[str, Any], Tensor]:
-        """Returns the ordinary inputs with the dropped columns masked out, and the columns left."""
-        ordinary, count = self.ordinary, self.tokens.count
+    def reference(self, kept: Tensor) -> Reference:
+        """Returns what the ordinary path makes of the video with tokens of these places alone."""
+        ordinary, count, positions = self.ordinary, self.tokens.count, self.positions
         left = torch.ones_like(ordinary.visual)
         columns = ordinary.visual.nonzero().flatten()
         assert len(columns) == count, f"`ordinary` has {len(columns)} visual columns, not {count}"
         left[columns] = torch.zeros(count, dtype=torch.bool).index_fill_(0, kept, True)
         live = (kept // self.tokens.tokens_per_frame).unique()
         left &= (ordinary.frame_of_text < 0) | torch.isin(ordinary.frame_of_text, live)
-        positions = self.positions
+        batch = positions[None] if positions.ndim == 1 else positions[:, None]
+        if self.tiny.reference == "columns":
+            inputs = {
+                "inputs_embeds": self._embedded()[:, left],
+                "attention_mask": left[None, left].long(),
+                "position_ids": batch[..., left],
+            }
+            return Reference(left=left, inputs=inputs, shown=torch.ones_like(left[left]))
         inputs = {
             **ordinary.inputs,
             "attention_mask": left[None].long(),
-            "position_ids": positions[None] if positions.ndim == 1 else positions[:, None],
+            "position_ids": batch,
         }
-        return inputs, left
+        return Reference(left=left, inputs=inputs, shown=left)
+
+    def _embedded(self) -> Tensor:
+        """Returns what the LLM is given of the ordinary prompt, with its pictures, `(1, L, D)`."""
+        given: list[Tensor] = []
+
+        def keep(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            given.append(kwargs["inputs_embeds"])
+
+        hook = self.vlm.hf.get_decoder().register_forward_pre_hook(keep, with_kwargs=True)
+        try:
+            self.logits(self.ordinary.inputs)
+        finally:
+            hook.remove()
+        return given[0]
 
     def with_marks(self, text: str) -> str:
         """Returns a text with the family's placeholder and special tokens filled in."""

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from framesift.errors import InvalidOptionError, ModelError
 from framesift.hf.attention import listening, own_attention
+from framesift.hf.growing_cache import state_layers
 from framesift.hf.model_use import alone_with
 from framesift.strategies import registry as strategies
 from framesift.strategies.base import Strategy, create_strategy
@@ -82,8 +83,8 @@ def open_door(
 
     Raises:
         InvalidOptionError: the LLM has no such layer, or none before it.
-        ModelError: the LLM does not compute its attention by `sdpa` over the whole prompt, or
-            another door is open here.
+        ModelError: layers of the LLM carry a state, it does not compute its attention by `sdpa`
+            over the whole prompt, or another door is open here.
     """
     llm = model.get_decoder()
     _check(model, llm, layer)
@@ -135,6 +136,12 @@ def _hooked(model: Any, door: Door) -> Iterator[None]:
 
 
 def _check(model: Any, llm: Any, layer: int) -> None:
+    if count := state_layers(model):
+        raise ModelError(
+            f"{count} layers of the LLM carry a state over all columns, and would read others than "
+            "the layers before them; in_llm needs an LLM that attends in every layer; compress "
+            "before it"
+        )
     deep = len(getattr(model.config.vision_config, "deepstack_visual_indexes", ()))
     least, count = max(1, deep), len(llm.layers)
     if not least <= layer < count:

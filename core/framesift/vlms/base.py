@@ -227,7 +227,8 @@ class VLM(Knowledge, Part):
         Raises:
             BudgetError: `keep` is out of range.
             InvalidOptionError: the LLM has no such layer, or the strategy is for other tokens.
-            ModelError: the LLM's attention is not `sdpa`, or another door is open.
+            ModelError: the LLM's attention is not `sdpa`, some of its layers carry a state instead
+                of attending, or another door is open.
         """
         return open_door(
             self.hf,

@@ -163,4 +163,20 @@ TINY_VLMS = {
     "gemma3": gemma3_of_window(512),
     "gemma4": gemma4_of_window(512, **_gemma.LARGE),
     "gemma4-small": gemma4_of_window(512, **_gemma.SMALL),
+    "qwen3-5": TinyVLM(
+        family="qwen3-5",
+        build=_qwen.build_qwen3_5,
+        ordinary=_qwen.ordinary_qwen3_vl,
+        size_px=(64, 96),
+        processed=_qwen.process_qwen3_vl,
+        reference="columns",
+    ),
+    "qwen3-5-moe": TinyVLM(
+        family="qwen3-5",
+        build=_qwen.build_qwen3_5_moe,
+        ordinary=_qwen.ordinary_qwen3_vl,
+        size_px=(64, 96),
+        processed=_qwen.process_qwen3_vl,
+        reference="columns",
+    ),
 }

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -14,6 +14,8 @@ from framesift.registry import require
 from framesift.types.frames import Frames
 
 CHARACTERS = ["\n", *map(chr, range(32, 127))]
+BYTES = [{" ": "Ġ", "\n": "Ċ"}.get(character, character) for character in CHARACTERS]
+"""The same as tokenizers of bytes write them."""
 CLIP: dict[str, Any] = {
     "model_type": "clip_vision_model",
     "hidden_size": 32,
@@ -79,6 +81,9 @@ class TinyVLM:
     """The inputs by the family's own video processor, which needs torchvision."""
     options: dict[str, Any] = field(default_factory=dict)
     """Options of the adapter that the tests need."""
+    reference: Literal["masked", "columns"] = "masked"
+    """What fewer tokens equal: the whole prompt with the dropped columns masked; or, for layers
+    that see masked columns too, the whole prompt without them, at the positions they had."""
 
 
 CHATML = (
@@ -102,7 +107,12 @@ MEAN, STD = [0.4, 0.5, 0.6], [0.2, 0.3, 0.25]
 
 
 def save_tokenizer(
-    folder: Path, special: list[str], template: str, *, extra: dict[str, str] | None = None
+    folder: Path,
+    special: list[str],
+    template: str,
+    *,
+    extra: dict[str, str] | None = None,
+    characters: list[str] = CHARACTERS,
 ) -> Any:
     """Returns a tokenizer of single characters, saved to `folder` with its chat template.
 
@@ -111,12 +121,13 @@ def save_tokenizer(
         special: special tokens; they come first, behind `<pad>`, `<s>`, `</s>` and `<unk>`.
         template: chat template.
         extra: special tokens that the processor asks for by a name, among `special`.
+        characters: what is spelled, one token each.
     """
     from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
 
     transformers = require("transformers", extra="hf")
 
-    words = ["<pad>", "<s>", "</s>", "<unk>", *special, *CHARACTERS]
+    words = ["<pad>", "<s>", "</s>", "<unk>", *special, *characters]
     vocabulary = {word: place for place, word in enumerate(words)}
     inner = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     inner.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")

@@ -10,6 +10,8 @@ import torch
 
 from framesift.registry import require
 from framesift.testing.tiny_vlms._base import (
+    BYTES,
+    CHARACTERS,
     LLAMA,
     MEAN,
     QWEN_CHAT,
@@ -40,7 +42,9 @@ def _build_qwen(
 ) -> None:
     transformers = require("transformers", extra="hf")
 
-    tokenizer = save_tokenizer(folder, QWEN_TOKENS, QWEN_CHAT)
+    # Whatever tokenizer comes with a Qwen3.5, transformers reads its words as those of bytes.
+    characters = BYTES if family.startswith("Qwen3_5") else CHARACTERS
+    tokenizer = save_tokenizer(folder, QWEN_TOKENS, QWEN_CHAT, characters=characters)
     named = {
         f"{name.strip('<|>').replace('_pad', '')}_token_id": tokenizer.convert_tokens_to_ids(name)
         for name in QWEN_TOKENS[2:]
@@ -69,14 +73,23 @@ def _build_qwen(
     )
     torch.manual_seed(0)
     model = getattr(transformers, f"{family}ForConditionalGeneration")(config)
+    for name, weight in model.named_parameters():
+        if name.endswith("A_log"):
+            # States decay slowly, so that what was read long ago counts; and steep decays are
+            # computed as small differences of large sums.
+            weight.data -= 4
     save_model(folder, shaken(model))
-    transformers.Qwen2VLImageProcessorPil(
-        patch_size=config.vision_config.patch_size, image_mean=[0, 0, 0]
-    ).save_pretrained(folder)
+    _save_settings(folder, config.vision_config.patch_size)
+
+
+def _save_settings(folder: Path, patch: int) -> None:
+    """Writes how pictures and videos are prepared, as transformers does."""
+    images = require("transformers", extra="hf").Qwen2VLImageProcessorPil
+    images(patch_size=patch, image_mean=[0, 0, 0]).save_pretrained(folder)
     settings = {
         "image_mean": MEAN,
         "image_std": STD,
-        "patch_size": config.vision_config.patch_size,
+        "patch_size": patch,
         "size": {"shortest_edge": 1024, "longest_edge": 10**6},
         "cap_pixels_per_frame": False,
         "do_sample_frames": False,
@@ -109,6 +122,30 @@ def build_qwen3_vl(folder: Path) -> None:
 
 def build_qwen3_vl_moe(folder: Path) -> None:
     _build_qwen(folder, "Qwen3VLMoe", QWEN3_VISION, QWEN3_ROPE, EXPERTS)
+
+
+STATES: dict[str, Any] = {
+    "initializer_range": 0.2,
+    "layer_types": ["linear_attention", "full_attention"],
+    "head_dim": 8,
+    "linear_key_head_dim": 8,
+    "linear_value_head_dim": 8,
+    "linear_num_key_heads": 2,
+    "linear_num_value_heads": 4,
+}
+
+
+def build_qwen3_5(folder: Path) -> None:
+    vision = {"patch_size": 16, "num_position_embeddings": 16}
+    rope = {**QWEN3_ROPE, "partial_rotary_factor": 1.0}
+    _build_qwen(folder, "Qwen3_5", vision, rope, STATES)
+
+
+def build_qwen3_5_moe(folder: Path) -> None:
+    vision = {"patch_size": 16, "num_position_embeddings": 16}
+    rope = {**QWEN3_ROPE, "partial_rotary_factor": 1.0}
+    experts = {**EXPERTS, "shared_expert_intermediate_size": 32}
+    _build_qwen(folder, "Qwen3_5Moe", vision, rope, STATES | experts)
 
 
 def patches(frames: Frames, p: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,0 +1,117 @@
+"""A KV cache that grows with its columns, and how it is cut back to fewer of them.
+
+Keys and values of columns can be dropped one by one. Layers of linear attention fold all columns
+into one state, from which none can be taken out again: they go back to a copy of the state that was
+made where the columns ended.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from torch import Tensor
+
+from framesift.errors import ModelError
+from framesift.registry import require
+
+STATES: Final = frozenset({"linear_attention"})
+"""Kinds of layers that hold a state instead of columns."""
+MOST_COPIES: Final = 3
+"""Copies of the states that are held: where the first was made, and the last two."""
+
+
+def state_layers(model: Any) -> int:
+    """Returns how many layers of an LLM hold a state instead of columns."""
+    kinds = getattr(model.config.get_text_config(decoder=True), "layer_types", None) or ()
+    return sum(kind in STATES for kind in kinds)
+
+
+def empty_cache(model: Any) -> Any:
+    """Returns an empty cache of transformers for a model; all columns stay in it."""
+    build = require("transformers", extra="hf").DynamicCache
+    # By the configuration, layers of a sliding window would forget columns.
+    return build(config=model.config) if state_layers(model) else build()
+
+
+def cache_bytes(cache: Any) -> int:
+    """Returns the bytes of the keys, values and states that a cache holds, None among them."""
+    layers = [] if cache is None else cache.layers
+    made = [layer for layer in layers if _has_columns(layer) and layer.is_initialized]
+    columns: int = sum(layer.keys.nbytes + layer.values.nbytes for layer in made)
+    return columns + sum(state.nbytes for state in _states(cache) if state is not None)
+
+
+@dataclass(slots=True, eq=False)
+class Places:
+    """The numbers of columns to which a growing cache can be cut back."""
+
+    _copies: dict[int, list[Tensor | None]] = field(default_factory=dict)
+    """States of all layers by the columns behind which they stand, ascending."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the copies."""
+        return sum(
+            state.nbytes
+            for states in self._copies.values()
+            for state in states
+            if state is not None
+        )
+
+    def clear(self) -> None:
+        """Forgets all places, as for an empty cache."""
+        self._copies.clear()
+
+    def note(self, cache: Any) -> None:
+        """Makes sure that the cache can be cut back to the columns that it holds now."""
+        if not any(not _has_columns(layer) for layer in cache.layers):
+            return
+        copies = [None if state is None else state.clone() for state in _states(cache)]
+        self._copies[cache.get_seq_length()] = copies
+        while len(self._copies) > MOST_COPIES:
+            del self._copies[sorted(self._copies)[1]]
+
+    def nearest(self, cache: Any, columns: int) -> int:
+        """Returns the most columns, at most `columns`, to which the cache can be cut back."""
+        if cache is None or all(_has_columns(layer) for layer in cache.layers):
+            return columns
+        return max((place for place in self._copies if place <= columns), default=0)
+
+    def cut(self, cache: Any, columns: int) -> None:
+        """Leaves the first columns, a number that `nearest` has given, above 0.
+
+        Each layer is cut by itself, since a break may leave some ahead.
+
+        Raises:
+            ModelError: a layer holds fewer.
+        """
+        for layer in filter(_has_columns, cache.layers):
+            if (beyond := layer.get_seq_length() - columns) > 0:
+                layer.crop(-beyond)
+            elif beyond < 0:
+                raise ModelError(
+                    f"a layer of the LLM holds {columns + beyond} of the {columns} columns that "
+                    "were read; open the video outside of in_llm to ask more than once"
+                )
+        self._copies = {at: states for at, states in self._copies.items() if at <= columns}
+        if states := _states(cache):
+            for state, copy in zip(states, self._copies[columns], strict=True):
+                if state is not None and copy is not None:
+                    state.copy_(copy)
+
+
+def _has_columns(layer: Any) -> bool:
+    return hasattr(layer, "get_seq_length")
+
+
+def _states(cache: Any) -> list[Tensor | None]:
+    """Returns the states of all layers that hold one, each None before it is made."""
+    layers = [] if cache is None else cache.layers
+    return [
+        state
+        for layer in layers
+        if not _has_columns(layer)
+        for states in (layer.conv_states, layer.recurrent_states)
+        for state in states.values()
+    ]
