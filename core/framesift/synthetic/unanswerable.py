@@ -7,7 +7,7 @@ from typing import Final
 
 from framesift.synthetic.pixels import SHAPES
 from framesift.synthetic.wording_grammar import spread
-from framesift.synthetic.wordings import loosened
+from framesift.synthetic.wordings import loosened, surrounded
 
 PEOPLE: Final = (
     "man", "woman", "child", "baby", "player", "driver", "cook", "waiter", "nurse", "farmer",
@@ -87,7 +87,7 @@ def unanswerable(rng: random.Random) -> str:
         place=rng.choice(PLACES),
         shape=rng.choice(SHAPES),
     )
-    return loosened(f"{words[0].upper()}{words[1:]}?", rng)
+    return loosened(surrounded(words, rng), rng)
 
 
 def never_there(rng: random.Random) -> str:

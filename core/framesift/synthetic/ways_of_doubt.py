@@ -7,14 +7,19 @@ from typing import Final
 from framesift.synthetic.wording_grammar import Ways
 
 SEEN: Final = (
-    "is there %s<video>",
-    "is %s [shown|visible|seen|there|to be seen]<video>",
-    "can [you|we] see %s<video>",
-    "do [you|we] see %s<video>",
-    "did [you|we] see %s<video>",
+    "[is|was] there %s<video>",
+    "[is|was] %s [shown|visible|seen|there|to be seen]<video>",
+    "[can|could|do|did] [you|we] see %s<video>",
+    "do you [find|recognize] %s<video>",
     "does %s [appear|show up|come up|occur]<video>",
-    "does the [video|clip] [show|have|contain] %s",
+    "did %s [appear|occur|turn up]<video>",
+    "does the [video|clip] [show|have|contain|include] %s",
+    "did the [video|clip] [show|contain] %s",
     "can %s be seen<video>",
+    "is %s [in it|in the picture|on screen] [at any time|ever|at all|once]",
+    "is there ever %s",
+    "%s: is it [there|in the video|shown]",
+    "have you seen %s<video>",
 )
 WHETHER: Final = (
     "[whether|if] there is %s<video>",

@@ -20,7 +20,7 @@ from framesift.synthetic.wording_grammar import Ways, spread
 KNOWN: Final[dict[str, Ways]] = {**WAYS, **DOUBTS}
 """Ways to ask by the pattern of the question."""
 AROUND: Final = (
-    *["%s?"] * 12,
+    *["%s?"] * 20,
     "in this video, %s?",
     "in the clip, %s?",
     "in the video, %s?",
@@ -32,6 +32,16 @@ AROUND: Final = (
     "question: %s?",
     "please answer: %s?",
     "look at the video: %s?",
+    "hi, %s?",
+    "sorry, %s?",
+    "well, %s?",
+    "one more thing: %s?",
+    "quick question: %s?",
+    "just wondering, %s?",
+    "from what you see, %s?",
+    "according to the video, %s?",
+    "%s, can you tell?",
+    "%s, if you know?",
 )
 """What whole questions stand in; most stand alone."""
 INDIRECT: Final = (
@@ -72,6 +82,18 @@ AS_MEASURED: Final = 0.3
 LOWER, UNMARKED, SHORTENED, MISTYPED = 0.25, 0.25, 0.5, 0.06
 """Shares of wordings without capitals, without their mark, with "what's", with a typing error."""
 SHORT_FORMS: Final = (("hat is ", "hat's "), ("here is ", "here's "))
+FILLED, CLIPPED = 0.15, 0.06
+"""Shares of wordings with a word that says nothing, and of those without their small words."""
+FILLERS: Final = (
+    "just", "actually", "exactly", "really", "then", "now", "again", "maybe", "um", "basically",
+    "roughly", "please", "like", "quickly", "so", "even", "there", "here",
+)  # fmt: skip
+SMALL_WORDS: Final = (
+    "a", "an", "the", "is", "was", "are", "were", "do", "does", "did", "can", "you", "i", "me",
+    "it", "that", "this", "of", "in", "on", "to", "at", "with", "and", "there", "has", "have",
+)  # fmt: skip
+CLIPPING: Final = 0.6
+"""Share of small words that a clipped wording lacks."""
 LEAST_MISTYPED: Final = 4
 """Letters of the shortest word that is mistyped."""
 
@@ -105,8 +127,13 @@ def loosened(words: str, rng: random.Random, *, kept: str = "") -> str:
     if rng.random() < SHORTENED:
         for long, short in SHORT_FORMS:
             words = words.replace(long, short, 1)
+    names = kept.casefold().split()
+    if rng.random() < CLIPPED:
+        words = _clipped(words, rng, names)
+    elif rng.random() < FILLED:
+        words = _filled(words, rng, names)
     if rng.random() < MISTYPED:
-        words = _mistyped(words, rng, kept.split())
+        words = _mistyped(words, rng, names)
     if rng.random() < UNMARKED:
         words = words.rstrip("?.")
     if rng.random() < LOWER:
@@ -128,13 +155,40 @@ def _sentence(words: str) -> str:
     return words[0].upper() + words[1:]
 
 
+def surrounded(words: str, rng: random.Random) -> str:
+    """Returns a whole question, given without its mark, as one of `AROUND` has it."""
+    return _sentence(rng.choice(AROUND).replace("%s", words))
+
+
+def _clipped(words: str, rng: random.Random, kept: list[str]) -> str:
+    """Returns a sentence as in a telegram."""
+    return " ".join(
+        word
+        for word in words.split(" ")
+        if _bare(word) in kept or word.casefold() not in SMALL_WORDS or rng.random() >= CLIPPING
+    )
+
+
+def _filled(words: str, rng: random.Random, kept: list[str]) -> str:
+    """Returns a sentence with a word that says nothing, not within a name."""
+    split = words.split(" ")
+    places = [
+        place
+        for place in range(1, len(split))
+        if not (_bare(split[place - 1]) in kept and _bare(split[place]) in kept)
+    ]
+    if places:
+        split.insert(rng.choice(places), rng.choice(FILLERS))
+    return " ".join(split)
+
+
 def _mistyped(words: str, rng: random.Random, kept: list[str]) -> str:
     """Returns a sentence with one letter left out, doubled, or in its neighbour's place."""
     split = words.split(" ")
     places = [
         place
         for place, word in enumerate(split)
-        if len(word) >= LEAST_MISTYPED and word.isalpha() and word not in kept
+        if len(word) >= LEAST_MISTYPED and word.isalpha() and _bare(word) not in kept
     ]
     if not places:
         return words
@@ -148,3 +202,8 @@ def _mistyped(words: str, rng: random.Random, kept: list[str]) -> str:
         ]
     )
     return " ".join(split)
+
+
+def _bare(word: str) -> str:
+    """Returns a word without its marks and capitals."""
+    return word.strip("?.,:").casefold()
