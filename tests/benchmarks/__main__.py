@@ -29,6 +29,7 @@ from benchmarks.sections import (
     evidence,
     finding,
     keyframes,
+    large_frames,
     memory,
     planning,
     pointing,
@@ -77,8 +78,9 @@ ORDER: Final[tuple[Section, ...]] = (
     server,
     skipping,
     slow_fast,
+    large_frames,
 )
-NEED_CLIPS: Final = ("evidence", "recall")
+NEED_CLIPS: Final = ("evidence", "recall", "large_frames")
 """Sections that measure the real clips alone."""
 PEERS: Final = ("scenedetect", "decord", "torchcodec")
 """Packages that ours is measured against."""

@@ -33,6 +33,9 @@ class Effort:
     """Length of the video that answers are about; None for one that suits the machine."""
     slow_fast_frames: int = 32
     """Multiple of the four frames of a segment."""
+    large_rounds: int = 5
+    large_real_size: bool = True
+    """Whether large frames go through a tower of real size too."""
     memory_seconds: tuple[int, int] = (300, 3600)
     """Lengths of the short and the long video, multiples of `clip_seconds`."""
 
@@ -51,5 +54,7 @@ QUICK: Final = Effort(
     cost_keeps=(1.0, 0.25),
     cost_seconds=6,
     slow_fast_frames=8,
+    large_rounds=1,
+    large_real_size=False,
     memory_seconds=(60, 360),
 )

@@ -31,6 +31,11 @@ class EachAlone(Encoder):
         return self.inner.input_px
 
     @property
+    def takes_display_size(self) -> bool:  # type: ignore[override]
+        """Whether frames should come at display size."""
+        return self.inner.takes_display_size
+
+    @property
     def weights(self) -> str | None:
         """Fingerprint of the vision LLM that reads the tokens."""
         return self.inner.weights

@@ -15,7 +15,7 @@ from framesift.cli import saved
 from framesift.fetching.limits import FetchLimits
 from framesift.types.answer import EvidenceKind
 from framesift.types.budget import Keep
-from framesift.types.options import Amount, Count, Levels, NotNegative, Share, Still
+from framesift.types.options import Amount, Count, Levels, NotNegative, ResizedBy, Share, Still
 from framesift.types.schema import adapter
 from framesift.types.schema import allowed as words
 
@@ -75,6 +75,13 @@ _TOKEN_OPTIONS: list[Option] = [
         default="copied",
         help="What becomes of the other patches.",
     ),
+    click.option(
+        "--resized-by",
+        type=click.Choice(get_args(ResizedBy)),
+        default="model",
+        help="What scales large frames down for a vision LLM: its own preparation, which is exact, "
+        "or the decoder before it, which is faster.",
+    ),
     _number("--protect-edges", allows=Share, help="Share of the budget for patches with text"),
 ]
 _ENCODER = click.option(
@@ -107,7 +114,7 @@ _ANSWER_OPTIONS: list[Option] = [
 
 CHOOSING: Final = frozenset(
     {"strategy", "keep", "max_tokens", "max_frames", "gate", "still", "protect_edges"}
-    | {"selector", "fps"}
+    | {"selector", "fps", "resized_by"}
 )
 """Options that say which tokens and frames are kept."""
 ANSWERS: Final = "tiny"

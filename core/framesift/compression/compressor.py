@@ -13,7 +13,7 @@ from framesift.answering.limits import Positions
 from framesift.compression.encoding import EncodedVideo
 from framesift.compression.frame_tokens import Gate
 from framesift.compression.moments import SECONDS_PER_SEGMENT
-from framesift.compression.opening import Fps, Opener, Video
+from framesift.compression.opening import Fps, Video
 from framesift.compression.parts import Parts
 from framesift.compression.pipeline import Pipeline
 from framesift.decoders.base import Decoder
@@ -28,7 +28,7 @@ from framesift.types.budget import Budget, Keep, MaxTokens
 from framesift.types.compressed import CompressedVideo, Keyframe
 from framesift.types.frames import Frames
 from framesift.types.moment import Moment
-from framesift.types.options import Count, Levels, Options, Raises, Still
+from framesift.types.options import Count, Levels, Options, Raises, ResizedBy, Still
 from framesift.types.selection import SelectionReport
 from framesift.types.video import Warn
 from framesift.vlms.base import VLM
@@ -67,6 +67,8 @@ class VideoCompressor(Options):
     """Change in levels of 256, such as 8, above which a patch is encoded again; None for always."""
     still: Still = "copied"
     """What a patch becomes that is not encoded again: a copy of its last token, or nothing."""
+    resized_by: ResizedBy = "model"
+    """What scales large frames down for `vlm`: its own preparation, or a faster decoder first."""
     decoder: str | Decoder = "pyav"
     """Reads the file."""
     fps: Fps = 1.0
@@ -127,8 +129,8 @@ class VideoCompressor(Options):
         Raises:
             BudgetError: `count` is below 1.
         """
-        run = Run(listener=warn)
-        return self._pipeline.keyframes.pick(video, count, question, max_side_px, run)
+        keyframes = self._pipeline.keyframes
+        return keyframes.pick(video, count, question, max_side_px, Run(listener=warn))
 
     def select(
         self,
@@ -174,10 +176,8 @@ class VideoCompressor(Options):
         Raises:
             BudgetError: `count` is below 1.
         """
-        run = Run(listener=warn)
-        return self._pipeline.moments.covering(
-            video, count, seconds_each, question, max_side_px, run
-        )
+        moments, run = self._pipeline.moments, Run(listener=warn)
+        return moments.covering(video, count, seconds_each, question, max_side_px, run)
 
     def frames(
         self,
@@ -243,8 +243,8 @@ class VideoCompressor(Options):
             BudgetError: `count` is below 1.
             InvalidOptionError: there is no `vlm`, or no query.
         """
-        run = Run(listener=warn)
-        return self._pipeline.asking.find(video, query, count, evidence, max_side_px, run)
+        asking, run = self._pipeline.asking, Run(listener=warn)
+        return asking.find(video, query, count, evidence, max_side_px, run)
 
     def pictured(
         self,
@@ -291,7 +291,7 @@ class VideoCompressor(Options):
         parts = Parts(self.strategy, self.vlm, self.encoder, self.selector, self.decoder)
         return Pipeline(
             parts,
-            Opener(decoder=parts.decoder_within(self.limits), limits=self.limits),
+            parts.opener(self.limits, self.resized_by),
             Budget(keep=self.keep, max_tokens=self.max_tokens),
             fps=self.fps,
             max_frames=self.max_frames,

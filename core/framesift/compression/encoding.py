@@ -11,6 +11,7 @@ from framesift.compression.selection import FramePicker
 from framesift.decoders.base import FrameIndex
 from framesift.encoders.base import Encoder
 from framesift.run import Run
+from framesift.types.options import ResizedBy
 from framesift.types.selection import SelectionReport
 from framesift.types.tokens import VideoTokens
 from framesift.types.video import LocalVideo, VideoInfo
@@ -30,6 +31,8 @@ class EncodedVideo:
     """Frames sampled per second of video."""
     gate: Gate | None
     """Which patches were not encoded again; None where all were."""
+    resized_by: ResizedBy | None
+    """What scaled large frames down; None where the encoder leaves it to the decoder."""
     selector: str | None
     """Spec string of what picked frames where too many were sampled; None without such a limit."""
     selection: SelectionReport | None
@@ -88,6 +91,7 @@ class Encoding:
                 encoded=encoded,
                 fps=self.fps,
                 gate=self.gate,
+                resized_by=self.opener.resized_by if self.encoder.takes_display_size else None,
                 selector=None if self.max_frames is None else self.picker.selector.spec,
                 selection=selection,
                 decoder=self.opener.decoder.reader_spec(reader.path),

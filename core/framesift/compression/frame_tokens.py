@@ -21,6 +21,8 @@ from framesift.types.tokens import TokenBuffer, VideoTokens
 
 GATED_FRAMES: Final = 64
 """Frames that are encoded together with a gate, since a few patches of each fill no GPU."""
+GATED_BYTES: Final = 2**27
+"""Most bytes of their pictures, unless a single window has more."""
 ENCODING: Final = "a window of frames"
 CURE: Final = "which no keep changes; take a smaller encoder, or one on device='cpu'"
 """What helps an encoder that does not say so itself."""
@@ -83,15 +85,14 @@ def encode_frames(
     info, run = reader.index.info, reader.run
     fitted = encoder.fitted(info, len(indices))
     still = None if gate is None else still_encoder(fitted, gate.levels, signals)
-    (height, width), step = fitted.input_px, fitted.frames_per_step
-    size_px = min(info.height_px, height), min(info.width_px, width)
+    size_px, step = reader.encoder_px(fitted), fitted.frames_per_step
 
     steps, (rows, columns) = -(-len(indices) // step), fitted.grid
     # Room for all is made at once: small tensors that stay, made between windows, split the heap.
     buffer, encoded = TokenBuffer(steps), torch.ones(steps, rows * columns, dtype=torch.bool)
     windows = _whole_steps(reader.frames(indices, size_px), step)
     with progress_bar("encode", total=len(indices)) as bar:
-        for window in windows if still is None else _joined(windows, GATED_FRAMES):
+        for window in windows if still is None else _joined(windows):
             with run.timed("encode"), device_errors(f"encoder {fitted.spec!r}", ENCODING, CURE):
                 if still is None:
                     tokens = fitted.encode(window, signals)
@@ -108,12 +109,13 @@ def encode_frames(
     return FrameTokens(tokens=tokens, indices=decoded, encoder=encoder, encoded=encoded)
 
 
-def _joined(windows: Iterable[Frames], count: int) -> Iterator[Frames]:
-    """Yields windows of at least `count` frames, but for the last one."""
+def _joined(windows: Iterable[Frames]) -> Iterator[Frames]:
+    """Yields windows of at least `GATED_FRAMES`, but for the last one and those of large frames."""
     waiting: list[Frames] = []
     for window in windows:
         waiting.append(window)
-        if sum(map(len, waiting)) >= count:
+        count = sum(map(len, waiting))
+        if count >= GATED_FRAMES or count * window.data[0].nbytes >= GATED_BYTES:
             yield Frames.concatenate(waiting)
             waiting = []
     if waiting:

@@ -16,13 +16,14 @@ from framesift.decoders.ahead import ReadAhead
 from framesift.decoders.base import WINDOW, Decoder, FrameIndex
 from framesift.decoders.sampling import ascending, at_fps, at_times
 from framesift.decoders.stills import WithStills, picture_file
+from framesift.encoders.base import Encoder
 from framesift.errors import InvalidOptionError, UnsupportedSourceError
 from framesift.fetching.limits import FetchLimits
 from framesift.run import Run, progress_bar
 from framesift.sources.base import open_video
 from framesift.types.compressed import CompressedVideo
 from framesift.types.frames import Frames
-from framesift.types.options import side_px
+from framesift.types.options import ResizedBy, side_px
 from framesift.types.video import LocalVideo
 
 MOST_LINE_SECONDS: Final = 600.0
@@ -45,6 +46,8 @@ class FrameReader:
     local: LocalVideo
     decoder: Decoder
     run: Run
+    resized_by: ResizedBy = "model"
+    """What scales large frames down that an encoder takes at display size."""
     threads: ExitStack = field(default_factory=ExitStack, repr=False, compare=False)
     """Ends what decodes ahead, before the file may be removed."""
 
@@ -81,6 +84,14 @@ class FrameReader:
         info = self.index.info
         scale = min(1.0, max_side_px / max(info.height_px, info.width_px))
         return max(1, round(info.height_px * scale)), max(1, round(info.width_px * scale))
+
+    def encoder_px(self, encoder: Encoder) -> tuple[int, int]:
+        """Returns the size `(H, W)` to decode to for an encoder that is fitted to the video."""
+        info = self.index.info
+        if encoder.takes_display_size and self.resized_by == "model":
+            return info.height_px, info.width_px
+        height, width = encoder.input_px
+        return min(info.height_px, height), min(info.width_px, width)
 
     def pictures(self, indices: Sequence[int], max_side_px: int | None) -> Iterator[Frames]:
         """Yields the frames that a caller wants to see, as `frames` does, and reports each window.
@@ -142,6 +153,8 @@ class Opener:
 
     decoder: WithStills
     limits: FetchLimits
+    resized_by: ResizedBy = "model"
+    """What scales large frames down that an encoder takes at display size."""
 
     @contextmanager
     def open(self, video: Video, run: Run) -> Iterator[FrameReader]:
@@ -150,7 +163,13 @@ class Opener:
             for line in local.warnings:
                 run.warn(line)
             with ExitStack() as threads:
-                yield FrameReader(local=local, decoder=self.decoder, run=run, threads=threads)
+                yield FrameReader(
+                    local=local,
+                    decoder=self.decoder,
+                    run=run,
+                    resized_by=self.resized_by,
+                    threads=threads,
+                )
 
     def frames(
         self,

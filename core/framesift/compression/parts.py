@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Final
 
+from framesift.compression.opening import Opener
 from framesift.decoders import registry as decoders
 from framesift.decoders.base import Decoder
 from framesift.decoders.stills import WithStills
@@ -17,6 +18,7 @@ from framesift.fetching.limits import FetchLimits
 from framesift.selectors import registry as selectors
 from framesift.selectors.base import Selector
 from framesift.strategies.base import Strategy, create_strategy
+from framesift.types.options import ResizedBy
 from framesift.types.video import MAX_PIXELS
 from framesift.vlms.base import VLM
 from framesift.vlms.load import load_vlm
@@ -53,12 +55,13 @@ class Parts:
         self.selector: Final = selectors.create(selector)
         self.decoder: Final = decoders.create(decoder)
 
-    def decoder_within(self, limits: FetchLimits) -> WithStills:
-        """Returns the decoder, reading pictures too, with the limit of pixels where it has none."""
+    def opener(self, limits: FetchLimits, resized_by: ResizedBy) -> Opener:
+        """Returns what opens videos and pictures; `limits` holds for a decoder without its own."""
         decoder = self.decoder
         if decoder.max_pixels is None and limits.max_pixels != MAX_PIXELS:
             decoder = replace(decoder, max_pixels=limits.max_pixels)
-        return WithStills(videos=decoder)
+        videos = WithStills(videos=decoder)
+        return Opener(decoder=videos, limits=limits, resized_by=resized_by)
 
     @property
     def compares_question(self) -> bool:

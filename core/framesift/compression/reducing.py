@@ -212,6 +212,7 @@ class Reduction:
             fps=video.fps,
             gate=None if video.gate is None else video.gate.levels,
             still=None if video.gate is None else video.gate.still,
+            resized_by=video.resized_by,
             grid=tokens.grid,
             region=self.encoder.fitted(info).region(info),
             segments=segments,

@@ -29,8 +29,9 @@ MOST_STAY_SECONDS: Final = 86_400.0
 """Longest that a last picture is believed to stay, whatever a file or a site says."""
 WINDOW: Final = 16
 """Frames that are held at once, unless a caller says otherwise."""
-WINDOW_BYTES: Final = 2**28
-"""Most bytes of the pictures of one window, unless a single one has more."""
+WINDOW_BYTES: Final = 2**26
+"""Most bytes of the pictures of one window, unless a single one has more. Three are held at once,
+since two are made ahead of the one that is worked on."""
 
 Picture = npt.NDArray[np.uint8]
 """RGB `(H, W, 3)`."""

@@ -23,6 +23,9 @@ class Encoder(Part):
 
     gives: ClassVar[frozenset[str]] = frozenset()
     """Names of the signals that `encode` can fill."""
+    takes_display_size: ClassVar[bool] = False
+    """Whether frames should come at display size, since they are then resized as a checkpoint's own
+    processor does it; else the decoder scales large ones down to `input_px`."""
 
     def __new__(cls, *_: object, **__: object) -> Self:
         """Refuses an encoder that was written before `encode` took `signals`."""
@@ -42,7 +45,7 @@ class Encoder(Part):
     @property
     @abstractmethod
     def input_px(self) -> tuple[int, int]:
-        """Largest frame size `(H, W)` worth decoding; `encode` takes frames of any size."""
+        """Largest frame size `(H, W)` that shows more; `encode` takes frames of any size."""
 
     @property
     def channels(self) -> int | None:

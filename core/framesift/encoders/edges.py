@@ -23,6 +23,18 @@ FRAMES: Final = 8
 """Frames that are looked at together on a device."""
 
 
+def shrunk(images: npt.NDArray[np.uint8], most_px: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """Returns frames `(T, H, W, 3)` whose sides are scaled down to at most `(H, W)`, by averages.
+
+    Strokes are lines of one or two pixels, so that on a picture of 4K few letters have any.
+    """
+    height, width = (min(pair) for pair in zip(images.shape[1:3], most_px, strict=True))
+    if images.shape[1:3] == (height, width):
+        return images
+    size = width, height
+    return np.stack([cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images])
+
+
 def edge_density(images: npt.NDArray[np.uint8], grid: tuple[int, int]) -> npt.NDArray[np.float32]:
     """Returns the share of stroke pixels in each patch, `(T, N)` in [0, 1].
 
@@ -31,7 +43,7 @@ def edge_density(images: npt.NDArray[np.uint8], grid: tuple[int, int]) -> npt.ND
     gradient would count, have only one such side.
 
     Args:
-        images: RGB pixels `(T, H, W, 3)`, at the size at which they were decoded.
+        images: RGB pixels `(T, H, W, 3)`, at most as large as `DETAIL_PX` asks for.
         grid: patch grid `(h, w)`.
     """
     return np.stack([_density(image, grid) for image in images])

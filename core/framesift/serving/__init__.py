@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from framesift.types.clock import clock as clock
     from framesift.types.clock import cut as cut
     from framesift.types.clock import span as span
+    from framesift.types.options import ResizedBy as ResizedBy
     from framesift.vlms.base import VLM as VLM
     from framesift.vlms.knowledge import REAL_MODEL as REAL_MODEL
 

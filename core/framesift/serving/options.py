@@ -20,7 +20,7 @@ from framesift.fetching.limits import FetchLimits
 from framesift.selectors import registry as selectors
 from framesift.serving.lines import option_error
 from framesift.strategies.base import create_strategy
-from framesift.types.options import Still, checked_option
+from framesift.types.options import ResizedBy, Still, checked_option
 from framesift.types.schema import options_schema
 
 
@@ -87,6 +87,8 @@ class CompressionFields(OptionFields):
     """Change in levels of 256 above which a patch is encoded again; None for always."""
     still: Annotated[Still, OptionOf(VideoCompressor, "still")] = "copied"
     """What a patch becomes that is not encoded again: a copy of its last token, or nothing."""
+    resized_by: Annotated[ResizedBy, OptionOf(VideoCompressor, "resized_by")] = "model"
+    """What scales large frames down: the model's own preparation, or the decoder before it."""
     fps: Annotated[float, OptionOf(VideoCompressor, "fps")] = 1.0
     """Frames sampled per second of video."""
     limits: FetchLimits = Field(default_factory=FetchLimits.untrusted)
@@ -115,6 +117,7 @@ class CompressionFields(OptionFields):
             "selector": self.selector,
             "gate": self.gate,
             "still": self.still,
+            "resized_by": self.resized_by,
             "fps": self.fps,
             "limits": self.limits,
         }

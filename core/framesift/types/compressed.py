@@ -15,7 +15,7 @@ from torch import Tensor
 
 from framesift.errors import InvalidTokensError
 from framesift.types.clock import clock
-from framesift.types.options import Still, whole
+from framesift.types.options import ResizedBy, Still, whole
 from framesift.types.pickling import PickledOnCpu
 from framesift.types.plan import TokenPlan
 from framesift.types.segments import SegmentTokens
@@ -78,6 +78,11 @@ class CompressionReport(BaseModel):
     )
     still: Still | None = Field(
         default=None, description="What became of patches that were not encoded again."
+    )
+    resized_by: ResizedBy | None = Field(
+        default=None,
+        description="What scaled large frames down for the tower of a vision LLM; None for other "
+        "encoders, and in older reports, where it was the decoder.",
     )
     grid: tuple[Side, Side] = Field(description="Patch grid (h, w) of one frame.")
     region: tuple[float, float, float, float] = Field(

@@ -33,6 +33,8 @@ Levels = Annotated[float, Field(gt=1, le=255)]
 """A change of a colour of 256 levels."""
 Still = Literal["copied", "dropped"]
 """What becomes of patches that stand still: copies of their last tokens, or nothing."""
+ResizedBy = Literal["model", "decoder"]
+"""What scales large frames down: the preparation of a model alone, or the decoder before it."""
 Similarity = Annotated[float, Field(ge=-1, le=1)]
 """A cosine similarity."""
 _MOST_LETTERS: Final = 100

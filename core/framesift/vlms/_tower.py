@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from framesift.encoders.base import Encoder
-from framesift.encoders.edges import edge_density_on
+from framesift.encoders.edges import edge_density_on, shrunk
 from framesift.errors import InvalidOptionError
 from framesift.hf.checkpoint_reading import in_one_line
 from framesift.hf.model_use import alone_with
@@ -50,6 +50,7 @@ class Tower(Encoder):
     gives: ClassVar[frozenset[str]] = frozenset(
         {"attention", "keys", "pre_projector", "edge_density"}
     )
+    takes_display_size: ClassVar[bool] = True
 
     vlm: VLM
     usual_batch: ClassVar[int] = 8
@@ -149,7 +150,7 @@ class Tower(Encoder):
         """Returns the tokens of frames from what `look` gave for them, with the `edge_density`."""
         step, features = self.frames_per_step, columns.pop("features")
         if "edge_density" in signals:
-            images = self.covered(self._whole(frames))
+            images = self.covered(shrunk(self._whole(frames), self.input_px))
             density = edge_density_on(features.device, images, self.grid)
             columns["edge_density"] = density.reshape(len(features), step, -1).mean(1)
         return VideoTokens(

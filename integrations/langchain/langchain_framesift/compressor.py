@@ -20,7 +20,7 @@ import framesift
 from framesift import FetchLimits, LocalVideo, Progress, on_progress, open_video
 from framesift.errors import InvalidOptionError
 from framesift.export import engines
-from framesift.serving import Media, content_parts, media_of, throttled
+from framesift.serving import Media, ResizedBy, content_parts, media_of, throttled
 from langchain_framesift.video_prompt import Picture, VideoPrompt
 
 PROGRESS: Final = "framesift_progress"
@@ -58,6 +58,8 @@ class VideoCompressor(RunnableSerializable[VideoInput, VideoPrompt | dict[str, A
     """Decides which of its tokens survive."""
     keep: float = Field(default=0.25, gt=0, le=1, allow_inf_nan=False, strict=True)
     """Fraction of the tokens kept."""
+    resized_by: ResizedBy = "model"
+    """What scales large frames down for `vlm`: its own preparation, or the decoder before it."""
     fps: float = Field(default=1.0, gt=0, allow_inf_nan=False, strict=True)
     """Frames looked at per second of video; one that a block states goes first."""
     limits: FetchLimits = Field(default_factory=FetchLimits.untrusted)
@@ -136,7 +138,11 @@ class VideoCompressor(RunnableSerializable[VideoInput, VideoPrompt | dict[str, A
         session = _session(self.vlm)
         with session.alone():
             sift = framesift.VideoCompressor(
-                vlm=session.vlm, strategy=self.strategy, keep=self.keep, fps=fps
+                vlm=session.vlm,
+                strategy=self.strategy,
+                keep=self.keep,
+                resized_by=self.resized_by,
+                fps=fps,
             )
             compressed = sift.compress(video, question)
             embeds = engines.base64_embeds(engines.content_embeds(session.vlm, compressed))

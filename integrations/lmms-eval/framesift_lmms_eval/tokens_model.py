@@ -22,8 +22,8 @@ from framesift_lmms_eval.token_counts import VisualTokenCounts
 from framesift_lmms_eval.turn import SampleTurn
 
 ARGUMENTS: Final = (
-    "pretrained, strategy, keep, max_tokens, fps, max_frames, selector, gate, still, positions, "
-    "dtype, quantize, trust_remote_code, question_field"
+    "pretrained, strategy, keep, max_tokens, fps, max_frames, selector, gate, still, "
+    "resized_by, positions, dtype, quantize, trust_remote_code, question_field"
 )
 GENERATION_ONLY: Final = (
     "framesift_tokens answers generate_until tasks only; choose the generation form of the task"
@@ -52,6 +52,7 @@ class FramesiftTokens(lmms):
         selector: str = "uniform",
         gate: float | None = None,
         still: Literal["copied", "dropped"] = "copied",
+        resized_by: Literal["model", "decoder"] = "model",
         positions: Literal["auto", "original", "compact"] = "auto",
         device: str | None = None,
         dtype: Literal["auto", "float32", "float16", "bfloat16"] | None = None,
@@ -73,6 +74,7 @@ class FramesiftTokens(lmms):
             selector: spec of what chooses them.
             gate: change in levels of 256 above which a patch is encoded again.
             still: what a patch becomes that is not: "copied", its last token, or "dropped".
+            resized_by: what scales large frames down: "model", its own preparation, or "decoder".
             positions: as in `VLM.prompt`.
             device: where it runs; None for this process's GPU where there is one, else the CPU.
             dtype: what it computes in.
@@ -111,9 +113,9 @@ class FramesiftTokens(lmms):
             selector=unquoted(selector),
             gate=gate,
             still=still,
+            resized_by=resized_by,
         )
-        self._positions = positions
-        self._question_field = question_field
+        self._positions, self._question_field = positions, question_field
         self._held: tuple[Hashable, Chat] | None = None
 
     @property
@@ -163,7 +165,8 @@ class FramesiftTokens(lmms):
 
     def _chat(self, turn: SampleTurn, question: str | None) -> Chat:
         """Returns the chat about the visuals; the last one where it is about the same."""
-        key = None if turn.key is None else (turn.key, question if self._asks else None)
+        asked = question if self.compressor.reads_question else None
+        key = None if turn.key is None else (turn.key, asked)
         if self._held is not None and key is not None and self._held[0] == key:
             return self._held[1]
         self._close()
@@ -174,10 +177,6 @@ class FramesiftTokens(lmms):
         chat = Chat(self.vlm, videos, positions=self._positions, encode_seconds=seconds)
         self._held = key, chat
         return chat
-
-    @property
-    def _asks(self) -> bool:
-        return self.compressor.reads_question
 
     def _close(self) -> None:
         if self._held is not None:

@@ -9,7 +9,7 @@ import argparse
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from framesift.serving import unwound_by_sigterm
 from framesift_mcp.server import create_server, security
@@ -33,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         keep=given.keep,
         folders=given.folder,
         strategy=given.strategy,
+        resized_by=given.resized_by,
         selectors=given.selector,
         max_seconds=given.max_seconds,
     )
@@ -53,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="framesift-mcp", description="Video for agents over MCP.")
+    several: dict[str, Any] = {"action": "append", "default": []}
     parser.add_argument(
         "--vlm",
         help="what answers: a name, a hub id or a folder (default: a toy for synthetic:// videos)",
@@ -61,20 +63,20 @@ def _parser() -> argparse.ArgumentParser:
         "--keep", default=0.25, type=float, help="share of the visual tokens that answers rest on"
     )
     parser.add_argument("--strategy", default="temporal", help="what decides which tokens stay")
+    scaled = "what scales large frames down: the model's own preparation, or the decoder, faster"
+    parser.add_argument("--resized-by", choices=("model", "decoder"), default="model", help=scaled)
     parser.add_argument(
         "--max-seconds", default=3600.0, type=float, help="longest time of one call"
     )
     parser.add_argument(
         "--folder",
-        action="append",
-        default=[],
+        **several,
         type=Path,
         help="folder whose videos may be opened; may be repeated (default: links only)",
     )
     parser.add_argument(
         "--selector",
-        action="append",
-        default=[],
+        **several,
         help="selector that calls may name although it reads files or models; may be repeated",
     )
     parser.add_argument("--http", action="store_true", help="streamable HTTP at /mcp, not stdio")
@@ -82,8 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", default=8000, type=int, help="port to listen at")
     parser.add_argument(
         "--allow-host",
-        action="append",
-        default=[],
+        **several,
         help="name under which clients reach this server, besides localhost; may be repeated",
     )
     return parser

@@ -44,6 +44,7 @@ from framesift_mcp.results import Compression, Moments
 
 if TYPE_CHECKING:  # torch is imported with the first call, so that clients connect at once
     from framesift import Assistant, Keyframe, VideoCompressor
+    from framesift.serving import ResizedBy
 
 EDGE_PX: Final = 768
 """Longest side of a picture."""
@@ -92,6 +93,7 @@ class Tools:
         *,
         keep: float = 0.25,
         strategy: str = "temporal",
+        resized_by: ResizedBy = "model",
         folders: Sequence[Path] = (),
         selectors: Sequence[str] = (),
         max_seconds: float = 3600.0,
@@ -103,6 +105,7 @@ class Tools:
                 toy, which then refuses questions about videos that are not synthetic.
             keep: share of the visual tokens that questions are answered from.
             strategy: spec of what decides which; calls may name it although it reads a folder.
+            resized_by: what scales large frames down, as in `framesift.VideoCompressor`.
             folders: whose files may be opened, besides links.
             selectors: specs of selectors that calls may name although they read files or models.
             max_seconds: longest time of one call, plans that would take longer refused.
@@ -113,12 +116,11 @@ class Tools:
         Budget(keep=keep)
         with time_limit(max_seconds):
             pass  # checks it
-        self._name, self._keep, self._max_seconds = vlm or TOY, keep, max_seconds
-        self._strategy = strategy
+        self._options: Any = {"vlm": vlm or TOY, "keep": keep, "resized_by": resized_by}
+        self._strategy, self._max_seconds = strategy, max_seconds
         self.limit = None if vlm else toy_limitation(INSTEAD)
         """What cannot be asked since no model was named; None where one was."""
-        self._folders = AllowedFolders(folders)
-        self._selectors = tuple(selectors)
+        self._folders, self._selectors = AllowedFolders(folders), tuple(selectors)
         self._limiter: CapacityLimiter | None = None
 
     async def compress_video(
@@ -214,11 +216,8 @@ class Tools:
     @cached_property
     def _assistant(self) -> Assistant:
         limits = FetchLimits.untrusted()
-        return framesift.Assistant(
-            framesift.VideoCompressor(
-                vlm=self._name, keep=self._keep, strategy=self._strategy, limits=limits
-            )
-        )
+        sift = framesift.VideoCompressor(strategy=self._strategy, limits=limits, **self._options)
+        return framesift.Assistant(sift)
 
     def _choosing(self, selector: str, **options: Any) -> VideoCompressor:
         """Returns a compressor of the same model that picks frames by the selector of a call.

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from framesift.serving import REAL_MODEL, TOY, split_specs, toy_limitation
+from framesift.serving import REAL_MODEL, TOY, ResizedBy, split_specs, toy_limitation
 
 INSTEAD: Final = f"start the server with --models {REAL_MODEL} for real footage"
 
@@ -56,6 +56,11 @@ class Settings(BaseSettings):
         True,
         description="On CUDA, compile the decoding step: half a minute at the start, in which the "
         "first model loads and its requests wait, and faster answers from then on.",
+    )
+    resized_by: ResizedBy = Field(
+        "model",
+        description="What scales large frames down for a vision LLM: its own preparation, which is "
+        "exact, or the decoder before it, which is faster.",
     )
     encoders: Names = Field(
         ("handcrafted",), description="Encoders that requests may name instead, as spec strings."

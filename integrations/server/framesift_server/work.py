@@ -181,6 +181,7 @@ class Work:
             keep=request.compression_ratio,
             fps=request.fps,
             max_frames=min(request.max_frames or most, most),
+            resized_by=self._settings.resized_by,
             limits=self._limits,
         )
 
