@@ -2,6 +2,18 @@
 
 from typing import Any
 
+SMALL = {
+    "num_experts": 4,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": 32,
+    "shared_expert_intermediate_size": 32,
+    "linear_key_head_dim": 16,
+    "linear_value_head_dim": 16,
+    "linear_num_key_heads": 2,
+    "linear_num_value_heads": 4,
+}
+"""Sizes of experts and of layers with a state, where a model has them."""
+
 
 def narrow(config: Any) -> Any:
     """Returns the configuration of the same model, a thousand times smaller."""
@@ -11,11 +23,17 @@ def narrow(config: Any) -> Any:
     text.vocab_size = 300
     if hasattr(text, "head_dim"):
         text.head_dim = 16
+    for name, size in SMALL.items():
+        if hasattr(text, name):
+            setattr(text, name, size)
     vision.hidden_size = vision.intermediate_size = 32
+    if hasattr(vision, "embed_dim"):
+        vision.embed_dim, vision.hidden_size = 32, 64
     if hasattr(vision, "depth"):
         vision.depth, vision.num_heads, vision.out_hidden_size = 2, 2, 64
         vision.fullatt_block_indexes = [1]
-        text.rope_parameters["mrope_section"] = [2, 3, 3]
+        vision.deepstack_visual_indexes = [0, 1]
+        text.rope_parameters.update(mrope_section=[2, 3, 3], partial_rotary_factor=1.0)
     else:
         vision.num_hidden_layers, vision.num_attention_heads = 2, 2
     return config

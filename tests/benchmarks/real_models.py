@@ -16,11 +16,10 @@ from typing import Any, Final
 
 import torch
 
-from framesift.evaluation.gpu.models import QWEN2_7B, onevision_config, qwen_config
+from benchmarks.real_qwen import DEPTH, QWEN
+from framesift.evaluation.gpu.models import QWEN2_7B, onevision_config
 from framesift.registry import require
 
-DEPTH: Final = 2
-"""Layers of the LLM of `MODELS`; the published ones have 28 to 32."""
 CUT_7B: Final = {**QWEN2_7B, "num_hidden_layers": DEPTH}
 QWEN2_HALF_B: Final = {
     "hidden_size": 896,
@@ -212,12 +211,15 @@ MODELS: Final = {
         picture="<video>",
         processor=_processor("GotOcr2ImageProcessorPil", size={"height": 448, "width": 448}),
     ),
-    "qwen2-5-vl": RealModel(
-        published="Qwen2.5-VL-7B",
-        config=partial(qwen_config, llm=CUT_7B),
-        picture="<|vision_start|><|video_pad|><|vision_end|>",
-        processor=_processor("Qwen2VLImageProcessorPil"),
-    ),
+    **{
+        name: RealModel(
+            published=published,
+            config=config,
+            picture="<|vision_start|><|video_pad|><|vision_end|>",
+            processor=_processor("Qwen2VLImageProcessorPil", patch_size=patch),
+        )
+        for name, (published, patch, config) in QWEN.items()
+    },
     "video-llama-3": RealModel(
         published="VideoLLaMA3-2B",
         config=_video_llama_3,

@@ -12,12 +12,12 @@ transformers = pytest.importorskip("transformers")
 from benchmarks.effort import Effort  # noqa: E402
 from benchmarks.process import Laps  # noqa: E402
 from benchmarks.real_models import (  # noqa: E402
-    DEPTH,
     MODELS,
     SPECIAL,
     WHOLE,
     byte_tokenizer,
 )
+from benchmarks.real_qwen import DEPTH  # noqa: E402
 from benchmarks.sections import real_size  # noqa: E402
 from benchmarks.table import table_lines  # noqa: E402
 
@@ -25,7 +25,12 @@ PUBLISHED = {
     "llava": (32, 7.06e9),
     "llava-onevision": (28, 8.03e9),
     "internvl": (28, 7.94e9),
+    "qwen2-vl": (28, 8.29e9),
     "qwen2-5-vl": (28, 8.29e9),
+    "qwen3-vl": (36, 8.77e9),
+    "qwen3-vl-moe": (48, 31.07e9),
+    "qwen3-5": ((24, 8), 9.41e9),
+    "qwen3-5-moe": ((30, 10), 35.11e9),
     "video-llama-3": (28, 1.96e9),
 }
 PUBLISHED_WHOLE = {"llava-onevision-0.5b": (24, 0.894e9), "llava-onevision-7b": (28, 8.03e9)}
@@ -39,8 +44,11 @@ def test_at_full_depth_it_has_the_published_number_of_weights(name):
     assert config.text_config.num_hidden_layers == DEPTH
     with torch.device("meta"):
         model = transformers.AutoModelForImageTextToText.from_config(config)
-    layer = sum(weight.numel() for weight in model.get_decoder().layers[0].parameters())
-    measured = sum(weight.numel() for weight in model.parameters()) + (depth - DEPTH) * layer
+    # Two kinds of layers are counted apart.
+    counts = depth if isinstance(depth, tuple) else (depth - 1, 1)
+    measured = sum(weight.numel() for weight in model.parameters())
+    for layer, count in zip(model.get_decoder().layers, counts, strict=True):
+        measured += (count - 1) * sum(weight.numel() for weight in layer.parameters())
     assert measured == pytest.approx(expected, rel=0.005)
 
 

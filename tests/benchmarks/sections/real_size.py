@@ -13,7 +13,8 @@ from typing import Final
 
 from benchmarks.effort import Effort
 from benchmarks.process import Json, Laps, in_fresh_process, logger
-from benchmarks.real_models import DEPTH, MODELS
+from benchmarks.real_models import MODELS
+from benchmarks.real_qwen import DEPTH
 
 VIDEO: Final = "synthetic://mixed?seconds=4"
 QUESTION: Final = "What happens in the video?"
