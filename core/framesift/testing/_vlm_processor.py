@@ -70,12 +70,18 @@ def _own_inputs(case: VLMCase, frames: Frames) -> dict[str, Any]:
 
 
 def _seen_by_tower(case: VLMCase, run: Any) -> tuple[Tensor, Any]:
-    """Returns all pixels that reach the tower while something runs, in order, and its result."""
+    """Returns all pixels that reach the tower while something runs, in order, and its result.
+
+    Patches that lie nowhere only fill up a frame, and are left out.
+    """
     seen: list[Tensor] = []
 
     def note(module: Any, args: tuple[Any, ...], named: dict[str, Any]) -> None:
         given = (each for each in (*args, *named.values()) if isinstance(each, Tensor))
-        seen.append(next(each for each in given if each.is_floating_point()).flatten())
+        pixels = next(each for each in given if each.is_floating_point())
+        places = named.get("pixel_position_ids")
+        there = pixels if places is None else pixels[(places >= 0).all(-1)]
+        seen.append(there.flatten())
 
     tower: Any = case.vlm.encoder
     handle = tower.tower.register_forward_pre_hook(note, with_kwargs=True)

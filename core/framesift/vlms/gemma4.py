@@ -31,7 +31,7 @@ class Gemma4Tower(ShuffledTower):
     """A tower on frames of any proportions, of which squares of patches are averaged.
 
     A frame is scaled up or down until it has as many tokens as are allowed. It goes in without the
-    padding of the family's processor, which changes nothing but the time that it takes.
+    empty patches by which the family's processor fills it up, and which no other patch sees.
     """
 
     vlm: Gemma4
@@ -74,14 +74,20 @@ class Gemma4Tower(ShuffledTower):
     def run(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Returns features `(T, N, D)` of frames `(T, 3, H, W)`, and the tower's `(T, L, Dv)`."""
         patches, places = self._cut(pixels)
-        nowhere = torch.zeros(patches.shape[:2], dtype=torch.bool, device=patches.device)
-        before = self.tower.encoder(
-            inputs_embeds=self.tower.patch_embedder(patches, places, nowhere),
-            attention_mask=~nowhere,
-            pixel_position_ids=places,
-        ).last_hidden_state
-        pooled, _ = self.tower.pooler(before, places, nowhere, math.prod(self.grid))
-        return self._projected(pooled, before.dtype), before
+        before: list[Tensor] = []
+        hook = self.tower.encoder.register_forward_hook(
+            lambda module, args, out: before.append(out.last_hidden_state)
+        )
+        try:
+            out = self.vlm.hf.base_model.get_video_features(
+                pixel_values_videos=patches,
+                video_position_ids=places,
+                num_frames_per_video=torch.tensor([len(patches)]),
+                return_dict=True,
+            )
+        finally:
+            hook.remove()
+        return torch.cat(list(out.pooler_output)).unflatten(0, (len(patches), -1)), before[0]
 
     def run_at(self, pixels: Tensor, packing: PackedFrames) -> Tensor:
         """Returns what `run` gives of the tower, of the packed places alone, `(P, Dv)`."""
@@ -98,13 +104,10 @@ class Gemma4Tower(ShuffledTower):
 
     def joined(self, squares: Tensor) -> Tensor:
         """Returns the features `(U, D)` of the patches of tokens, `(U, side * side, Dv)`."""
-        mean = squares.float().mean(1).to(squares.dtype)
-        return self._projected(mean.float() * self.tower.pooler.root_hidden_size, squares.dtype)
-
-    def _projected(self, pooled: Tensor, dtype: torch.dtype) -> Tensor:
-        """Returns the features of pooled patches, float32 `(..., Dv)`, in the tower's dtype."""
-        if self.tower.config.standardize:
-            pooled = (pooled - self.tower.std_bias.float()) * self.tower.std_scale.float()
+        tower, dtype = self.tower, squares.dtype
+        pooled = squares.float().mean(1).to(dtype).float() * tower.pooler.root_hidden_size
+        if tower.config.standardize:
+            pooled = (pooled - tower.std_bias.float()) * tower.std_scale.float()
         features: Tensor = self.vlm.hf.base_model.embed_vision(inputs_embeds=pooled.to(dtype))
         return features
 
