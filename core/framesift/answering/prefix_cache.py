@@ -12,7 +12,7 @@ from framesift.errors import ModelError
 from framesift.hf.answer_attention import answer_attention
 from framesift.hf.attention import is_listened_to
 from framesift.hf.fixed_cache import growing_cache, is_fixed, lent_cache
-from framesift.hf.growing_cache import Places, cache_bytes, empty_cache, state_layers
+from framesift.hf.growing_cache import Places, cache_bytes, empty_cache, sees_filling, state_layers
 from framesift.vlms.prompt import Prompt, collate
 
 
@@ -161,16 +161,17 @@ def read_once(model: Any, prompts: Sequence[Prompt], pad_token_id: int) -> dict[
     """Returns the arguments of `generate` for prompts with the same videos, read once for all.
 
     What fills up shorter prompts stands between the videos and the question. A state would see it
-    there, so for layers with one the prompts are whole, and each reads its videos.
+    there, and a short window would count it, so for layers with one of these the prompts are whole,
+    and each reads its videos.
 
     Args:
         model: a model of transformers.
         prompts: prompts of that model; they begin with the same columns.
         pad_token_id: what fills the columns that the attention mask leaves out.
     """
-    if state_layers(model):
-        return collate(prompts, pad_token_id)
     first, length = prompts[0], max(len(prompt.input_ids) for prompt in prompts)
+    if sees_filling(model, length):
+        return collate(prompts, pad_token_id)
     prefix = first.prefix_length
     ids, masks, positions = [], [], []
     for prompt in prompts:

@@ -27,6 +27,17 @@ def state_layers(model: Any) -> int:
     return sum(kind in STATES for kind in kinds)
 
 
+def sees_filling(model: Any, columns: int) -> bool:
+    """Returns whether columns amid a prompt of so many change an LLM although they are masked.
+
+    A state takes them in, and a window of fewer columns counts them.
+    """
+    llm = model.config.get_text_config(decoder=True)
+    kinds, window = getattr(llm, "layer_types", None) or (), getattr(llm, "sliding_window", 0) or 0
+    sliding = any(kind.startswith("sliding") for kind in kinds)
+    return bool(state_layers(model)) or (sliding and 0 < window < columns)
+
+
 def empty_cache(model: Any) -> Any:
     """Returns an empty cache of transformers for a model; all columns stay in it."""
     build = require("transformers", extra="hf").DynamicCache

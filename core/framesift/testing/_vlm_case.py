@@ -86,11 +86,33 @@ class VLMCase:
 
     def generated(self, inputs: dict[str, Any]) -> Tensor:
         """Returns the eight tokens that the model answers with."""
-        length = inputs["input_ids"].shape[1] if "input_ids" in inputs else 0
+        if "inputs_embeds" in inputs:
+            return self._said(inputs)
+        length = inputs["input_ids"].shape[1]
         ids: Tensor = self.vlm.hf.generate(
             **inputs, max_new_tokens=8, min_new_tokens=8, do_sample=False, pad_token_id=0
         )
         return ids[:, length:]
+
+    def _said(self, inputs: dict[str, Any]) -> Tensor:
+        """Returns the same of a prompt that is embedded, since not all models generate from one."""
+        ends, ids = self.vlm.hf.generation_config.eos_token_id, []
+        for _ in range(8):
+            logits = self.logits(inputs)[:, -1]
+            logits[:, ends] = -torch.inf
+            ids.append(logits.argmax(-1, keepdim=True))
+            more = {
+                "inputs_embeds": self.vlm.hf.get_input_embeddings()(ids[-1]).detach(),
+                "attention_mask": torch.ones_like(ids[-1]),
+                "position_ids": inputs["position_ids"][..., -1:] + 1,
+            }
+            inputs = {
+                name: torch.cat([value, more.get(name, torch.zeros_like(ids[-1]))], dim=-1)
+                if value.ndim == 2 or name == "position_ids"
+                else torch.cat([value, more[name]], dim=1)
+                for name, value in inputs.items()
+            }
+        return torch.cat(ids, dim=1)
 
     def some(self, *, empty: int = 2, seed: int = 0) -> Tensor:
         """Returns the places of about a third of the tokens, none of them in one frame."""
@@ -115,7 +137,10 @@ class VLMCase:
         left &= (ordinary.frame_of_text < 0) | torch.isin(ordinary.frame_of_text, live)
         batch = positions[None] if positions.ndim == 1 else positions[:, None]
         if self.tiny.reference == "columns":
+            types = ("token_type_ids", "mm_token_type_ids")
+            given = {name: ordinary.inputs[name] for name in types if name in ordinary.inputs}
             inputs = {
+                **{name: value[:, left] for name, value in given.items()},
                 "inputs_embeds": self._embedded()[:, left],
                 "attention_mask": left[None, left].long(),
                 "position_ids": batch[..., left],

@@ -50,9 +50,14 @@ __all__ = [
 ]
 
 
+WHOLE = 1024
+"""Columns of a window that is longer than every prompt of a tiny model."""
+
+
 def gemma3_of_window(columns: int) -> TinyVLM:
     """Returns a tiny Gemma 3 whose first layer sees a window of so many columns."""
     return TinyVLM(
+        reference="columns" if columns < WHOLE else "masked",
         family="gemma3",
         build=partial(_gemma.build_gemma3, window=columns),
         ordinary=_gemma.ordinary_gemma3,
@@ -63,6 +68,7 @@ def gemma3_of_window(columns: int) -> TinyVLM:
 def gemma4_of_window(columns: int, **llm: Any) -> TinyVLM:
     """Returns a tiny Gemma 4, half of whose layers see a window of so many columns."""
     return TinyVLM(
+        reference="columns" if columns < WHOLE else "masked",
         family="gemma4",
         build=partial(_gemma.build_gemma4, window=columns, **llm),
         ordinary=_gemma.ordinary_gemma4,
@@ -160,9 +166,11 @@ TINY_VLMS = {
         size_px=(112, 84),
         processed=_glm.process_glm46v,
     ),
-    "gemma3": gemma3_of_window(512),
-    "gemma4": gemma4_of_window(512, **_gemma.LARGE),
-    "gemma4-small": gemma4_of_window(512, **_gemma.SMALL),
+    "gemma3": gemma3_of_window(WHOLE),
+    "gemma3-windows": gemma3_of_window(8),
+    "gemma4": gemma4_of_window(WHOLE, **_gemma.LARGE),
+    "gemma4-windows": gemma4_of_window(24, **_gemma.LARGE),
+    "gemma4-small": gemma4_of_window(WHOLE, **_gemma.SMALL),
     "qwen3-5": TinyVLM(
         family="qwen3-5",
         build=_qwen.build_qwen3_5,
