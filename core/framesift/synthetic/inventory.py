@@ -108,11 +108,18 @@ WHETHER: Final = {
     "landscape": "Is the {} shown in the video?",
     "other": "Is {} ever in the video?",
     "movement": "Does the {} move?",
+    "anything": "Does anything move in the video?",
     "any number": "Is any number shown in the video?",
     "sign": "Is there a sign in the video?",
     "corner": "Is there a text in the corner?",
 }
 """Questions whose answer is yes or no, by the kind of thing that they are about."""
+COUNTED: Final = {
+    "How many numbers flash in the video?": ("number", "code"),
+    "How many different shapes appear in the video?": ("shape", "event"),
+    "How many different landscapes are shown?": ("landscape",),
+}
+"""Questions for a number of things, each with the kinds of event that could be counted."""
 EXISTENCE: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "any number": ("number", ("code",)),
     "sign": ("text", ("code",)),
@@ -129,6 +136,12 @@ def yes_or_no(video: Inventory, kind: str, reply: Reply, rng: random.Random) -> 
             return None
         name, event = rng.choice(moved)
         return _asked(WHETHER[kind].format(name), reply, "presence", event)
+    if kind == "anything":
+        moving = [event for event in video.seen if "path" in event["attributes"]]
+        still = not moving and not video.has("landscape", "change", "event") and video.is_moving
+        if not (moving if reply == "yes" else still):
+            return None
+        return _asked(WHETHER[kind], reply, "presence", *moving[:1])
     if kind in EXISTENCE:
         asked, alike = EXISTENCE[kind]
         found = [event for event in video.seen if event["kind"] == asked]
@@ -178,6 +191,12 @@ def missing(video: Inventory, rng: random.Random) -> dict[str, Any]:
     if not video.has("shape", "event"):
         ways.append(lambda: "Which shape is seen last?")
     return _asked(rng.choice(ways)(), NOT_SHOWN, "not shown")
+
+
+def none_of(video: Inventory, rng: random.Random) -> dict[str, Any] | None:
+    """Returns a question for the number of things of a kind that the video lacks, if it does."""
+    ways = [question for question, kinds in COUNTED.items() if not video.has(*kinds)]
+    return _asked(rng.choice(ways), "0", "count") if ways else None
 
 
 def _asked(question: str, answer: str, kind: str, *about: Event) -> dict[str, Any]:

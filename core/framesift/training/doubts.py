@@ -9,12 +9,22 @@ from __future__ import annotations
 import random
 from typing import Any, Final
 
-from framesift.synthetic.inventory import EXISTENCE, OF_KIND, WHETHER, Inventory, missing, yes_or_no
+from framesift.synthetic.inventory import (
+    EXISTENCE,
+    OF_KIND,
+    WHETHER,
+    Inventory,
+    missing,
+    none_of,
+    yes_or_no,
+)
 from framesift.synthetic.replies import NOT_SHOWN, Reply
 from framesift.synthetic.unanswerable import never_there, unanswerable
 
 YES_OR_NO: Final = 0.5
 """Share of yes and no among these questions; the rest is not shown."""
+COUNTS: Final = 0.08
+"""Share of questions for the number of things of which there is none."""
 OTHER: Final = 0.08
 """Share of yes and no about things that no clip shows."""
 UNANSWERABLE: Final = 0.45
@@ -32,6 +42,9 @@ ASKED_WITHOUT: Final = {
     "corner": 0.65,
 }
 """How often a clip without things of a kind is asked for them: so that yes and no are as many."""
+EVEN: Final = ("movement", "anything")
+"""Kinds of which about as many clips allow yes as no."""
+REPLIES: Final[tuple[Reply, Reply]] = ("yes", "no")
 TRIES: Final = 12
 
 
@@ -39,7 +52,10 @@ def doubts(video: Inventory, count: int, rng: random.Random) -> list[dict[str, A
     """Returns some questions as a video's truth has them, at random."""
     drawn = []
     for _ in range(count):
-        if rng.random() < YES_OR_NO:
+        nothing = none_of(video, rng) if rng.random() < COUNTS else None
+        if nothing:
+            drawn.append(nothing)
+        elif rng.random() < YES_OR_NO:
             drawn.append(presence(video, rng))
         elif rng.random() < UNANSWERABLE:
             drawn.append(_plain(unanswerable(rng), NOT_SHOWN, "not shown"))
@@ -65,6 +81,8 @@ ASKED: Final = tuple(kind for kind in WHETHER if kind != "other")
 
 def _of_kind(video: Inventory, kind: str, rng: random.Random) -> dict[str, Any] | None:
     reply: Reply = "yes" if rng.random() < YES_WITH else "no"
+    if kind in EVEN:
+        reply = rng.choice(REPLIES)
     if kind in OF_KIND and not video.names[kind]:
         reply = "no"
     if kind in EXISTENCE:

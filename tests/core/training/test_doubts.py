@@ -11,6 +11,7 @@ from framesift.synthetic.inventory import (
     WHETHER,
     Inventory,
     missing,
+    none_of,
     yes_or_no,
 )
 from framesift.synthetic.paraphrases import pattern_of
@@ -147,9 +148,37 @@ def test_what_is_missing_is_answered_by_not_shown_and_is_not_there(videos):
 def test_a_clip_is_asked_for_what_is_there_and_not_and_for_what_none_shows():
     video = clip_of([RED_STAR, CARD]).inventory
     answers = Counter(q["answer"] for q in doubts(video, 600, random.Random(0)))
-    assert set(answers) == {"yes", "no", NOT_SHOWN}
-    assert all(count > 90 for count in answers.values())
+    assert set(answers) == {"yes", "no", NOT_SHOWN, "0"}
+    assert all(count > 90 for answer, count in answers.items() if answer != "0")
+    assert 9 < answers["0"] < 90
     assert doubts(video, 9, random.Random(1)) == doubts(video, 9, random.Random(1))
+
+
+def test_none_are_counted_where_there_are_none():
+    only = {
+        "How many different shapes appear in the video?": [CARD],
+        "How many numbers flash in the video?": [RED_STAR],
+    }
+    for question, events in only.items():
+        video = clip_of(events).inventory
+        asked = [none_of(video, random.Random(seed)) for seed in range(40)]
+        assert {each["answer"] for each in asked} == {"0"}
+        assert {each["question"] for each in asked} == {
+            question,
+            "How many different landscapes are shown?",
+        }
+
+
+def test_whether_anything_moves_is_asked_where_it_is_plain():
+    rng = random.Random(0)
+    moving = {
+        **RED_STAR,
+        "attributes": {**RED_STAR["attributes"], "path": [[0.5, 0.5], [0.6, 0.5]]},
+    }
+    change = {**CARD, "kind": "change", "attributes": {"shape": "star", "change": "moved"}}
+    for events, replies in (([moving], ["yes"]), ([CARD], ["no"]), ([RED_STAR, change], [])):
+        video = clip_of(events).inventory
+        assert [r for r in ("yes", "no") if yes_or_no(video, "anything", r, rng)] == replies
 
 
 def test_a_glimpse_knows_only_what_its_frames_show():
@@ -173,4 +202,4 @@ def test_a_glimpse_knows_only_what_its_frames_show():
 def test_a_video_that_shows_nothing_has_nothing_in_it():
     video = Inventory(seen=(), known=())
     answers = Counter(q["answer"] for q in doubts(video, 200, random.Random(0)))
-    assert set(answers) == {"no", NOT_SHOWN}
+    assert set(answers) == {"no", NOT_SHOWN, "0"}
