@@ -42,7 +42,7 @@ class EachAlone(Encoder):
 
     def fitted(self, info: VideoInfo, frames: int | None = None) -> Self:
         """Returns the encoder for one video."""
-        return replace(self, inner=self.inner.fitted(info, frames))
+        return replace(self, inner=self.inner.fitted(replace(info, picture=False), frames))
 
     def encode(self, frames: Frames, signals: frozenset[str] | None = None) -> VideoTokens:
         """Returns the tokens `(T, N, D)` of frames, each repeated where several make a step."""

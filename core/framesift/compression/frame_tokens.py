@@ -18,6 +18,7 @@ from framesift.types.device import ROOM, device_errors, free_bytes
 from framesift.types.frames import Frames
 from framesift.types.options import Still
 from framesift.types.tokens import TokenBuffer, VideoTokens
+from framesift.types.video import Region
 
 GATED_FRAMES: Final = 64
 """Frames that are encoded together with a gate, since a few patches of each fill no GPU."""
@@ -48,6 +49,13 @@ class FrameTokens:
     encoder: Encoder
     encoded: Tensor
     """Tokens that were encoded, bool `(T, N)` on the CPU; the others are copies of those before."""
+    views: list[Region] | None = None
+    """The part of a still picture that each view covers; None for videos."""
+
+    @property
+    def tokens_in(self) -> int:
+        """Tokens that a budget is a share of: of a picture those that are there."""
+        return self.tokens.count if self.views is None else self.tokens.live_count
 
     @property
     def encoded_seconds(self) -> Tensor:
@@ -84,6 +92,8 @@ def encode_frames(
     decoded: list[int] = []
     info, run = reader.index.info, reader.run
     fitted = encoder.fitted(info, len(indices))
+    if fitted.views is not None:
+        return _picture_tokens(reader, indices, encoder, fitted, signals)
     still = None if gate is None else still_encoder(fitted, gate.levels, signals)
     size_px, step = reader.encoder_px(fitted), fitted.frames_per_step
 
@@ -107,6 +117,38 @@ def encode_frames(
     if gate is not None and gate.still == "dropped":
         tokens = replace(tokens, mask=encoded.to(tokens.features.device))
     return FrameTokens(tokens=tokens, indices=decoded, encoder=encoder, encoded=encoded)
+
+
+def _picture_tokens(
+    reader: FrameReader,
+    indices: Sequence[int],
+    encoder: Encoder,
+    fitted: Encoder,
+    signals: frozenset[str] | None,
+) -> FrameTokens:
+    """Returns the tokens of the views of a still picture, which no gate skips.
+
+    Args:
+        reader: the picture file.
+        indices: positions in the stream, the one of the picture.
+        encoder: of a vision LLM, as it was asked for.
+        fitted: the one for this picture.
+        signals: what it fills besides the features; None for all that it gives.
+    """
+    picture = Frames.concatenate(list(reader.frames(indices)))
+    with (
+        reader.run.timed("encode"),
+        device_errors(f"encoder {fitted.spec!r}", "a picture", CURE),
+    ):
+        tokens = fitted.encode(picture, signals)
+    there = tokens.live.cpu()
+    return FrameTokens(
+        tokens=tokens,
+        indices=[indices[0]] * tokens.frame_count,
+        encoder=encoder,
+        encoded=there,
+        views=fitted.views,
+    )
 
 
 def _joined(windows: Iterable[Frames]) -> Iterator[Frames]:

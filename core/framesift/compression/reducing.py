@@ -80,7 +80,7 @@ class Reduction:
             PlanTooLongError: the plan for so many frames surely takes longer than is left.
         """
         encoder = self.encoder.fitted(info, frames)
-        steps, (height, width) = -(-frames // encoder.frames_per_step), encoder.grid
+        steps, (height, width) = encoder.steps(frames), encoder.grid
         budget = self.budget.tokens(steps * height * width)
         channels = encoder.channels or FEWEST_CHANNELS
         self.strategy.check_time(steps, height * width, channels, budget)
@@ -106,14 +106,15 @@ class Reduction:
                 f"{video.local.uri!r} was encoded without; encode it with signals=None, or with "
                 "all that the strategy needs"
             )
+        budget = self.budget.tokens(video.encoded.tokens_in)
         with device_errors(
             tokens.features.device,
             f"planning {tokens.count} tokens by {self.strategy.spec!r}",
             f"at most half as many frames fit: max_frames={max(1, tokens.frame_count // 2)}",
         ):
-            plan = self._plan(video, question, run)
+            plan = self._plan(video, budget, question, run)
             segments = self.strategy.segment_tokens(tokens, plan)
-        self._note_layout(tokens, plan, segments, run)
+        self._note_layout(tokens, budget, plan, segments, run)
         with (
             run.timed("apply"),
             device_errors(
@@ -131,20 +132,23 @@ class Reduction:
         report = self._report(video, fields["plan"], segments, question, run)
         return CompressedVideo(report=report, **fields)
 
-    def _plan(self, video: EncodedVideo, question: str | None, run: Run) -> TokenPlan:
+    def _plan(self, video: EncodedVideo, budget: int, question: str | None, run: Run) -> TokenPlan:
         tokens = self._ranked(video, run) if self.strategy.reads_ranks else video.tokens
         if question is not None and self.compares_question:
             with run.timed("question"):
                 tokens = self.encoder.asked(tokens, question)
-        budget = self.budget.tokens(tokens.count)
         with run.timed("plan"):
             return self.strategy.plan(tokens, budget, question)
 
     def _note_layout(
-        self, tokens: VideoTokens, plan: TokenPlan, segments: list[SegmentTokens] | None, run: Run
+        self,
+        tokens: VideoTokens,
+        budget: int,
+        plan: TokenPlan,
+        segments: list[SegmentTokens] | None,
+        run: Run,
     ) -> None:
         """Warns where more budget would have shown more."""
-        budget = self.budget.tokens(tokens.count)
         if plan.num_out >= min(budget, tokens.live_count):
             return
         shown_frames = sum(each.frames for each in segments or [])
@@ -188,18 +192,18 @@ class Reduction:
         run: Run,
     ) -> CompressionReport:
         tokens, info, part_seconds = video.tokens, video.index.info, video.local.part_seconds
-        per_frame = plan.frame_counts().tolist()
+        per_frame, views = plan.frame_counts().tolist(), video.encoded.views
         return CompressionReport(
             uri=video.local.uri,
             part_seconds=None if part_seconds is None else covered(info, part_seconds),
             duration_seconds=info.duration_seconds,
-            tokens_in=tokens.count,
+            tokens_in=video.encoded.tokens_in,
             tokens_out=plan.num_out,
             frames_in=tokens.frame_count,
             frames_encoded=int(video.encoded.encoded.any(1).sum()),
             tokens_encoded=int(video.encoded.encoded.sum()),
             frames_out=sum(count > 0 for count in per_frame),
-            budget=self.budget.tokens(tokens.count),
+            budget=self.budget.tokens(video.encoded.tokens_in),
             keep=self.budget.keep,
             max_tokens=self.budget.max_tokens,
             strategy=self.strategy.spec,
@@ -215,6 +219,8 @@ class Reduction:
             resized_by=video.resized_by,
             grid=tokens.grid,
             region=self.encoder.fitted(info).region(info),
+            picture_px=None if views is None else (info.height_px, info.width_px),
+            views=views,
             segments=segments,
             tokens_per_frame_kept=per_frame,
             seconds=run.seconds,

@@ -79,6 +79,7 @@ class WithStills(Decoder):
             frame_count=count,
             average_fps=count / times[-1] if times[-1] else 0.0,
             codec=kind,
+            picture=count == 1 and not times[-1],
         )
         note = f"{path.name!r} holds several pictures; the first one is taken"
         return FrameIndex(

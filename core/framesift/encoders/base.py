@@ -14,7 +14,7 @@ from framesift.errors import InvalidOptionError, MissingSignalError
 from framesift.registry import Part, registered_name
 from framesift.types.frames import Frames
 from framesift.types.tokens import VideoTokens
-from framesift.types.video import VideoInfo
+from framesift.types.video import Region, VideoInfo
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +67,10 @@ class Encoder(Part):
         """Whether `asked` can fill the signal `question_similarity`."""
         return False
 
-    def fitted(self, info: VideoInfo, frames: int | None = None) -> Self:
+    def fitted(self, info: VideoInfo, frames: int | None = None) -> Encoder:
         """Returns the encoder for one video, where grid or frame size follow the video's size.
+
+        For a still picture it is the one for pictures, where a vision LLM takes these otherwise.
 
         Args:
             info: the video.
@@ -77,7 +79,19 @@ class Encoder(Part):
         """
         return self
 
-    def region(self, info: VideoInfo) -> tuple[float, float, float, float]:
+    @property
+    def views(self) -> list[Region] | None:
+        """The part of a still picture that the grid of each view covers; None for videos.
+
+        An encoder for pictures makes tokens of one picture, whose `T` "frames" are its views.
+        """
+        return None
+
+    def steps(self, frames: int) -> int:
+        """Returns how many time steps `T` the tokens of some frames have."""
+        return -(-frames // self.frames_per_step) if self.views is None else len(self.views)
+
+    def region(self, info: VideoInfo) -> Region:
         """Returns the part `(x0, y0, x1, y1)` of the picture that the grid covers, relative.
 
         The whole picture is `(0, 0, 1, 1)`; a crop covers less, padding goes beyond.

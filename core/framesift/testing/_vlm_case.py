@@ -14,6 +14,7 @@ from framesift.testing.samples import compressed, random_frames
 from framesift.testing.tiny_vlms import TinyVLM
 from framesift.types.compressed import CompressedVideo
 from framesift.types.plan import TokenPlan
+from framesift.types.tokens import VideoTokens
 from framesift.types.video import VideoInfo
 from framesift.vlms.base import VLM, Prompt, Turn
 from framesift.vlms.load import load_vlm
@@ -69,6 +70,14 @@ class VLMCase:
     def whole(self) -> CompressedVideo:
         """The video with all its tokens."""
         return self.video(self.plan(torch.arange(self.tokens.count)))
+
+    def video_of(self, tokens: VideoTokens) -> CompressedVideo:
+        """Returns another video with all its tokens."""
+        per_frame = tokens.tokens_per_frame
+        every = torch.arange(tokens.count)
+        return compressed(
+            tokens, TokenPlan.keep(every, num_in=tokens.count, tokens_per_frame=per_frame)
+        )
 
     def video(self, plan: TokenPlan) -> CompressedVideo:
         """Returns the video as a plan reduces it."""

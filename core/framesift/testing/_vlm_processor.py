@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from framesift.testing._vlm_case import QUESTION, TinyModels, VLMCase
+from framesift.testing._vlm_pictures import StillPicturePromises
 from framesift.testing.rounding import assert_near
 from framesift.testing.samples import compressed, random_frames
 from framesift.types.frames import Frames
@@ -20,7 +21,7 @@ SIZES_PX = [(50, 90), (240, 320), (288, 512), (512, 288), (720, 1280), (1810, 20
 ODD_FRAMES = 3
 
 
-class VLMProcessorContract(TinyModels):
+class VLMProcessorContract(StillPicturePromises, TinyModels):
     """keep = 1 equal to what the family's own processor for videos makes; needs torchvision.
 
     class TestMyProcessor(VLMProcessorContract):

@@ -54,7 +54,7 @@ def restored(tensors: Mapping[str, Tensor], report: CompressionReport) -> Compre
             dst=tensors["plan.dst"],
             src=tensors["plan.src"],
             weight=tensors["plan.weight"].float(),
-            num_in=report.tokens_in,
+            num_in=report.frames_in * report.grid[0] * report.grid[1],
             num_out=report.tokens_out,
             tokens_per_frame=report.grid[0] * report.grid[1],
         ),
@@ -90,9 +90,11 @@ def _check_counts(tensors: Mapping[str, Tensor], report: CompressionReport) -> N
     frames, kept = len(tensors["frame_seconds"]), len(tensors["tokens"])
     entries = len(tensors["plan.dst"])
     height, width = report.grid
+    cells = frames * height * width
     expected = {
         "frames_in": (report.frames_in, frames),
-        "tokens_in": (report.tokens_in, frames * height * width),
+        # Views of a picture may lack cells of the grid that they share.
+        "tokens_in": (report.tokens_in, min(report.tokens_in, cells) if report.picture else cells),
         "tokens_out": (report.tokens_out, kept),
         "tokens_per_frame_kept": (len(report.tokens_per_frame_kept), frames),
         "positions": (tuple(tensors["positions"].shape), (kept, 3)),
@@ -106,8 +108,15 @@ def _check_counts(tensors: Mapping[str, Tensor], report: CompressionReport) -> N
     for name, (given, right) in expected.items():
         if given != right:
             raise InvalidTokensError(f"{name} has {given} where the tokens have {right}")
-    if report.tokens_in > MOST_TOKENS:
-        raise InvalidTokensError(f"tokens_in={report.tokens_in} exceeds {MOST_TOKENS}")
+    if report.views is not None or report.picture:
+        expected_views = len(report.views or ())
+        if expected_views != frames or not report.picture:
+            raise InvalidTokensError(
+                f"views has {expected_views} parts of a picture of {report.picture_px}, and there "
+                f"are {frames} frames"
+            )
+    if cells > MOST_TOKENS:
+        raise InvalidTokensError(f"{cells} tokens before compression exceed {MOST_TOKENS}")
     if "layers" in tensors and len(tensors["layers"]) != kept:
         raise InvalidTokensError(f"layers have {len(tensors['layers'])} rows, tokens {kept}")
 

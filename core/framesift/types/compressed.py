@@ -21,7 +21,7 @@ from framesift.types.plan import TokenPlan
 from framesift.types.segments import SegmentTokens
 from framesift.types.selection import SelectionReport
 from framesift.types.tokens import check_step_seconds
-from framesift.types.video import with_part
+from framesift.types.video import Region, with_part
 
 Side = Annotated[int, Field(ge=1)]
 
@@ -85,9 +85,19 @@ class CompressionReport(BaseModel):
         "encoders, and in older reports, where it was the decoder.",
     )
     grid: tuple[Side, Side] = Field(description="Patch grid (h, w) of one frame.")
-    region: tuple[float, float, float, float] = Field(
+    region: Region = Field(
         default=(0.0, 0.0, 1.0, 1.0),
         description="Part (x0, y0, x1, y1) of the picture that the grid covers, relative.",
+    )
+    picture_px: tuple[Side, Side] | None = Field(
+        default=None,
+        description="Size (H, W) of a still picture that goes in as an image; None for videos.",
+    )
+    views: list[Region] | None = Field(
+        default=None,
+        min_length=1,
+        description="Part of a still picture that the grid of each of its views covers, such as a "
+        "tile; the views take the place of frames. None for videos.",
     )
     segments: list[SegmentTokens] | None = Field(
         default=None, description="What the tokens stand for, where the strategy makes segments."
@@ -99,6 +109,11 @@ class CompressionReport(BaseModel):
     )
     warnings: list[str] = Field(default_factory=list)
     versions: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def picture(self) -> bool:
+        """Whether it is of a still picture, whose views take the place of frames."""
+        return self.picture_px is not None
 
     @property
     def frames_shown(self) -> int:

@@ -11,6 +11,10 @@ from typing import Any, Final, Self
 
 from framesift.disk import temporary
 
+Region = tuple[float, float, float, float]
+"""Part `(x0, y0, x1, y1)` of a picture, relative to its size."""
+WHOLE: Final[Region] = (0.0, 0.0, 1.0, 1.0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimedText:
@@ -103,6 +107,8 @@ class VideoInfo:
     average_fps: float
     codec: str
     rotation_degrees: int = 0
+    picture: bool = False
+    """Whether the file is one still picture, which vision LLMs take as an image."""
 
 
 CONTAINERS: Final = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,mpegts,mpeg,asf,ogg,gif,mxf"

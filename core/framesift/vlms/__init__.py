@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 registry: Registry[VLM] = Registry(
     __name__,
     "framesift.vlms.base.VLM",
-    frozenset({"any_resolution", "base", "knowledge", "layout", "load", "origin", "prompt"}),
+    frozenset(
+        {"any_resolution", "base", "blocks", "knowledge", "layout", "load", "origin", "prompt"}
+    ),
 )
 sys.modules[__name__].__class__ = RegistryPackage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from torch import Tensor
 from framesift.hf.chat_template import render
 from framesift.hf.letters import Letters, free_seam
 from framesift.types.compressed import CompressedVideo
-from framesift.vlms.layout import EXTRA, TEXT, lay_out, reduce
+from framesift.vlms.layout import EXTRA, TEXT, Layout, lay_out, reduce
 from framesift.vlms.origin import check_origin
 from framesift.vlms.prompt import Prompt, Turn, as_messages, check_text, compacted
 
@@ -26,17 +26,7 @@ def assembled(
     """Returns the prompt of a conversation, as `VLM.prompt` promises it."""
     videos = [video for turn in turns for video in turn.videos]
     _check(vlm, turns, videos)
-    blocks = [vlm.blocks(video) for video in videos]
-    seam = free_seam([vlm.chat_template, *(turn.text for turn in turns)])
-    layout = lay_out(
-        _rendered(vlm, turns, blocks, seam),
-        videos,
-        blocks,
-        tokenizer=vlm.tokenizer,
-        placeholder=vlm.placeholder,
-        visual_id=vlm.visual_id,
-        seam=seam,
-    )
+    layout = _laid_out(vlm, turns, videos)
     reduced = reduce(layout, vlm.original_positions(layout, videos), videos)
     end = int(reduced.positions.max()) + 1
     warnings: tuple[str, ...] = ()
@@ -61,22 +51,43 @@ def assembled(
         prefix_length=reduced.prefix,
         visual_tokens_before=int((layout.source != TEXT).sum()),
         positions=positions,
-        modality=vlm.modality,
-        listed=vlm.listed,
+        images=_images(vlm, videos, reduced.video[visual]),
+        listed=vlm.listed_names,
         columns=vlm.column_inputs(visual.to(device)),
         warnings=warnings,
     )
 
 
-def _rendered(vlm: VLM, turns: Sequence[Turn], blocks: Sequence[Sequence[Any]], seam: str) -> str:
-    write = partial(Letters.of(vlm.tokenizer).guarded, seam=seam, also=[vlm.placeholder])
-    return render(
+def _laid_out(vlm: VLM, turns: Sequence[Turn], videos: Sequence[CompressedVideo]) -> Layout:
+    """Returns the layout of a conversation that its chat template has rendered."""
+    blocks = [
+        vlm.picture_blocks(video) if video.report.picture else vlm.blocks(video) for video in videos
+    ]
+    known = vlm.video_placeholder, vlm.picture_placeholder
+    placeholders = [known[video.report.picture] for video in videos]
+    items = [[each.item] * len(own) for each, own in zip(placeholders, blocks, strict=True)]
+    template = vlm.template_for(videos)
+    seam = free_seam([template, *(turn.text for turn in turns)])
+    write = partial(
+        Letters.of(vlm.tokenizer).guarded, seam=seam, also=[each.text for each in known]
+    )
+    rendered = render(
         vlm.called,
         vlm.tokenizer,
-        vlm.chat_template,
-        as_messages(turns, [*map(len, blocks)], vlm.item, write, plain=vlm.plain_turns),
+        template,
+        as_messages(turns, items, write, plain=vlm.plain_turns),
         trust_remote_code=vlm.trust_remote_code,
     )
+    return lay_out(
+        rendered, videos, blocks, placeholders, tokenizer=vlm.tokenizer, known=known, seam=seam
+    )
+
+
+def _images(vlm: VLM, videos: Sequence[CompressedVideo], video: Tensor) -> Tensor:
+    """Returns which visual tokens go in as images, bool `(M,)`, from the video of each."""
+    names = vlm.video_placeholder.modality, vlm.picture_placeholder.modality
+    images = [names[each.report.picture] == "image" for each in videos]
+    return torch.tensor(images, dtype=torch.bool)[video]
 
 
 def _features(vlm: VLM, videos: Sequence[CompressedVideo], rows: Tensor) -> Tensor:
@@ -87,8 +98,11 @@ def _features(vlm: VLM, videos: Sequence[CompressedVideo], rows: Tensor) -> Tens
         own, added = (each.nonzero().flatten() for each in (rows >= 0, rows < 0))
         tokens = torch.cat([video.tokens.to(features) for video in videos])
         features.index_copy_(0, own.to(like.device), tokens[rows[own].to(like.device)])
-        extra = vlm.extra_features().to(features).repeat(len(videos), 1)
-        features.index_copy_(0, added.to(like.device), extra)
+        extra = vlm.extra_features().to(features)
+        if len(added):
+            # Runs end with all of them, each with the same ones.
+            repeated = extra.repeat(len(added) // len(extra), 1)
+            features.index_copy_(0, added.to(like.device), repeated)
     return features
 
 

@@ -73,8 +73,8 @@ def open_door(
     layer: int,
     budget: Budget,
     choose: Choose,
-    placeholder: int,
-    added: Mapping[str, Tensor],
+    placeholders: Mapping[str, int],
+    added: Tensor,
 ) -> Iterator[Door]:
     """Opens the door that lets only some visual tokens into decoder layer `layer` of `model`.
 
@@ -93,7 +93,7 @@ def open_door(
         layer=layer,
         budget=budget,
         choose=choose,
-        placeholder=placeholder,
+        placeholders=placeholders,
         added=added,
     )
     watched = llm.layers[layer - 1].self_attn

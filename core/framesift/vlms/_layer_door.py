@@ -54,11 +54,10 @@ class Door:
     """The first layer that takes fewer tokens."""
     budget: Budget
     choose: Choose
-    placeholder: int
-    """Token id that stands for visual tokens."""
-    added: Mapping[str, Tensor]
-    """Visual tokens `(E, D)` that belong to no frame, such as a newline, by the name under which
-    the model takes them; they always stay."""
+    placeholders: Mapping[str, int]
+    """Token id that stands for visual tokens, by the name under which the model takes them."""
+    added: Tensor
+    """Visual tokens `(E, D)` that belong to no frame, such as a newline; they always stay."""
     cache: Any = None
     """The cache that the LLM fills, with shorter layers from `layer` on; None once closed."""
     kept: list[Tensor] = field(default_factory=list)
@@ -86,7 +85,7 @@ class Door:
         self._filling, self._total = past == 0, past + ids.shape[1]
         if self._filling:
             given = kwargs.get("mm_encoder_outputs") or {}
-            visual = self._of_frames(ids == self.placeholder, given)
+            visual = self._of_frames(ids, given)
             mask = kwargs.get("attention_mask")
             self._start(visual, torch.ones_like(visual) if mask is None else mask.bool())
         elif _brings_pictures(kwargs) or not self._goes_on(past):
@@ -128,14 +127,17 @@ class Door:
             self._shared = self._narrowed(self._read, kwargs)
         return (hidden, *rest), {**kwargs, **self._shared}
 
-    def _of_frames(self, visual: Tensor, given: Mapping[str, Any]) -> Tensor:
+    def _of_frames(self, ids: Tensor, given: Mapping[str, Any]) -> Tensor:
         """Returns which columns hold a visual token of a frame, bool `(B, L)`."""
-        for name, added in self.added.items():
-            if len(added) and name in given:
+        found = torch.zeros_like(ids, dtype=torch.bool)
+        for name, number in self.placeholders.items():
+            visual = ids == number
+            if len(self.added) and name in given:
                 features = torch.cat(list(given[name].pooler_output))
-                own = (features[:, None] != added.to(features)).any(-1).all(1)
+                own = (features[:, None] != self.added.to(features)).any(-1).all(1)
                 visual = visual.masked_scatter(visual, own)
-        return visual
+            found |= visual
+        return found
 
     def _start(self, visual: Tensor, live: Tensor) -> None:
         if not bool(live[:, -1].all()):

@@ -54,7 +54,7 @@ class LlavaTower(Tower, UnitEncoder):
         height, width = self.picture_px or (1, 1)
         return round(least * max(1, height / width)), round(least * max(1, width / height))
 
-    def fitted(self, info: VideoInfo, frames: int | None = None) -> Self:
+    def for_video(self, info: VideoInfo, frames: int | None = None) -> Self:
         """Returns the encoder for a video, so that its proportions are kept when it is decoded."""
         return replace(self, picture_px=(info.height_px, info.width_px))
 

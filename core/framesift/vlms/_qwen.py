@@ -21,9 +21,10 @@ from framesift.types.device import CPU
 from framesift.types.video import VideoInfo
 from framesift.vlms._family import FamilyTower
 from framesift.vlms._qwen_patches import patchify
+from framesift.vlms._qwen_pictures import QwenPicture, still_px
 from framesift.vlms._qwen_sizes import SizedVLM
 from framesift.vlms._tower import among
-from framesift.vlms.layout import TEXT, Layout
+from framesift.vlms.layout import TEXT, Block, Layout
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,8 @@ class QwenTower(FamilyTower):
     """Display size `(H, W)` of the video, None for a square one."""
     frames: int | None = None
     """How many frames of the video become tokens, None where it is not known yet."""
+    exact_px: tuple[int, int] | None = None
+    """Size `(H, W)` of whole tokens that a picture is brought to; None for the rule of videos."""
 
     @property
     def frames_per_step(self) -> int:
@@ -48,6 +51,8 @@ class QwenTower(FamilyTower):
     @property
     def size_px(self) -> tuple[int, int]:
         """Frame size `(H, W)`: whole tokens in the proportions of the video."""
+        if self.exact_px is not None:
+            return self.exact_px
         return self.vlm.size_px(self.picture_px, self.frames)
 
     @property
@@ -55,7 +60,7 @@ class QwenTower(FamilyTower):
         """Grid `(h, w)` of the tokens of one time step."""
         return self.size_px[0] // self._factor, self.size_px[1] // self._factor
 
-    def fitted(self, info: VideoInfo, frames: int | None = None) -> Self:
+    def for_video(self, info: VideoInfo, frames: int | None = None) -> Self:
         """Returns the encoder whose grid has the proportions of a video of so many frames."""
         return replace(self, picture_px=(info.height_px, info.width_px), frames=frames)
 
@@ -206,6 +211,15 @@ class QwenVLM(SizedVLM):
         _ = self.watched_layer
         return QwenTower(vlm=self)
 
+    def picture_encoder(self, picture_px: tuple[int, int]) -> Encoder | None:
+        """Returns the encoder for a picture, of the size that the image processor gives it."""
+        tower = QwenTower(vlm=self, exact_px=still_px(self, *picture_px))
+        return QwenPicture(tower=tower, picture_px=picture_px)
+
+    def picture_blocks(self, video: CompressedVideo) -> list[list[Block]]:
+        """Returns one item with all tokens in one run, between the marks of the template."""
+        return [[Block(frames=range(1))]]
+
     @property
     @abstractmethod
     def watched_layer(self) -> int:
@@ -250,15 +264,21 @@ class QwenVLM(SizedVLM):
         if not videos:
             return torch.arange(len(layout.ids)).repeat(3, 1)
         merge = self.config.vision_config.spatial_merge_size
-        shapes = [
-            [len(video.frame_seconds), *(side * merge for side in video.report.grid)]
-            for video in videos
-        ]
+        grids: dict[bool, list[list[int]]] = {False: [], True: []}
+        for video in videos:
+            sides = [side * merge for side in video.report.grid]
+            grids[video.report.picture].append([len(video.frame_seconds), *sides])
+        still = torch.tensor([video.report.picture for video in videos])[layout.video]
+        given = {
+            name: torch.tensor(grids[picture])
+            for name, picture in (("video_grid_thw", False), ("image_grid_thw", True))
+            if grids[picture]
+        }
         positions: Tensor = self.hf.base_model.get_rope_index(
             layout.ids[None],
-            mm_token_type_ids=torch.where(layout.source == TEXT, 0, 2)[None],
-            video_grid_thw=torch.tensor(shapes),
-            **self.timing(videos),
+            mm_token_type_ids=torch.where(layout.source == TEXT, 0, torch.where(still, 1, 2))[None],
+            **given,
+            **self.timing([video for video in videos if not video.report.picture]),
         )[0]
         return positions[:, 0]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,7 @@ from framesift.types.device import (
 from framesift.types.frames import Frames
 from framesift.types.options import Count
 from framesift.types.tokens import Signals, VideoTokens
+from framesift.types.video import VideoInfo
 from framesift.vlms.base import VLM
 
 CURE: Final = (
@@ -102,23 +103,62 @@ class Tower(Encoder):
         """Returns the part of frames `(T, H, W, 3)` that the grid covers."""
         return images
 
+    def fitted(self, info: VideoInfo, frames: int | None = None) -> Encoder:
+        """Returns the encoder for one video; for a still picture that of the family's pictures."""
+        if info.picture:
+            own = self.vlm.picture_encoder((info.height_px, info.width_px))
+            if own is not None:
+                return own
+        return self.for_video(info, frames)
+
+    def for_video(self, info: VideoInfo, frames: int | None = None) -> Self:
+        """Returns the tower for one video, where grid or frame size follow the video's size.
+
+        Args:
+            info: the video.
+            frames: how many of its frames become tokens, None where it is not known yet.
+        """
+        return self
+
     @torch.no_grad()
     def encode(self, frames: Frames, signals: frozenset[str] | None = None) -> VideoTokens:
         """Returns the tokens `(T, N, D)` on the device of the model, in its dtype."""
-        wanted = self.wanted(signals)
-        step, hf, images = self.frames_per_step, self.vlm.hf, self._whole(frames)
+        wanted, images, device = self.wanted(signals), self._whole(frames), self.vlm.hf.device
+        columns = self.columns(
+            len(images) // self.frames_per_step,
+            lambda part: self.pixels(images[part], device),
+            images.shape[1:3],
+            wanted,
+        )
+        return self.tokens(frames, columns, wanted)
+
+    def columns(
+        self,
+        steps: int,
+        pixels: Callable[[slice], Tensor],
+        frame_px: tuple[int, int],
+        signals: frozenset[str],
+    ) -> dict[str, Tensor]:
+        """Returns what `look` gives for some steps, looked at as many at once as fit.
+
+        Args:
+            steps: how many there are.
+            pixels: gives some of their frames as the tower takes them.
+            frame_px: size `(H, W)` of the frames before that.
+            signals: what is wanted besides the features.
+        """
+        step, hf = self.frames_per_step, self.vlm.hf
 
         def look(part: slice) -> dict[str, Tensor]:
             with in_one_line(self.vlm.model, doing="run"):
-                pixels = self.pixels(images[part.start * step : part.stop * step], hf.device)
+                own = pixels(slice(part.start * step, part.stop * step)).to(hf.device, hf.dtype)
                 with alone_with(hf):
-                    return self.look(pixels.to(hf.dtype), wanted)
+                    return self.look(own, signals)
 
-        size, shrinks = self.steps_at_once(images.shape[1:3]), self.batch_size is None
+        size, shrinks = self.steps_at_once(frame_px), self.batch_size is None
         with device_errors(hf.device, f"encoding frames by {self.vlm.called!r}", CURE):
-            parts = in_batches(len(images) // step, size, look, may_shrink=shrinks)
-        columns = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-        return self.tokens(frames, columns, wanted)
+            parts = in_batches(steps, size, look, may_shrink=shrinks)
+        return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
     def steps_at_once(self, frame_px: tuple[int, int]) -> int:
         """Returns how many time steps of frames of a size `(H, W)` go through the tower at once."""

@@ -27,11 +27,11 @@ from framesift.vlms._in_llm import chosen_by, open_door
 from framesift.vlms._layer_door import Choose, Door
 from framesift.vlms._weights import shared_model
 from framesift.vlms.knowledge import Knowledge
-from framesift.vlms.layout import Block, Layout
+from framesift.vlms.layout import Block, Layout, Placeholder
 from framesift.vlms.origin import fingerprint
 from framesift.vlms.prompt import Prompt, Turn, collate
 
-__all__ = ["VLM", "Block", "Layout", "Prompt", "Turn", "collate"]
+__all__ = ["VLM", "Block", "Layout", "Placeholder", "Prompt", "Turn", "collate"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +95,52 @@ class VLM(Knowledge, Part):
 
         Most families have one item for the whole video; frames as images are one item each.
         """
+
+    @property
+    def video_placeholder(self) -> Placeholder:
+        """What stands for an item of a video in a prompt."""
+        return Placeholder(
+            item=self.item,
+            text=self.placeholder,
+            visual_id=self.visual_id,
+            modality=self.modality,
+        )
+
+    @property
+    def picture_placeholder(self) -> Placeholder:
+        """What stands for a still picture in a prompt."""
+        token = getattr(self.config, "image_token_id", self.visual_id)
+        text = str(self.tokenizer.convert_ids_to_tokens(token))
+        return Placeholder(item="image", text=text, visual_id=token, modality="image")
+
+    @property
+    def listed_names(self) -> frozenset[str]:
+        """The names under which the model takes visual tokens as a list of runs."""
+        names = [self.modality] if self.listed else []
+        return frozenset([*names, *(["image"] if self.modality == "video" else [])])
+
+    def picture_encoder(self, picture_px: tuple[int, int]) -> Encoder | None:
+        """Returns the encoder for a still picture, as the model's own image processor prepares it.
+
+        Args:
+            picture_px: size `(H, W)` of the picture.
+
+        Returns:
+            An encoder that has `views`; None for a family that takes pictures as videos.
+        """
+        return None
+
+    def picture_blocks(self, video: CompressedVideo) -> list[list[Block]]:
+        """Returns the item that a chat template is given for a still picture, with its blocks.
+
+        Args:
+            video: tokens of the views that `picture_encoder` has looked at.
+        """
+        return self.blocks(video)
+
+    def template_for(self, videos: Sequence[CompressedVideo]) -> str:
+        """Returns the template for a conversation that holds some videos and pictures."""
+        return self.chat_template
 
     @cached_property
     def weights(self) -> str:
@@ -235,6 +281,9 @@ class VLM(Knowledge, Part):
             layer=layer,
             budget=Budget(keep=keep),
             choose=chosen_by(choose),
-            placeholder=self.visual_id,
-            added={self.modality: self.extra_features()},
+            placeholders={
+                each.modality: each.visual_id
+                for each in (self.picture_placeholder, self.video_placeholder)
+            },
+            added=self.extra_features(),
         )

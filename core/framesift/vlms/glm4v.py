@@ -27,7 +27,7 @@ LONGEST: Final = 200
 class GlmTower(QwenTower):
     """A tower on frames that are at most so long and narrow."""
 
-    def fitted(self, info: VideoInfo, frames: int | None = None) -> Self:
+    def for_video(self, info: VideoInfo, frames: int | None = None) -> Self:
         """Returns the encoder whose grid has the proportions of a video of so many frames.
 
         Raises:
@@ -39,7 +39,7 @@ class GlmTower(QwenTower):
                 f"{self.vlm.called!r} takes frames up to {LONGEST} times as long as wide, not of "
                 f"{info.width_px}x{info.height_px} pixels; crop the video"
             )
-        return super().fitted(info, frames)
+        return super().for_video(info, frames)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +72,9 @@ class Glm4V(QwenVLM):
     def watched_layer(self) -> int:
         """The last layer of the tower."""
         return -1
+
+    def picture_encoder(self, picture_px: tuple[int, int]) -> None:
+        """Returns None: a picture goes in as a video of one frame."""
 
     @property
     def item(self) -> Literal["image", "video"]:

@@ -16,8 +16,8 @@ so its time goes too, and what is left keeps its position:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -27,27 +27,10 @@ from framesift.errors import ModelError
 from framesift.hf.letters import Letters, free_seam
 from framesift.types.compressed import CompressedVideo
 from framesift.types.plan import TokenPlan
+from framesift.vlms._runs import VisualRun, expanded, parts_of
+from framesift.vlms.blocks import EXTRA, TEXT, Block, Placeholder
 
-TEXT, EXTRA = -1, -2
-"""Sources of the columns that hold no token of a video: text, and tokens that a family adds."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
-    """A run of visual tokens with the text that frames it."""
-
-    frames: range
-    """Frames whose tokens stand in this run, in raster order each."""
-    before: str = ""
-    """Text before the run, which goes when a single frame of the run loses all of its tokens."""
-    after: str = ""
-    """Text behind the run, likewise."""
-    lead: str = ""
-    """Text before `before` that always stays."""
-    tail: str = ""
-    """Text behind `after` that always stays."""
-    extra: int = 0
-    """Visual tokens at the end of the run that the family adds and that always stay."""
+__all__ = ["EXTRA", "TEXT", "Block", "Layout", "Placeholder", "Reduced", "lay_out", "reduce"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +42,10 @@ class Layout:
     source: Tensor
     """Token that each column holds, counted over all videos; `TEXT` or `EXTRA` else, `(L,)`."""
     frame: Tensor
-    """Frame that each column belongs to, counted over all videos; -1 for none, `(L,)`."""
+    """Frame that each column belongs to, counted over all videos; -1 for none, `(L,)`. A run of
+    `Block.tokens` has a number of its own, behind those of all frames."""
+    video: Tensor
+    """Video whose visual token each column holds, -1 for text, `(L,)`."""
     prefix: int
     """Columns up to the end of the last video, which no later text changes."""
 
@@ -74,49 +60,40 @@ class Reduced:
     """Place of each column in the layout, int64 `(L,)` or `(3, L)`."""
     rows: Tensor
     """Row of the plans that each column holds; `TEXT` or `EXTRA` else, `(L,)`."""
+    video: Tensor
+    """Video whose visual token each column holds, -1 for text, `(L,)`."""
     prefix: int
     """Columns of the layout's prefix that are left."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Run:
-    """A stretch of the prompt's characters, with the tokens that its placeholder stands for."""
-
-    start: int
-    stop: int
-    frame: int
-    """Frame that the text of the stretch belongs to, -1 for none."""
-    source: Tensor
-    """As in `Layout`, for the tokens that the one placeholder stands for."""
-    frames: Tensor
 
 
 def lay_out(
     rendered: str,
     videos: Sequence[CompressedVideo],
     blocks: Sequence[Sequence[Sequence[Block]]],
+    placeholders: Sequence[Placeholder],
     *,
     tokenizer: Any,
-    placeholder: str,
-    visual_id: int,
+    known: Collection[Placeholder] = (),
     seam: str | None = None,
 ) -> Layout:
     """Returns the layout of the prompt that a chat template has rendered.
 
     Args:
-        rendered: the conversation, in which `placeholder` stands once for each item of a video.
-        videos: all videos, in the order in which they stand in the conversation.
+        rendered: the conversation, in which a placeholder stands once for each item of a video.
+        videos: all videos and pictures, in the order in which they stand in the conversation.
         blocks: for each video the items that the template has written, with their blocks.
+        placeholders: for each video what the template has written for each of its items.
         tokenizer: the model's.
-        placeholder: the text that a template writes for one item.
-        visual_id: token that is repeated for every visual token.
+        known: all placeholders of the model, which stand for nothing else.
         seam: what stands in the texts of people where they read like special tokens (`Letters`).
 
     Raises:
         ModelError: the template has written another number of placeholders.
     """
-    visual = tokenizer.convert_ids_to_tokens(visual_id)
-    text, runs = _expand(rendered, videos, blocks, placeholder, visual)
+    marks = dict.fromkeys([*placeholders, *known])
+    tokens = {mark.visual_id: tokenizer.convert_ids_to_tokens(mark.visual_id) for mark in marks}
+    parts = parts_of(rendered, [mark.text for mark in marks])
+    text, runs = expanded(parts, videos, blocks, placeholders, tokens)
     numbers, places = Letters.of(tokenizer).encode(
         text,
         seam or free_seam([text]),
@@ -124,22 +101,32 @@ def lay_out(
     )
     ids = torch.tensor(numbers, dtype=torch.int64)
     spans = torch.tensor(places, dtype=torch.int64).reshape(-1, 2)
-    is_visual = ids == visual_id
-    if int(is_visual.sum()) != len(runs):
+    is_visual = torch.isin(ids, torch.tensor([*tokens], dtype=torch.int64))
+    if ids[is_visual].tolist() != [run.visual_id for run in runs]:
+        visual = " or ".join(map(repr, tokens.values()))
         raise ModelError(
-            f"the tokenizer reads {int(is_visual.sum())} times {visual!r} in a prompt that holds "
+            f"the tokenizer reads {int(is_visual.sum())} times {visual} in a prompt that holds "
             f"it {len(runs)} times; pass a checkpoint with the tokenizer that belongs to it"
         )
     counts = torch.ones_like(ids)
     counts[is_visual] = torch.tensor([len(run.source) for run in runs], dtype=torch.int64)
     columns = torch.arange(len(ids)).repeat_interleave(counts)
     source, frame = torch.full_like(columns, TEXT), _owners(spans, runs)[columns]
+    video = torch.full_like(columns, -1)
     if runs:
         source[is_visual[columns]] = torch.cat([run.source for run in runs])
         frame[is_visual[columns]] = torch.cat([run.frames for run in runs])
+        owners = torch.tensor([run.video for run in runs])
+        video[is_visual[columns]] = owners.repeat_interleave(counts[is_visual])
     end = max((run.stop for run in runs), default=0)
-    fixed = _fixed(ids, visual_id, spans, end, tokenizer)
-    return Layout(ids=ids[columns], source=source, frame=frame, prefix=int(counts[:fixed].sum()))
+    fixed = _fixed(ids, is_visual, spans, end, tokenizer)
+    return Layout(
+        ids=ids[columns],
+        source=source,
+        frame=frame,
+        video=video,
+        prefix=int(counts[:fixed].sum()),
+    )
 
 
 def reduce(layout: Layout, positions: Tensor, videos: Sequence[CompressedVideo]) -> Reduced:
@@ -155,13 +142,14 @@ def reduce(layout: Layout, positions: Tensor, videos: Sequence[CompressedVideo])
         positions: position of each of its columns, int64 `(L,)` or `(3, L)`.
         videos: the videos, in the order of the layout.
     """
-    column = torch.empty(sum(video.plan.num_in for video in videos), dtype=torch.int64)
+    column = torch.full((sum(video.plan.num_in for video in videos),), -1, dtype=torch.int64)
     visual = (layout.source >= 0).nonzero().flatten()
     column[layout.source[visual]] = visual
     cells: list[Tensor] = []
     first = 0
     for video in videos:
-        cells.append(column[first + cells_of_rows(video.plan, video.report.grid)])
+        there = column[first : first + video.plan.num_in]
+        cells.append(there[cells_of_rows(video.plan, video.report.grid, there >= 0)])
         first += video.plan.num_in
     cell = torch.cat([column[:0], *cells])
     text = ((layout.source < 0) & _stays(layout, cell)).nonzero().flatten()
@@ -172,21 +160,25 @@ def reduce(layout: Layout, positions: Tensor, videos: Sequence[CompressedVideo])
         ids=layout.ids[kept],
         positions=positions[..., kept],
         rows=torch.cat([layout.source[text], torch.arange(len(cell))])[order],
+        video=layout.video[kept],
         prefix=int((text < layout.prefix).sum()) + len(cell),
     )
 
 
-def cells_of_rows(plan: TokenPlan, grid: tuple[int, int]) -> Tensor:
+def cells_of_rows(plan: TokenPlan, grid: tuple[int, int], there: Tensor) -> Tensor:
     """Returns the token whose place each row takes, int64 `(M,)`.
 
     Args:
         plan: what became of the tokens.
         grid: rows and columns `(h, w)` of a frame.
+        there: tokens that the whole prompt has a place for, bool `(num_in,)`; a view of a picture
+            may lack some, and a row of their mean takes the place of its own first token.
     """
     patch = plan.src % plan.tokens_per_frame
     place = torch.stack([patch // grid[1], patch % grid[1]], dim=1)
     row, column = plan.mean(place.double()).add(0.5).floor().long().unbind(1)
-    return frames_of_rows(plan) * plan.tokens_per_frame + row * grid[1] + column
+    cell = frames_of_rows(plan) * plan.tokens_per_frame + row * grid[1] + column
+    return cell if bool(there.all()) else torch.where(there[cell], cell, plan.sources)
 
 
 def frames_of_rows(plan: TokenPlan) -> Tensor:
@@ -204,55 +196,7 @@ def _stays(layout: Layout, cell: Tensor) -> Tensor:
     return left[layout.frame]
 
 
-def _expand(
-    rendered: str,
-    videos: Sequence[CompressedVideo],
-    blocks: Sequence[Sequence[Sequence[Block]]],
-    placeholder: str,
-    visual: str,
-) -> tuple[str, list[_Run]]:
-    """Returns the prompt with one visual token for each block, and where the blocks stand in it."""
-    head, *tails = rendered.split(placeholder)
-    wanted = sum(len(items) for items in blocks)
-    if len(tails) != wanted:
-        raise ModelError(
-            f"the chat template writes {placeholder!r} {len(tails)} times for {wanted} pictures; "
-            "pass a checkpoint whose chat template puts each picture once"
-        )
-    text, runs, token, frame = head, [], 0, 0
-    rest = iter(tails)
-    for video, items in zip(videos, blocks, strict=True):
-        per_frame, separator = video.plan.tokens_per_frame, ""
-        for number, item in enumerate(items):
-            for block in item:
-                start = len(text) + len(block.lead)
-                text += block.lead + block.before + visual + block.after
-                runs.append(_run(block, start, len(text), token, frame, per_frame))
-                text += block.tail
-            tail = next(rest)
-            # What a template writes between two frames goes with the first of them.
-            separator = tail if number < len(items) - 1 else separator
-            if separator and item and tail.startswith(separator):
-                runs[-1] = replace(runs[-1], stop=len(text) + len(separator))
-            text += tail
-        token, frame = token + video.plan.num_in, frame + video.plan.num_in // per_frame
-    return text, runs
-
-
-def _run(block: Block, start: int, stop: int, token: int, frame: int, per_frame: int) -> _Run:
-    """Returns the stretch of a block, whose video starts at `token` and `frame`."""
-    frames = torch.arange(block.frames.start, block.frames.stop)
-    tokens = (frames[:, None] * per_frame + torch.arange(per_frame)).flatten()
-    return _Run(
-        start=start,
-        stop=stop,
-        frame=frame + int(frames[0]) if len(frames) == 1 else -1,
-        source=torch.cat([token + tokens, torch.full((block.extra,), EXTRA)]),
-        frames=torch.cat([frame + tokens // per_frame, torch.full((block.extra,), -1)]),
-    )
-
-
-def _owners(spans: Tensor, runs: Sequence[_Run]) -> Tensor:
+def _owners(spans: Tensor, runs: Sequence[VisualRun]) -> Tensor:
     """Returns the frame whose text holds each token wholly, -1 for none, `(L,)`.
 
     Args:
@@ -268,12 +212,12 @@ def _owners(spans: Tensor, runs: Sequence[_Run]) -> Tensor:
     return torch.where(inside, frames[run], -1)
 
 
-def _fixed(ids: Tensor, visual_id: int, spans: Tensor, end: int, tokenizer: Any) -> int:
+def _fixed(ids: Tensor, is_visual: Tensor, spans: Tensor, end: int, tokenizer: Any) -> int:
     """Returns how many leading tokens no text behind the last video can change.
 
     Special tokens cut a text before it is tokenized, so those that end the video still count.
     """
-    visual = (ids == visual_id).nonzero().flatten()
+    visual = is_visual.nonzero().flatten()
     if not len(visual):
         return 0
     count, special = int(visual[-1]) + 1, tokenizer.added_tokens_decoder

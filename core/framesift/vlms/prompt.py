@@ -56,10 +56,11 @@ class Prompt:
     """Placeholders that the prompt of the uncompressed videos has."""
     positions: Literal["original", "compact"]
     """Whether columns hold their places in the uncompressed prompt, or follow one another."""
-    modality: Literal["image", "video"]
-    """Under which name the model takes the visual tokens."""
-    listed: bool
-    """Whether the model takes them as a list of runs, else as one batch."""
+    images: Tensor
+    """Visual tokens that the model takes under the name `image`, bool `(M,)` on the CPU; the others
+    it takes under the name `video`."""
+    listed: frozenset[str]
+    """Names under which the model takes a list of runs, else one batch."""
     columns: dict[str, Tensor] = field(default_factory=dict)
     """What the model takes of each column besides, by name, `(L,)` each."""
     warnings: tuple[str, ...] = ()
@@ -87,8 +88,7 @@ class Prompt:
 
 def as_messages(
     turns: Sequence[Turn],
-    items: Sequence[int],
-    kind: str,
+    items: Sequence[Sequence[str]],
     write: Callable[[str], str],
     *,
     plain: bool = False,
@@ -97,14 +97,13 @@ def as_messages(
 
     Args:
         turns: the conversation so far.
-        items: of how many items each video is made, in order.
-        kind: the type of each item, `"image"` or `"video"`.
+        items: the types of the items that each video is made of, `"image"` or `"video"`, in order.
         write: makes of each text what the template sees of it.
         plain: whether a turn without videos is a string, not a list with its one text.
     """
     given, messages = iter(items), []
     for turn in turns:
-        shown: list[dict[str, str]] = [{"type": kind}] * sum(next(given) for _ in turn.videos)
+        shown = [{"type": kind} for _ in turn.videos for kind in next(given)]
         text = write(turn.text)
         content = text if plain and not shown else [*shown, {"type": "text", "text": text}]
         messages.append({"role": turn.role, "content": content})
@@ -153,20 +152,37 @@ def collate(prompts: Sequence[Prompt], pad_token_id: int) -> dict[str, Any]:
         **{name: torch.stack(values) for name, values in columns.items()},
     }
     if any(len(prompt.features) for prompt in prompts):
-        batch["mm_encoder_outputs"] = {prompts[0].modality: _encoder_output(prompts)}
+        images = torch.cat([prompt.images for prompt in prompts])
+        kinds = {"image": images, "video": ~images}
+        batch["mm_encoder_outputs"] = {
+            name: _encoder_output(prompts, own, name in prompts[0].listed)
+            for name, own in kinds.items()
+            if bool(own.any())
+        }
     return batch
 
 
-def _encoder_output(prompts: Sequence[Prompt]) -> Any:
-    """Returns the visual tokens of all prompts, as the model's own encoder would give them."""
-    first = prompts[0]
-    features = torch.cat([prompt.features for prompt in prompts])
-    pooled = [features] if first.listed else features[None]
-    if first.layers is None:
+def _encoder_output(prompts: Sequence[Prompt], own: Tensor, listed: bool) -> Any:
+    """Returns visual tokens of all prompts, as the model's own encoder would give them.
+
+    Args:
+        prompts: prompts of one model.
+        own: which of their visual tokens, bool `(M,)` on the CPU.
+        listed: whether the model takes a list of runs.
+    """
+
+    def picked(values: Sequence[Tensor]) -> Tensor:
+        joined = torch.cat([*values])
+        return joined if bool(own.all()) else joined[own.nonzero().flatten().to(joined.device)]
+
+    features = picked([prompt.features for prompt in prompts])
+    pooled = [features] if listed else features[None]
+    given = [prompt.layers for prompt in prompts if prompt.layers is not None]
+    if not given:
         outputs = require("transformers.modeling_outputs", extra="hf")
         return outputs.BaseModelOutputWithPooling(pooler_output=pooled)
     outputs = require("transformers.models.qwen3_vl.modeling_qwen3_vl", extra="hf")
-    layers = torch.cat([prompt.layers for prompt in prompts if prompt.layers is not None])
+    layers = picked(given)
     return outputs.BaseModelOutputWithDeepstackFeatures(
         pooler_output=pooled, deepstack_features=[[layer] for layer in layers.unbind(1)]
     )

@@ -15,12 +15,15 @@ from torch import Tensor
 
 from framesift.encoders.base import Encoder
 from framesift.hf.borrowing import PackedFrames
+from framesift.hf.chat_template import load_chat_template
 from framesift.registry import require
 from framesift.types.compressed import CompressedVideo
 from framesift.types.device import CPU
 from framesift.types.options import Reachable
+from framesift.types.video import WHOLE, Region
 from framesift.vlms._family import FamilyVLM
 from framesift.vlms._number_words import in_words
+from framesift.vlms._picture import PictureTower, tile_views
 from framesift.vlms._shuffled import ShuffledTower
 from framesift.vlms.base import Block
 
@@ -110,6 +113,31 @@ class SmolVLMTower(ShuffledTower):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SmolVLMPicture(PictureTower):
+    """A picture as tiles in raster order and then the whole of it, each squashed to a square."""
+
+    @cached_property
+    def tiles(self) -> tuple[int, int]:
+        """Rows and columns of tiles, none where the whole picture is the only view."""
+        _, rows, columns = self.tower.vlm.image_processor.get_number_of_image_patches(
+            *self.picture_px
+        )
+        return rows, columns
+
+    @property
+    def views(self) -> list[Region]:
+        """The parts of the picture that the tiles cover, and the whole of it."""
+        return [*(tile_views(*self.tiles) if all(self.tiles) else []), WHOLE]
+
+    def prepared(self, image: npt.NDArray[np.uint8]) -> Tensor:
+        """Returns RGB pixels `(H, W, 3)` as the views of the picture, float32 `(T, 3, h, w)`."""
+        prepared: Tensor = self.tower.vlm.image_processor(
+            images=[[image]], input_data_format="channels_last", return_tensors="pt"
+        )["pixel_values"]
+        return prepared[0]
+
+
+@dataclass(frozen=True, kw_only=True)
 class SmolVLM(FamilyVLM):
     """SmolVLM: a line with its time before each frame. Idefics3: frames one after the other.
 
@@ -149,16 +177,52 @@ class SmolVLM(FamilyVLM):
         Raises:
             ModelError: the checkpoint has none.
         """
-        own = super().chat_template
+        own = self._own_template
         if self.item == "image":
             return own
         processing = require("transformers.models.smolvlm.processing_smolvlm", extra="hf")
         return str(processing.DEFAULT_CHAT_TEMPLATE)
 
+    @cached_property
+    def _own_template(self) -> str:
+        return load_chat_template(self.model, self.tokenizer)
+
+    def template_for(self, videos: Sequence[CompressedVideo]) -> str:
+        """Returns the checkpoint's template, or that for videos where there is one among them."""
+        has_video = any(not video.report.picture for video in videos)
+        return self.chat_template if has_video else self._own_template
+
+    def picture_encoder(self, picture_px: tuple[int, int]) -> SmolVLMPicture:
+        """Returns the encoder for the tiles of a picture."""
+        return SmolVLMPicture(tower=SmolVLMTower(vlm=self), picture_px=picture_px)
+
+    def picture_blocks(self, video: CompressedVideo) -> list[list[Block]]:
+        """Returns one item with a block for each tile, a line for each row of them."""
+        mark, start = self._marks
+        assert video.report.picture_px is not None
+        rows, columns = self.picture_encoder(video.report.picture_px).tiles
+        tiles = [
+            Block(
+                frames=range(row * columns + column, row * columns + column + 1),
+                before=f"{mark}<row_{row + 1}_col_{column + 1}>",
+                tail=("\n" if column == columns - 1 else "") + ("\n" if last else ""),
+            )
+            for row in range(rows)
+            for column in range(columns)
+            for last in [(row, column) == (rows - 1, columns - 1)]
+        ]
+        whole = Block(frames=range(len(tiles), len(tiles) + 1), before=start, after=mark)
+        return [[*tiles, whole]]
+
+    @property
+    def _marks(self) -> tuple[str, str]:
+        """What stands around each picture, and what begins a whole one."""
+        mark = str(getattr(self.tokenizer, "fake_image_token", "<fake_token_around_image>"))
+        return mark, mark + str(getattr(self.tokenizer, "global_image_token", "<global-img>"))
+
     def blocks(self, video: CompressedVideo) -> list[list[Block]]:
         """Returns one item with a block for each frame, or an item for each image."""
-        mark = str(getattr(self.tokenizer, "fake_image_token", "<fake_token_around_image>"))
-        start = mark + str(getattr(self.tokenizer, "global_image_token", "<global-img>"))
+        mark, start = self._marks
         seconds = [int(second + 1e-6) for second in video.frame_seconds.tolist()]
         if self.item == "image":
             return [

@@ -93,7 +93,7 @@ class _VideoLlama3Tower(FamilyTower):
     def grid(self) -> tuple[int, int]:
         return self.size_px[0] // self._factor, self.size_px[1] // self._factor
 
-    def fitted(self, info: VideoInfo, frames: int | None = None) -> Self:
+    def for_video(self, info: VideoInfo, frames: int | None = None) -> Self:
         shape = info.height_px, info.width_px
         return replace(self, picture_px=shape, frame_count=frames or 1)
 

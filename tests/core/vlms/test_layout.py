@@ -1,5 +1,7 @@
 """Where columns stand, with tokenizers that join characters across the borders of a video."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -13,9 +15,10 @@ from framesift.testing import compressed
 from framesift.testing.tiny_vlms import CHARACTERS
 from framesift.types.plan import TokenPlan
 from framesift.types.tokens import VideoTokens
-from framesift.vlms.layout import EXTRA, TEXT, Block, lay_out, reduce
+from framesift.vlms.layout import EXTRA, TEXT, Block, Placeholder, lay_out, reduce
 
 VISUAL = 1
+V = Placeholder(item="video", text="<v>", visual_id=VISUAL, modality="video")
 
 
 def tokenizer_of(*joined):
@@ -43,9 +46,7 @@ def video_of(kept, frames=3, patches=2):
 
 def run(rendered, videos, blocks, *joined):
     tokenizer = tokenizer_of(*joined)
-    layout = lay_out(
-        rendered, videos, blocks, tokenizer=tokenizer, placeholder="<v>", visual_id=VISUAL
-    )
+    layout = lay_out(rendered, videos, blocks, [V] * len(videos), tokenizer=tokenizer, known=[V])
     reduced = reduce(layout, torch.arange(len(layout.ids)), videos)
     return layout, reduced, "".join(tokenizer.convert_ids_to_tokens(reduced.ids))
 
@@ -120,9 +121,7 @@ def test_a_merged_row_stands_in_the_frame_of_its_mean():
 def test_positions_of_three_axes_are_averaged_one_by_one():
     video = video_of([1, 4])
     tokenizer = tokenizer_of()
-    layout = lay_out(
-        "a<v>b", [video], [marked()], tokenizer=tokenizer, placeholder="<v>", visual_id=VISUAL
-    )
+    layout = lay_out("a<v>b", [video], [marked()], [V], tokenizer=tokenizer)
     axes = torch.stack([torch.arange(len(layout.ids)) * step for step in (1, 2, 3)])
     reduced = reduce(layout, axes, [video])
     flat = reduce(layout, axes[0], [video])
@@ -135,9 +134,8 @@ def test_visual_tokens_that_no_video_stands_for_are_refused():
             "a[video]<v>b",
             [video_of([0])],
             [[[Block(frames=range(3))]]],
+            [replace(V, text="[video]")],
             tokenizer=tokenizer_of(),
-            placeholder="[video]",
-            visual_id=VISUAL,
         )
     assert "\n" not in str(error.value)
 

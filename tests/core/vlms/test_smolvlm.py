@@ -87,8 +87,8 @@ def test_idefics3_is_asked_as_its_own_processor_would(folders):
 @pytest.mark.parametrize("name", ["smolvlm", "idefics3"])
 def test_frames_that_are_all_zero_are_frames(folders, tmp_path, name):
     shutil.copytree(folders[name], tmp_path, dirs_exist_ok=True)
-    path = tmp_path / "preprocessor_config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "image_mean": [0, 0, 0]}))
+    for path in tmp_path.glob("*preprocessor_config.json"):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "image_mean": [0, 0, 0]}))
     vlm, frames = load_vlm(str(tmp_path), device="cpu"), random_frames(3, (32, 32))
     frames.data[1] = 0
     tokens = vlm.encoder.encode(frames)
@@ -131,7 +131,7 @@ def test_frames_are_fitted_to_their_longest_side_before_they_are_squashed(folder
     assert small.sizes_px(180, 320) == [(18, 32), (32, 32)]
     assert small.sizes_px(300, 200) == [(32, 22), (32, 32)]
     shutil.copytree(folders["smolvlm"], tmp_path, dirs_exist_ok=True)
-    path = tmp_path / "preprocessor_config.json"
+    path = tmp_path / "video_preprocessor_config.json"
     settings = json.loads(path.read_text())
     sampling = {"fps": 1, "max_frames": 64, "video_size": {"longest_edge": 64}}
     path.write_text(json.dumps({**settings, "video_sampling": sampling}))

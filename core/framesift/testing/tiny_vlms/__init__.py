@@ -25,6 +25,7 @@ from framesift.testing.tiny_vlms._base import (
     chat,
     save_tokenizer,
 )
+from framesift.testing.tiny_vlms._shown import Shown, own_inputs
 from framesift.testing.tiny_vlms._video_llama import (
     build_video_llama_3,
     ordinary_video_llama_3,
@@ -42,10 +43,12 @@ __all__ = [
     "SIGLIP",
     "TINY_VLMS",
     "OrdinaryPrompt",
+    "Shown",
     "TinyVLM",
     "chat",
     "gemma3_of_window",
     "gemma4_of_window",
+    "own_inputs",
     "save_tokenizer",
 ]
 
@@ -110,12 +113,16 @@ TINY_VLMS = {
         build=_smolvlm.build_smolvlm,
         ordinary=_smolvlm.ordinary_smolvlm,
         processed=_smolvlm.process_smolvlm,
+        processor=_smolvlm.smolvlm_processor,
+        mixes=False,
     ),
     "idefics3": TinyVLM(
         family="smolvlm",
         build=_smolvlm.build_idefics3,
         ordinary=_smolvlm.ordinary_idefics3,
         processed=_smolvlm.process_idefics3,
+        processor=_smolvlm.idefics3_processor,
+        mixes=False,
     ),
     "qwen2-vl": TinyVLM(
         family="qwen2-vl",
@@ -123,6 +130,7 @@ TINY_VLMS = {
         ordinary=_qwen.ordinary_qwen2_vl,
         size_px=(112, 84),
         processed=_qwen.process_qwen2_vl,
+        processor=_qwen.qwen2_vl_processor,
     ),
     "qwen2-5-vl": TinyVLM(
         family="qwen2-5-vl",
@@ -130,6 +138,7 @@ TINY_VLMS = {
         ordinary=_qwen.ordinary_qwen2_5_vl,
         size_px=(112, 84),
         processed=_qwen.process_qwen2_5_vl,
+        processor=_qwen.qwen2_5_vl_processor,
     ),
     "qwen3-vl": TinyVLM(
         family="qwen3-vl",
@@ -137,6 +146,7 @@ TINY_VLMS = {
         ordinary=_qwen.ordinary_qwen3_vl,
         size_px=(64, 96),
         processed=_qwen.process_qwen3_vl,
+        processor=_qwen.qwen3_vl_processor,
     ),
     "qwen3-vl-moe": TinyVLM(
         family="qwen3-vl",
@@ -144,6 +154,7 @@ TINY_VLMS = {
         ordinary=_qwen.ordinary_qwen3_vl,
         size_px=(64, 96),
         processed=_qwen.process_qwen3_vl,
+        processor=_qwen.qwen3_vl_processor,
     ),
     "glm4v": TinyVLM(
         family="glm4v",

@@ -79,6 +79,11 @@ class TinyVLM:
     """Frame size `(H, W)` that the model's preprocessing leaves as it is."""
     processed: Callable[[Path, Frames, str], dict[str, Any]] | None = None
     """The inputs by the family's own video processor, which needs torchvision."""
+    processor: Callable[[Path], Any] | None = None
+    """The family's own processor of pictures and videos, which needs torchvision; None where it
+    takes pictures as videos."""
+    mixes: bool = True
+    """Whether that processor takes videos and pictures in one prompt."""
     options: dict[str, Any] = field(default_factory=dict)
     """Options of the adapter that the tests need."""
     reference: Literal["masked", "columns"] = "masked"

@@ -205,16 +205,31 @@ def ordinary_qwen3_vl(folder: Path, frames: Frames, text: str) -> OrdinaryPrompt
     return _ordinary_qwen(folder, frames, [*pieces, (tail, -1)], 16)
 
 
-def _process_qwen(
-    folder: Path, frames: Frames, text: str, family: str, video: str
-) -> dict[str, Any]:
+def _qwen_processor(folder: Path, family: str, video: str) -> Any:
     transformers = require("transformers", extra="hf")
 
-    processor = getattr(transformers, f"{family}Processor")(
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    return getattr(transformers, f"{family}Processor")(
         image_processor=transformers.Qwen2VLImageProcessorPil.from_pretrained(folder),
-        tokenizer=transformers.AutoTokenizer.from_pretrained(folder),
+        tokenizer=tokenizer,
         video_processor=getattr(transformers, f"{video}VideoProcessor").from_pretrained(folder),
+        chat_template=tokenizer.chat_template,
     )
+
+
+def qwen2_vl_processor(folder: Path) -> Any:
+    return _qwen_processor(folder, "Qwen2VL", "Qwen2VL")
+
+
+def qwen2_5_vl_processor(folder: Path) -> Any:
+    return _qwen_processor(folder, "Qwen2_5_VL", "Qwen2VL")
+
+
+def qwen3_vl_processor(folder: Path) -> Any:
+    return _qwen_processor(folder, "Qwen3VL", "Qwen3VL")
+
+
+def _process_qwen(processor: Any, folder: Path, frames: Frames, text: str) -> dict[str, Any]:
     return dict(
         processor(
             text=[chat(folder, text, "video", 1)],
@@ -226,12 +241,12 @@ def _process_qwen(
 
 
 def process_qwen2_vl(folder: Path, frames: Frames, text: str) -> dict[str, Any]:
-    return _process_qwen(folder, frames, text, "Qwen2VL", "Qwen2VL")
+    return _process_qwen(qwen2_vl_processor(folder), folder, frames, text)
 
 
 def process_qwen2_5_vl(folder: Path, frames: Frames, text: str) -> dict[str, Any]:
-    return _process_qwen(folder, frames, text, "Qwen2_5_VL", "Qwen2VL")
+    return _process_qwen(qwen2_5_vl_processor(folder), folder, frames, text)
 
 
 def process_qwen3_vl(folder: Path, frames: Frames, text: str) -> dict[str, Any]:
-    return _process_qwen(folder, frames, text, "Qwen3VL", "Qwen3VL")
+    return _process_qwen(qwen3_vl_processor(folder), folder, frames, text)

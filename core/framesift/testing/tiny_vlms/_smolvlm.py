@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,12 @@ from framesift.testing.tiny_vlms._base import (
     MEAN,
     STD,
     OrdinaryPrompt,
-    chat,
-    metadata,
     normalized,
     save_model,
     save_tokenizer,
     written,
 )
+from framesift.testing.tiny_vlms._shown import own_inputs
 from framesift.types.frames import Frames
 
 
@@ -30,6 +30,7 @@ def build_smolvlm(folder: Path, family: str = "SmolVLM") -> None:
 
     special = ["<|im_start|>", "<end_of_utterance>", "<image>", "<video>"]
     special += ["<fake_token_around_image>", "<global-img>"]
+    special += [f"<row_{row}_col_{column}>" for row in range(1, 4) for column in range(1, 4)]
     tokenizer = save_tokenizer(folder, special, IDEFICS_CHAT)
     vision = {name: value for name, value in CLIP.items() if name != "model_type"}
     config = getattr(transformers, f"{family}Config")(
@@ -43,12 +44,18 @@ def build_smolvlm(folder: Path, family: str = "SmolVLM") -> None:
     torch.manual_seed(0)
     save_model(folder, getattr(transformers, f"{family}ForConditionalGeneration")(config))
     getattr(transformers, f"{family}ImageProcessorPil")(
-        do_image_splitting=False,
-        size={"longest_edge": 32},
+        size={"longest_edge": 96},
         max_image_size={"longest_edge": 32},
         image_mean=MEAN,
         image_std=STD,
     ).save_pretrained(folder)
+    settings = {
+        "size": {"longest_edge": 32},
+        "max_image_size": {"longest_edge": 32},
+        "image_mean": MEAN,
+        "image_std": STD,
+    }
+    (folder / "video_preprocessor_config.json").write_text(json.dumps(settings))
 
 
 def build_idefics3(folder: Path) -> None:
@@ -93,40 +100,40 @@ def ordinary_idefics3(folder: Path, frames: Frames, text: str) -> OrdinaryPrompt
     return prompt
 
 
-def process_smolvlm(folder: Path, frames: Frames, text: str) -> dict[str, Any]:
+def smolvlm_processor(folder: Path) -> Any:
     transformers = require("transformers", extra="hf")
     processing_smolvlm = require("transformers.models.smolvlm.processing_smolvlm", extra="hf")
 
     # The processor asks for a package that only writes out the number of frames.
-    processing_smolvlm.num2words = {1: "one", 3: "three", 6: "six"}.__getitem__
-    processor = transformers.SmolVLMProcessor(
+    words = {1: "one", 2: "two", 3: "three", 4: "four", 6: "six"}
+    processing_smolvlm.num2words = words.__getitem__
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    return transformers.SmolVLMProcessor(
         image_processor=transformers.SmolVLMImageProcessorPil.from_pretrained(folder),
-        tokenizer=transformers.AutoTokenizer.from_pretrained(folder),
+        tokenizer=tokenizer,
         video_processor=transformers.SmolVLMVideoProcessor.from_pretrained(folder),
         image_seq_len=4,
+        chat_template=tokenizer.chat_template,
     )
-    content = [{"type": "video"}, {"type": "text", "text": text}]
-    prompt = processor.apply_chat_template(
-        [{"role": "user", "content": content}], add_generation_prompt=True
-    )
-    return dict(
-        processor(
-            text=[prompt],
-            videos=[frames.data],
-            video_metadata=[metadata(len(frames))],
-            do_sample_frames=False,
-            return_tensors="pt",
-        )
+
+
+def process_smolvlm(folder: Path, frames: Frames, text: str) -> dict[str, Any]:
+    return own_inputs(smolvlm_processor, folder, [frames], text)
+
+
+def idefics3_processor(folder: Path) -> Any:
+    transformers = require("transformers", extra="hf")
+
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    return transformers.Idefics3Processor(
+        image_processor=transformers.Idefics3ImageProcessorPil.from_pretrained(folder),
+        tokenizer=tokenizer,
+        image_seq_len=4,
+        chat_template=tokenizer.chat_template,
     )
 
 
 def process_idefics3(folder: Path, frames: Frames, text: str) -> dict[str, Any]:
-    transformers = require("transformers", extra="hf")
-
-    processor = transformers.Idefics3Processor(
-        image_processor=transformers.Idefics3ImageProcessorPil.from_pretrained(folder),
-        tokenizer=transformers.AutoTokenizer.from_pretrained(folder),
-        image_seq_len=4,
-    )
-    prompt = chat(folder, text, "image", len(frames))
-    return dict(processor(text=[prompt], images=[list(frames.data)], return_tensors="pt"))
+    processor = idefics3_processor(folder)
+    processor.image_processor.do_image_splitting = False
+    return own_inputs(lambda _: processor, folder, [*frames.data], text)

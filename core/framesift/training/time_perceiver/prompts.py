@@ -134,7 +134,7 @@ class PromptPacker:
     def _around(self) -> tuple[str, str]:
         vlm = self._vlm
         turn = Turn(role="user", text=PLACE, videos=(self._one_frame,))
-        messages = as_messages([turn], [len(vlm.blocks(self._one_frame))], vlm.item, str)
+        messages = as_messages([turn], [[vlm.item] * len(vlm.blocks(self._one_frame))], str)
         text = render(
             vlm.called,
             vlm.tokenizer,

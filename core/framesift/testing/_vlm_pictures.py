@@ -1,0 +1,101 @@
+"""What every family promises about still pictures, beside its own processor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from PIL import Image
+
+from framesift.compression.compressor import VideoCompressor
+from framesift.testing._vlm_case import QUESTION, VLMCase
+from framesift.testing.rounding import assert_near
+from framesift.testing.samples import random_frames
+from framesift.testing.tiny_vlms import Shown, own_inputs
+from framesift.types.compressed import CompressedVideo
+from framesift.types.frames import Frames
+from framesift.vlms.base import Prompt
+
+SIZES = [(50, 90), (240, 320), (288, 512), (320, 180), (1, 1), (7, 150)]
+"""Sizes `(H, W)` of pictures in pixels: none is what a tower takes, some are long and narrow."""
+
+
+class StillPicturePromises:
+    """Promises of the families' own processors, which need torchvision."""
+
+    @pytest.mark.parametrize("size_px", SIZES)
+    def test_a_picture_is_what_the_familys_own_processor_makes(
+        self, case: VLMCase, size_px: tuple[int, int]
+    ) -> None:
+        """Keep = 1 of a picture gives the ids, the logits and the answer of the own prompt."""
+        _check_same(case, [_picture(size_px)])
+
+    def test_several_pictures_are_what_the_familys_own_processor_makes(self, case: VLMCase) -> None:
+        """Keep = 1 of two pictures of unequal size gives the own prompt of both."""
+        _check_same(case, [_picture((50, 90)), _picture((90, 60))])
+
+    def test_pictures_stand_beside_videos(self, case: VLMCase) -> None:
+        """A prompt holds videos of several lengths and pictures, as the family's own does."""
+        if not case.tiny.mixes:
+            pytest.skip("the family's own processor takes either pictures or videos")
+        first, second = (random_frames(count, case.tiny.size_px, seed=3) for count in (4, 2))
+        _check_same(case, [_picture((50, 90)), first])
+        _check_same(case, [first, _picture((60, 40)), second])
+
+    def test_dropped_tokens_of_a_picture_are_as_if_masked(self, case: VLMCase) -> None:
+        """Keep < 1 of a picture equals the own prompt with the dropped columns masked out."""
+        picture = _picture((50, 90))
+        inputs = _own(case, [picture])
+        whole = case.prompt(_compressed(case, picture))
+        video = _compressed(case, picture, keep=0.5)
+        assert video.report.tokens_in == int(whole.visual.sum()) - int((whole.rows < 0).sum())
+        assert video.report.tokens_out == max(1, round(video.report.tokens_in * 0.5))
+        prompt = case.prompt(video)
+        left = _left(whole, prompt)
+        assert torch.equal(prompt.input_ids, inputs["input_ids"][0, left])
+        inputs["attention_mask"] = left[None].long()
+        positions = whole.position_ids
+        inputs["position_ids"] = positions[None] if positions.ndim == 1 else positions[:, None]
+        assert_near(case.logits(prompt.inputs()), case.logits(inputs)[:, left])
+
+
+def _left(whole: Prompt, reduced: Prompt) -> torch.Tensor:
+    """Returns the columns of a whole prompt that are left in a reduced one, bool `(L,)`."""
+    places, kept = (
+        [*zip(*each.position_ids.reshape(-1, len(each.visual)).tolist(), strict=True)]
+        for each in (whole, reduced)
+    )
+    return torch.tensor([place in {*kept} for place in places])
+
+
+def _picture(size_px: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    pixels: npt.NDArray[np.uint8] = random_frames(1, size_px, seed=sum(size_px)).data[0]
+    return pixels
+
+
+def _own(case: VLMCase, shown: Sequence[Shown]) -> dict[str, torch.Tensor]:
+    if case.tiny.processor is None:
+        pytest.skip("the family takes pictures as videos, or its processor is not built here")
+    return own_inputs(case.tiny.processor, case.folder, shown, QUESTION)
+
+
+def _compressed(case: VLMCase, shown: Shown, keep: float = 1.0) -> CompressedVideo:
+    """Returns the tokens of a picture as the pipeline makes them, or all of a video."""
+    if isinstance(shown, Frames):
+        tokens = case.encoder.encode(shown)
+        return case.video_of(tokens)
+    compressor = VideoCompressor(vlm=case.vlm, strategy="random", keep=keep)
+    return compressor.compress(Image.fromarray(shown))
+
+
+def _check_same(case: VLMCase, shown: Sequence[Shown]) -> None:
+    given = _own(case, shown)
+    prompt = case.prompt(*(_compressed(case, each) for each in shown))
+    inputs = prompt.inputs()
+    assert torch.equal(inputs["input_ids"], given["input_ids"])
+    assert_near(case.logits(inputs), case.logits(given))
+    assert torch.equal(case.generated(inputs), case.generated(given))
+    assert prompt.visual_tokens_before == int(prompt.visual.sum())
