@@ -33,7 +33,7 @@ class Effort:
     """Length of the video that answers are about; None for one that suits the machine."""
     slow_fast_frames: int = 32
     """Multiple of the four frames of a segment."""
-    large_rounds: int = 5
+    large_rounds: int = 3
     large_real_size: bool = True
     """Whether large frames go through a tower of real size too."""
     memory_seconds: tuple[int, int] = (300, 3600)
