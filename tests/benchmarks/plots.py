@@ -200,8 +200,7 @@ def _attention(axis: Any, section: Section) -> None:
     axis.set_yticks(range(len(rows)), [row["name"] for row in rows])
     axis.invert_yaxis()
     axis.margins(x=0.15)
-    axis.set_title("Seeing what a vision tower attends to")
-    axis.set_xlabel("in those of the tower alone")
+    axis.set(title="Seeing what a vision tower attends to", xlabel="in those of the tower alone")
 
 
 def _real_size(axis: Any, section: Section) -> None:
@@ -252,17 +251,21 @@ def _scissor(axis: Any, section: Section) -> None:
     rows = section["rows"]
     _bars(axis, rows, [f"{row['name']}  ·  {row['features']}" for row in rows], "scissor")
     axis.axvline(rows[0]["peer_seconds"], color=ACCENT, linewidth=1)
-    axis.set_title("Semantic connected components")
-    axis.set_xlabel(f"seconds; line: {rows[0]['peer']}")
+    axis.set(title="Semantic connected components", xlabel=f"seconds; line: {rows[0]['peer']}")
 
 
 def _server(axis: Any, section: Section) -> None:
-    rows = section["rows"]
-    axis.barh(range(len(rows)), [row["per_second"] for row in rows], color=OURS, height=0.72)
-    axis.set_yticks(range(len(rows)), [row["name"] for row in rows])
+    names, per_second = ([row[key] for row in section["rows"]] for key in ("name", "per_second"))
+    axis.barh(names, per_second, color=OURS, height=0.72)
     axis.invert_yaxis()
-    axis.set_title("One server, several clients")
-    axis.set_xlabel("answers per second")
+    axis.set(title="One server, several clients", xlabel="answers per second")
+
+
+def _large_frames(axis: Any, section: Section) -> None:
+    times = {row["name"]: row["times_peer"] for row in section["rows"] if "times_peer" in row}
+    axis.barh(list(times), list(times.values()), color=OURS)
+    axis.invert_yaxis()
+    axis.set(title="Large frames", xlabel="CPU seconds, times those of the decoder's resizing")
 
 
 def _slow_fast(axis: Any, section: Section) -> None:
@@ -293,4 +296,5 @@ PANELS: Final[dict[str, Callable[[Any, Section], None]]] = {
     "server": _server,
     "skipping": _skipping,
     "slow_fast": _slow_fast,
+    "large_frames": _large_frames,
 }

@@ -2,8 +2,8 @@
 
 The video is a real screen recording of 2048x1810. Tokens and logits are those of tiny random models
 of each family, whose towers take next to no time, so that the ratio of seconds is that of decoding
-and resizing; one row has a tower of real size. Seconds are those of the CPU, of all threads, so that
-what else runs on a machine does not count; they are medians of both ways in turn.
+and resizing; one row has a tower of real size. Seconds are those that all threads spent on the CPU,
+which others on the machine do not change; they are medians of both ways in turn.
 """
 
 from __future__ import annotations
