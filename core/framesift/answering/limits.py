@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 import torch
 
 from framesift.errors import BudgetError, FramesiftError, ModelError
+from framesift.hf.growing_cache import state_layers
 from framesift.types.device import driver_failure, is_lack_of_memory, is_of_driver
 from framesift.vlms.base import VLM
 from framesift.vlms.prompt import MOVED, Prompt, Turn
@@ -122,8 +123,10 @@ def _fitting_columns(model: Any) -> float:
     config, size = model.config.get_text_config(), model.dtype.itemsize
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     channels = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    cached = 2 * config.num_hidden_layers * heads * channels
-    worked = 8 * config.hidden_size + 3 * config.intermediate_size
+    cached = 2 * (config.num_hidden_layers - state_layers(model)) * heads * channels
+    inner = getattr(config, "intermediate_size", None)
+    inner = inner or config.num_experts_per_tok * config.moe_intermediate_size
+    worked = 8 * config.hidden_size + 3 * inner
     memory: int = torch.cuda.get_device_properties(model.device).total_memory
     weights: int = model.get_memory_footprint()
     per_column: int = size * (cached + worked)

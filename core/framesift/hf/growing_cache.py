@@ -7,6 +7,7 @@ made where the columns ended.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,16 +16,17 @@ from torch import Tensor
 from framesift.errors import ModelError
 from framesift.registry import require
 
-STATES: Final = frozenset({"linear_attention"})
+STATES: Final = frozenset({"linear_attention", "conv"})
 """Kinds of layers that hold a state instead of columns."""
+BOTH: Final = frozenset({"hybrid", "hybrid_sliding"})
+"""Kinds of layers that hold a state and columns."""
 MOST_COPIES: Final = 3
 """Copies of the states that are held: where the first was made, and the last two."""
 
 
 def state_layers(model: Any) -> int:
     """Returns how many layers of an LLM hold a state instead of columns."""
-    kinds = getattr(model.config.get_text_config(decoder=True), "layer_types", None) or ()
-    return sum(kind in STATES for kind in kinds)
+    return sum(kind in STATES for kind in _kinds(model))
 
 
 def sees_filling(model: Any, columns: int) -> bool:
@@ -39,10 +41,22 @@ def sees_filling(model: Any, columns: int) -> bool:
 
 
 def empty_cache(model: Any) -> Any:
-    """Returns an empty cache of transformers for a model; all columns stay in it."""
+    """Returns an empty cache of transformers for a model; all columns stay in it.
+
+    Raises:
+        ModelError: it has layers that could not be cut back.
+    """
+    kinds = set(_kinds(model))
+    stateful = bool(kinds & STATES)
+    if firm := kinds & BOTH or (stateful and kinds - STATES - {"full_attention"}):
+        raise ModelError(
+            f"the LLM has layers of the kind {', '.join(sorted(firm))} that cannot be cut back to "
+            "the end of a video; ask by vlm.hf.generate(**vlm.prompt(...).inputs()), which reads "
+            "all of the prompt each time"
+        )
     build = require("transformers", extra="hf").DynamicCache
     # By the configuration, layers of a sliding window would forget columns.
-    return build(config=model.config) if state_layers(model) else build()
+    return build(config=model.config) if stateful else build()
 
 
 def cache_bytes(cache: Any) -> int:
@@ -126,3 +140,8 @@ def _states(cache: Any) -> list[Tensor | None]:
         for states in (layer.conv_states, layer.recurrent_states)
         for state in states.values()
     ]
+
+
+def _kinds(model: Any) -> Sequence[str]:
+    """Returns the kind of each layer of an LLM, none where its configuration does not say."""
+    return getattr(model.config.get_text_config(decoder=True), "layer_types", None) or ()

@@ -19,7 +19,8 @@ def bytes_in_tower(
     """
     height, width = _sides(vision.patch_size)
     patches = (size_px[0] // height) * (size_px[1] // width)
-    channels: int = vision.hidden_size
+    # In Qwen2-VL `hidden_size` is the width of the LLM.
+    channels: int = getattr(vision, "embed_dim", None) or vision.hidden_size
     layers = getattr(vision, "depth", None) or vision.num_hidden_layers
     inner = getattr(vision, "intermediate_size", 4 * channels)
     # The states of all layers are held where one of them gives the features.

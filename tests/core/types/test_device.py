@@ -70,6 +70,7 @@ def test_larger_towers_and_pictures_take_more():
         assert all(b > a for a, b in zip(small, taken(**more), strict=True))
     assert taken(depth=8) == taken(num_hidden_layers=8)
     assert taken(patch_size=[14, 14]) == small
+    assert taken(embed_dim=64, hidden_size=3584) == small
 
 
 def out_of_memory(most):

@@ -1,17 +1,20 @@
 """Qwen3.5: layers with a state are asked again, cut back and refused where they must be."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 transformers = pytest.importorskip("transformers")
 
+from framesift.answering import limits  # noqa: E402
 from framesift.answering.chat import Chat  # noqa: E402
 from framesift.answering.generation import Generation  # noqa: E402
 from framesift.answering.prefix_cache import PrefixCache  # noqa: E402
 from framesift.answering.prompt_batch import PromptBatch  # noqa: E402
 from framesift.errors import ModelError  # noqa: E402
+from framesift.hf.growing_cache import empty_cache  # noqa: E402
 from framesift.testing import TINY_VLMS, assert_near, compressed, random_frames  # noqa: E402
 from framesift.types.plan import TokenPlan  # noqa: E402
 from framesift.vlms.base import Turn  # noqa: E402
@@ -103,6 +106,31 @@ def test_what_a_cache_holds_counts_its_states(vlm, video):
     # One layer attends: two groups of eight channels. The other has a state of four heads of 8 x 8
     # and the last four columns of 64 channels; there is a copy of them to go back to.
     assert held.nbytes == columns * 2 * 2 * 8 * 4 + 2 * (4 * 8 * 8 + 64 * 4) * 4
+
+
+@pytest.mark.parametrize("kinds", [("hybrid",), ("linear_attention", "sliding_attention")])
+def test_layers_that_cannot_be_cut_back_are_named(kinds):
+    text = SimpleNamespace(layer_types=kinds)
+    config = SimpleNamespace(get_text_config=lambda decoder: text)
+    with pytest.raises(ModelError, match=f"of the kind {kinds[-1]} .*vlm.hf.generate") as error:
+        empty_cache(SimpleNamespace(config=config))
+    assert "\n" not in str(error.value)
+
+
+def test_what_fits_counts_the_layers_that_hold_columns(vlm, monkeypatch):
+    memory = SimpleNamespace(total_memory=10**6)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: memory)
+    # One layer with keys and values of two groups of 8 channels; two experts of 32 work at once.
+    text = transformers.Qwen3_5MoeTextConfig(
+        **{"num_hidden_layers": 2, "layer_types": ["linear_attention", "full_attention"]},
+        **{"hidden_size": 32, "num_key_value_heads": 2, "head_dim": 8},
+        **{"num_experts_per_tok": 2, "moe_intermediate_size": 32},
+    )
+    config = SimpleNamespace(get_text_config=lambda decoder=None: text)
+    model = SimpleNamespace(config=config, device=torch.device("cuda"), dtype=torch.bfloat16)
+    model.get_memory_footprint = lambda: 10**5
+    expected = (0.9 * 10**6 - 10**5) / (2 * (2 * 2 * 8 + 8 * 32 + 3 * 64))
+    assert limits._fitting_columns(model) == pytest.approx(expected)
 
 
 def test_pictures_side_by_side_are_asked_as_each_alone(vlm, video):
