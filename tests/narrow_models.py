@@ -4,6 +4,7 @@ from typing import Any
 
 SMALL = {
     "num_experts": 4,
+    "n_routed_experts": 4,
     "num_experts_per_tok": 2,
     "moe_intermediate_size": 32,
     "shared_expert_intermediate_size": 32,
@@ -21,7 +22,8 @@ def narrow(config: Any) -> Any:
     text.hidden_size = text.intermediate_size = 64
     text.num_attention_heads = text.num_key_value_heads = 4
     text.vocab_size = 300
-    if hasattr(text, "head_dim"):
+    # Where heads differ from layer to layer, they stay as they are.
+    if not text.is_heterogeneous and hasattr(text, "head_dim"):
         text.head_dim = 16
     for name, size in SMALL.items():
         if hasattr(text, name):
@@ -36,4 +38,6 @@ def narrow(config: Any) -> Any:
         text.rope_parameters.update(mrope_section=[2, 3, 3], partial_rotary_factor=1.0)
     else:
         vision.num_hidden_layers, vision.num_attention_heads = 2, 2
+        if hasattr(vision, "num_key_value_heads"):
+            vision.num_key_value_heads, vision.head_dim = 2, 16
     return config

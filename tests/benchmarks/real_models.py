@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import torch
 
+from benchmarks.real_gemma_glm import GEMMA_GLM, MARKS
 from benchmarks.real_qwen import DEPTH, QWEN
 from framesift.evaluation.gpu.models import QWEN2_7B, onevision_config
 from framesift.registry import require
@@ -32,7 +33,7 @@ QWEN2_HALF_B: Final = {
 }
 SPECIAL: Final = (
     "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<image>", "<video>", "<img>", "</img>",
-    "<IMG_CONTEXT>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>",
+    "<IMG_CONTEXT>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>", *MARKS,
 )  # fmt: skip
 TEMPLATE: Final = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{% for part in message.content %}"
@@ -219,6 +220,15 @@ MODELS: Final = {
             processor=_processor("Qwen2VLImageProcessorPil", patch_size=patch),
         )
         for name, (published, patch, config) in QWEN.items()
+    },
+    **{
+        name: RealModel(
+            published=published,
+            config=config,
+            picture=picture,
+            processor=_processor(processor, **options),
+        )
+        for name, (published, picture, config, (processor, options)) in GEMMA_GLM.items()
     },
     "video-llama-3": RealModel(
         published="VideoLLaMA3-2B",
