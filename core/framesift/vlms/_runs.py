@@ -107,4 +107,5 @@ def _tokens_of(
     frames = torch.arange(block.frames.start, block.frames.stop)
     own = (frames[:, None] * per_frame + torch.arange(per_frame)).flatten()
     source = torch.cat([token + own, added])
-    return source, torch.cat([frame + own // per_frame, torch.full_like(added, -1)])
+    owner = frame + block.frames[0] if len(block.frames) == 1 else -1
+    return source, torch.cat([frame + own // per_frame, torch.full_like(added, owner)])

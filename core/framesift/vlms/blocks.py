@@ -42,5 +42,5 @@ class Block:
     tail: str = ""
     """Text behind `after` that always stays."""
     extra: int = 0
-    """Visual tokens at the end of the run that the family adds. They always stay behind frames;
-    behind `tokens`, such as a row of a picture, they go when all of these go."""
+    """Visual tokens at the end of the run that the family adds. They stay behind several frames;
+    behind one, or behind `tokens` such as a row of a picture, they go when all of these go."""

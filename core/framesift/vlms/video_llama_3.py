@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, Final, Literal, Self
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -17,8 +19,9 @@ from framesift.hf.model_use import alone_with
 from framesift.hf.probe import watch
 from framesift.types.compressed import CompressedVideo
 from framesift.types.options import Reachable
-from framesift.types.video import VideoInfo
+from framesift.types.video import WHOLE, Region, VideoInfo
 from framesift.vlms._family import FamilyTower, FamilyVLM
+from framesift.vlms._picture import PictureTower
 from framesift.vlms._qwen import vision_functions
 from framesift.vlms._qwen_patches import patchify
 from framesift.vlms._tower import among
@@ -51,6 +54,15 @@ class VideoLlama3(FamilyVLM):
         """The model's own vision tower and projector."""
         return _VideoLlama3Tower(vlm=self)
 
+    def picture_encoder(self, picture_px: tuple[int, int]) -> PictureTower:
+        """Returns the encoder for a picture, whose patches are tokens one by one."""
+        tower = _VideoLlama3Tower(vlm=self, picture_px=picture_px, still=True)
+        return _VideoLlama3Picture(tower=tower, picture_px=picture_px)
+
+    def picture_blocks(self, video: CompressedVideo) -> list[list[Block]]:
+        """Returns one item with all tokens of the picture."""
+        return [[Block(frames=range(1))]]
+
     def blocks(self, video: CompressedVideo) -> list[list[Block]]:
         """Returns one item with a block for each frame."""
         return [
@@ -74,10 +86,12 @@ class _VideoLlama3Tower(FamilyTower):
     """Display size `(H, W)` of the video, None for a square one."""
     frame_count: int = 1
     """Frames that share the pixels of the video."""
+    still: bool = False
+    """Whether it is for a still picture, which the checkpoint has settings of its own for."""
 
     @property
     def size_px(self) -> tuple[int, int]:
-        settings = self.vlm.frame_pixels.settings
+        settings = self._settings
         size = {**USUAL, **(settings.get("size") or {})}
         most = settings.get("max_pixels") or size["longest_edge"]
         most //= self.frame_count
@@ -178,13 +192,40 @@ class _VideoLlama3Tower(FamilyTower):
     @property
     def _side(self) -> int:
         """Patches on each side of a token."""
-        side: int = self.vlm.frame_pixels.settings.get("merge_size", 2)
+        side: int = self._settings.get("merge_size", 1 if self.still else 2)
         return side
+
+    @property
+    def _settings(self) -> dict[str, Any]:
+        if self.still:
+            settings: dict[str, Any] = self.vlm.image_processor.to_dict()
+            return settings
+        return self.vlm.frame_pixels.settings
 
     @property
     def _factor(self) -> int:
         patch: int = self.vlm.config.vision_config.patch_size
         return patch * self._side
+
+
+@dataclass(frozen=True, kw_only=True)
+class _VideoLlama3Picture(PictureTower):
+    """A picture in one view, whose size follows the picture's."""
+
+    @property
+    def views(self) -> list[Region]:
+        return [WHOLE]
+
+    def prepared(self, image: npt.NDArray[np.uint8]) -> Tensor:
+        processor = self.tower.vlm.image_processor
+        given = processor(images=[image], input_data_format="channels_last", return_tensors="pt")
+        _, rows, columns = given["image_grid_thw"][0].tolist()
+        side, patch = processor.merge_size, processor.patch_size
+        cut = given["pixel_values"].reshape(
+            rows // side, columns // side, side, side, 3, patch, patch
+        )
+        pixels: Tensor = cut.permute(4, 0, 2, 5, 1, 3, 6)
+        return pixels.reshape(1, 3, rows * patch, columns * patch)
 
 
 def _whole_tokens(

@@ -25,6 +25,7 @@ FAMILIES = sorted(TINY_VLMS.keys() - {"idefics3"})
 KINDS = [
     "internvl",
     "llava",
+    "llava-next",
     "llava-onevision",
     "qwen2-vl",
     "qwen2-5-vl",

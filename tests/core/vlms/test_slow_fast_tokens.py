@@ -24,7 +24,7 @@ from framesift.vlms.load import load_vlm
 
 CLIP = "synthetic://static?seconds=8&width=64&height=64"
 STAGES = "pre", "post"
-PROJECTS_ALONE = {"llava", "llava-next-video", "llava-onevision", "video-llama-3"}
+PROJECTS_ALONE = {"llava", "llava-next", "llava-next-video", "llava-onevision", "video-llama-3"}
 
 
 @pytest.fixture(scope="session", params=sorted(TINY_VLMS))

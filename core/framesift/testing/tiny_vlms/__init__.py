@@ -30,6 +30,7 @@ from framesift.testing.tiny_vlms._video_llama import (
     build_video_llama_3,
     ordinary_video_llama_3,
     process_video_llama_3,
+    video_llama_3_processor,
 )
 
 __all__ = [
@@ -82,6 +83,14 @@ def gemma4_of_window(columns: int, **llm: Any) -> TinyVLM:
 
 TINY_VLMS = {
     "llava": TinyVLM(family="llava", build=_llava.build_llava, ordinary=_llava.ordinary_llava),
+    "llava-next": TinyVLM(
+        family="llava-next",
+        build=_llava.build_llava_next,
+        ordinary=_llava.ordinary_llava_next,
+        processed=_llava.process_llava_next,
+        processor=_llava.llava_next_processor,
+        mixes=False,
+    ),
     "llava-next-video": TinyVLM(
         family="llava-next-video",
         build=_llava.build_llava_next_video,
@@ -101,6 +110,7 @@ TINY_VLMS = {
         ordinary=ordinary_video_llama_3,
         size_px=(64, 48),
         processed=process_video_llama_3,
+        processor=video_llama_3_processor,
     ),
     "internvl": TinyVLM(
         family="internvl",

@@ -13,7 +13,9 @@ from framesift.testing.tiny_vlms._base import (
     CHAT,
     CLIP,
     LLAMA,
+    MEAN,
     SIGLIP,
+    STD,
     OrdinaryPrompt,
     chat,
     save_model,
@@ -59,6 +61,85 @@ def ordinary_llava(folder: Path, frames: Frames, text: str) -> OrdinaryPrompt:
     breaks = (visual[:-1] & ~visual[1:]).nonzero().flatten() + 1
     assert len(breaks) == len(frames)
     frame_of_text[breaks] = torch.arange(len(frames))
+    return OrdinaryPrompt(inputs=inputs, frame_of_text=frame_of_text, visual=visual)
+
+
+def build_llava_next(folder: Path) -> None:
+    transformers = require("transformers", extra="hf")
+
+    tokenizer = save_tokenizer(folder, ["<image>"], CHAT)
+    config = transformers.LlavaNextConfig(
+        vision_config=CLIP,
+        text_config={**LLAMA, "vocab_size": len(tokenizer)},
+        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+        image_grid_pinpoints=[[32, 64], [64, 32], [64, 64]],
+    )
+    torch.manual_seed(0)
+    model = transformers.LlavaNextForConditionalGeneration(config)
+    torch.nn.init.normal_(model.model.image_newline)
+    save_model(folder, model)
+    transformers.LlavaNextImageProcessorPil(
+        image_mean=MEAN,
+        image_std=STD,
+        size={"shortest_edge": 32},
+        crop_size={"height": 32, "width": 32},
+        image_grid_pinpoints=config.image_grid_pinpoints,
+    ).save_pretrained(folder)
+
+
+def llava_next_processor(folder: Path) -> Any:
+    transformers = require("transformers", extra="hf")
+
+    return transformers.LlavaNextProcessor(
+        image_processor=transformers.LlavaNextImageProcessorPil.from_pretrained(folder),
+        tokenizer=transformers.AutoTokenizer.from_pretrained(folder),
+        patch_size=CLIP["patch_size"],
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+        image_token="<image>",
+        chat_template=CHAT,
+    )
+
+
+def process_llava_next(folder: Path, frames: Frames, text: str) -> dict[str, Any]:
+    """Returns the prompt of frames of which the view of the whole is taken alone.
+
+    No processor makes it, but the model has a way to pack pictures without tiles.
+    """
+    transformers = require("transformers", extra="hf")
+
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    processor = transformers.LlavaNextImageProcessorPil.from_pretrained(folder)
+    prepared = processor(images=list(frames.data), return_tensors="pt")
+    model = transformers.AutoModelForImageTextToText.from_pretrained(folder)
+    model.config.image_grid_pinpoints = [[0, 0]]
+    with torch.no_grad():
+        views = model.model.get_image_features(
+            prepared["pixel_values"][:, :1], prepared["image_sizes"], return_dict=True
+        )
+    tokens = len(views.pooler_output[0])
+    prompt = chat(folder, text, "image", len(frames)).replace("<image>", "<image>" * tokens)
+    ids = tokenizer(prompt, return_tensors="pt")["input_ids"]
+    return {
+        "input_ids": ids,
+        "attention_mask": torch.ones_like(ids),
+        "mm_encoder_outputs": {"image": views},
+    }
+
+
+def ordinary_llava_next(folder: Path, frames: Frames, text: str) -> OrdinaryPrompt:
+    transformers = require("transformers", extra="hf")
+
+    inputs = process_llava_next(folder, frames, text)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    ids = inputs["input_ids"][0]
+    shown = ids == tokenizer.convert_tokens_to_ids("<image>")
+    newlines = (shown[:-1] & ~shown[1:]).nonzero().flatten()
+    assert len(newlines) == len(frames)
+    frame_of_text = torch.full_like(ids, -1)
+    for behind in (0, 1):  # the newline of the model, and the line break of the template
+        frame_of_text[newlines + behind] = torch.arange(len(frames))
+    visual = shown.index_fill(0, newlines, False)
     return OrdinaryPrompt(inputs=inputs, frame_of_text=frame_of_text, visual=visual)
 
 

@@ -52,7 +52,9 @@ def build_video_llama_3(folder: Path) -> None:
     )
     torch.manual_seed(0)
     save_model(folder, shaken(transformers.VideoLlama3ForConditionalGeneration(config)))
-    transformers.VideoLlama3ImageProcessorPil(patch_size=PATCH).save_pretrained(folder)
+    transformers.VideoLlama3ImageProcessorPil(
+        patch_size=PATCH, size={"shortest_edge": 4 * PATCH**2, "longest_edge": 60 * PATCH**2}
+    ).save_pretrained(folder)
     settings = {
         "image_mean": MEAN,
         "image_std": STD,
@@ -88,15 +90,19 @@ def ordinary_video_llama_3(folder: Path, frames: Frames, text: str) -> OrdinaryP
     return OrdinaryPrompt(inputs=inputs, frame_of_text=frame_of_text, visual=visual)
 
 
-def process_video_llama_3(folder: Path, frames: Frames, text: str) -> dict[str, Any]:
+def video_llama_3_processor(folder: Path) -> Any:
     transformers = require("transformers", extra="hf")
 
-    processor = transformers.VideoLlama3Processor(
+    return transformers.VideoLlama3Processor(
         image_processor=transformers.VideoLlama3ImageProcessorPil.from_pretrained(folder),
         tokenizer=transformers.AutoTokenizer.from_pretrained(folder),
         video_processor=transformers.VideoLlama3VideoProcessor.from_pretrained(folder),
+        chat_template=QWEN_CHAT,
     )
-    given = processor(
+
+
+def process_video_llama_3(folder: Path, frames: Frames, text: str) -> dict[str, Any]:
+    given = video_llama_3_processor(folder)(
         text=[chat(folder, text, "video", 1)],
         videos=[frames.data],
         video_metadata=[metadata(len(frames))],
