@@ -15,7 +15,7 @@ LMMS_EVAL := lmms-eval==0.7.3 datasets==5.2.0 dill==0.4.1 evaluate==0.4.6 loguru
 PARALLEL ?= -n logical --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all test-kernels test-processors test-torchcodec test-lmms-eval lint format type bench table clean
+.PHONY: help install demo test test-all test-kernels test-processors test-torchcodec test-torchao test-lmms-eval lint format type bench table clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -55,6 +55,11 @@ test-torchcodec: $(READY) ## Run the promises of decoders with torchcodec, set a
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(OUT)/torchcodec "torchcodec==0.13.*"
 	PYTHONPATH=$(OUT)/torchcodec $(BIN)/python -m pytest tests/contracts/test_decoders.py tests/contracts/test_decoders_errors.py \
 		tests/core/decoders tests/core/compression/test_opening.py $(ARGS)
+
+# torchao stays out of the environment: only models in fewer bits on a CPU need it.
+test-torchao: $(READY) ## Load every family in 8 and in 4 bits with torchao, set aside
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(OUT)/torchao "torchao==0.18.*"
+	PYTHONPATH=$(OUT)/torchao $(BIN)/python -m pytest tests/contracts/test_vlms.py -k fewer_bits $(ARGS)
 
 # lmms-eval stays out of the environment: it asks for an older PyAV and for torchvision with CUDA.
 test-lmms-eval: $(READY) ## Run the plug-in for lmms-eval within it, set aside with what it imports

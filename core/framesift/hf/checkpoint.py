@@ -13,24 +13,20 @@ from framesift.hf._generation_settings import plain_settings
 from framesift.hf._pixel_settings import check_pixel_settings
 from framesift.hf.checkpoint_files import called, read_object
 from framesift.hf.checkpoint_reading import cached_first, cached_path, in_one_line, lacks, reach_hub
+from framesift.hf.quantization import quantization
 from framesift.hf.tower_checkpoint import SETTINGS, check_size, load_complete, placed, weights_on
 from framesift.registry import require
 
 TOKENIZERS: Final = ("tokenizer.json", "tokenizer.model", "vocab.json")
 """Files of which a tokenizer needs at least one."""
 PICKLES: Final = ("*.bin", "*.pt", "*.pth", "*.ckpt")
-WHOLE: Final = (
-    r"(?:.*\.)?(?:vision_tower|vision_model|visual|multi_modal_projector|connector)",
-    "lm_head",
-)
-"""Names of the modules that keep their weights as they are when the LLM is quantized."""
-GROUP: Final = 32
-"""Weights that share a scale where they have 4 bits."""
 LISTED: Final = 8
 """Special tokens that a message names at most."""
 NUMBERS: Final = ("hidden_size", "vocab_size", "max_position_embeddings", "num_hidden_layers")
 """What every LLM says of itself."""
-QUANTIZERS: Final = {"cuda": "bitsandbytes", "cpu": "torchao"}
+SPREAD: Final = "auto"
+"""The device that stands for all GPUs together."""
+FLASH: Final = "flash_attention_2"
 
 
 def model_type(model: str, trust_remote_code: bool = False) -> str:
@@ -79,8 +75,18 @@ def load_model(
     dtype: str,
     quantize: str | None,
     trust_remote_code: bool,
+    attention: str = "sdpa",
 ) -> Any:
     """Returns the whole model in evaluation mode, every weight of it from the checkpoint.
+
+    Args:
+        model: local folder or hub id.
+        allowed: values of `model_type` that are read.
+        device: where it goes; `"auto"` spreads it over the GPUs, None takes one.
+        dtype: what it computes in.
+        quantize: weights of the LLM in fewer bits, `"8bit"` or `"4bit"`.
+        trust_remote_code: whether Python code that comes with the checkpoint may run.
+        attention: the attention function of transformers that it computes by.
 
     Raises:
         ModelError: no such checkpoint, of another family, pickled, or not every weight.
@@ -95,23 +101,66 @@ def load_model(
             deepcopy(config), attn_implementation="sdpa", trust_remote_code=trust_remote_code
         ),
     )
-    where, computing = placed(device, dtype)
+    where, computing = main_place(device, dtype)
     on_gpu = torch.device(where).type != "cpu"
+    check_attention(attention, torch.device(where).type, dtype)
     options: dict[str, Any] = {
         "dtype": "auto" if dtype == "auto" and on_gpu else computing,
         "trust_remote_code": trust_remote_code,
+        "attn_implementation": attention,
     }
     if quantize is not None:
-        options |= {
-            "quantization_config": quantization(quantize, torch.device(where).type),
-            "device_map": {"": where},
-        }
+        options["quantization_config"] = quantization(quantize, torch.device(where).type)
+    if quantize is not None or device == SPREAD:
+        options["device_map"] = SPREAD if device == SPREAD else {"": where}
     with weights_on(where, model):
         loaded = load_complete(kind, model, trusted=trust_remote_code, **options)
-        loaded = loaded if quantize is not None else loaded.to(where)
+        loaded = loaded if "device_map" in options else loaded.to(where)
+    _check_places(model, loaded, on_gpu)
     rows = config.get_text_config().vocab_size
     loaded.generation_config = plain_settings(loaded.generation_config, rows)
     return loaded.eval()
+
+
+def main_place(device: str | None, dtype: str) -> tuple[str, torch.dtype]:
+    """Returns the device that a model takes its inputs on, and what it computes in.
+
+    Raises:
+        InvalidOptionError: not a device, or a GPU that this machine lacks.
+    """
+    return placed(None if device == SPREAD else device, dtype)
+
+
+def check_attention(attention: str, kind: str, dtype: str) -> None:
+    """Refuses an attention function that cannot run.
+
+    Raises:
+        InvalidOptionError: it has no kernel for the device or the dtype.
+        MissingDependencyError: its package is not installed.
+    """
+    if attention != FLASH:
+        return
+    if kind != "cuda" or dtype == "float32":
+        raise InvalidOptionError(
+            f"attention={attention!r} works on 'cuda' in float16 or bfloat16, not on {kind!r} in "
+            f"{dtype}; take 'sdpa'"
+        )
+    if not require("transformers", extra="hf").utils.is_flash_attn_2_available():
+        raise MissingDependencyError(
+            f"attention={attention!r} needs 'flash-attn', which is not installed; run: "
+            "pip install flash-attn; or take 'sdpa'"
+        )
+
+
+def _check_places(model: str, loaded: Any, on_gpu: bool) -> None:
+    """Raises where parts of a model would wait in memory beside the GPUs between its passes."""
+    places = {str(place) for place in (getattr(loaded, "hf_device_map", None) or {}).values()}
+    if on_gpu and places & {"cpu", "disk"}:
+        raise ModelError(
+            f"the GPUs have no memory for all weights of {called(model)!r}, and framesift runs no "
+            "model of which a part waits elsewhere; load it with quantize='4bit', or take a "
+            "smaller one"
+        )
 
 
 def load_tokenizer(model: str, trust_remote_code: bool) -> Any:
@@ -220,36 +269,3 @@ def _refuse_pickles(model: str) -> None:
             f"{called(model)!r} holds pickled weights only ({pickles[0]}), which can run any code "
             "when they are read; save the model again with safe_serialization, as model.safetensors"
         )
-
-
-def quantization(bits: str, kind: str) -> Any:
-    """Returns what has transformers load the LLM in fewer bits; the vision side stays whole."""
-    package = QUANTIZERS.get(kind)
-    if package is None:
-        raise InvalidOptionError(
-            f"quantize={bits!r} works on 'cuda' and 'cpu', not on {kind!r}; leave it out"
-        )
-    try:
-        require(package, extra="hf")
-    except MissingDependencyError as error:
-        raise MissingDependencyError(
-            f"quantize={bits!r} on {kind!r} needs {package!r}, which is not installed; run: "
-            f"pip install {package}"
-        ) from error
-    transformers = require("transformers", extra="hf")
-    if kind == "cuda":
-        return transformers.BitsAndBytesConfig(
-            load_in_8bit=bits == "8bit",
-            load_in_4bit=bits == "4bit",
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_compute_dtype=torch.bfloat16,
-            llm_int8_skip_modules=list(WHOLE),
-        )
-    ways = require("torchao.quantization", extra="hf")
-    if bits == "8bit":
-        way = ways.Int8WeightOnlyConfig()
-    else:
-        groups = require("torchao.quantization.granularity", extra="hf").PerGroup(GROUP)
-        kind_of_weight = getattr(torch, "int4")  # noqa: B009
-        way = ways.IntxWeightOnlyConfig(weight_dtype=kind_of_weight, granularity=groups)
-    return transformers.TorchAoConfig(way, modules_to_not_convert=list(WHOLE))

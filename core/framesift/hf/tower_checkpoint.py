@@ -154,9 +154,8 @@ def load_complete(kind: Any, model: str, *, trusted: bool = False, **options: An
             use_safetensors=True,
             # A wrong size would end in an error that does not name the weight.
             ignore_mismatched_sizes=True,
-            attn_implementation="sdpa",
             output_loading_info=True,
-            **options,
+            **{"attn_implementation": "sdpa", **options},
         )
     unfit = sorted([*info["missing_keys"], *(name for name, *_ in info["mismatched_keys"])])
     if unfit:

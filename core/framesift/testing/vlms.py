@@ -14,6 +14,7 @@ from framesift.hf.question import word_embeddings
 from framesift.testing._suite import PartPromises
 from framesift.testing._vlm_case import FRAMES, QUESTION, TinyModels, VLMCase
 from framesift.testing._vlm_frames import FramePromises
+from framesift.testing._vlm_loading import LoadingPromises
 from framesift.testing._vlm_prompts import PromptPromises
 from framesift.testing._vlm_units import UnitPromises
 from framesift.testing.encoders import check_signals_by_need, check_unknown_signal
@@ -34,7 +35,9 @@ MARKS = [
 """Texts that read like marks of one family or another; the last one has all of a tokenizer."""
 
 
-class VLMContract(PromptPromises, UnitPromises, FramePromises, TinyModels, PartPromises):
+class VLMContract(
+    PromptPromises, UnitPromises, FramePromises, LoadingPromises, TinyModels, PartPromises
+):
     """keep = 1 equal to the bit, keep < 1 equal to masking: what every vision LLM promises.
 
         class TestMine(VLMContract):

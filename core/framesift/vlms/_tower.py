@@ -188,6 +188,9 @@ class Tower(Encoder):
         self, frames: Frames, columns: dict[str, Tensor], signals: frozenset[str]
     ) -> VideoTokens:
         """Returns the tokens of frames from what `look` gave for them, with the `edge_density`."""
+        # A model over several devices gives signals where its layers are.
+        there = self.vlm.hf.device
+        columns = {name: values.to(there) for name, values in columns.items()}
         step, features = self.frames_per_step, columns.pop("features")
         if "edge_density" in signals:
             images = self.covered(shrunk(self._whole(frames), self.input_px))

@@ -9,7 +9,6 @@ import torch
 
 from framesift.hf import checkpoint
 from framesift.hf.model_use import loaded_once, state_of
-from framesift.hf.tower_checkpoint import placed
 
 if TYPE_CHECKING:
     from framesift.vlms.base import VLM
@@ -24,9 +23,11 @@ def shared_model(vlm: VLM) -> Any:
         ModelError: no such checkpoint, of another family, incomplete or unsafe to read.
     """
     checkpoint.load_config(vlm.model, vlm.model_types, vlm.trust_remote_code)
-    where, computing = placed(vlm.device, vlm.dtype)
+    where, computing = checkpoint.main_place(vlm.device, vlm.dtype)
     of_checkpoint = vlm.dtype == "auto" and torch.device(where).type != "cpu"
-    way = where, of_checkpoint or computing, vlm.quantize, vlm.trust_remote_code
+    spread = vlm.device == checkpoint.SPREAD
+    kind = of_checkpoint or computing, vlm.quantize, vlm.attention, vlm.trust_remote_code
+    way = where, spread, *kind
     load = partial(
         checkpoint.load_model,
         vlm.model,
@@ -35,5 +36,6 @@ def shared_model(vlm: VLM) -> Any:
         dtype=vlm.dtype,
         quantize=vlm.quantize,
         trust_remote_code=vlm.trust_remote_code,
+        attention=vlm.attention,
     )
     return loaded_once((state_of(vlm.model), *way), load)

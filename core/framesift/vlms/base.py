@@ -16,7 +16,6 @@ from framesift.encoders.base import Encoder
 from framesift.hf import checkpoint
 from framesift.hf.chat_template import load_chat_template
 from framesift.hf.checkpoint_files import called
-from framesift.hf.tower_checkpoint import placed
 from framesift.registry import Part
 from framesift.strategies.base import Strategy
 from framesift.types.budget import Budget
@@ -56,17 +55,20 @@ class VLM(Knowledge, Part):
     model: Reachable
     """Hub id, or local folder of a checkpoint with safetensors weights and its processor files."""
     device: str | None = None
-    """Where the model runs; None for the GPU where there is one, else the CPU."""
+    """Where the model runs; None for the GPU where there is one, else the CPU. `"auto"` spreads a
+    model over all GPUs that is too large for one."""
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
     """What the model computes in; `"auto"` is the checkpoint's on a GPU, float32 on a CPU."""
     quantize: Literal["8bit", "4bit"] | None = None
     """Weights of the LLM in fewer bits: by bitsandbytes on a GPU, by torchao on a CPU, where 4 bits
     take the memory of 8."""
+    attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
+    """How transformers computes attention; what is kept, and evidence, are the same by all."""
     trust_remote_code: bool = False
     """Whether code that the checkpoint brings or names may run, and its template without bounds."""
 
     def __post_init__(self) -> None:
-        placed(self.device, self.dtype)
+        checkpoint.main_place(self.device, self.dtype)
 
     @property
     def called(self) -> str:

@@ -21,6 +21,7 @@ def load_vlm(
     device: str | None = None,
     dtype: Literal["auto", "float32", "float16", "bfloat16"] | None = None,
     quantize: Literal["8bit", "4bit"] | None = None,
+    attention: Literal["sdpa", "eager", "flash_attention_2"] | None = None,
     trust_remote_code: bool = False,
 ) -> VLM:
     """Returns a vision LLM that is loaded and ready.
@@ -28,9 +29,11 @@ def load_vlm(
     Args:
         name: a registered name or spec such as `"tiny"` or `"llava:model=..."`, a hub id such as
             `"llava-hf/llava-1.5-7b-hf"`, or a local folder; the family comes from its config.json.
-        device: where it runs; None for the GPU where there is one, else the CPU.
+        device: where it runs; None for the GPU where there is one, else the CPU; `"auto"` for all
+            GPUs together.
         dtype: what it computes in; by default the checkpoint's on a GPU, float32 on a CPU.
         quantize: weights of the LLM in fewer bits, `"8bit"` or `"4bit"`.
+        attention: how transformers computes attention, by default `"sdpa"`.
         trust_remote_code: whether Python code that comes with the checkpoint may run.
 
     Raises:
@@ -43,6 +46,7 @@ def load_vlm(
         "device": device,
         "dtype": dtype,
         "quantize": quantize,
+        "attention": attention,
         "trust_remote_code": trust_remote_code or None,
     }
     if isinstance(name, os.PathLike):

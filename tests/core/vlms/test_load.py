@@ -15,7 +15,7 @@ from framesift.errors import (  # noqa: E402
     ModelError,
     UnknownNameError,
 )
-from framesift.hf import checkpoint  # noqa: E402
+from framesift.hf import quantization  # noqa: E402
 from framesift.hf.checkpoint_reading import reach_hub  # noqa: E402
 from framesift.hf.tower_checkpoint import placed  # noqa: E402
 from framesift.testing import TINY_VLMS  # noqa: E402
@@ -265,15 +265,15 @@ def test_quantizing_without_its_package_says_how_to_install_it(device, package, 
     def missing(module, *, extra):
         raise MissingDependencyError(module)
 
-    monkeypatch.setattr(checkpoint, "require", missing)
+    monkeypatch.setattr(quantization, "require", missing)
     with pytest.raises(MissingDependencyError, match=f"pip install {package}") as error:
-        checkpoint.quantization("8bit", device)
+        quantization.quantization("8bit", device)
     assert "\n" not in str(error.value)
 
 
 def test_quantizing_elsewhere_is_refused():
     with pytest.raises(InvalidOptionError, match="'cuda' and 'cpu'"):
-        checkpoint.quantization("4bit", "mps")
+        quantization.quantization("4bit", "mps")
 
 
 def test_a_gpu_that_is_not_there_is_refused(llava_folder, monkeypatch):

@@ -41,6 +41,7 @@ def with_own_weights(vlm: VLM) -> VLM:
         dtype=vlm.dtype,
         quantize=None,
         trust_remote_code=vlm.trust_remote_code,
+        attention=vlm.attention,
     )
     return own
 
