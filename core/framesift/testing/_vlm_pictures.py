@@ -37,11 +37,19 @@ class StillPicturePromises:
         """Keep = 1 of two pictures of unequal size gives the own prompt of both."""
         _check_same(case, [_picture((50, 90)), _picture((90, 60))])
 
+    def test_several_videos_are_what_the_familys_own_processor_makes(self, case: VLMCase) -> None:
+        """Keep = 1 of two videos, of unequal length where it takes such, gives the own prompt."""
+        if case.tiny.pictures_only:
+            pytest.skip("the family's own processor takes no videos")
+        lengths = (4, 4) if case.tiny.stacks else (4, 2)
+        _check_same(case, [random_frames(n, case.tiny.size_px, seed=n) for n in lengths])
+
     def test_pictures_stand_beside_videos(self, case: VLMCase) -> None:
         """A prompt holds videos of several lengths and pictures, as the family's own does."""
         if not case.tiny.mixes:
             pytest.skip("the family's own processor takes either pictures or videos")
-        first, second = (random_frames(count, case.tiny.size_px, seed=3) for count in (4, 2))
+        lengths = (4, 4) if case.tiny.stacks else (4, 2)
+        first, second = (random_frames(count, case.tiny.size_px, seed=3) for count in lengths)
         _check_same(case, [_picture((50, 90)), first])
         _check_same(case, [first, _picture((60, 40)), second])
 

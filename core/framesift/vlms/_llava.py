@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -13,8 +15,10 @@ from framesift.encoders.base import Encoder
 from framesift.errors import ModelError
 from framesift.hf.preparation import ImagePreparation, Preparation
 from framesift.types.compressed import CompressedVideo
+from framesift.types.video import Region
 from framesift.vlms._llava_tower import LlavaTower
 from framesift.vlms._llava_units import Side, Taps, TokenRows
+from framesift.vlms._picture import PictureTower
 from framesift.vlms.base import VLM, Block
 
 
@@ -52,6 +56,22 @@ class ImageTower(LlavaTower):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SquarePicture(PictureTower):
+    """A picture as one view, squashed, cropped or padded to a square as frames are."""
+
+    tower: LlavaTower
+
+    @property
+    def views(self) -> list[Region]:
+        """The part of the picture that is left after cropping or padding."""
+        return [self.tower.preparation.geometry.region(*self.picture_px)]
+
+    def prepared(self, image: npt.NDArray[np.uint8]) -> Tensor:
+        """Returns RGB pixels `(H, W, 3)` as the tower takes them, float32 `(1, 3, h, w)`."""
+        return self.tower.pixels(image[None])
+
+
+@dataclass(frozen=True, kw_only=True)
 class FramesAsImages(VLM):
     """A LLaVA model: every frame is an image, and the chat template says what stands between them.
 
@@ -67,6 +87,10 @@ class FramesAsImages(VLM):
         """The model's own vision tower and projector."""
         check_summary(self)
         return ImageTower(vlm=self)
+
+    def picture_encoder(self, picture_px: tuple[int, int]) -> Encoder | None:
+        """Returns the encoder for a picture, which goes in as one frame does."""
+        return SquarePicture(tower=ImageTower(vlm=self), picture_px=picture_px)
 
     def blocks(self, video: CompressedVideo) -> list[list[Block]]:
         """Returns one item for each frame, with nothing around it."""

@@ -6,13 +6,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
+import numpy as np
+import numpy.typing as npt
 from torch import Tensor
 
 from framesift.encoders.base import Encoder
 from framesift.hf.borrowing import PackedFrames
+from framesift.registry import require
 from framesift.types.compressed import CompressedVideo
 from framesift.types.options import Reachable
+from framesift.types.video import WHOLE, Region
 from framesift.vlms._family import FamilyVLM
+from framesift.vlms._picture import PictureTower, tile_views
 from framesift.vlms._shuffled import ShuffledTower
 from framesift.vlms.base import Block
 
@@ -66,6 +71,43 @@ class InternVLTower(ShuffledTower):
 
 
 @dataclass(frozen=True, kw_only=True)
+class InternVLPicture(PictureTower):
+    """A picture as tiles in raster order, and the whole of it behind them where there are several.
+
+    The family's processor cuts pictures into tiles whatever the image processor's settings say.
+    """
+
+    @property
+    def tiles(self) -> tuple[int, int]:
+        """Rows and columns of tiles."""
+        own = self.tower.vlm.image_processor
+        module = require("transformers.models.got_ocr2.image_processing_pil_got_ocr2", extra="hf")
+        if own.max_patches <= 1:
+            return 1, 1
+        size = own.size["height"], own.size["width"]
+        columns, rows = module.get_optimal_tiled_canvas(
+            self.picture_px, size, own.min_patches, own.max_patches
+        )
+        return rows, columns
+
+    @property
+    def views(self) -> list[Region]:
+        """The parts of the picture that the tiles cover, and the whole of it."""
+        tiles = tile_views(*self.tiles)
+        return [*tiles, WHOLE] if len(tiles) > 1 else tiles
+
+    def prepared(self, image: npt.NDArray[np.uint8]) -> Tensor:
+        """Returns RGB pixels `(H, W, 3)` as the views of the picture, float32 `(T, 3, h, w)`."""
+        prepared: Tensor = self.tower.vlm.image_processor(
+            images=[image],
+            crop_to_patches=True,
+            input_data_format="channels_last",
+            return_tensors="pt",
+        )["pixel_values"]
+        return prepared
+
+
+@dataclass(frozen=True, kw_only=True)
 class InternVL(FamilyVLM):
     """InternVL: a video is its frames, each after the text `Frame1: ` with its number.
 
@@ -95,10 +137,27 @@ class InternVL(FamilyVLM):
         """The text that the chat template writes for a video."""
         return str(getattr(self.tokenizer, "video_token", "<video>"))
 
+    def picture_encoder(self, picture_px: tuple[int, int]) -> InternVLPicture:
+        """Returns the encoder for the tiles of a picture."""
+        return InternVLPicture(tower=InternVLTower(vlm=self), picture_px=picture_px)
+
+    def picture_blocks(self, video: CompressedVideo) -> list[list[Block]]:
+        """Returns one item with all views in one run."""
+        start, end = self._marks
+        views = range(video.plan.num_in // video.plan.tokens_per_frame)
+        return [[Block(frames=views, lead=start, tail=end)]]
+
+    @property
+    def _marks(self) -> tuple[str, str]:
+        """What stands before and behind the tokens of each picture."""
+        return (
+            str(getattr(self.tokenizer, "start_image_token", "<img>")),
+            str(getattr(self.tokenizer, "end_image_token", "</img>")),
+        )
+
     def blocks(self, video: CompressedVideo) -> list[list[Block]]:
         """Returns one item with a block for each frame."""
-        start = str(getattr(self.tokenizer, "start_image_token", "<img>"))
-        end = str(getattr(self.tokenizer, "end_image_token", "</img>"))
+        start, end = self._marks
         frames = video.plan.num_in // video.plan.tokens_per_frame
         return [
             [

@@ -142,7 +142,9 @@ class SmolVLM(FamilyVLM):
     """SmolVLM: a line with its time before each frame. Idefics3: frames one after the other.
 
     A frame that loses all of its tokens loses its line and its marks. What introduces a video, with
-    the number of frames that it had, stays.
+    the number of frames that it had, stays. Of several videos each has its own number, where the
+    family's processor gives all of them that of the longest. A picture is tiles and then the whole;
+    a tile that loses all of its tokens loses its mark.
     """
 
     summary: ClassVar[str] = "SmolVLM and Idefics3; 64 to 169 tokens per frame, times as text"

@@ -82,7 +82,14 @@ def gemma4_of_window(columns: int, **llm: Any) -> TinyVLM:
 
 
 TINY_VLMS = {
-    "llava": TinyVLM(family="llava", build=_llava.build_llava, ordinary=_llava.ordinary_llava),
+    "llava": TinyVLM(
+        family="llava",
+        build=_llava.build_llava,
+        ordinary=_llava.ordinary_llava,
+        processor=_llava.llava_processor,
+        mixes=False,
+        pictures_only=True,
+    ),
     "llava-next": TinyVLM(
         family="llava-next",
         build=_llava.build_llava_next,
@@ -90,6 +97,7 @@ TINY_VLMS = {
         processed=_llava.process_llava_next,
         processor=_llava.llava_next_processor,
         mixes=False,
+        pictures_only=True,
     ),
     "llava-next-video": TinyVLM(
         family="llava-next-video",
@@ -117,6 +125,8 @@ TINY_VLMS = {
         build=_internvl.build_internvl,
         ordinary=_internvl.ordinary_internvl,
         processed=_internvl.process_internvl,
+        processor=_internvl.internvl_processor,
+        stacks=True,
     ),
     "smolvlm": TinyVLM(
         family="smolvlm",
@@ -125,6 +135,7 @@ TINY_VLMS = {
         processed=_smolvlm.process_smolvlm,
         processor=_smolvlm.smolvlm_processor,
         mixes=False,
+        stacks=True,
     ),
     "idefics3": TinyVLM(
         family="smolvlm",
@@ -133,6 +144,7 @@ TINY_VLMS = {
         processed=_smolvlm.process_idefics3,
         processor=_smolvlm.idefics3_processor,
         mixes=False,
+        pictures_only=True,
     ),
     "qwen2-vl": TinyVLM(
         family="qwen2-vl",

@@ -84,6 +84,11 @@ class TinyVLM:
     takes pictures as videos."""
     mixes: bool = True
     """Whether that processor takes videos and pictures in one prompt."""
+    pictures_only: bool = False
+    """Whether it takes no videos at all."""
+    stacks: bool = False
+    """Whether it is right about several videos of one length alone: some fail on others, and
+    SmolVLM's says of each that it has as many frames as the longest."""
     options: dict[str, Any] = field(default_factory=dict)
     """Options of the adapter that the tests need."""
     reference: Literal["masked", "columns"] = "masked"

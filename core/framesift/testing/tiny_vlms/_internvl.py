@@ -12,6 +12,8 @@ from framesift.testing.tiny_vlms._base import (
     CLIP,
     INTERNVL_CHAT,
     LLAMA,
+    MEAN,
+    STD,
     OrdinaryPrompt,
     chat,
     normalized,
@@ -45,6 +47,9 @@ def build_internvl(folder: Path) -> None:
     torch.manual_seed(0)
     save_model(folder, shaken(transformers.InternVLForConditionalGeneration(config)))
     save_video_settings(folder, size={"height": 32, "width": 32}, crop=None)
+    transformers.GotOcr2ImageProcessorPil(
+        size={"height": 32, "width": 32}, image_mean=MEAN, image_std=STD
+    ).save_pretrained(folder)
 
 
 def ordinary_internvl(folder: Path, frames: Frames, text: str) -> OrdinaryPrompt:
@@ -62,14 +67,20 @@ def ordinary_internvl(folder: Path, frames: Frames, text: str) -> OrdinaryPrompt
     return OrdinaryPrompt(inputs=inputs, frame_of_text=frame_of_text, visual=visual)
 
 
-def process_internvl(folder: Path, frames: Frames, text: str) -> dict[str, Any]:
+def internvl_processor(folder: Path) -> Any:
     transformers = require("transformers", extra="hf")
 
-    processor = transformers.InternVLProcessor(
-        image_processor=transformers.GotOcr2ImageProcessorPil(),
-        tokenizer=transformers.AutoTokenizer.from_pretrained(folder),
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    return transformers.InternVLProcessor(
+        image_processor=transformers.GotOcr2ImageProcessorPil.from_pretrained(folder),
+        tokenizer=tokenizer,
         video_processor=transformers.InternVLVideoProcessor.from_pretrained(folder),
         image_seq_length=4,
+        chat_template=tokenizer.chat_template,
     )
+
+
+def process_internvl(folder: Path, frames: Frames, text: str) -> dict[str, Any]:
     prompt = chat(folder, text, "video", 1)
+    processor = internvl_processor(folder)
     return dict(processor(text=prompt, videos=[frames.data], return_tensors="pt"))

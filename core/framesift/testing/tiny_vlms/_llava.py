@@ -41,17 +41,23 @@ def build_llava(folder: Path) -> None:
     ).save_pretrained(folder)
 
 
-def ordinary_llava(folder: Path, frames: Frames, text: str) -> OrdinaryPrompt:
+def llava_processor(folder: Path) -> Any:
     transformers = require("transformers", extra="hf")
 
-    processor = transformers.LlavaProcessor(
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    return transformers.LlavaProcessor(
         image_processor=transformers.CLIPImageProcessorPil.from_pretrained(folder),
-        tokenizer=transformers.AutoTokenizer.from_pretrained(folder),
+        tokenizer=tokenizer,
         patch_size=CLIP["patch_size"],
         vision_feature_select_strategy="default",
         num_additional_image_tokens=1,
         image_token="<image>",
+        chat_template=tokenizer.chat_template,
     )
+
+
+def ordinary_llava(folder: Path, frames: Frames, text: str) -> OrdinaryPrompt:
+    processor = llava_processor(folder)
     prompt = chat(folder, text, "image", len(frames))
     inputs = dict(processor(text=prompt, images=list(frames.data), return_tensors="pt"))
     inputs.pop("mm_token_type_ids", None)

@@ -49,4 +49,6 @@ def own_inputs(
             "do_sample_frames": False,
         }
     made = own(text=[prompt], return_tensors="pt", **given)
-    return {name: value for name, value in made.items() if name not in UNUSED}
+    # Positions over several axes follow from the types of columns; other models take none.
+    unused = {*UNUSED, *(() if any("grid" in name for name in made) else ("mm_token_type_ids",))}
+    return {name: value for name, value in made.items() if name not in unused}
