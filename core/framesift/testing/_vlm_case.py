@@ -144,26 +144,32 @@ class VLMCase:
         left[columns] = torch.zeros(count, dtype=torch.bool).index_fill_(0, kept, True)
         live = (kept // self.tokens.tokens_per_frame).unique()
         left &= (ordinary.frame_of_text < 0) | torch.isin(ordinary.frame_of_text, live)
+        return self.left_of(ordinary.inputs, left, positions)
+
+    def left_of(self, whole: dict[str, Any], left: Tensor, positions: Tensor) -> Reference:
+        """Returns how a prompt is asked of which some columns are left.
+
+        Args:
+            whole: ordinary inputs, batch 1.
+            left: columns that are left, bool `(L,)`.
+            positions: of all columns, `(L,)` or `(3, L)`.
+        """
         batch = positions[None] if positions.ndim == 1 else positions[:, None]
         if self.tiny.reference == "columns":
             types = ("token_type_ids", "mm_token_type_ids")
-            given = {name: ordinary.inputs[name] for name in types if name in ordinary.inputs}
+            given = {name: whole[name] for name in types if name in whole}
             inputs = {
                 **{name: value[:, left] for name, value in given.items()},
-                "inputs_embeds": self._embedded()[:, left],
+                "inputs_embeds": self._embedded(whole)[:, left],
                 "attention_mask": left[None, left].long(),
                 "position_ids": batch[..., left],
             }
             return Reference(left=left, inputs=inputs, shown=torch.ones_like(left[left]))
-        inputs = {
-            **ordinary.inputs,
-            "attention_mask": left[None].long(),
-            "position_ids": batch,
-        }
+        inputs = {**whole, "attention_mask": left[None].long(), "position_ids": batch}
         return Reference(left=left, inputs=inputs, shown=left)
 
-    def _embedded(self) -> Tensor:
-        """Returns what the LLM is given of the ordinary prompt, with its pictures, `(1, L, D)`."""
+    def _embedded(self, whole: dict[str, Any]) -> Tensor:
+        """Returns what the LLM is given of ordinary inputs, with their pictures, `(1, L, D)`."""
         given: list[Tensor] = []
 
         def keep(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -171,7 +177,7 @@ class VLMCase:
 
         hook = self.vlm.hf.get_decoder().register_forward_pre_hook(keep, with_kwargs=True)
         try:
-            self.logits(self.ordinary.inputs)
+            self.logits(whole)
         finally:
             hook.remove()
         return given[0]

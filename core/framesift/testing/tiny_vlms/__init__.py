@@ -210,6 +210,7 @@ TINY_VLMS = {
         ordinary=_qwen.ordinary_qwen3_vl,
         size_px=(64, 96),
         processed=_qwen.process_qwen3_vl,
+        processor=_qwen.qwen3_vl_processor,
         reference="columns",
     ),
     "qwen3-5-moe": TinyVLM(
@@ -218,6 +219,7 @@ TINY_VLMS = {
         ordinary=_qwen.ordinary_qwen3_vl,
         size_px=(64, 96),
         processed=_qwen.process_qwen3_vl,
+        processor=_qwen.qwen3_vl_processor,
         reference="columns",
     ),
 }
