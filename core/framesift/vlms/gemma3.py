@@ -17,7 +17,7 @@ from framesift.types.compressed import CompressedVideo
 from framesift.types.options import Reachable
 from framesift.vlms._family import FamilyVLM
 from framesift.vlms._shuffled import ShuffledTower
-from framesift.vlms.base import Block
+from framesift.vlms.base import Block, Placeholder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +99,11 @@ class Gemma3(FamilyVLM):
     def placeholder(self) -> str:
         """The text that the chat template writes for a picture."""
         return str(getattr(self.tokenizer, "boi_token", "<start_of_image>"))
+
+    @property
+    def picture_placeholder(self) -> Placeholder:
+        """What stands for a still picture, which is a video of one frame."""
+        return self.video_placeholder
 
     def blocks(self, video: CompressedVideo) -> list[list[Block]]:
         """Returns an item with one block for each frame.

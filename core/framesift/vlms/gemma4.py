@@ -7,16 +7,20 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, Final, Literal, Self
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from framesift.encoders.base import Encoder
 from framesift.errors import InvalidOptionError
 from framesift.hf.borrowing import PackedFrames
+from framesift.hf.frame_pixels import FramePixels
 from framesift.types.compressed import CompressedVideo
 from framesift.types.options import Count, Reachable
-from framesift.types.video import VideoInfo
+from framesift.types.video import WHOLE, Region, VideoInfo
 from framesift.vlms._family import FamilyVLM
+from framesift.vlms._picture import PictureTower
 from framesift.vlms._shuffled import ShuffledTower
 from framesift.vlms.base import Block
 
@@ -38,6 +42,8 @@ class Gemma4Tower(ShuffledTower):
     summary_token: ClassVar[int | None] = None
     picture_px: tuple[int, int] | None = None
     """Display size `(H, W)` of the video, None for a square one."""
+    most_tokens: int | None = None
+    """Most tokens of a frame; None for the rule of videos."""
 
     @property
     def side(self) -> int:
@@ -48,16 +54,16 @@ class Gemma4Tower(ShuffledTower):
     @property
     def size_px(self) -> tuple[int, int]:
         """Frame size `(H, W)` of whole tokens in the proportions of the video."""
-        unit = self.side * self.vlm.config.vision_config.patch_size
-        rows, columns = token_grid(*(self.picture_px or (1, 1)), most=self.vlm.frame_tokens)
+        unit, (rows, columns) = self.side * self.vlm.config.vision_config.patch_size, self.grid
         return rows * unit, columns * unit
 
     @property
     def grid(self) -> tuple[int, int]:
         """Grid `(h, w)` of the tokens."""
-        return token_grid(*(self.picture_px or (1, 1)), most=self.vlm.frame_tokens)
+        most = self.most_tokens or self.vlm.frame_tokens
+        return token_grid(*(self.picture_px or (1, 1)), most=most)
 
-    def fitted(self, info: VideoInfo, frames: int | None = None) -> Self:
+    def for_video(self, info: VideoInfo, frames: int | None = None) -> Self:
         """Returns the encoder whose grid has the proportions of a video."""
         return replace(self, picture_px=(info.height_px, info.width_px))
 
@@ -122,6 +128,22 @@ class Gemma4Tower(ShuffledTower):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Gemma4Picture(PictureTower):
+    """A picture as one view, of more tokens than a frame of a video has."""
+
+    @property
+    def views(self) -> list[Region]:
+        """The whole picture."""
+        return [WHOLE]
+
+    def prepared(self, image: npt.NDArray[np.uint8]) -> Tensor:
+        """Returns RGB pixels `(H, W, 3)` as the one view, float32 `(1, 3, h, w)`."""
+        settings = self.tower.vlm.image_processor.to_dict()
+        pixels = FramePixels(settings=settings, resample=int(settings["resample"]))
+        return pixels.pixels(image[None], [self.tower.size_px])
+
+
+@dataclass(frozen=True, kw_only=True)
 class Gemma4(FamilyVLM):
     """Gemma 4: one item for a video, in which each frame stands after its time as `01:30`.
 
@@ -139,8 +161,8 @@ class Gemma4(FamilyVLM):
 
     model: Reachable = "google/gemma-4-E4B-it"
     max_frame_tokens: Count | None = None
-    """Most tokens of a frame before compression: 70, 140, 280, 560 or 1120; None for what the
-    checkpoint says of videos, else 70."""
+    """Most tokens of a frame or a picture before compression: 70, 140, 280, 560 or 1120; None for
+    what the checkpoint says, else 70 of a frame."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -174,10 +196,7 @@ class Gemma4(FamilyVLM):
 
     def blocks(self, video: CompressedVideo) -> list[list[Block]]:
         """Returns one item with a block for each frame."""
-        start, end = (
-            self.tokenizer.convert_ids_to_tokens(getattr(self.config, f"{name}_token_id"))
-            for name in ("boi", "eoi")
-        )
+        start, end = self._marks
         seconds = [int(second + 1e-6) for second in video.frame_seconds.tolist()]
         return [
             [
@@ -190,8 +209,31 @@ class Gemma4(FamilyVLM):
             ]
         ]
 
+    def picture_encoder(self, picture_px: tuple[int, int]) -> Gemma4Picture:
+        """Returns the encoder for a picture, with the tokens that the image processor gives it."""
+        most = self.max_frame_tokens or self.image_processor.max_soft_tokens
+        tower = Gemma4Tower(vlm=self, picture_px=picture_px, most_tokens=most)
+        return Gemma4Picture(tower=tower, picture_px=picture_px)
+
+    def picture_blocks(self, video: CompressedVideo) -> list[list[Block]]:
+        """Returns one item with all tokens in one run."""
+        start, end = self._marks
+        return [[Block(frames=range(1), before=start, after=end)]]
+
+    @property
+    def _marks(self) -> tuple[str, str]:
+        """What stands around the tokens of a frame or a picture."""
+        start, end = (
+            str(self.tokenizer.convert_ids_to_tokens(getattr(self.config, f"{name}_token_id")))
+            for name in ("boi", "eoi")
+        )
+        return start, end
+
     def column_inputs(self, visual: Tensor) -> dict[str, Tensor]:
-        """Returns 2 for each column that holds a token of a video, else 0, int64 `(L,)`."""
+        """Returns 2 for each column that holds a visual token, else 0, int64 `(L,)`.
+
+        The model makes no difference between videos, which are 2, and pictures.
+        """
         return {"mm_token_type_ids": visual.to(torch.int64) * 2}
 
 

@@ -13,14 +13,14 @@ from framesift.types.compressed import CompressedVideo
 from framesift.types.options import Reachable
 from framesift.types.video import VideoInfo
 from framesift.vlms._qwen import QwenTower, QwenVLM
-from framesift.vlms.base import Block
+from framesift.vlms._qwen_patches import whole_px
+from framesift.vlms._qwen_pictures import LONGEST, QwenPicture
+from framesift.vlms.base import VLM, Block
 
 PROCESSORS: Final = ("processor_config.json", "preprocessor_config.json", "tokenizer_config.json")
 """Files in which a checkpoint may name its processor, in the order in which they are read."""
 SECONDS: Final = "Glm46VProcessor"
 """The processor of GLM-4.6V, which writes tenths of seconds; GLM-4.1V and 4.5V write whole ones."""
-LONGEST: Final = 200
-"""How many times longer one side may be than the other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +33,7 @@ class GlmTower(QwenTower):
         Raises:
             ModelError: the family takes no picture so long and narrow.
         """
-        short, long = sorted((info.height_px, info.width_px))
-        if long > LONGEST * short:
-            raise ModelError(
-                f"{self.vlm.called!r} takes frames up to {LONGEST} times as long as wide, not of "
-                f"{info.width_px}x{info.height_px} pixels; crop the video"
-            )
+        check_shape(self.vlm, info.height_px, info.width_px)
         return super().for_video(info, frames)
 
 
@@ -73,8 +68,24 @@ class Glm4V(QwenVLM):
         """The last layer of the tower."""
         return -1
 
-    def picture_encoder(self, picture_px: tuple[int, int]) -> None:
-        """Returns None: a picture goes in as a video of one frame."""
+    def picture_encoder(self, picture_px: tuple[int, int]) -> Encoder:
+        """Returns the encoder for a picture, of the size that the image processor gives it.
+
+        Raises:
+            ModelError: the family takes no picture so long and narrow.
+        """
+        check_shape(self, *picture_px)
+        vision, limits = self.config.vision_config, self.image_processor.size
+        size_px = whole_px(
+            *picture_px,
+            factor=vision.patch_size * vision.spatial_merge_size,
+            least_px=limits["shortest_edge"],
+            most_px=limits["longest_edge"],
+            frames=vision.temporal_patch_size,
+            together=vision.temporal_patch_size,
+        )
+        tower = GlmTower(vlm=self, exact_px=size_px)
+        return QwenPicture(tower=tower, picture_px=picture_px)
 
     @property
     def item(self) -> Literal["image", "video"]:
@@ -108,3 +119,16 @@ class Glm4V(QwenVLM):
         named = (load_json(self.model, name).get("processor_class") for name in PROCESSORS)
         own = next(filter(None, named), None)
         return bool(own == SECONDS if own else self.config.model_type == "glm46v")
+
+
+def check_shape(vlm: VLM, height: int, width: int) -> None:
+    """Refuses frames and pictures that the family's processors refuse.
+
+    Raises:
+        ModelError: they are too long and narrow.
+    """
+    if max(height, width) > LONGEST * min(height, width):
+        raise ModelError(
+            f"{vlm.called!r} takes pictures up to {LONGEST} times as long as wide, not of "
+            f"{width}x{height} pixels; crop the video or the picture"
+        )

@@ -3,9 +3,13 @@
 from dataclasses import replace
 
 import pytest
+import torch
+from PIL import Image
 
+from framesift.compression.compressor import VideoCompressor
 from framesift.errors import ModelError
-from framesift.testing import TINY_VLMS
+from framesift.testing import TINY_VLMS, assert_near, compressed, random_frames
+from framesift.types.plan import TokenPlan
 from framesift.types.video import VideoInfo
 from framesift.vlms.base import Turn
 from framesift.vlms.load import load_vlm
@@ -56,3 +60,23 @@ def test_what_the_assistant_said_is_put_as_it_is(vlm):
     assert text.endswith(
         "<|system|>\nBebrief.<|user|>\nWhat?<|assistant|>\nAdog.<|user|>\nWhere?<|assistant|>\n"
     )
+
+
+@torch.no_grad()
+def test_a_picture_stands_beside_a_video(vlm):
+    picture = VideoCompressor(vlm=vlm, strategy="random", keep=0.5).compress(
+        Image.fromarray(random_frames(1, (60, 90)).data[0])
+    )
+    tokens = vlm.encoder.fitted(info(84, 112), 4).encode(random_frames(4, (112, 84)))
+    every = torch.arange(tokens.count)
+    plan = TokenPlan.keep(every, num_in=tokens.count, tokens_per_frame=tokens.tokens_per_frame)
+    video = compressed(tokens, plan)
+    prompt = vlm.prompt([Turn(role="user", text="What?", videos=(picture, video))])
+    assert torch.equal(prompt.features, torch.cat([picture.tokens, video.tokens]))
+    inputs = prompt.inputs()
+    embedded = vlm.hf.get_input_embeddings()(inputs["input_ids"])
+    embedded[0, prompt.visual] = prompt.features
+    given = {name: inputs[name] for name in ("attention_mask", "position_ids")}
+    expected = vlm.hf(inputs_embeds=embedded, **given).logits
+    assert_near(vlm.hf(**inputs).logits, expected)
+    assert prompt.position_ids.diff(dim=-1).amax() > 1

@@ -66,6 +66,8 @@ def gemma3_of_window(columns: int) -> TinyVLM:
         build=partial(_gemma.build_gemma3, window=columns),
         ordinary=_gemma.ordinary_gemma3,
         processed=_gemma.process_gemma3,
+        processor=_gemma.gemma3_processor if columns >= WHOLE else None,
+        mixes=False,
     )
 
 
@@ -78,6 +80,7 @@ def gemma4_of_window(columns: int, **llm: Any) -> TinyVLM:
         ordinary=_gemma.ordinary_gemma4,
         size_px=(40, 112),
         processed=_gemma.process_gemma4,
+        processor=_gemma.gemma4_processor if columns >= WHOLE else None,
     )
 
 
@@ -184,6 +187,8 @@ TINY_VLMS = {
         ordinary=_glm.ordinary_glm4v,
         size_px=(112, 84),
         processed=_glm.process_glm4v,
+        processor=_glm.glm4v_processor,
+        mixes=False,
     ),
     "glm4v-moe": TinyVLM(
         family="glm4v",
@@ -191,6 +196,8 @@ TINY_VLMS = {
         ordinary=_glm.ordinary_glm4v,
         size_px=(112, 84),
         processed=_glm.process_glm4v,
+        processor=_glm.glm4v_processor,
+        mixes=False,
     ),
     "glm46v": TinyVLM(
         family="glm4v",
@@ -198,6 +205,8 @@ TINY_VLMS = {
         ordinary=_glm.ordinary_glm46v,
         size_px=(112, 84),
         processed=_glm.process_glm46v,
+        processor=_glm.glm46v_processor,
+        mixes=False,
     ),
     "gemma3": gemma3_of_window(WHOLE),
     "gemma3-windows": gemma3_of_window(8),

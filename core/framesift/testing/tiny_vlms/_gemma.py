@@ -16,13 +16,13 @@ from framesift.testing.tiny_vlms._base import (
     STD,
     OrdinaryPrompt,
     chat,
-    metadata,
     normalized,
     save_model,
     save_tokenizer,
     shaken,
     written,
 )
+from framesift.testing.tiny_vlms._shown import own_inputs
 from framesift.types.frames import Frames
 
 GEMMA_CHAT = (
@@ -92,21 +92,19 @@ def ordinary_gemma3(folder: Path, frames: Frames, text: str) -> OrdinaryPrompt:
     return OrdinaryPrompt(inputs=inputs, frame_of_text=frame_of_text, visual=visual)
 
 
-def process_gemma3(folder: Path, frames: Frames, text: str) -> dict[str, Any]:
+def gemma3_processor(folder: Path) -> Any:
     transformers = require("transformers", extra="hf")
-    processor = transformers.Gemma3Processor(
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    return transformers.Gemma3Processor(
         image_processor=transformers.Gemma3ImageProcessor.from_pretrained(folder),
-        tokenizer=transformers.AutoTokenizer.from_pretrained(folder),
+        tokenizer=tokenizer,
         image_seq_length=4,
+        chat_template=tokenizer.chat_template,
     )
-    given = processor(
-        text=[chat(folder, text, "image", len(frames))],
-        images=[list(frames.data)],
-        input_data_format="channels_last",
-        add_special_tokens=False,
-        return_tensors="pt",
-    )
-    return dict(given)
+
+
+def process_gemma3(folder: Path, frames: Frames, text: str) -> dict[str, Any]:
+    return own_inputs(gemma3_processor, folder, list(frames.data), text)
 
 
 GEMMA4_CHAT = (
@@ -188,9 +186,8 @@ def build_gemma4(folder: Path, window: int, **llm: Any) -> None:
     tower.std_bias.normal_(std=0.3)
     tower.std_scale.uniform_(0.5, 1.5)
     save_model(folder, model)
-    transformers.Gemma4ImageProcessorPil(patch_size=4, pooling_kernel_size=2).save_pretrained(
-        folder
-    )
+    pictures = {"patch_size": 4, "pooling_kernel_size": 2, "max_soft_tokens": 140}
+    transformers.Gemma4ImageProcessorPil(**pictures).save_pretrained(folder)
     (folder / "video_preprocessor_config.json").write_text(json.dumps(FRAMES4))
 
 
@@ -218,19 +215,17 @@ def ordinary_gemma4(folder: Path, frames: Frames, text: str) -> OrdinaryPrompt:
     return OrdinaryPrompt(inputs=inputs, frame_of_text=frame_of_text, visual=visual)
 
 
-def process_gemma4(folder: Path, frames: Frames, text: str) -> dict[str, Any]:
+def gemma4_processor(folder: Path) -> Any:
     transformers = require("transformers", extra="hf")
-    processor = transformers.Gemma4Processor(
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    return transformers.Gemma4Processor(
         feature_extractor=transformers.Gemma4AudioFeatureExtractor(),
         image_processor=transformers.Gemma4ImageProcessor.from_pretrained(folder),
-        tokenizer=transformers.AutoTokenizer.from_pretrained(folder),
+        tokenizer=tokenizer,
         video_processor=transformers.Gemma4VideoProcessor.from_pretrained(folder),
+        chat_template=tokenizer.chat_template,
     )
-    given = processor(
-        text=[chat(folder, text, "video", 1)],
-        videos=[frames.data],
-        video_metadata=[metadata(len(frames))],
-        add_special_tokens=False,
-        return_tensors="pt",
-    )
-    return dict(given)
+
+
+def process_gemma4(folder: Path, frames: Frames, text: str) -> dict[str, Any]:
+    return own_inputs(gemma4_processor, folder, [frames], text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,13 @@ from framesift.testing.tiny_vlms._base import (
     STD,
     OrdinaryPrompt,
     chat,
-    metadata,
     save_model,
     save_tokenizer,
     shaken,
     written,
 )
 from framesift.testing.tiny_vlms._qwen import patches
+from framesift.testing.tiny_vlms._shown import own_inputs
 from framesift.types.frames import Frames
 
 MARKS = ["image_start", "image", "image_end", "video_start", "video", "video_end"]
@@ -133,25 +132,24 @@ def ordinary_glm46v(folder: Path, frames: Frames, text: str) -> OrdinaryPrompt:
     return ordinary_glm4v(folder, frames, text, "{:.1f} seconds")
 
 
-def process_glm4v(folder: Path, frames: Frames, text: str, family: str = "Glm4v") -> dict[str, Any]:
+def glm4v_processor(folder: Path, family: str = "Glm4v") -> Any:
     transformers = require("transformers", extra="hf")
-    processor = getattr(transformers, f"{family}Processor")(
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    return getattr(transformers, f"{family}Processor")(
         image_processor=transformers.Glm4vImageProcessorPil.from_pretrained(folder),
-        tokenizer=transformers.AutoTokenizer.from_pretrained(folder),
+        tokenizer=tokenizer,
         video_processor=getattr(transformers, f"{family}VideoProcessor").from_pretrained(folder),
+        chat_template=tokenizer.chat_template,
     )
-    with warnings.catch_warnings():
-        # It makes NumPy arrays of tensors in a way that NumPy is going to give up.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return dict(
-            processor(
-                text=[chat(folder, text, "video", 1)],
-                videos=[frames.data],
-                video_metadata=[metadata(len(frames))],
-                return_tensors="pt",
-            )
-        )
+
+
+def glm46v_processor(folder: Path) -> Any:
+    return glm4v_processor(folder, "Glm46V")
+
+
+def process_glm4v(folder: Path, frames: Frames, text: str) -> dict[str, Any]:
+    return own_inputs(glm4v_processor, folder, [frames], text)
 
 
 def process_glm46v(folder: Path, frames: Frames, text: str) -> dict[str, Any]:
-    return process_glm4v(folder, frames, text, "Glm46V")
+    return own_inputs(glm46v_processor, folder, [frames], text)

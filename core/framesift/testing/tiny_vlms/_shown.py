@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,15 @@ def own_inputs(
             "video_metadata": [metadata(len(each)) for each in videos],
             "do_sample_frames": False,
         }
-    made = own(text=[prompt], return_tensors="pt", **given)
-    # Positions over several axes follow from the types of columns; other models take none.
-    unused = {*UNUSED, *(() if any("grid" in name for name in made) else ("mm_token_type_ids",))}
+    with warnings.catch_warnings():
+        # Some make NumPy arrays of tensors in a way that NumPy is going to give up.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        # A template may begin with what the tokenizer puts before every text.
+        bos = own.tokenizer.bos_token or ""
+        again = not (bos and prompt.startswith(bos))
+        made = own(text=[prompt], return_tensors="pt", add_special_tokens=again, **given)
+    # Positions over several axes, and masks, follow from the types of columns; other models take
+    # none.
+    typed = any("grid" in name or "position" in name for name in made)
+    unused = {*UNUSED, *(() if typed else ("mm_token_type_ids",))}
     return {name: value for name, value in made.items() if name not in unused}
