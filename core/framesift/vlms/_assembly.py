@@ -98,7 +98,7 @@ def _features(vlm: VLM, videos: Sequence[CompressedVideo], rows: Tensor) -> Tens
         own, added = (each.nonzero().flatten() for each in (rows >= 0, rows < 0))
         tokens = torch.cat([video.tokens.to(features) for video in videos])
         features.index_copy_(0, own.to(like.device), tokens[rows[own].to(like.device)])
-        extra = vlm.extra_features().to(features)
+        extra = vlm.added_features().to(features)
         if len(added):
             # Runs end with all of them, each with the same ones.
             repeated = extra.repeat(len(added) // len(extra), 1)

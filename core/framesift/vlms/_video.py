@@ -15,6 +15,7 @@ from framesift.hf.preparation import Preparation, VideoPreparation
 from framesift.types.compressed import CompressedVideo
 from framesift.vlms._llava import check_summary
 from framesift.vlms._llava_tower import LlavaTower
+from framesift.vlms._tiled_picture import AnyResolutionPicture, TileTower, tiled_blocks
 from framesift.vlms.base import VLM, Block
 
 BICUBIC: Final = 3
@@ -64,6 +65,20 @@ class PooledVideo(VLM):
     @abstractmethod
     def tower(self) -> VideoTower:
         """Returns the encoder of this family."""
+
+    def picture_encoder(self, picture_px: tuple[int, int]) -> Encoder | None:
+        """Returns the encoder for a picture and its tiles, whose patches are not pooled."""
+        check_summary(self)
+        return AnyResolutionPicture(tower=TileTower(vlm=self), picture_px=picture_px)
+
+    def picture_blocks(self, video: CompressedVideo) -> list[list[Block]]:
+        """Returns one item: the whole picture, and its rows with a newline behind each."""
+        return tiled_blocks(self, video)
+
+    def added_features(self) -> Tensor:
+        """Returns the newline that ends a row of a picture, `(1, D)`."""
+        newline: Tensor = self.hf.base_model.image_newline
+        return newline.detach()[None]
 
     def blocks(self, video: CompressedVideo) -> list[list[Block]]:
         """Returns one item with all frames in one run."""

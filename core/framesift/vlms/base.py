@@ -258,6 +258,13 @@ class VLM(Knowledge, Part):
         weight: Tensor = self.hf.get_input_embeddings().weight
         return weight[:0].detach()
 
+    def added_features(self) -> Tensor:
+        """Returns the visual tokens `(E, D)` of each run with `Block.extra`, also of a picture.
+
+        They are `extra_features`, unless the family adds them to its pictures alone.
+        """
+        return self.extra_features()
+
     def in_llm(
         self, choose: str | Strategy | Choose = "fastv", *, layer: int = 2, keep: float = 0.5
     ) -> AbstractContextManager[Door]:
@@ -287,5 +294,5 @@ class VLM(Knowledge, Part):
                 each.modality: each.visual_id
                 for each in (self.picture_placeholder, self.video_placeholder)
             },
-            added=self.extra_features(),
+            added=self.added_features(),
         )

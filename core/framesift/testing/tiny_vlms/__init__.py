@@ -107,6 +107,8 @@ TINY_VLMS = {
         build=_llava.build_llava_next_video,
         ordinary=_llava.ordinary_llava_next_video,
         processed=_llava.process_llava_next_video,
+        processor=_llava.llava_next_video_processor,
+        stacks=True,
     ),
     "llava-onevision": TinyVLM(
         family="llava-onevision",
@@ -114,6 +116,9 @@ TINY_VLMS = {
         ordinary=_llava.ordinary_llava_onevision,
         size_px=(40, 40),
         processed=_llava.process_llava_onevision,
+        processor=_llava.llava_onevision_processor,
+        several={"picture_tiles": False},
+        stacks=True,
     ),
     "video-llama-3": TinyVLM(
         family="video-llama-3",

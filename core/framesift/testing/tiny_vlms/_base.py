@@ -86,6 +86,8 @@ class TinyVLM:
     """Whether that processor takes videos and pictures in one prompt."""
     pictures_only: bool = False
     """Whether it takes no videos at all."""
+    several: dict[str, Any] = field(default_factory=dict)
+    """Options by which the adapter shows several pictures as that processor does."""
     stacks: bool = False
     """Whether it is right about several videos of one length alone: some fail on others, and
     SmolVLM's says of each that it has as many frames as the longest."""

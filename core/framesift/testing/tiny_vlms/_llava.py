@@ -158,11 +158,20 @@ def build_llava_next_video(folder: Path) -> None:
         text_config={**LLAMA, "vocab_size": len(tokenizer)},
         image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
         video_token_index=tokenizer.convert_tokens_to_ids("<video>"),
-        image_grid_pinpoints=[[32, 64], [64, 32]],
+        image_grid_pinpoints=[[32, 64], [64, 32], [64, 96]],
     )
     torch.manual_seed(0)
-    save_model(folder, transformers.LlavaNextVideoForConditionalGeneration(config))
+    model = transformers.LlavaNextVideoForConditionalGeneration(config)
+    torch.nn.init.normal_(model.model.image_newline)
+    save_model(folder, model)
     save_video_settings(folder, size={"shortest_edge": 32}, crop={"height": 32, "width": 32})
+    transformers.LlavaNextImageProcessorPil(
+        image_mean=STD,
+        image_std=MEAN,
+        size={"shortest_edge": 32},
+        crop_size={"height": 32, "width": 32},
+        image_grid_pinpoints=config.image_grid_pinpoints,
+    ).save_pretrained(folder)
 
 
 def build_llava_onevision(folder: Path) -> None:
@@ -174,13 +183,20 @@ def build_llava_onevision(folder: Path) -> None:
         text_config={**LLAMA, "model_type": "qwen2", "vocab_size": len(tokenizer)},
         image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
         video_token_index=tokenizer.convert_tokens_to_ids("<video>"),
-        image_grid_pinpoints=[[40, 80], [80, 40]],
+        image_grid_pinpoints=[[40, 80], [80, 40], [80, 120]],
+        vision_aspect_ratio="anyres_max_2",
     )
     torch.manual_seed(0)
     model = transformers.LlavaOnevisionForConditionalGeneration(config)
     torch.nn.init.normal_(model.model.image_newline)
     save_model(folder, model)
     save_video_settings(folder, size={"height": 40, "width": 40}, crop=None)
+    transformers.LlavaOnevisionImageProcessorPil(
+        image_mean=STD,
+        image_std=MEAN,
+        size={"height": 40, "width": 40},
+        image_grid_pinpoints=config.image_grid_pinpoints,
+    ).save_pretrained(folder)
 
 
 def _ordinary_video(
@@ -218,31 +234,40 @@ def ordinary_llava_onevision(folder: Path, frames: Frames, text: str) -> Ordinar
     return _ordinary_video(folder, frames, text, len(frames) * side**2, 1)
 
 
-def process_llava_next_video(folder: Path, frames: Frames, text: str) -> dict[str, Any]:
+def llava_next_video_processor(folder: Path) -> Any:
     transformers = require("transformers", extra="hf")
 
-    processor = transformers.LlavaNextVideoProcessor(
+    return transformers.LlavaNextVideoProcessor(
         image_processor=transformers.LlavaNextImageProcessorPil.from_pretrained(folder),
         tokenizer=transformers.AutoTokenizer.from_pretrained(folder),
         video_processor=transformers.LlavaNextVideoVideoProcessor.from_pretrained(folder),
         patch_size=CLIP["patch_size"],
         vision_feature_select_strategy="default",
         num_additional_image_tokens=1,
+        chat_template=CHAT,
     )
-    return _process(processor, folder, frames, text)
 
 
-def process_llava_onevision(folder: Path, frames: Frames, text: str) -> dict[str, Any]:
+def llava_onevision_processor(folder: Path) -> Any:
     transformers = require("transformers", extra="hf")
 
-    processor = transformers.LlavaOnevisionProcessor(
+    return transformers.LlavaOnevisionProcessor(
         image_processor=transformers.LlavaOnevisionImageProcessorPil.from_pretrained(folder),
         tokenizer=transformers.AutoTokenizer.from_pretrained(folder),
         video_processor=transformers.LlavaOnevisionVideoProcessor.from_pretrained(folder),
         num_image_tokens=(SIGLIP["image_size"] // SIGLIP["patch_size"]) ** 2,
         vision_feature_select_strategy="full",
+        vision_aspect_ratio="anyres_max_2",
+        chat_template=CHAT,
     )
-    return _process(processor, folder, frames, text)
+
+
+def process_llava_next_video(folder: Path, frames: Frames, text: str) -> dict[str, Any]:
+    return _process(llava_next_video_processor(folder), folder, frames, text)
+
+
+def process_llava_onevision(folder: Path, frames: Frames, text: str) -> dict[str, Any]:
+    return _process(llava_onevision_processor(folder), folder, frames, text)
 
 
 def _process(processor: Any, folder: Path, frames: Frames, text: str) -> dict[str, Any]:
