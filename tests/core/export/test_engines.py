@@ -32,7 +32,10 @@ from framesift.vlms import registry  # noqa: E402
 from framesift.vlms.base import Turn  # noqa: E402
 
 QUESTION = "What is it?"
-MATRICES = ("llava", "llava-next-video", "llava-onevision", "internvl", "smolvlm", "qwen2-5-vl")
+MATRICES = (
+    *("llava", "llava-next-video", "llava-onevision", "internvl", "smolvlm"),
+    *("qwen2-vl", "qwen2-5-vl", "qwen3-5"),
+)
 GRIDS = ("qwen2-vl", "qwen2-5-vl", "qwen3-vl", "qwen3-vl-moe")
 
 

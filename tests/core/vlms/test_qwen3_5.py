@@ -158,3 +158,26 @@ def test_pictures_side_by_side_are_asked_as_each_alone(vlm, video):
         }
         with torch.no_grad():
             assert_near(found[row, -1], vlm.hf(**given).logits[0, -1])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu_a_chat_answers_as_fresh_prompts_do(vlm, video):
+    there = load_vlm(vlm.model, device="cuda", dtype="float32")
+    turns, questions = [], ("What is it?", "And where is it then?", "Why?")
+    with Chat(there, video) as chat:
+        for question in questions:
+            turns.append(Turn(role="user", text=question, videos=() if turns else (video,)))
+            said = chat.ask(question, follow_up=len(turns) > 1, generation=SHORT)
+            prompt = there.prompt(turns)
+            ids = there.hf.generate(
+                **prompt.inputs(), max_new_tokens=6, do_sample=False, pad_token_id=0
+            )
+            ids = ids[0, len(prompt.input_ids) :]
+            fresh = there.tokenizer.decode(
+                ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
+            )
+            assert said.text == fresh.strip()
+            assert said.evidence[0].reason.startswith("attended to by the answer")
+            turns.append(Turn(role="assistant", text=said.text))
+        again = chat.ask(questions[0], generation=SHORT)
+    assert again.text == turns[1].text
