@@ -66,8 +66,9 @@ def gemma3_of_window(columns: int) -> TinyVLM:
         build=partial(_gemma.build_gemma3, window=columns),
         ordinary=_gemma.ordinary_gemma3,
         processed=_gemma.process_gemma3,
-        processor=_gemma.gemma3_processor if columns >= WHOLE else None,
+        processor=_gemma.gemma3_processor,
         mixes=False,
+        pictures_only=True,
     )
 
 
@@ -80,7 +81,7 @@ def gemma4_of_window(columns: int, **llm: Any) -> TinyVLM:
         ordinary=_gemma.ordinary_gemma4,
         size_px=(40, 112),
         processed=_gemma.process_gemma4,
-        processor=_gemma.gemma4_processor if columns >= WHOLE else None,
+        processor=_gemma.gemma4_processor,
     )
 
 
