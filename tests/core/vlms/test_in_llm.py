@@ -24,13 +24,7 @@ from framesift.vlms._layer_door import LayerView  # noqa: E402
 from framesift.vlms.base import Turn, collate  # noqa: E402
 
 DEPTH, NEW = 5, 12
-LAYERS = {
-    "llava": (1, 2, 4),
-    "qwen2-5-vl": (1, 2),
-    "qwen3-vl": (2, 3),
-    "qwen2-vl": (1,),
-    "qwen3-vl-moe": (2,),
-}
+LAYERS = {"llava": (1, 2, 4), "qwen2-5-vl": (1, 2), "qwen3-vl": (2, 3), "qwen2-vl": (1,)}
 CASES = [(name, layer) for name, layers in LAYERS.items() for layer in layers]
 QUESTION = "What is it?"
 
