@@ -158,6 +158,7 @@ class Gemma4(FamilyVLM):
     modality: ClassVar[Literal["image", "video"]] = "video"
     listed: ClassVar[bool] = True
     resample: ClassVar[int] = 3
+    plain_turns: ClassVar[bool] = True
 
     model: Reachable = "google/gemma-4-E4B-it"
     max_frame_tokens: Count | None = None

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from framesift.errors import InvalidOptionError
+from framesift.errors import InvalidOptionError, ModelError
 from framesift.testing import TINY_VLMS
 from framesift.types.video import VideoInfo
+from framesift.vlms.base import Turn
 from framesift.vlms.gemma4 import FRAME_TOKENS, token_grid
 from framesift.vlms.load import load_vlm
 
@@ -68,3 +69,23 @@ def test_the_mark_of_videos_is_made_special_where_the_checkpoint_has_not(folder)
     vlm = load_vlm(str(folder), device="cpu")
     assert vlm.placeholder == "<|video|>"
     assert vlm.tokenizer.convert_tokens_to_ids("<|video|>") == vlm.config.video_token_id
+
+
+def test_what_the_system_says_is_put_as_it_is(folder):
+    vlm = load_vlm(str(folder), device="cpu")
+    turns = [
+        Turn(role="system", text="Be brief."),
+        Turn(role="user", text="What?"),
+        Turn(role="assistant", text="A dog."),
+        Turn(role="user", text="Where?"),
+    ]
+    text = vlm.tokenizer.decode(vlm.prompt(turns).input_ids).replace(" ", "")
+    assert text.startswith("<s><|turn>system\nBebrief.<turn|>\n<|turn>user\nWhat?<turn|>\n")
+    assert text.endswith("<|turn>model\nAdog.<turn|>\n<|turn>user\nWhere?<turn|>\n<|turn>model\n")
+
+
+def test_dropping_inside_of_windows_is_refused_in_one_line(folder):
+    vlm = load_vlm(str(folder), device="cpu")
+    with pytest.raises(ModelError, match="sliding_attention") as error, vlm.in_llm(layer=1):
+        pass
+    assert "\n" not in str(error.value)

@@ -110,10 +110,12 @@ def process_gemma3(folder: Path, frames: Frames, text: str) -> dict[str, Any]:
 GEMMA4_CHAT = (
     "{{ bos_token }}{% for m in messages %}"
     "{{ '<|turn>' + ('model' if m.role == 'assistant' else m.role) + '\n' }}"
+    "{% if m.role == 'system' or m.content is string %}{{ m.content | trim }}{% else %}"
     "{% for c in m.content %}{% if c.type == 'text' %}{{ c.text | trim }}{% else %}"
-    "{{ '<|' + c.type + '|>' }}{% endif %}{% endfor %}{{ '<turn|>\n' }}{% endfor %}"
+    "{{ '<|' + c.type + '|>' }}{% endif %}{% endfor %}{% endif %}{{ '<turn|>\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|turn>model\n' }}{% endif %}"
 )
+"""As Gemma 4 has it: what the system says is put as it is, so it must be a string."""
 SPECIAL4 = {
     **{"image_token": "<|image|>", "boi_token": "<|image>", "eoi_token": "<image|>"},
     **{"audio_token": "<|audio|>", "boa_token": "<|audio>", "eoa_token": "<audio|>"},
