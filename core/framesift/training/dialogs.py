@@ -131,12 +131,12 @@ class Dialogs(torch.utils.data.IterableDataset[dict[str, Tensor]]):
     ) -> dict[str, Tensor]:
         """Returns the packed prompts of some clips.
 
-        `features (B, K, D)`, `text (B, Lt)`, `labels (B, Lt)`, `positions (B, 1 + K + Lt)`,
-        `parts (B, 1 + K + Lt)`, by which a question sees the video and itself, as
-        `seen_columns` says, classes `(B, K)` by name of `COURSE` and numbers `(B, K, 2)` by name
-        of `MEASURED`.
+        `features (B, K, D)` or `(B, K, 1)` as in the clips, `text (B, Lt)`, `labels (B, Lt)`,
+        `positions (B, 1 + K + Lt)`, `parts (B, 1 + K + Lt)`, by which a question sees the video
+        and itself, as `seen_columns` says, classes `(B, K)` by name of `COURSE` and numbers
+        `(B, K, 2)` by name of `MEASURED`.
         """
-        visuals = [_visual(clip.features, dropping, rng) for clip in clips]
+        visuals = [_visual(clip, dropping, rng) for clip in clips]
         texts = self._texts([_asked(clip, rng) for clip in clips], dropping)
         kept, length = max(len(v[2]) for v in visuals), max(len(t[0]) for t in texts)
         width, kind = clips[0].features.shape[-1], clips[0].features.dtype
@@ -206,22 +206,22 @@ def _asked(clip: Seen, rng: random.Random) -> list[tuple[str, str]]:
     return pairs
 
 
-def _visual(features: Tensor, dropping: Dropping, rng: random.Random) -> tuple[Tensor, int, Tensor]:
+def _visual(clip: Seen, dropping: Dropping, rng: random.Random) -> tuple[Tensor, int, Tensor]:
     """Returns positions `(K,)` of kept tokens, the first one after them, and which they are."""
-    frames, patches, _ = features.shape
+    frames, patches, _ = clip.features.shape
     slots, last = torch.arange(frames), frames
     if dropping.stretched:
         last = rng.randint(frames, max(frames, LONGEST_SLOTS))
         slots = torch.tensor(sorted(rng.sample(range(last), frames)))
     places = 1 + (slots[:, None] * patches + torch.arange(patches)).flatten()
-    kept = _kept(features, dropping, rng)
+    kept = _kept(clip, dropping, rng)
     if dropping.compact:
         return 1 + torch.arange(len(kept)), 1 + len(kept), kept
     return places[kept], 1 + last * patches, kept
 
 
-def _kept(features: Tensor, dropping: Dropping, rng: random.Random) -> Tensor:
-    frames, patches, _ = features.shape
+def _kept(clip: Seen, dropping: Dropping, rng: random.Random) -> Tensor:
+    frames, patches, _ = clip.features.shape
     draws = torch.rand(
         frames, patches, generator=torch.Generator().manual_seed(rng.getrandbits(48))
     )
@@ -230,9 +230,7 @@ def _kept(features: Tensor, dropping: Dropping, rng: random.Random) -> Tensor:
     if dropping.kind == "frames":
         draws = draws[:, :1].expand_as(draws)
     if dropping.kind == "still":
-        wide = features.float()
-        change = 1 - torch.cosine_similarity(wide[1:], wide[:-1], dim=-1)
-        draws = torch.cat([1 + draws[:1], change + 0.02 * draws[1:]])
+        draws = torch.cat([1 + draws[:1], clip.changes + 0.02 * draws[1:]])
     count = max(1, round(dropping.keep * frames * patches))
     order = torch.argsort(draws.flatten(), descending=True, stable=True)
     return order[:count].sort().values

@@ -50,14 +50,15 @@ def fit(
         loaders: processes that make batches ahead; 0 makes them between steps.
     """
     transformers = require("transformers", extra="hf")
+    if loaders:
+        # Else each tensor costs a talk with the process that made it, which is busy with the next.
+        torch.multiprocessing.set_sharing_strategy("file_system")
     on_gpu = torch.cuda.is_available()
     settings = transformers.TrainingArguments(
         output_dir=str(folder),
         max_steps=steps,
         per_device_train_batch_size=batch_size,
         learning_rate=learning_rate,
-        lr_scheduler_type="cosine",
-        warmup_steps=max(1, steps // 20),
         bf16=True,
         use_cpu=not on_gpu,
         logging_steps=25,
@@ -67,8 +68,8 @@ def fit(
         report_to=[],
         remove_unused_columns=False,
         dataloader_num_workers=loaders,
-        dataloader_pin_memory=on_gpu,
-        accelerator_config={"dispatch_batches": False, "non_blocking": on_gpu},
+        dataloader_pin_memory=False,
+        accelerator_config={"dispatch_batches": False},
         seed=seed,
     )
     optimizer = MuonAdamW(task, learning_rate=learning_rate, weight_decay=WEIGHT_DECAY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch.nn import functional
 
 from framesift.training.clips import LabeledClip, Shard
 from framesift.training.course_labels import COURSE, MEASURED, course_labels
-from framesift.training.labels import NOTHING, frame_labels
+from framesift.training.labels import NOTHING, Labels, frame_labels
 from framesift.training.packing import IGNORED_LABEL, seen_columns
 from framesift.training.seen import Seen
 from framesift.training.tower_stage import TowerTask
@@ -31,8 +32,11 @@ class AnswerTask(nn.Module):
     does not keep read from the visual tokens what happened before.
     """
 
-    def __init__(self, model: Any, user_id: int) -> None:
+    def __init__(self, model: Any, user_id: int, tokens: Tensor | None = None) -> None:
+        """Takes a model and, where batches name visual tokens by number, all of them `(M, D)`."""
         super().__init__()
+        self.tokens: Tensor | None
+        self.register_buffer("tokens", tokens, persistent=False)
         self.projector = model.model.multi_modal_projector
         self.language_model = model.model.language_model
         self.user_id = user_id
@@ -60,6 +64,8 @@ class AnswerTask(nn.Module):
         """Returns the loss over answers and course, and the best guess at each column of text."""
         embed = self.language_model.get_input_embeddings()
         user = embed(text.new_full((len(text), 1), self.user_id))
+        if self.tokens is not None:
+            features = self.tokens[features[..., 0]]
         visual = self.projector(features.to(user.dtype)).to(user.dtype)
         prompt = torch.cat([user, visual, embed(text)], dim=1)
         read = self.language_model(
@@ -101,10 +107,17 @@ def _measured(guess: Tensor, truth: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def seen_clips(task: TowerTask, shards: Sequence[Shard]) -> list[Seen]:
-    """Returns the tower's features of all clips, in half precision."""
+def seen_clips(task: TowerTask, shards: Sequence[Shard], *, processes: int = 1) -> list[Seen]:
+    """Returns the tower's features of all clips, in half precision.
+
+    Args:
+        task: the tower; where it is, features are computed.
+        shards: the clips.
+        processes: how many work out the labels.
+    """
     task.eval()
     clips = []
+    courses = iter(_courses([clip for shard in shards for clip in shard.clips], processes))
     for shard in shards:
         pixels = torch.tensor(shard.frames)
         features = torch.cat(
@@ -119,18 +132,24 @@ def seen_clips(task: TowerTask, shards: Sequence[Shard]) -> list[Seen]:
                 times_seconds=clip.times_seconds,
                 questions=clip.truth["questions"],
                 events=clip.truth["events"],
-                course=_course(clip),
+                course={name: torch.from_numpy(values) for name, values in next(courses).items()},
             )
             for clip in shard.clips
         ]
     return clips
 
 
-def _course(clip: LabeledClip) -> dict[str, Tensor]:
+def _courses(clips: Sequence[LabeledClip], processes: int) -> list[Labels]:
+    if processes == 1:
+        return [_course(clip) for clip in clips]
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        return pool.map(_course, clips, chunksize=16)
+
+
+def _course(clip: LabeledClip) -> Labels:
     """Returns the labels of a clip by name of `COURSE` and `MEASURED`."""
     events, times = clip.truth["events"], clip.times_seconds
     seen = [frame_labels(events, seconds) for seconds in times]
     where = np.stack([frame["where"] for frame in seen])
     where[np.stack([frame["kind"] for frame in seen]) == 0] = np.nan
-    labels = {**course_labels(events, times), "where": where}
-    return {name: torch.from_numpy(values) for name, values in labels.items()}
+    return {**course_labels(events, times), "where": where}

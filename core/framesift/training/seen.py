@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -28,13 +28,23 @@ class Seen:
     """A clip as the tower sees it, with its questions."""
 
     features: Tensor
-    """Patch features `(T, N, D)`, half precision."""
+    """Patch features `(T, N, D)`, half precision; or which of all tokens they are, `(T, N, 1)`."""
     times_seconds: Sequence[float]
     questions: Sequence[dict[str, Any]]
     events: Sequence[dict[str, Any]] | None = None
     """All that happens in it; None where that is not known."""
     course: dict[str, Tensor] = field(default_factory=dict)
     """Labels of the patches by name of `COURSE` and `MEASURED`, as far as they are known."""
+    change: Tensor | None = None
+    """How much each patch differs from itself a frame before, `(T - 1, N)`, if that is known."""
+
+    @property
+    def changes(self) -> Tensor:
+        """How much each patch differs from itself a frame before, `(T - 1, N)`."""
+        if self.change is not None:
+            return self.change
+        wide = self.features.float()
+        return 1 - torch.cosine_similarity(wide[1:], wide[:-1], dim=-1)
 
     @cached_property
     def inventory(self) -> Inventory | None:
@@ -105,3 +115,18 @@ def _of_motion(
 ) -> dict[str, Tensor]:
     labels = course_labels(events, times_seconds)
     return {name: torch.from_numpy(labels[name]) for name in ("motion", "shift")}
+
+
+def numbered(clips: Sequence[Seen]) -> tuple[list[Seen], Tensor]:
+    """Returns clips that name their tokens by number, and all tokens `(M, D)`.
+
+    So a batch is small, and features stay where they are computed with.
+    """
+    tokens = torch.cat([clip.features.flatten(0, 1) for clip in clips])
+    named, first = [], 0
+    for clip in clips:
+        frames, patches, _ = clip.features.shape
+        own = torch.arange(first, first + frames * patches, dtype=torch.int32)
+        named.append(replace(clip, features=own.view(frames, patches, 1), change=clip.changes))
+        first += len(own)
+    return named, tokens

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from framesift.training.clips import Shard, make_shards, read_shards
 from framesift.training.dialogs import Dialogs
 from framesift.training.fit import fit
 from framesift.training.language_stage import AnswerTask, seen_clips
+from framesift.training.packing import rounded
 from framesift.training.recipe import Recipe
+from framesift.training.seen import numbered
 from framesift.training.stills import make_stills, read_stills
 from framesift.training.tiny_parts import ASSISTANT, END, PAD, USER, new_model, new_processor
 from framesift.training.tower_stage import LabeledFrames, TowerTask, frames_of
@@ -103,8 +106,10 @@ def _language_curve(
     announce(f"teaching the language model to answer, {recipe.language_steps} steps{until}")
     on_gpu = torch.cuda.is_available()
     special = special_ids(processor.tokenizer)
+    tower = tower.to("cuda" if on_gpu else "cpu")
+    clips, tokens = numbered(seen_clips(tower, shards, processes=recipe.processes))
     dialogs = Dialogs(
-        seen_clips(tower.to("cuda" if on_gpu else "cpu"), shards),
+        clips,
         processor.tokenizer,
         special,
         size=recipe.language_batch,
@@ -112,23 +117,23 @@ def _language_curve(
         glimpses_first=recipe.glimpses_first,
     )
     return fit(
-        AnswerTask(model, special["user"]),
+        AnswerTask(model, special["user"], tokens),
         dialogs,
         folder=work / "language",
         steps=recipe.language_steps,
         batch_size=1,
         learning_rate=recipe.language_rate,
         seed=recipe.seed,
-        collate=_only,
+        collate=partial(_only, pad_id=special["pad"] if on_gpu else None),
         seconds=recipe.seconds,
         # A CPU that trains has no core to spare.
         loaders=recipe.processes if on_gpu else 0,
     )
 
 
-def _only(batches: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Returns the batch of a data set whose items are batches."""
-    return batches[0]
+def _only(batches: list[dict[str, Tensor]], *, pad_id: int | None) -> dict[str, Tensor]:
+    """Returns the batch of a data set whose items are batches, padded if `pad_id` is given."""
+    return batches[0] if pad_id is None else rounded(batches[0], pad_id)
 
 
 def load_model(folder: Path) -> tuple[Any, Any]:

@@ -10,7 +10,8 @@ from framesift.testing import assert_near, compressed, random_frames
 from framesift.training.course_labels import COURSE, MEASURED
 from framesift.training.dialogs import MOST_QUESTIONS, Dropping
 from framesift.training.language_stage import AnswerTask
-from framesift.training.packing import IGNORED_LABEL, seen_columns
+from framesift.training.packing import IGNORED_LABEL, rounded, seen_columns
+from framesift.training.seen import numbered
 from framesift.types.plan import TokenPlan
 from framesift.vlms.base import Turn
 from packed_dialogs import FACTS, dialogs_of, noise, row_of, seen
@@ -261,3 +262,22 @@ def test_a_known_question_is_asked_in_other_words(dialogs, vlm, special):
         assert "corner" in one.question
         ways.add(one.question)
     assert len(ways) > 2
+
+
+def test_tokens_by_number_and_padding_to_few_lengths_change_no_loss(clips, vlm, task, special):
+    dropping, losses = DROPPINGS["still"], []
+    named, tokens = numbered(clips)
+    assert {clip.features.dtype for clip in named} == {torch.int32}
+    by_number = AnswerTask(vlm.hf, special["user"], tokens).eval()
+    by_number.course.load_state_dict(task.course.state_dict())
+    for some, reader in ((clips, task), (named, by_number)):
+        batch = dialogs_of(some, vlm.tokenizer, special).batch(some, dropping, random.Random(5))
+        wide = rounded(batch, special["pad"], round_to=48)
+        kept = wide["features"].shape[1]
+        assert kept % 48 == wide["positions"].shape[1] % 48 == 0
+        assert wide["positions"].shape == wide["parts"].shape
+        assert wide["positions"].shape[1] == 1 + kept + wide["text"].shape[1]
+        with torch.no_grad():
+            losses += [reader(**batch)["loss"], reader(**wide)["loss"]]
+    for loss in losses[1:]:
+        assert_near(loss, losses[0])
