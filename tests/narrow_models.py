@@ -35,9 +35,12 @@ def narrow(config: Any) -> Any:
         vision.depth, vision.num_heads, vision.out_hidden_size = 2, 2, 64
         vision.fullatt_block_indexes = [1]
         vision.deepstack_visual_indexes = [0, 1]
-        text.rope_parameters.update(mrope_section=[2, 3, 3], partial_rotary_factor=1.0)
     else:
         vision.num_hidden_layers, vision.num_attention_heads = 2, 2
         if hasattr(vision, "num_key_value_heads"):
             vision.num_key_value_heads, vision.head_dim = 2, 16
+    if hasattr(vision, "insert_layer_id"):
+        config.insert_layer_id = vision.insert_layer_id = 0
+    if "mrope_section" in (getattr(text, "rope_parameters", None) or {}):
+        text.rope_parameters.update(mrope_section=[2, 3, 3], partial_rotary_factor=1.0)
     return config

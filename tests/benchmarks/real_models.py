@@ -17,6 +17,7 @@ from typing import Any, Final
 import torch
 
 from benchmarks.real_gemma_glm import GEMMA_GLM, MARKS
+from benchmarks.real_others import FRAME_MARKS, OTHERS
 from benchmarks.real_qwen import DEPTH, QWEN
 from framesift.evaluation.gpu.models import QWEN2_7B, onevision_config
 from framesift.registry import require
@@ -34,6 +35,7 @@ QWEN2_HALF_B: Final = {
 SPECIAL: Final = (
     "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<image>", "<video>", "<img>", "</img>",
     "<IMG_CONTEXT>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>", *MARKS,
+    *FRAME_MARKS,
 )  # fmt: skip
 TEMPLATE: Final = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{% for part in message.content %}"
@@ -160,31 +162,6 @@ def _internvl(ids: Mapping[str, int]) -> Any:
     )
 
 
-def _video_llama_3(ids: Mapping[str, int]) -> Any:
-    transformers = require("transformers", extra="hf")
-    return transformers.VideoLlama3Config(
-        vision_config=transformers.VideoLlama3VisionConfig(
-            hidden_size=1152,
-            intermediate_size=4304,
-            num_hidden_layers=27,
-            num_attention_heads=16,
-            patch_size=14,
-        ),
-        text_config=transformers.Qwen2Config(
-            vocab_size=151936,
-            hidden_size=1536,
-            intermediate_size=8960,
-            num_hidden_layers=DEPTH,
-            num_attention_heads=12,
-            num_key_value_heads=2,
-            max_position_embeddings=32768,
-            tie_word_embeddings=True,
-        ),
-        image_token_id=ids["<|image_pad|>"],
-        video_token_id=ids["<|video_pad|>"],
-    )
-
-
 def _processor(name: str, **options: Any) -> Callable[[], Any]:
     return lambda: getattr(require("transformers", extra="hf"), name)(**options)
 
@@ -228,18 +205,8 @@ MODELS: Final = {
             picture=picture,
             processor=_processor(processor, **options),
         )
-        for name, (published, picture, config, (processor, options)) in GEMMA_GLM.items()
+        for name, (published, picture, config, (processor, options)) in (GEMMA_GLM | OTHERS).items()
     },
-    "video-llama-3": RealModel(
-        published="VideoLLaMA3-2B",
-        config=_video_llama_3,
-        picture="<|video_pad|>",
-        processor=_processor(
-            "VideoLlama3ImageProcessorPil",
-            merge_size=2,
-            size={"shortest_edge": 28**2 * 16, "longest_edge": 28**2 * 16384},
-        ),
-    ),
 }
 
 WHOLE: Final = {

@@ -35,7 +35,9 @@ PUBLISHED = {
     "gemma4": ((50, 10), 31.27e9),
     "glm4v": (40, 10.29e9),
     "glm4v-moe": ((1, 45), 107.7e9),
+    "llava-next": (32, 7.57e9),
     "video-llama-3": (28, 1.96e9),
+    "minicpm-v-4-6": ((18, 6), 1.30e9),
 }
 PUBLISHED_WHOLE = {"llava-onevision-0.5b": (24, 0.894e9), "llava-onevision-7b": (28, 8.03e9)}
 NUMBERS = {token: number for number, token in enumerate(SPECIAL)}
@@ -85,7 +87,8 @@ def test_a_narrow_one_is_written_loaded_and_asked(name, tmp_path, monkeypatch):
     actual = real_size.answer_run(laps, folder=str(tmp_path))
     whole, quarter = actual["answers"]
     assert whole["visual_tokens"] == whole["visual_tokens_before"]
-    assert quarter["visual_tokens"] == pytest.approx(whole["visual_tokens"] / 4, abs=1)
+    # The newline that a family adds to each of four frames stays.
+    assert quarter["visual_tokens"] == pytest.approx(whole["visual_tokens"] / 4, abs=4)
     assert quarter["prompt_tokens"] < whole["prompt_tokens"]
     assert whole["new_tokens"] == quarter["new_tokens"] == real_size.NEW_TOKENS
     assert {stage: len(seconds) for stage, seconds in laps.seconds.items()} == {
@@ -96,7 +99,7 @@ def test_a_narrow_one_is_written_loaded_and_asked(name, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["video-llama-3"])
+@pytest.mark.parametrize("name", ["video-llama-3", "minicpm-v-4-6"])
 def test_a_small_model_of_real_width_answers_here(name):
     (row,) = real_size.measure(Effort(real_models=(name,)), None)["rows"]
     whole, quarter = row["answers"]

@@ -10,7 +10,8 @@ from framesift.errors import InvalidOptionError, MissingDependencyError
 from framesift.registry import require
 
 WHOLE: Final = (
-    r"(?:.*\.)?(?:vision_tower|vision_model|visual|(?:multi_modal_)?projector|connector|embed_vision)",
+    r"(?:.*\.)?(?:vision_tower|vision_model|visual|(?:multi_modal_)?projector|connector|merger|"
+    r"embed_vision)",
     "lm_head",
 )
 """Names of the modules that keep their weights as they are when the LLM is quantized."""

@@ -27,6 +27,7 @@ KINDS = [
     "llava",
     "llava-next",
     "llava-onevision",
+    "minicpm-v-4-6",
     "qwen2-vl",
     "qwen2-5-vl",
     "qwen3-vl",

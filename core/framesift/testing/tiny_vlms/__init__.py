@@ -25,6 +25,11 @@ from framesift.testing.tiny_vlms._base import (
     chat,
     save_tokenizer,
 )
+from framesift.testing.tiny_vlms._minicpm import (
+    build_minicpm_v_4_6,
+    ordinary_minicpm_v_4_6,
+    process_minicpm_v_4_6,
+)
 from framesift.testing.tiny_vlms._shown import Shown, own_inputs
 from framesift.testing.tiny_vlms._video_llama import (
     build_video_llama_3,
@@ -120,6 +125,14 @@ TINY_VLMS = {
         processor=_llava.llava_onevision_processor,
         several={"picture_tiles": False},
         stacks=True,
+    ),
+    "minicpm-v-4-6": TinyVLM(
+        family="minicpm-v-4-6",
+        build=build_minicpm_v_4_6,
+        ordinary=ordinary_minicpm_v_4_6,
+        size_px=(64, 48),
+        processed=process_minicpm_v_4_6,
+        reference="columns",
     ),
     "video-llama-3": TinyVLM(
         family="video-llama-3",
