@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +23,10 @@ TOKENIZERS: Final = ("tokenizer.json", "tokenizer.model", "vocab.json")
 PICKLES: Final = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 LISTED: Final = 8
 """Special tokens that a message names at most."""
+MARKS: Final = tuple(
+    f"{kind}_{end}_token_id" for kind in ("vision", "image", "video") for end in ("start", "end")
+)
+"""What stands around pictures, in the configurations that name it."""
 NUMBERS: Final = ("hidden_size", "vocab_size", "max_position_embeddings", "num_hidden_layers")
 """What every LLM says of itself."""
 SPREAD: Final = "auto"
@@ -183,12 +188,24 @@ def load_tokenizer(model: str, trust_remote_code: bool) -> Any:
     return tokenizer
 
 
-def check_vocabulary(model: str, config: Any, tokenizer: Any, visual_id: int) -> None:
-    """Raises where tokenizer and model do not agree about the visual token.
+def check_vocabulary(model: str, config: Any, tokenizer: Any, visual_ids: Sequence[int]) -> None:
+    """Raises where tokenizer and model do not agree about the visual tokens.
 
     Raises:
-        ModelError: the tokenizer lacks it, or the model has no row for it.
+        ModelError: the tokenizer lacks one, or the model has no row for it.
     """
+    for visual_id in visual_ids:
+        _check_visual(model, config, tokenizer, visual_id)
+    added = tokenizer.added_tokens_decoder
+    for name in MARKS:
+        if (mark := getattr(config, name, visual_ids[0])) not in added:
+            raise ModelError(
+                f"config.json of {called(model)!r} has {name}={str(mark)[:40]}, and its tokenizer "
+                "has no special token of that number; pass a checkpoint whose files belong together"
+            )
+
+
+def _check_visual(model: str, config: Any, tokenizer: Any, visual_id: Any) -> None:
     rows = config.get_text_config().vocab_size
     with in_one_line(model):
         count = max(len(tokenizer), max(tokenizer.get_vocab().values(), default=0) + 1)
@@ -206,12 +223,6 @@ def check_vocabulary(model: str, config: Any, tokenizer: Any, visual_id: int) ->
             f"special token of that number (it has {some or 'none'}); pass a checkpoint with the "
             "tokenizer that belongs to it"
         )
-    for name in ("vision_start_token_id", "vision_end_token_id"):
-        if (mark := getattr(config, name, visual_id)) not in added:
-            raise ModelError(
-                f"config.json of {called(model)!r} has {name}={str(mark)[:40]}, and its tokenizer "
-                "has no special token of that number; pass a checkpoint whose files belong together"
-            )
 
 
 def load_image_processor(model: str, trust_remote_code: bool) -> Any:

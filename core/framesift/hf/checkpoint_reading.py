@@ -22,6 +22,9 @@ WANTED: Final = (
 )
 """What can be done where a checkpoint is not there."""
 
+UNFIT: Final = "its files do not belong together; take all those that came with the model"
+"""What can be done where one is there and does not run."""
+
 LONGEST: Final = 300
 """Characters of somebody else's message that are passed on."""
 
@@ -156,7 +159,8 @@ def in_one_line(model: str, doing: str = "load") -> Iterator[None]:
         cause = error.__cause__ if isinstance(error, unfit) else None
         reason = _first_line(cause or error).replace(str(Path(model).resolve()), called(model))
         raise ModelError(
-            f"cannot {doing} {called(model)!r} ({reason.replace(model, called(model))}); {WANTED}"
+            f"cannot {doing} {called(model)!r} ({reason.replace(model, called(model))}); "
+            f"{UNFIT if doing == 'run' else WANTED}"
         ) from error
 
 

@@ -12,6 +12,7 @@ import torch
 from framesift.errors import InvalidOptionError, ModelError
 from framesift.hf.question import word_embeddings
 from framesift.testing._suite import PartPromises
+from framesift.testing._vlm_bad_input import BadInputPromises
 from framesift.testing._vlm_case import FRAMES, QUESTION, TinyModels, VLMCase
 from framesift.testing._vlm_frames import FramePromises
 from framesift.testing._vlm_loading import LoadingPromises
@@ -36,7 +37,13 @@ MARKS = [
 
 
 class VLMContract(
-    PromptPromises, UnitPromises, FramePromises, LoadingPromises, TinyModels, PartPromises
+    PromptPromises,
+    UnitPromises,
+    FramePromises,
+    BadInputPromises,
+    LoadingPromises,
+    TinyModels,
+    PartPromises,
 ):
     """keep = 1 equal to the bit, keep < 1 equal to masking: what every vision LLM promises.
 

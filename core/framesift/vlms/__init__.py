@@ -14,7 +14,8 @@ registry: Registry[VLM] = Registry(
     __name__,
     "framesift.vlms.base.VLM",
     frozenset(
-        {"any_resolution", "base", "blocks", "knowledge", "layout", "load", "origin", "prompt"}
+        {"any_resolution", "base", "blocks", "knowledge", "layout", "load", "marks", "origin"}
+        | {"prompt"}
     ),
 )
 sys.modules[__name__].__class__ = RegistryPackage

@@ -86,7 +86,15 @@ class LlavaTower(Tower, UnitEncoder):
 
     def pixels(self, images: npt.NDArray[np.uint8], device: torch.device = CPU) -> Tensor:
         """Returns RGB frames `(T, H, W, 3)` as the tower takes them, float32 `(T, 3, h, w)`."""
-        return self.preparation.pixels(images, device)
+        pixels = self.preparation.pixels(images, device)
+        if (made := tuple(pixels.shape[2:])) != self.size_px:
+            (height, width), (rows, columns) = images.shape[1:3], self.size_px
+            raise ModelError(
+                f"{self.vlm.called!r} brings frames of {height}x{width} px to {made[0]}x{made[1]}, "
+                f"and its vision tower takes {rows}x{columns}; its preprocessor file must resize "
+                "or crop to that: take the one that came with the model"
+            )
+        return pixels
 
     def covered(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         """Returns the part of frames `(T, H, W, 3)` that is left after cropping or padding."""

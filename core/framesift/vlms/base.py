@@ -176,7 +176,9 @@ class VLM(Knowledge, Part):
         tokenizer = checkpoint.load_tokenizer(self.model, self.trust_remote_code)
         if missing := [each for each in special if each not in tokenizer.get_added_vocab()]:
             tokenizer.add_tokens(missing, special_tokens=True)
-        checkpoint.check_vocabulary(self.model, self.config, tokenizer, self.visual_id)
+        names = ("image_token_id", "video_token_id")
+        ids = [self.visual_id, *(getattr(self.config, name, self.visual_id) for name in names)]
+        checkpoint.check_vocabulary(self.model, self.config, tokenizer, ids)
         return tokenizer
 
     @cached_property

@@ -29,6 +29,7 @@ from framesift.types.compressed import CompressedVideo
 from framesift.types.plan import TokenPlan
 from framesift.vlms._runs import VisualRun, expanded, parts_of
 from framesift.vlms.blocks import EXTRA, TEXT, Block, Placeholder
+from framesift.vlms.marks import check_marks
 
 __all__ = ["EXTRA", "TEXT", "Block", "Layout", "Placeholder", "Reduced", "lay_out", "reduce"]
 
@@ -93,6 +94,7 @@ def lay_out(
     marks = dict.fromkeys([*placeholders, *known])
     tokens = {mark.visual_id: tokenizer.convert_ids_to_tokens(mark.visual_id) for mark in marks}
     parts = parts_of(rendered, [mark.text for mark in marks])
+    check_marks(tokenizer, parts, [block for items in blocks for item in items for block in item])
     text, runs = expanded(parts, videos, blocks, placeholders, tokens)
     numbers, places = Letters.of(tokenizer).encode(
         text,

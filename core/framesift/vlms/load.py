@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import Literal
+from collections.abc import Iterable
+from difflib import SequenceMatcher
+from itertools import takewhile
+from typing import Final, Literal
 
 from framesift.errors import ModelError, UnknownNameError
 from framesift.hf.checkpoint import model_type
@@ -13,6 +16,11 @@ from framesift.sources.file import is_folder
 from framesift.types.options import shown
 from framesift.vlms import registry
 from framesift.vlms.base import VLM
+
+LIKE_LETTERS: Final = 4
+"""Letters that types of one family begin with."""
+LIKE: Final = 0.7
+"""Likeness of two names, in [0, 1], that are taken for nearly the same."""
 
 
 def load_vlm(
@@ -62,6 +70,27 @@ def load_vlm(
     return vlm
 
 
+def nearest(kind: str, families: Iterable[str]) -> str | None:
+    """Returns the supported type whose name is most like another one, None where none is like it.
+
+    One that begins with the same letters and digits goes first, as a family's names do.
+    """
+    plain = {_plain(family): family for family in sorted(families)}
+
+    def likeness(other: str) -> tuple[int, float]:
+        pairs = zip(_plain(kind), other, strict=False)
+        same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        return same, SequenceMatcher(None, _plain(kind), other).ratio()
+
+    best = max(plain, key=likeness, default="")
+    same, ratio = likeness(best)
+    return plain[best] if same >= LIKE_LETTERS or ratio >= LIKE else None
+
+
+def _plain(kind: str) -> str:
+    return "".join(letter for letter in kind.lower() if letter.isalnum())
+
+
 def _family(model: str, trust_remote_code: bool) -> str:
     """Returns the registered name of the family that a checkpoint belongs to."""
     if not model.strip() or ("/" not in model and not is_folder(model)):
@@ -75,8 +104,10 @@ def _family(model: str, trust_remote_code: bool) -> str:
     }
     kind = model_type(model, trust_remote_code)
     if kind not in families:
+        near = nearest(kind, families)
         raise ModelError(
             f"{called(model)!r} is a model of type {kind!r}; supported are "
             f"{', '.join(sorted(families))}; pass a checkpoint of one of these"
+            + (f": the nearest is {near!r}" if near else "")
         )
     return families[kind]
