@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from framesift.encoders.units import still_encoder
+from framesift.encoders.units import UnitEncoder, still_encoder
 from framesift.hf.attention import borrowing
 from framesift.hf.borrowing import KeptKeys, PackedFrames, WholeFrames
 from framesift.testing import TINY_VLMS, assert_near, random_frames
@@ -19,7 +19,7 @@ from framesift.vlms.load import load_vlm
 pytest.importorskip("transformers")
 
 NAMES = ["internvl", "smolvlm", "idefics3", "qwen2-5-vl", "qwen3-vl", "llava", "llava-next-video"]
-NAMES += ["llava-onevision"]
+NAMES += ["llava-onevision", "llava-next", "video-llama-3"]
 STEPS = 6
 SHARES = [1, 0.3, 0.5, 1, 0.1, 0.3]
 """How much of each step is encoded."""
@@ -162,6 +162,8 @@ def test_whole_steps_lend_their_keys_as_packed_ones_do(encoder, pixels, encoded,
 def test_units_are_encoded_where_the_model_is_and_no_layer_waits(family, tmp_path):
     tiny = TINY_VLMS[family]
     tiny.build(tmp_path)
+    if not isinstance(load_vlm(str(tmp_path), device="cpu").encoder, UnitEncoder):
+        pytest.skip("its tower encodes whole steps")
     images = random_frames(1, tiny.size_px).data.repeat(8, axis=0)
     images[4:, :8, :8] += 60
     times = np.arange(8.0)
