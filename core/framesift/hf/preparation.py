@@ -117,10 +117,10 @@ class Preparation(ABC):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImagePreparation(Preparation):
-    """What an image processor of transformers does: by pillow on the CPU, by torch elsewhere.
+    """What an image processor of transformers does: itself on the CPU, by torch elsewhere.
 
-    Transformers has both of them, too. They differ by a level of 255 in single pixels, which pillow
-    rounds twice, once for each side.
+    Transformers prepares by pillow or, where it is installed, by torchvision. They differ by a
+    level or two of 255 in single pixels, which pillow rounds twice, once for each side.
     """
 
     processor: Any

@@ -136,7 +136,7 @@ def glm4v_processor(folder: Path, family: str = "Glm4v") -> Any:
     transformers = require("transformers", extra="hf")
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     return getattr(transformers, f"{family}Processor")(
-        image_processor=transformers.Glm4vImageProcessorPil.from_pretrained(folder),
+        image_processor=transformers.Glm4vImageProcessor.from_pretrained(folder),
         tokenizer=tokenizer,
         video_processor=getattr(transformers, f"{family}VideoProcessor").from_pretrained(folder),
         chat_template=tokenizer.chat_template,

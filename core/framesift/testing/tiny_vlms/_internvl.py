@@ -72,7 +72,7 @@ def internvl_processor(folder: Path) -> Any:
 
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     return transformers.InternVLProcessor(
-        image_processor=transformers.GotOcr2ImageProcessorPil.from_pretrained(folder),
+        image_processor=transformers.GotOcr2ImageProcessor.from_pretrained(folder),
         tokenizer=tokenizer,
         video_processor=transformers.InternVLVideoProcessor.from_pretrained(folder),
         image_seq_length=4,

@@ -46,7 +46,7 @@ def llava_processor(folder: Path) -> Any:
 
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     return transformers.LlavaProcessor(
-        image_processor=transformers.CLIPImageProcessorPil.from_pretrained(folder),
+        image_processor=transformers.CLIPImageProcessor.from_pretrained(folder),
         tokenizer=tokenizer,
         patch_size=CLIP["patch_size"],
         vision_feature_select_strategy="default",
@@ -97,7 +97,7 @@ def llava_next_processor(folder: Path) -> Any:
     transformers = require("transformers", extra="hf")
 
     return transformers.LlavaNextProcessor(
-        image_processor=transformers.LlavaNextImageProcessorPil.from_pretrained(folder),
+        image_processor=transformers.LlavaNextImageProcessor.from_pretrained(folder),
         tokenizer=transformers.AutoTokenizer.from_pretrained(folder),
         patch_size=CLIP["patch_size"],
         vision_feature_select_strategy="default",
@@ -115,7 +115,7 @@ def process_llava_next(folder: Path, frames: Frames, text: str) -> dict[str, Any
     transformers = require("transformers", extra="hf")
 
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-    processor = transformers.LlavaNextImageProcessorPil.from_pretrained(folder)
+    processor = transformers.LlavaNextImageProcessor.from_pretrained(folder)
     prepared = processor(images=list(frames.data), return_tensors="pt")
     model = transformers.AutoModelForImageTextToText.from_pretrained(folder)
     model.config.image_grid_pinpoints = [[0, 0]]
@@ -238,7 +238,7 @@ def llava_next_video_processor(folder: Path) -> Any:
     transformers = require("transformers", extra="hf")
 
     return transformers.LlavaNextVideoProcessor(
-        image_processor=transformers.LlavaNextImageProcessorPil.from_pretrained(folder),
+        image_processor=transformers.LlavaNextImageProcessor.from_pretrained(folder),
         tokenizer=transformers.AutoTokenizer.from_pretrained(folder),
         video_processor=transformers.LlavaNextVideoVideoProcessor.from_pretrained(folder),
         patch_size=CLIP["patch_size"],
@@ -252,7 +252,7 @@ def llava_onevision_processor(folder: Path) -> Any:
     transformers = require("transformers", extra="hf")
 
     return transformers.LlavaOnevisionProcessor(
-        image_processor=transformers.LlavaOnevisionImageProcessorPil.from_pretrained(folder),
+        image_processor=transformers.LlavaOnevisionImageProcessor.from_pretrained(folder),
         tokenizer=transformers.AutoTokenizer.from_pretrained(folder),
         video_processor=transformers.LlavaOnevisionVideoProcessor.from_pretrained(folder),
         num_image_tokens=(SIGLIP["image_size"] // SIGLIP["patch_size"]) ** 2,

@@ -210,7 +210,7 @@ def _qwen_processor(folder: Path, family: str, video: str) -> Any:
 
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     return getattr(transformers, f"{family}Processor")(
-        image_processor=transformers.Qwen2VLImageProcessorPil.from_pretrained(folder),
+        image_processor=transformers.Qwen2VLImageProcessor.from_pretrained(folder),
         tokenizer=tokenizer,
         video_processor=getattr(transformers, f"{video}VideoProcessor").from_pretrained(folder),
         chat_template=tokenizer.chat_template,

@@ -109,7 +109,7 @@ def smolvlm_processor(folder: Path) -> Any:
     processing_smolvlm.num2words = words.__getitem__
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     return transformers.SmolVLMProcessor(
-        image_processor=transformers.SmolVLMImageProcessorPil.from_pretrained(folder),
+        image_processor=transformers.SmolVLMImageProcessor.from_pretrained(folder),
         tokenizer=tokenizer,
         video_processor=transformers.SmolVLMVideoProcessor.from_pretrained(folder),
         image_seq_len=4,
@@ -126,7 +126,7 @@ def idefics3_processor(folder: Path) -> Any:
 
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     return transformers.Idefics3Processor(
-        image_processor=transformers.Idefics3ImageProcessorPil.from_pretrained(folder),
+        image_processor=transformers.Idefics3ImageProcessor.from_pretrained(folder),
         tokenizer=tokenizer,
         image_seq_len=4,
         chat_template=tokenizer.chat_template,

@@ -94,7 +94,7 @@ def video_llama_3_processor(folder: Path) -> Any:
     transformers = require("transformers", extra="hf")
 
     return transformers.VideoLlama3Processor(
-        image_processor=transformers.VideoLlama3ImageProcessorPil.from_pretrained(folder),
+        image_processor=transformers.VideoLlama3ImageProcessor.from_pretrained(folder),
         tokenizer=transformers.AutoTokenizer.from_pretrained(folder),
         video_processor=transformers.VideoLlama3VideoProcessor.from_pretrained(folder),
         chat_template=QWEN_CHAT,
