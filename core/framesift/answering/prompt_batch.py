@@ -171,7 +171,8 @@ class PromptBatch:
                 logits_to_keep=longest - shortest + keep,
             )
             ends = (lengths - shortest)[:, None] + torch.arange(keep)
-            logits: Tensor = out.logits
+            # Some families give the logits of all columns, whatever they are asked for.
+            logits: Tensor = out.logits[:, -(longest - shortest + keep) :]
             return logits[torch.arange(len(self))[:, None], ends]
 
     @property
@@ -239,7 +240,7 @@ class PromptBatch:
             use_cache=True,
             logits_to_keep=keep,
         )
-        logits: Tensor = out.logits
+        logits: Tensor = out.logits[:, -keep:]
         return logits
 
     def _spread(self, positions: Tensor) -> Tensor:
