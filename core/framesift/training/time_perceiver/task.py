@@ -73,8 +73,11 @@ class PerceiverTask(nn.Module):
         """
         tokens = self.tokens(pooled, frames, live, rows_at, cells_at)
         embedded = self.language_model.get_input_embeddings()(ids)
+        if torch.is_autocast_enabled(ids.device.type):
+            # Of a frozen LLM in half precision; small gradients would be lost in it.
+            embedded = embedded.float()
         tokens = torch.cat([tokens, self.extra.to(tokens)]).to(embedded.dtype)
-        embedded = embedded.flatten(0, 1).index_put((columns_at,), tokens[shown])
+        embedded = embedded.flatten(0, 1).index_copy(0, columns_at, tokens[shown])
         states = self.language_model(
             inputs_embeds=embedded.view(*ids.shape, -1),
             attention_mask=mask,

@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 
@@ -6,6 +8,7 @@ from framesift.training.packing import IGNORED_LABEL
 from framesift.training.time_perceiver.adapting import freeze_for_stage_1
 from framesift.training.time_perceiver.dataset import PerceiverBatches, collated
 from framesift.training.time_perceiver.prompts import stand_in
+from framesift.training.time_perceiver.task import PerceiverTask
 from framesift.types.tokens import VideoTokens
 from framesift.vlms.base import Turn
 
@@ -145,3 +148,26 @@ def test_single_questions_of_several_videos_are_read_as_alone(start, videos):
         both = begun.task(**collated(looked))["loss"]
         alone = [begun.task(**collated([each]))["loss"] for each in looked]
     assert float(both) == pytest.approx(float(sum(alone)) / 2, abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+def test_a_frozen_model_in_half_precision_teaches_under_autocast(start, videos, kind):
+    """So vision LLMs are loaded on a GPU, where steps are in bfloat16."""
+    begun, recipe = start()
+    batch = batches_of(begun, recipe, videos)[0]
+    freeze_for_stage_1(begun.task, recipe)
+    exact = begun.task(**batch)["loss"]
+    exact.backward()
+    wanted = begun.task.filling.perceiver.latents.grad.clone()
+    begun.task.zero_grad()
+    model, head = (
+        copy.deepcopy(each).to(kind) for each in (begun.task.language_model, begun.task.head)
+    )
+    half = PerceiverTask(begun.task.filling, model, head, begun.task.extra.to(kind))
+    freeze_for_stage_1(half, recipe)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = half(**batch)["loss"]
+    found.backward()
+    grad = begun.task.filling.perceiver.latents.grad
+    assert found.item() == pytest.approx(exact.item(), rel=0.05)
+    assert torch.cosine_similarity(grad.flatten(), wanted.flatten(), dim=0) > 0.9
