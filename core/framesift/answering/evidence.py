@@ -50,7 +50,7 @@ def find_segments(
     weights = weights if float(weights.sum()) > 0 else torch.ones_like(weights)
     parts = (weights / weights.sum()).split([video.plan.num_out for video in videos])
     maps = [_Map.of(video, part) for video, part in zip(videos, parts, strict=True)]
-    frames = sum(len((video.plan.src // video.plan.tokens_per_frame).unique()) for video in videos)
+    frames = sum(each.count for each in maps)
     heaviest = sorted(
         (stretch for one in maps for stretch in one.stretches(count)),
         key=lambda stretch: -stretch.peak_weight,
@@ -97,20 +97,12 @@ class _Stretch:
         )
 
     def _box(self) -> tuple[float, float, float, float]:
-        height, width = self.map.video.report.grid
         cells = self.map.cells(self.first, self.last)
         order = torch.argsort(cells, descending=True, stable=True)
         # The last cell that is needed to reach half.
         enough = int((cells[order].cumsum(0) < cells.sum() / 2).sum()) + 1
-        rows, columns = order[:enough] // width, order[:enough] % width
-        x0, y0, x1, y1 = self.map.video.report.region
-        across, down = (x1 - x0) / width, (y1 - y0) / height
-        box = (
-            x0 + int(columns.min()) * across,
-            y0 + int(rows.min()) * down,
-            x0 + (int(columns.max()) + 1) * across,
-            y0 + (int(rows.max()) + 1) * down,
-        )
+        heaviest = self.map.boxes()[order[:enough]]
+        box = *heaviest[:, :2].amin(0).tolist(), *heaviest[:, 2:].amax(0).tolist()
         left, top, right, bottom = (round(min(max(edge, 0.0), 1.0), 4) for edge in box)
         return left, top, right, bottom
 
@@ -122,12 +114,22 @@ class _Map:
     video: CompressedVideo
     entries: Tensor
     frames: Tensor
-    """Weight of each frame, float64 `(T,)`."""
+    """Weight of each frame, float64 `(T,)`; a still picture is one, whatever views it has."""
+
+    @property
+    def count(self) -> int:
+        """How many frames own a token."""
+        plan = self.video.plan
+        if self.video.report.picture:
+            return 1
+        return len((plan.src // plan.tokens_per_frame).unique())
 
     @classmethod
     def of(cls, video: CompressedVideo, weights: Tensor) -> _Map:
         plan = video.plan
         entries = weights[plan.dst] * plan.normalized().weight
+        if video.report.picture:
+            return cls(video=video, entries=entries, frames=entries.sum()[None])
         frames = torch.zeros(plan.num_in // plan.tokens_per_frame, dtype=torch.float64)
         frames.index_add_(0, plan.src // plan.tokens_per_frame, entries)
         return cls(video=video, entries=entries, frames=frames)
@@ -148,9 +150,27 @@ class _Map:
         return stretches
 
     def cells(self, first: int, last: int) -> Tensor:
-        """Returns the weight of each cell of the grid in some frames, float64 `(N,)`."""
+        """Returns the weight of each cell of the grid in some frames, float64 `(N,)`.
+
+        Of a picture these are the cells of all views, one after the other.
+        """
         plan = self.video.plan
+        if self.video.report.picture:
+            weights = torch.zeros(plan.num_in, dtype=torch.float64)
+            return weights.index_add_(0, plan.src, self.entries)
         frame = plan.src // plan.tokens_per_frame
         within = (frame >= first) & (frame <= last)
         cells = torch.zeros(plan.tokens_per_frame, dtype=torch.float64)
         return cells.index_add_(0, plan.src[within] % plan.tokens_per_frame, self.entries[within])
+
+    def boxes(self) -> Tensor:
+        """Returns where the cells lie in the picture, `(x0, y0, x1, y1)` each, float64 `(N, 4)`."""
+        report = self.video.report
+        height, width = report.grid
+        regions = torch.tensor(report.views or [report.region], dtype=torch.float64)
+        cell = torch.arange(height * width)
+        place = torch.stack([cell % width, cell // width], dim=1).repeat(1, 2)
+        place[:, 2:] += 1
+        start, stop = regions[:, None, :2].repeat(1, 1, 2), regions[:, None, 2:].repeat(1, 1, 2)
+        step = (stop - start) / torch.tensor([width, height, width, height])
+        return (start + place * step).flatten(0, 1)

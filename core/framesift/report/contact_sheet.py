@@ -106,7 +106,9 @@ def _headline(video: CompressedVideo, shown: int) -> str:
     report = video.report
     kept = f"{report.tokens_out:,} of {report.tokens_in:,} tokens kept"
     part = "" if shown == report.frames_in else f"   |   {shown} of {report.frames_in} frames shown"
-    if report.segments is not None:
+    if report.picture:
+        part = f"   |   {report.frames_in} views"
+    elif report.segments is not None:
         part = f"   |   {len(report.segments):,} segments{part}"
     return f"{kept}{part}   |   {report.strategy}"
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from framesift.types.plan import TokenPlan
+from framesift.types.video import Region
 
 SHADE: Final = np.array([16.0, 21.0, 34.0], dtype=np.float32)
 LUMA: Final = np.array([0.299, 0.587, 0.114], dtype=np.float32)
@@ -34,6 +36,32 @@ def coverage(plan: TokenPlan, grid: tuple[int, int]) -> npt.NDArray[np.float32]:
     rowwise = plan.normalized()
     shares = np.bincount(rowwise.src, weights=rowwise.weight, minlength=plan.num_in)
     return shares.clip(0, 1).astype(np.float32).reshape(-1, rows, columns)
+
+
+def covered_pixels(
+    shares: npt.NDArray[np.float32], views: Sequence[Region], size_px: tuple[int, int]
+) -> npt.NDArray[np.float32]:
+    """Returns the largest share of a patch that covers each pixel of a picture, `(H, W)`.
+
+    Args:
+        shares: share of each patch of each view that survives, `(T, h, w)`.
+        views: the part of the picture that each of them covers.
+        size_px: size `(H, W)` of the picture.
+    """
+    most = np.zeros(size_px, dtype=np.float32)
+    for own, (x0, y0, x1, y1) in zip(shares, views, strict=True):
+        rows, columns = (
+            np.floor(((np.arange(pixels) + 0.5) / pixels - low) / (high - low) * count).astype(int)
+            for pixels, low, high, count in (
+                (size_px[0], y0, y1, own.shape[0]),
+                (size_px[1], x0, x1, own.shape[1]),
+            )
+        )
+        down = ((rows >= 0) & (rows < own.shape[0])).nonzero()[0]
+        across = ((columns >= 0) & (columns < own.shape[1])).nonzero()[0]
+        pixels = np.ix_(down, across)
+        most[pixels] = np.maximum(most[pixels], own[np.ix_(rows[down], columns[across])])
+    return most
 
 
 def cells(plan: TokenPlan, grid: tuple[int, int]) -> npt.NDArray[np.int64]:

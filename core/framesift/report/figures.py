@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from framesift.report.coverage import cells, coverage, dimmed
+from framesift.report.coverage import cells, coverage, covered_pixels, dimmed
 from framesift.report.segments import Indices, Mask, SegmentedFrames, frames_together
 from framesift.types.compressed import CompressedVideo, Keyframe
 from framesift.types.frames import Frames
@@ -79,6 +79,8 @@ def frame_figures(
             f"{frames!r} for a plan of {len(shares)} frames at {len(seconds)} times must hold at "
             "least one picture, and every frame of the plan needs one time"
         )
+    if video.report.views is not None:
+        return [_picture_figure(video, frames.data[0], shares, bool(keyframes), size_px)]
     counts, labels = video.plan.frame_counts(), cells(video.plan, video.report.grid)
     marked = nearest(np.array([key.pts_seconds for key in keyframes]), seconds)
     pictures, places = _matched(frames, seconds)
@@ -217,6 +219,28 @@ def _chosen(is_keyframe: Mask, limit: int) -> Indices:
 def _evenly(positions: Indices, count: int) -> Indices:
     count = min(count, len(positions))
     return positions.take(np.linspace(0, len(positions) - 1, count).round().astype(np.int64))
+
+
+def _picture_figure(
+    video: CompressedVideo,
+    pixels: npt.NDArray[np.uint8],
+    shares: npt.NDArray[np.float32],
+    is_keyframe: bool,
+    size_px: int,
+) -> FrameFigure:
+    """Returns a still picture, dark where no patch of any of its views is kept."""
+    small = np.asarray(shrunk(Image.fromarray(pixels), size_px))
+    lit = covered_pixels(shares, video.report.views or [], small.shape[:2])
+    return FrameFigure(
+        image=Image.fromarray(dimmed(small, lit, np.zeros_like(lit, dtype=np.int64))),
+        index=0,
+        pts_seconds=float(video.frame_seconds[0]),
+        kept=video.plan.num_out,
+        is_keyframe=is_keyframe,
+        segment=None,
+        is_in_detail=False,
+        encoded_seconds=None,
+    )
 
 
 def _figure(
