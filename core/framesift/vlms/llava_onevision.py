@@ -28,9 +28,15 @@ class LlavaOnevision(PooledVideo):
     The model ends every video with one learned token, its `image_newline`. No frame owns it: it is
     none of the video's tokens, no budget counts it, and it always stays at the video's end. It also
     ends each row of a picture, and goes when all tokens of the row go.
+
+    LLaVA-Video is of this build, and its checkpoints are of this type once they are converted for
+    transformers. There a video has that one newline, also where the original code was told to write
+    one behind each row (`mm_newline_position`).
     """
 
-    summary: ClassVar[str] = "LLaVA-OneVision; patches pooled 2x2, 196 tokens per frame at 384 px"
+    summary: ClassVar[str] = (
+        "LLaVA-OneVision, LLaVA-Video; patches pooled 2x2, 196 tokens per frame at 384 px"
+    )
     model_types: ClassVar[frozenset[str]] = frozenset({"llava_onevision"})
     extra: ClassVar[int] = 1
 

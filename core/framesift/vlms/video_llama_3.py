@@ -36,9 +36,10 @@ class VideoLlama3(FamilyVLM):
     """VideoLLaMA3: `Time 1.0s:` before the tokens of each frame, and a comma between frames.
 
     All frames of a video share the pixels that the checkpoint allows, so more frames are smaller
-    ones. A frame that loses all of its tokens loses its time too. What the family's processor can
-    drop by itself before the LLM, tokens whose pixels are those of the frame before, is left to
-    the strategy: keep = 1 is the prompt of `use_token_compression=False`.
+    ones. A frame that loses all of its tokens loses its time too. The family's processor may itself
+    drop tokens whose pixels are those of the frame before (`use_token_compression`); here that is
+    left to the strategy, so keep = 1 is the prompt of all tokens. A plan of those that the
+    processor keeps, with compact positions, is its own prompt with dropping.
     """
 
     summary: ClassVar[str] = "VideoLLaMA3; frames share the pixels of a video, times as text"

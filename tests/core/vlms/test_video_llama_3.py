@@ -73,3 +73,24 @@ def test_what_is_projected_alone_is_what_the_model_projects(vlm):
     tokens = vlm.encoder.fitted(info(64, 48), 2).encode(random_frames(2, (64, 48)))
     assert vlm.encoder.has_projector
     assert_near(vlm.encoder.project(tokens.signals.pre_projector), tokens.features)
+
+
+@pytest.mark.torchvision
+def test_what_its_processor_drops_by_itself_is_a_plan_with_compact_positions(vlm, tmp_path):
+    frames = random_frames(6, (64, 48))
+    frames.data[1:4, 16:] = frames.data[0, 16:]
+    frames.data[5] = frames.data[4]
+    TINY_VLMS["video-llama-3"].build(tmp_path)
+    settings = tmp_path / "video_preprocessor_config.json"
+    settings.write_text(settings.read_text().replace("false", "true"))
+    own = TINY_VLMS["video-llama-3"].processed(tmp_path, frames, "What?")
+    kept = own["video_compression_mask"].nonzero().flatten()
+    assert len(kept) == 12 + 3 * 3 + 12 + 1
+
+    tokens = vlm.encoder.fitted(info(64, 48), 6).encode(frames)
+    plan = TokenPlan.keep(kept, num_in=tokens.count, tokens_per_frame=12)
+    turns = [Turn(role="user", text="What?", videos=(compressed(tokens, plan),))]
+    inputs = vlm.prompt(turns, positions="compact").inputs()
+    assert torch.equal(inputs["input_ids"], own["input_ids"])
+    with torch.no_grad():
+        assert_near(vlm.hf(**inputs).logits, vlm.hf(**own).logits)
