@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from framesift.answering.shown_columns import shown_by
 from framesift.errors import ModelError
 from framesift.hf.answer_attention import answer_attention
 from framesift.hf.attention import is_listened_to
@@ -19,10 +20,11 @@ from framesift.vlms.prompt import Prompt, collate
 class PrefixCache:
     """Keys and values of the columns that prompts share, so that each column is read once.
 
-    Columns are shared where token and position agree. Sliding-window layers keep all columns too,
-    so that every layer can be cut back. Layers with a state go back to a copy of it: behind the
-    videos, before the last column of a prompt, or behind an answer. The cache grows with the
-    prompt, or has room for it and its answer from the start, as a compiled decoding step needs it.
+    Columns are shared where token, position and what a visual token shows agree. Sliding-window
+    layers keep all columns too, so that every layer can be cut back. Layers with a state go back to
+    a copy of it: behind the videos, before the last column of a prompt, or behind an answer. The
+    cache grows with the prompt, or has room for it and its answer from the start, as a compiled
+    decoding step needs it.
     """
 
     def __init__(self) -> None:
@@ -30,8 +32,8 @@ class PrefixCache:
         self._fixed: Any = None
         """The model's cache of fixed size, once it was needed, also while another one is in use."""
         self._places = Places()
-        self._ids = torch.zeros(0, dtype=torch.int64)
-        self._positions = self._ids
+        self._held = torch.zeros(0, 0, dtype=torch.int64)
+        """What says which columns are held, `(K, L)`: see `_columns_of`."""
 
     @property
     def nbytes(self) -> int:
@@ -79,17 +81,19 @@ class PrefixCache:
 
     def note(self, prompt: Prompt, ids: Sequence[int]) -> None:
         """Records that a prompt and the tokens generated after it went through the LLM."""
-        new = torch.tensor(ids, dtype=torch.int64, device=prompt.input_ids.device)
-        after = prompt.position_ids[..., -1:] + 1 + torch.arange(len(new), device=new.device)
-        columns = self._cache.get_seq_length()
-        self._ids = torch.cat([prompt.input_ids, new])[:columns]
-        self._positions = torch.cat([prompt.position_ids, after], dim=-1)[..., :columns]
+        last = _columns_of(prompt)
+        new = last[:, -1:].repeat(1, len(ids))
+        new[0] = torch.tensor(ids, dtype=torch.int64, device=new.device)
+        new[1] = 0
+        new[2:] += torch.arange(1, len(ids) + 1, device=new.device)
+        self._held = torch.cat([last, new], dim=1)[:, : self._cache.get_seq_length()]
         self._places.note(self._cache)
 
     def answer_attention(self, model: Any, prompt: Prompt, answer_tokens: int) -> Tensor:
         """Returns what the answer that was generated last attends to, float32 `(L,)`."""
         length, stop = len(prompt.input_ids), len(prompt.input_ids) + answer_tokens - 1
-        ids, positions = self._ids[:stop], self._positions[..., :stop]
+        held = self._held[:, :stop]
+        ids, positions = held[0], held[2:].reshape(*prompt.position_ids.shape[:-1], stop)
         self._crop(length - 1)
         given = {
             "input_ids": ids[None],
@@ -101,22 +105,20 @@ class PrefixCache:
             for name, value in given.items()
         }
         weights = answer_attention(model, {**rows, "past_key_values": self._cache}, length)
-        self._ids, self._positions = ids, positions
+        self._held = held
         self._places.note(self._cache)
         return weights
 
     def _shared(self, prompt: Prompt) -> int:
-        length = min(len(self._ids), len(prompt.input_ids))
+        length = min(self._held.shape[1], len(prompt.input_ids))
         if not length:
             return 0
-        same = self._ids[:length] == prompt.input_ids[:length]
-        at = self._positions[..., :length] == prompt.position_ids[..., :length]
-        same &= at.reshape(-1, length).all(0)
+        same = (self._held[:, :length] == _columns_of(prompt)[:, :length]).all(0)
         return int(same.long().cumprod(0).sum())
 
     def _empty(self, model: Any, room: int) -> None:
         """Holds nothing, in the tensors of before where they may be used again."""
-        self._ids, self._positions = self._ids[:0], self._positions[..., :0]
+        self._held = self._held[:, :0]
         self._places.clear()
         if is_fixed(self._cache) and not is_listened_to(model.get_decoder().config):
             self._cache.reset()
@@ -135,8 +137,7 @@ class PrefixCache:
 
     def _hold(self, prompt: Prompt, columns: int) -> None:
         """Records that the first columns of a prompt have been read."""
-        self._ids = prompt.input_ids[:columns]
-        self._positions = prompt.position_ids[..., :columns]
+        self._held = _columns_of(prompt)[:, :columns]
         self._places.note(self._cache)
 
     def _fit(self, model: Any, room: int | None) -> None:
@@ -153,7 +154,7 @@ class PrefixCache:
 
     def _crop(self, columns: int) -> None:
         """Leaves the first columns."""
-        self._ids, self._positions = self._ids[:columns], self._positions[..., :columns]
+        self._held = self._held[:, :columns]
         self._places.cut(self._cache, columns)
 
 
@@ -190,6 +191,12 @@ def read_once(model: Any, prompts: Sequence[Prompt], pad_token_id: int) -> dict[
         "position_ids": torch.stack(positions, dim=-2),
         "past_key_values": cache,
     }
+
+
+def _columns_of(prompt: Prompt) -> Tensor:
+    """Returns token, what a visual token shows, and position(s) of each column, `(K, L)`."""
+    positions = prompt.position_ids.reshape(-1, len(prompt.input_ids))
+    return torch.cat([prompt.input_ids[None], shown_by(prompt)[None], positions])
 
 
 def _widened(columns: Tensor, prefix: int, fill: int, value: int) -> Tensor:

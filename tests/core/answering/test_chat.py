@@ -9,6 +9,7 @@ import torch
 from framesift.answering.chat import Chat
 from framesift.answering.generation import Generation
 from framesift.answering.prefix_cache import PrefixCache
+from framesift.answering.shown_columns import shown_by
 from framesift.errors import BudgetError, InvalidOptionError, ModelError
 from framesift.hf import answer_attention
 from framesift.hf.growing_cache import state_layers
@@ -138,6 +139,23 @@ def test_every_question_gets_the_answer_of_a_fresh_prompt(asked, name):
     assert first.text == again.text == one.fresh(one.prompt(QUESTION))
     assert second.text == one.fresh(one.prompt(OTHER))
     assert first.text != second.text
+
+
+@pytest.mark.parametrize("name", ["qwen3-vl", "qwen3-5"])
+def test_what_is_shown_differs_where_tokens_or_those_of_deeper_layers_do(asked, name):
+    one = asked(name)
+    prompt = one.prompt(QUESTION)
+    shown = shown_by(prompt)
+    assert torch.equal(shown != 0, prompt.visual)
+    assert torch.equal(shown_by(one.prompt(QUESTION)), shown)
+    column = int(prompt.visual.nonzero()[2])
+    fields = ["features"] + ["layers"] * (prompt.layers is not None)
+    for field in fields:
+        values = getattr(prompt, field).clone()
+        values[2].flatten()[-1] += 1e-3
+        other = shown_by(replace(prompt, **{field: values}))
+        assert (other != shown).nonzero().flatten().tolist() == [column]
+    assert not shown_by(one.vlm.prompt([Turn(role="user", text="?")])).any()
 
 
 def test_a_question_about_unread_videos_takes_one_pass(llava):

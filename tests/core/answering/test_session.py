@@ -119,3 +119,27 @@ def test_an_assistant_makes_its_compressor_once_when_it_is_asked(vlm):
     assert assistant.compressor.answering_vlm is vlm
     with pytest.raises(InvalidOptionError, match="no vlm"):
         Assistant(VideoCompressor).reply(asked)
+
+
+@pytest.mark.parametrize("keep", [1.0, 0.5])
+def test_another_video_of_the_same_size_is_read_anew(vlm, keep):
+    sift, session = VideoCompressor(vlm=vlm, strategy="random", keep=keep), Session(vlm)
+    videos = [sift.compress(f"synthetic://number?seed={seed}&seconds=4") for seed in (3, 5, 3)]
+    answers = []
+    for video in videos:
+        turns = [Turn(role="user", text=QUESTION, videos=(video,))]
+        answers.append(session.answer(turns, generation=SHORT))
+        assert answers[-1].text == Session(vlm).answer(turns, generation=SHORT).text
+        assert answers[-1].usage.cached_tokens == 0
+    assert answers[0].text == answers[2].text != answers[1].text
+    assert session.answer(turns, generation=SHORT).usage.cached_tokens > 0
+
+
+def test_an_assistant_answers_about_the_video_it_is_shown(vlm):
+    sift = VideoCompressor(vlm=vlm, strategy="random", keep=1.0)
+    assistant, said = Assistant(sift), []
+    for seed in (3, 5):
+        clip = f"synthetic://number?seed={seed}&seconds=4"
+        said.append(assistant.reply([Message(role="user", text=QUESTION, videos=(clip,))]).text)
+        assert said[-1] == sift.ask(clip, QUESTION).text
+    assert said[0] != said[1]
