@@ -149,6 +149,12 @@ def _check(model: Any, llm: Any, layer: int) -> None:
             f"layer={layer!r} must be from {least} to {count - 1}: the LLM has {count} layers, and "
             f"{deep} of them take visual features of their own; choose a layer behind those"
         )
+    places = {str(place) for place in (getattr(model, "hf_device_map", None) or {}).values()}
+    if len(places) > 1:
+        raise ModelError(
+            f"the LLM lies on {len(places)} devices, and in_llm needs it on one; load it with "
+            "device='cuda', or compress before it"
+        )
     config = llm.config
     kind, layers = own_attention(config), getattr(config, "layer_types", None) or ()
     if any(door.layers is llm.layers for door in _open.get()):
@@ -156,5 +162,6 @@ def _check(model: Any, llm: Any, layer: int) -> None:
     if kind != "sdpa" or set(layers) - {"full_attention"}:
         raise ModelError(
             f"the LLM computes attention by {kind!r} with layers {sorted(set(layers))}; in_llm "
-            "needs 'sdpa' over the whole prompt; load the model with it, or compress before it"
+            "needs 'sdpa' over the whole prompt; load it with attention='sdpa', or compress "
+            "before it"
         )
