@@ -20,6 +20,11 @@ STATES: Final = frozenset({"linear_attention", "conv"})
 """Kinds of layers that hold a state instead of columns."""
 BOTH: Final = frozenset({"hybrid", "hybrid_sliding"})
 """Kinds of layers that hold a state and columns."""
+GOING_ON: Final = frozenset(
+    {"qwen3_5_text", "qwen3_5_moe_text", "qwen3_next", "lfm2", "lfm2_moe", "granitemoehybrid"}
+)
+"""LLMs whose layers go on from a state over several columns at once; others read them as if they
+were the first, or hold their state elsewhere."""
 MOST_COPIES: Final = 3
 """Copies of the states that are held: where the first was made, and the last two."""
 
@@ -48,6 +53,12 @@ def empty_cache(model: Any) -> Any:
     """
     kinds = set(_kinds(model))
     stateful = bool(kinds & STATES)
+    llm = model.config.get_text_config(decoder=True).model_type
+    if stateful and llm not in GOING_ON:
+        raise ModelError(
+            f"the LLM is of type {llm!r}, whose state cannot be taken up again behind a video; ask "
+            "by vlm.hf.generate(**vlm.prompt(...).inputs()), which reads all of the prompt at once"
+        )
     if firm := kinds & BOTH or (stateful and kinds - STATES - {"full_attention"}):
         raise ModelError(
             f"the LLM has layers of the kind {', '.join(sorted(firm))} that cannot be cut back to "
