@@ -51,3 +51,18 @@ class UnitPromises:
         columns.pop("edge_density", None)  # It is of each frame itself.
         for value in columns.values():
             assert torch.equal(value[1:][skipped], value[:-1][skipped])
+
+    @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+    def test_on_a_gpu_what_changes_is_encoded_as_on_the_cpu(self, case: VLMCase) -> None:
+        """On a GPU the same tokens are skipped, and the others are near to those of the CPU."""
+        there = case.load(device="cuda", dtype="float32").encoder.fitted(case.info, FRAMES)
+        frames = changing(case.encoder, case.frames.data[:1])
+        (own, skipped), (tokens, as_well) = (
+            stilled(each, frames) for each in (case.encoder, there)
+        )
+        assert torch.equal(as_well.cpu(), skipped)
+        expected = columns_of(own)
+        for name, value in columns_of(tokens).items():
+            assert value.device.type == "cuda", name
+            near = torch.cosine_similarity(value.cpu().flatten(), expected[name].flatten(), dim=0)
+            assert near > 0.999, f"{name} on the GPU is not that on the CPU"

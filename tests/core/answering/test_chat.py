@@ -24,6 +24,9 @@ QUESTION, OTHER = "What is it?", "And where is it then?"
 FAMILIES = sorted(TINY_VLMS.keys() - {"idefics3"})
 """Idefics3 goes the way of SmolVLM."""
 KINDS = [
+    "gemma3-windows",
+    "gemma4-small",
+    "glm4v",
     "internvl",
     "llava",
     "llava-next",
