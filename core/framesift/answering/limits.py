@@ -62,7 +62,9 @@ def _too_long(vlm: VLM, prompt: Prompt, turns: Sequence[Turn], new_tokens: int) 
         cure = "its tokens alone would fit: pass positions='compact', or sample fewer frames"
     elif tokens >= 1:
         cure = f"keep at most {tokens} visual tokens{each}: max_tokens={tokens}"
-    elif videos and (frames := _fitting_frames(vlm, prompt, turns, room)) >= 1:
+    elif any(not video.report.picture for video in videos) and (
+        (frames := _fitting_frames(vlm, prompt, turns, room)) >= 1
+    ):
         cure = f"frames have text of their own: sample at most {frames}{each}: max_frames={frames}"
     else:
         cure = f"the text alone takes {text}: ask for less, or for a shorter answer"
@@ -77,7 +79,12 @@ def _fitting_frames(vlm: VLM, prompt: Prompt, turns: Sequence[Turn], room: int) 
     """Returns how many frames of each video fit, if they take what they take on average."""
     videos = [video for turn in turns for video in turn.videos]
     bare = vlm.prompt([replace(turn, videos=()) for turn in turns])
-    blocks = [block for video in videos for item in vlm.blocks(video) for block in item]
+    blocks = [
+        block
+        for video in videos
+        for item in (vlm.picture_blocks if video.report.picture else vlm.blocks)(video)
+        for block in item
+    ]
     around = "".join(block.lead + block.tail for block in blocks)
     fixed = len(bare.input_ids) + len(vlm.tokenizer(around, add_special_tokens=False).input_ids)
     steps = sum(video.report.frames_in for video in videos)

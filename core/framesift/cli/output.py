@@ -24,10 +24,7 @@ def show_report(report: CompressionReport, files: Sequence[Path], *, as_json: bo
         _print_json({**report.model_dump(mode="json"), "files": files})
         return
     kept = report.tokens_out / report.tokens_in
-    length = f"{cut(report.duration_seconds, 1):.1f} s"
-    if report.picture_px is not None:
-        length = f"picture of {report.picture_px[1]}x{report.picture_px[0]} px"
-    terminal.line(f"{report.uri}  ({length})")
+    terminal.line(f"{report.uri}  ({report.extent})")
     terminal.line(f"tokens    {report.tokens_in:,} -> {report.tokens_out:,}  ({kept:.1%} kept)")
     what, rate = ("views ", "") if report.picture else ("frames", f"  ({report.fps:g} per second)")
     terminal.line(f"{what}    {report.frames_in:,} -> {report.frames_shown:,}{rate}")

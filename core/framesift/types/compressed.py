@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from framesift.errors import InvalidTokensError
-from framesift.types.clock import clock
+from framesift.types.clock import clock, cut
 from framesift.types.options import ResizedBy, Still, whole
 from framesift.types.pickling import PickledOnCpu
 from framesift.types.plan import TokenPlan
@@ -114,6 +114,13 @@ class CompressionReport(BaseModel):
     def picture(self) -> bool:
         """Whether it is of a still picture, whose views take the place of frames."""
         return self.picture_px is not None
+
+    @property
+    def extent(self) -> str:
+        """How large what was given is, for a line: seconds of a video, pixels of a picture."""
+        if self.picture_px is None:
+            return f"{cut(self.duration_seconds, 1):.1f} s of video"
+        return f"a picture of {self.picture_px[1]}x{self.picture_px[0]} px"
 
     @property
     def frames_shown(self) -> int:
