@@ -143,6 +143,60 @@ YES_OR_NO: dict[str, tuple[str, ...]] = {
 }
 """Questions about things that are there and about things that are not."""
 
+LATER_QUESTIONS: dict[str, tuple[str, ...]] = {
+    "What number flashes in the video?": ("I missed it, what was the number?",),
+    "In which half of the picture does the number flash, left or right?": (
+        "Should I look left or right to find the number?",
+    ),
+    "What color is the card with the number?": ("What shade is the card that carries the number?",),
+    "Which number is on the {color} card?": ("Tell me what the {color} card has on it.",),
+    "What is the {end} number that flashes?": (
+        "If you list the numbers in order, which one is {end}?",
+    ),
+    "How many numbers flash in the video?": ("How often does a new number flash?",),
+    "Which way does the {thing} move?": ("Follow the {thing}: left, right, up or down?",),
+    "What color is the {shape}?": ("Could you describe the color of the {shape}?",),
+    "What color is the {shape} at the beginning?": ("The {shape} had which color originally?",),
+    "What changed in the video?": ("Compare start and finish, what do you notice?",),
+    "Which shape changed?": ("Name the shape that did not stay as it was.",),
+    "How many different shapes appear in the video?": ("Add up all the different shapes you see.",),
+    "Is there {thing} in the video?": ("Is {thing} something that you can find here?",),
+    "Does anything move in the video?": ("Would you say that things are in motion here?",),
+    "What does the {shape} do?": ("How would you sum up what the {shape} does?",),
+    "What happens first: {one}, or {other}?": (
+        "Put these in order, which is the earlier one: {one} or {other}?",
+    ),
+    "Which shape is seen last?": ("By the end, which shape was the last to be there?",),
+    "How many different landscapes are shown?": (
+        "What is the total number of landscapes that go by?",
+    ),
+    "Which landscape is shown {end}?": ("Looking at the landscapes, which one do you see {end}?",),
+    "Which landscape comes right after the {name}?": (
+        "The video cuts away from the {name} to what?",
+    ),
+    "What is the text in the corner?": ("I can't read it: what is in the corner?",),
+    "What does the sign on the wall say at the {end}?": (
+        "Somebody hung up a sign, what is on it at the {end}?",
+    ),
+}
+"""As `QUESTIONS`. Those were looked at while wordings for training were still written; these were
+written before the last of them, and measure the model that is shipped."""
+
+LATER_YES_OR_NO: dict[str, tuple[str, ...]] = {
+    "Is there {thing} in the video?": ("I think I saw {thing}, is that so?",),
+    "Does {shape} ever appear in the video?": ("Tell me whether {shape} was ever to be seen.",),
+    "Does {card} appear in the video?": ("At some time, was {card} in view?",),
+    "Is the number {number} shown in the video?": (
+        "Someone claims that {number} was shown, is that right?",
+    ),
+    "Is any number shown in the video?": ("Is this a video with a number in it?",),
+    "Is the {landscape} shown in the video?": ("Does the {landscape} come up among the scenes?",),
+    "Is there a sign in the video?": ("Is something like a sign hanging on the wall?",),
+    "Is there a text in the corner?": ("Is one of the corners labelled?",),
+    "Does the {shape} move?": ("Does the {shape} go from one place to another?",),
+}
+"""As `YES_OR_NO`, written with `LATER_QUESTIONS`."""
+
 NOT_SHOWN: tuple[str, ...] = (
     "What is the dog's name?",
     "Who is singing in the background?",

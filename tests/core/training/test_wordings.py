@@ -14,6 +14,12 @@ from framesift.synthetic.wordings import KNOWN, loosened, worded, wordings
 from framesift.training.clips import SHARES
 
 FEWEST = 40
+ALL_HELD_OUT = (
+    held_out_wordings.QUESTIONS,
+    held_out_wordings.YES_OR_NO,
+    held_out_wordings.LATER_QUESTIONS,
+    held_out_wordings.LATER_YES_OR_NO,
+)
 SAME = {"what's": "what is", "whats": "what is", "where's": "where is", "colour": "color"}
 
 
@@ -37,7 +43,7 @@ def asked(truth_of):
 
 
 def held_out():
-    for ways in (held_out_wordings.QUESTIONS, held_out_wordings.YES_OR_NO):
+    for ways in ALL_HELD_OUT:
         for form, words in ways.items():
             for each in words:
                 yield form, plain(each)
@@ -58,14 +64,12 @@ def test_every_way_is_one_sentence_with_all_its_names():
 
 
 def test_twenty_wordings_and_more_are_held_out_for_questions_that_training_asks():
-    assert set(held_out_wordings.QUESTIONS) == {
-        held_out_wordings.form_of(pattern) for pattern in PARAPHRASES
-    }
-    assert set(held_out_wordings.YES_OR_NO) <= {
-        held_out_wordings.form_of(pattern) for pattern in KNOWN
-    }
-    assert sum(map(len, held_out_wordings.QUESTIONS.values())) >= 20
-    for ways in (held_out_wordings.QUESTIONS, held_out_wordings.YES_OR_NO):
+    forms, known = ({held_out_wordings.form_of(p) for p in part} for part in (PARAPHRASES, KNOWN))
+    for questions in (held_out_wordings.QUESTIONS, held_out_wordings.LATER_QUESTIONS):
+        assert set(questions) == forms
+        assert sum(map(len, questions.values())) >= 20
+    assert set(held_out_wordings.YES_OR_NO) == set(held_out_wordings.LATER_YES_OR_NO) <= known
+    for ways in ALL_HELD_OUT:
         for form, words in ways.items():
             names = Counter(re.findall(r"\{\w+\}", form))
             assert all(Counter(re.findall(r"\{\w+\}", each)) == names for each in words), form
