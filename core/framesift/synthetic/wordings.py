@@ -8,19 +8,27 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from itertools import product
 from typing import Final
 
+from framesift.synthetic.more_ways_to_ask import MORE
 from framesift.synthetic.paraphrases import PARAPHRASES, pattern_of, rephrased
 from framesift.synthetic.ways_of_doubt import DOUBTS
 from framesift.synthetic.ways_to_ask import WAYS
 from framesift.synthetic.wording_grammar import Ways, spread
 
-KNOWN: Final[dict[str, Ways]] = {**WAYS, **DOUBTS}
+KNOWN: Final[dict[str, Ways]] = {
+    **{
+        pattern: replace(ways, direct=ways.direct + MORE.get(pattern, ()))
+        for pattern, ways in WAYS.items()
+    },
+    **DOUBTS,
+}
 """Ways to ask by the pattern of the question."""
 AROUND: Final = (
-    *["%s?"] * 20,
+    *["%s?"] * 30,
     "in this video, %s?",
     "in the clip, %s?",
     "in the video, %s?",
@@ -33,6 +41,15 @@ AROUND: Final = (
     "please answer: %s?",
     "look at the video: %s?",
     "hi, %s?",
+    "I am curious: %s?",
+    "help me out: %s?",
+    "can you check: %s?",
+    "my question is: %s?",
+    "for my notes: %s?",
+    "tell me: %s?",
+    "%s, do you think?",
+    "%s, in your opinion?",
+    "let us see, %s?",
     "sorry, %s?",
     "well, %s?",
     "one more thing: %s?",
@@ -58,6 +75,12 @@ INDIRECT: Final = (
     "can you say %s?",
     "please find out %s.",
     "let me know %s.",
+    "work out %s.",
+    "can you work out %s?",
+    "figure out %s.",
+    "help me find out %s.",
+    "guess %s.",
+    "try to say %s.",
 )
 """What clauses stand in."""
 NAMED: Final = (
@@ -72,6 +95,12 @@ NAMED: Final = (
     "could you give me %s?",
     "do you know %s?",
     "find %s.",
+    "identify %s.",
+    "determine %s.",
+    "write down %s.",
+    "what about %s?",
+    "what would you call %s?",
+    "any idea of %s?",
     "I need %s.",
     "%s?",
     "%s, please.",

@@ -29,17 +29,17 @@ OTHER: Final = 0.08
 """Share of yes and no about things that no clip shows."""
 UNANSWERABLE: Final = 0.45
 """Share of questions that no clip answers among those that this one does not answer."""
-YES_WITH: Final = 0.625
+YES_WITH: Final = 0.5
 """Share of yes where a clip shows things of a kind; those that show none are asked too."""
 ASKED_WITHOUT: Final = {
-    "thing": 1.0,
-    "shape": 1.0,
-    "card": 0.3,
-    "number": 0.3,
-    "landscape": 0.06,
-    "any number": 1.0,
+    "thing": 0.4,
+    "shape": 0.4,
+    "card": 0.1,
+    "number": 0.1,
+    "landscape": 0.02,
+    "any number": 0.9,
     "sign": 0.1,
-    "corner": 0.65,
+    "corner": 0.4,
 }
 """How often a clip without things of a kind is asked for them: so that yes and no are as many."""
 EVEN: Final = ("movement", "anything")
@@ -76,7 +76,8 @@ def presence(video: Inventory, rng: random.Random) -> dict[str, Any]:
     return _plain(WHETHER["other"].format(never_there(rng)), "no", "presence")
 
 
-ASKED: Final = tuple(kind for kind in WHETHER if kind != "other")
+ASKED: Final = (*(kind for kind in WHETHER if kind != "other"), *["number"] * 2)
+"""Kinds as often as they are drawn: two digits are the hardest to compare."""
 
 
 def _of_kind(video: Inventory, kind: str, rng: random.Random) -> dict[str, Any] | None:
