@@ -38,6 +38,11 @@ NEW: Final = {
     f"{new_wordings.UNSHOWN}: no video": "of these, about things that none shows",
 }
 """Groups of `new_wordings`, as the card calls them."""
+EARLIER: Final = {
+    new_wordings.WORDING: "questions in the earlier held-out words",
+    new_wordings.BALANCED: "yes and no in the earlier held-out words, mean of both",
+}
+"""Groups of its earlier wordings."""
 WAYS: Final = (
     *BASELINES,
     *(
@@ -106,8 +111,16 @@ def card(results: Json) -> str:
 
 def _new_rows(results: Json) -> list[Json]:
     """Returns the rows of `new_wordings` as the card names them, none where they are missing."""
-    rows = {row["group"]: row for row in results.get("new", {"rows": []})["rows"]}
-    return [rows[group] | {"group": name} for group, name in NEW.items() if group in rows]
+    new = results.get("new", {"rows": [], "earlier": []})
+    named = [(new["rows"], NEW), (new["earlier"], EARLIER)]
+    return [
+        row | {"group": names[row["group"]]}
+        for rows, names in named
+        for row in sorted(
+            (row for row in rows if row["group"] in names),
+            key=lambda row: list(names).index(row["group"]),
+        )
+    ]
 
 
 if __name__ == "__main__":

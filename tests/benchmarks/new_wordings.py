@@ -9,6 +9,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -55,8 +56,24 @@ CARD: Final = "questions of the card"
 ANSWERED: Final = "answers what the video answers"
 
 
-def videos(count: int) -> Iterator[BenchmarkVideo]:
-    """Yields the videos of the model card with other questions about them."""
+@dataclass(frozen=True, kw_only=True)
+class HeldOut:
+    """A set of held-out wordings, by the question."""
+
+    questions: dict[str, tuple[str, ...]]
+    yes_or_no: dict[str, tuple[str, ...]]
+
+
+LATER: Final = HeldOut(
+    questions=held_out_wordings.LATER_QUESTIONS, yes_or_no=held_out_wordings.LATER_YES_OR_NO
+)
+EARLIER: Final = HeldOut(
+    questions=held_out_wordings.QUESTIONS, yes_or_no=held_out_wordings.YES_OR_NO
+)
+
+
+def videos(count: int, words: HeldOut = LATER) -> Iterator[BenchmarkVideo]:
+    """Yields the videos of the model card with other questions about them, in held-out words."""
     for seed in range(FIRST_SEEDS["test"], FIRST_SEEDS["test"] + count):
         uri = address(seed, random.Random(f"questions-{seed}"))
         rng = random.Random(f"new wordings-{seed}")
@@ -65,7 +82,12 @@ def videos(count: int) -> Iterator[BenchmarkVideo]:
             truth = video.truth
         times = [float(second) for second in range(int(truth["seconds"]))]
         seen = Inventory.of(truth["events"], times)
-        asked = [*_worded(truth["questions"], rng), *_yes_or_no(seen, rng), *_not_shown(seen, rng)]
+        known = truth["questions"]
+        asked = [
+            *_worded(known, rng, words),
+            *_yes_or_no(seen, rng, words),
+            *_not_shown(seen, rng, words),
+        ]
         yield BenchmarkVideo(name=f"test-{seed}", uri=uri, fps=1.0, questions=tuple(asked))
 
 
@@ -139,6 +161,7 @@ def measured(folder: Path, count: int, against: Path | None = None) -> Json:
         "commit": provenance.commit(),
         "rows": figures(own),
         "by_wording": by_wording(own),
+        "earlier": figures(answered(folder, videos(count, EARLIER))),
     }
     if against is not None:
         other = answered(against, videos(count))
@@ -152,15 +175,19 @@ def measured(folder: Path, count: int, against: Path | None = None) -> Json:
     return results
 
 
-def _worded(known: Sequence[Json], rng: random.Random) -> Iterator[BenchmarkQuestion]:
+def _worded(
+    known: Sequence[Json], rng: random.Random, held_out: HeldOut
+) -> Iterator[BenchmarkQuestion]:
     for place in sorted(rng.sample(range(len(known)), min(QUESTIONS_EACH, len(known)))):
-        words = in_new_words(known[place]["question"], rng, held_out_wordings.QUESTIONS)
+        words = in_new_words(known[place]["question"], rng, held_out.questions)
         yield _question(
             f"{place} {words}", words, known[place], f"{WORDING}: {known[place]['kind']}"
         )
 
 
-def _yes_or_no(video: Inventory, rng: random.Random) -> Iterator[BenchmarkQuestion]:
+def _yes_or_no(
+    video: Inventory, rng: random.Random, held_out: HeldOut
+) -> Iterator[BenchmarkQuestion]:
     """Yields pairs in the same words, and what can only be there or not."""
     found = {
         (kind, reply): yes_or_no(video, kind, reply, rng)
@@ -170,26 +197,28 @@ def _yes_or_no(video: Inventory, rng: random.Random) -> Iterator[BenchmarkQuesti
     }
     whole = [k for k in WHETHER if k != "other" and found[k, YES] and found[k, NO]]
     for kind in rng.sample(whole, min(PAIRS_EACH, len(whole))):
-        words = in_new_words(found[kind, YES]["question"], rng, held_out_wordings.YES_OR_NO)
+        words = in_new_words(found[kind, YES]["question"], rng, held_out.yes_or_no)
         for reply in (YES, NO):
             yield _question(f"{reply} {words}", words, found[kind, reply], f"{reply}: {kind}")
     one = [(k, reply) for k, reply in found if k in EXISTENCE and found[k, reply]]
     for kind, reply in rng.sample(one, min(1, len(one))):
-        words = in_new_words(found[kind, reply]["question"], rng, held_out_wordings.YES_OR_NO)
+        words = in_new_words(found[kind, reply]["question"], rng, held_out.yes_or_no)
         yield _question(f"{reply} {words}", words, found[kind, reply], f"{reply}: {kind}")
     thing = rng.choice(held_out_wordings.NEVER_THERE)
     question = {"question": WHETHER["thing"].format(thing), "answer": NO}
-    words = rng.choice(held_out_wordings.YES_OR_NO[WHETHER["thing"].format("{thing}")])
+    words = rng.choice(held_out.yes_or_no[WHETHER["thing"].format("{thing}")])
     yield _question(f"never {words}", words.format(thing=thing), question, f"{NO}: never there")
 
 
-def _not_shown(video: Inventory, rng: random.Random) -> Iterator[BenchmarkQuestion]:
+def _not_shown(
+    video: Inventory, rng: random.Random, held_out: HeldOut
+) -> Iterator[BenchmarkQuestion]:
     asked: dict[str, Json] = {}
     while len(asked) < MISSING_EACH:
         question = missing(video, rng)
         asked[question["question"]] = question
     for place, question in enumerate(asked.values()):
-        words = in_new_words(question["question"], rng, held_out_wordings.QUESTIONS)
+        words = in_new_words(question["question"], rng, held_out.questions)
         yield _question(f"missing-{place} {words}", words, question, f"{UNSHOWN}: missing")
     for place, words in enumerate(rng.sample(held_out_wordings.NOT_SHOWN, NEVER_EACH)):
         question = {"question": words, "answer": NOT_SHOWN}
@@ -252,6 +281,9 @@ def main(model: Path, against: Path | None, count: int, out: Path | None) -> Non
         click.echo(
             f"{row['group']:<32}{row['share']:6.1%} {low:6.1%} to {high:6.1%}{row['answers']:6}"
         )
+    for row in results["earlier"]:
+        if ":" not in row["group"]:
+            click.echo(f"earlier words, {row['group']:<32}{row['share']:6.1%} {row['interval']}")
     for name, gap in results.get("against", {}).get("more", {}).items():
         click.echo(f"more right, {name:<20}{gap['value']:+6.1%} {gap['interval']}")
 
