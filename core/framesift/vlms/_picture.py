@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from framesift.encoders.base import Encoder
-from framesift.encoders.edges import edge_density_on
+from framesift.encoders.edges import edge_density_on, shrunk
 from framesift.hf.checkpoint_reading import in_one_line
 from framesift.types.frames import Frames
 from framesift.types.tokens import Signals, VideoTokens
@@ -111,11 +111,9 @@ class PictureTower(Encoder):
         columns = {name: self._of_views(value) for name, value in found.items()}
         features, layers = columns.pop("features"), columns.pop("layers", None)
         if "edge_density" in wanted:
+            views = (shrunk(_cut(image, view)[None], self.tower.input_px) for view in self.views)
             columns["edge_density"] = torch.cat(
-                [
-                    edge_density_on(features.device, _cut(image, view)[None], self.grid)
-                    for view in self.views
-                ]
+                [edge_density_on(features.device, view, self.grid) for view in views]
             )
         return VideoTokens(
             features=features,

@@ -6,6 +6,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from framesift.compression.compressor import VideoCompressor
 from framesift.compression.frame_tokens import GATED_BYTES, Gate, encode_frames
@@ -14,9 +15,11 @@ from framesift.decoders.base import WINDOW_BYTES, Decoder, FrameIndex
 from framesift.encoders.base import Encoder
 from framesift.encoders.edges import edge_density, shrunk
 from framesift.run import Run
+from framesift.testing import TINY_VLMS
 from framesift.testing.samples import random_frames
 from framesift.types.tokens import VideoTokens
 from framesift.types.video import LocalVideo, VideoInfo
+from framesift.vlms.load import load_vlm
 
 LARGE_PX = (2160, 3840)
 WINDOWS = []
@@ -129,3 +132,12 @@ def test_small_frames_are_left_as_they_are():
     images = random_frames(2, (61, 97)).data
     assert shrunk(images, (896, 896)) is images
     assert shrunk(images, (896, 32)).shape == (2, 61, 32, 3)
+
+
+def test_so_are_those_of_a_large_picture(tmp_path):
+    TINY_VLMS["llava"].build(tmp_path)
+    lines = np.zeros((2000, 2000, 3), np.uint8)
+    lines.reshape(50, 40, 2000, 3)[:, :4] = 255
+    sift = VideoCompressor(vlm=load_vlm(str(tmp_path), device="cpu"), strategy="uniform")
+    found = sift.encode(Image.fromarray(lines)).tokens.signals.edge_density
+    assert found.min() > 0.02
