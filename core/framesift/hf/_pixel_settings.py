@@ -11,11 +11,15 @@ from framesift.hf.checkpoint_files import called
 
 MOST_PX: Final = 8192
 """Longest side of a picture that a tower is given."""
+MOST_FRAMES: Final = 1024
+"""Frames of a video whose pixels are counted together."""
 FILTERS: Final = range(6)
 """Numbers of pillow's ways to resize."""
 SIDES: Final = ("height", "width", "shortest_edge", "longest_edge")
 SIZES: Final = ("size", "crop_size", "max_image_size", "pad_size")
 COUNTS: Final = ("min_pixels", "max_pixels", "max_video_tokens")
+LONGEST: Final = "longest_edge"
+EDGES: Final = frozenset({"shortest_edge", LONGEST})
 COLORS: Final = ("image_mean", "image_std")
 
 
@@ -45,21 +49,32 @@ def check_pixel_settings(model: str, settings: Mapping[str, Any]) -> None:
         _refuse(model, "resample", resample, f"from 0 to {FILTERS[-1]}")
     sampling = settings.get("video_sampling")
     video = sampling.get("video_size") if isinstance(sampling, Mapping) else None
+    size = settings.get("size")
+    counts = isinstance(size, Mapping) and size.keys() >= EDGES
     for name, given in [*((name, settings.get(name)) for name in SIZES), ("video_size", video)]:
         if given is not None:
-            _check_size(model, name, given)
+            _check_size(model, name, given, counts and name == "max_image_size")
 
 
-def _check_size(model: str, name: str, given: Any) -> None:
+def _check_size(model: str, name: str, given: Any, counts: bool) -> None:
+    """Refuses sides that no picture has.
+
+    Args:
+        model: local folder or hub id.
+        name: of the setting.
+        given: its value.
+        counts: whether an edge counts the pixels of a picture, as another setting has it.
+    """
     if not isinstance(given, Mapping):
         if not (_is_number(given) and 0 < given <= MOST_PX):
             _refuse(model, name, given, f"sides in pixels of 1 to {MOST_PX}")
         return
     sides = {key: given[key] for key in SIDES if given.get(key) is not None}
-    # Both edges together bound how many pixels a picture has, not how long its sides are.
-    most = MOST_PX**2 if {"shortest_edge", "longest_edge"} <= sides.keys() else MOST_PX
-    for side in sides.values():
-        if not (_is_number(side) and 0 < side <= most):
+    # Both edges together bound how many pixels a picture has, or all frames of a video.
+    area = counts or sides.keys() >= EDGES
+    for side, number in sides.items():
+        most = MOST_PX if not area else MOST_PX**2 * (MOST_FRAMES if side == LONGEST else 1)
+        if not (_is_number(number) and 0 < number <= most):
             _refuse(model, name, dict(given), f"sides in pixels of 1 to {MOST_PX}")
 
 

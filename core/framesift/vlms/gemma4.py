@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from framesift.encoders.base import Encoder
-from framesift.errors import InvalidOptionError
+from framesift.errors import InvalidOptionError, ModelError
 from framesift.hf.borrowing import PackedFrames
 from framesift.hf.frame_pixels import FramePixels
 from framesift.types.compressed import CompressedVideo
@@ -189,11 +189,29 @@ class Gemma4(FamilyVLM):
 
     @property
     def frame_tokens(self) -> int:
-        """Most tokens of a frame."""
+        """Most tokens of a frame.
+
+        Raises:
+            ModelError: the checkpoint names another number than the model was trained on.
+        """
         settings = self.frame_pixels.settings
         # Settings of pictures, which are larger, stand where a checkpoint has none of videos.
         of_videos = None if "image_processor_type" in settings else settings.get("max_soft_tokens")
-        return self.max_frame_tokens or of_videos or FRAME_TOKENS[0]
+        return self._trained_on(of_videos or FRAME_TOKENS[0])
+
+    @property
+    def picture_tokens(self) -> int:
+        """Most tokens of a picture, with the same error."""
+        return self._trained_on(self.image_processor.max_soft_tokens)
+
+    def _trained_on(self, tokens: Any) -> int:
+        if self.max_frame_tokens is None and tokens not in FRAME_TOKENS:
+            raise ModelError(
+                f"{self.called!r} prepares pictures by max_soft_tokens={str(tokens)[:40]}; it must "
+                f"be one of {', '.join(map(str, FRAME_TOKENS))}; take the preprocessor file that "
+                "came with the model, or pass max_frame_tokens"
+            )
+        return self.max_frame_tokens or int(tokens)
 
     def blocks(self, video: CompressedVideo) -> list[list[Block]]:
         """Returns one item with a block for each frame."""
@@ -212,8 +230,7 @@ class Gemma4(FamilyVLM):
 
     def picture_encoder(self, picture_px: tuple[int, int]) -> Gemma4Picture:
         """Returns the encoder for a picture, with the tokens that the image processor gives it."""
-        most = self.max_frame_tokens or self.image_processor.max_soft_tokens
-        tower = Gemma4Tower(vlm=self, picture_px=picture_px, most_tokens=most)
+        tower = Gemma4Tower(vlm=self, picture_px=picture_px, most_tokens=self.picture_tokens)
         return Gemma4Picture(tower=tower, picture_px=picture_px)
 
     def picture_blocks(self, video: CompressedVideo) -> list[list[Block]]:

@@ -89,3 +89,13 @@ def test_dropping_inside_of_windows_is_refused_in_one_line(folder):
     with pytest.raises(ModelError, match="sliding_attention") as error, vlm.in_llm(layer=1):
         pass
     assert "\n" not in str(error.value)
+
+
+def test_a_number_of_tokens_that_nobody_trained_is_refused_in_one_line(folder):
+    path = folder / "video_preprocessor_config.json"
+    settings = json.loads(path.read_text())
+    path.write_text(json.dumps({**settings, "max_soft_tokens": "many"}))
+    with pytest.raises(ModelError, match="max_soft_tokens=many") as error:
+        load_vlm(str(folder), device="cpu")
+    assert "\n" not in str(error.value)
+    assert load_vlm(f"gemma4:model={folder},max_frame_tokens=140,device=cpu").frame_tokens == 140

@@ -1,5 +1,6 @@
 """GLM-4V: sizes of frames, times and turns as its own processor and template have them."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -80,3 +81,18 @@ def test_a_picture_stands_beside_a_video(vlm):
     expected = vlm.hf(inputs_embeds=embedded, **given).logits
     assert_near(vlm.hf(**inputs).logits, expected)
     assert prompt.position_ids.diff(dim=-1).amax() > 1
+
+
+def test_a_saved_processor_bounds_all_pixels_of_a_video(tmp_path):
+    TINY_VLMS["glm4v"].build(tmp_path)
+    path = tmp_path / "video_preprocessor_config.json"
+    settings = json.loads(path.read_text())
+    settings["size"] = {"shortest_edge": 12544, "longest_edge": 100_352_000}
+    settings["max_image_size"] = {"longest_edge": 47_040_000}
+    path.write_text(json.dumps(settings))
+    assert load_vlm(str(tmp_path), device="cpu").encoder.fitted(info(280, 140), 4).grid == (5, 10)
+    settings["size"]["shortest_edge"] = 10**9
+    path.write_text(json.dumps(settings))
+    with pytest.raises(ModelError, match="sides in pixels") as error:
+        load_vlm(str(tmp_path), device="cpu")
+    assert "\n" not in str(error.value)
