@@ -14,6 +14,7 @@ from framesift.hf.question import word_embeddings
 from framesift.testing._suite import PartPromises
 from framesift.testing._vlm_bad_input import BadInputPromises
 from framesift.testing._vlm_case import FRAMES, QUESTION, TinyModels, VLMCase
+from framesift.testing._vlm_chats import ChatPromises
 from framesift.testing._vlm_frames import FramePromises
 from framesift.testing._vlm_loading import LoadingPromises
 from framesift.testing._vlm_prompts import PromptPromises
@@ -38,6 +39,7 @@ MARKS = [
 
 class VLMContract(
     PromptPromises,
+    ChatPromises,
     UnitPromises,
     FramePromises,
     BadInputPromises,
