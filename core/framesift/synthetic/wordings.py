@@ -15,6 +15,7 @@ from typing import Final
 
 from framesift.synthetic.more_ways_to_ask import MORE
 from framesift.synthetic.paraphrases import PARAPHRASES, pattern_of, rephrased
+from framesift.synthetic.stray_words import strayed
 from framesift.synthetic.ways_of_doubt import DOUBTS
 from framesift.synthetic.ways_to_ask import WAYS
 from framesift.synthetic.wording_grammar import Ways, spread
@@ -111,6 +112,8 @@ AS_MEASURED: Final = 0.3
 LOWER, UNMARKED, SHORTENED, MISTYPED = 0.25, 0.25, 0.5, 0.06
 """Shares of wordings without capitals, without their mark, with "what's", with a typing error."""
 SHORT_FORMS: Final = (("hat is ", "hat's "), ("here is ", "here's "))
+STRAYED: Final = 0.35
+"""Share of wordings in which words stray."""
 FILLED, CLIPPED = 0.15, 0.06
 """Shares of wordings with a word that says nothing, and of those without their small words."""
 FILLERS: Final = (
@@ -137,6 +140,8 @@ def worded(question: str, rng: random.Random) -> str:
     frames, templates = rng.choices(*_forms(pattern))[0]
     ways = spread(rng.choice(templates))
     words = rng.choice(frames).replace("%s", rng.choice(ways)).format(**parts)
+    if rng.random() < STRAYED:
+        words = strayed(words, rng, small=SMALL_WORDS, kept=parts.values())
     return loosened(_sentence(words), rng, kept=" ".join(parts.values()))
 
 

@@ -21,7 +21,7 @@ from framesift.synthetic.inventory import (
 from framesift.synthetic.replies import NOT_SHOWN, Reply
 from framesift.synthetic.unanswerable import never_there, unanswerable
 
-YES_OR_NO: Final = 0.5
+YES_OR_NO: Final = 0.6
 """Share of yes and no among these questions; the rest is not shown."""
 COUNTS: Final = 0.08
 """Share of questions for the number of things of which there is none."""

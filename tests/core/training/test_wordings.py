@@ -9,6 +9,7 @@ import framesift
 import held_out_wordings
 from framesift.synthetic.inventory import NAMES, WHETHER
 from framesift.synthetic.paraphrases import PARAPHRASES, pattern_of
+from framesift.synthetic.stray_words import MARK, STRAY, strayed
 from framesift.synthetic.unanswerable import PEOPLE, THINGS, unanswerable
 from framesift.synthetic.wordings import KNOWN, loosened, worded, wordings
 from framesift.training.clips import SHARES
@@ -164,3 +165,18 @@ def test_every_question_of_yes_and_no_is_known():
         named = {"other": "a car", "movement": "star"}.get(kind) or NAMES.get(kind, [""])[0]
         assert pattern_of(question.format(named), KNOWN)[0] in KNOWN
         assert pattern_of(question.format(named))[0] in PARAPHRASES or kind != "thing"
+
+
+def test_words_stray_around_the_names_of_things():
+    rng, seen = random.Random(0), Counter()
+    known = {*STRAY, "was", "the", "night", "sky:", "there", "a", "4"}
+    for _ in range(400):
+        words = strayed("was the night sky: there a 4", rng, small=("was", "a"), kept=["night sky"])
+        assert "night sky:" in words
+        assert MARK not in words
+        seen["strange"] += not set(words.split()) <= known
+        seen["same"] += words == "was the night sky: there a 4"
+        seen["the"] += "the" in words.split()
+    assert seen["strange"] == 0
+    assert 20 < seen["same"] < 200
+    assert 340 < seen["the"] < 400
