@@ -30,6 +30,7 @@ MORE: Final[dict[str, tuple[str, ...]]] = {
         "the card: <what> <color>",
         "is the number on a [red|blue|green] card or on one of another <color>",
         "of <what> <color> is the [paper|card] below the number",
+        "is the card with the number [red, blue|green, white|pink, yellow] or of another <color>",
     ),
     r"Which number is on the (?P<color>\w+) card\?": (
         "the {color} card [carries|bears|has] <what> number",
@@ -61,6 +62,7 @@ MORE: Final[dict[str, tuple[str, ...]]] = {
         "left, right, up or down: where does the {thing} [move|go]",
         "does it go left, right, up or down, the {thing}",
         "watch the {thing}: which way does it move",
+        "does the {thing} move up, down or to a side",
     ),
     r"What color is the (?P<shape>\w+)\?": (
         "is the {shape} [red or blue|green or yellow|white or pink|orange or purple][| or what]",
@@ -91,6 +93,7 @@ MORE: Final[dict[str, tuple[str, ...]]] = {
         "how does the end differ from the beginning",
         "what is the difference between before and after",
         "one thing [changes|is different]: what",
+        "is it the <color> or the place of a shape that changes",
     ),
     r"Which shape changed\?": (
         "which is the shape that [changes|changed]",
@@ -99,6 +102,7 @@ MORE: Final[dict[str, tuple[str, ...]]] = {
         "to which shape does [something|anything] happen",
         "which shape [turned another <color>, moved or appeared|is not as before]",
         "a shape changes: which",
+        "is it [the circle, the star|the square, the triangle] or another shape that changes",
     ),
     r"How many different shapes appear in the video\?": (
         "the shapes: how many [are there|do you see]",
@@ -113,6 +117,7 @@ MORE: Final[dict[str, tuple[str, ...]]] = {
         "of all shapes, which [comes|appears] last",
         "<what> shape did you see last",
         "the last one to appear is <what> shape",
+        "is it [a circle, a star|a square, a triangle] or another shape that [is|comes] last",
     ),
     r"What does the (?P<shape>\w+) do\?": (
         "what kind of [movement|motion|action] does the {shape} [make|show]",
@@ -122,6 +127,8 @@ MORE: Final[dict[str, tuple[str, ...]]] = {
         "how does the {shape} [come|get] into the picture",
         "watch the {shape}: what does it do",
         "in what way does the {shape} [move|act]",
+        "does the {shape} fall down, rise up or do [something|anything] else",
+        "does the {shape} [appear or cross the picture|rise up or fall down]",
     ),
     r"What happens first: (?P<one>.+), or (?P<other>.+)\?": (
         "{one} and {other}: which [was|is|comes] first",
@@ -143,6 +150,8 @@ MORE: Final[dict[str, tuple[str, ...]]] = {
         "{end} of all, <what> <view> [do you see|is shown]",
         "the video shows <views>: which {end}",
         "<what> <view> did you see {end}",
+        "is it [the sea, the desert|a forest, a sunset] or another <view> that comes {end}",
+        "[sea, forest|desert, snowfield] or what: <what> <view> is {end}",
     ),
     r"Which landscape comes right after the (?P<name>.+)\?": (
         "the {name} first, and then what",
@@ -151,6 +160,7 @@ MORE: Final[dict[str, tuple[str, ...]]] = {
         "the {name} is followed by [what|which <view>]",
         "from the {name} it goes to [what|which <view>]",
         "what does the {name} [turn into|give way to]",
+        "is it [the sea|a forest|the desert] or [a sunset|the snowfield] that follows the {name}",
     ),
     r"What is the text in the corner\?": (
         "which letter and [number|digit] are in the corner",
