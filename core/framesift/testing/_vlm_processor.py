@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,8 @@ from framesift.testing.rounding import assert_near
 from framesift.testing.samples import compressed, random_frames
 from framesift.types.frames import Frames
 from framesift.types.plan import TokenPlan
+from framesift.vlms.base import Turn
+from framesift.vlms.load import load_vlm
 
 SIZES_PX = [(50, 90), (240, 320), (288, 512), (512, 288), (720, 1280), (1810, 2048)]
 """Frame sizes `(H, W)`: scaled up and down, upright, and sides that make no whole tokens."""
@@ -65,6 +69,31 @@ class VLMProcessorContract(StillPicturePromises, TinyModels):
         inputs = case.prompt(compressed(tokens, plan), positions="original").inputs()
         assert torch.equal(inputs["input_ids"], own["input_ids"])
         assert_near(case.logits(inputs), logits)
+
+    def test_what_the_familys_own_processor_saves_is_read_alike(
+        self, case: VLMCase, tmp_path: Path
+    ) -> None:
+        """A folder with the files that the own processor writes gives the same tokens and ids."""
+        if case.tiny.processor is None:
+            pytest.skip("the family's own processor is not built here")
+        folder = tmp_path / "saved"
+        shutil.copytree(case.folder, folder)
+        for name in ("preprocessor_config.json", "video_preprocessor_config.json"):
+            (folder / name).unlink(missing_ok=True)
+        case.tiny.processor(case.folder).save_pretrained(folder)
+        saved = replace(load_vlm(str(folder), device="cpu"), **case.tiny.options)
+        frames = random_frames(ODD_FRAMES, (50, 90))
+        info = replace(case.info, width_px=90, height_px=50)
+        for each in (info, replace(info, picture=True)):
+            count = 1 if each.picture else ODD_FRAMES
+            own, found = (
+                vlm.encoder.fitted(each, count).encode(frames[:count]) for vlm in (case.vlm, saved)
+            )
+            assert found.grid == own.grid
+            assert_near(found.features, own.features)
+        video = case.video_of(own)
+        turns = [Turn(role="user", text=QUESTION, videos=(video,))]
+        assert torch.equal(saved.prompt(turns).input_ids, case.vlm.prompt(turns).input_ids)
 
 
 def _own_inputs(case: VLMCase, frames: Frames) -> dict[str, Any]:
