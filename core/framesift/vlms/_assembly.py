@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -12,6 +14,7 @@ from torch import Tensor
 from framesift.hf.chat_template import render
 from framesift.hf.letters import Letters, free_seam
 from framesift.types.compressed import CompressedVideo
+from framesift.vlms.blocks import Block
 from framesift.vlms.layout import EXTRA, TEXT, Layout, lay_out, reduce
 from framesift.vlms.origin import check_origin
 from framesift.vlms.prompt import Prompt, Turn, as_messages, check_text, compacted
@@ -60,8 +63,12 @@ def assembled(
 
 def _laid_out(vlm: VLM, turns: Sequence[Turn], videos: Sequence[CompressedVideo]) -> Layout:
     """Returns the layout of a conversation that its chat template has rendered."""
+    numbers = count()
     blocks = [
-        vlm.picture_blocks(video) if video.report.picture else vlm.blocks(video) for video in videos
+        _led(vlm.picture_blocks(video), vlm.picture_lead(next(numbers)))
+        if video.report.picture
+        else vlm.blocks(video)
+        for video in videos
     ]
     known = vlm.video_placeholder, vlm.picture_placeholder
     placeholders = [known[video.report.picture] for video in videos]
@@ -81,6 +88,14 @@ def _laid_out(vlm: VLM, turns: Sequence[Turn], videos: Sequence[CompressedVideo]
     return lay_out(
         rendered, videos, blocks, placeholders, tokenizer=vlm.tokenizer, known=known, seam=seam
     )
+
+
+def _led(items: list[list[Block]], lead: str) -> list[list[Block]]:
+    """Returns the items of a picture with a text before its first block."""
+    if not lead:
+        return items
+    (first, *blocks), *others = items
+    return [[replace(first, lead=lead + first.lead), *blocks], *others]
 
 
 def _images(vlm: VLM, videos: Sequence[CompressedVideo], video: Tensor) -> Tensor:

@@ -106,9 +106,7 @@ class PictureTower(Encoder):
         wanted, image = self.wanted(signals), frames.data[0]
         with in_one_line(self.tower.vlm.model, doing="run"):
             pixels = self.prepared(image)
-        steps = len(pixels) // self.tower.frames_per_step
-        found = self.tower.columns(steps, pixels.__getitem__, self.picture_px, wanted)
-        columns = {name: self._of_views(value) for name, value in found.items()}
+        columns = self.looked(pixels, wanted)
         features, layers = columns.pop("features"), columns.pop("layers", None)
         if "edge_density" in wanted:
             views = (shrunk(_cut(image, view)[None], self.tower.input_px) for view in self.views)
@@ -123,6 +121,17 @@ class PictureTower(Encoder):
             layers=layers,
             signals=Signals(**columns),
         )
+
+    def looked(self, pixels: Tensor, signals: frozenset[str]) -> dict[str, Tensor]:
+        """Returns what the tower gives for the views, by name, `(T, N, ...)` each.
+
+        Args:
+            pixels: what `prepared` gives.
+            signals: what is wanted besides the features.
+        """
+        steps = len(pixels) // self.tower.frames_per_step
+        found = self.tower.columns(steps, pixels.__getitem__, self.picture_px, signals)
+        return {name: self._of_views(value) for name, value in found.items()}
 
     def _of_views(self, values: Tensor) -> Tensor:
         """Returns values `(P, N, ...)` as those of the views, `(T, N, ...)`."""

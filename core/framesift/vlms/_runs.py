@@ -64,12 +64,12 @@ def expanded(
                 start = len(text) + len(block.lead)
                 text += block.lead + block.before + tokens[visual_id] + block.after
                 source, frames = _tokens_of(block, token, frame, per_frame, rows)
-                one = len(block.frames) == 1 and block.tokens is None
+                one = block.tokens is not None or len(block.frames) == 1
                 runs.append(
                     VisualRun(
                         start=start,
                         stop=len(text),
-                        frame=frame + block.frames[0] if one else -1,
+                        frame=int(frames[0]) if one else -1,
                         video=place,
                         visual_id=visual_id,
                         source=source,

@@ -133,12 +133,12 @@ class VLM(Knowledge, Part):
         return None
 
     def picture_blocks(self, video: CompressedVideo) -> list[list[Block]]:
-        """Returns the item that a chat template is given for a still picture, with its blocks.
-
-        Args:
-            video: tokens of the views that `picture_encoder` has looked at.
-        """
+        """Returns the item of a still picture for a chat template, with the blocks of its views."""
         return self.blocks(video)
+
+    def picture_lead(self, number: int) -> str:
+        """Returns the text before a picture, whose number counts from 0 in a conversation."""
+        return ""
 
     def template_for(self, videos: Sequence[CompressedVideo]) -> str:
         """Returns the template for a conversation that holds some videos and pictures."""

@@ -34,7 +34,7 @@ class Block:
     tokens: tuple[int, ...] | None = None
     """Tokens of the run in order, counted over the video, where these are not whole frames."""
     before: str = ""
-    """Text before the run, which goes when a single frame of the run loses all of its tokens."""
+    """Text before the run, which goes when `tokens` or a single frame of it lose all of them."""
     after: str = ""
     """Text behind the run, likewise."""
     lead: str = ""

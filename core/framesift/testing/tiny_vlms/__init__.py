@@ -27,6 +27,7 @@ from framesift.testing.tiny_vlms._base import (
 )
 from framesift.testing.tiny_vlms._minicpm import (
     build_minicpm_v_4_6,
+    minicpm_v_4_6_processor,
     ordinary_minicpm_v_4_6,
     process_minicpm_v_4_6,
 )
@@ -132,6 +133,7 @@ TINY_VLMS = {
         ordinary=ordinary_minicpm_v_4_6,
         size_px=(64, 48),
         processed=process_minicpm_v_4_6,
+        processor=minicpm_v_4_6_processor,
         reference="columns",
     ),
     "video-llama-3": TinyVLM(

@@ -116,21 +116,33 @@ def ordinary_minicpm_v_4_6(folder: Path, frames: Frames, text: str) -> OrdinaryP
     return OrdinaryPrompt(inputs=inputs, frame_of_text=frame_of_text, visual=visual)
 
 
-def process_minicpm_v_4_6(folder: Path, frames: Frames, text: str) -> dict[str, Any]:
+def minicpm_v_4_6_processor(folder: Path) -> Any:
     transformers = require("transformers", extra="hf")
 
     processor = transformers.MiniCPMV4_6Processor(
-        image_processor=transformers.MiniCPMV4_6ImageProcessorPil.from_pretrained(folder),
+        image_processor=transformers.MiniCPMV4_6ImageProcessor.from_pretrained(folder),
         tokenizer=transformers.AutoTokenizer.from_pretrained(folder),
         video_processor=transformers.MiniCPMV4_6VideoProcessor.from_pretrained(folder),
+        chat_template=QWEN_CHAT,
     )
-    with warnings.catch_warnings():
-        # It gives tensors to a function of numpy.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        given = processor(
+    own = processor.replace_video_token
+
+    def replace_video_token(*args: Any, **options: Any) -> str:
+        with warnings.catch_warnings():
+            # It gives tensors to a function of numpy.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return str(own(*args, **options))
+
+    processor.replace_video_token = replace_video_token
+    return processor
+
+
+def process_minicpm_v_4_6(folder: Path, frames: Frames, text: str) -> dict[str, Any]:
+    return dict(
+        minicpm_v_4_6_processor(folder)(
             text=[chat(folder, text, "video", 1)],
             videos=[frames.data],
             video_metadata=[metadata(len(frames))],
             return_tensors="pt",
         )
-    return dict(given)
+    )
