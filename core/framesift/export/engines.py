@@ -48,13 +48,18 @@ def prompt_embeds(vlm: VLM, prompt: Prompt) -> Tensor:
     vision LLM classes do not read this field (vLLM issue 44842).
 
     Raises:
-        ModelError: the prompt holds more than a matrix can carry: positions with gaps, or visual
-            features for deeper layers.
+        ModelError: the prompt holds more than a matrix can carry: positions with gaps, visual
+            features for deeper layers, or which columns are pictures to the model.
     """
     if prompt.layers is not None:
         raise ModelError(
             f"{vlm.called!r} takes visual features in deeper layers too, which prompt embeddings "
             "cannot carry; pass image_embeds instead"
+        )
+    if prompt.columns:
+        raise ModelError(
+            f"{vlm.called!r} treats columns that hold pictures in another way, which prompt "
+            "embeddings cannot tell it; pass keyframes by openai_content instead"
         )
     counted = torch.arange(len(prompt.input_ids), device=prompt.position_ids.device)
     if not bool((prompt.position_ids == counted).all()):

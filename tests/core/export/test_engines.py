@@ -131,6 +131,15 @@ def test_features_for_deeper_layers_do_not_fit_into_a_prompt_matrix(case):
         engines.prompt_embeds(case.vlm, prompt)
 
 
+@pytest.mark.parametrize("name", ["gemma3", "gemma4"])
+def test_columns_that_are_pictures_do_not_fit_into_a_prompt_matrix(case, name):
+    case = case(name)
+    prompt = case.prompt(case.video(), positions="compact")
+    with pytest.raises(ModelError, match="columns that hold pictures") as error:
+        engines.prompt_embeds(case.vlm, prompt)
+    assert "\n" not in str(error.value)
+
+
 @pytest.mark.parametrize("name", MATRICES)
 def test_content_embeddings_are_the_whole_prompt_once_the_template_is_around_them(case, name):
     case = case(name)
@@ -318,7 +327,9 @@ def test_a_merged_token_goes_to_its_mean_frame(case):
     assert given.pts_seconds.tolist() == [2.0]
 
 
-@pytest.mark.parametrize("name", ["llava-onevision", "llava-next-video", "smolvlm"])
+@pytest.mark.parametrize(
+    "name", ["gemma3", "glm4v", "llava-onevision", "llava-next-video", "smolvlm"]
+)
 def test_families_that_no_engine_takes_encoded_are_refused(case, name):
     case = case(name)
     with pytest.raises(ModelError, match=r"internvl, llava, .*prompt_embeds") as error:
