@@ -17,10 +17,13 @@ from typing import Any, Final, Protocol
 
 from torch import Tensor
 
+from framesift.errors import ModelError
 from framesift.registry import require
 
 NAME: Final = "framesift"
 """What the attention function is called among those of transformers."""
+BEYOND: Final = ("s_aux", "softcap")
+"""What some attention modules ask for and `sdpa` leaves out: sinks, and a bound on scores."""
 
 
 class Listener(Protocol):
@@ -163,6 +166,11 @@ def _register() -> None:
         scaling: float | None = None,
         **options: Any,
     ) -> tuple[Tensor, None]:
+        if named := [name for name in BEYOND if options.get(name) is not None]:
+            raise ModelError(
+                f"the attention of {type(module).__name__} has {' and '.join(named)}, which sdpa "
+                "has not, so that it cannot be read; use evidence='similarity' with this model"
+            )
         scale = query.shape[-1] ** -0.5 if scaling is None else scaling
         heard = [each for listeners in _listening.get() for each in listeners(module)]
 

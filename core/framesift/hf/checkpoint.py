@@ -105,7 +105,7 @@ def load_model(
     check_size(
         model,
         lambda: kind.from_config(
-            deepcopy(config), attn_implementation="sdpa", trust_remote_code=trust_remote_code
+            deepcopy(config), attn_implementation="eager", trust_remote_code=trust_remote_code
         ),
     )
     where, computing = main_place(device, dtype)

@@ -19,6 +19,8 @@ from framesift.types.device import device_errors
 
 logger = logging.getLogger(__name__)
 
+NO_SDPA: Final = "through torch.nn.functional.scaled_dot_product_attention yet"
+"""What transformers says of a model that has no `sdpa`."""
 SETTINGS: Final = ("preprocessor_config.json", "processor_config.json")
 """Files that hold the preprocessing, the second one where a whole processor was saved."""
 
@@ -146,7 +148,7 @@ def load_complete(kind: Any, model: str, *, trusted: bool = False, **options: An
     Raises:
         ModelError: no such checkpoint, no safetensors in it, or not every weight.
     """
-    with _quiet():
+    with _quiet(), _without_sdpa(model):
         loaded, info = cached_first(
             kind.from_pretrained,
             model,
@@ -165,6 +167,20 @@ def load_complete(kind: Any, model: str, *, trusted: bool = False, **options: An
             "complete checkpoint"
         )
     return loaded
+
+
+@contextmanager
+def _without_sdpa(model: str) -> Iterator[None]:
+    """Says what helps where transformers does not compute a model by `sdpa`."""
+    try:
+        yield
+    except ModelError as error:
+        if NO_SDPA not in str(error):
+            raise
+        raise ModelError(
+            f"{called(model)!r} has a part that transformers does not compute by sdpa; load it "
+            "with attention='eager'"
+        ) from error
 
 
 def check_size(model: str, build: Callable[[], Any]) -> None:
