@@ -3,9 +3,8 @@
 Three doors, from the closest to the loosest. `prompt_embeds` is the whole prompt as one matrix, for
 an engine that serves the language model alone. `image_embeds` holds the visual tokens as pictures
 that were encoded already, for an engine that serves the vision LLM. `openai_content` holds
-keyframes and their times, for any chat endpoint. The layouts are those of vLLM's documentation
-("Prompt Embedding Inputs", "Embedding Inputs"), where `--enable-prompt-embeds` and
-`--enable-mm-embeds` open the first two.
+keyframes and their times, for any chat endpoint. The layouts are those that vLLM documents, where
+`--enable-prompt-embeds` and `--enable-mm-embeds` open the first two.
 """
 
 from __future__ import annotations
@@ -200,11 +199,11 @@ class ImageEmbeds:
 def image_embeds(vlm: VLM, video: CompressedVideo) -> ImageEmbeds:
     """Returns the visual tokens of `video` as pictures, one for each frame that has tokens left.
 
-    A merged token goes to the rounded mean of its frames. LLaVA and InternVL get a list of token
-    matrices; Qwen gets one matrix with a patch grid for each picture, and Qwen3-VL the features of
-    its deeper layers behind each token. The engine counts positions by itself: distances to tokens
-    that were dropped are lost, and in Qwen the places within a frame that is not whole. Times do
-    not travel at all; write `pts_seconds` into the text between the pictures.
+    A merged token goes to the rounded mean of its frames; all views of a still picture are one.
+    LLaVA and InternVL get a list of token matrices; Qwen gets one matrix with a patch grid for each
+    picture, and Qwen3-VL the features of its deeper layers behind each token. The engine counts
+    positions by itself: distances to tokens that were dropped are lost, and in Qwen the places in a
+    frame that is not whole. Times do not travel; write `pts_seconds` between the pictures.
 
     Raises:
         ModelError: engines take no encoded pictures for this family, or the tokens are another's.
@@ -216,8 +215,9 @@ def image_embeds(vlm: VLM, video: CompressedVideo) -> ImageEmbeds:
             f"{', '.join(sorted(GRIDS | LISTS))}; use prompt_embeds or openai_content"
         )
     check_origin(video, vlm)
-    frames, counts = frames_of_rows(video.plan).unique(return_counts=True)
-    deeper = [] if video.layers is None else [video.layers.flatten(1)]
+    frame = frames_of_rows(video.plan) * (not video.report.picture)
+    frames, counts = frame.unique(return_counts=True)
+    deeper = () if video.layers is None else (video.layers.flatten(1),)
     return ImageEmbeds(
         embeds=torch.cat([video.tokens, *deeper], dim=1).cpu(),
         counts=counts,

@@ -12,16 +12,78 @@ import torch
 from PIL import Image
 
 from framesift.compression.compressor import VideoCompressor
+from framesift.encoders.base import Encoder
 from framesift.testing._vlm_case import QUESTION, VLMCase
 from framesift.testing.rounding import assert_near
 from framesift.testing.samples import random_frames
 from framesift.testing.tiny_vlms import Shown, own_inputs
 from framesift.types.compressed import CompressedVideo
 from framesift.types.frames import Frames
+from framesift.types.video import VideoInfo
 from framesift.vlms.base import Prompt, Turn
 
 SIZES = [(50, 90), (240, 320), (288, 512), (320, 180), (1, 1), (7, 150)]
 """Sizes `(H, W)` of pictures in pixels: none is what a tower takes, some are long and narrow."""
+
+
+class PictureViewPromises:
+    """Promises about still pictures that need no processor of the family."""
+
+    @pytest.mark.parametrize("size_px", SIZES[::2])
+    def test_a_picture_has_the_views_that_its_encoder_promises(
+        self, case: VLMCase, size_px: tuple[int, int]
+    ) -> None:
+        """Views, grid and steps are known before the picture is decoded, and lie around it."""
+        encoder = _encoder(case, size_px)
+        views = encoder.views
+        assert views is not None
+        tokens = encoder.encode(_frame(size_px))
+        assert tokens.frame_count == len(views) == encoder.steps(1)
+        assert tokens.grid == encoder.grid
+        assert tokens.pts_seconds.tolist() == [0.0] * len(views)
+        assert tokens.signals.present().keys() == encoder.gives
+        for x0, y0, x1, y1 in views:
+            assert x0 < min(1, x1)
+            assert y0 < min(1, y1)
+            assert max(x1, y1) > 0
+        assert encoder.spec == case.vlm.spec
+
+    @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+    def test_on_a_gpu_a_picture_is_nearly_that_of_the_cpu(self, case: VLMCase) -> None:
+        """On a GPU the views of a picture stay there, near to those of the CPU."""
+        expected = _encoder(case, (50, 90)).encode(_frame((50, 90)))
+        on_gpu = case.load(device="cuda", dtype="float32")
+        given = on_gpu.encoder.fitted(_info(case, (50, 90))).encode(_frame((50, 90)))
+        assert given.features.device.type == "cuda"
+        rows = given.features.cpu().flatten(), expected.features.flatten()
+        near = torch.cosine_similarity(*rows, dim=0)
+        assert near > 0.999
+        assert torch.equal(given.live.cpu(), expected.live)
+
+
+def _info(case: VLMCase, size_px: tuple[int, int]) -> VideoInfo:
+    height, width = size_px
+    return replace(
+        case.info,
+        height_px=height,
+        width_px=width,
+        duration_seconds=0.0,
+        frame_count=1,
+        average_fps=0.0,
+        picture=True,
+    )
+
+
+def _encoder(case: VLMCase, size_px: tuple[int, int]) -> Encoder:
+    """Returns the encoder of a picture."""
+    encoder = case.vlm.encoder.fitted(_info(case, size_px), 1)
+    if encoder.views is None:
+        pytest.skip("the family takes pictures as videos")
+    return encoder
+
+
+def _frame(size_px: tuple[int, int]) -> Frames:
+    return random_frames(1, size_px, seed=sum(size_px))
 
 
 class StillPicturePromises:
@@ -88,7 +150,7 @@ def _left(whole: Prompt, reduced: Prompt) -> torch.Tensor:
 
 
 def _picture(size_px: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    pixels: npt.NDArray[np.uint8] = random_frames(1, size_px, seed=sum(size_px)).data[0]
+    pixels: npt.NDArray[np.uint8] = _frame(size_px).data[0]
     return pixels
 
 

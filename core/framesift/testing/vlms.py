@@ -17,6 +17,7 @@ from framesift.testing._vlm_case import FRAMES, QUESTION, TinyModels, VLMCase
 from framesift.testing._vlm_chats import ChatPromises
 from framesift.testing._vlm_frames import FramePromises
 from framesift.testing._vlm_loading import LoadingPromises
+from framesift.testing._vlm_pictures import PictureViewPromises
 from framesift.testing._vlm_prompts import PromptPromises
 from framesift.testing._vlm_units import UnitPromises
 from framesift.testing.encoders import check_signals_by_need, check_unknown_signal
@@ -38,6 +39,7 @@ MARKS = [
 
 
 class VLMContract(
+    PictureViewPromises,
     PromptPromises,
     ChatPromises,
     UnitPromises,

@@ -13,6 +13,7 @@ import framesift
 from framesift import VideoCompressor
 from framesift.answering.evidence import find_segments
 from framesift.errors import InvalidTokensError, ModelError
+from framesift.export.engines import image_embeds
 from framesift.report.contact_sheet import write_contact_sheet
 from framesift.report.page import write_report
 from framesift.testing import compressed as of_plan
@@ -180,3 +181,22 @@ def test_an_answer_about_a_picture_and_a_video_comes_from_both(vlms, photo, name
     alone = compressor.ask("synthetic://number", "What?").usage.visual_tokens_before
     assert answer.usage.visual_tokens_before > alone
     assert answer.evidence
+
+
+@pytest.mark.parametrize("name", ["internvl", "llava", "qwen3-vl"])
+def test_engines_get_a_picture_as_one(vlms, photo, name):
+    video = compressed(vlms[name], photo, keep=1.0)
+    embeds = image_embeds(vlms[name], video)
+    assert embeds.counts.tolist() == [video.plan.num_out]
+    assert torch.equal(embeds.embeds[:, : video.tokens.shape[1]], video.tokens)
+
+
+def test_a_door_in_the_llm_leaves_newlines_of_pictures_alone(vlms, photo):
+    vlm = vlms["llava-onevision"]
+    videos = (compressed(vlm, photo, keep=0.5), compressed(vlm, "synthetic://number", keep=0.5))
+    prompt = vlm.prompt([Turn(role="user", text="?", videos=videos)])
+    added = int((prompt.rows < 0).sum())
+    with vlm.in_llm("fastv", layer=1, keep=0.5) as door:
+        vlm.hf.generate(**prompt.inputs(), max_new_tokens=1, do_sample=False)
+    assert added > 1
+    assert len(door.kept[0]) == int((len(prompt.rows) - added) * 0.5 + 0.5)
