@@ -10,6 +10,7 @@ transformers = pytest.importorskip("transformers")
 from framesift.errors import ModelError  # noqa: E402
 from framesift.testing import TINY_VLMS, assert_near, random_frames  # noqa: E402
 from framesift.testing.stand_in import DEVICE, stand_in  # noqa: E402
+from framesift.types.video import VideoInfo  # noqa: E402
 from framesift.vlms.load import load_vlm  # noqa: E402
 
 # Qwen2.5-VL's own code indexes what is on the device by numbers of the CPU, as CUDA allows.
@@ -78,12 +79,23 @@ def test_what_a_device_raises_is_one_line(encoder, raising, error, line):
 def test_tokens_and_signals_stay_on_the_device_of_the_model(family, tmp_path):
     tiny = TINY_VLMS[family]
     tiny.build(tmp_path)
+    frames = random_frames(6, tiny.size_px)
+    height, width = tiny.size_px
+    info = VideoInfo(
+        width_px=width,
+        height_px=height,
+        duration_seconds=6.0,
+        start_seconds=0.0,
+        frame_count=6,
+        average_fps=1.0,
+        codec="none",
+    )
 
     def tower(device):
         vlm = load_vlm(str(tmp_path), device=device, dtype="float32")
-        return replace(vlm, **tiny.options).encoder
+        # Nothing is resized, which rounds otherwise on a device.
+        return replace(vlm, **tiny.options).encoder.fitted(info, 6)
 
-    frames = random_frames(6, tiny.size_px)
     expected = tower("cpu").encode(frames)
     with stand_in() as seen:
         encoder = tower(str(DEVICE))
