@@ -42,7 +42,8 @@ class CompressionReport(BaseModel):
     tokens_out: int = Field(ge=1)
     frames_in: int = Field(
         ge=1,
-        description="Time steps that were sampled: frames, or pairs where the encoder joins two.",
+        description="Time steps that were sampled: frames, or pairs where the encoder joins two; "
+        "of a still picture its views.",
     )
     frames_encoded: int = Field(
         ge=0, description="Time steps of which anything was encoded; the others stood still."

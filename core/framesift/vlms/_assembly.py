@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor
 
+from framesift.errors import ModelError
 from framesift.hf.chat_template import render
 from framesift.hf.letters import Letters, free_seam
 from framesift.types.compressed import CompressedVideo
@@ -134,3 +135,20 @@ def _check(vlm: VLM, turns: Sequence[Turn], videos: Sequence[CompressedVideo]) -
         check_text(turn.text)
     for video in videos:
         check_origin(video, vlm)
+        if video.report.picture_px is not None:
+            _check_views(vlm, video, video.report.picture_px)
+
+
+def _check_views(vlm: VLM, video: CompressedVideo, picture_px: tuple[int, int]) -> None:
+    """Refuses a picture whose views are not those that the model would have now.
+
+    Raises:
+        ModelError: they are others, as with other options of the model or of its image processor.
+    """
+    report, encoder = video.report, vlm.picture_encoder(picture_px)
+    if encoder is None or (encoder.views, encoder.grid) != (report.views, report.grid):
+        raise ModelError(
+            f"the picture {report.uri[:200]!r} was compressed in {report.frames_in} views of "
+            f"{report.grid} tokens, and {vlm.called!r} takes it in others; compress it again with "
+            "this model and its options"
+        )

@@ -1,6 +1,7 @@
 """Still pictures: their views, budgets, marks, files, evidence and reports, without torchvision."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -200,3 +201,12 @@ def test_a_door_in_the_llm_leaves_newlines_of_pictures_alone(vlms, photo):
         vlm.hf.generate(**prompt.inputs(), max_new_tokens=1, do_sample=False)
     assert added > 1
     assert len(door.kept[0]) == int((len(prompt.rows) - added) * 0.5 + 0.5)
+
+
+def test_views_of_other_options_are_refused_in_one_line(vlms, photo):
+    tiled = compressed(vlms["llava-onevision"], photo)
+    whole = replace(vlms["llava-onevision"], picture_tiles=False)
+    for vlm, video in ((whole, tiled), (vlms["llava-onevision"], compressed(whole, photo))):
+        with pytest.raises(ModelError, match="compress it again with this model") as error:
+            vlm.prompt([Turn(role="user", text="?", videos=(video,))])
+        assert "\n" not in str(error.value)
