@@ -31,6 +31,8 @@ TIMED: Final = "smolvlm"
 """The model type that was trained on videos; Idefics3 was trained on pictures."""
 MOST_PX: Final = 4096
 """Longest side of a frame before it is squashed, whatever the checkpoint says."""
+USUAL_SIZE: Final = {"longest_edge": 4 * 364}
+"""The size of frames where the checkpoint names none, that of the family's processor."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,10 +95,13 @@ class SmolVLMTower(ShuffledTower):
         return prepared[0].to(device)
 
     def sizes_px(self, height: int, width: int) -> Sequence[tuple[int, int]]:
-        """Returns the sizes `(H, W)` of a frame: its longest side first fitted, then squashed."""
-        longest = self.vlm.frame_pixels.settings.get("size", {}).get("longest_edge")
-        sampling = self.vlm.frame_pixels.settings.get("video_sampling", {})
-        longest = sampling.get("video_size", {}).get("longest_edge", longest)
+        """Returns the sizes `(H, W)` of a frame: its longest side first fitted, then squashed.
+
+        As in the family's processor, `size` goes before the `video_size` of `video_sampling`.
+        """
+        settings = self.vlm.frame_pixels.settings
+        size = settings.get("size") or settings.get("video_sampling", {}).get("video_size")
+        longest = (USUAL_SIZE if size is None else size).get("longest_edge")
         if longest is None:
             return [self.size_px]
         # Divided in this order, since another one is a pixel off for some sizes.

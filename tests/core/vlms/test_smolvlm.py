@@ -135,10 +135,33 @@ def test_frames_are_fitted_to_their_longest_side_before_they_are_squashed(folder
     settings = json.loads(path.read_text())
     sampling = {"fps": 1, "max_frames": 64, "video_size": {"longest_edge": 64}}
     path.write_text(json.dumps({**settings, "video_sampling": sampling}))
-    assert load_vlm(str(tmp_path), device="cpu").encoder.sizes_px(180, 320)[0] == (36, 64)
+    assert SmolVLM(model=str(tmp_path)).encoder.sizes_px(180, 320)[0] == (18, 32)
     del settings["size"]
+    path.write_text(json.dumps({**settings, "video_sampling": sampling}))
+    assert SmolVLM(model=str(tmp_path)).encoder.sizes_px(180, 320)[0] == (36, 64)
     path.write_text(json.dumps(settings))
-    assert SmolVLM(model=str(tmp_path)).encoder.sizes_px(180, 320) == [(32, 32)]
+    assert SmolVLM(model=str(tmp_path)).encoder.sizes_px(180, 320)[0] == (820, 1456)
+
+
+@pytest.mark.torchvision
+@pytest.mark.parametrize("size", [None, {"longest_edge": 48}])
+@pytest.mark.parametrize("sampled", [None, {"longest_edge": 80}])
+def test_frames_have_the_size_that_the_video_processor_reads(folders, tmp_path, size, sampled):
+    shutil.copytree(folders["smolvlm"], tmp_path, dirs_exist_ok=True)
+    path = tmp_path / "video_preprocessor_config.json"
+    settings = json.loads(path.read_text())
+    settings.pop("size")
+    if size is not None:
+        settings["size"] = size
+    if sampled is not None:
+        settings["video_sampling"] = {"fps": 1, "max_frames": 64, "video_size": sampled}
+    path.write_text(json.dumps(settings))
+    frames = random_frames(2, (40, 90))
+    processor = transformers.SmolVLMVideoProcessor.from_pretrained(tmp_path)
+    given = processor([frames.data], return_tensors="pt")["pixel_values"][0]
+    vlm = SmolVLM(model=str(tmp_path))
+    level = 2.01 / 255 / min(vlm.frame_pixels.settings["image_std"])
+    torch.testing.assert_close(vlm.encoder.pixels(frames.data), given, rtol=0, atol=level)
 
 
 @pytest.mark.torchvision
