@@ -22,6 +22,9 @@ WANTED: Final = (
 )
 """What can be done where a checkpoint is not there."""
 
+DAMAGED: Final = "a file of it is missing, cut or damaged; take all those that came with the model"
+"""What can be done where a folder is there and is not read."""
+
 UNFIT: Final = "its files do not belong together; take all those that came with the model"
 """What can be done where one is there and does not run."""
 
@@ -158,9 +161,9 @@ def in_one_line(model: str, doing: str = "load") -> Iterator[None]:
             raise
         cause = error.__cause__ if isinstance(error, unfit) else None
         reason = _first_line(cause or error).replace(str(Path(model).resolve()), called(model))
+        advice = UNFIT if doing == "run" else DAMAGED if Path(model).is_dir() else WANTED
         raise ModelError(
-            f"cannot {doing} {called(model)!r} ({reason.replace(model, called(model))}); "
-            f"{UNFIT if doing == 'run' else WANTED}"
+            f"cannot {doing} {called(model)!r} ({reason.replace(model, called(model))}); {advice}"
         ) from error
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Collection
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from framesift.errors import ForbiddenAddressError
 from framesift.registry import Registry
 from framesift.types.options import shown
 from framesift.types.spec import split_spec
 
+OPTION: Final = re.compile(r"[a-z][a-z0-9_]*\s*=")
+"""How an option of a spec begins, as no name, hub id or path does."""
 Plural = Literal["selectors", "strategies", "encoders", "decoders", "scorers"]
 
 
@@ -41,8 +44,14 @@ def check_request_spec(plural: Plural, spec: str, configured: Collection[str] = 
 
 
 def split_specs(text: str) -> tuple[str, ...]:
-    """Returns the spec strings in a list with commas; those of options stand in brackets.
+    """Returns the spec strings in a list with commas, where an option belongs to what it follows.
 
-    `"nms:scorer=[clip:model=A,device=cpu], uniform"` holds two.
+    `"nms:scorer=[clip:model=A,device=cpu],distance=3, uniform"` holds two.
     """
-    return tuple(spec.strip() for spec in split_spec(text, ",") if spec.strip())
+    specs: list[str] = []
+    for part in filter(None, map(str.strip, split_spec(text, ","))):
+        if specs and ":" in specs[-1] and OPTION.match(part):
+            specs[-1] += f",{part}"
+        else:
+            specs.append(part)
+    return tuple(specs)

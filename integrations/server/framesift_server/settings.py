@@ -12,17 +12,11 @@ from framesift.serving import REAL_MODEL, TOY, ResizedBy, split_specs, toy_limit
 INSTEAD: Final = f"start the server with --models {REAL_MODEL} for real footage"
 
 
-def _names(given: Any) -> Any:
-    if not isinstance(given, str):
-        return given
-    return tuple(name.strip() for name in given.split(",") if name.strip())
-
-
 def _specs(given: Any) -> Any:
     return split_specs(given) if isinstance(given, str) else given
 
 
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names), Field(min_length=1)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_specs), Field(min_length=1)]
 Specs = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_specs)]
 
 
@@ -48,9 +42,9 @@ class Settings(BaseSettings):
     port: int = Field(8080, ge=0, le=65535, description="Port to listen at.")
     models: Names = Field(
         (TOY,),
-        description="Vision LLMs that requests may name, by name, hub id or folder, separated by "
-        "commas; the first is the default. Each is loaded when it is first needed. Where none is "
-        "named, /v1/ask is for synthetic:// videos only.",
+        description="Vision LLMs that requests may name, by name, hub id, folder or spec "
+        "string, separated by commas; the first is the default. Each is loaded when it is first "
+        "needed. Where none is named, /v1/ask is for synthetic:// videos only.",
     )
     compile: bool = Field(
         True,

@@ -108,6 +108,14 @@ def test_a_list_of_specs_is_split_outside_of_brackets():
     assert split_specs("") == ()
 
 
+def test_options_in_a_list_belong_to_the_spec_before_them():
+    models = "qwen2-5-vl:model=/a/b, frame_size=qwen-vl-utils,max_step_tokens=64, tiny,o/hub-id"
+    first = "qwen2-5-vl:model=/a/b,frame_size=qwen-vl-utils,max_step_tokens=64"
+    assert split_specs(models) == (first, "tiny", "o/hub-id")
+    assert split_specs("tiny,device=cpu") == ("tiny", "device=cpu")  # named so where it is refused
+    assert split_specs("/data/x=1,/data/y=2") == ("/data/x=1", "/data/y=2")
+
+
 def test_every_selector_that_needs_nothing_from_outside_may_be_named():
     for name in ("keyframes", "scene", "uniform:ends=true"):
         assert selectors.registry.reaches(name) == []

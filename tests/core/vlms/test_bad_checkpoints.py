@@ -108,3 +108,13 @@ def test_each_mark_that_is_lost_is_named(lost):
     block = Block(before="\n<12.3 seconds>Frame <1>: <img>", after="</img>")
     with pytest.raises(ModelError, match=re.escape(f"no special token {lost!r}")):
         check_marks(Knowing(*known, "<1>"), ["hi <|a|>", "<image>", "<|b|>"], [block])
+
+
+def test_weights_that_are_cut_are_called_damaged_not_absent(qwen, tmp_path):
+    copied = shutil.copytree(qwen[0], tmp_path / "copied")
+    whole = (copied / "model.safetensors").read_bytes()
+    for left in (0, 5, len(whole) // 2, len(whole) - 1):
+        (copied / "model.safetensors").write_bytes(whole[:left])
+        with pytest.raises(ModelError, match="cut or damaged; take all those that came") as error:
+            load_vlm(str(copied), device="cpu")
+        assert "hub id" not in str(error.value)

@@ -39,6 +39,14 @@ def test_the_environment_is_read(monkeypatch):
     assert "a-secret" not in repr(settings)
 
 
+def test_options_of_a_model_belong_to_it(monkeypatch):
+    monkeypatch.setenv("FRAMESIFT_ENCODERS", "clip:model=/a,device=cpu,handcrafted")
+    monkeypatch.setenv("FRAMESIFT_MODELS", "qwen2-5-vl:model=/b,max_step_tokens=9,tiny")
+    settings = Settings()
+    assert settings.encoders == ("clip:model=/a,device=cpu", "handcrafted")
+    assert settings.models == ("qwen2-5-vl:model=/b,max_step_tokens=9", "tiny")
+
+
 def test_arguments_win_over_the_environment(monkeypatch, served):
     monkeypatch.setenv("FRAMESIFT_PORT", "9001")
     monkeypatch.setenv("FRAMESIFT_QUEUE", "3")
