@@ -22,7 +22,7 @@ from framesift.types.frames import Frames
 from framesift.types.video import VideoInfo
 from framesift.vlms.base import Prompt, Turn
 
-SIZES = [(50, 90), (240, 320), (288, 512), (320, 180), (1, 1), (7, 150)]
+SIZES = [(50, 90), (240, 320), (288, 512), (320, 180), (1, 1), (7, 150), (150, 7)]
 """Sizes `(H, W)` of pictures in pixels: none is what a tower takes, some are long and narrow."""
 
 

@@ -103,7 +103,8 @@ def _tokens_of(
     if block.tokens is not None:
         own = torch.tensor(block.tokens, dtype=torch.int64)
         source = torch.cat([token + own, added])
-        return source, torch.full_like(source, next(rows))
+        # What had no tokens in the whole prompt has lost none: what is added there stays.
+        return source, torch.full_like(source, next(rows) if len(own) else -1)
     frames = torch.arange(block.frames.start, block.frames.stop)
     own = (frames[:, None] * per_frame + torch.arange(per_frame)).flatten()
     source = torch.cat([token + own, added])

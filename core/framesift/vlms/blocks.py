@@ -43,4 +43,5 @@ class Block:
     """Text behind `after` that always stays."""
     extra: int = 0
     """Visual tokens at the end of the run that the family adds. They stay behind several frames;
-    behind one, or behind `tokens` such as a row of a picture, they go when all of these go."""
+    behind one, or behind `tokens` such as a row of a picture, they go when all of these go.
+    A row so narrow that it has no tokens from the start keeps them."""
