@@ -22,6 +22,11 @@ WANTED: Final = (
 )
 """What can be done where a checkpoint is not there."""
 
+MISFIT: Final = (
+    "the torchvision that is installed belongs to another torch; install the one that belongs to "
+    "it, or run: pip uninstall torchvision"
+)
+"""What can be done where torchvision cannot be imported."""
 DAMAGED: Final = "a file of it is missing, cut or damaged; take all those that came with the model"
 """What can be done where a folder is there and is not read."""
 
@@ -162,9 +167,21 @@ def in_one_line(model: str, doing: str = "load") -> Iterator[None]:
         cause = error.__cause__ if isinstance(error, unfit) else None
         reason = _first_line(cause or error).replace(str(Path(model).resolve()), called(model))
         advice = UNFIT if doing == "run" else DAMAGED if Path(model).is_dir() else WANTED
+        if broken := _broken_import(error):
+            reason, advice = _first_line(broken), MISFIT
         raise ModelError(
             f"cannot {doing} {called(model)!r} ({reason.replace(model, called(model))}); {advice}"
         ) from error
+
+
+def _broken_import(error: BaseException) -> BaseException | None:
+    """Returns what a torchvision that was made for another torch raises, if that is the cause."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, RuntimeError | ImportError | OSError) and "torchvision::" in str(seen):
+            return seen
+        seen = seen.__cause__ or seen.__context__
+    return None
 
 
 def _first_line(error: BaseException) -> str:
