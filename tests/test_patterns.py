@@ -65,6 +65,8 @@ USED = {
     "framesift/types/compressed_files.py": {"_WAITING": "fullmatch"},
     "framesift/disk/temporary.py": {"_OURS": "fullmatch"},
     "framesift/vlms/origin.py": {"_MODEL": "search"},
+    "framesift/vlms/marks.py": {"MARK": "findall", "BEFORE": "search", "BEHIND": "match"},
+    "framesift/serving/request_specs.py": {"OPTION": "match"},
     "framesift/vlms/prompt.py": {"SURROGATE": "search"},
     "framesift/hf/_template_limits.py": {"PLAIN_FORMAT": "fullmatch"},
     "framesift/disk/writing.py": {"_PART": "fullmatch"},
@@ -73,6 +75,8 @@ USED = {
 """The patterns that are compiled, by file and name, with the method that is called."""
 
 INLINE = {
+    # Placeholders of a checkpoint's template, as plain letters.
+    "framesift/vlms/_runs.py": 1,
     # Figures that this package has drawn itself.
     "framesift/evaluation/curves/page.py": 2,
     # Questions that this package has made itself.

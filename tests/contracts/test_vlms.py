@@ -8,7 +8,16 @@ from framesift.vlms import registry
 pytest.importorskip("transformers")
 
 
-@pytest.fixture(params=sorted(TINY_VLMS))
+TWINS = frozenset({"gemma4-small", "glm46v", "glm4v-moe", "qwen3-5-moe", "qwen3-vl-moe"})
+"""Models that share the code of an adapter with another one; they run with the slow tests."""
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=pytest.mark.slow) if name in TWINS else name
+        for name in sorted(TINY_VLMS)
+    ]
+)
 def registered(request):
     return TINY_VLMS[request.param]
 

@@ -25,7 +25,8 @@ def shown_by(prompt: Prompt) -> Tensor:
     if len(prompt.features):
         hashes = _hashes(prompt.features)
         if prompt.layers is not None:
-            hashes += _hashes(prompt.layers.flatten(1))
+            # Where the model is on several devices, they are not where the features are.
+            hashes += _hashes(prompt.layers.flatten(1)).to(hashes.device)
         shown[prompt.visual] = hashes.to(shown.device)
     return shown
 

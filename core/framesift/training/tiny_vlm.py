@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 
 from framesift.disk.writing import write_atomically
+from framesift.errors import InvalidOptionError
+from framesift.hf.checkpoint import load_tokenizer, model_type
 from framesift.registry import require
 from framesift.training.clips import Shard, make_shards, read_shards
 from framesift.training.dialogs import Dialogs
@@ -49,21 +51,22 @@ def train(
             its language model learns. None begins with nothing.
 
     Raises:
-        InvalidOptionError: `work` holds a run of another recipe or another model, or `clips` are
-            of other seeds than those for training.
+        InvalidOptionError: `work` holds a run of another recipe or another model, `clips` are of
+            other seeds than those for training, or `vlm` is another model than a tiny one.
     """
+    given_model = None if vlm is None else load_model(vlm)
     begun = "" if vlm is None else fingerprint(str(vlm))
     # Clips and batches are the same whatever makes them.
     given = {name: value for name, value in asdict(recipe).items() if name != "processes"}
     claim(work, {**given, "begun": begun})
-    if vlm is None:
+    if given_model is None:
         announce(f"drawing {recipe.stills} stills and {recipe.clips} clips")
         stills = make_stills(work / "stills", range(recipe.stills), processes=recipe.processes)
         processor = new_processor()
         model = new_model(processor.tokenizer, recipe.seed)
     else:
         announce(f"drawing {recipe.clips} clips")
-        model, processor = load_model(vlm)
+        model, processor = given_model
     seeds = range(recipe.first_seed, recipe.first_seed + recipe.clips)
     shards = list(read_shards(make_shards(work / "clips", seeds, processes=recipe.processes)))
     images = processor.image_processor
@@ -137,8 +140,18 @@ def _only(batches: list[dict[str, Tensor]], *, pad_id: int | None) -> dict[str, 
 
 
 def load_model(folder: Path) -> tuple[Any, Any]:
-    """Returns model, in full precision, and processor of a folder that training wrote."""
+    """Returns model, in full precision, and processor of a folder that training wrote.
+
+    Raises:
+        InvalidOptionError: the folder holds another kind of model.
+    """
     transformers = require("transformers", extra="hf")
+    tokenizer = load_tokenizer(str(folder), trust_remote_code=False)
+    if model_type(str(folder)) != "llava" or not {USER, ASSISTANT} <= tokenizer.get_vocab().keys():
+        raise InvalidOptionError(
+            f"vlm={folder.name!r} is not a tiny model; give the folder of one that framesift train "
+            "tiny-vlm has made, or leave it out"
+        )
     model = transformers.LlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
     return model, transformers.AutoProcessor.from_pretrained(folder)
 

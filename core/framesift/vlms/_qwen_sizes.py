@@ -12,6 +12,8 @@ from framesift.types.options import Count
 from framesift.vlms._family import FamilyVLM
 from framesift.vlms._qwen_patches import fitted_px, whole_px
 
+MOST_STEP_TOKENS: Final = 2**16
+"""Most tokens of a time step that may be asked for."""
 USUAL_TOKENS: Final = 768
 """Most tokens of a step of a square video of unknown size."""
 CONTEXT_TOKENS: Final = 128_000
@@ -37,6 +39,12 @@ class SizedVLM(FamilyVLM):
     def __post_init__(self) -> None:
         super().__post_init__()
         least, most = self.min_step_tokens, self.max_step_tokens
+        for name, given in (("min_step_tokens", least), ("max_step_tokens", most)):
+            if given is not None and given > MOST_STEP_TOKENS:
+                raise InvalidOptionError(
+                    f"{name}={given} must be at most {MOST_STEP_TOKENS}, those of a picture of "
+                    "8192x8192 px"
+                )
         if least is not None and most is not None and least > most:
             raise InvalidOptionError(
                 f"min_step_tokens={least} must be at most max_step_tokens={most}"

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from framesift import VideoCompressor, cli, load_vlm
 from framesift.errors import InvalidOptionError
+from framesift.testing import TINY_VLMS
 from framesift.training import tiny_vlm
 from framesift.training.fit import TrainingPace
 from framesift.training.language_stage import AnswerTask
@@ -239,3 +240,17 @@ def test_a_run_by_the_clock_ends_with_a_rate_of_zero():
     unbound.spent_seconds = 1e9
     assert unbound.done(60) == 0.06
     assert unbound(1000) == 0
+
+
+def test_another_kind_of_model_is_refused_before_anything_is_kept(tmp_path):
+    TINY_VLMS["qwen3-vl"].build(tmp_path / "qwen")
+    with pytest.raises(InvalidOptionError, match="'qwen' is not a tiny model") as error:
+        train(
+            tmp_path / "out",
+            Recipe(clips=16),
+            work=tmp_path / "work",
+            announce=print,
+            vlm=tmp_path / "qwen",
+        )
+    assert "\n" not in str(error.value)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["qwen"]

@@ -10,6 +10,7 @@ transformers = pytest.importorskip("transformers")
 
 from framesift.errors import InvalidOptionError, ModelError  # noqa: E402
 from framesift.testing import TINY_VLMS  # noqa: E402
+from framesift.vlms import registry  # noqa: E402
 from framesift.vlms.load import load_vlm  # noqa: E402
 
 PROCESSORS = {
@@ -134,3 +135,8 @@ def test_a_bound_that_is_no_number_is_refused_in_one_line(says):
     with pytest.raises(ModelError, match="min_pixels=-1") as error:
         says("qwen2-vl", {"min_pixels": -1})
     assert "\n" not in str(error.value)
+
+
+def test_more_tokens_than_any_picture_has_are_refused():
+    with pytest.raises(InvalidOptionError, match="min_step_tokens=100000 must be at most 65536"):
+        registry.create("qwen3-vl", model="any", min_step_tokens=100_000)

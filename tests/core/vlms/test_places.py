@@ -12,7 +12,7 @@ from framesift.testing import TINY_VLMS, random_frames
 from framesift.types.frames import Frames
 from framesift.vlms.load import load_vlm
 
-MIXERS = ("attn.proj", "out_proj", "projection_layer", "fc2", "linear_fc2", "down_proj")
+MIXERS = ("attn.proj", "o_proj", "out_proj", "projection_layer", "fc2", "linear_fc2", "down_proj")
 
 
 def local_encoder(name, folder):

@@ -110,7 +110,7 @@ def test_what_a_cache_holds_counts_its_states(vlm, video):
 
 @pytest.mark.parametrize("kinds", [("hybrid",), ("linear_attention", "sliding_attention")])
 def test_layers_that_cannot_be_cut_back_are_named(kinds):
-    text = SimpleNamespace(layer_types=kinds)
+    text = SimpleNamespace(layer_types=kinds, model_type="qwen3_5_text")
     config = SimpleNamespace(get_text_config=lambda decoder: text)
     with pytest.raises(ModelError, match=f"of the kind {kinds[-1]} .*vlm.hf.generate") as error:
         empty_cache(SimpleNamespace(config=config))
