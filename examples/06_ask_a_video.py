@@ -22,10 +22,12 @@ def main() -> None:
     with sift.open(options.video) as chat:
         for question in QUESTIONS:
             answer = chat.ask(question)
-            place = answer.evidence[0]
             usage = answer.usage
             print(f"{question} {answer.text}")
-            print(f"  at {place.start_seconds:.0f} to {place.end_seconds:.0f} s, in {place.box}")
+            for place in answer.evidence[:1]:  # None where the answer is that it is not shown.
+                print(
+                    f"  at {place.start_seconds:.0f} to {place.end_seconds:.0f} s, in {place.box}"
+                )
             print(f"  {usage.visual_tokens_before} -> {usage.visual_tokens_after} visual tokens")
 
 

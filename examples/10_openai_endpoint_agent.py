@@ -54,11 +54,13 @@ def main() -> None:
             frames += [moment.keyframe for moment in moments]
             parts = [moment.segment for moment in moments]
             times = ", ".join(f"{p.start_seconds:.1f}-{p.end_seconds:.1f} s" for p in parts)
+            times = times or "no moment of the video is like that"
             print(f"{call['function']['name']}: {times}")
             messages.append({"role": "tool", "tool_call_id": call["id"], "content": times})
         # The result of a tool is text in this format; its pictures follow as the user's.
-        shown = openai_content(frames, options.question, max_side_px=512)
-        messages.append({"role": "user", "content": shown})
+        if frames:
+            shown = openai_content(frames, options.question, max_side_px=512)
+            messages.append({"role": "user", "content": shown})
     print(said["content"])
 
 

@@ -46,7 +46,8 @@ async def main() -> None:
             f"{place['start_seconds']:.0f}-{place['end_seconds']:.0f} s"
             for place in answer.raw["evidence"]
         ]
-        return f"{answer.message.content} (at {', '.join(times)})"
+        seen = f" (at {', '.join(times)})" if times else ""  # What is not shown is seen nowhere.
+        return f"{answer.message.content}{seen}"
 
     # Any LLM that calls tools may stand here; this one does by a protocol in plain text.
     brain = eyes if options.vlm != "tiny" else scripted(options.video, options.question)

@@ -35,8 +35,9 @@ async def main() -> None:
 
         asked = {"video": options.video, "question": options.question}
         answer = (await client.call_tool("ask_video", asked)).structured_content
-        place = answer["evidence"][0]
-        print(f"{answer['text']}  at {place['start_seconds']:.0f} to {place['end_seconds']:.0f} s")
+        print(answer["text"])
+        for place in answer["evidence"][:1]:  # None where the answer is that it is not shown.
+            print(f"  at {place['start_seconds']:.0f} to {place['end_seconds']:.0f} s")
 
 
 if __name__ == "__main__":

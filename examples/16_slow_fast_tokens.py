@@ -24,10 +24,11 @@ def main() -> None:
         sift = framesift.VideoCompressor(vlm=vlm, strategy=strategy, keep=options.keep)
         video = sift.compress(options.video)
         answer = sift.ask(video, options.question)
-        usage, place = answer.usage, answer.evidence[0]
+        usage = answer.usage
         print(f"{strategy}: {answer.text}")
         print(f"  from {usage.visual_tokens_after} of {usage.visual_tokens_before} tokens")
-        print(f"  rests on {place.start_seconds:.0f} to {place.end_seconds:.0f} s")
+        for place in answer.evidence[:1]:  # None where the answer is that it is not shown.
+            print(f"  rests on {place.start_seconds:.0f} to {place.end_seconds:.0f} s")
         for part in video.report.segments or []:
             span = f"{part.start_seconds:.0f} to {part.end_seconds:.0f} s"
             print(

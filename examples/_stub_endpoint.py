@@ -36,6 +36,8 @@ def stub_endpoint(video: str, query: str) -> str:
 def _reply(messages: list[Any], arguments: dict[str, str]) -> dict[str, Any]:
     """Returns a call of the tool, or what came back from it."""
     last = messages[-1]["content"]
+    if messages[-1]["role"] == "tool":  # No pictures followed, so nothing was found.
+        return {"role": "assistant", "content": f"The tool says: {last}."}
     if isinstance(last, str):
         function = {"name": "find_in_video", "arguments": json.dumps(arguments)}
         call = {"id": "call_1", "type": "function", "function": function}

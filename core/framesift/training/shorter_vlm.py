@@ -19,6 +19,7 @@ from framesift.training.healing import HealingRecipe
 from framesift.training.language_stage import AnswerTask, seen_clips
 from framesift.training.tiny_vlm import CURVES, load_model, save_model, special_ids
 from framesift.training.tower_stage import TowerTask
+from framesift.training.work_folder import make_place
 
 FIRST_SEED: Final = 500_000
 """Clips of the training split that the tiny model itself was not drawn."""
@@ -38,9 +39,11 @@ def shorten(
 
     Raises:
         InvalidOptionError: the language model has no such layer.
+        StorageError: `out` can be no folder.
     """
     model, processor = load_model(vlm)
     take_out(model, recipe.layer)
+    make_place(out)
     announce(f"drawing {recipe.clips} clips")
     seeds = range(FIRST_SEED, FIRST_SEED + recipe.clips)
     shards = list(read_shards(make_shards(work / "clips", seeds, processes=recipe.processes)))

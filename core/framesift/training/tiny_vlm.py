@@ -26,7 +26,7 @@ from framesift.training.seen import numbered
 from framesift.training.stills import make_stills, read_stills
 from framesift.training.tiny_parts import ASSISTANT, END, PAD, USER, new_model, new_processor
 from framesift.training.tower_stage import LabeledFrames, TowerTask, frames_of
-from framesift.training.work_folder import claim
+from framesift.training.work_folder import claim, make_place
 from framesift.vlms.origin import fingerprint
 
 CURVES = "training.json"
@@ -53,12 +53,14 @@ def train(
     Raises:
         InvalidOptionError: `work` holds a run of another recipe or another model, `clips` are of
             other seeds than those for training, or `vlm` is another model than a tiny one.
+        StorageError: `out` can be no folder.
     """
     given_model = None if vlm is None else load_model(vlm)
     begun = "" if vlm is None else fingerprint(str(vlm))
     # Clips and batches are the same whatever makes them.
     given = {name: value for name, value in asdict(recipe).items() if name != "processes"}
     claim(work, {**given, "begun": begun})
+    make_place(out)
     if given_model is None:
         announce(f"drawing {recipe.stills} stills and {recipe.clips} clips")
         stills = make_stills(work / "stills", range(recipe.stills), processes=recipe.processes)
@@ -167,7 +169,7 @@ def save_model(model: Any, processor: Any, out: Path) -> None:
 
     What did not learn has the same bits as in the model that a training went on with.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    make_place(out)
     model.generation_config.eos_token_id = processor.tokenizer.eos_token_id
     model.generation_config.pad_token_id = processor.tokenizer.pad_token_id
     model.to("cpu", torch.float16).save_pretrained(out)

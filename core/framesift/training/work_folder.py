@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from framesift.disk.writing import json_value, read_file, write_atomically
+from framesift.disk.writing import json_value, read_file, storing, write_atomically
 from framesift.errors import InvalidOptionError
 
 RECIPE: Final = "recipe.json"
@@ -36,3 +36,13 @@ def claim(work: Path, run: dict[str, Any]) -> None:
             "or remove this one"
         )
     write_atomically(path, json.dumps(mine).encode())
+
+
+def make_place(out: Path) -> None:
+    """Makes the folder of what is trained: at its end it would be late to learn that none can be.
+
+    Raises:
+        StorageError: something else stands there, or the disk takes no folder.
+    """
+    with storing(out):
+        out.mkdir(parents=True, exist_ok=True)

@@ -170,7 +170,9 @@ class AskVideoTool(_VideoTool):
                 raise ToolException("the question is empty; ask something about the video")
             answer = self.assistant(self.model).reply([message], evidence=self.evidence)
         times = ", ".join(span(part.start_seconds, part.end_seconds) for part in answer.evidence)
-        content = [*_warned(answer.warnings), _text(f"{answer.text}\n(seen at {times})")]
+        # What an answer says is not there was seen nowhere.
+        said = f"{answer.text}\n(seen at {times})" if times else answer.text
+        content = [*_warned(answer.warnings), _text(said)]
         return content, answer.model_dump(mode="json")
 
 

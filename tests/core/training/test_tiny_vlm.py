@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from framesift import VideoCompressor, cli, load_vlm
-from framesift.errors import InvalidOptionError
+from framesift.errors import InvalidOptionError, StorageError
 from framesift.testing import TINY_VLMS
 from framesift.training import tiny_vlm
 from framesift.training.fit import TrainingPace
@@ -254,3 +254,12 @@ def test_another_kind_of_model_is_refused_before_anything_is_kept(tmp_path):
         )
     assert "\n" not in str(error.value)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["qwen"]
+
+
+def test_a_place_that_can_be_no_folder_is_refused_before_anything_is_drawn(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    lines = []
+    with pytest.raises(StorageError, match=r"file.*could not be written") as error:
+        train(tmp_path / "file", SMALL, work=tmp_path / "work", announce=lines.append)
+    assert "\n" not in str(error.value)
+    assert lines == []

@@ -18,6 +18,7 @@ from langchain_framesift.tools import CompressVideoTool, VideoToolkit
 
 CLIP = "synthetic://number?seed=3"
 QUESTION = "What number flashes?"
+UNANSWERABLE = "What is the name of the person speaking?"
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +81,13 @@ def test_an_answer_is_that_of_the_python_api_with_its_times(tools):
     best = expected.evidence[0]
     assert block["text"].startswith(expected.text)
     assert f"{best.start_seconds:.1f}-{best.end_seconds:.1f} s" in block["text"]
+
+
+def test_an_answer_that_nothing_shows_names_no_times(tools):
+    message = called(tools["ask_video"], video=CLIP, question=UNANSWERABLE)
+    assert message.artifact["evidence"] == []
+    (block,) = message.content
+    assert block["text"] == "not shown"
 
 
 def test_a_second_question_does_not_read_the_video_again(tools):
