@@ -153,8 +153,10 @@ def standing_out(weights: Tensor, neutral: Tensor, kind: WeightKind, frames: int
         )
         return spread / usual if usual else 0.0
     count = max(1, round(len(weights) / frames * GAINING))
+    if count >= len(weights):
+        return 0.0  # with no tokens besides them, the best ones stand out from nothing
     gains = _shares(weights) - TAKEN_OFF * _shares(neutral)
-    most = float(gains.topk(min(count, len(gains))).values.sum())
+    most = float(gains.topk(count).values.sum())
     return most / math.sqrt(count / len(gains))
 
 
