@@ -110,8 +110,8 @@ def card(results: Json) -> str:
 
 
 def _new_rows(results: Json) -> list[Json]:
-    """Returns the rows of `new_wordings` as the card names them, none where they are missing."""
-    new = results.get("new", {"rows": [], "earlier": []})
+    """Returns the rows of `new_wordings` as the card names them."""
+    new = results["new"]
     named = [(new["rows"], NEW), (new["earlier"], EARLIER)]
     return [
         row | {"group": names[row["group"]]}

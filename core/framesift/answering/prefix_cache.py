@@ -34,6 +34,8 @@ class PrefixCache:
         self._places = Places()
         self._held = torch.zeros(0, 0, dtype=torch.int64)
         """What says which columns are held, `(K, L)`: see `_columns_of`."""
+        self._asked: tuple[Prompt, Tensor] | None = None
+        """The prompt that is being answered with its own, which hashes all of its features."""
 
     @property
     def nbytes(self) -> int:
@@ -47,6 +49,7 @@ class PrefixCache:
         _read(model, prompt, cache, range(prompt.prefix_length))
         self._cache = cache
         self._hold(prompt, prompt.prefix_length)
+        self._asked = None
 
     def prepare(
         self, model: Any, prompt: Prompt, *, room: int | None = None
@@ -81,7 +84,7 @@ class PrefixCache:
 
     def note(self, prompt: Prompt, ids: Sequence[int]) -> None:
         """Records that a prompt and the tokens generated after it went through the LLM."""
-        last = _columns_of(prompt)
+        last, self._asked = self._says(prompt), None
         new = last[:, -1:].repeat(1, len(ids))
         new[0] = torch.tensor(ids, dtype=torch.int64, device=new.device)
         new[1] = 0
@@ -109,11 +112,17 @@ class PrefixCache:
         self._places.note(self._cache)
         return weights
 
+    def _says(self, prompt: Prompt) -> Tensor:
+        """Returns what says which columns a prompt has, made once until it is answered."""
+        if self._asked is None or self._asked[0] is not prompt:
+            self._asked = prompt, _columns_of(prompt)
+        return self._asked[1]
+
     def _shared(self, prompt: Prompt) -> int:
         length = min(self._held.shape[1], len(prompt.input_ids))
         if not length:
             return 0
-        same = (self._held[:, :length] == _columns_of(prompt)[:, :length]).all(0)
+        same = (self._held[:, :length] == self._says(prompt)[:, :length]).all(0)
         return int(same.long().cumprod(0).sum())
 
     def _empty(self, model: Any, room: int) -> None:
@@ -137,7 +146,7 @@ class PrefixCache:
 
     def _hold(self, prompt: Prompt, columns: int) -> None:
         """Records that the first columns of a prompt have been read."""
-        self._held = _columns_of(prompt)[:, :columns]
+        self._held = self._says(prompt)[:, :columns]
         self._places.note(self._cache)
 
     def _fit(self, model: Any, room: int | None) -> None:

@@ -17,7 +17,6 @@ from framesift.encoders.still import Units
 from framesift.encoders.units import UnitEncoder, picked
 from framesift.errors import ModelError
 from framesift.hf.borrowing import PackedFrames
-from framesift.hf.model_use import alone_with
 from framesift.hf.packed_tower import packed_states
 from framesift.hf.preparation import Preparation
 from framesift.hf.probe import WatchedLayer, watch
@@ -25,7 +24,7 @@ from framesift.hf.tower_checkpoint import pair
 from framesift.types.device import CPU
 from framesift.types.video import VideoInfo
 from framesift.vlms._llava_units import Taps, TokenRows
-from framesift.vlms._tower import Tower, among
+from framesift.vlms._tower import Tower, among, projected_rows
 
 SUMMARY: Final = {"clip_vision_model": 0, "siglip_vision_model": None}
 """Place of the summary token in the towers that are understood, None for those without."""
@@ -137,11 +136,7 @@ class LlavaTower(Tower, UnitEncoder):
 
     def project(self, values: Tensor) -> Tensor:
         """Returns what the model's projector makes of rows `(P, Dv)`, `(P, D)` in their dtype."""
-        projector = self.vlm.hf.base_model.multi_modal_projector
-        like = next(projector.parameters())
-        with alone_with(self.vlm.hf), torch.no_grad():
-            features: Tensor = projector(values.to(like))
-        return features.to(values)
+        return projected_rows(self.vlm, self.vlm.hf.base_model.multi_modal_projector, values)
 
     @property
     def tower(self) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +14,7 @@ from framesift.types.video import WHOLE, Region
 from framesift.vlms._picture import PictureTower
 
 if TYPE_CHECKING:
-    from framesift.vlms._qwen import QwenVLM
+    from framesift.vlms.base import VLM
 
 LONGEST: Final = 200
 """How many times as long as wide a picture may be."""
@@ -46,26 +45,14 @@ class QwenPicture(PictureTower):
         return frames.reshape(vision.temporal_patch_size, 3, rows * patch, columns * patch)
 
 
-def still_px(vlm: QwenVLM, height: int, width: int) -> tuple[int, int]:
-    """Returns the size `(H, W)` of whole tokens that Qwen's image processor gives a picture.
+def check_shape(vlm: VLM, height: int, width: int) -> None:
+    """Refuses frames and pictures that the processors of these families refuse.
 
     Raises:
-        ModelError: the processor takes no picture so long and narrow.
+        ModelError: they are too long and narrow.
     """
     if max(height, width) > LONGEST * min(height, width):
         raise ModelError(
             f"{vlm.called!r} takes pictures up to {LONGEST} times as long as wide, not of "
-            f"{width}x{height} pixels; crop the picture"
+            f"{width}x{height} pixels; crop the video or the picture"
         )
-    vision, limits = vlm.config.vision_config, vlm.image_processor.size
-    factor, sides = vision.patch_size * vision.spatial_merge_size, (height, width)
-    rows, columns = (round(side / factor) for side in sides)
-    area_px = rows * columns * factor**2
-    # Each root is taken as the processor does, since another order may round differently.
-    if area_px > limits["longest_edge"]:
-        beta = math.sqrt((height * width) / limits["longest_edge"])
-        rows, columns = (max(1, math.floor(side / beta / factor)) for side in sides)
-    elif area_px < limits["shortest_edge"]:
-        beta = math.sqrt(limits["shortest_edge"] / (height * width))
-        rows, columns = (math.ceil(side * beta / factor) for side in sides)
-    return rows * factor, columns * factor

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -233,6 +233,14 @@ class Tower(Encoder):
     @cached_property
     def _common_word(self) -> Tensor:
         return common_word(self.vlm.hf)
+
+
+def projected_rows(vlm: VLM, projector: Any, values: Tensor) -> Tensor:
+    """Returns what a projector of the model makes of rows `(P, Dv)`, `(P, D)` in their dtype."""
+    like = next(projector.parameters())
+    with alone_with(vlm.hf), torch.no_grad():
+        features: Tensor = projector(values.to(like))
+    return features.to(values)
 
 
 def among(signals: frozenset[str], **makers: Callable[[], Tensor]) -> dict[str, Tensor]:

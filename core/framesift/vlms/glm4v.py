@@ -7,15 +7,13 @@ from functools import cached_property
 from typing import ClassVar, Final, Literal, Self
 
 from framesift.encoders.base import Encoder
-from framesift.errors import ModelError
 from framesift.hf.checkpoint import load_json
 from framesift.types.compressed import CompressedVideo
 from framesift.types.options import Reachable
 from framesift.types.video import VideoInfo
 from framesift.vlms._qwen import QwenTower, QwenVLM
-from framesift.vlms._qwen_patches import whole_px
-from framesift.vlms._qwen_pictures import LONGEST, QwenPicture
-from framesift.vlms.base import VLM, Block
+from framesift.vlms._qwen_pictures import QwenPicture, check_shape
+from framesift.vlms.base import Block
 
 PROCESSORS: Final = ("processor_config.json", "preprocessor_config.json", "tokenizer_config.json")
 """Files in which a checkpoint may name its processor, in the order in which they are read."""
@@ -75,15 +73,8 @@ class Glm4V(QwenVLM):
             ModelError: the family takes no picture so long and narrow.
         """
         check_shape(self, *picture_px)
-        vision, limits = self.config.vision_config, self.image_processor.size
-        size_px = whole_px(
-            *picture_px,
-            factor=vision.patch_size * vision.spatial_merge_size,
-            least_px=limits["shortest_edge"],
-            most_px=limits["longest_edge"],
-            frames=vision.temporal_patch_size,
-            together=vision.temporal_patch_size,
-        )
+        step = self.frames_per_step
+        size_px = self.picture_size_px(picture_px, frames=step, together=step)
         tower = GlmTower(vlm=self, exact_px=size_px)
         return QwenPicture(tower=tower, picture_px=picture_px)
 
@@ -119,16 +110,3 @@ class Glm4V(QwenVLM):
         named = (load_json(self.model, name).get("processor_class") for name in PROCESSORS)
         own = next(filter(None, named), None)
         return bool(own == SECONDS if own else self.config.model_type == "glm46v")
-
-
-def check_shape(vlm: VLM, height: int, width: int) -> None:
-    """Refuses frames and pictures that the family's processors refuse.
-
-    Raises:
-        ModelError: they are too long and narrow.
-    """
-    if max(height, width) > LONGEST * min(height, width):
-        raise ModelError(
-            f"{vlm.called!r} takes pictures up to {LONGEST} times as long as wide, not of "
-            f"{width}x{height} pixels; crop the video or the picture"
-        )

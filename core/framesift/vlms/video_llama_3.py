@@ -15,7 +15,6 @@ from torch import Tensor
 from framesift.encoders.base import Encoder
 from framesift.encoders.still import Units
 from framesift.hf.borrowing import PackedFrames
-from framesift.hf.model_use import alone_with
 from framesift.hf.probe import watch
 from framesift.types.compressed import CompressedVideo
 from framesift.types.options import Reachable
@@ -23,8 +22,8 @@ from framesift.types.video import WHOLE, Region, VideoInfo
 from framesift.vlms._family import FamilyTower, FamilyVLM
 from framesift.vlms._picture import PictureTower
 from framesift.vlms._qwen import vision_functions
-from framesift.vlms._qwen_patches import patchify
-from framesift.vlms._tower import among
+from framesift.vlms._qwen_patches import patchify, whole_px
+from framesift.vlms._tower import among, projected_rows
 from framesift.vlms.base import Block
 
 USUAL: Final = {"shortest_edge": 128 * 28 * 28, "longest_edge": 768 * 28 * 28}
@@ -97,7 +96,7 @@ class _VideoLlama3Tower(FamilyTower):
         most = settings.get("max_pixels") or size["longest_edge"]
         most //= self.frame_count
         side = math.isqrt(most)
-        return _whole_tokens(
+        return whole_px(
             *(self.picture_px or (side, side)),
             factor=self._factor,
             least_px=settings.get("min_pixels") or size["shortest_edge"],
@@ -161,11 +160,7 @@ class _VideoLlama3Tower(FamilyTower):
         return True
 
     def project(self, values: Tensor) -> Tensor:
-        projector = self.vlm.hf.base_model.projector
-        like = next(projector.parameters())
-        with alone_with(self.vlm.hf), torch.no_grad():
-            features: Tensor = projector(values.to(like))
-        return features.to(values)
+        return projected_rows(self.vlm, self.vlm.hf.base_model.projector, values)
 
     @property
     def tower(self) -> Any:
@@ -227,18 +222,3 @@ class _VideoLlama3Picture(PictureTower):
         )
         pixels: Tensor = cut.permute(4, 0, 2, 5, 1, 3, 6)
         return pixels.reshape(1, 3, rows * patch, columns * patch)
-
-
-def _whole_tokens(
-    height: int, width: int, *, factor: int, least_px: int, most_px: int
-) -> tuple[int, int]:
-    """Returns the frame size `(H, W)` of whole tokens that the family brings pictures to."""
-    rows, columns = round(height / factor), round(width / factor)
-    area = rows * columns * factor**2
-    if area > most_px:
-        shrink = math.sqrt(height * width / most_px)
-        rows, columns = (max(1, math.floor(s / shrink / factor)) for s in (height, width))
-    elif area < least_px:
-        grow = math.sqrt(least_px / (height * width))
-        rows, columns = (math.ceil(s * grow / factor) for s in (height, width))
-    return rows * factor, columns * factor
