@@ -1,8 +1,8 @@
 """framesift keeps the visual tokens of a video that carry information, in an exact budget.
 
 Every public name is reachable here and loaded on first use, so that importing is instant.
-`strategies()`, `encoders()`, `selectors()`, `scorers()`, `decoders()`, `sources()` and `vlms()`
-list what there is.
+`strategies()`, `encoders()`, `selectors()`, `scorers()`, `readers()`, `decoders()`, `sources()` and
+`vlms()` list what there is.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from framesift import encoders as encoders
     from framesift import errors as errors
     from framesift import export as export
+    from framesift import readers as readers
     from framesift import scorers as scorers
     from framesift import selectors as selectors
     from framesift import sources as sources
@@ -89,7 +90,9 @@ if TYPE_CHECKING:
     from framesift.types.streamed import StreamedTokens as StreamedTokens
     from framesift.types.tokens import Signals as Signals
     from framesift.types.tokens import VideoTokens as VideoTokens
+    from framesift.types.transcript import Transcript as Transcript
     from framesift.types.video import LocalVideo as LocalVideo
+    from framesift.types.video import TimedText as TimedText
     from framesift.vlms.load import load_vlm as load_vlm
     from framesift.vlms.prompt import Prompt as Prompt
     from framesift.vlms.prompt import Turn as Turn

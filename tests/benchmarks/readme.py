@@ -18,7 +18,9 @@ CURVES = ("curves.json", "curves-changed.json")
 """Right answers of a full run, and of the strategies whose rule has changed since."""
 AT_KEEP = 0.25
 Figures = dict[str, dict[str, str]]
-PLURALS = ("vlms", "strategies", "scorers", "selectors", "encoders", "decoders", "sources")
+PLURALS = (
+    *("vlms", "strategies", "scorers", "selectors", "readers", "encoders", "decoders", "sources"),
+)
 
 
 def table(plural: str, figures: Figures) -> str:

@@ -12,7 +12,9 @@ from framesift.types.options import Reaches, SpecOf
 from framesift.types.schema import allowed, hints, listed, marks
 
 KINDS = (Budget, FetchLimits, Generation, VideoCompressor)
-FOLDERS = ("strategies", "selectors", "scorers", "encoders", "decoders", "sources", "vlms")
+FOLDERS = (
+    *("strategies", "selectors", "scorers", "encoders", "readers", "decoders", "sources", "vlms"),
+)
 REGISTRIES = {folder: importlib.import_module(f"framesift.{folder}").registry for folder in FOLDERS}
 PARTS = [(folder, name) for folder, registry in REGISTRIES.items() for name in registry.names()]
 OPTIONS = [

@@ -246,6 +246,13 @@ def scorers(as_json: bool) -> None:
     output.show_parts("scorers", as_json=as_json)
 
 
+@app.command()
+@options.as_json
+def readers(as_json: bool) -> None:
+    """List what reads the text of videos, and its options."""
+    output.show_parts("readers", as_json=as_json)
+
+
 def _listed(warning: str) -> None:
     """Leaves a warning to the result, which lists it, so that it is not printed twice."""
 

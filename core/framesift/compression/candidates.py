@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from threading import Lock
 from typing import Final
 
@@ -20,11 +18,10 @@ from framesift.errors import InvalidOptionError
 from framesift.scorers.candidates import Candidates
 from framesift.types.frames import Frames
 from framesift.types.tokens import TokenBuffer, VideoTokens
+from framesift.types.video import TimedText
 
 MOST_BYTES: Final = 2**29
 """Tokens that are kept for the next question about the same videos."""
-SAMPLES, SAMPLE_BYTES = 16, 2**16
-"""Pieces of a file, and their size, that tell it from another one of the same frames."""
 
 
 class FramesLostError(Exception):
@@ -125,6 +122,11 @@ class ReaderCandidates(Candidates):
     """Signals that others will read, filled as far as an encoder gives them; None for all."""
 
     @property
+    def texts(self) -> tuple[TimedText, ...]:
+        """All lines of the video, read with the first use."""
+        return self.reader.lines
+
+    @property
     def positions(self) -> list[int]:
         """Positions of the candidates in the stream."""
         return list(self.indices or ())
@@ -187,23 +189,6 @@ class ReaderCandidates(Candidates):
             raise FramesLostError([index for index in self.positions if index not in lost])
 
 
-def content_key(reader: FrameReader) -> str:
-    """Returns what tells a video from any other: its address, packets, and pieces of the file."""
-    path, index = reader.path, reader.index
-    state = path.stat()
-    digest = hashlib.blake2b(f"{reader.local.uri} {state.st_size}".encode())
-    digest.update(index.pts_seconds.tobytes())
-    if index.packet_bytes is not None:
-        digest.update(index.packet_bytes.tobytes())
-    with path.open("rb") as file:
-        for number in range(SAMPLES):
-            file.seek(number * max(0, state.st_size - SAMPLE_BYTES) // (SAMPLES - 1))
-            digest.update(file.read(SAMPLE_BYTES))
-    if Path(reader.local.uri).name == path.name:  # a file of the user's, which may be written to
-        digest.update(str(state.st_mtime_ns).encode())
-    return digest.hexdigest()
-
-
 def candidates_of(
     reader: FrameReader, indices: Sequence[int], seen: list[SeenFrames], also: frozenset[str] | None
 ) -> ReaderCandidates:
@@ -211,7 +196,6 @@ def candidates_of(
     return ReaderCandidates(
         pts_seconds=torch.from_numpy(reader.index.pts_seconds[list(indices)]),
         uri=reader.local.uri,
-        texts=reader.local.subtitles,
         index=reader.index,
         indices=list(indices),
         reader=reader,

@@ -3,39 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Annotated
+from dataclasses import dataclass
 
 from framesift.answering.chat import Chat
 from framesift.answering.generation import GREEDY, Generation, OnText
 from framesift.answering.limits import Positions
+from framesift.compression.configuration import Configuration
 from framesift.compression.encoding import EncodedVideo
-from framesift.compression.frame_tokens import Gate
 from framesift.compression.moments import SECONDS_PER_SEGMENT
-from framesift.compression.opening import Fps, Video
-from framesift.compression.parts import Parts
-from framesift.compression.pipeline import Pipeline
-from framesift.decoders.base import Decoder
-from framesift.encoders.base import Encoder
-from framesift.errors import BudgetError
-from framesift.fetching.limits import FetchLimits
+from framesift.compression.opening import Video
 from framesift.run import Run
-from framesift.selectors.base import Selector
-from framesift.strategies.base import Strategy
 from framesift.types.answer import Answer, EvidenceKind, Segment
-from framesift.types.budget import Budget, Keep, MaxTokens
 from framesift.types.compressed import CompressedVideo, Keyframe
 from framesift.types.frames import Frames
 from framesift.types.moment import Moment
-from framesift.types.options import Count, Levels, Options, Raises, ResizedBy, Still
 from framesift.types.selection import SelectionReport
+from framesift.types.transcript import Transcript
 from framesift.types.video import Warn
-from framesift.vlms.base import VLM
 
 
 @dataclass(frozen=True, kw_only=True)
-class VideoCompressor(Options):
+class VideoCompressor(Configuration):
     """Keeps what carries information of a video; the instance is the configuration.
 
     Parts may be given as spec strings such as `"temporal:threshold=0.9"` or as objects.
@@ -48,36 +36,6 @@ class VideoCompressor(Options):
     - `max_side_px` is the longest side that pictures are scaled down to; None for the display size.
     - `warn` is called with each warning, which a report or an answer lists too; else it is logged.
     """
-
-    strategy: str | Strategy = "temporal"
-    """Decides which tokens survive."""
-    keep: Keep = 0.25
-    """Fraction of the tokens kept."""
-    max_tokens: MaxTokens = None
-    """Most tokens kept; the smaller of this and `keep` wins."""
-    vlm: str | VLM | None = None
-    """Answers questions: a name, a hub id, a folder or a loaded model; None for no answers."""
-    encoder: str | Encoder | None = None
-    """Turns frames into tokens; None for the tower of `vlm`, or `"handcrafted"` without one."""
-    selector: str | Selector = "keyframes"
-    """Picks keyframes, and the frames to encode where `max_frames` is exceeded."""
-    max_frames: Annotated[Count | None, Raises(BudgetError)] = None
-    """Most frames that are encoded, None for all that were sampled."""
-    gate: Levels | None = None
-    """Change in levels of 256, such as 8, above which a patch is encoded again; None for always."""
-    still: Still = "copied"
-    """What a patch becomes that is not encoded again: a copy of its last token, or nothing."""
-    resized_by: ResizedBy = "model"
-    """What scales large frames down for `vlm`: its own preparation, or a faster decoder first."""
-    decoder: str | Decoder = "pyav"
-    """Reads the file."""
-    fps: Fps = 1.0
-    """Frames sampled per second of video."""
-    limits: FetchLimits = field(default_factory=FetchLimits)
-    """What a download may cost and where it may go."""
-
-    def __post_init__(self) -> None:
-        _ = self._pipeline  # a wrong option is refused here, before any work
 
     def compress(
         self, video: Video, question: str | None = None, *, warn: Warn | None = None
@@ -179,6 +137,12 @@ class VideoCompressor(Options):
         moments, run = self._pipeline.moments, Run(listener=warn)
         return moments.covering(video, count, seconds_each, question, max_side_px, run)
 
+    def transcript(self, video: Video, *, warn: Warn | None = None) -> Transcript:
+        """Returns all that the readers of `text` find said and written in a video, with times."""
+        run = Run(listener=warn)
+        with self._pipeline.opener.open(video, run) as reader:
+            return reader.transcript.model_copy(update={"warnings": run.warnings})
+
     def frames(
         self,
         video: Video,
@@ -271,29 +235,3 @@ class VideoCompressor(Options):
             BudgetError: the visual tokens exceed the context; says how many to keep.
         """
         return self._pipeline.asking.open(video, positions, Run(listener=warn))
-
-    @property
-    def reads_question(self) -> bool:
-        """Whether other tokens are kept for each question, by the strategy or the selector."""
-        return self._pipeline.per_question is not None
-
-    @property
-    def answering_vlm(self) -> VLM:
-        """The model that answers questions.
-
-        Raises:
-            InvalidOptionError: there is none, or `encoder` makes tokens that it cannot read.
-        """
-        return self._pipeline.parts.answering_vlm
-
-    @cached_property
-    def _pipeline(self) -> Pipeline:
-        parts = Parts(self.strategy, self.vlm, self.encoder, self.selector, self.decoder)
-        return Pipeline(
-            parts,
-            parts.opener(self.limits, self.resized_by),
-            Budget(keep=self.keep, max_tokens=self.max_tokens),
-            fps=self.fps,
-            max_frames=self.max_frames,
-            gate=None if self.gate is None else Gate(levels=self.gate, still=self.still),
-        )

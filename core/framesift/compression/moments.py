@@ -65,7 +65,7 @@ class MomentFinder:
                     f"{count} segments were asked, and one is returned for each of the "
                     f"{len(keyframes)} sampled frames"
                 )
-            return _around(keyframes, reader.local, start, end)
+            return _around(keyframes, reader, start, end)
 
     def pictured(
         self, video: Video, segments: Sequence[Segment], max_side_px: int | None, run: Run
@@ -88,7 +88,7 @@ class MomentFinder:
 
 
 def _around(
-    keyframes: Sequence[Keyframe], local: LocalVideo, start: float, end: float
+    keyframes: Sequence[Keyframe], reader: FrameReader, start: float, end: float
 ) -> list[Moment]:
     """Returns moments that cover a video from `start` to `end`, each around a keyframe.
 
@@ -96,10 +96,11 @@ def _around(
 
         start --- keyframe ---|--- keyframe ---|--- keyframe --- end
     """
+    local = reader.local
     middles = [(a.pts_seconds + b.pts_seconds) / 2 for a, b in pairwise(keyframes)]
     # Lines before the first and after the last frame of a whole video belong to it, too.
     first, last = (-inf, inf) if local.part_seconds is None else (start, end)
-    texts = _subtitle_texts(local.subtitles, [first, *middles, last])
+    texts = _subtitle_texts(reader.lines, [first, *middles, last])
     colors = standing_out([keyframe.image for keyframe in keyframes])
     bounds = pairwise([start, *middles, end])
     return [

@@ -12,6 +12,7 @@ from typing import Annotated, Final
 from PIL.Image import Image
 from pydantic import Field
 
+from framesift.compression.reading import TextReading
 from framesift.decoders.ahead import ReadAhead
 from framesift.decoders.base import WINDOW, Decoder, FrameIndex
 from framesift.decoders.sampling import ascending, at_fps, at_times
@@ -24,7 +25,8 @@ from framesift.sources.base import open_video
 from framesift.types.compressed import CompressedVideo
 from framesift.types.frames import Frames
 from framesift.types.options import ResizedBy, side_px
-from framesift.types.video import LocalVideo
+from framesift.types.transcript import Transcript
+from framesift.types.video import LocalVideo, TimedText
 
 MOST_LINE_SECONDS: Final = 600.0
 """Longest that a line of subtitles stays: the last one often claims to stay for ever. One that
@@ -48,6 +50,8 @@ class FrameReader:
     run: Run
     resized_by: ResizedBy = "model"
     """What scales large frames down that an encoder takes at display size."""
+    reading: TextReading = field(default_factory=TextReading)
+    """Reads the text of the video."""
     threads: ExitStack = field(default_factory=ExitStack, repr=False, compare=False)
     """Ends what decodes ahead, before the file may be removed."""
 
@@ -72,6 +76,16 @@ class FrameReader:
                 break
             end = max(end, min(line.end_seconds, line.start_seconds + MOST_LINE_SECONDS))
         return index.staying(end)
+
+    @cached_property
+    def transcript(self) -> Transcript:
+        """What is said and written in the video, read with the first use."""
+        return self.reading.transcript(self)
+
+    @property
+    def lines(self) -> tuple[TimedText, ...]:
+        """The lines of the transcript."""
+        return self.transcript.lines
 
     def sampled(self, fps: float) -> list[int]:
         """Returns the positions of the frames shown at `fps` in the part that was opened."""
@@ -155,6 +169,8 @@ class Opener:
     limits: FetchLimits
     resized_by: ResizedBy = "model"
     """What scales large frames down that an encoder takes at display size."""
+    reading: TextReading = field(default_factory=TextReading)
+    """Reads the text of videos."""
 
     @contextmanager
     def open(self, video: Video, run: Run) -> Iterator[FrameReader]:
@@ -168,6 +184,7 @@ class Opener:
                     decoder=self.decoder,
                     run=run,
                     resized_by=self.resized_by,
+                    reading=self.reading,
                     threads=threads,
                 )
 

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Final
 
 from framesift.compression.opening import Opener
+from framesift.compression.reading import TextReading
 from framesift.decoders import registry as decoders
 from framesift.decoders.base import Decoder
 from framesift.decoders.stills import WithStills
@@ -15,6 +16,7 @@ from framesift.encoders import registry as encoders
 from framesift.encoders.base import Encoder
 from framesift.errors import InvalidOptionError, MissingSignalError
 from framesift.fetching.limits import FetchLimits
+from framesift.readers.base import Reader, created_readers
 from framesift.selectors import registry as selectors
 from framesift.selectors.base import Selector
 from framesift.strategies.base import Strategy, create_strategy
@@ -28,7 +30,7 @@ QUESTION_SIMILARITY: Final = "question_similarity"
 
 
 class Parts:
-    """Strategy, encoder, selector, decoder and vision LLM of one configuration.
+    """Strategy, encoder, selector, decoder, readers and vision LLM of one configuration.
 
     Each is given as a spec string or as an object. The vision LLM is loaded when it is needed: for
     its encoder where no other is named, else when it answers.
@@ -41,6 +43,7 @@ class Parts:
         encoder: str | Encoder | None,
         selector: str | Selector,
         decoder: str | Decoder,
+        text: str | Reader | Sequence[str | Reader] = "subtitles",
     ) -> None:
         """Makes the parts.
 
@@ -54,6 +57,7 @@ class Parts:
         self._check_signals()
         self.selector: Final = selectors.create(selector)
         self.decoder: Final = decoders.create(decoder)
+        self.readers: Final = created_readers(text)
 
     def opener(self, limits: FetchLimits, resized_by: ResizedBy) -> Opener:
         """Returns what opens videos and pictures; `limits` holds for a decoder without its own."""
@@ -61,7 +65,8 @@ class Parts:
         if decoder.max_pixels is None and limits.max_pixels != MAX_PIXELS:
             decoder = replace(decoder, max_pixels=limits.max_pixels)
         videos = WithStills(videos=decoder)
-        return Opener(decoder=videos, limits=limits, resized_by=resized_by)
+        reading = TextReading(readers=self.readers)
+        return Opener(decoder=videos, limits=limits, resized_by=resized_by, reading=reading)
 
     @property
     def compares_question(self) -> bool:

@@ -12,8 +12,8 @@ from framesift.compression.candidates import (
     ReaderCandidates,
     SeenVideos,
     candidates_of,
-    content_key,
 )
+from framesift.compression.content import content_key
 from framesift.compression.frame_tokens import FrameTokens
 from framesift.compression.opening import FrameReader
 from framesift.encoders.base import Encoder

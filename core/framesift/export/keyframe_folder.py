@@ -18,6 +18,7 @@ from framesift.compression.opening import Video, file_of, opened
 from framesift.decoders import registry as decoders
 from framesift.disk.writing import as_path, json_bytes, json_value, write_atomically
 from framesift.export.files import holds
+from framesift.readers.base import created_readers
 from framesift.run import Run
 from framesift.selectors import registry as selectors
 from framesift.types.answer import Segment
@@ -82,6 +83,7 @@ class KeyframeShelf:
         options = self.compressor
         return (
             f"framesift {__version__} selector={selectors.create(options.selector).spec} "
+            f"text={','.join(reader.spec for reader in created_readers(options.text))} "
             f"decoder={decoders.create(options.decoder).spec} fps={options.fps:g} "
             f"seconds_each={self.seconds_each:g} max_side_px={self.max_side_px}"
         )

@@ -37,8 +37,6 @@ class Candidates(ABC):
     """Times `(T,)`, float64 on the CPU, ascending."""
     uri: str = ""
     """Address of the video, without credentials."""
-    texts: tuple[TimedText, ...] = ()
-    """Subtitles, on the same clock."""
     index: FrameIndex | None = None
     """All frames of the stream; None where no file is known."""
     indices: Sequence[int] | None = None
@@ -49,6 +47,11 @@ class Candidates(ABC):
 
     def __len__(self) -> int:
         return len(self.pts_seconds)
+
+    @property
+    def texts(self) -> tuple[TimedText, ...]:
+        """What is said and written in the video, on the same clock; may be read with the use."""
+        return ()
 
     @abstractmethod
     def tokens(
@@ -86,6 +89,12 @@ class GivenCandidates(Candidates):
 
     given_tokens: VideoTokens | None = None
     frames: Frames | None = None
+    given_texts: tuple[TimedText, ...] = ()
+
+    @property
+    def texts(self) -> tuple[TimedText, ...]:
+        """The given lines."""
+        return self.given_texts
 
     def tokens(
         self,

@@ -57,7 +57,7 @@ def make_candidates(tokens: VideoTokens) -> GivenCandidates:
         given_tokens=tokens,
         index=index,
         indices=range(count),
-        texts=(TimedText(start_seconds=0.0, end_seconds=1.0, text="a red car"),),
+        given_texts=(TimedText(start_seconds=0.0, end_seconds=1.0, text="a red car"),),
     )
 
 

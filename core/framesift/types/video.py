@@ -18,11 +18,20 @@ WHOLE: Final[Region] = (0.0, 0.0, 1.0, 1.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimedText:
-    """A span of text that is spoken or titles a part of the video."""
+    """A span of text: what is said, stands on the screen, or titles a part of the video."""
 
     start_seconds: float
     end_seconds: float
     text: str
+    source: str = "subtitles"
+    """Name of the reader that found it."""
+    box: Region | None = None
+    """Where on the picture it stands, at its start; None where that is not known."""
+    speaker: str | None = None
+    confidence: float | None = None
+    """How sure the reader is, in [0, 1]; None where it does not say."""
+    again_seconds: tuple[tuple[float, float], ...] = ()
+    """Start and end of each later stretch in which the same line stands again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ def lines_of(*lines):
 
 def candidates_of(*lines, count=20, step=1.0):
     times = torch.arange(count, dtype=torch.float64) * step
-    return GivenCandidates(pts_seconds=times, texts=lines_of(*lines))
+    return GivenCandidates(pts_seconds=times, given_texts=lines_of(*lines))
 
 
 def scores_of(question, *lines, count=20, step=1.0, **options):
@@ -106,7 +106,9 @@ def test_a_line_without_a_length_is_at_its_time():
 def test_lines_outside_of_the_candidates_belong_to_none():
     times = torch.arange(100.0, 110.0, dtype=torch.float64)
     lines = lines_of((0.0, 2.0, "glove"), (300.0, 301.0, "glove"))
-    found = registry.create("text").score(GivenCandidates(pts_seconds=times, texts=lines), "glove")
+    found = registry.create("text").score(
+        GivenCandidates(pts_seconds=times, given_texts=lines), "glove"
+    )
     assert found.values.tolist() == [0] * 10
 
 

@@ -41,12 +41,12 @@ class Peak(Scorer):
 def frames():
     tokens = tokens_of(40)
     said = TimedText(start_seconds=0.0, end_seconds=1.0, text="a red car")
-    return GivenCandidates(pts_seconds=tokens.pts_seconds, given_tokens=tokens, texts=(said,))
+    return GivenCandidates(pts_seconds=tokens.pts_seconds, given_tokens=tokens, given_texts=(said,))
 
 
 @pytest.fixture
 def silent(frames):
-    return replace(frames, texts=())
+    return replace(frames, given_texts=())
 
 
 def test_a_global_question_gets_the_frames_of_uniform_whatever_the_scorer(frames):
@@ -89,14 +89,14 @@ def test_scores_that_are_all_alike_are_a_global_question(frames):
 
 def test_subtitles_are_searched_where_they_match(silent):
     said = TimedText(start_seconds=14.0, end_seconds=15.0, text="here comes a red car")
-    chosen = Auto(floor=0).select(replace(silent, texts=(said,)), 2, LOCAL)
+    chosen = Auto(floor=0).select(replace(silent, given_texts=(said,)), 2, LOCAL)
     assert all(10 <= float(silent.pts_seconds[place]) <= 19 for place in chosen.indices)
     assert "'car'" in " ".join(chosen.reasons)
 
 
 @pytest.mark.parametrize("texts", [(), (TimedText(start_seconds=1, end_seconds=2, text="hello"),)])
 def test_nothing_to_compare_a_question_with_gives_keyframes(silent, texts):
-    given = replace(silent, texts=texts)
+    given = replace(silent, given_texts=texts)
     chosen = Auto().select(given, 5, LOCAL)
     assert chosen.indices == registry.create("keyframes").select(given, 5).indices
     assert "no subtitles match" in chosen.reasons[0]

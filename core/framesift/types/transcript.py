@@ -1,0 +1,34 @@
+"""All that is said and written in a video, with times."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from framesift.types.video import TimedText
+
+
+class ReadingReport(BaseModel):
+    """What one reader did for a transcript."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    reader: str = Field(description="Spec string, options included.")
+    lines: int = Field(ge=0, description="Lines that it found.")
+    frames_read: int = Field(default=0, ge=0, description="Frames of which some part was read.")
+    frames_total: int = Field(default=0, ge=0, description="Frames that were looked at.")
+    pixels_read: int = Field(default=0, ge=0, description="Pixels that were read.")
+    pixels_total: int = Field(default=0, ge=0, description="Pixels of all frames looked at.")
+    seconds: float = Field(default=0.0, ge=0, description="Time of it; 0 where it was kept.")
+
+
+class Transcript(BaseModel):
+    """The text of a video in time order; JSON-safe."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    uri: str
+    title: str | None = None
+    duration_seconds: float | None = None
+    lines: tuple[TimedText, ...] = Field(description="In time order, of all readers.")
+    readings: tuple[ReadingReport, ...] = Field(description="What each reader did.")
+    warnings: list[str] = Field(default_factory=list)
