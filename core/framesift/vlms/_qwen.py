@@ -20,7 +20,7 @@ from framesift.types.compressed import CompressedVideo
 from framesift.types.device import CPU
 from framesift.types.video import VideoInfo
 from framesift.vlms._family import FamilyTower
-from framesift.vlms._qwen_patches import patchify, whole_px
+from framesift.vlms._qwen_patches import patchify
 from framesift.vlms._qwen_pictures import QwenPicture, check_shape
 from framesift.vlms._qwen_sizes import SizedVLM
 from framesift.vlms._tower import among
@@ -220,22 +220,6 @@ class QwenVLM(SizedVLM):
         check_shape(self, *picture_px)
         tower = QwenTower(vlm=self, exact_px=self.picture_size_px(picture_px))
         return QwenPicture(tower=tower, picture_px=picture_px)
-
-    def picture_size_px(self, picture_px: tuple[int, int], **counted: int) -> tuple[int, int]:
-        """Returns the size `(H, W)` that the family's image processor gives a picture.
-
-        Args:
-            picture_px: size `(H, W)` of the picture.
-            counted: for how many frames it counts, as in `whole_px`.
-        """
-        limits = self.image_processor.size
-        return whole_px(
-            *picture_px,
-            factor=self.token_px,
-            least_px=limits["shortest_edge"],
-            most_px=limits["longest_edge"],
-            **counted,
-        )
 
     def picture_blocks(self, video: CompressedVideo) -> list[list[Block]]:
         """Returns one item with all tokens in one run, between the marks of the template."""

@@ -98,6 +98,22 @@ class SizedVLM(FamilyVLM):
         size = self._size
         return size["shortest_edge"], size["longest_edge"]
 
+    def picture_size_px(self, picture_px: tuple[int, int], **counted: int) -> tuple[int, int]:
+        """Returns the size `(H, W)` that the family's image processor gives a picture.
+
+        Args:
+            picture_px: size `(H, W)` of the picture.
+            counted: for how many frames it counts, as in `whole_px`.
+        """
+        limits = self.image_processor.size
+        return whole_px(
+            *picture_px,
+            factor=self.token_px,
+            least_px=limits["shortest_edge"],
+            most_px=limits["longest_edge"],
+            **counted,
+        )
+
     @property
     def _size(self) -> dict[str, Any]:
         return {**self.usual_size, **(self.frame_pixels.settings.get("size") or {})}
