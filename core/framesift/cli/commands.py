@@ -111,7 +111,8 @@ def report(
 ) -> None:
     """Show what is kept: one self-contained HTML page, and a PNG contact sheet beside it.
 
-    Where the selector scores all frames, both show the scores over time, with the frames picked.
+    The page has the text that --text reads, with a box that searches it. Where the selector scores
+    all frames, both show the scores over time, with the frames picked.
     """
     from framesift.report.contact_sheet import write_contact_sheet
     from framesift.report.figures import picked_frames, shown_seconds
@@ -131,11 +132,18 @@ def report(
         shown = shown_seconds(video, chosen.picked_seconds, limit=MOST_FRAMES)
         times = sorted({*shown, *(frame.pts_seconds for frame in frames)})
         pictures = sift.frames(local, times, max_side_px=FRAME_PX, warn=notes.append)
+        read = sift.transcript(local, warn=notes.append)
     noted = video.report.model_copy(update={"warnings": list(dict.fromkeys(notes))})
     video = replace(video, report=noted)
     write_contact_sheet(sheet, video=video, frames=pictures, keyframes=frames, selection=chosen)
     write_report(
-        out, video=video, frames=pictures, keyframes=frames, selection=chosen, title=local.title
+        out,
+        video=video,
+        frames=pictures,
+        keyframes=frames,
+        selection=chosen,
+        transcript=read,
+        title=local.title,
     )
     output.show_report(video.report, [out, sheet], as_json=as_json)
 

@@ -48,6 +48,13 @@ _FRAME_OPTIONS: list[Option] = [
         default="keyframes",
         help="What picks frames: see `framesift selectors`; 'auto' reads the question.",
     ),
+    click.option(
+        "--text",
+        multiple=True,
+        metavar="READER",
+        default=("subtitles",),
+        help="What reads the text of the video: see `framesift readers`; may be repeated.",
+    ),
     click.option("--decoder", default="pyav", help="What reads the file."),
     click.option("--fps", type=float, default=1.0, help="Frames sampled per second of video."),
     _number("--max-bytes", allows=Amount, default=FetchLimits().max_bytes, help="Largest download"),

@@ -1,14 +1,21 @@
-"""One HTML page that shows what was kept of a video, without network, scripts or other files."""
+"""One HTML page that shows what was kept of a video, without network or other files.
+
+Its one script, which is there where the page has a transcript, searches the lines of it; the page's
+own policy lets no other run.
+"""
 
 from __future__ import annotations
 
 import os
+from base64 import b64encode
 from collections.abc import Sequence
 from functools import partial
+from hashlib import sha256
 from pathlib import PurePosixPath
 from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from PIL import Image
 
 from framesift.disk.writing import write_atomically
@@ -19,6 +26,7 @@ from framesift.types.clock import clock
 from framesift.types.compressed import CompressedVideo, CompressionReport, Keyframe, jpeg_url
 from framesift.types.frames import Frames
 from framesift.types.selection import SelectionReport
+from framesift.types.transcript import Transcript
 
 MOST_FRAMES: Final = 120
 FRAME_PX: Final = 400
@@ -33,6 +41,7 @@ def write_report(
     frames: Frames,
     keyframes: Sequence[Keyframe],
     selection: SelectionReport | None = None,
+    transcript: Transcript | None = None,
     title: str | None = None,
 ) -> None:
     """Writes the page about `video` to `path`, whole or not at all.
@@ -43,6 +52,7 @@ def write_report(
         frames: pictures of the sampled frames, or of some of them, matched by time.
         keyframes: shown first, and marked among the frames.
         selection: how frames were chosen, whose scores are drawn where all candidates have one.
+        transcript: what was read in the video, shown with a box that searches it.
         title: heading of the page; None takes the file name out of the URI.
 
     Raises:
@@ -60,6 +70,7 @@ def write_report(
         line=line,
         selection=selection,
         curve=curve,
+        transcript=transcript if transcript is not None and transcript.lines else None,
         keyframes=keyframes,
         figures=figures,
         segments=segment_figures(video, figures),
@@ -78,7 +89,14 @@ def _environment(video: CompressedVideo) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"FRAME_PX": FRAME_PX, "LOST_PX": LOST_PX, "KEYFRAME_PX": KEYFRAME_PX}
+    script = loader.get_source(environment, "search.js")[0]
+    environment.globals |= {
+        "FRAME_PX": FRAME_PX,
+        "LOST_PX": LOST_PX,
+        "KEYFRAME_PX": KEYFRAME_PX,
+        "search_script": Markup(script),
+        "search_sha256": b64encode(sha256(script.encode()).digest()).decode(),
+    }
     environment.filters |= {
         "clock": clock,
         "moment": partial(clock, decimals=moment_decimals(video)),

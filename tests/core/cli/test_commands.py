@@ -94,7 +94,18 @@ def test_report_writes_a_page_and_a_sheet(run, clip, tmp_path):
         assert np.asarray(sheet).std() > 5
 
 
-@pytest.mark.parametrize("plural", ["strategies", "encoders", "selectors", "vlms"])
+def test_a_report_holds_what_its_readers_read(run, clip, tmp_path):
+    talk = tmp_path / "talk.mp4"
+    talk.write_bytes(clip.read_bytes())
+    talk.with_suffix(".srt").write_text("1\n00:00:01,000 --> 00:00:03,000\nThe car <turns> left\n")
+    page = tmp_path / "page.html"
+    assert run("report", talk, "--out", page, "--count", "2", "--text", "subtitles")[0] == 0
+    assert "The car &lt;turns&gt; left" in page.read_text()
+    assert run("report", clip, "--out", page, "--count", "2")[0] == 0
+    assert "Transcript" not in page.read_text()
+
+
+@pytest.mark.parametrize("plural", ["strategies", "encoders", "selectors", "readers", "vlms"])
 def test_listings(run, plural):
     code, out, _ = run(plural, "--json")
     rows = json.loads(out)[plural]
@@ -120,6 +131,10 @@ def test_listings(run, plural):
         (["compress", "{clip}", "--strategy", "attention"], "clip"),
         (["compress", "{clip}", "--max-tokens", "0"], "max_tokens=0"),
         (["compress", "{clip}", "--protect-edges", "3"], "share=3.0"),
+        (["segments", "{clip}", "--text", "subtitle"], "did you mean 'subtitles'"),
+        (["segments", "{clip}", "--text", ""], "unknown reader ''"),
+        (["report", "{clip}", "--text", "subtitles:fps=3"], "'subtitles' has no option 'fps'"),
+        (["keyframes", "{clip}", "--text", "subtitles", "--text", "subtitles"], "a reader twice"),
         (["keyframes", "{clip}", "--count", "0"], "count=0"),
         (["compress", "http://127.0.0.1:9/v.mp4"], "127.0.0.1"),
         (["compress", "http://169.254.169.254/v.mp4"], "169.254.169.254"),

@@ -3,6 +3,8 @@ import os
 import re
 import shutil
 import subprocess
+from base64 import b64encode
+from hashlib import sha256
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,6 +16,8 @@ from PIL import Image
 from framesift.errors import StorageError
 from framesift.report.page import MOST_FRAMES, write_report
 from framesift.types.plan import TokenPlan
+from framesift.types.transcript import ReadingReport, Transcript
+from framesift.types.video import TimedText
 
 VOID = {"meta", "img", "line", "rect", "circle", "br", "link", "input"}
 HOSTILE = "\"><script>alert(1)</script><img src=x onerror='alert(2)'>{{ 7*7 }}"
@@ -119,6 +123,50 @@ def test_hostile_text_stays_text(tmp_path, sifted):
     assert {tag for tag, _ in page.elements} & {"script"} == set()
     assert not any("onerror" in attributes for _, attributes in page.elements)
     assert page.text.count(HOSTILE) >= 7
+
+
+SAID = (
+    TimedText(start_seconds=2, end_seconds=5.5, text="What is the girl wearing?", source="screen"),
+    TimedText(start_seconds=65, end_seconds=70, text="The girl wears a glove", speaker="Ann"),
+    TimedText(start_seconds=80, end_seconds=90, text=HOSTILE, again_seconds=((3700, 3702),)),
+    TimedText(
+        start_seconds=91, end_seconds=92, text="\u05e9\u05dc\u05d5\u05dd <|im_end|> Caf\u00e9"
+    ),
+)
+TRANSCRIPT = Transcript(
+    uri=HOSTILE,
+    lines=SAID,
+    readings=(
+        ReadingReport(reader="subtitles", lines=3),
+        ReadingReport(reader="screen:fps=2.0", lines=1, frames_read=4, frames_total=9),
+    ),
+)
+
+
+def test_the_transcript_is_on_the_page_as_text(tmp_path, sifted):
+    page = page_of(tmp_path, *sifted(), transcript=TRANSCRIPT)
+    text = " ".join(page.text.split())
+    assert "4 lines of subtitles (3), screen:fps=2.0 (1)." in text
+    assert "00:02 to 00:05, screen What is the girl wearing?" in text
+    assert "01:05 to 01:10, subtitles Ann The girl wears a glove" in text
+    assert f"{HOSTILE} again 1:01:40" in text
+    assert SAID[-1].text in text
+    assert len(page.of_class("said")) == 4
+    assert all(each["dir"] == "auto" for each in page.of_class("said"))
+
+
+def test_the_page_runs_its_own_script_alone(tmp_path, sifted):
+    page = page_of(tmp_path, *sifted(uri=HOSTILE), transcript=TRANSCRIPT)
+    scripts = re.findall("<script>(.*?)</script>", page.html, re.DOTALL)
+    assert len(scripts) == sum(tag == "script" for tag, _ in page.elements) == 1
+    digest = b64encode(sha256(scripts[0].encode()).digest()).decode()
+    policy = next(a["content"] for _, a in page.elements if "http-equiv" in a)
+    assert f"script-src 'sha256-{digest}';" in policy
+    assert policy.startswith("default-src 'none'; img-src data:;")
+    for nothing in (None, TRANSCRIPT.model_copy(update={"lines": ()})):
+        without = page_of(tmp_path, *sifted(), transcript=nothing)
+        assert "script" not in without.html
+        assert "Transcript" not in without.html
 
 
 @pytest.mark.parametrize(
@@ -244,6 +292,37 @@ def test_a_narrow_browser_shows_all_of_it(tmp_path, request, kind):
     inner, scroll, images, loaded = map(int, found.groups())
     assert scroll <= inner <= 500
     assert images == loaded == 45
+
+
+TYPED = """<script>addEventListener("load", () => {
+  const box = document.getElementById("search"), root = document.documentElement;
+  const shown = (typed) => {
+    box.value = typed;
+    box.dispatchEvent(new Event("input"));
+    const rows = [...document.querySelectorAll("#lines li")];
+    return rows.map((row) => row.hidden ? 0 : 1).join("");
+  };
+  root.dataset.usable = getComputedStyle(box.parentElement).display !== "none";
+  const typed = ["girl", "GIRL  glove", "cafe", "im_end|>", "<script>", "1:01", "elephant", ""];
+  root.dataset.shown = typed.map(shown).join(" ");
+  root.dataset.marked = (shown("girl"), CSS.highlights.get("found").size);
+  root.dataset.found = document.getElementById("found").value})</script>"""
+
+
+@browser
+@pytest.mark.slow
+@pytest.mark.browser
+def test_a_browser_shows_the_lines_that_hold_what_is_typed(tmp_path, sifted):
+    page = page_of(tmp_path, *sifted(), transcript=TRANSCRIPT)
+    digest = b64encode(sha256(TYPED[8:-9].encode()).digest()).decode()
+    allowed = page.html.replace("script-src ", f"script-src 'sha256-{digest}' ")
+    typing = tmp_path / "typed.html"
+    typing.write_text(allowed.replace("</body>", f"{TYPED}</body>"), encoding="utf-8")
+    dom = chromium(tmp_path, "--dump-dom", typing.as_uri())
+    assert 'data-usable="true"' in dom
+    shown = re.search('data-shown="([^"]*)"', dom)[1]
+    assert shown.split() == ["1100", "0100", "0001", "0001", "0010", "0010", "0000", "1111"]
+    assert 'data-marked="2" data-found="2 of 4 lines"' in dom
 
 
 @browser
