@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from framesift.readers.base import Reader
 
 registry: Registry[Reader] = Registry(
-    __name__, "framesift.readers.base.Reader", beside=frozenset({"base", "merging"})
+    __name__,
+    "framesift.readers.base.Reader",
+    beside=frozenset({"base", "changed", "merging", "ocr", "reading_order"}),
 )
 sys.modules[__name__].__class__ = RegistryPackage
