@@ -13,6 +13,6 @@ if TYPE_CHECKING:
 registry: Registry[Decoder] = Registry(
     __name__,
     "framesift.decoders.base.Decoder",
-    frozenset({"ahead", "base", "motion", "sampling", "seeking", "stills"}),
+    frozenset({"ahead", "base", "motion", "sampling", "seeking", "sound", "stills"}),
 )
 sys.modules[__name__].__class__ = RegistryPackage

@@ -16,7 +16,7 @@ from av.video.stream import VideoStream
 
 from framesift.decoders import _clock, _container, _declared
 from framesift.decoders._boundary import check_pixels
-from framesift.decoders._jumps import described
+from framesift.decoders._jumps import Jump, described
 from framesift.decoders._orientation import Orientation
 from framesift.decoders._scan import DISCONTINUOUS, Scan, scan
 from framesift.decoders.base import FrameIndex
@@ -54,6 +54,10 @@ class Timeline:
     """Which of all streams of the file it is."""
     is_first_stream: bool
     """Whether no other video or cover comes before the stream."""
+    zero_seconds: float
+    """Where time zero lies on the clock of the container."""
+    jumps: tuple[Jump, ...]
+    """Where the clock of the stream jumps, in ticks of its time base."""
 
     def position(self, tick: int | None) -> int | None:
         """Returns the position of the frame that carries `tick`, None where none does."""
@@ -145,6 +149,8 @@ def _timeline(
         orientation=Orientation.of(scanned.first),
         stream_index=stream.index,
         is_first_stream=stream is container.streams.video[0],
+        zero_seconds=zero_seconds,
+        jumps=tuple(scanned.jumps),
     )
 
 

@@ -12,10 +12,10 @@ from typing import Any, Final
 import torch
 
 from framesift.errors import InvalidOptionError, MissingDependencyError, ModelError
-from framesift.hf._generation_settings import plain_settings
 from framesift.hf._pixel_settings import check_pixel_settings
 from framesift.hf.checkpoint_files import called, read_object
 from framesift.hf.checkpoint_reading import cached_first, cached_path, in_one_line, lacks, reach_hub
+from framesift.hf.generation_settings import plain_settings
 from framesift.hf.quantization import quantization
 from framesift.hf.tower_checkpoint import SETTINGS, check_size, load_complete, placed, weights_on
 from framesift.registry import require

@@ -17,7 +17,7 @@ Made = TypeVar("Made")
 
 STEP_SECONDS: Final = 0.05
 """How often a thread that waits for a model looks whether its wait was cancelled."""
-FILES: Final = ("*.json", "*.safetensors")
+FILES: Final = ("*.json", "*.safetensors", "model.bin")
 """The files of a checkpoint's folder that decide its weights."""
 
 _here: Final = local()
