@@ -26,7 +26,13 @@ from framesift.types.spec import split_spec
 from framesift.types.tokens import VideoTokens
 
 Signal = Literal[
-    "attention", "keys", "edge_density", "question_similarity", "pre_projector", "llm_attention"
+    "attention",
+    "keys",
+    "edge_density",
+    "question_similarity",
+    "pre_projector",
+    "llm_attention",
+    "text",
 ]
 Place = Literal["tokens before the LLM", "inside the LLM"]
 Project = Callable[[Tensor], Tensor]
@@ -164,6 +170,8 @@ class Strategy(Part):
             giver = "an encoder that gives it"
             if "question_similarity" in missing:
                 giver = "encoder.asked(tokens, question), or compress(video, question)"
+            elif "text" in missing:
+                giver = "VideoCompressor(text='screen'), which reads where text stands"
             if self.applies_to == "inside the LLM":
                 giver = f"it inside the LLM: with vlm.in_llm({self.spec!r})"
             raise MissingSignalError(

@@ -46,6 +46,7 @@ def random_tokens(
             question_similarity=torch.rand(count, generator=generator),
             llm_attention=torch.rand(count, generator=generator),
             pre_projector=torch.randn(*count, 2 * channels, generator=generator).to(dtype),
+            text=torch.rand(count, generator=generator).sub(0.4).clamp_min(0),
         ),
     )
 

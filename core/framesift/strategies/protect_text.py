@@ -1,0 +1,54 @@
+"""Reserves a share of the budget for patches in which text was read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from framesift.strategies import _ops
+from framesift.strategies._wrapper import Wrapper
+from framesift.strategies.base import Signal
+from framesift.types.options import Share
+from framesift.types.plan import TokenPlan
+from framesift.types.tokens import VideoTokens
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProtectText(Wrapper):
+    """Keeps the patches in which text was read unmerged, and spends the rest as another would.
+
+    Written as `"protect-text:share=0.5,strategy=temporal"`, with a reader that says where its lines
+    stand: `VideoCompressor(text="screen", ...)`. Text that stands for a while is paid for once:
+    patches come first that hold much text and changed since the frame before, or are the first of
+    their place with text. What is left of the reserve where all text is kept goes to the rest.
+    """
+
+    summary: ClassVar[str] = "a share of the budget for text that was read, the rest by any"
+    needs: ClassVar[frozenset[Signal]] = frozenset({"text"})
+
+    share: Share = 0.5
+    """Share of the budget reserved for patches in which text was read."""
+
+    def decide(self, tokens: VideoTokens, budget: int, question: str | None) -> TokenPlan:
+        """Returns the plan that keeps up to `round(share * budget)` tokens for their text."""
+        text = tokens.signals.text
+        assert text is not None
+        written = tokens.live & (text > 0)
+        worth = text.float() * _news(tokens.features, written)
+        reserved = _ops.top(worth.flatten(), written.flatten(), round(self.share * budget))
+        return self.inner.decide_beside(reserved.view_as(written), tokens, budget, question)
+
+
+def _news(features: Tensor, written: Tensor) -> Tensor:
+    """Returns how much each token differs from the one before of its place, in [0, 1], `(T, N)`.
+
+    It is 1 where none before of its place is `written`.
+    """
+    begins = written & (written.cumsum(0) == 1)
+    if len(features) == 1:
+        return torch.ones_like(begins, dtype=torch.float32)
+    near = _ops.rounded(_ops.to_previous(features, _ops.lengths(features)))
+    return torch.where(begins, 1.0, (1 - near).clamp(0, 1)).float()
