@@ -43,6 +43,7 @@ def video(kind, *, frames=6, height=4, width=4, seed=0):
             attention=torch.from_numpy(rng.random(shape)),
             edge_density=torch.from_numpy(rng.random(shape)),
             question_similarity=torch.from_numpy(rng.random(shape)),
+            text=torch.from_numpy(rng.random(shape).round(1)),
         ),
     )
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from framesift.compression.frame_tokens import FrameTokens, Gate, encode_frames
 from framesift.compression.opening import FrameReader, Opener, Video
 from framesift.compression.selection import FramePicker
+from framesift.compression.text_places import with_text
 from framesift.decoders.base import FrameIndex
 from framesift.encoders.base import Encoder
 from framesift.run import Run
@@ -62,6 +63,8 @@ class Encoding:
     fps: float
     max_frames: int | None
     gate: Gate | None
+    places_text: bool = False
+    """Whether the tokens tell where on the frames text was read."""
 
     def encode(
         self,
@@ -85,6 +88,10 @@ class Encoding:
             sampled = reader.sampled(self.fps)
             check_time(reader.index.info, min(len(sampled), self.max_frames or len(sampled)))
             encoded, selection = self._frame_tokens(reader, sampled, question, signals)
+            if self.places_text:
+                region = self.encoder.fitted(reader.index.info).region(reader.index.info)
+                tokens = with_text(encoded.tokens, reader.lines, encoded.views or [region])
+                encoded = replace(encoded, tokens=tokens)
             return EncodedVideo(
                 local=reader.local,
                 index=reader.index,

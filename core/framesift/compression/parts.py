@@ -9,6 +9,7 @@ from typing import Final
 
 from framesift.compression.opening import Opener
 from framesift.compression.reading import TextReading
+from framesift.compression.text_places import TEXT
 from framesift.decoders import registry as decoders
 from framesift.decoders.base import Decoder
 from framesift.decoders.stills import WithStills
@@ -54,10 +55,10 @@ class Parts:
         self._vlm_name: Final = vlm
         self.strategy: Final = create_strategy(strategy)
         self.encoder: Final = self._encoder(encoder)
+        self.readers: Final = created_readers(text)
         self._check_signals()
         self.selector: Final = selectors.create(selector)
         self.decoder: Final = decoders.create(decoder)
-        self.readers: Final = created_readers(text)
 
     def opener(self, limits: FetchLimits, resized_by: ResizedBy) -> Opener:
         """Returns what opens videos and pictures; `limits` holds for a decoder without its own."""
@@ -72,6 +73,11 @@ class Parts:
     def compares_question(self) -> bool:
         """Whether tokens are compared with the question before the strategy plans."""
         return QUESTION_SIMILARITY in self.strategy.required_signals - self.encoder.gives
+
+    @property
+    def places_text(self) -> bool:
+        """Whether the strategy needs to know where on the frames text was read."""
+        return TEXT in self.strategy.required_signals
 
     @cached_property
     def vlm(self) -> VLM | None:
@@ -101,10 +107,21 @@ class Parts:
             return encoders.create("handcrafted" if named is None else named)
         return self.vlm.encoder
 
+    def _check_boxes(self) -> None:
+        if not any(reader.gives_boxes for reader in self.readers):
+            named = ", ".join(reader.spec for reader in self.readers) or "no reader"
+            raise MissingSignalError(
+                f"strategy {self.strategy.spec!r} keeps patches in which text was read, and "
+                f"{named} does not say where; pass text='screen' (--text screen), which does"
+            )
+
     def _check_signals(self) -> None:
         missing = self.strategy.required_signals - self.encoder.gives
         if self.compares_question and self.encoder.reads_question:
             missing -= {QUESTION_SIMILARITY}
+        if self.places_text:
+            missing -= {TEXT}
+            self._check_boxes()
         if missing:
             raise MissingSignalError(_missing(self.strategy, self.encoder, sorted(missing)))
         if self.strategy.needs_projector and not self.encoder.has_projector:

@@ -51,6 +51,7 @@ class Pipeline:
             fps=fps,
             max_frames=max_frames,
             gate=gate,
+            places_text=parts.places_text,
         )
         self._reduction: Final = Reduction(
             strategy=parts.strategy,

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from framesift.compression.encoding import EncodedVideo
+from framesift.compression.text_places import TEXT
 from framesift.decoders.sampling import covered
 from framesift.encoders.base import Encoder
 from framesift.errors import InvalidOptionError, MissingSignalError
@@ -100,7 +101,8 @@ class Reduction:
                 f"not by {self.encoder.spec!r}; encode the video with this configuration"
             )
         tokens = video.tokens
-        if missing := sorted(self.signals - tokens.signals.present().keys()):
+        needed = self.signals | (self.strategy.required_signals & {TEXT})
+        if missing := sorted(needed - tokens.signals.present().keys()):
             raise MissingSignalError(
                 f"strategy {self.strategy.spec!r} needs {', '.join(missing)}, and "
                 f"{video.local.uri!r} was encoded without; encode it with signals=None, or with "

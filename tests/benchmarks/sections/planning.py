@@ -100,6 +100,7 @@ def _tokens(frames: int) -> VideoTokens:
             edge_density=torch.rand(shape),
             question_similarity=torch.rand(shape),
             llm_attention=torch.rand(shape),
+            text=torch.rand(shape),
         ),
     )
 

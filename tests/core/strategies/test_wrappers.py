@@ -10,7 +10,7 @@ from framesift.types.tokens import Signals, VideoTokens
 from goldens.videos import video
 
 MERGING = ["sttm", "framefusion"]
-WRAPPERS = ["per-frame-floor", "protect-edges", "question"]
+WRAPPERS = ["per-frame-floor", "protect-edges", "protect-text", "question"]
 INNER = ["attention", "uniform", "sttm", "framefusion", "temporal | attention", "cdpruner"]
 
 
