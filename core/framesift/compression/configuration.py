@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Annotated
 
 from framesift.compression.frame_tokens import Gate
@@ -12,6 +13,7 @@ from framesift.compression.opening import Fps
 from framesift.compression.parts import Parts
 from framesift.compression.pipeline import Pipeline
 from framesift.decoders.base import Decoder
+from framesift.disk.writing import home_path
 from framesift.encoders.base import Encoder
 from framesift.errors import BudgetError
 from framesift.fetching.limits import FetchLimits
@@ -51,6 +53,8 @@ class Configuration(Options):
     """Reads the file."""
     text: str | Reader | Sequence[str | Reader] = "subtitles"
     """What reads the text that segments, selectors and `find` use: one reader or several."""
+    text_folder: str | Path | None = None
+    """Folder that keeps what was read, by content, so that cut-off work goes on; None for none."""
     fps: Fps = 1.0
     """Frames sampled per second of video."""
     limits: FetchLimits = field(default_factory=FetchLimits)
@@ -75,7 +79,10 @@ class Configuration(Options):
 
     @cached_property
     def _pipeline(self) -> Pipeline:
-        parts = Parts(self.strategy, self.vlm, self.encoder, self.selector, self.decoder, self.text)
+        folder = None if self.text_folder is None else home_path(self.text_folder, "text_folder")
+        parts = Parts(
+            self.strategy, self.vlm, self.encoder, self.selector, self.decoder, self.text, folder
+        )
         return Pipeline(
             parts,
             parts.opener(self.limits, self.resized_by),

@@ -20,6 +20,7 @@ from framesift.decoders.stills import WithStills, picture_file
 from framesift.encoders.base import Encoder
 from framesift.errors import InvalidOptionError, UnsupportedSourceError
 from framesift.fetching.limits import FetchLimits
+from framesift.readers.pieces import Pieces
 from framesift.run import Run, progress_bar
 from framesift.sources.base import open_video
 from framesift.types.compressed import CompressedVideo
@@ -52,6 +53,8 @@ class FrameReader:
     """What scales large frames down that an encoder takes at display size."""
     reading: TextReading = field(default_factory=TextReading)
     """Reads the text of the video."""
+    pieces: Pieces = field(default_factory=Pieces, repr=False, compare=False)
+    """What readers of text made of parts of the video."""
     threads: ExitStack = field(default_factory=ExitStack, repr=False, compare=False)
     """Ends what decodes ahead, before the file may be removed."""
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import Final
 
+from framesift.compression.kept_text import TextFolder
 from framesift.compression.opening import Opener
 from framesift.compression.reading import TextReading
 from framesift.compression.text_places import TEXT
@@ -45,6 +47,7 @@ class Parts:
         selector: str | Selector,
         decoder: str | Decoder,
         text: str | Reader | Sequence[str | Reader] = "subtitles",
+        text_folder: Path | None = None,
     ) -> None:
         """Makes the parts.
 
@@ -59,6 +62,7 @@ class Parts:
         self._check_signals()
         self.selector: Final = selectors.create(selector)
         self.decoder: Final = decoders.create(decoder)
+        self._text_folder: Final = None if text_folder is None else TextFolder(text_folder)
 
     def opener(self, limits: FetchLimits, resized_by: ResizedBy) -> Opener:
         """Returns what opens videos and pictures; `limits` holds for a decoder without its own."""
@@ -66,7 +70,7 @@ class Parts:
         if decoder.max_pixels is None and limits.max_pixels != MAX_PIXELS:
             decoder = replace(decoder, max_pixels=limits.max_pixels)
         videos = WithStills(videos=decoder)
-        reading = TextReading(readers=self.readers)
+        reading = TextReading(readers=self.readers, folder=self._text_folder)
         return Opener(decoder=videos, limits=limits, resized_by=resized_by, reading=reading)
 
     @property

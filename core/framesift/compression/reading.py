@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Lock
 from time import perf_counter
 from typing import Final
 
 from framesift.compression.content import content_key
+from framesift.compression.kept_text import KeptReading, TextFolder
 from framesift.readers.base import Readable, Reader, Reading
 from framesift.readers.merging import merged
 from framesift.readers.subtitles import Subtitles
@@ -22,17 +24,17 @@ class KeptReadings:
     """What costly readers found in the last videos."""
 
     def __init__(self) -> None:
-        self._readings: OrderedDict[tuple[object, ...], Reading] = OrderedDict()
+        self._readings: OrderedDict[tuple[object, ...], KeptReading] = OrderedDict()
         self._lock = Lock()
 
-    def of(self, key: tuple[object, ...]) -> Reading | None:
+    def of(self, key: tuple[object, ...]) -> KeptReading | None:
         """Returns what is kept under a key, None for nothing."""
         with self._lock:
             if key in self._readings:
                 self._readings.move_to_end(key)
             return self._readings.get(key)
 
-    def keep(self, key: tuple[object, ...], reading: Reading) -> None:
+    def keep(self, key: tuple[object, ...], reading: KeptReading) -> None:
         """Keeps a reading, and forgets the one that was asked for longest ago."""
         with self._lock:
             self._readings[key] = reading
@@ -45,6 +47,8 @@ class TextReading:
     """Reads the text of videos by the readers of one configuration."""
 
     readers: tuple[Reader, ...] = (Subtitles(),)
+    folder: TextFolder | None = None
+    """Where what costly readers found is kept from one program to the next."""
     kept: KeptReadings = field(default_factory=KeptReadings)
 
     def transcript(self, video: Readable) -> Transcript:
@@ -72,11 +76,20 @@ class TextReading:
         if not reader.is_costly:
             return reader.read(video)
         key = content_key(video), video.local.part_seconds, reader
-        reading = self.kept.of(key)
-        if reading is None:
-            reading = reader.read(video)
-            self.kept.keep(key, reading)
-        return reading
+        kept = self.kept.of(key)
+        if kept is None:
+            work = partial(_worked, reader, video)
+            kept = work() if self.folder is None else self.folder.read(reader, video, work)
+            self.kept.keep(key, kept)
+        for line in kept.warnings:
+            video.run.warn(line)
+        return kept.reading
+
+
+def _worked(reader: Reader, video: Readable) -> KeptReading:
+    before = len(video.run.warnings)
+    reading = reader.read(video)
+    return KeptReading(reading=reading, warnings=tuple(video.run.warnings[before:]))
 
 
 def _report(reader: Reader, reading: Reading, seconds: float) -> ReadingReport:

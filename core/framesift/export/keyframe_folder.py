@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -61,7 +61,8 @@ class KeyframeShelf:
     everything else which decides the segments, subtitles among it. There is one JPEG for each
     segment, named by its time in milliseconds, and `segments.json`, which is written last: where it
     is, the pictures were all there. Nothing is ever removed, since documents point at the pictures;
-    a folder that somebody removes is made again by the next `read`.
+    a folder that somebody removes is made again by the next `read`. What readers of text found lies
+    in `CONTENT`, unless the compressor has a folder of its own for it.
     """
 
     folder: Path
@@ -76,6 +77,10 @@ class KeyframeShelf:
     def __post_init__(self) -> None:
         object.__setattr__(self, "folder", as_path(self.folder, "folder"))
         check_options(self)
+        readers = created_readers(self.compressor.text)
+        if self.compressor.text_folder is None and any(reader.is_costly for reader in readers):
+            kept_here = replace(self.compressor, text_folder=self.folder)
+            object.__setattr__(self, "compressor", kept_here)
 
     @property
     def settings(self) -> str:

@@ -13,6 +13,18 @@ if TYPE_CHECKING:
 registry: Registry[Reader] = Registry(
     __name__,
     "framesift.readers.base.Reader",
-    beside=frozenset({"base", "changed", "merging", "ocr", "reading_order"}),
+    beside=frozenset(
+        {
+            "base",
+            "changed",
+            "following",
+            "likeness",
+            "merging",
+            "ocr",
+            "pieces",
+            "reading_order",
+            "seen",
+        }
+    ),
 )
 sys.modules[__name__].__class__ = RegistryPackage

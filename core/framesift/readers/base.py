@@ -11,6 +11,7 @@ from typing import ClassVar, Protocol
 from framesift.decoders.base import FrameIndex
 from framesift.errors import InvalidOptionError
 from framesift.readers import registry
+from framesift.readers.pieces import Pieces
 from framesift.registry import Part, registered_name
 from framesift.run import Run
 from framesift.types.frames import Frames
@@ -36,6 +37,10 @@ class Readable(Protocol):
     @property
     def index(self) -> FrameIndex:
         """All frames of the file with their times."""
+
+    @property
+    def pieces(self) -> Pieces:
+        """What was read of it before, piece by piece, so that long work goes on where it ended."""
 
     def sampled(self, fps: float) -> list[int]:
         """Returns the positions of the frames shown at `fps` in the part that was opened."""

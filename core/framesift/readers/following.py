@@ -1,0 +1,126 @@
+"""Follows lines of text over the frames in which they are read, so that each is told once.
+
+A line that stays, moves or grows is one entry with a start and an end. One that comes back keeps
+its first time, and the later stretches are told beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from framesift.readers._matching import MOSTLY, SAME_PLACE, Followed, Match, one_text, typed
+from framesift.readers._places import boxes_of, centre_within, common, covered, distance, moved
+from framesift.readers.likeness import alike, differ_in_numbers, ends
+from framesift.readers.seen import SeenLine, Shift
+from framesift.types.video import WHOLE, Region, TimedText
+
+
+class LineFollower:
+    """Makes entries of the lines of one video, frame by frame; it holds each line once."""
+
+    def __init__(self) -> None:
+        self._standing: list[Followed] = []
+        self._entries: Final[list[Followed]] = []
+        """All that ever stood, in the order in which they came."""
+        self._by_ends: Final[dict[str, list[Followed]]] = {}
+        """Those by either end of their text, so that one that comes back is found."""
+        self._frame = -1
+
+    @property
+    def places(self) -> list[Region]:
+        """Where lines stand now."""
+        return [entry.place for entry in self._standing]
+
+    def see(
+        self,
+        time_seconds: float,
+        lines: Iterable[SeenLine],
+        regions: Sequence[Region] = (WHOLE,),
+        shifts: Sequence[Shift] = (),
+    ) -> None:
+        """Takes over what was read in the next frame.
+
+        Args:
+            time_seconds: of the frame.
+            lines: what was read, in reading order.
+            regions: what of the frame was read; lines elsewhere stay as they are.
+            shifts: what moved since the frame before.
+        """
+        self._frame += 1
+        for shift in shifts:
+            self._shift(shift, time_seconds)
+        share = covered(boxes_of(self.places), regions)
+        read = [(e, part) for e, part in zip(self._standing, share, strict=True) if part > 0]
+        certain = {id(entry) for entry, part in read if part >= MOSTLY}
+        seen = [line for line in lines if line.text.strip()]
+        match = Match([entry for entry, _ in read], seen, self._frame)
+        match.at_the_same_place(one_text)
+        match.in_pieces(certain)
+        match.at_the_same_place(typed)
+        match.at_the_same_place(self._ticking)
+        match.elsewhere()
+        for entry in match.entries:
+            if id(entry) in certain:
+                self._end(entry, time_seconds)
+        for line in match.lines:
+            self._begin(line, time_seconds)
+
+    def ended(self, time_seconds: float, source: str) -> tuple[TimedText, ...]:
+        """Returns all lines by the time at which they came; those that stand end now."""
+        for entry in list(self._standing):
+            self._end(entry, time_seconds)
+        told = [entry.told(source) for entry in self._entries]
+        return tuple(sorted(told, key=lambda line: line.start_seconds))
+
+    def _shift(self, shift: Shift, time_seconds: float) -> None:
+        for entry in list(self._standing):
+            if centre_within(entry.place, shift.region):
+                entry.place = moved(entry.place, shift.by)
+                if not centre_within(entry.place, shift.region):
+                    self._end(entry, time_seconds)
+
+    def _ticking(self, entry: Followed, line: SeenLine) -> float:
+        """Returns 1 for a clock or a counter, which shows another number in each frame."""
+        ticks = entry.changed == self._frame - 1 and differ_in_numbers(entry.standing, line.text)
+        return float(ticks)
+
+    def _begin(self, line: SeenLine, time_seconds: float) -> None:
+        entry = self._returned(line)
+        if entry is None:
+            entry = Followed(
+                text=line.text,
+                confidence=line.confidence,
+                box=line.box,
+                standing=line.text,
+                place=line.box,
+                since=time_seconds,
+                changed=self._frame,
+            )
+            self._entries.append(entry)
+            for end in ends(line.text):
+                self._by_ends.setdefault(end, []).append(entry)
+        else:
+            entry.since = time_seconds
+            # One that was missed in a single frame did not go away.
+            place = common(boxes_of([entry.place]), boxes_of([line.box]))
+            if entry.gone == self._frame - 1 and place.item() >= SAME_PLACE:
+                entry.since, _ = entry.stretches.pop()
+            entry.gone = -1
+            entry.read_again(line, self._frame)
+        self._standing.append(entry)
+
+    def _returned(self, line: SeenLine) -> Followed | None:
+        """Returns the entry of a line that stood before, the one nearest to its place."""
+        known = {id(e): e for end in ends(line.text) for e in self._by_ends.get(end, ())}
+        before = [
+            entry
+            for entry in known.values()
+            if 0 <= entry.gone < self._frame and alike(entry.text, line.text)
+        ]
+        return min(before, key=lambda entry: distance(entry.place, line.box), default=None)
+
+    def _end(self, entry: Followed, time_seconds: float) -> None:
+        self._standing.remove(entry)
+        entry.stretches.append((entry.since, time_seconds))
+        entry.gone = self._frame

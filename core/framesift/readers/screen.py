@@ -1,0 +1,181 @@
+"""Reads what stands on the screen: each line once, with the time at which it stands there."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Final, Literal
+
+import numpy as np
+from pydantic import Field
+
+from framesift.readers._rapid_engine import check_language
+from framesift.readers.base import Readable, Reader, Reading
+from framesift.readers.following import LineFollower
+from framesift.readers.ocr import Ocr, OcrLine, OcrPage, Picture, ocr
+from framesift.readers.pieces import Pieces
+from framesift.readers.seen import SeenLine
+from framesift.run import progress_bar
+from framesift.types.options import Count, Reachable, Share
+
+VERSION: Final = 1
+"""Of how pieces are read; another one reads what was kept on disk anew."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Screen(Reader):
+    """OCR of the frames, and in each of what changed since it was read."""
+
+    summary: ClassVar[str] = "text on the picture, by OCR of what changes (extra `ocr`)"
+    gives_boxes: ClassVar[bool] = True
+
+    fps: Annotated[float, Field(ge=1e-9, le=1e6)] = 1.0
+    """Frames looked at per second of video."""
+    max_side_px: Count | None = 2048
+    """Longest side that frames are scaled down to; None for the display size."""
+    found_px: Count = 1024
+    """Longest side at which lines are looked for; they are read from all pixels."""
+    min_confidence: Share = 0.5
+    """Lines that are less sure are dropped."""
+    max_words: Count = 2000
+    """Most words read in one frame."""
+    language: str | None = None
+    """Code of a language that the models should know, such as `"de"`; None to read any."""
+    models: Reachable | None = None
+    """Folder of ONNX models; None for those that come with `rapidocr`."""
+    reads: Literal["changed", "all"] = "changed"
+    """Read what changed since the frame before, or each frame as a whole."""
+
+    def __post_init__(self) -> None:
+        if self.language is not None and self.models is None:
+            check_language(self.language)
+
+    def read(self, video: Readable) -> Reading:
+        """Returns the lines that stand on the picture, in the order in which they came.
+
+        Raises:
+            MissingDependencyError: RapidOCR or ONNX Runtime is not installed.
+        """
+        indices, size_px = video.sampled(self.fps), video.size_px(self.max_side_px)
+        info = video.index.info
+        screen = _Watched(self, video.pieces, size_px or (info.height_px, info.width_px))
+        _engine(self)  # what is missing is said before anything is decoded
+        with progress_bar("read", total=len(indices)) as bar:
+            for window in video.frames(indices, size_px):
+                for pixels, seconds in zip(window.data, window.pts_seconds.tolist(), strict=True):
+                    screen.see(pixels, seconds)
+                    bar.update()
+        if screen.left_out:
+            video.run.warn(
+                f"{screen.left_out} lines of text were left out, in frames of more than "
+                f"{self.max_words} words; raise max_words of {self.spec!r} to read them"
+            )
+        return screen.reading(_end_seconds(video))
+
+
+@dataclass(slots=True)
+class _Watched:
+    """What was seen of one video so far."""
+
+    reader: Screen
+    pieces: Pieces
+    size_px: tuple[int, int]
+    """Of the frames as they are looked at, `(H, W)`."""
+    lines: LineFollower = field(default_factory=LineFollower)
+    frames_read: int = 0
+    frames_total: int = 0
+    pixels_read: int = 0
+    pixels_total: int = 0
+    left_out: int = 0
+    """Lines that were found, but not read."""
+
+    def see(self, picture: Picture, seconds: float) -> None:
+        """Reads what is new in the next frame."""
+        height, width = self.size_px
+        regions = [(0, 0, width, height)]
+        pages = self._read([picture[y0:y1, x0:x1] for x0, y0, x1, y1 in regions])
+        found = []
+        for (x0, y0, x1, y1), page in zip(regions, pages, strict=True):
+            found += [_seen(line.moved(x0, y0), (height, width)) for line in page.lines]
+            self.pixels_read += (y1 - y0) * (x1 - x0)
+            self.left_out += page.lines_left_out
+        self.lines.see(
+            seconds,
+            found,
+            [(x0 / width, y0 / height, x1 / width, y1 / height) for x0, y0, x1, y1 in regions],
+        )
+        self.frames_read += bool(regions)
+        self.frames_total += 1
+        self.pixels_total += height * width
+
+    def reading(self, end_seconds: float) -> Reading:
+        """Returns all that was read, where the video ends."""
+        return Reading(
+            lines=self.lines.ended(end_seconds, "screen"),
+            frames_read=self.frames_read,
+            frames_total=self.frames_total,
+            pixels_read=self.pixels_read,
+            pixels_total=self.pixels_total,
+        )
+
+    def _read(self, pictures: Sequence[Picture]) -> list[OcrPage]:
+        """Returns what stands in each picture; those that were read before are not read again."""
+        keys = [self._key(picture) for picture in pictures]
+        known = {key: self.pieces.get(key) for key in keys}
+        new = {key: picture for key, picture in zip(keys, pictures, strict=True) if not known[key]}
+        if new:
+            options = self.reader
+            scale = options.found_px / max(options.found_px, *self.size_px)
+            pages = _engine(options).read(
+                list(new.values()),
+                scale=scale,
+                most_words=options.max_words,
+                least_confidence=options.min_confidence,
+            )
+            for key, page in zip(new, pages, strict=True):
+                known[key] = _kept(page)
+                self.pieces.add(key, known[key])
+        return [_page(known[key]) for key in keys]
+
+    def _key(self, picture: Picture) -> str:
+        options = self.reader
+        how = options.found_px, options.max_words, options.min_confidence, options.models
+        return f"{VERSION} {how} {self.size_px} {picture.shape} {_digest(picture)}"
+
+
+def _engine(options: Screen) -> Ocr:
+    return ocr(None if options.models is None else Path(options.models), options.language)
+
+
+def _seen(line: OcrLine, size_px: tuple[int, int]) -> SeenLine:
+    return SeenLine(text=line.text, box=line.region(size_px), confidence=line.confidence)
+
+
+def _kept(page: OcrPage) -> list[Any]:
+    """Returns a page as JSON-safe values, which `_page` reads back."""
+    lines = [[line.text, line.box_px, line.confidence] for line in page.lines]
+    return [lines, page.lines_left_out]
+
+
+def _page(kept: list[Any]) -> OcrPage:
+    lines, left_out = kept
+    return OcrPage(
+        lines=tuple(
+            OcrLine(text=text, box_px=tuple(box), confidence=confidence)
+            for text, box, confidence in lines
+        ),
+        lines_left_out=left_out,
+    )
+
+
+def _digest(picture: Picture) -> str:
+    return hashlib.sha256(np.ascontiguousarray(picture).data).hexdigest()
+
+
+def _end_seconds(video: Readable) -> float:
+    """Returns when the video, or the part of it that was opened, ends."""
+    info, part = video.index.info, video.local.part_seconds
+    end = info.start_seconds + info.duration_seconds
+    return end if part is None else min(end, part[1])
