@@ -22,7 +22,9 @@ from framesift.run import progress_bar
 if TYPE_CHECKING:
     from framesift.vlms.base import VLM
 
-SYNTHETIC, REAL = "synthetic", "real"
+REAL = "real"
+DRAWN = {"synthetic": question_sets.synthetic, "glimpses": question_sets.glimpses}
+"""Question sets about synthetic videos, by the name that `--questions` takes."""
 
 
 class Bench(click.Group):
@@ -57,8 +59,9 @@ app.add_command(selecting.selection_questions)
 )
 @click.option(
     "--questions",
-    default=SYNTHETIC,
-    help="'synthetic', 'real', or a JSON-lines file of questions about clips.",
+    default="synthetic",
+    help="'synthetic'; 'glimpses', whose answers lie in a few tokens each; 'real'; or a JSON-lines "
+    "file of questions about clips.",
 )
 @click.option("--split", type=click.Choice(get_args(question_sets.Split)), default="test")
 @click.option("--videos", type=int, default=40, help="Synthetic videos.")
@@ -113,7 +116,7 @@ def answers(
     """Ask a model about shortened videos, and log each answer.
 
     A run that was broken off goes on where it was; one with more videos adds to it. The twenty
-    questions about real clips are a proof of concept.
+    questions about real clips are a proof of concept. `random` is the mean over five seeds.
 
     With --max-visual-tokens every way gets at most as many visual tokens. Evenly spaced frames in
     full are always among them. The table has the real number of tokens, questions by kind,
@@ -130,8 +133,8 @@ def answers(
         chosen, left_out = ways.bounded_ways(model, strategies or None, within, against)
     else:
         chosen, left_out = answering.ways(model, strategies or None, sorted({*keeps} or KEEPS))
-    if questions == SYNTHETIC:
-        count, question_videos = videos, question_sets.synthetic(split, videos)
+    if questions in DRAWN:
+        count, question_videos = videos, DRAWN[questions](split, videos)
     else:
         clip_videos = _clip_videos(clips, None if questions == REAL else Path(questions), fetch)
         count, question_videos = len(clip_videos), iter(clip_videos)
@@ -264,7 +267,7 @@ def _run(questions: str, split: str, vlm: str, model: VLM) -> AnswerRun:
     from framesift.evaluation import provenance
 
     settings = {"questions": Path(questions).name, "vlm": vlm}
-    if questions == SYNTHETIC:
+    if questions in DRAWN:
         settings["split"] = split
     if Path(model.model).is_dir():
         settings |= {"vlm": Path(vlm).name, "weights": provenance.fingerprint(Path(model.model))}

@@ -9,19 +9,17 @@ from framesift.synthetic.happenings import (
     LETTERS,
     LIGHT,
     ink_on,
-    on_lattice,
     shape_names,
+    show_card,
     show_shape,
     with_article,
     within_cell,
 )
-from framesift.synthetic.pixels import COLORS, SHAPES, Color, card_pixels
+from framesift.synthetic.pixels import COLORS, SHAPES
 from framesift.synthetic.script import Event, Script, Window
 
 SHOWN_SECONDS = (1.0, 2.0, 3.0)
 """How long a brief thing may be seen; a frame a second shows each of them."""
-CARD_HEIGHT = 0.28
-"""Of the picture's height."""
 
 
 def brief(script: Script) -> None:
@@ -72,7 +70,7 @@ def _windows(script: Script, count: int) -> list[Window]:
 def _show_code(script: Script, window: Window, corner: Point) -> None:
     rng = script.rng
     code = f"{rng.choice(LETTERS)}{rng.randint(2, 9)}"
-    event = _show_card(script, "code", code, (DARK, LIGHT), window, corner, text=code)
+    event = show_card(script, "code", code, (DARK, LIGHT), window, corner, text=code)
     script.ask("What is the text in the corner?", code, "text", event)
 
 
@@ -84,27 +82,12 @@ def _show_numbers(
     colors = rng.sample(list(COLORS), len(cells))
     for value, color, window, cell in zip(values, colors, windows, cells, strict=True):
         look = (COLORS[color], ink_on(color))
-        card = _show_card(
+        card = show_card(
             script, "number", str(value), look, window, cell, number=value, color=color
         )
         seen.append(card)
         script.ask(f"Which number is on the {color} card?", value, "number", seen[-1])
     return seen
-
-
-def _show_card(
-    script: Script,
-    kind: str,
-    words: str,
-    look: tuple[Color, Color],
-    window: Window,
-    cell: Point,
-    **facts: str | int,
-) -> Event:
-    """Returns the event of a card; `look` is its paper and its ink."""
-    pixels = card_pixels(words, CARD_HEIGHT * script.unit_px, paper=look[0], ink=look[1])
-    place = on_lattice(within_cell(script.rng, cell))
-    return script.sprite_event(kind, script.show(pixels, window, place), **facts)
 
 
 def _ask_lasting(script: Script, names: list[tuple[str, str]], lasting: Event) -> None:

@@ -185,27 +185,36 @@ def hang_signs(script: Script, windows: Sequence[Window]) -> None:
 
 def act(script: Script, windows: Sequence[Window], area: Box) -> list[Event]:
     """Returns one event for each window: a shape that crosses, appears, falls or rises."""
-    rng, seen = script.rng, []
-    names = shape_names(rng, len(windows))
-    for window, (color, shape), action in zip(
-        windows, names, rng.sample(ACTIONS, len(windows)), strict=True
-    ):
-        x, y = rng.uniform(area[0], area[2]), rng.uniform(area[1], area[3])
-        near, far = rng.choice([(0.0, 1.0), (1.0, 0.0)])
-        start, end = {
-            "crosses the picture": ((near, y), (far, y)),
-            "appears": ((x, y), (x, y)),
-            "falls down": ((x, 0.0), (x, 1.0)),
-            "rises up": ((x, 1.0), (x, 0.0)),
-        }[action]
-        sprite = script.show(shape_pixels(shape, color, 0.2 * script.unit_px), window, start, end)
-        facts = {"color": color, "shape": shape, "action": action}
-        description = f"{with_article(color, shape)} {action}"
-        seen.append(script.sprite_event("event", sprite, **facts, description=description))
-        script.ask(f"What does the {shape} do?", action, "action", seen[-1])
-        script.ask(f"What color is the {shape}?", color, "color", seen[-1])
+    names = shape_names(script.rng, len(windows))
+    actions = script.rng.sample(ACTIONS, len(windows))
+    seen = [
+        show_action(script, name, action, window, area)
+        for window, name, action in zip(windows, names, actions, strict=True)
+    ]
     _ask_order(script, seen)
     return seen
+
+
+def show_action(
+    script: Script, name: tuple[str, str], action: str, window: Window, area: Box
+) -> Event:
+    """Returns the event of a shape that does one of `ACTIONS`, through a place within `area`."""
+    rng, (color, shape) = script.rng, name
+    x, y = rng.uniform(area[0], area[2]), rng.uniform(area[1], area[3])
+    near, far = rng.choice([(0.0, 1.0), (1.0, 0.0)])
+    start, end = {
+        "crosses the picture": ((near, y), (far, y)),
+        "appears": ((x, y), (x, y)),
+        "falls down": ((x, 0.0), (x, 1.0)),
+        "rises up": ((x, 1.0), (x, 0.0)),
+    }[action]
+    sprite = script.show(shape_pixels(shape, color, 0.2 * script.unit_px), window, start, end)
+    facts = {"color": color, "shape": shape, "action": action}
+    description = f"{with_article(color, shape)} {action}"
+    event = script.sprite_event("event", sprite, **facts, description=description)
+    script.ask(f"What does the {shape} do?", action, "action", event)
+    script.ask(f"What color is the {shape}?", color, "color", event)
+    return event
 
 
 def ask_presence(script: Script, names: Sequence[tuple[str, str]], seen: Sequence[Event]) -> None:
@@ -223,11 +232,33 @@ def ask_next(script: Script, question: str, names: Sequence[str], seen: Sequence
     script.ask(question.format(names[place]), names[place + 1], "order", *pair)
 
 
-def show_shape(script: Script, name: tuple[str, str], window: Window, place: Point) -> Event:
-    """Returns the event of a still shape."""
+def show_shape(
+    script: Script,
+    name: tuple[str, str],
+    window: Window,
+    place: Point,
+    *,
+    diameter: float = 0.22,
+) -> Event:
+    """Returns the event of a still shape; its `diameter` is a part of the picture's height."""
     color, shape = name
-    sprite = script.show(shape_pixels(shape, color, 0.22 * script.unit_px), window, place)
+    sprite = script.show(shape_pixels(shape, color, diameter * script.unit_px), window, place)
     return script.sprite_event("shape", sprite, color=color, shape=shape)
+
+
+def show_card(
+    script: Script,
+    kind: str,
+    words: str,
+    look: tuple[Color, Color],
+    window: Window,
+    cell: Point,
+    **facts: str | int,
+) -> Event:
+    """Returns the event of a card in a cell; `look` is its paper and its ink."""
+    pixels = card_pixels(words, 0.28 * script.unit_px, paper=look[0], ink=look[1])
+    place = on_lattice(within_cell(script.rng, cell))
+    return script.sprite_event(kind, script.show(pixels, window, place), **facts)
 
 
 def _ask_order(script: Script, seen: Sequence[Event]) -> None:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from framesift.synthetic.backdrops import LANDSCAPES, room, slide, texture
 from framesift.synthetic.brief import brief
 from framesift.synthetic.film import WHOLE_PICTURE, Box, Scene, SceneSettings
+from framesift.synthetic.glimpses import glimpses
 from framesift.synthetic.happenings import (
     act,
     ask_next,
@@ -185,6 +186,7 @@ SCENES = {
     "changes": SceneKind(changes, "Still shapes, one of which changes", 12.0, 1.0),
     "quiz": SceneKind(quiz, "Small things come and go in a still video", 16.0, 1.0),
     "brief": SceneKind(brief, "Brief things in a still video", 32.0, 1.0),
+    "glimpses": SceneKind(glimpses, "Small things, each seen for a moment", 24.0, 1.0),
 }
 
 

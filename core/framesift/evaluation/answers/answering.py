@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from time import perf_counter
@@ -18,7 +18,15 @@ from framesift.compression.compressor import VideoCompressor
 from framesift.compression.encoding import EncodedVideo
 from framesift.errors import MissingSignalError
 from framesift.evaluation import provenance
-from framesift.evaluation.answers.log import BLIND, KEEPS, ONE_FRAME, WHOLE, Answered, AnswerLog
+from framesift.evaluation.answers.log import (
+    BLIND,
+    KEEPS,
+    ONE_FRAME,
+    RUN,
+    WHOLE,
+    Answered,
+    AnswerLog,
+)
 from framesift.evaluation.answers.question_sets import BenchmarkQuestion, BenchmarkVideo
 from framesift.strategies import registry
 from framesift.strategies.base import Strategy, create_strategy
@@ -33,6 +41,9 @@ SHORT: Final = Generation(max_new_tokens=24)
 FIRST_TOKEN: Final = Generation(max_new_tokens=1)
 BATCH: Final = 8
 INSIDE: Final = "inside the LLM"
+RANDOM: Final = "random"
+SEEDS: Final = range(5)
+"""Of the choices that `random` is the mean of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +100,20 @@ class Way:
         )
 
 
+def with_runs(way: Way) -> list[Way]:
+    """Returns a run with each of `SEEDS` for a way that draws its tokens, the way itself else.
+
+    Which tokens a seed draws depends on their number alone, so that a single one says as much about
+    its luck as about chance.
+    """
+    if way.strategy.strip() != RANDOM:
+        return [way]
+    return [
+        replace(way, name=f"{way.name}{RUN}{number}", strategy=spec, spec=spec)
+        for number, spec in enumerate((f"{RANDOM}:seed={seed}" for seed in SEEDS), start=1)
+    ]
+
+
 BASELINES: Final = (
     Way(name=WHOLE),
     Way(name=ONE_FRAME, frames=1),
@@ -119,7 +144,7 @@ def ways(
             for way in own:
                 if not way.is_inside:
                     VideoCompressor(vlm=model, strategy=name, keep=way.keep)
-            chosen += own
+            chosen += [run for way in own for run in with_runs(way)]
         except MissingSignalError as error:
             if strategies is not None:
                 raise

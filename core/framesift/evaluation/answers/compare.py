@@ -12,9 +12,9 @@ from framesift.evaluation.answers.statistics import (
     DECIMALS,
     Paired,
     Way,
-    by_place,
     by_way,
     difference,
+    right_shares,
 )
 
 CHANCE: Final = 0.05
@@ -120,7 +120,7 @@ def compare_lines(rows: Sequence[RunChange | ComparedWay]) -> list[str]:
 
 
 def _compared(way: Way, first: Sequence[Answered], second: Sequence[Answered]) -> ComparedWay:
-    places = by_place(first).keys() & by_place(second).keys()
+    places = right_shares(first).keys() & right_shares(second).keys()
     if not places:
         return ComparedWay(
             strategy=way[0], keep=way[1], a=_share(first), b=_share(second), difference=None
@@ -181,7 +181,8 @@ def _line(way: ComparedWay, width: int) -> str:
 
 
 def _share(answers: Sequence[Answered]) -> float:
-    return sum(answer.right for answer in answers) / len(answers)
+    right = right_shares(answers)
+    return sum(right.values()) / len(right)
 
 
 def _percent(share: float | None) -> str:

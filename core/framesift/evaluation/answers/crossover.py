@@ -17,7 +17,7 @@ from framesift.evaluation.answers.crossings import (
     weights,
 )
 from framesift.evaluation.answers.log import Answered
-from framesift.evaluation.answers.statistics import Way, by_place, by_way
+from framesift.evaluation.answers.statistics import Way, by_way, right_shares
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,18 +89,20 @@ def crossover(answers: Iterable[Answered], one: str, other: str) -> Crossover:
 
 def _measured(ways: Mapping[Way, list[Answered]], one: str, other: str) -> _Curves:
     first, second = _ways_of(ways, one), _ways_of(ways, other)
-    answered = [by_place(ways[way]) for way in (*first, *second)]
+    own = [ways[way] for way in (*first, *second)]
+    answered = [right_shares(answers) for answers in own]
     places = sorted(set.intersection(*map(set, answered)))
     if not places:
         raise InvalidOptionError(
             f"no question was answered at every keep of {one!r} and {other!r}; finish the run"
         )
-    right = [[*(own[place].right for own in answered), 1] for place in places]
+    right = [[*(marks[place] for marks in answered), 1] for place in places]
     sums = sums_by_video([video for video, _ in places], right)
     resamples = draws(len(sums)) if len(sums) > 1 else np.empty((0, 1))
     totals = np.vstack([np.ones(len(sums)), resamples]) @ sums
     accuracy = totals[:, :-1] / totals[:, -1:]
-    used = np.log([_tokens_share([own[place] for place in places]) for own in answered])
+    wanted = set(places)
+    used = np.log([_tokens_share([a for a in answers if a.place in wanted]) for answers in own])
     end = len(first)
     axis = shared_axis(used[:end], used[end:])
     upper = accuracy[:, :end] @ weights(used[:end], axis)

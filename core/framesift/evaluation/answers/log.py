@@ -26,6 +26,10 @@ ONE_FRAME: Final = "one frame"
 """The strategy's name of answers from the frame in the middle alone."""
 
 
+RUN: Final = "#"
+"""Stands between the name of a way and that of one of its runs, as in 'random#2'."""
+
+
 def budget_words(keep: float) -> str:
     """Returns what `Answered.keep` holds as it is shown, such as '12.5 %' or '256 tokens'."""
     return f"{keep:,.0f} tokens" if keep > 1 else f"{100 * keep:.3g} %"
@@ -73,8 +77,13 @@ class Answered(BaseModel):
 
     @property
     def way(self) -> tuple[str, float]:
-        """Strategy and share of the tokens."""
+        """Strategy and share of the tokens, those of one run where it has several."""
         return self.strategy, self.keep
+
+    @property
+    def method(self) -> str:
+        """The strategy's name, without that of a run: 'random' of 'random#2'."""
+        return self.strategy.partition(RUN)[0]
 
     @property
     def place(self) -> tuple[str, str]:

@@ -27,6 +27,9 @@ SCENES: Final = {"quiz": 25, "changes": 15, "shapes": 12, "events": 15, "number"
 """How many in a hundred videos are of each scene."""
 SECONDS: Final = {"mixed": (16, 64), "quiz": (10, 40), "cuts": (10, 32)}
 OTHER_SECONDS: Final = (8, 24)
+GLIMPSES: Final = "glimpses"
+"""The scene of small things, several at once, each seen for a second."""
+GLIMPSES_SECONDS: Final = (12, 32)
 BACKGROUNDS: Final = {"": 60, "&noise=6": 20, "&drift=0.04": 20}
 """How many in a hundred backdrops are as the scene has them, noisy, or sliding."""
 QUESTIONS_EACH: Final = 6
@@ -74,17 +77,37 @@ def synthetic(split: Split, videos: int) -> Iterator[BenchmarkVideo]:
     Raises:
         InvalidOptionError: the split is unknown, or has fewer seeds.
     """
+    return _of_split(split, videos, address)
+
+
+def glimpses(split: Split, videos: int) -> Iterator[BenchmarkVideo]:
+    """Returns videos whose answers lie in a few tokens each, with six questions each.
+
+    A quarter of the tokens, drawn at random, often lacks them, so that this set tells ways apart
+    which are alike on `synthetic`.
+
+    Raises:
+        InvalidOptionError: the split is unknown, or has fewer seeds.
+    """
+    return _of_split(split, videos, _address_of_glimpses)
+
+
+Address = Callable[[int, random.Random], str]
+"""The address of the video of a seed."""
+
+
+def _of_split(split: Split, videos: int, address_of: Address) -> Iterator[BenchmarkVideo]:
     if split not in FIRST_SEEDS:
         raise InvalidOptionError(f"split={split!r} must be one of: {', '.join(FIRST_SEEDS)}")
     if not 1 <= videos <= SEEDS_EACH:
         raise InvalidOptionError(f"videos={videos!r} must be from 1 to {SEEDS_EACH}")
-    return _drawn(split, videos)
+    return _drawn(split, videos, address_of)
 
 
-def _drawn(split: Split, videos: int) -> Iterator[BenchmarkVideo]:
+def _drawn(split: Split, videos: int, address_of: Address) -> Iterator[BenchmarkVideo]:
     for seed in range(FIRST_SEEDS[split], FIRST_SEEDS[split] + videos):
         rng = random.Random(f"questions-{seed}")
-        uri = address(seed, rng)
+        uri = address_of(seed, rng)
         known = _truth(uri)["questions"]
         places = sorted(rng.sample(range(len(known)), min(QUESTIONS_EACH, len(known))))
         own = tuple(_test_question(place, known[place], rng) for place in places)
@@ -95,10 +118,19 @@ def address(seed: int, rng: random.Random) -> str:
     """Returns the address of the video of a seed: 8 to 64 frames at one a second."""
     scene = rng.choices(list(SCENES), list(SCENES.values()))[0]
     seconds = rng.randint(*SECONDS.get(scene, OTHER_SECONDS))
-    background = rng.choices(list(BACKGROUNDS), list(BACKGROUNDS.values()))[0]
+    background = _background(rng)
     if scene == "static":
         background = background.replace("&drift=0.04", "")
     return f"synthetic://{scene}?seconds={seconds}&seed={seed}&fps=4{background}"
+
+
+def _address_of_glimpses(seed: int, rng: random.Random) -> str:
+    seconds = rng.randint(*GLIMPSES_SECONDS)
+    return f"synthetic://{GLIMPSES}?seconds={seconds}&seed={seed}&fps=4{_background(rng)}"
+
+
+def _background(rng: random.Random) -> str:
+    return rng.choices(list(BACKGROUNDS), list(BACKGROUNDS.values()))[0]
 
 
 def real(

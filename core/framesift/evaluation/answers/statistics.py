@@ -1,7 +1,9 @@
 """Shares of right answers of each way, and differences between two ways, with intervals.
 
-Every interval is the middle 95 % of a bootstrap over videos. It knows no more than the videos it
-was given: where all answers are right it is a point, and of a handful of videos it is too narrow.
+A way may have several runs, such as seeds of `random`: its share is the mean over them, question
+by question. Every interval is the middle 95 % of a bootstrap over videos. It knows no more than the
+videos it was given: where all answers are right it is a point, and of a handful of videos it is too
+narrow.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ DECIMALS: Final = 4
 
 Way = tuple[str, float]
 """Strategy and keep."""
+Place = tuple[str, str]
+"""Video and question."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +40,7 @@ class Share:
     interval: Interval | None
     """95 %, over videos; None of a single video."""
     answers: int
+    """Questions that were answered, each counted once however many runs answered it."""
     videos: int
     tokens: float
     """Mean number of visual tokens in the prompt."""
@@ -96,27 +101,41 @@ def rounded(interval: Interval | None) -> list[float] | None:
     return None if interval is None else [round(bound, DECIMALS) for bound in interval]
 
 
-def by_way(answers: Iterable[Answered]) -> dict[Way, list[Answered]]:
-    """Returns the answers of each way, ways in the order of their first answer.
+def by_run(answers: Iterable[Answered]) -> dict[Way, list[Answered]]:
+    """Returns the answers of each run of each way, in the order of their first answer.
 
     Raises:
-        InvalidOptionError: a way answers a question twice.
+        InvalidOptionError: a run answers a question twice.
+    """
+    runs: dict[Way, list[Answered]] = {}
+    for answer in answers:
+        runs.setdefault(answer.way, []).append(answer)
+    for own in runs.values():
+        by_place(own)
+    return runs
+
+
+def by_way(answers: Iterable[Answered]) -> dict[Way, list[Answered]]:
+    """Returns the answers of each way, those of its runs one after another.
+
+    Ways come in the order of their first answer.
+
+    Raises:
+        InvalidOptionError: a run answers a question twice.
     """
     ways: dict[Way, list[Answered]] = {}
-    for answer in answers:
-        ways.setdefault(answer.way, []).append(answer)
-    for own in ways.values():
-        by_place(own)
+    for (_, keep), own in by_run(answers).items():
+        ways.setdefault((own[0].method, keep), []).extend(own)
     return ways
 
 
-def by_place(answers: Iterable[Answered]) -> dict[tuple[str, str], Answered]:
-    """Returns the answers of one way by video and question.
+def by_place(answers: Iterable[Answered]) -> dict[Place, Answered]:
+    """Returns the answers of one run by video and question.
 
     Raises:
         InvalidOptionError: a question is answered twice.
     """
-    places: dict[tuple[str, str], Answered] = {}
+    places: dict[Place, Answered] = {}
     for answer in answers:
         if places.setdefault(answer.place, answer) is not answer:
             raise InvalidOptionError(
@@ -124,6 +143,19 @@ def by_place(answers: Iterable[Answered]) -> dict[tuple[str, str], Answered]:
                 f"{answer.question!r} about {answer.video!r}; leave one of them"
             )
     return places
+
+
+def right_shares(answers: Iterable[Answered]) -> dict[Place, float]:
+    """Returns which share of the runs of one way is right, by video and question.
+
+    Raises:
+        InvalidOptionError: a run answers a question twice.
+    """
+    marks: dict[Place, list[bool]] = {}
+    for run in by_run(answers).values():
+        for answer in run:
+            marks.setdefault(answer.place, []).append(answer.right)
+    return {place: sum(own) / len(own) for place, own in marks.items()}
 
 
 def shares(
@@ -158,8 +190,8 @@ def shares(
 
 
 def _share(way: Way, group: str, answers: list[Answered]) -> Share:
-    videos = [answer.video for answer in answers]
-    sums = sums_by_video(videos, [(answer.right, 1) for answer in answers])
+    right = right_shares(answers)
+    sums = sums_by_video([video for video, _ in right], [(mark, 1.0) for mark in right.values()])
     tokens = sum(answer.tokens for answer in answers)
     before = sum(answer.tokens_before for answer in answers)
     seconds = [a.first_token_seconds for a in answers if a.first_token_seconds is not None]
@@ -167,9 +199,9 @@ def _share(way: Way, group: str, answers: list[Answered]) -> Share:
         strategy=way[0],
         keep=way[1],
         group=group,
-        share=float(sums[:, 0].sum()) / len(answers),
+        share=float(sums[:, 0].sum()) / len(right),
         interval=ratio_interval(sums),
-        answers=len(answers),
+        answers=len(right),
         videos=len(sums),
         tokens=tokens / len(answers),
         tokens_share=tokens / before if before else 0.0,
@@ -213,15 +245,15 @@ def retained(way: Iterable[Answered], whole: Iterable[Answered]) -> Paired | Non
 def _pairs(
     one: Iterable[Answered], other: Iterable[Answered]
 ) -> tuple[list[str], Floats, tuple[int, int]]:
-    """Returns the videos of the pairs, which of both answers are right, and the unpaired ones."""
-    first, second = by_place(one), by_place(other)
+    """Returns the videos of the pairs, how right both answers are, and the unpaired ones."""
+    first, second = right_shares(one), right_shares(other)
     places = [place for place in first if place in second]
     if not places:
         raise InvalidOptionError(
             f"{len(first)} answers and {len(second)} others share no question about the same "
             "video; pair answers to the same question set"
         )
-    right = np.array([(first[place].right, second[place].right) for place in places], np.float64)
+    right = np.array([(first[place], second[place]) for place in places], np.float64)
     unpaired = len(first) - len(places), len(second) - len(places)
     return [video for video, _ in places], right, unpaired
 

@@ -19,7 +19,7 @@ from framesift.evaluation.answers.statistics import (
 
 DEFAULT, UNIFORM, RANDOM = "temporal", "uniform", "random"
 WHOLE_WAY: Final = (WHOLE, 1.0)
-KEEPS: Final = (0.25, 0.1)
+KEEPS: Final = (0.25, 0.1, 0.05)
 """Shares of the tokens that have a sentence."""
 
 

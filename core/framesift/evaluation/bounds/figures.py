@@ -17,8 +17,15 @@ from framesift.evaluation.answers.answering import UNSEEN
 from framesift.evaluation.answers.bootstrap import Interval, ratio_interval, sums_by_video
 from framesift.evaluation.answers.log import BLIND, ONE_FRAME, WHOLE, Answered
 from framesift.evaluation.answers.question_sets import span
-from framesift.evaluation.answers.statistics import DECIMALS, OVERALL, by_place, by_way, rounded
-from framesift.evaluation.bounds.ways import FRAMES, RUN
+from framesift.evaluation.answers.statistics import (
+    DECIMALS,
+    OVERALL,
+    Place,
+    by_place,
+    by_run,
+    rounded,
+)
+from framesift.evaluation.bounds.ways import FRAMES
 from framesift.types.budget import Budget
 
 LEVELS: Final = (WHOLE, ONE_FRAME, BLIND, UNSEEN)
@@ -26,8 +33,6 @@ LEVELS: Final = (WHOLE, ONE_FRAME, BLIND, UNSEEN)
 MOVING: Final = "motion, change, order"
 """The group of questions about what several frames show one after another."""
 OF_MOVING: Final = frozenset({"direction", "action", "change", "order"})
-
-Place = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -72,9 +77,9 @@ def collected(answers: Iterable[Answered]) -> list[Answers]:
         InvalidOptionError: a run answers a question twice.
     """
     found: dict[tuple[str, float | None], list[dict[Place, Answered]]] = {}
-    for (name, keep), own in by_way(answers).items():
+    for (name, keep), own in by_run(answers).items():
         bound = None if name in LEVELS else keep
-        found.setdefault((name.partition(RUN)[0], bound), []).append(by_place(own))
+        found.setdefault((own[0].method, bound), []).append(by_place(own))
     return [Answers(way, bound, tuple(runs)) for (way, bound), runs in found.items()]
 
 

@@ -8,8 +8,8 @@ from typing import Final
 from framesift.compression.compressor import VideoCompressor
 from framesift.errors import InvalidOptionError, MissingSignalError
 from framesift.evaluation import provenance
-from framesift.evaluation.answers.answering import BASELINES, Way
-from framesift.evaluation.answers.log import AnswerLog
+from framesift.evaluation.answers.answering import BASELINES, Way, with_runs
+from framesift.evaluation.answers.log import RUN, AnswerLog
 from framesift.strategies import registry
 from framesift.strategies.base import Strategy, create_strategy
 from framesift.vlms.base import VLM
@@ -17,8 +17,6 @@ from framesift.vlms.base import VLM
 FRAMES: Final = "uniform frames"
 """The way that keeps as many evenly spaced frames in full as fit, or a part of one."""
 BOUND: Final = "a share above 0 to 1 with a point, such as 0.25, or a number of tokens from 2 on"
-RUN: Final = "#"
-"""Stands between the name of a way and that of one of its runs."""
 
 
 def bounds_of(texts: Sequence[str]) -> list[float]:
@@ -81,7 +79,11 @@ def bounded_ways(
             left_out[own] = str(error)
             continue
         spoken = spec if name else None
-        chosen += [Way(name=own, strategy=strategy, spec=spoken, keep=at) for at in bounds]
+        chosen += [
+            way
+            for at in bounds
+            for way in with_runs(Way(name=own, strategy=strategy, spec=spoken, keep=at))
+        ]
     known = {name.partition(RUN)[0] for name in seen - left_out.keys()}
     if missing := [name for name in against if name not in known]:
         raise InvalidOptionError(

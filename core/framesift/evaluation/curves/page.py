@@ -28,6 +28,11 @@ CAVEATS: Final = {
     "trained on; how much a large model loses, and which strategy is best for it, may differ.",
     ("questions", "synthetic"): "The videos are synthetic, with still, sliding or noisy "
     "backgrounds and short events; real ones hold more, and repeat it in other ways.",
+    (
+        "questions",
+        "glimpses",
+    ): "The videos are synthetic and made to tell methods apart: whatever is "
+    "asked about is small, and seen in one frame or two.",
     ("questions", "real"): "Twenty questions about five clips are a proof of concept: an interval "
     "over five videos is itself uncertain.",
 }

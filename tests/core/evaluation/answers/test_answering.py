@@ -117,6 +117,15 @@ def test_what_the_model_does_not_serve_is_left_out_unless_it_was_asked_for(monke
         answering.ways(plain, ["attention"], [0.5])
 
 
+def test_random_is_asked_with_five_seeds_and_a_seed_that_is_named_alone(tiny):
+    found, _ = answering.ways(tiny, ["random", "random:seed=7"], [0.25])
+    own = {way.name: way for way in found if way.name.startswith("random")}
+    assert list(own) == [*(f"random#{number}" for number in range(1, 6)), "random:seed=7"]
+    assert own["random#5"].part.seed == 4
+    assert own["random#5"].spec == "random:seed=4"
+    assert own["random:seed=7"].spec is None
+
+
 def test_a_share_out_of_range_is_refused(tiny):
     with pytest.raises(BudgetError, match="keep"):
         answering.ways(tiny, ["uniform"], [1.5])

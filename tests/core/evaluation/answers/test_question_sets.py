@@ -7,6 +7,7 @@ from framesift.evaluation.answers.question_sets import (
     FIRST_SEEDS,
     SEEDS_EACH,
     commonest_answers,
+    glimpses,
     real,
     synthetic,
 )
@@ -57,6 +58,16 @@ def test_scenes_and_backgrounds_vary_and_the_video_says_the_same():
     assert {asked.expected for asked in videos[0].questions} <= known
 
 
+def test_glimpses_are_brief_and_of_the_seeds_of_their_split():
+    for place, video in enumerate(glimpses("validation", 3)):
+        assert video.uri.startswith("synthetic://glimpses?")
+        assert f"seed={FIRST_SEEDS['validation'] + place}&" in video.uri
+        assert len(video.questions) == 6
+        alone = [q for q in video.questions if q.kind in ("number", "text", "color", "action")]
+        assert alone
+        assert all(q.end_seconds - q.start_seconds <= 2 for q in alone)
+
+
 def test_the_commonest_answer_is_of_the_question_not_of_its_names(videos):
     common = commonest_answers()
     assert common[r"What happens first: (?P<one>.+), or (?P<other>.+)\?"] in ("{one}", "{other}")
@@ -72,6 +83,8 @@ def test_the_commonest_answer_is_of_the_question_not_of_its_names(videos):
 def test_bad_input_is_told_in_one_line(given, told):
     with pytest.raises(InvalidOptionError, match=told):
         synthetic(*given)
+    with pytest.raises(InvalidOptionError, match=told):
+        glimpses(*given)
 
 
 def test_a_missing_clip_is_named_with_its_address(tmp_path):

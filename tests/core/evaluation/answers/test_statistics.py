@@ -182,3 +182,32 @@ def test_resamples_without_a_right_answer_of_the_whole_are_left_out():
     found = retained(marked({"a": "+", "b": "-"}), marked({"a": "+", "b": "-"}))
     assert (found.value, found.interval) == (1.0, (1.0, 1.0))
     assert json.loads(json.dumps(found.as_row()))["interval"] == [1.0, 1.0]
+
+
+def test_runs_of_a_way_count_as_their_mean_question_by_question():
+    runs = [
+        *marked({"a": "++", "b": "--"}, strategy="random#1"),
+        *marked({"a": "+-", "b": "--"}, strategy="random#2"),
+    ]
+    (share,) = shares(runs, lambda kind: ())
+    assert (share.strategy, share.share, share.answers, share.videos) == ("random", 0.375, 4, 2)
+    assert share.interval == (0.0, 0.75)
+    whole = marked({"a": "++", "b": "++"}, strategy="all tokens")
+    assert retained(runs, whole).value == 0.375
+    assert difference(whole, runs).value == 0.625
+    assert list(by_way(runs)) == [("random", 0.25)]
+
+
+def test_a_run_that_is_not_finished_does_not_weigh_on_what_others_answered():
+    runs = [
+        *marked({"a": "+", "b": "-"}, strategy="random#1"),
+        *marked({"a": "+"}, strategy="random#2"),
+    ]
+    (share,) = shares(runs, lambda kind: ())
+    assert (share.share, share.answers) == (0.5, 2)
+
+
+def test_a_run_that_answers_twice_is_refused():
+    twice = [marked({"a": "+"}, strategy="random#1")[0] for _ in range(2)]
+    with pytest.raises(InvalidOptionError, match=r"'random#1' at keep 0\.25 has two answers"):
+        by_way(twice)
