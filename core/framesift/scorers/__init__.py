@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from framesift.scorers.base import Scorer
 
 registry: Registry[Scorer] = Registry(
-    __name__, "framesift.scorers.base.Scorer", beside=frozenset({"base", "candidates"})
+    __name__,
+    "framesift.scorers.base.Scorer",
+    beside=frozenset({"base", "candidates", "text_search"}),
 )
 sys.modules[__name__].__class__ = RegistryPackage

@@ -14,16 +14,17 @@ def lines_of_each(pts_seconds: Tensor, lines: Sequence[TimedText]) -> list[list[
     """Returns for each candidate the lines that are there at its time.
 
     A line between two candidates belongs to the nearer one; one before or behind all of them, by
-    more than half of what lies between two, to none.
+    more than half of what lies between two, to none. One that stands again belongs to those of
+    each of its stretches.
 
     Args:
         pts_seconds: times of the candidates `(T,)`, ascending.
         lines: text with its times.
     """
     times = pts_seconds.double()
+    stretches = [(number, *each) for number, line in enumerate(lines) for each in line.stretches]
     starts, ends = (
-        torch.tensor([getattr(line, name) for line in lines], dtype=torch.float64)
-        for name in ("start_seconds", "end_seconds")
+        torch.tensor([each[side] for each in stretches], dtype=torch.float64) for side in (1, 2)
     )
     edges = (times[1:] + times[:-1]) / 2
     before = times[0] - (edges[0] - times[0]) if len(edges) else -torch.inf
@@ -32,13 +33,14 @@ def lines_of_each(pts_seconds: Tensor, lines: Sequence[TimedText]) -> list[list[
     nearest = torch.searchsorted(edges, middles).tolist()
     inside = ((middles >= before) & (middles <= behind)).tolist()
     firsts, lasts = (torch.searchsorted(times, edge).tolist() for edge in (starts, ends))
-    found: list[list[int]] = [[] for _ in times]
-    for number, (first, last) in enumerate(zip(firsts, lasts, strict=True)):
+    found: list[dict[int, None]] = [{} for _ in times]
+    for each, (first, last) in enumerate(zip(firsts, lasts, strict=True)):
+        number = stretches[each][0]
         for place in range(first, last):
-            found[place].append(number)
-        if first == last and inside[number]:
-            found[nearest[number]].append(number)
-    return found
+            found[place][number] = None
+        if first == last and inside[each]:
+            found[nearest[each]][number] = None
+    return list(map(list, found))
 
 
 def passed_on(values: Tensor, pts_seconds: Tensor, reach_seconds: float) -> Tensor:

@@ -135,6 +135,19 @@ def _search(
     )
 
 
+@lru_cache(maxsize=4)
+def embedded_texts(
+    model: str, device: str | None, texts: tuple[str, ...]
+) -> tuple[SentenceModel, Tensor]:
+    """Returns a model and what it makes of texts, `(M, D)`, which the next question reuses.
+
+    Raises:
+        ModelError: no such checkpoint, or it is not a text encoder.
+    """
+    loaded = _load(model, state_of(model), *placed(device, "auto"))
+    return loaded, loaded.embedded(texts)
+
+
 @lru_cache(maxsize=1)
 def _load(model: str, state: Hashable, device: str, dtype: torch.dtype) -> SentenceModel:
     key = SentenceModel, state, device, dtype

@@ -1,11 +1,11 @@
-"""How much the text near each candidate has of each word of a question, by BM25."""
+"""How much each of several texts has of each word of a question, by BM25."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -18,18 +18,23 @@ from framesift.types.video import TimedText
 
 @dataclass(frozen=True, slots=True)
 class WordSearch:
-    """An index of the text near each candidate.
-
-    What is searched are candidates, not lines: text that stays on the screen all the time, or is
-    said again and again, tells no candidate from the others, and its words weigh little.
-    """
+    """An index of texts, each given as the terms of its words."""
 
     index: Any
     known: frozenset[str]
     count: int
 
+    @classmethod
+    def of(cls, texts: Sequence[Sequence[str]]) -> Self:
+        """Returns the index of texts."""
+        search = require("bm25s", extra="select").BM25(method="lucene", dtype="float64")
+        known = frozenset(term for text in texts for term in text)
+        if known:
+            search.index(list(map(list, texts)), show_progress=False)
+        return cls(index=search, known=known, count=len(texts))
+
     def weights(self, asked: Sequence[Word]) -> Tensor:
-        """Returns the BM25 weight of each word in the text of each candidate, float64 `(W, T)`.
+        """Returns the BM25 weight of each word in each text, float64 `(W, T)`.
 
         Half of it is that of the word itself, half of it the mean of its pieces, if it has any.
         """
@@ -51,17 +56,23 @@ class WordSearch:
 
 
 def word_search(lines: tuple[TimedText, ...], pts_seconds: Tensor) -> WordSearch:
-    """Returns the index of the lines near each candidate, which the next question reuses."""
+    """Returns the index of the lines near each candidate, which the next question reuses.
+
+    What is searched are candidates, not lines: text that stays on the screen all the time, or is
+    said again and again, tells no candidate from the others, and its words weigh little.
+    """
     return _indexed(lines, tuple(pts_seconds.tolist()))
+
+
+def terms_of(text: str) -> list[str]:
+    """Returns the words of a text and their pieces."""
+    return [term for word in words(text) for term in word.terms]
 
 
 @lru_cache(maxsize=4)
 def _indexed(lines: tuple[TimedText, ...], seconds: tuple[float, ...]) -> WordSearch:
-    search = require("bm25s", extra="select").BM25(method="lucene", dtype="float64")
-    terms = [[term for word in words(line.text) for term in word.terms] for line in lines]
+    terms = [terms_of(line.text) for line in lines]
     near = lines_of_each(torch.tensor(seconds, dtype=torch.float64), lines)
-    texts = [[term for number in numbers for term in terms[number]] for numbers in near]
-    known = frozenset(term for text in texts for term in text)
-    if known:
-        search.index(texts, show_progress=False)
-    return WordSearch(index=search, known=known, count=len(seconds))
+    return WordSearch.of(
+        [[term for number in numbers for term in terms[number]] for numbers in near]
+    )

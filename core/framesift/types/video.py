@@ -33,6 +33,11 @@ class TimedText:
     again_seconds: tuple[tuple[float, float], ...] = ()
     """Start and end of each later stretch in which the same line stands again."""
 
+    @property
+    def stretches(self) -> tuple[tuple[float, float], ...]:
+        """Start and end of each stretch in which it stands, in time order."""
+        return (self.start_seconds, self.end_seconds), *self.again_seconds
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalVideo:
