@@ -13,7 +13,7 @@ def main() -> None:
     uri = parser.parse_args().video
 
     for segment in framesift.VideoCompressor().segments(uri, count=3):
-        print(json.dumps({"text": segment.text, **segment.metadata()}))
+        print(json.dumps({"text": segment.caption(), **segment.metadata()}))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
-"""Questions about videos: a chat over their compressed tokens, and a search in them."""
+"""Questions about videos: a chat over their compressed tokens."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -11,15 +10,12 @@ from time import perf_counter
 from framesift.answering.chat import Chat
 from framesift.answering.generation import Generation, OnText
 from framesift.answering.limits import Positions
-from framesift.compression.moments import MomentFinder
 from framesift.compression.opening import Opener, Video, opened
 from framesift.compression.parts import Parts
-from framesift.errors import BudgetError, InvalidOptionError
+from framesift.errors import InvalidOptionError
 from framesift.run import Run, joined
 from framesift.types.answer import Answer, EvidenceKind
 from framesift.types.compressed import CompressedVideo
-from framesift.types.moment import Moment
-from framesift.types.options import side_px, whole
 from framesift.types.question import check_question
 
 
@@ -31,7 +27,6 @@ class Asking:
     opener: Opener
     compress: Callable[[Video, str | None, Run], CompressedVideo]
     """Compresses one video, for a question where there is one, within a run."""
-    moments: MomentFinder
     per_question: str | None
     """What depends on the question, for messages; None where nothing does."""
 
@@ -91,23 +86,3 @@ class Asking:
                 "strategy='temporal' and selector='keyframes'"
             )
         return self.chat(videos, None, positions, run).read()
-
-    def find(
-        self,
-        video: Video,
-        query: str,
-        count: int,
-        evidence: EvidenceKind,
-        max_side_px: int | None,
-        run: Run,
-    ) -> list[Moment]:
-        """Returns up to `count` moments that a query points at; the video is fetched once."""
-        count = whole("count", count, "moment", error=BudgetError)
-        max_side_px = side_px(max_side_px)
-        check_question(query)
-        with ExitStack() as stack:
-            if not isinstance(video, CompressedVideo):
-                video = stack.enter_context(opened(video, self.opener.limits, run))
-            with self.chat(video, query, "auto", run) as chat:
-                segments = chat.find(query, count, evidence=evidence, warn=run.warn)
-            return self.moments.pictured(video, segments, max_side_px, run)

@@ -194,21 +194,54 @@ class VideoCompressor(Configuration):
         count: int = 3,
         *,
         evidence: EvidenceKind = "auto",
+        embedding: str | None = None,
         max_side_px: int | None = None,
         warn: Warn | None = None,
     ) -> list[Moment]:
         """Returns up to `count` moments that a query points at, the strongest first.
 
-        Where nothing in the video is like the query, the list is empty, and a warning says so;
-        fewer than `count` come where the rest weighs less than an average frame. `query` is a
-        question, or words for what is looked for; `evidence` is as in `ask`.
+        They are those that `find_text` finds in what the readers of `text` read; where that has
+        nothing of the query, those whose pictures `vlm` finds like it, if there is one. Where
+        neither has anything, the list is empty, and a warning says so.
+
+        Args:
+            video: what to look at.
+            query: a question, or words for what is looked for.
+            count: most moments; fewer come where the rest weighs less than an average frame.
+            evidence: `"auto"`, or one of `ask` to look at the pictures alone.
+            embedding: as in `find_text`.
+            max_side_px: longest side of the pictures.
+            warn: called with each warning.
 
         Raises:
             BudgetError: `count` is below 1.
-            InvalidOptionError: there is no `vlm`, or no query.
+            InvalidOptionError: there is no query, or neither a `vlm` nor text.
         """
-        asking, run = self._pipeline.asking, Run(listener=warn)
-        return asking.find(video, query, count, evidence, max_side_px, run)
+        finding, run = self._pipeline.finding, Run(listener=warn)
+        return finding.find(video, query, count, evidence, embedding, max_side_px, run)
+
+    def find_text(
+        self,
+        video: Video,
+        query: str,
+        count: int = 3,
+        *,
+        embedding: str | None = None,
+        max_side_px: int | None = None,
+        warn: Warn | None = None,
+    ) -> list[Moment]:
+        """Returns up to `count` moments whose text a query points at, the strongest first.
+
+        They are found by the words of the query, or by `embedding`, the hub id or folder of a text
+        encoder that compares meanings, such as intfloat/multilingual-e5-small. The list is empty
+        where nothing is found.
+
+        Raises:
+            BudgetError: `count` is below 1.
+            InvalidOptionError: there is no query.
+        """
+        finding, run = self._pipeline.finding, Run(listener=warn)
+        return finding.by_text(video, query, count, embedding, max_side_px, run)
 
     def pictured(
         self,

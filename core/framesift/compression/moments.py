@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,6 +13,7 @@ from PIL import Image
 from framesift.compression.colors import standing_out
 from framesift.compression.keyframes import KeyframePicker
 from framesift.compression.opening import FrameReader, Video
+from framesift.compression.segment_texts import texts_between
 from framesift.decoders.base import FrameIndex
 from framesift.decoders.sampling import at_times, covered
 from framesift.errors import BudgetError, DecodeError, SourceError
@@ -22,7 +22,7 @@ from framesift.types.answer import Segment
 from framesift.types.compressed import CompressedVideo, Keyframe
 from framesift.types.moment import Moment
 from framesift.types.options import number, side_px, whole
-from framesift.types.video import LocalVideo, TimedText
+from framesift.types.video import LocalVideo
 
 SECONDS_PER_SEGMENT: Final = 15.0
 """How much of a video one segment covers on average, unless a count is given."""
@@ -100,7 +100,7 @@ def _around(
     middles = [(a.pts_seconds + b.pts_seconds) / 2 for a, b in pairwise(keyframes)]
     # Lines before the first and after the last frame of a whole video belong to it, too.
     first, last = (-inf, inf) if local.part_seconds is None else (start, end)
-    texts = _subtitle_texts(reader.lines, [first, *middles, last])
+    texts = texts_between(reader.lines, [first, *middles, last])
     colors = standing_out([keyframe.image for keyframe in keyframes])
     bounds = pairwise([start, *middles, end])
     return [
@@ -109,38 +109,34 @@ def _around(
     ]
 
 
-def _subtitle_texts(lines: Sequence[TimedText], edges: Sequence[float]) -> list[str]:
-    """Returns the subtitles between each two edges; a line belongs where its middle is."""
-    texts: list[list[str]] = [[] for _ in edges[1:]]
-    for line in lines:
-        place = bisect_right(edges, (line.start_seconds + line.end_seconds) / 2) - 1
-        if 0 <= place < len(texts):
-            texts[place].append(line.text)
-    return [" ".join(text) for text in texts]
-
-
 def _segment(
     local: LocalVideo,
     keyframe: Keyframe,
     bound: tuple[float, float],
-    text: str,
+    texts: tuple[str, str],
     colors: tuple[str, ...],
 ) -> Segment:
     """Returns the segment within `bound` seconds."""
     start, end = bound
-    shown = max(keyframe.pts_seconds, start)  # a last picture stays on into further chapters
-    chapters = (c for c in local.chapters if c.start_seconds <= shown < c.end_seconds)
-    chapter = next(chapters, None)
     return Segment(
         uri=local.uri,
         start_seconds=round(start, 3),
         end_seconds=round(end, 3),
         keyframe_seconds=round(keyframe.pts_seconds, 3),
-        text=text,
+        text=texts[0],
+        screen_text=texts[1],
         reason=keyframe.reason,
-        title=local.title if chapter is None else chapter.text,
+        # A last picture stays on into further chapters.
+        title=title_at(local, max(keyframe.pts_seconds, start)),
         colors=colors,
     )
+
+
+def title_at(local: LocalVideo, seconds: float) -> str | None:
+    """Returns the title of the chapter at a time, else that of the video."""
+    chapters = (c for c in local.chapters if c.start_seconds <= seconds < c.end_seconds)
+    chapter = next(chapters, None)
+    return local.title if chapter is None else chapter.text
 
 
 def _read_pictures(

@@ -7,6 +7,7 @@ from typing import Final
 
 from framesift.compression.asking import Asking
 from framesift.compression.encoding import EncodedVideo, Encoding
+from framesift.compression.finding import Finding
 from framesift.compression.frame_tokens import Gate
 from framesift.compression.keyframes import KeyframePicker
 from framesift.compression.moments import MomentFinder
@@ -78,9 +79,13 @@ class Pipeline:
             parts=self.parts,
             opener=self.opener,
             compress=self.compress,
-            moments=self.moments,
             per_question=self.per_question,
         )
+
+    @property
+    def finding(self) -> Finding:
+        """Looks for a query in text and pictures."""
+        return Finding(asking=self.asking, opener=self.opener, moments=self.moments)
 
     def compress(self, video: Video, question: str | None, run: Run) -> CompressedVideo:
         """Returns the budgeted tokens of a video."""

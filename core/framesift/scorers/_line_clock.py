@@ -21,7 +21,7 @@ REACH_SECONDS: Final = 4.0
 PAUSE_SECONDS: Final = 1.0
 """Pause from which on a stretch ends."""
 SHOWN: Final = 0.3
-"""Least weight of a line of the screen that is shown, as a part of the heaviest in its stretch."""
+"""Least that a line of the screen has of the query to be shown, as a part of the best one there."""
 BESIDE: Final = 0.5
 """Weight of the lines right before or after, as a part of their own."""
 SHORTEST: Final = 1e-3
@@ -166,14 +166,14 @@ class LineClock:
 
     def _shown(self, start: float, end: float) -> tuple[TimedText, ...]:
         """Returns what is said in a stretch, and what of the screen has most of the query."""
-        weights = self.rated.weights.sum(0).tolist()
+        shares = (self.rated.needed @ self.rated.present).tolist()
         within = [
-            (line, weight)
-            for line, weight in zip(self.lines, weights, strict=True)
+            (line, share)
+            for line, share in zip(self.lines, shares, strict=True)
             if any(a < end and max(b, a + SHORTEST) > start for a, b in line.stretches)
         ]
-        least = SHOWN * max(weight for _, weight in within)
-        return tuple(line for line, weight in within if line.box is None or weight >= least)
+        least = SHOWN * max(share for _, share in within)
+        return tuple(line for line, share in within if line.box is None or share >= least)
 
 
 def _raise(to: Tensor, values: Tensor) -> None:

@@ -19,6 +19,7 @@ from framesift.answering.session import Session
 from framesift.answering.stream import AnswerStream
 from framesift.answering.warnings import limitation
 from framesift.compression.compressor import VideoCompressor
+from framesift.compression.finding import text_may_lack
 from framesift.compression.opening import Video
 from framesift.errors import BudgetError, InvalidOptionError
 from framesift.hf.model_use import Once
@@ -137,8 +138,8 @@ class Assistant:
     ) -> list[Moment]:
         """Returns what `VideoCompressor.find` does, as a conversation of its own.
 
-        A video that the last conversation was about is opened for its pictures only, neither
-        encoded nor read again. Arguments and errors are those of `VideoCompressor.find`.
+        A video that the last conversation was about is neither encoded nor read by the model again.
+        Arguments and errors are those of `VideoCompressor.find`.
         """
         count = whole("count", count, "stretch", error=BudgetError)
         check_question(query)
@@ -146,6 +147,13 @@ class Assistant:
         run = Run(listener=warn)
         message = Message(role="user", text=query, videos=(video,))
         with self._on_this_machine(video) as local:
+            if evidence == "auto":
+                with text_may_lack(local, run):
+                    found = self.compressor.find_text(
+                        local, query, count, max_side_px=max_side_px, warn=run.warn
+                    )
+                    if found:
+                        return found
             fetched: dict[Video, Video] = {video: local} if isinstance(video, str) else {}
             with self._session.alone():
                 turns = self._turns(run, [[message]], query, fetched)

@@ -20,7 +20,7 @@ the answer's own tokens: the time of about four of them in an answer of 16."""
 
 
 class Segment(BaseModel):
-    """A stretch of a video with its spoken text and the frame that stands for it."""
+    """A stretch of a video, what is said and written in it, and the frame that stands for it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -28,7 +28,12 @@ class Segment(BaseModel):
     start_seconds: float
     end_seconds: float
     keyframe_seconds: float = Field(description="Time of the frame that stands for the segment.")
-    text: str = Field(default="", description="Subtitles or captions within the segment.")
+    text: str = Field(default="", description="What is said in it: speech, subtitles or captions.")
+    screen_text: str = Field(
+        default="",
+        description="What stands on the screen, a paragraph a line; what stands there most of the "
+        "time is named where it first does.",
+    )
     reason: str = Field(default="", description="Why the segment was kept.")
     title: str | None = Field(default=None, description="Title of the video or chapter.")
     score: float | None = Field(
@@ -42,16 +47,21 @@ class Segment(BaseModel):
     )
 
     def metadata(self) -> dict[str, Any]:
-        """Returns everything but the text, JSON-safe, for document stores."""
-        return self.model_dump(mode="json", exclude={"text"})
+        """Returns everything but the texts, JSON-safe, for document stores."""
+        return self.model_dump(mode="json", exclude={"text", "screen_text"})
 
-    def caption(self) -> str:
-        """Returns the title, the times, the text and the colours that stand out, in lines.
+    def caption(self, title: str | None = None) -> str:
+        """Returns title and times, what is said, what the screen shows, and colours that stand out.
 
-        It is never empty, so that a text index can hold videos without a word.
+        Each begins a line. It is never empty, so that a text index can hold videos without a word.
+
+        Args:
+            title: in place of the segment's own.
         """
-        times = f"{self.clock} to {clock(self.end_seconds)}"
-        lines = [f"{self.title}, {times}" if self.title else times, self.text]
+        times, title = f"{self.clock} to {clock(self.end_seconds)}", title or self.title
+        lines = [f"{title}, {times}" if title else times, self.text]
+        if self.screen_text:
+            lines.append(f"On the screen: {self.screen_text}")
         if self.colors:
             lines.append(f"Colors that stand out: {', '.join(self.colors)}")
         return "\n".join(line for line in lines if line)

@@ -75,11 +75,7 @@ def _video(video: Shelved, shared: dict[str, Any], parts: list[Document]) -> Doc
 
 
 def _segment(name: str, segment: Segment, image: Path, shared: dict[str, Any]) -> Document:
-    times = f"{clock(segment.start_seconds)} to {clock(segment.end_seconds)}"
     place = f"part {shared['segment']} of {shared['segments']}"
-    lines = [f"{segment.title or shared['title']}, {place}, {times}", segment.text]
-    if segment.colors:
-        lines.append(f"Colors that stand out: {', '.join(segment.colors)}")
     metadata = {
         **shared,
         "start_seconds": segment.start_seconds,
@@ -89,7 +85,7 @@ def _segment(name: str, segment: Segment, image: Path, shared: dict[str, Any]) -
     }
     return ImageDocument(
         id_=name,
-        text="\n".join(line for line in lines if line),
+        text=segment.caption(f"{segment.title or shared['title']}, {place}"),
         # A path, since a store drops bytes, and image_path= would open the file to look at it.
         image_resource=MediaResource(path=image, mimetype="image/jpeg"),
         metadata=metadata,
