@@ -8,6 +8,7 @@ import torch
 from framesift.errors import InvalidOptionError, MissingSignalError, ModelError
 from framesift.scorers import registry
 from framesift.scorers.candidates import GivenCandidates
+from framesift.scorers.text_search import text_matches
 from framesift.testing import tiny_tower
 from framesift.types.video import TimedText
 
@@ -225,6 +226,26 @@ def test_the_same_words_are_nearest_by_a_model(encoder):
     for start, _, text in SPEECH[1:]:
         scores = scores_of(text, *SPEECH, model=str(encoder), device="cpu")
         assert scores.values.argmax() == start
+
+
+def test_a_search_by_a_model_finds_the_passage_and_nothing_where_nothing_is_like_it(encoder):
+    lines = lines_of(*((10 * start, 10 * end, text) for start, end, text in SPEECH))
+    for line in lines:
+        best, *_ = text_matches(lines, line.text, 3, model=str(encoder), device="cpu")
+        assert (best.start_seconds, best.end_seconds) == (line.start_seconds, line.end_seconds)
+        assert best.reason == "the text is 1.00 like the query"
+    assert text_matches(lines, "What is shown?", 3, model=str(encoder), device="cpu") == []
+
+
+def test_lines_that_stand_again_are_near_the_frames_of_each_stretch():
+    line = TimedText(
+        start_seconds=2.0, end_seconds=4.0, text="glove", again_seconds=((10.0, 12.0),)
+    )
+    times = torch.arange(20, dtype=torch.float64)
+    found = registry.create("text", reach_seconds=0).score(
+        GivenCandidates(pts_seconds=times, given_texts=(line,)), "glove"
+    )
+    assert found.values.nonzero().flatten().tolist() == [2, 3, 10, 11]
 
 
 def test_lines_are_embedded_once_for_all_questions(encoder, monkeypatch):
