@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 
+from framesift.compression.reading import KeptReadings
 from framesift.testing.videos import numbers_in as read_numbers
 from framesift.testing.videos import write_video as write
 
@@ -47,6 +49,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("torchvision"):
                 item.add_marker(pytest.mark.skip(reason="torchvision is not installed"))
+
+
+@pytest.fixture(autouse=True)
+def nothing_read_before(monkeypatch):
+    """Text that another test read of the same video is not remembered."""
+    if "framesift.compression.parts" in sys.modules:
+        monkeypatch.setattr("framesift.compression.parts.KEPT", KeptReadings())
 
 
 @pytest.fixture(scope="session")

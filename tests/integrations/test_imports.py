@@ -49,12 +49,12 @@ def test_an_adapter_imports_public_names_alone(path):
 
 
 MOST_LINES = {
-    "langchain": 1150,
-    "llama-index-llms": 375,
-    "llama-index-readers": 440,
+    "langchain": 1200,
+    "llama-index-llms": 380,
+    "llama-index-readers": 455,
     "lmms-eval": 1220,
-    "mcp": 510,
-    "server": 1520,
+    "mcp": 570,
+    "server": 1580,
 }
 """What a distribution may grow to; a rule that another surface would need as well is the core's."""
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from framesift.compression.kept_text import TextFolder
 from framesift.compression.opening import Opener
-from framesift.compression.reading import TextReading
+from framesift.compression.reading import KEPT, KeptReadings, TextReading
 from framesift.compression.text_places import TEXT
 from framesift.decoders import registry as decoders
 from framesift.decoders.base import Decoder
@@ -70,7 +70,9 @@ class Parts:
         if decoder.max_pixels is None and limits.max_pixels != MAX_PIXELS:
             decoder = replace(decoder, max_pixels=limits.max_pixels)
         videos = WithStills(videos=decoder)
-        reading = TextReading(readers=self.readers, folder=self._text_folder)
+        # What is asked to lie in a folder is not taken from a compressor that has none.
+        kept = KEPT if self._text_folder is None else KeptReadings()
+        reading = TextReading(readers=self.readers, folder=self._text_folder, kept=kept)
         return Opener(decoder=videos, limits=limits, resized_by=resized_by, reading=reading)
 
     @property

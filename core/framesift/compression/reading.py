@@ -42,6 +42,10 @@ class KeptReadings:
                 self._readings.popitem(last=False)
 
 
+KEPT: Final = KeptReadings()
+"""Readings of this process: surfaces make a compressor for each call, and would read anew."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextReading:
     """Reads the text of videos by the readers of one configuration."""

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from framesift.serving.options import GenerationFields as GenerationFields
     from framesift.serving.options import OptionFields as OptionFields
     from framesift.serving.options import OptionOf as OptionOf
+    from framesift.serving.options import ReaderSpecs as ReaderSpecs
+    from framesift.serving.read_text import shown_transcript as shown_transcript
     from framesift.serving.request_specs import check_request_spec as check_request_spec
     from framesift.serving.request_specs import split_specs as split_specs
     from framesift.serving.retrieved import find_pictures as find_pictures

@@ -7,20 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    ValidationError,
+)
 from pydantic import field_validator as validator
 from pydantic_core import core_schema
 
 from framesift.answering.generation import Generation
 from framesift.compression.compressor import VideoCompressor
-from framesift.errors import FramesiftError
+from framesift.errors import FramesiftError, InvalidOptionError
 from framesift.fetching.limits import FetchLimits
+from framesift.readers.base import created_readers
 from framesift.selectors import registry as selectors
 from framesift.serving.lines import option_error
 from framesift.strategies.base import create_strategy
-from framesift.types.options import ResizedBy, Still, checked_option
+from framesift.types.options import ResizedBy, Still, checked_option, shown
 from framesift.types.schema import options_schema
 
 
@@ -51,6 +59,29 @@ class OptionOf:
         except FramesiftError as error:
             line = str(error).removeprefix(f"{self.name}=")
             raise type(error)(f"{info.field_name}={line}") from error
+
+
+def _one_or_several(text: Any) -> Any:
+    """Returns names of readers as a tuple, in which form they can be hashed."""
+    named = [text] if isinstance(text, str) else text
+    if not isinstance(named, list | tuple) or not all(isinstance(name, str) for name in named):
+        raise InvalidOptionError(
+            f"text={shown(text)} must be the name of a reader, such as 'subtitles', or a list of "
+            "names"
+        )
+    return tuple(named)
+
+
+MOST_READERS: Final = 8
+ReaderSpecs = Annotated[
+    tuple[str, ...],
+    Field(max_length=MOST_READERS),
+    BeforeValidator(
+        _one_or_several,
+        json_schema_input_type=str | Annotated[list[str], Field(max_length=MOST_READERS)],
+    ),
+]
+"""What reads the text of a video: a spec string such as `"screen"`, or several."""
 
 
 class OptionFields(BaseModel):
@@ -89,6 +120,9 @@ class CompressionFields(OptionFields):
     """What a patch becomes that is not encoded again: a copy of its last token, or nothing."""
     resized_by: Annotated[ResizedBy, OptionOf(VideoCompressor, "resized_by")] = "model"
     """What scales large frames down: the model's own preparation, or the decoder before it."""
+    text: ReaderSpecs | None = None
+    """What reads the text of a video, one or several, such as `"screen"`. None for subtitles, by
+    which selectors and searches choose."""
     fps: Annotated[float, OptionOf(VideoCompressor, "fps")] = 1.0
     """Frames sampled per second of video."""
     limits: FetchLimits = Field(default_factory=FetchLimits.untrusted)
@@ -106,6 +140,12 @@ class CompressionFields(OptionFields):
         selectors.create(selector)
         return selector
 
+    @validator("text")
+    @classmethod
+    def _reads(cls, text: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        created_readers(text or ())
+        return text
+
     @property
     def compressor_options(self) -> dict[str, Any]:
         """The options as `VideoCompressor` takes them."""
@@ -118,6 +158,7 @@ class CompressionFields(OptionFields):
             "gate": self.gate,
             "still": self.still,
             "resized_by": self.resized_by,
+            "text": ("subtitles",) if self.text is None else self.text,
             "fps": self.fps,
             "limits": self.limits,
         }

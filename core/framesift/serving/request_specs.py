@@ -14,7 +14,7 @@ from framesift.types.spec import split_spec
 
 OPTION: Final = re.compile(r"[a-z][a-z0-9_]*\s*=")
 """How an option of a spec begins, as no name, hub id or path does."""
-Plural = Literal["selectors", "strategies", "encoders", "decoders", "scorers"]
+Plural = Literal["selectors", "strategies", "encoders", "decoders", "scorers", "readers"]
 
 
 def check_request_spec(plural: Plural, spec: str, configured: Collection[str] = ()) -> None:

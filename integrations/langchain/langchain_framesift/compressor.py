@@ -20,7 +20,7 @@ import framesift
 from framesift import FetchLimits, LocalVideo, Progress, on_progress, open_video
 from framesift.errors import InvalidOptionError
 from framesift.export import engines
-from framesift.serving import Media, ResizedBy, content_parts, media_of, throttled
+from framesift.serving import Media, ReaderSpecs, ResizedBy, content_parts, media_of, throttled
 from langchain_framesift.video_prompt import Picture, VideoPrompt
 
 PROGRESS: Final = "framesift_progress"
@@ -49,6 +49,8 @@ class VideoCompressor(RunnableSerializable[VideoInput, VideoPrompt | dict[str, A
     """What is asked about the video; one that comes with the input goes first."""
     selector: str = "keyframes"
     """Picks the keyframes."""
+    text: ReaderSpecs = ("subtitles",)
+    """What reads the text that a selector may choose by, such as `"screen"`: one or several."""
     max_side_px: int | None = Field(default=768, ge=16, strict=True)
     """Longest side of a picture, None for the video's own size."""
     vlm: str | None = None
@@ -119,7 +121,7 @@ class VideoCompressor(RunnableSerializable[VideoInput, VideoPrompt | dict[str, A
             return self._tokens(local, wanted, fps)
 
     def _keyframes(self, video: LocalVideo, question: str | None, fps: float) -> VideoPrompt:
-        sift = framesift.VideoCompressor(selector=self.selector, fps=fps)
+        sift = framesift.VideoCompressor(selector=self.selector, text=self.text, fps=fps)
         # A chain always asks something; only a selector that reads it is given it.
         reads = framesift.selectors.registry.create(self.selector).reads_question
         asked, notes = question if reads else None, list[str]()

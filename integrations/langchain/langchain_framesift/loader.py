@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
 
@@ -30,6 +30,7 @@ class VideoLoader(BaseLoader):
         seconds_each: float = 15.0,
         max_side_px: int | None = 768,
         selector: str = "keyframes",
+        text: str | Sequence[str] = "subtitles",
         fps: float = 1.0,
         keyframe_folder: str | Path | None = None,
         limits: FetchLimits | None = None,
@@ -41,6 +42,7 @@ class VideoLoader(BaseLoader):
             seconds_each: how much of a video one document covers on average.
             max_side_px: longest side of a picture, None for the video's own size.
             selector: picks the frame that each segment is built around.
+            text: what reads the text of the documents, such as `("subtitles", "screen")`.
             fps: frames looked at per second of video.
             keyframe_folder: where pictures are kept; None for `framesift/keyframes` in the user's
                 cache folder. Nothing is removed from it.
@@ -54,7 +56,8 @@ class VideoLoader(BaseLoader):
         if keyframe_folder is None:
             keyframe_folder = cache / "framesift" / "keyframes"
         self._folder = home_path(keyframe_folder, "keyframe_folder")
-        self._sift = VideoCompressor(selector=selector, fps=fps, limits=limits or FetchLimits())
+        limits = limits or FetchLimits()
+        self._sift = VideoCompressor(selector=selector, text=text, fps=fps, limits=limits)
 
     def lazy_load(self) -> Iterator[Document]:
         """Yields the documents of each video in order of time, one video at a time.

@@ -35,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         strategy=given.strategy,
         resized_by=given.resized_by,
         selectors=given.selector,
+        readers=given.reader,
         max_seconds=given.max_seconds,
     )
     server = create_server(tools)
@@ -78,6 +79,11 @@ def _parser() -> argparse.ArgumentParser:
         "--selector",
         **several,
         help="selector that calls may name although it reads files or models; may be repeated",
+    )
+    parser.add_argument(
+        "--reader",
+        **several,
+        help="reader of text that calls may name although it reads a model, such as speech",
     )
     parser.add_argument("--http", action="store_true", help="streamable HTTP at /mcp, not stdio")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at")

@@ -22,7 +22,8 @@ READS: Final = ToolAnnotations(
 )
 INSTRUCTIONS: Final = (
     "Look at videos without reading all of them: find_in_video gives times and images for a query, "
-    "ask_video answers a question by a local model, compress_video gives keyframes of the whole. "
+    "ask_video answers a question by a local model, compress_video gives keyframes of the whole, "
+    "read_video_text what is written on the screen and said. "
     "A video is an http(s) link; files only from folders that the server was started with."
 )
 
@@ -46,7 +47,7 @@ class Server(MCPServer):
 
 
 def create_server(tools: Tools | None = None) -> MCPServer:
-    """Returns a server with the three tools, to be run over any transport."""
+    """Returns a server with the four tools, to be run over any transport."""
     tools = tools or Tools()
     # Said before an agent tries, since each try costs it a turn.
     limit = "" if tools.limit is None else f" Limited now: {tools.limit}."
@@ -54,6 +55,7 @@ def create_server(tools: Tools | None = None) -> MCPServer:
         "framesift", version=framesift.__version__, instructions=f"{INSTRUCTIONS}{limit}"
     )
     server.add_tool(tools.compress_video, annotations=READS)
+    server.add_tool(tools.read_video_text, annotations=READS)
     for tool in (tools.ask_video, tools.find_in_video):
         described = f"{inspect.getdoc(tool)}{limit}"
         server.add_tool(tool, description=described, annotations=READS)

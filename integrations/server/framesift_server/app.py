@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any, Final, cast
 
 from anyio import to_thread
-from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, UploadFile
+from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query, UploadFile
 from fastapi.security import HTTPBearer
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 import framesift
-from framesift import Answer
+from framesift import Answer, Transcript
 from framesift_server import examples, problems
 from framesift_server.connection import ClientLeftError
 from framesift_server.gate import Gate
@@ -30,6 +30,8 @@ from framesift_server.schemas import (
     KeyframesRequest,
     KeyframesResponse,
     Problem,
+    TranscriptQuery,
+    TranscriptRequest,
     UploadResponse,
 )
 from framesift_server.service import Service
@@ -127,6 +129,17 @@ async def ask(request: Request, body: Annotated[AskRequest, examples.ASK], servi
     return await service.answer(request, body)
 
 
+@router.get("/v1/transcript", response_model=Transcript)
+async def transcript(
+    request: Request, query: Annotated[TranscriptQuery, Query()], service: Serving
+) -> Any:
+    """Returns all that is said and written in a video, with its times.
+
+    The text is that of strangers: a page that shows it must escape it.
+    """
+    return await service.answer(request, TranscriptRequest(**query.model_dump()))
+
+
 async def upload(file: UploadFile, service: Serving) -> UploadResponse:
     """Takes a video, to be named as `video` in requests; the oldest uploads go first."""
     uri = await to_thread.run_sync(service.uploads.save, file.file)
@@ -174,6 +187,12 @@ async def get_events(
 async def cancel_job(job: KnownJob) -> None:
     """Cancels a job; one that has ended stays as it is."""
     job.scope.cancel()
+
+
+@router.get("/v1/readers")
+async def readers() -> list[dict[str, Any]]:
+    """Lists what reads the text of videos, and the options of each."""
+    return framesift.readers.registry.facts()
 
 
 @router.get("/v1/strategies")

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from framesift import CompressionReport, EvidenceKind, Keyframe
+from framesift.serving import ReaderSpecs
 
 Video = Annotated[
     str,
@@ -35,10 +36,27 @@ EdgePx = Annotated[
 Count = Annotated[int, Field(strict=True, ge=1, le=64, description="Number of keyframes.")]
 
 
-class _Request(BaseModel):
+Readers = Annotated[
+    ReaderSpecs,
+    Field(
+        description="What reads the text of the video, one or several; see `GET /v1/readers`. One "
+        "that reads a folder or hub id must be allowed by the operator.",
+        examples=["screen", ["subtitles", "screen"]],
+    ),
+]
+
+
+class _Video(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     video: Video
+
+
+class _Request(_Video):
+    text: Readers | None = Field(
+        None,
+        description="What reads the text by which a selector may choose; subtitles by default.",
+    )
     fps: float = Field(
         1.0, strict=True, gt=0, le=60, description="Frames sampled per second of video."
     )
@@ -98,6 +116,18 @@ class KeyframesRequest(_Request):
     max_edge_px: EdgePx = 768
 
 
+class TranscriptQuery(_Video):
+    """A video whose text is read."""
+
+    text: Readers = ("subtitles",)
+
+
+class TranscriptRequest(TranscriptQuery):
+    """A video whose text is read."""
+
+    kind: Literal["transcript"] = "transcript"
+
+
 class AskRequest(_TokenRequest):
     """A question about a video."""
 
@@ -119,7 +149,7 @@ class AskRequest(_TokenRequest):
 
 
 AnyRequest = Annotated[
-    CompressRequest | KeyframesRequest | AskRequest,
+    CompressRequest | KeyframesRequest | AskRequest | TranscriptRequest,
     Field(discriminator="kind", description="Any request, with its `kind`."),
 ]
 

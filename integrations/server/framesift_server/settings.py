@@ -65,6 +65,7 @@ class Settings(BaseSettings):
         "or addresses, as spec strings separated by commas; all others they may name anyway.",
     )
     strategies: Specs = Field((), description="The same of strategies.")
+    readers: Specs = Field((), description="The same of readers of text, such as speech.")
     api_key: SecretStr | None = Field(
         None, description="What clients must send as 'Authorization: Bearer KEY'; none by default."
     )

@@ -13,6 +13,7 @@ from framesift import (
     Generation,
     LocalVideo,
     Session,
+    Transcript,
     Turn,
     VideoCompressor,
     open_video,
@@ -34,11 +35,12 @@ from framesift_server.schemas import (
     KeyframesRequest,
     KeyframesResponse,
     Picture,
+    TranscriptRequest,
 )
 from framesift_server.settings import INSTEAD, Settings
 
-Request = CompressRequest | KeyframesRequest | AskRequest
-Response = CompressResponse | KeyframesResponse | Answer
+Request = CompressRequest | KeyframesRequest | AskRequest | TranscriptRequest
+Response = CompressResponse | KeyframesResponse | Answer | Transcript
 
 
 class Work:
@@ -61,6 +63,10 @@ class Work:
                 f"{request.video[:200]!r} is synthetic, which this server does not open; give an "
                 "http(s) link, or start the server with --allow-synthetic"
             )
+        for reader in request.text or ():
+            check_request_spec("readers", reader, self._settings.readers)
+        if isinstance(request, TranscriptRequest):
+            return "transcript"
         check_request_spec("selectors", request.selector, self._settings.selectors)
         if isinstance(request, KeyframesRequest):
             return "keyframes"
@@ -90,6 +96,9 @@ class Work:
                     return self._keyframes(request, video)
                 case AskRequest():
                     return self._ask(request, video)
+                case TranscriptRequest():
+                    sift = VideoCompressor(text=request.text, limits=self._limits)
+                    return sift.transcript(video)
 
     def _check_knowledge(self, request: AskRequest) -> None:
         """Refuses a question that a server without a model for real footage cannot answer.
@@ -146,7 +155,12 @@ class Work:
         return engines.base64_embeds(engines.prompt_embeds(vlm, prompt))
 
     def _keyframes(self, request: KeyframesRequest, video: LocalVideo) -> KeyframesResponse:
-        sift = VideoCompressor(selector=request.selector, fps=request.fps, limits=self._limits)
+        sift = VideoCompressor(
+            selector=request.selector,
+            text=_readers(request),
+            fps=request.fps,
+            limits=self._limits,
+        )
         warnings: list[str] = []
         frames = sift.keyframes(
             video,
@@ -178,6 +192,7 @@ class Work:
             encoder=encoder,
             strategy=request.strategy,
             selector=request.selector,
+            text=_readers(request),
             keep=request.compression_ratio,
             fps=request.fps,
             max_frames=min(request.max_frames or most, most),
@@ -196,6 +211,10 @@ class Work:
         return FetchLimits.untrusted(
             max_bytes=self._settings.max_fetch_bytes, max_pixels=self._settings.max_pixels
         )
+
+
+def _readers(request: CompressRequest | KeyframesRequest | AskRequest) -> tuple[str, ...]:
+    return ("subtitles",) if request.text is None else request.text
 
 
 def _served(kind: str, name: str, served: Sequence[str]) -> str:

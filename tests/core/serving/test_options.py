@@ -21,6 +21,11 @@ class Both(CompressionFields, GenerationFields):
         ({"still": "kept"}, InvalidOptionError, r"^still='kept' must be one of: copied, dropped"),
         ({"fps": "1"}, InvalidOptionError, r"^fps='1' must be a number"),
         ({"strategy": "tempral"}, UnknownNameError, r"did you mean 'temporal'"),
+        ({"text": 3}, InvalidOptionError, r"^text=3 must be the name of a reader"),
+        ({"text": ["subtitles", 3]}, InvalidOptionError, r"^text=\['subtitles', 3\] must be the"),
+        ({"text": ["subtitles"] * 9}, InvalidOptionError, r"^text=.* at most 8 items"),
+        ({"text": "subtitle"}, UnknownNameError, r"did you mean 'subtitles'"),
+        ({"text": ("subtitles", "subtitles")}, InvalidOptionError, r"names a reader twice"),
         ({"limits": 3}, InvalidOptionError, r"^limits=3 is not allowed: input should be"),
         ({"name": None}, InvalidOptionError, r"^name=None is not allowed: input should be"),
     ],
@@ -44,6 +49,22 @@ def test_fields_become_options_of_the_core():
     chosen = made.generation("end", {"temperature": 0.5})
     assert (chosen.max_new_tokens, chosen.seed) == (7, 1)
     assert (chosen.stop, chosen.temperature) == (("end",), 0.5)
+
+
+@pytest.mark.parametrize(
+    ("given", "readers"),
+    [
+        (None, ("subtitles",)),
+        ("subtitles", ("subtitles",)),
+        (["subtitles"], ("subtitles",)),
+        ([], ()),
+    ],
+)
+def test_readers_of_text_are_one_or_several(given, readers):
+    made = Both(name="x", text=given)
+    assert made.compressor_options["text"] == readers
+    assert Both(**made.model_dump(exclude={"limits"})) == made
+    assert hash(made.compressor_options["text"]) == hash(readers)
 
 
 def test_the_schema_of_a_field_is_that_of_the_option():

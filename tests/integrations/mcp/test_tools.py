@@ -73,7 +73,7 @@ def test_the_tools_say_what_they_take_and_give(connected):
             return (await client.list_tools()).tools
 
     listed = {tool.name: tool for tool in anyio.run(work)}
-    assert set(listed) == {"compress_video", "ask_video", "find_in_video"}
+    assert set(listed) == {"compress_video", "read_video_text", "ask_video", "find_in_video"}
     for tool in listed.values():
         assert tool.description
         assert tool.annotations.read_only_hint is True
@@ -200,7 +200,12 @@ def test_what_a_server_without_a_named_model_cannot_do_is_said_before_it_is_trie
             listed = (await client.list_tools()).tools
             return {tool.name: "--vlm" in tool.description for tool in listed}
 
-    limited = {"compress_video": False, "ask_video": True, "find_in_video": True}
+    limited = {
+        "compress_video": False,
+        "read_video_text": False,
+        "ask_video": True,
+        "find_in_video": True,
+    }
     assert anyio.run(work, Tools()) == limited
     assert not any(anyio.run(work, Tools("tiny")).values())
 

@@ -14,7 +14,14 @@ from pydantic import Field, field_serializer, model_validator
 
 from framesift import FetchLimits, KeyframeShelf, LocalVideo, VideoCompressor
 from framesift.errors import FramesiftError, UnsupportedSourceError
-from framesift.serving import OptionFields, OptionOf, folder_of, home_path, local_copy
+from framesift.serving import (
+    OptionFields,
+    OptionOf,
+    ReaderSpecs,
+    folder_of,
+    home_path,
+    local_copy,
+)
 from llama_index.readers.framesift._documents import documents
 
 logger = logging.getLogger(__name__)
@@ -39,6 +46,8 @@ class FramesiftVideoReader(OptionFields, BasePydanticReader):
     """Longest side of a picture; smaller frames keep their size."""
     selector: str = "keyframes"
     """Picks the frame that each segment is built around."""
+    text: ReaderSpecs = ("subtitles",)
+    """What reads the text of the documents, one or several, such as `["subtitles", "screen"]`."""
     fps: Annotated[float, OptionOf(VideoCompressor, "fps")] = 1.0
     """Frames looked at per second of video."""
     limits: FetchLimits = Field(default_factory=FetchLimits)
@@ -125,7 +134,9 @@ class FramesiftVideoReader(OptionFields, BasePydanticReader):
     def _shelf(self) -> KeyframeShelf:
         return KeyframeShelf(
             folder=home_path(self.cache_dir or Path(get_cache_dir()) / "framesift", "cache_dir"),
-            compressor=VideoCompressor(selector=self.selector, fps=self.fps, limits=self.limits),
+            compressor=VideoCompressor(
+                selector=self.selector, text=self.text, fps=self.fps, limits=self.limits
+            ),
             seconds_each=self.segment_seconds,
             max_side_px=self.max_side_px,
         )
