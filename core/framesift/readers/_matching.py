@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,11 +18,13 @@ MOSTLY: Final = 0.5
 """Share of a line's box that must have been read again for its absence to count."""
 SAME_PLACE: Final = 0.4
 """Share of the smaller box that two readings of one line have in common."""
+LEAST_IN_PLACE: Final = 0.75
+"""Share of letters that two readings of one line have in common, where it did not move."""
 SAME_EDGE: Final = 0.02
 """Distance, in widths of the picture, of the edges at which two readings of one line begin."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Followed:
     """A line that is followed."""
 
@@ -70,7 +72,7 @@ class Followed:
 class Match:
     """Finds which lines of a frame are which entries; what is left of both is new, or gone."""
 
-    def __init__(self, entries: Sequence[Followed], lines: Sequence[SeenLine], frame: int) -> None:
+    def __init__(self, entries: Iterable[Followed], lines: Iterable[SeenLine], frame: int) -> None:
         self.entries = list(entries)
         """Those that no line was found for so far."""
         self.lines = list(lines)
@@ -78,12 +80,16 @@ class Match:
         self._frame: Final = frame
 
     def at_the_same_place(self, likeness: Callable[[Followed, SeenLine], float]) -> None:
-        """Matches lines with what stood in their places, the most alike first."""
+        """Matches lines with what stands in their places, the most alike first."""
         shares = common(*self._boxes())
         self._take(
             (likeness(self.entries[i], self.lines[j]), float(shares[i, j]), -i, -j)
             for i, j in zip(*(shares >= SAME_PLACE).nonzero(), strict=True)
         )
+
+    def leave(self, certain: set[int]) -> None:
+        """Leaves alone what is not gone for sure, given the identities of what is."""
+        self.entries = [entry for entry in self.entries if id(entry) in certain]
 
     def elsewhere(self) -> None:
         """Matches lines with what stood in another place, the nearest first."""
@@ -145,8 +151,8 @@ class Match:
 
 
 def one_text(entry: Followed, line: SeenLine) -> float:
-    """Returns how like what stands is to a line; 0 where they are two texts."""
-    return alike(entry.standing, line.text)
+    """Returns how like what stands is to a line in its place; 0 where they are two texts."""
+    return alike(entry.standing, line.text, LEAST_IN_PLACE)
 
 
 def typed(entry: Followed, line: SeenLine) -> float:

@@ -48,21 +48,21 @@ class LineFollower:
             shifts: what moved since the frame before.
         """
         self._frame += 1
-        for shift in shifts:
-            self._shift(shift, time_seconds)
+        left = self._move(shifts)
         share = covered(boxes_of(self.places), regions)
         read = [(e, part) for e, part in zip(self._standing, share, strict=True) if part > 0]
-        certain = {id(entry) for entry, part in read if part >= MOSTLY}
-        seen = [line for line in lines if line.text.strip()]
-        match = Match([entry for entry, _ in read], seen, self._frame)
+        # What left is gone as well, unless it is read somewhere else.
+        certain = {id(entry) for entry, part in read if part >= MOSTLY} | left.keys()
+        asked = {id(entry): entry for entry, _ in read} | left
+        match = Match(asked.values(), [line for line in lines if line.text.strip()], self._frame)
         match.at_the_same_place(one_text)
         match.in_pieces(certain)
         match.at_the_same_place(typed)
         match.at_the_same_place(self._ticking)
+        match.leave(certain)
         match.elsewhere()
         for entry in match.entries:
-            if id(entry) in certain:
-                self._end(entry, time_seconds)
+            self._end(entry, time_seconds)
         for line in match.lines:
             self._begin(line, time_seconds)
 
@@ -73,12 +73,16 @@ class LineFollower:
         told = [entry.told(source) for entry in self._entries]
         return tuple(sorted(told, key=lambda line: line.start_seconds))
 
-    def _shift(self, shift: Shift, time_seconds: float) -> None:
-        for entry in list(self._standing):
-            if centre_within(entry.place, shift.region):
-                entry.place = moved(entry.place, shift.by)
-                if not centre_within(entry.place, shift.region):
-                    self._end(entry, time_seconds)
+    def _move(self, shifts: Sequence[Shift]) -> dict[int, Followed]:
+        """Returns the entries that left what moved, by identity."""
+        left = dict[int, Followed]()
+        for shift in shifts:
+            for entry in self._standing:
+                if id(entry) not in left and centre_within(entry.place, shift.region):
+                    entry.place = moved(entry.place, shift.by)
+                    if not centre_within(entry.place, shift.region):
+                        left[id(entry)] = entry
+        return left
 
     def _ticking(self, entry: Followed, line: SeenLine) -> float:
         """Returns 1 for a clock or a counter, which shows another number in each frame."""
@@ -98,8 +102,6 @@ class LineFollower:
                 changed=self._frame,
             )
             self._entries.append(entry)
-            for end in ends(line.text):
-                self._by_ends.setdefault(end, []).append(entry)
         else:
             entry.since = time_seconds
             # One that was missed in a single frame did not go away.
@@ -124,3 +126,7 @@ class LineFollower:
         self._standing.remove(entry)
         entry.stretches.append((entry.since, time_seconds))
         entry.gone = self._frame
+        for end in ends(entry.text):
+            known = self._by_ends.setdefault(end, [])
+            if entry not in known:
+                known.append(entry)

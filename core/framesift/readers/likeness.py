@@ -30,10 +30,15 @@ def letters(text: str) -> str:
     return kept.translate(_MISREAD) or "".join(plain.split())
 
 
-def alike(one: str, other: str) -> float:
+def alike(one: str, other: str, least: float = LEAST_ALIKE) -> float:
     """Returns how like two texts are in [0, 1]; 0 where they cannot be readings of one line.
 
     A digit in place of another makes another text: pages, prices and times differ in little else.
+
+    Args:
+        one: a text.
+        other: another one.
+        least: share of their letters that they must have in common.
     """
     first, second = letters(one), letters(other)
     if first == second:
@@ -41,7 +46,7 @@ def alike(one: str, other: str) -> float:
     if min(len(first), len(second)) <= LEAST_TYPED:
         return 0.0
     matcher = SequenceMatcher(None, first, second, autojunk=False)
-    if min(matcher.real_quick_ratio(), matcher.quick_ratio()) < LEAST_ALIKE:
+    if min(matcher.real_quick_ratio(), matcher.quick_ratio()) < least:
         return 0.0
     differences = _differences(matcher, first, second)
     if _digits(one) != _digits(other) and any(_digits("".join(each)) for each in differences):
@@ -49,7 +54,7 @@ def alike(one: str, other: str) -> float:
     misread = sum(max(map(len, each)) for each in differences)
     ratio = matcher.ratio()
     few = max(1.0, MOST_MISREAD * max(len(first), len(second)))
-    return ratio if ratio >= LEAST_ALIKE and misread <= few else 0.0
+    return ratio if ratio >= least and misread <= few else 0.0
 
 
 def differ_in_numbers(one: str, other: str) -> bool:

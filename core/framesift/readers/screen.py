@@ -13,12 +13,14 @@ from pydantic import Field
 
 from framesift.readers._rapid_engine import check_language
 from framesift.readers.base import Readable, Reader, Reading
+from framesift.readers.changed import Change, ChangedParts
 from framesift.readers.following import LineFollower
 from framesift.readers.ocr import Ocr, OcrLine, OcrPage, Picture, ocr
 from framesift.readers.pieces import Pieces
-from framesift.readers.seen import SeenLine
+from framesift.readers.seen import SeenLine, Shift
 from framesift.run import progress_bar
 from framesift.types.options import Count, Reachable, Share
+from framesift.types.video import Region
 
 VERSION: Final = 1
 """Of how pieces are read; another one reads what was kept on disk anew."""
@@ -83,6 +85,7 @@ class _Watched:
     pieces: Pieces
     size_px: tuple[int, int]
     """Of the frames as they are looked at, `(H, W)`."""
+    changed: ChangedParts = field(default_factory=ChangedParts)
     lines: LineFollower = field(default_factory=LineFollower)
     frames_read: int = 0
     frames_total: int = 0
@@ -93,21 +96,28 @@ class _Watched:
 
     def see(self, picture: Picture, seconds: float) -> None:
         """Reads what is new in the next frame."""
-        height, width = self.size_px
-        regions = [(0, 0, width, height)]
-        pages = self._read([picture[y0:y1, x0:x1] for x0, y0, x1, y1 in regions])
+        size_px = height, width = picture.shape[:2]
+        change = Change(read=((0, 0, width, height),))
+        if self.reader.reads == "changed":
+            standing = [_in_pixels(place, size_px) for place in self.lines.places]
+            change = self.changed.next(picture, standing)
+        pages = self._read([picture[y0:y1, x0:x1] for x0, y0, x1, y1 in change.read])
         found = []
-        for (x0, y0, x1, y1), page in zip(regions, pages, strict=True):
-            found += [_seen(line.moved(x0, y0), (height, width)) for line in page.lines]
-            self.pixels_read += (y1 - y0) * (x1 - x0)
+        for (x0, y0, _, _), page in zip(change.read, pages, strict=True):
+            found += [_seen(line.moved(x0, y0), size_px) for line in page.lines]
             self.left_out += page.lines_left_out
-        self.lines.see(
-            seconds,
-            found,
-            [(x0 / width, y0 / height, x1 / width, y1 / height) for x0, y0, x1, y1 in regions],
-        )
-        self.frames_read += bool(regions)
+        gone_or_read = [_in_sizes(part, size_px) for part in (*change.read, *change.cleared)]
+        shifts = [
+            Shift(
+                region=_in_sizes(each.part, size_px),
+                by=(each.right_px / width, each.down_px / height),
+            )
+            for each in change.moved
+        ]
+        self.lines.see(seconds, found, gone_or_read, shifts)
+        self.frames_read += bool(change.read)
         self.frames_total += 1
+        self.pixels_read += change.read_px
         self.pixels_total += height * width
 
     def reading(self, end_seconds: float) -> Reading:
@@ -151,6 +161,16 @@ def _engine(options: Screen) -> Ocr:
 
 def _seen(line: OcrLine, size_px: tuple[int, int]) -> SeenLine:
     return SeenLine(text=line.text, box=line.region(size_px), confidence=line.confidence)
+
+
+def _in_pixels(region: Region, size_px: tuple[int, int]) -> Region:
+    (height, width), (x0, y0, x1, y1) = size_px, region
+    return x0 * width, y0 * height, x1 * width, y1 * height
+
+
+def _in_sizes(part: Region, size_px: tuple[int, int]) -> Region:
+    (height, width), (x0, y0, x1, y1) = size_px, part
+    return x0 / width, y0 / height, x1 / width, y1 / height
 
 
 def _kept(page: OcrPage) -> list[Any]:

@@ -116,6 +116,29 @@ def test_a_shift_moves_lines_that_are_not_read_again():
     ]
 
 
+def test_a_line_that_seemed_to_leave_and_is_read_again_stays():
+    follower = LineFollower()
+    follower.see(0, [line("stays")])
+    page = Shift(region=(0, 0, 1, 1), by=(0.0, -2 * ROW))
+    follower.see(1, [line("stays")], [(0, 0, 1, 0.1)], [page])
+    assert spans(follower.ended(2, "screen")) == [("stays", 0, 2)]
+
+
+def test_equal_rows_of_a_table_that_is_scrolled_are_rows_of_their_own():
+    follower = LineFollower()
+    follower.see(0, [line("yes", row) for row in (4, 6, 8)])
+    table = Shift(region=(0, 0.2, 1, 0.5), by=(0.0, -2 * ROW))
+    follower.see(1, [line("yes", 8)], [(0, 0.4, 1, 0.5)], [table])
+    assert [round(place[1] / ROW) for place in follower.places] == [8, 4, 6]
+    assert spans(follower.ended(2, "screen")) == [("yes", 0, 2)] * 3
+
+
+def test_a_line_that_grew_is_known_when_it_comes_back():
+    texts = ["Deer", "Deer Mr", "Deer Mr Smith"]
+    frames = [[line(text)] for text in texts]
+    assert spans(followed(*frames, [], [], frames[-1])) == [("Deer Mr Smith", 0, 3, (5, 6))]
+
+
 def test_what_was_not_read_stays():
     follower = LineFollower()
     follower.see(0, [line("left"), line("right", left=0.7)])
