@@ -16,7 +16,6 @@ from framesift.synthetic.happenings import (
     show_action,
     show_card,
     show_shape,
-    with_article,
     within_cell,
 )
 from framesift.synthetic.pixels import COLORS
@@ -25,18 +24,18 @@ from framesift.synthetic.script import Script, Window
 SHOWN_SECONDS = 1.0
 """How long still things are seen, which is in one frame of one a second."""
 ACTING_SECONDS = 2.0
-"""How long the shape is seen that does something: one step from a frame to the next."""
+"""How long a shape is seen that does something: one step from a frame to the next."""
 SHAPE_DIAMETER = 0.16
 """Of still shapes, as a part of the picture's height."""
-MOMENTS = 4
-"""When something is seen: in one of these a shape does something, in the others all is still."""
+ACTING, STILL = 2, 3
+"""Moments in which one shape does something, and those in which all that is seen is still."""
 INNER: Box = (0.2, 0.25, 0.8, 0.75)
 
 
 def glimpses(script: Script) -> None:
-    """Writes two or three numbers, two shapes, a code, and one shape that does something.
+    """Writes two or three numbers, two shapes, a code, and two more shapes that do something.
 
-    All but the last are seen at three moments, mostly several at once, in cells of their own.
+    All but the last two are seen at three moments, mostly several at once, in cells of their own.
     No fact follows from another one, so that each question needs a few tokens of its own.
     """
     rng = script.rng
@@ -44,24 +43,27 @@ def glimpses(script: Script) -> None:
     corner = rng.choice([(x, y) for x in (0.0, 2 / 3) for y in (0.0, 2 / 3)])
     cells = [(x / 3, y / 3) for x in range(3) for y in range(3) if (x / 3, y / 3) != corner]
     rng.shuffle(cells)
-    acting, *still = _moments(script)
-    names = shape_names(rng, 3)
-    show_action(script, names[0], rng.choice(ACTIONS), acting, INNER)
+    acting, still = _moments(script)
+    names = shape_names(rng, ACTING + 2)
+    for window, name, action in zip(acting, names, rng.sample(ACTIONS, ACTING), strict=False):
+        show_action(script, name, action, window, INNER)
     _show_code(script, rng.choice(still), corner)
     _show_numbers(script, _some(script, still, rng.randint(2, 3)), cells[2:])
-    _show_shapes(script, names[1:], _some(script, still, 2), cells[:2])
+    _show_shapes(script, names[ACTING:], _some(script, still, 2), cells[:2])
 
 
-def _moments(script: Script) -> list[Window]:
-    """Returns when the one shape does something, then the other moments in the order of time."""
-    rng, slots = script.rng, script.parts(*[1] * MOMENTS)
-    acting, moments = rng.randrange(MOMENTS), []
-    for place, (start, end) in enumerate(slots):
-        seconds = ACTING_SECONDS if place == acting else SHOWN_SECONDS
+def _moments(script: Script) -> tuple[list[Window], list[Window]]:
+    """Returns when shapes do something, and the other moments, each in the order of time."""
+    rng, count = script.rng, ACTING + STILL
+    places = rng.sample(range(count), ACTING)
+    acting: list[Window] = []
+    still: list[Window] = []
+    for place, (start, end) in enumerate(script.parts(*[1] * count)):
+        seconds, moments = (ACTING_SECONDS, acting) if place in places else (SHOWN_SECONDS, still)
         gap = rng.random() * max(0.0, 1 - seconds / (end - start))
-        first, last = (place + gap) / MOMENTS, (place + 1) / MOMENTS
+        first, last = (place + gap) / count, (place + 1) / count
         moments.append(script.window(first, last, longest_seconds=seconds))
-    return [moments.pop(acting), *moments]
+    return acting, still
 
 
 def _some(script: Script, moments: Sequence[Window], count: int) -> list[Window]:
@@ -91,11 +93,7 @@ def _show_numbers(script: Script, windows: list[Window], cells: list[Point]) -> 
 def _show_shapes(
     script: Script, names: list[tuple[str, str]], windows: list[Window], cells: list[Point]
 ) -> None:
-    seen = []
     for name, window, cell in zip(names, windows, cells, strict=True):
         place = within_cell(script.rng, cell)
-        seen.append(show_shape(script, name, window, place, diameter=SHAPE_DIAMETER))
-        script.ask(f"What color is the {name[1]}?", name[0], "color", seen[-1])
-    descriptions = [f"{with_article(*name)} appears" for name in names]
-    one, other = script.rng.sample(descriptions, 2)
-    script.ask(f"What happens first: {one}, or {other}?", descriptions[0], "order", *seen)
+        event = show_shape(script, name, window, place, diameter=SHAPE_DIAMETER)
+        script.ask(f"What color is the {name[1]}?", name[0], "color", event)

@@ -29,7 +29,7 @@ SECONDS: Final = {"mixed": (16, 64), "quiz": (10, 40), "cuts": (10, 32)}
 OTHER_SECONDS: Final = (8, 24)
 GLIMPSES: Final = "glimpses"
 """The scene of small things, several at once, each seen for a second."""
-GLIMPSES_SECONDS: Final = (12, 32)
+GLIMPSES_SECONDS: Final = (12, 24)
 BACKGROUNDS: Final = {"": 60, "&noise=6": 20, "&drift=0.04": 20}
 """How many in a hundred backdrops are as the scene has them, noisy, or sliding."""
 QUESTIONS_EACH: Final = 6
