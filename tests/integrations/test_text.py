@@ -1,7 +1,9 @@
 """On every surface the text of a video is what the readers that were named find in it."""
 
 import json
+import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import anyio
@@ -147,6 +149,20 @@ def test_an_agent_reads_lines_with_times_as_data():
         refused = call("read_video_text", text=wrong)
         assert refused.is_error
         assert words in refused.content[0].text
+
+
+def test_a_moment_is_found_by_its_text_also_without_a_model(tmp_path):
+    with framesift.open_video(CLIP) as local:
+        path = Path(shutil.copy(local.path, tmp_path / "talk.mp4"))
+    tools = Tools(folders=[tmp_path])
+    found = call("find_in_video", of=tools, video=str(path), query="glove", text="board")
+    (moment,) = found.structured_content["moments"]
+    assert (moment["start_seconds"], moment["text"]) == (2.0, "a\nglove")
+    assert [block.type for block in found.content] == ["text", "text", "image"]
+    nothing = call("find_in_video", of=tools, video=str(path), query="zebra", text="board")
+    assert not nothing.is_error
+    assert "only the text that board found was searched" in nothing.content[0].text
+    assert "start this server with --vlm" in nothing.content[0].text
 
 
 def test_segments_documents_and_nodes_hold_what_was_read(tmp_path):

@@ -191,6 +191,9 @@ def ask(
 @options.uri
 @click.argument("query")
 @click.option("-n", "--count", type=click.IntRange(min=1), default=3, help="Most moments.")
+@click.option(
+    "--embedding", help="Text encoder that compares meanings, not words: a hub id or a folder."
+)
 @options.as_json
 @options.with_search_options
 def find(
@@ -199,9 +202,12 @@ def find(
     query: str,
     count: int,
     evidence: framesift.EvidenceKind,
+    embedding: str | None,
     as_json: bool,
 ) -> None:
     """Find where in the video something is: QUERY is a question, or words for it.
+
+    It looks at the text that --text reads first, and at the pictures where that has nothing.
 
     URI may be a folder of `compress --vlm MODEL --out`, as for `ask`.
     """
@@ -214,7 +220,9 @@ def find(
         address = uri.report.uri
     else:
         with framesift.open_video(uri, sift.limits) as local:
-            moments = sift.find(local, query, count, evidence=evidence, warn=notes.append)
+            moments = sift.find(
+                local, query, count, evidence=evidence, embedding=embedding, warn=notes.append
+            )
         result, address = [moment.segment for moment in moments], local.uri
     output.show_matches(address, query, result, notes, as_json=as_json)
 

@@ -55,6 +55,11 @@ _FRAME_OPTIONS: list[Option] = [
         default=("subtitles",),
         help="What reads the text of the video: see `framesift readers`; may be repeated.",
     ),
+    click.option(
+        "--text-folder",
+        type=GivenPath(path_type=Path, file_okay=False),
+        help="Folder that keeps what was read, so that work that was cut off goes on.",
+    ),
     click.option("--decoder", default="pyav", help="What reads the file."),
     click.option("--fps", type=float, default=1.0, help="Frames sampled per second of video."),
     _number("--max-bytes", allows=Amount, default=FetchLimits().max_bytes, help="Largest download"),

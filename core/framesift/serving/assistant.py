@@ -133,13 +133,15 @@ class Assistant:
         count: int = MOST_SEGMENTS,
         *,
         evidence: EvidenceKind = "auto",
+        text: str | Sequence[str] | None = None,
         max_side_px: int | None = None,
         warn: Warn | None = None,
     ) -> list[Moment]:
         """Returns what `VideoCompressor.find` does, as a conversation of its own.
 
         A video that the last conversation was about is neither encoded nor read by the model again.
-        Arguments and errors are those of `VideoCompressor.find`.
+        Arguments and errors are those of `VideoCompressor.find`; `text` names the readers of this
+        call, None those of the compressor.
         """
         count = whole("count", count, "stretch", error=BudgetError)
         check_question(query)
@@ -149,7 +151,7 @@ class Assistant:
         with self._on_this_machine(video) as local:
             if evidence == "auto":
                 with text_may_lack(local, run):
-                    found = self.compressor.find_text(
+                    found = self._reading(text).find_text(
                         local, query, count, max_side_px=max_side_px, warn=run.warn
                     )
                     if found:
@@ -252,6 +254,15 @@ class Assistant:
             return video
         compressor = self.compressor if fps is None else replace(self.compressor, fps=fps)
         return compressor.compress(video, question, warn=run.warn)
+
+    def _reading(self, text: str | Sequence[str] | None) -> VideoCompressor:
+        """Returns what reads the text of videos, by readers of a call or of the compressor."""
+        own = self.compressor
+        if text is None:
+            return own
+        return VideoCompressor(
+            text=text, text_folder=own.text_folder, decoder=own.decoder, limits=own.limits
+        )
 
     def _key(self, video: Video, fps: float | None, question: str) -> Hashable:
         return video_identity(video), fps, question if self.compressor.reads_question else None

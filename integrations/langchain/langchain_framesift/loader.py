@@ -44,8 +44,8 @@ class VideoLoader(BaseLoader):
             selector: picks the frame that each segment is built around.
             text: what reads the text of the documents, such as `("subtitles", "screen")`.
             fps: frames looked at per second of video.
-            keyframe_folder: where pictures are kept; None for `framesift/keyframes` in the user's
-                cache folder. Nothing is removed from it.
+            keyframe_folder: where pictures, and what was read, are kept; None for
+                `framesift/keyframes` in the user's cache folder. Nothing is removed from it.
             limits: what may be opened. By default text may name files; give
                 `FetchLimits(allow_files=False)` where it comes from strangers.
         """
@@ -57,7 +57,9 @@ class VideoLoader(BaseLoader):
             keyframe_folder = cache / "framesift" / "keyframes"
         self._folder = home_path(keyframe_folder, "keyframe_folder")
         limits = limits or FetchLimits()
-        self._sift = VideoCompressor(selector=selector, text=text, fps=fps, limits=limits)
+        self._sift = VideoCompressor(
+            selector=selector, text=text, text_folder=self._folder, fps=fps, limits=limits
+        )
 
     def lazy_load(self) -> Iterator[Document]:
         """Yields the documents of each video in order of time, one video at a time.

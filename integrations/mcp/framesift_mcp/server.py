@@ -56,8 +56,9 @@ def create_server(tools: Tools | None = None) -> MCPServer:
     )
     server.add_tool(tools.compress_video, annotations=READS)
     server.add_tool(tools.read_video_text, annotations=READS)
-    for tool in (tools.ask_video, tools.find_in_video):
-        described = f"{inspect.getdoc(tool)}{limit}"
+    by_pictures = limit.replace("now", "now by pictures, not by text")
+    for tool, own in ((tools.ask_video, limit), (tools.find_in_video, by_pictures)):
+        described = f"{inspect.getdoc(tool)}{own}"
         server.add_tool(tool, description=described, annotations=READS)
     return server
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field, SecretStr
@@ -66,6 +67,9 @@ class Settings(BaseSettings):
     )
     strategies: Specs = Field((), description="The same of strategies.")
     readers: Specs = Field((), description="The same of readers of text, such as speech.")
+    text_folder: Path | None = Field(
+        None, description="Folder that keeps what was read of videos; none by default."
+    )
     api_key: SecretStr | None = Field(
         None, description="What clients must send as 'Authorization: Bearer KEY'; none by default."
     )

@@ -97,8 +97,7 @@ class Work:
                 case AskRequest():
                     return self._ask(request, video)
                 case TranscriptRequest():
-                    sift = VideoCompressor(text=request.text, limits=self._limits)
-                    return sift.transcript(video)
+                    return VideoCompressor(**self._opening(request)).transcript(video)
 
     def _check_knowledge(self, request: AskRequest) -> None:
         """Refuses a question that a server without a model for real footage cannot answer.
@@ -155,12 +154,7 @@ class Work:
         return engines.base64_embeds(engines.prompt_embeds(vlm, prompt))
 
     def _keyframes(self, request: KeyframesRequest, video: LocalVideo) -> KeyframesResponse:
-        sift = VideoCompressor(
-            selector=request.selector,
-            text=_readers(request),
-            fps=request.fps,
-            limits=self._limits,
-        )
+        sift = VideoCompressor(selector=request.selector, fps=request.fps, **self._opening(request))
         warnings: list[str] = []
         frames = sift.keyframes(
             video,
@@ -192,13 +186,20 @@ class Work:
             encoder=encoder,
             strategy=request.strategy,
             selector=request.selector,
-            text=_readers(request),
             keep=request.compression_ratio,
             fps=request.fps,
             max_frames=min(request.max_frames or most, most),
             resized_by=self._settings.resized_by,
-            limits=self._limits,
+            **self._opening(request),
         )
+
+    def _opening(self, request: Request) -> dict[str, Any]:
+        """Returns the options that say what may be opened, and what reads its text."""
+        return {
+            "text": ("subtitles",) if request.text is None else request.text,
+            "text_folder": self._settings.text_folder,
+            "limits": self._limits,
+        }
 
     def _vlm(self, model: str) -> Any:
         try:
@@ -211,10 +212,6 @@ class Work:
         return FetchLimits.untrusted(
             max_bytes=self._settings.max_fetch_bytes, max_pixels=self._settings.max_pixels
         )
-
-
-def _readers(request: CompressRequest | KeyframesRequest | AskRequest) -> tuple[str, ...]:
-    return ("subtitles",) if request.text is None else request.text
 
 
 def _served(kind: str, name: str, served: Sequence[str]) -> str:
