@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Final
 
 import cv2
@@ -11,6 +10,9 @@ import numpy.typing as npt
 
 Picture = npt.NDArray[np.uint8]
 """RGB pixels `(H, W, 3)`."""
+
+Rows = npt.NDArray[np.float32]
+"""How much each row shows in each of its parts, `(H, COLUMNS)`."""
 
 COLUMNS: Final = 24
 """Parts of a row whose strokes are compared."""
@@ -22,6 +24,8 @@ LEAST_ROWS: Final = 16
 """Rows that must be the same: about one line of text."""
 LEAST_SHARE: Final = 0.25
 """Share of the rows that show something which must be the same."""
+TRIED: Final = 64
+"""Shifts that are compared row by row."""
 FRACTIONS: Final = (0.0, -0.125, 0.125, -0.25, 0.25, -0.375, 0.375, -0.5, 0.5)
 """Parts of a pixel that are tried: a page that was scaled down moves by such."""
 
@@ -61,7 +65,7 @@ def _slide(before: Picture, after: Picture) -> int | None:
     height, most, best = len(new), 0, None
     if shows.sum() < LEAST_ROWS:
         return None
-    for down in _by_size(height - LEAST_ROWS):
+    for down in _likely(old, new):
         rows = slice(max(0, down), height + min(0, down))
         there = shows[rows]
         if there.sum() <= most:
@@ -74,15 +78,20 @@ def _slide(before: Picture, after: Picture) -> int | None:
     return best if most >= max(LEAST_ROWS, LEAST_SHARE * shows.sum()) else None
 
 
-def _by_size(most: int) -> Iterator[int]:
-    """Yields all shifts but none, the smallest first."""
-    for size in range(1, most + 1):
-        yield -size
-        yield size
+def _likely(old: Rows, new: Rows) -> list[int]:
+    """Returns the shifts, other than none, at which strokes meet most, the smallest first."""
+    height = len(new)
+    length = 2 * height
+    spectra = [np.fft.rfft(rows - rows.mean(0), length, axis=0) for rows in (old, new)]
+    meets = np.fft.irfft(spectra[0].conj() * spectra[1], length, axis=0).sum(1)
+    most = height - LEAST_ROWS
+    shifts = np.concatenate([np.arange(1, most + 1), np.arange(-most, 0)])
+    best = shifts[np.argsort(-meets[shifts], kind="stable")[:TRIED]]
+    return sorted(map(int, best), key=abs)
 
 
-def _strokes(picture: Picture) -> npt.NDArray[np.float32]:
-    """Returns how much each row shows in each of its parts, `(H, COLUMNS)`."""
+def _strokes(picture: Picture) -> Rows:
+    """Returns the mean step from pixel to pixel in each part of each row."""
     gray: Any = picture.mean(-1, dtype=np.float32)
     steps = np.abs(np.diff(gray, axis=1, append=gray[:, -1:]))
     return np.asarray(

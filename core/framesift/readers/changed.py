@@ -90,7 +90,7 @@ class ChangedParts:
         if seen is None or seen.shape != picture.shape:
             self._seen = picture.copy()
             return Change(read=(whole,))
-        changed = self._changed(picture, seen, self._gate)
+        changed = _changed(picture, seen, self._gate)
         moved, changed = self._follow(picture, seen, changed, lines)
         if changed.mean() > CUT:
             self._seen = picture.copy()
@@ -119,7 +119,7 @@ class ChangedParts:
             moved += found
             lines = [after(line, found) for line in lines]
             _take_over(picture, seen, explained)
-            changed = self._changed(picture, seen, self._gate)
+            changed = _changed(picture, seen, self._gate)
         return moved, changed
 
     def _moved(
@@ -130,7 +130,7 @@ class ChangedParts:
             shift = shift_between(seen[y0:y1, x0:x1], picture[y0:y1, x0:x1])
             if shift is None:
                 continue
-            differs = self._changed(picture, shifted(seen, *shift), BLURRED * self._gate)
+            differs = _changed(picture, shifted(seen, *shift), BLURRED * self._gate)
             found, stayed = moved_parts(changed, differs, shift, lines)
             if found:
                 cells = np.any([cells_of(each.part, changed.shape) for each in found], axis=0)
@@ -139,18 +139,33 @@ class ChangedParts:
                 return found, changed & cells & ~differs
         return [], changed
 
-    @staticmethod
-    def _changed(picture: Picture, before: Picture, gate: float) -> Mask:
-        """Returns the cells whose strokes differ."""
-        signed = cv2.subtract(picture, before, dtype=cv2.CV_16S)
-        signed = cv2.subtract(signed, cv2.blur(signed, (EVEN_PX, EVEN_PX)))
-        change: Any = np.abs(signed).max(-1).astype(np.float32)
-        height, width = (-(-side // CELL_PX) * CELL_PX for side in change.shape)
-        change = np.pad(change, ((0, height - change.shape[0]), (0, width - change.shape[1])))
-        quarter = CELL_PX // 2
-        means = change.reshape(height // quarter, quarter, width // quarter, quarter).mean((1, 3))
-        cells = means.reshape(height // CELL_PX, 2, width // CELL_PX, 2).max((1, 3))
-        return np.asarray(cells > gate)
+
+def _changed(picture: Picture, before: Picture, gate: float) -> Mask:
+    """Returns the cells whose strokes differ."""
+    plain = cv2.absdiff(picture, before)
+    cells = _largest_means(cv2.max(cv2.max(plain[..., 0], plain[..., 1]), plain[..., 2]))
+    found = np.zeros(cells.shape, np.bool_)
+    # Strokes differ by twice as much as pixels at most, and up to a cell beside those.
+    for x0, y0, x1, y1 in groups(cells > gate / 2, *cells.shape[::-1]):
+        top, left = max(0, y0 - CELL_PX), max(0, x0 - CELL_PX)
+        rows, columns = slice(top, y1 + CELL_PX), slice(left, x1 + CELL_PX)
+        signed = cv2.subtract(picture[rows, columns], before[rows, columns], dtype=cv2.CV_16S)
+        signed = cv2.absdiff(signed, cv2.blur(signed, (EVEN_PX, EVEN_PX)))
+        strokes = cv2.max(cv2.max(signed[..., 0], signed[..., 1]), signed[..., 2])
+        part = _largest_means(strokes) > gate
+        down, right = top // CELL_PX, left // CELL_PX
+        found[down : down + part.shape[0], right : right + part.shape[1]] = part
+    return found
+
+
+def _largest_means(change: Any) -> npt.NDArray[np.float32]:
+    """Returns the largest mean of the quarters of each cell; what is not there did not change."""
+    sides = [-side % CELL_PX for side in change.shape]
+    padded = cv2.copyMakeBorder(change, 0, sides[0], 0, sides[1], cv2.BORDER_CONSTANT, value=0)
+    height, width = padded.shape
+    size = width * 2 // CELL_PX, height * 2 // CELL_PX
+    means = cv2.resize(padded.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    return np.asarray(means.reshape(size[1] // 2, 2, size[0] // 2, 2).max((1, 3)), np.float32)
 
 
 def _candidates(changed: Mask) -> list[Part]:

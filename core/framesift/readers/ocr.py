@@ -39,6 +39,8 @@ LINES_AT_ONCE: Final = 64
 """Lines of one picture that are read before its words are counted."""
 STRIDE_PX: Final = 32
 """Sides that the detector takes are multiples of it."""
+BORDER_PX: Final = 16
+"""What is added around a picture, since lines at its very sides are overlooked."""
 LETTERS_OF_WORD: Final = 12
 """Letters that count as a word at most, so that text without spaces is bounded, too."""
 LEAST_LINE_PX: Final = 2
@@ -118,9 +120,11 @@ class Ocr:
         if size != (height, width):
             scaled = cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA)
         # Sides are filled up instead of stretched, which would make narrow parts unreadable.
-        below, right = (-side % STRIDE_PX for side in size)
-        padded: Any = cv2.copyMakeBorder(scaled, 0, below, 0, right, cv2.BORDER_REPLICATE)
-        corners = self._engine.corners(padded) * [width / size[1], height / size[0]]
+        below, right = (-(side + 2 * BORDER_PX) % STRIDE_PX for side in size)
+        border = BORDER_PX, BORDER_PX + below, BORDER_PX, BORDER_PX + right
+        padded: Any = cv2.copyMakeBorder(scaled, *border, cv2.BORDER_REPLICATE)
+        corners = self._engine.corners(padded) - BORDER_PX
+        corners = corners * [width / size[1], height / size[0]]
         corners = np.clip(corners, 0, [width, height]).astype(np.float32)
         corners = corners[(np.ptp(corners, axis=1) >= LEAST_LINE_PX).all(1)]
         return np.take(corners, reading_order(_sides(corners)), axis=0)

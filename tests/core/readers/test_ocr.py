@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from framesift import VideoCompressor
 from framesift.errors import InvalidOptionError, MissingDependencyError
-from framesift.readers.ocr import Ocr, OcrLine, ocr
+from framesift.readers.ocr import BORDER_PX, Ocr, OcrLine, ocr
 
 TYPED = json.loads(Path(__file__).with_name("screen_recording_lines.json").read_text("utf-8"))
 BLANK = np.full((100, 320, 3), 255, np.uint8)
@@ -28,7 +28,7 @@ class Sheet:
 
     def corners(self, picture):
         self.sizes.append(picture.shape[:2])
-        boxes = np.array([box for box, *_ in self.lines], np.float32).reshape(-1, 4)
+        boxes = np.array([box for box, *_ in self.lines], np.float32).reshape(-1, 4) + BORDER_PX
         return boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3]]]
 
     def texts(self, places):
@@ -88,7 +88,7 @@ def test_boxes_are_those_of_the_picture_whatever_it_was_scaled_by():
     sheet.texts = lambda places: [("small", 1.0)]
     (page,) = Ocr(sheet).read([np.zeros((101, 301, 3), np.uint8)], scale=0.5)
     assert page.lines[0].box_px == pytest.approx((20, 10, 120, 30), rel=0.02)
-    assert sheet.sizes == [(64, 160)]
+    assert sheet.sizes == [(96, 192)]
 
 
 def test_a_line_of_a_part_is_placed_in_the_whole():
