@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from framesift.synthetic.backdrops import room, texture
 from framesift.synthetic.film import Point
 from framesift.synthetic.happenings import (
@@ -29,7 +31,7 @@ def brief(script: Script) -> None:
     cell of its own. They come one at a time, or whenever they like.
     """
     rng = script.rng
-    script.stage(rng.choice([texture, room])(script.seed(), script.size_px))
+    script.stage(partial(rng.choice([texture, room]), script.seed(), script.size_px))
     corner = rng.choice([(x, y) for x in (0.0, 2 / 3) for y in (0.0, 2 / 3)])
     cells = [(x / 3, y / 3) for x in range(3) for y in range(3) if (x / 3, y / 3) != corner]
     rng.shuffle(cells)

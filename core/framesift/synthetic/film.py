@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -50,14 +50,19 @@ class SceneSettings(BaseModel):
         return round(self.seconds * self.fps)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Stage:
     """The still picture behind everything, from its start to the start of the next one."""
 
     start_seconds: float
-    pixels: Pixels
-    """RGB `(H, W, 3)`."""
+    painted: Callable[[], Pixels]
+    """Paints it: a scene of which only the truth is read needs no picture."""
     title: str | None = None
+
+    @cached_property
+    def pixels(self) -> Pixels:
+        """RGB `(H, W, 3)`."""
+        return self.painted()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

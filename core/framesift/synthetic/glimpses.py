@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from framesift.synthetic.backdrops import room, texture
 from framesift.synthetic.film import Box, Point
@@ -23,8 +24,8 @@ from framesift.synthetic.script import Script, Window
 
 SHOWN_SECONDS = 1.0
 """How long still things are seen, which is in one frame of one a second."""
-ACTING_SECONDS = 2.0
-"""How long a shape is seen that does something: one step from a frame to the next."""
+ACTING_SECONDS = 3.0
+"""How long a shape is seen that does something, which tells from two or three frames."""
 SHAPE_DIAMETER = 0.16
 """Of still shapes, as a part of the picture's height."""
 ACTING, STILL = 2, 3
@@ -39,7 +40,7 @@ def glimpses(script: Script) -> None:
     No fact follows from another one, so that each question needs a few tokens of its own.
     """
     rng = script.rng
-    script.stage(rng.choice([texture, room])(script.seed(), script.size_px))
+    script.stage(partial(rng.choice([texture, room]), script.seed(), script.size_px))
     corner = rng.choice([(x, y) for x in (0.0, 2 / 3) for y in (0.0, 2 / 3)])
     cells = [(x / 3, y / 3) for x in range(3) for y in range(3) if (x / 3, y / 3) != corner]
     rng.shuffle(cells)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from functools import partial
 
 from framesift.synthetic.backdrops import landscape
 from framesift.synthetic.film import Box, Point
@@ -166,7 +167,8 @@ def move_cursor(script: Script, slides: Sequence[Event]) -> None:
 
 def show_landscape(script: Script, name: str, window: Window) -> Event:
     """Returns the event of a cut to a landscape."""
-    script.stage(landscape(name, script.seed(), script.size_px), window, name.capitalize())
+    painted = partial(landscape, name, script.seed(), script.size_px)
+    script.stage(painted, window, name.capitalize())
     return script.event("landscape", window, name=name)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import cache, partial
 from typing import NamedTuple
 
 from framesift.synthetic.backdrops import LANDSCAPES, room, slide, texture
@@ -49,7 +50,7 @@ BELOW_THE_SIGN: Box = (0.15, 0.5, 0.85, 0.8)
 def shapes(script: Script) -> None:
     """Writes two to four shapes that move, each within a quarter of the picture of its own."""
     rng = script.rng
-    script.stage(texture(script.seed(), script.size_px))
+    script.stage(partial(texture, script.seed(), script.size_px))
     count = rng.randint(2, 4)
     quarters = rng.sample([(0.0, 0.0), (0.5, 0.0), (0.0, 0.5), (0.5, 0.5)], count)
     names = shape_names(rng, count)
@@ -61,7 +62,7 @@ def shapes(script: Script) -> None:
 
 def number(script: Script) -> None:
     """Writes a number that flashes for a second somewhere in a long still stretch."""
-    script.stage(room(script.seed(), script.size_px))
+    script.stage(partial(room, script.seed(), script.size_px))
     start = script.rng.uniform(0.1, 0.85)
     flash_number(
         script, script.window(start, min(start + 0.25, 1.0), longest_seconds=1.0), ANYWHERE
@@ -83,7 +84,7 @@ def text(script: Script) -> None:
             "corner": corner,
         }
         lines = [f"Owner: {owner}", f"Total: {facts['total']}", *rng.sample(LINES, 3)]
-        script.stage(slide(title, lines, corner, script.size_px), window, title)
+        script.stage(partial(slide, title, lines, corner, script.size_px), window, title)
         event = script.event("slide", window, WHOLE_PICTURE, **facts)
         script.ask(f"Who owns the topic '{title}'?", owner, "text", event)
         script.ask(f"What is the total of the topic '{title}'?", facts["total"], "text", event)
@@ -108,7 +109,7 @@ def cuts(script: Script) -> None:
 
 def events(script: Script) -> None:
     """Writes two or three things that happen one after another; subtitles describe them."""
-    script.stage(texture(script.seed(), script.size_px))
+    script.stage(partial(texture, script.seed(), script.size_px))
     count = script.rng.randint(2, 3)
     seen = act(script, [_within(script, part) for part in script.parts(*[1] * count)], ANYWHERE)
     script.subtitles.extend(
@@ -123,13 +124,13 @@ def events(script: Script) -> None:
 
 def static(script: Script) -> None:
     """Writes a room in which nothing happens."""
-    script.stage(room(script.seed(), script.size_px))
+    script.stage(partial(room, script.seed(), script.size_px))
     script.ask("Does anything move in the video?", "no", "presence")
 
 
 def mixed(script: Script) -> None:
     """Writes a still room with a sign, a number, three events and cuts to two landscapes."""
-    rng, inside = script.rng, room(script.seed(), script.size_px)
+    rng, inside = script.rng, cache(partial(room, script.seed(), script.size_px))
     before, first, second, after, later = script.parts(38, 9, 9, 22, 22)
     script.stage(inside, before, "Room")
     for name, window in zip(rng.sample(list(LANDSCAPES), 2), (first, second), strict=True):
@@ -147,7 +148,7 @@ def mixed(script: Script) -> None:
 def quiz(script: Script) -> None:
     """Writes small things, each shown for a part of a long still video in a cell of its own."""
     rng = script.rng
-    script.stage(rng.choice([texture, room])(script.seed(), script.size_px))
+    script.stage(partial(rng.choice([texture, room]), script.seed(), script.size_px))
     corners = [(x, y) for x in (0.0, 2 / 3) for y in (0.0, 2 / 3)]
     corner = rng.choice(corners)
     rest = [(x / 3, y / 3) for x in range(3) for y in range(3) if (x / 3, y / 3) != corner]
@@ -161,7 +162,7 @@ def quiz(script: Script) -> None:
 def changes(script: Script) -> None:
     """Writes still shapes in a still video, one of which changes about half-way."""
     rng = script.rng
-    script.stage(rng.choice([texture, room])(script.seed(), script.size_px))
+    script.stage(partial(rng.choice([texture, room]), script.seed(), script.size_px))
     cells = rng.sample([(x / 3, y / 3) for x in range(3) for y in range(3)], rng.randint(3, 5))
     change_shape(script, cells, script.window(rng.uniform(0.25, 0.75), 1))
 

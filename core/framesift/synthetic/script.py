@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from typing import Any
@@ -65,10 +65,12 @@ class Script:
         ends = list(accumulate(shares, initial=0.0))
         return [self.window(start / ends[-1], end / ends[-1]) for start, end in pairwise(ends)]
 
-    def stage(self, pixels: Pixels, window: Window | None = None, title: str | None = None) -> None:
-        """Puts a backdrop behind everything from the start of `window` on."""
+    def stage(
+        self, painted: Callable[[], Pixels], window: Window | None = None, title: str | None = None
+    ) -> None:
+        """Puts the backdrop that `painted` returns behind everything from `window` on."""
         start = window[0] if window else 0.0
-        self.stages.append(Stage(start_seconds=start, pixels=pixels, title=title))
+        self.stages.append(Stage(start_seconds=start, painted=painted, title=title))
 
     def show(
         self, pixels: Pixels, window: Window, start: Point, end: Point | None = None

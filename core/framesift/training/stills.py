@@ -74,7 +74,7 @@ def draw_still(seed: int) -> tuple[npt.NDArray[np.uint8], Labels]:
     settings = SceneSettings(seed=seed, width=width, height=height, noise=noise)
     script = Script(name="still", settings=settings, rng=rng)
     pixels, name = _backdrop(rng.randrange(BACKDROPS_PER_SIZE), (width, height))
-    script.stage(pixels)
+    script.stage(lambda: pixels)
     if name is not None:
         script.event("landscape", (0.0, 1.0), name=name)
     cells = [(x / 3, y / 3) for x in range(3) for y in range(3)]

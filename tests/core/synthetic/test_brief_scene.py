@@ -3,7 +3,6 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from framesift.synthetic import brief as brief_scene
 from framesift.synthetic.brief import SHOWN_SECONDS
 from framesift.synthetic.film import SceneSettings
 from framesift.synthetic.paraphrases import phrasings
@@ -19,13 +18,8 @@ def brief(seed, **settings):
 
 @pytest.fixture(scope="module")
 def truths():
-    """The truth of many videos of 32 seconds, whose backdrops are not drawn."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("room", "texture"):
-            patch.setattr(
-                brief_scene, name, lambda seed, size: np.zeros((*size[::-1], 3), np.uint8)
-            )
-        return [brief(seed, seconds=32).truth for seed in SEEDS]
+    """The truth of many videos of 32 seconds."""
+    return [brief(seed, seconds=32).truth for seed in SEEDS]
 
 
 def seconds_of(event):

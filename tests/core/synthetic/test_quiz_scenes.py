@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from framesift.sources.base import open_video
-from framesift.synthetic import scenes as scene_makers
 from framesift.synthetic.film import SceneSettings
 from framesift.synthetic.happenings import DARK, LETTERS, LIGHT, ink_on
 from framesift.synthetic.pixels import COLORS, card_pixels
@@ -25,13 +24,8 @@ def quiz(seed, *, size=(64, 64), **settings):
 
 
 def truth_of(seed, **settings):
-    """Returns the truth of a quiz, and spares the drawing of its backdrop."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("room", "texture"):
-            patch.setattr(
-                scene_makers, name, lambda seed, size: np.zeros((*size[::-1], 3), np.uint8)
-            )
-        return quiz(seed, **settings).truth
+    """Returns the truth of a quiz."""
+    return quiz(seed, **settings).truth
 
 
 @pytest.fixture(scope="module")

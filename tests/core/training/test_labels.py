@@ -21,7 +21,7 @@ def script():
     """An eight-second scene before a black wall."""
     settings = SceneSettings(width=WIDTH, height=HEIGHT, seconds=8, fps=4, noise=0)
     script = Script(name="labels", settings=settings, rng=random.Random(0))
-    script.stage(np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+    script.stage(lambda: np.zeros((HEIGHT, WIDTH, 3), np.uint8))
     return script
 
 

@@ -15,8 +15,9 @@ from typing import Any, Final, Literal
 
 from framesift.errors import InvalidOptionError
 from framesift.evaluation.answers.real_clips import checked_clips, read_questions
-from framesift.sources.base import open_video
+from framesift.sources.synthetic import parse_uri
 from framesift.synthetic.paraphrases import pattern_of, rephrased
+from framesift.synthetic.scenes import make_scene
 
 Split = Literal["train", "validation", "test"]
 FIRST_SEEDS: Final[dict[Split, int]] = {"train": 0, "validation": 1_000_000, "test": 2_000_000}
@@ -29,7 +30,7 @@ SECONDS: Final = {"mixed": (16, 64), "quiz": (10, 40), "cuts": (10, 32)}
 OTHER_SECONDS: Final = (8, 24)
 GLIMPSES: Final = "glimpses"
 """The scene of small things, several at once, each seen for a second."""
-GLIMPSES_SECONDS: Final = (12, 24)
+GLIMPSES_SECONDS: Final = (15, 25)
 BACKGROUNDS: Final = {"": 60, "&noise=6": 20, "&drift=0.04": 20}
 """How many in a hundred backdrops are as the scene has them, noisy, or sliding."""
 QUESTIONS_EACH: Final = 6
@@ -39,7 +40,7 @@ SINGLE, SEVERAL = "single frame", "several frames"
 LEARNED_FROM: Final = 400
 """Videos of the training split whose answers the commonest one is taken of."""
 SMALL: Final = "&width=64&height=64"
-"""A size at which a video's answers are known sooner; they do not depend on it."""
+"""A size at which a video's answers are known sooner; they do not depend on it, as boxes do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,9 +190,7 @@ def commonest_answers() -> dict[str, str]:
 
 
 def _truth(uri: str) -> dict[str, Any]:
-    with open_video(uri, text_only=True) as video:
-        assert video.truth is not None
-        return video.truth
+    return make_scene(*parse_uri(uri)).truth
 
 
 def _test_question(place: int, question: dict[str, Any], rng: random.Random) -> BenchmarkQuestion:

@@ -32,7 +32,7 @@ CAVEATS: Final = {
         "questions",
         "glimpses",
     ): "The videos are synthetic and made to tell methods apart: whatever is "
-    "asked about is small, and seen in one frame or two.",
+    "asked about is small, and seen in one frame, or three.",
     ("questions", "real"): "Twenty questions about five clips are a proof of concept: an interval "
     "over five videos is itself uncertain.",
 }
