@@ -15,6 +15,7 @@ from framesift.answering.limits import Positions
 from framesift.answering.search import Search
 from framesift.answering.session import Session
 from framesift.answering.stream import AnswerStream
+from framesift.answering.text_beside import Place, TextBeside
 from framesift.errors import BudgetError, InvalidOptionError, ModelError
 from framesift.run import Run
 from framesift.types.answer import Answer, EvidenceKind, Segment
@@ -42,6 +43,7 @@ class Chat:
         *,
         positions: Positions = "auto",
         encode_seconds: float = 0.0,
+        text: TextBeside | None = None,
     ) -> None:
         """Takes the videos, which are read by `read` or with the first question.
 
@@ -50,6 +52,7 @@ class Chat:
             videos: one or several, in the order in which the prompt shows them.
             positions: as in `VLM.prompt`; `"auto"` leaves room for the answer besides.
             encode_seconds: what the tokens took, for the usage of the first answer.
+            text: what was read off each of the videos, which stands beside them in prompts.
         """
         videos = (videos,) if isinstance(videos, CompressedVideo) else tuple(videos)
         if not videos:
@@ -59,6 +62,8 @@ class Chat:
         self.last: Answer | None = None
         """The last answer, also one that was streamed or cancelled."""
         self._turns: tuple[Turn, ...] = ()
+        self._text: Final = text or TextBeside(lines=())
+        self._shown: frozenset[Place] = frozenset()
         self._session: Session | None = Session(vlm, positions=positions)
         self._session.charge(encode_seconds=encode_seconds)
         self._streaming: AnswerStream | None = None
@@ -72,7 +77,8 @@ class Chat:
                 answer of 64 tokens each; says how many to keep.
             ModelError: the chat is closed, or the GPU's memory does not hold the videos.
         """
-        self._open_session().prefill(self.videos)
+        session = self._open_session()
+        session.prefill(self.videos, text_tokens=self._text.room_tokens(self.vlm))
         return self
 
     def ask(
@@ -206,10 +212,15 @@ class Chat:
         cancelled: Event,
     ) -> Answer:
         turns = self._turns if follow_up else ()
-        turns = (*turns, Turn(role="user", text=question, videos=() if turns else self.videos))
-        self.last = answer = session.answer(
+        shown = self._shown if turns else frozenset()
+        lines = self._text.for_question(self.vlm, question, shown)
+        videos = () if turns else self.videos
+        turns = (*turns, Turn(role="user", text=question, videos=videos, beside=lines.text))
+        answer = session.answer(
             turns, generation=generation, evidence=evidence, on_text=on_text, cancelled=cancelled
         )
+        self.last = answer = lines.noted(answer)
         if answer.usage.finish_reason != "cancelled":
             self._turns = (*turns, Turn(role="assistant", text=answer.text))
+            self._shown = shown | lines.places
         return answer

@@ -100,8 +100,12 @@ class Session:
         encoded, prefilled = self._unpaid_seconds
         self._unpaid_seconds = encoded + encode_seconds, prefilled + prefill_seconds
 
-    def prefill(self, videos: Sequence[CompressedVideo]) -> None:
+    def prefill(self, videos: Sequence[CompressedVideo], *, text_tokens: int = 0) -> None:
         """Reads videos into the cache before anything is asked.
+
+        Args:
+            videos: what is read.
+            text_tokens: room for lines that will stand beside them.
 
         Raises:
             BudgetError: the context has no room for the visual tokens and for a question and an
@@ -110,7 +114,7 @@ class Session:
         """
         start = perf_counter()
         turns = [Turn(role="user", text="", videos=tuple(videos))]
-        room = GREEDY.max_new_tokens + QUESTION_TOKENS
+        room = GREEDY.max_new_tokens + QUESTION_TOKENS + text_tokens
         with self._answering_alone(None):
             prompt = fitting_prompt(self.vlm, turns, room, self._positions)
             with prompt_memory_errors(self.vlm, prompt):

@@ -49,6 +49,9 @@ def app() -> None:
 )
 @click.option("--clips", type=int, default=Recipe.clips, help="Clips that are drawn.")
 @click.option("--first-seed", type=int, default=Recipe.first_seed, help="Seed of the first clip.")
+@click.option(
+    "--pages", type=int, default=Recipe.pages, help="Clips of slides with their text; 0: none."
+)
 @click.option("--stills", type=int, default=Recipe.stills, help="Stills that are drawn.")
 @click.option("--tower-steps", type=int, default=Recipe.tower_steps, help="Steps of stage one.")
 @click.option(

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 
 from framesift.answering.chat import Chat
 from framesift.answering.generation import Generation, OnText
 from framesift.answering.limits import Positions
+from framesift.answering.text_beside import TextBeside
+from framesift.answering.video_text import within
 from framesift.compression.opening import Opener, Video, opened
 from framesift.compression.parts import Parts
+from framesift.compression.prompt_text import NO_TEXT, PromptText, nearest
 from framesift.errors import InvalidOptionError
 from framesift.run import Run, joined
 from framesift.types.answer import Answer, EvidenceKind
 from framesift.types.compressed import CompressedVideo
 from framesift.types.question import check_question
+from framesift.types.video import LocalVideo, TimedText
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,21 +35,36 @@ class Asking:
     """What depends on the question, for messages; None where nothing does."""
 
     def chat(
-        self, video: Video | Sequence[Video], question: str | None, positions: Positions, run: Run
+        self,
+        video: Video | Sequence[Video],
+        question: str | None,
+        positions: Positions,
+        run: Run,
+        text: PromptText = NO_TEXT,
     ) -> Chat:
         """Returns a chat about videos, each compressed by itself unless it is already."""
         vlm = self.parts.answering_vlm
         start = perf_counter()
         videos = [video] if isinstance(video, Video) else list(video)
         several = len({one if isinstance(one, str | Path) else id(one) for one in videos}) > 1
-        compressed = [self._compressed(one, question, run, named=several) for one in videos]
+        compressed, texts = [], []
+        for one in videos:
+            compact, lines = self._compressed(one, question, run, text, named=several)
+            compressed.append(compact)
+            texts.append(lines)
         seconds = perf_counter() - start
         reports = [one.report for one in compressed]
         if limit := vlm.limitation([report.uri for report in reports]):
             run.warn(limit)
         for line in joined([(report.uri, report.warnings) for report in reports]):
             run.warn(line)
-        return Chat(vlm, compressed, positions=positions, encode_seconds=seconds)
+        return Chat(
+            vlm,
+            compressed,
+            positions=positions,
+            encode_seconds=seconds,
+            text=TextBeside.of(texts, text.max_tokens, nearest),
+        )
 
     def ask(
         self,
@@ -56,27 +75,52 @@ class Asking:
         positions: Positions,
         on_text: OnText | None,
         run: Run,
+        text: PromptText = NO_TEXT,
     ) -> Answer:
         """Returns the answer to one question about videos, in a chat of its own."""
         check_question(question)
-        with self.chat(video, question, positions, run) as chat:
+        with self.chat(video, question, positions, run, text) as chat:
             answer = chat.ask(question, generation=generation, evidence=evidence, on_text=on_text)
         for line in answer.warnings:
             run.warn(line)
         return answer
 
     def _compressed(
-        self, video: Video, question: str | None, run: Run, *, named: bool
-    ) -> CompressedVideo:
-        """Returns a video compressed, unless it is; its warnings begin with its name, if wanted."""
-        if isinstance(video, CompressedVideo):
-            return video
+        self, video: Video, question: str | None, run: Run, text: PromptText, *, named: bool
+    ) -> tuple[CompressedVideo, Sequence[TimedText]]:
+        """Returns a video compressed, unless it is, and its lines.
+
+        Its warnings begin with its name, if wanted. A compressed video is opened for its lines.
+        """
+        if isinstance(video, CompressedVideo) and not text.readers:
+            return video, ()
         opening = Run()
         with opened(video, self.opener.limits, opening) as local:
             of_one = run.within(local.uri if named else "", opening.seconds)
-            return self.compress(local, question, of_one)
+            lines = self._lines(local, text, of_one)
+            if isinstance(video, CompressedVideo):
+                return video, lines
+            return self.compress(local, question, of_one), lines
 
-    def open(self, video: Video | Sequence[Video], positions: Positions, run: Run) -> Chat:
+    def _lines(self, local: LocalVideo, text: PromptText, run: Run) -> Sequence[TimedText]:
+        """Returns what stands in prompts beside the pictures of an open video."""
+        if not text.readers:
+            return ()
+        opener = replace(self.opener, reading=replace(self.opener.reading, readers=text.readers))
+        with opener.open(local, run) as reader:
+            lines = within(reader.lines, reader.local.part_seconds)
+        if not lines:
+            names = " and ".join(each.spec for each in text.readers)
+            run.warn(f"{names} found no text, so that the prompt has the pictures alone")
+        return lines
+
+    def open(
+        self,
+        video: Video | Sequence[Video],
+        positions: Positions,
+        run: Run,
+        text: PromptText = NO_TEXT,
+    ) -> Chat:
         """Returns a chat about videos that the LLM has read before anything is asked."""
         videos = [video] if isinstance(video, Video) else list(video)
         if self.per_question and not all(isinstance(v, CompressedVideo) for v in videos):
@@ -85,4 +129,4 @@ class Asking:
                 "asked; use ask, or a strategy and a selector that read no question, such as "
                 "strategy='temporal' and selector='keyframes'"
             )
-        return self.chat(videos, None, positions, run).read()
+        return self.chat(videos, None, positions, run, text).read()

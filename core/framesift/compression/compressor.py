@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from framesift.answering.chat import Chat
 from framesift.answering.generation import GREEDY, Generation, OnText
 from framesift.answering.limits import Positions
+from framesift.answering.text_beside import MAX_TEXT_TOKENS
 from framesift.compression.configuration import Configuration
 from framesift.compression.encoding import EncodedVideo
 from framesift.compression.moments import SECONDS_PER_SEGMENT
 from framesift.compression.opening import Video
+from framesift.compression.prompt_text import PromptText
+from framesift.readers.base import Reader
 from framesift.run import Run
 from framesift.types.answer import Answer, EvidenceKind, Segment
 from framesift.types.compressed import CompressedVideo, Keyframe
@@ -166,6 +169,8 @@ class VideoCompressor(Configuration):
         generation: Generation = GREEDY,
         evidence: EvidenceKind | None = "auto",
         positions: Positions = "auto",
+        text: str | Reader | Sequence[str | Reader] | None = None,
+        max_text_tokens: int = MAX_TEXT_TOKENS,
         on_text: OnText | None = None,
         warn: Warn | None = None,
     ) -> Answer:
@@ -177,6 +182,9 @@ class VideoCompressor(Configuration):
             generation: how the answer is chosen.
             evidence: how the segments that it rests on are measured; None for none.
             positions: as in `VLM.prompt`.
+            text: readers whose lines stand in the prompt beside the pictures, such as `"screen"`;
+                None for the pictures alone.
+            max_text_tokens: most tokens of these lines; beyond, those nearest to the question.
             on_text: called with each piece of the answer as soon as it is certain.
             warn: called with each warning, which the answer lists too.
 
@@ -185,7 +193,8 @@ class VideoCompressor(Configuration):
             BudgetError: prompt and answer exceed the context; says how many tokens to keep.
         """
         asking, run = self._pipeline.asking, Run(listener=warn)
-        return asking.ask(video, question, generation, evidence, positions, on_text, run)
+        beside = PromptText.of(text, max_text_tokens)
+        return asking.ask(video, question, generation, evidence, positions, on_text, run, beside)
 
     def find(
         self,
@@ -259,12 +268,17 @@ class VideoCompressor(Configuration):
         video: Video | Sequence[Video],
         *,
         positions: Positions = "auto",
+        text: str | Reader | Sequence[str | Reader] | None = None,
+        max_text_tokens: int = MAX_TEXT_TOKENS,
         warn: Warn | None = None,
     ) -> Chat:
         """Returns a chat about videos that are encoded and read once, for many questions.
+
+        `text` and `max_text_tokens` are as in `ask`.
 
         Raises:
             InvalidOptionError: there is no `vlm`, no video, or a part that reads the question.
             BudgetError: the visual tokens exceed the context; says how many to keep.
         """
-        return self._pipeline.asking.open(video, positions, Run(listener=warn))
+        beside = PromptText.of(text, max_text_tokens)
+        return self._pipeline.asking.open(video, positions, Run(listener=warn), beside)

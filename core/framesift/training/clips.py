@@ -6,7 +6,7 @@ import io
 import json
 import multiprocessing
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,12 @@ def clip_address(seed: int) -> tuple[str, float]:
 
 
 def make_shards(
-    folder: Path, seeds: Sequence[int], *, processes: int, per_shard: int = 250
+    folder: Path,
+    seeds: Sequence[int],
+    *,
+    processes: int,
+    per_shard: int = 250,
+    address: Callable[[int], tuple[str, float]] | None = None,
 ) -> list[Path]:
     """Writes the clips of `seeds` in shards and returns their folders; finished ones are kept.
 
@@ -101,7 +106,7 @@ def make_shards(
         (folder / f"{part[0]:07d}{'' if len(part) == per_shard else f'-{len(part)}'}", part)
         for part in parts
     ]
-    todo = [job for job in jobs if not _is_whole(*job)]
+    todo = [(*job, address) for job in jobs if not _is_whole(*job)]
     if not todo:
         return [path for path, _ in jobs]
     with (
@@ -140,12 +145,12 @@ def _is_whole(path: Path, seeds: Sequence[int]) -> bool:
     return True
 
 
-def _make_shard(job: tuple[Path, Sequence[int]]) -> None:
-    path, seeds = job
+def _make_shard(job: tuple[Path, Sequence[int], Callable[[int], tuple[str, float]] | None]) -> None:
+    path, seeds, address = job
     frames: list[npt.NDArray[np.uint8]] = []
     clips = []
     for seed in seeds:
-        uri, fps = clip_address(seed)
+        uri, fps = (address or clip_address)(seed)
         pictures, times, truth = _read_back(uri, fps)
         clips.append(
             asdict(LabeledClip(uri=uri, start=len(frames), times_seconds=times, truth=truth))

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from framesift.answering.video_text import before_question
 from framesift.synthetic.paraphrases import beside_text
 from framesift.synthetic.wordings import worded
 from framesift.training.cards import Cards
@@ -23,6 +24,7 @@ from framesift.training.course_labels import COURSE, MEASURED
 from framesift.training.doubts import doubts
 from framesift.training.labels import NOTHING
 from framesift.training.packing import IGNORED_LABEL, PADDING, VIDEO
+from framesift.training.reading import page_lesson, with_lines
 from framesift.training.seen import MOTION_FRAMES, OF_MOTION, SEEN_AT_ONCE, Seen
 
 MOST_QUESTIONS = 8
@@ -36,6 +38,10 @@ CARDS = 0.15
 """Share of batches that show nothing but numbers on cards."""
 BESIDE_TEXT = 0.1
 """Share of questions behind other text."""
+PAGES = 0.6
+"""Share of batches of slides, whose text stands beside them."""
+READ = 0.15
+"""Share of other clips beside which lines stand."""
 FRAMES_A_CLIP = 24
 """A batch holds fewer clips where they have more frames than these, at the mean of it."""
 CLIPS_ALIKE = 64
@@ -86,8 +92,13 @@ class Dialogs(torch.utils.data.IterableDataset[dict[str, Tensor]]):
         seed: int,
         glimpses_first: int,
         share_of_cards: float = CARDS,
+        slides: Sequence[Seen] = (),
     ) -> None:
-        """Takes clips, clips of one batch, and for how many batches there are glimpses only."""
+        """Takes clips, clips of one batch, and for how many batches there are glimpses only.
+
+        With `slides`, clips of pages, lines stand beside some clips, and are all there is to read
+        of these.
+        """
         self.clips = sorted(clips, key=lambda clip: len(clip.features))
         self.tokenizer = tokenizer
         self.special = special
@@ -96,6 +107,7 @@ class Dialogs(torch.utils.data.IterableDataset[dict[str, Tensor]]):
         self.glimpses_first = glimpses_first
         self.cards = Cards(clips)
         self.share_of_cards = share_of_cards
+        self.slides = slides
         self.glimpsed = [
             clip
             for clip in clips
@@ -114,6 +126,9 @@ class Dialogs(torch.utils.data.IterableDataset[dict[str, Tensor]]):
         if self.cards.colors[1:] and rng.random() < self.share_of_cards:
             few = [self.cards.medley(rng) for _ in range(2 * self.size)]
             return self.batch(few, Dropping(kind="none", stretched=rng.random() < 0.5), rng)
+        if self.slides and number >= self.glimpses_first and rng.random() < PAGES:
+            few = [page_lesson(rng.choice(self.slides), rng) for _ in range(self.size)]
+            return self.batch(few, Dropping.drawn(rng), rng)
         if number < self.glimpses_first or rng.random() < GLIMPSES:
             look = Seen.medley if rng.random() < MEDLEYS else Seen.glimpse
             count = min(2 * self.size, len(self.glimpsed))
@@ -124,7 +139,10 @@ class Dialogs(torch.utils.data.IterableDataset[dict[str, Tensor]]):
         start = rng.randrange(max(1, len(self.clips) - like + 1))
         near = self.clips[start : start + like]
         size = min(self.size, max(1, FRAMES_A_CLIP * self.size // len(near[-1].features)))
-        return self.batch(rng.sample(near, size), Dropping.drawn(rng), rng)
+        clips = rng.sample(near, size)
+        if self.slides:
+            clips = [with_lines(clip, rng) if rng.random() < READ else clip for clip in clips]
+        return self.batch(clips, Dropping.drawn(rng), rng)
 
     def batch(
         self, clips: Sequence[Seen], dropping: Dropping, rng: random.Random
@@ -137,7 +155,8 @@ class Dialogs(torch.utils.data.IterableDataset[dict[str, Tensor]]):
         `(B, K, 2)` by name of `MEASURED`.
         """
         visuals = [_visual(clip, dropping, rng) for clip in clips]
-        texts = self._texts([_asked(clip, rng) for clip in clips], dropping)
+        asked = [_asked(clip, rng) for clip in clips]
+        texts = self._texts([clip.text for clip in clips], asked, dropping)
         kept, length = max(len(v[2]) for v in visuals), max(len(t[0]) for t in texts)
         width, kind = clips[0].features.shape[-1], clips[0].features.dtype
         features = torch.zeros(len(clips), kept, width, dtype=kind)
@@ -170,16 +189,22 @@ class Dialogs(torch.utils.data.IterableDataset[dict[str, Tensor]]):
         }
 
     def _texts(
-        self, asked: Sequence[Sequence[tuple[str, str]]], dropping: Dropping
+        self,
+        beside: Sequence[str],
+        asked: Sequence[Sequence[tuple[str, str]]],
+        dropping: Dropping,
     ) -> list[tuple[Tensor, Tensor, Tensor]]:
-        """Returns ids, labels and the question's number of each column, all `(Lt,)`, by clip."""
+        """Returns ids, labels and the question's number of each column, all `(Lt,)`, by clip.
+
+        Lines beside a clip come first and once; all its questions see them.
+        """
         lines = [text for pairs in asked for pair in pairs for text in pair]
         read = iter(self.tokenizer(lines, return_attention_mask=False)["input_ids"])
         texts = []
-        for pairs in asked:
-            ids: list[int] = []
-            labels: list[int] = []
-            part: list[int] = []
+        for own, pairs in zip(beside, asked, strict=True):
+            ids: list[int] = self.tokenizer(before_question(own))["input_ids"] if own else []
+            labels: list[int] = [IGNORED_LABEL] * len(ids)
+            part: list[int] = [VIDEO] * len(ids)
             for number in range(1, len(pairs) + 1):
                 turn = [self.special["user"]] if dropping.chat and number > 1 else []
                 before = [*turn, *next(read), self.special["end"], self.special["assistant"]]
@@ -240,6 +265,6 @@ def _within(part: Tensor, dropping: Dropping) -> Tensor:
     """Returns each column's place in its question, or in the conversation."""
     if dropping.chat:
         return torch.arange(len(part))
-    lengths = torch.bincount(part)[1:].tolist()
-    starts = torch.tensor([0, *itertools.accumulate(lengths)][:-1])
-    return torch.arange(len(part)) - starts[part - 1]
+    _, *lengths = torch.bincount(part).tolist()
+    starts = torch.tensor([0, 0, *itertools.accumulate(lengths)][:-1])
+    return torch.arange(len(part)) - starts[part]

@@ -115,17 +115,10 @@ def seen_clips(task: TowerTask, shards: Sequence[Shard], *, processes: int = 1) 
         shards: the clips.
         processes: how many work out the labels.
     """
-    task.eval()
     clips = []
     courses = iter(_courses([clip for shard in shards for clip in shard.clips], processes))
     for shard in shards:
-        pixels = torch.tensor(shard.frames)
-        features = torch.cat(
-            [
-                task.patches(part.to(task.mean.device))[0].half().cpu()
-                for part in pixels.split(FRAMES_AT_ONCE)
-            ]
-        )
+        features = _features(task, shard)
         clips += [
             Seen(
                 features=features[clip.start : clip.start + len(clip.times_seconds)],
@@ -137,6 +130,27 @@ def seen_clips(task: TowerTask, shards: Sequence[Shard], *, processes: int = 1) 
             for clip in shard.clips
         ]
     return clips
+
+
+@torch.no_grad()
+def seen_slides(task: TowerTask, shards: Sequence[Shard]) -> list[Seen]:
+    """Returns the tower's features of clips of slides, which it cannot read."""
+    return [
+        Seen(
+            features=features[clip.start : clip.start + len(clip.times_seconds)],
+            times_seconds=clip.times_seconds,
+            questions=(),
+        )
+        for shard in shards
+        for features in [_features(task, shard)]
+        for clip in shard.clips
+    ]
+
+
+def _features(task: TowerTask, shard: Shard) -> Tensor:
+    task.eval()
+    parts = torch.tensor(shard.frames).split(FRAMES_AT_ONCE)
+    return torch.cat([task.patches(part.to(task.mean.device))[0].half().cpu() for part in parts])
 
 
 def _courses(clips: Sequence[LabeledClip], processes: int) -> list[Labels]:

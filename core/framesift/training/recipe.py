@@ -17,6 +17,8 @@ class Recipe(Options):
     """Synthetic clips, each with up to a dozen questions."""
     first_seed: Amount = 0
     """Seed of the first clip; the others follow it."""
+    pages: Amount = 250
+    """Clips of slides, whose text stands in the prompt beside them; 0 for no lessons in reading."""
     stills: Count = 16000
     """Crowded pictures for the vision tower."""
     tower_steps: Count = 2700

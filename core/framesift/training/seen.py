@@ -37,6 +37,8 @@ class Seen:
     """Labels of the patches by name of `COURSE` and `MEASURED`, as far as they are known."""
     change: Tensor | None = None
     """How much each patch differs from itself a frame before, `(T - 1, N)`, if that is known."""
+    text: str = ""
+    """Lines that stand in the prompt beside the pictures, before each question."""
 
     @property
     def changes(self) -> Tensor:

@@ -19,8 +19,9 @@ from framesift.registry import require
 from framesift.training.clips import Shard, make_shards, read_shards
 from framesift.training.dialogs import Dialogs
 from framesift.training.fit import fit
-from framesift.training.language_stage import AnswerTask, seen_clips
+from framesift.training.language_stage import AnswerTask, seen_clips, seen_slides
 from framesift.training.packing import rounded
+from framesift.training.reading import page_address
 from framesift.training.recipe import Recipe
 from framesift.training.seen import numbered
 from framesift.training.stills import make_stills, read_stills
@@ -107,19 +108,23 @@ def _language_curve(
     announce: Callable[[str], None],
 ) -> list[dict[str, float]]:
     """Trains the language model and returns its curve."""
+    seeds, processes = range(recipe.pages), recipe.processes
+    pages = make_shards(work / "pages", seeds, processes=processes, address=page_address)
     until = f", at most {recipe.seconds:g} seconds" if recipe.seconds else ""
     announce(f"teaching the language model to answer, {recipe.language_steps} steps{until}")
     on_gpu = torch.cuda.is_available()
     special = special_ids(processor.tokenizer)
     tower = tower.to("cuda" if on_gpu else "cpu")
-    clips, tokens = numbered(seen_clips(tower, shards, processes=recipe.processes))
+    clips = seen_clips(tower, shards, processes=recipe.processes)
+    seen, tokens = numbered([*clips, *seen_slides(tower, list(read_shards(pages)))])
     dialogs = Dialogs(
-        clips,
+        seen[: len(clips)],
         processor.tokenizer,
         special,
         size=recipe.language_batch,
         seed=recipe.seed,
         glimpses_first=recipe.glimpses_first,
+        slides=seen[len(clips) :],
     )
     return fit(
         AnswerTask(model, special["user"], tokens),

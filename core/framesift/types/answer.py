@@ -93,6 +93,9 @@ class Usage(BaseModel):
     visual_tokens_before: int = Field(description="Visual tokens of the uncompressed prompt.")
     visual_tokens_after: int = Field(description="Visual tokens that the model read.")
     prompt_tokens: int = Field(description="Tokens of the whole prompt, visual ones included.")
+    text_tokens: int = Field(
+        default=0, description="Of these, lines read off the videos that this question brought."
+    )
     cached_tokens: int = Field(description="Tokens of the prompt that the cache already held.")
     answer_tokens: int = Field(description="Tokens generated, the end mark included.")
     encode_seconds: float = Field(description="From the file to the compressed tokens; 0 if open.")

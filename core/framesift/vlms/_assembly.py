@@ -75,7 +75,7 @@ def _laid_out(vlm: VLM, turns: Sequence[Turn], videos: Sequence[CompressedVideo]
     placeholders = [known[video.report.picture] for video in videos]
     items = [[each.item] * len(own) for each, own in zip(placeholders, blocks, strict=True)]
     template = vlm.template_for(videos)
-    seam = free_seam([template, *(turn.text for turn in turns)])
+    seam = free_seam([template, *(turn.written for turn in turns)])
     write = partial(
         Letters.of(vlm.tokenizer).guarded, seam=seam, also=[each.text for each in known]
     )
@@ -132,7 +132,7 @@ def _layers(vlm: VLM, videos: Sequence[CompressedVideo], rows: Tensor) -> Tensor
 
 def _check(vlm: VLM, turns: Sequence[Turn], videos: Sequence[CompressedVideo]) -> None:
     for turn in turns:
-        check_text(turn.text)
+        check_text(turn.written)
     for video in videos:
         check_origin(video, vlm)
         if video.report.picture_px is not None:

@@ -26,11 +26,18 @@ SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """One message of a conversation; its videos stand before its text."""
+    """One message of a conversation: its videos, what was read off them, and its text."""
 
     role: Literal["user", "assistant", "system"]
     text: str
     videos: tuple[CompressedVideo, ...] = ()
+    beside: str = ""
+    """Lines that were read off videos, as they stand before the text."""
+
+    @property
+    def written(self) -> str:
+        """All that is text: the lines and the message."""
+        return self.beside + self.text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -104,7 +111,7 @@ def as_messages(
     given, messages = iter(items), []
     for turn in turns:
         shown = [{"type": kind} for _ in turn.videos for kind in next(given)]
-        text = write(turn.text)
+        text = write(turn.written)
         content = text if plain and not shown else [*shown, {"type": "text", "text": text}]
         messages.append({"role": turn.role, "content": content})
     return messages

@@ -22,6 +22,7 @@ from framesift.training.work_folder import RECIPE
 from framesift.vlms.origin import fingerprint
 
 SMALL = Recipe(
+    pages=2,
     clips=4,
     stills=4,
     tower_steps=2,
