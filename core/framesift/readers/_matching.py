@@ -87,6 +87,17 @@ class Match:
             for i, j in zip(*(shares >= SAME_PLACE).nonzero(), strict=True)
         )
 
+    def beside(self) -> None:
+        """Matches lines with the same text less than a line away, where it was thought to be."""
+        entries, lines = self._boxes()
+        heights = (entries[:, 3] - entries[:, 1])[:, None]
+        near = np.abs(entries[:, None, 1::2] - lines[None, :, 1::2]).max(-1) <= heights
+        beside = np.abs(entries[:, None, ::2] - lines[None, :, ::2]).max(-1) <= SAME_EDGE
+        self._take(
+            (alike(self.entries[i].standing, self.lines[j].text), 0.0, -i, -j)
+            for i, j in zip(*(near & beside).nonzero(), strict=True)
+        )
+
     def leave(self, certain: set[int]) -> None:
         """Leaves alone what is not gone for sure, given the identities of what is."""
         self.entries = [entry for entry in self.entries if id(entry) in certain]

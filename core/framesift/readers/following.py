@@ -15,6 +15,9 @@ from framesift.readers.likeness import alike, differ_in_numbers, ends
 from framesift.readers.seen import SeenLine, Shift
 from framesift.types.video import WHOLE, Region, TimedText
 
+CERTAIN: Final = 0.85
+"""Confidence from which on a line need not be looked at twice."""
+
 
 class LineFollower:
     """Makes entries of the lines of one video, frame by frame; it holds each line once."""
@@ -32,6 +35,15 @@ class LineFollower:
         """Where lines stand now."""
         return [entry.place for entry in self._standing]
 
+    @property
+    def doubtful(self) -> list[Region]:
+        """Where lines stand that came with the last frame and could hardly be read.
+
+        They may have been caught while they were drawn, or faded in.
+        """
+        new = [entry for entry in self._standing if entry.changed == self._frame]
+        return [entry.place for entry in new if entry.confidence < CERTAIN]
+
     def see(
         self,
         time_seconds: float,
@@ -48,14 +60,15 @@ class LineFollower:
             shifts: what moved since the frame before.
         """
         self._frame += 1
-        left = self._move(shifts)
+        moving, left = self._move(shifts)
         share = covered(boxes_of(self.places), regions)
         read = [(e, part) for e, part in zip(self._standing, share, strict=True) if part > 0]
         # What left is gone as well, unless it is read somewhere else.
-        certain = {id(entry) for entry, part in read if part >= MOSTLY} | left.keys()
-        asked = {id(entry): entry for entry, _ in read} | left
+        certain = {id(entry) for entry, part in read if part >= MOSTLY} | left
+        asked = {id(entry): entry for entry, _ in read} | moving
         match = Match(asked.values(), [line for line in lines if line.text.strip()], self._frame)
         match.at_the_same_place(one_text)
+        match.beside()
         match.in_pieces(certain)
         match.at_the_same_place(typed)
         match.at_the_same_place(self._ticking)
@@ -73,16 +86,20 @@ class LineFollower:
         told = [entry.told(source) for entry in self._entries]
         return tuple(sorted(told, key=lambda line: line.start_seconds))
 
-    def _move(self, shifts: Sequence[Shift]) -> dict[int, Followed]:
-        """Returns the entries that left what moved, by identity."""
-        left = dict[int, Followed]()
+    def _move(self, shifts: Sequence[Shift]) -> tuple[dict[int, Followed], set[int]]:
+        """Returns the entries that moved, by identity, and which of them left by that.
+
+        What moves twice in one frame was most likely taken for a part of its surroundings.
+        """
+        moving, left = dict[int, Followed](), set[int]()
         for shift in shifts:
             for entry in self._standing:
-                if id(entry) not in left and centre_within(entry.place, shift.region):
+                if id(entry) not in moving and centre_within(entry.place, shift.region):
+                    moving[id(entry)] = entry
                     entry.place = moved(entry.place, shift.by)
                     if not centre_within(entry.place, shift.region):
-                        left[id(entry)] = entry
-        return left
+                        left.add(id(entry))
+        return moving, left
 
     def _ticking(self, entry: Followed, line: SeenLine) -> float:
         """Returns 1 for a clock or a counter, which shows another number in each frame."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 import numpy as np
 from pydantic import Field
 
+from framesift.readers._parts import Part
 from framesift.readers._rapid_engine import check_language
 from framesift.readers.base import Readable, Reader, Reading
 from framesift.readers.changed import Change, ChangedParts
@@ -100,7 +102,12 @@ class _Watched:
         change = Change(read=((0, 0, width, height),))
         if self.reader.reads == "changed":
             standing = [_in_pixels(place, size_px) for place in self.lines.places]
+            doubtful = [_around(place, size_px) for place in self.lines.doubtful]
             change = self.changed.next(picture, standing)
+            again = [
+                part for part in doubtful if not any(_touch(part, read) for read in change.read)
+            ]
+            change = replace(change, read=(*change.read, *again))
         pages = self._read([picture[y0:y1, x0:x1] for x0, y0, x1, y1 in change.read])
         found = []
         for (x0, y0, _, _), page in zip(change.read, pages, strict=True):
@@ -166,6 +173,23 @@ def _seen(line: OcrLine, size_px: tuple[int, int]) -> SeenLine:
 def _in_pixels(region: Region, size_px: tuple[int, int]) -> Region:
     (height, width), (x0, y0, x1, y1) = size_px, region
     return x0 * width, y0 * height, x1 * width, y1 * height
+
+
+def _around(region: Region, size_px: tuple[int, int]) -> Part:
+    """Returns the part around a line, with what it may have beside it."""
+    (height, width), (x0, y0, x1, y1) = size_px, _in_pixels(region, size_px)
+    beside = (y1 - y0) / 4
+    return (
+        max(0, math.floor(x0 - beside)),
+        max(0, math.floor(y0 - beside)),
+        min(width, math.ceil(x1 + beside)),
+        min(height, math.ceil(y1 + beside)),
+    )
+
+
+def _touch(one: Part, other: Part) -> bool:
+    across = min(one[2], other[2]) > max(one[0], other[0])
+    return across and min(one[3], other[3]) > max(one[1], other[1])
 
 
 def _in_sizes(part: Region, size_px: tuple[int, int]) -> Region:

@@ -124,6 +124,23 @@ def test_a_line_that_seemed_to_leave_and_is_read_again_stays():
     assert spans(follower.ended(2, "screen")) == [("stays", 0, 2)]
 
 
+def test_a_line_that_is_read_close_to_where_it_was_thought_to_be_is_the_same():
+    follower = LineFollower()
+    follower.see(0, [line("stays close", 4)])
+    page = Shift(region=(0, 0, 1, 1), by=(0.0, 0.025))
+    follower.see(1, [line("stays close", 4)], [(0, 0.19, 1, 0.23)], [page, page])
+    assert spans(follower.ended(2, "screen")) == [("stays close", 0, 2)]
+
+
+def test_what_could_hardly_be_read_is_doubtful_for_one_frame():
+    follower = LineFollower()
+    follower.see(0, [line("sem", 4, confidence=0.6), line("Settings")])
+    assert follower.doubtful == [line("sem", 4).box]
+    follower.see(1, [line("Send", 4)], [(0, 0.2, 1, 0.25)])
+    assert follower.doubtful == []
+    assert spans(follower.ended(2, "screen")) == [("sem", 0, 1), ("Settings", 0, 2), ("Send", 1, 2)]
+
+
 def test_equal_rows_of_a_table_that_is_scrolled_are_rows_of_their_own():
     follower = LineFollower()
     follower.see(0, [line("yes", row) for row in (4, 6, 8)])
