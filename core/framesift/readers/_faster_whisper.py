@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import torch
 
-from framesift.decoders.sound import Samples
+from framesift.decoders.sound import RATE, Samples
 from framesift.errors import ModelError
 from framesift.hf.checkpoint_files import called, check_files
 from framesift.hf.checkpoint_reading import in_one_line, reach_hub
-from framesift.readers._recognition import Heard
+from framesift.readers._recognition import LONGEST_SECONDS, Heard
 from framesift.registry import require
 from framesift.types.device import device_errors
 
@@ -54,8 +55,10 @@ class FasterWhisper:
             return [self._lines(samples, language, varied) for samples in stretches]
 
     def _lines(self, samples: Samples, language: str | None, varied: bool) -> list[Heard]:
+        # It would pad the spectrogram with zeros, which are loud: then it hears less well.
+        rest = max(0, round(LONGEST_SECONDS * RATE) - len(samples))
         segments, _ = self.model.transcribe(
-            samples,
+            np.pad(samples, (0, rest)),
             language=language,
             beam_size=1,
             temperature=0.0,

@@ -2,6 +2,7 @@
 
 import os
 import re
+import tracemalloc
 from collections import Counter
 
 import numpy as np
@@ -227,3 +228,16 @@ def test_a_real_whisper_hears_what_a_voice_says(tmp_path):
         known = set(re.findall(r"\w+", " ".join(line.text for line in lines).lower()))
         assert sum(word in known for word in words) >= 0.6 * len(words)
         assert all(line.end_seconds <= end + 0.5 for line in lines)
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_length_of_the_sound(tmp_path, ear):
+    minute = np.concatenate([np.concatenate([tone(n, 1.6), silence(0.4)]) for n in range(30)])
+    peaks = []
+    for minutes in (2, 12):
+        path = film(tmp_path / f"{minutes}.mp4", np.tile(minute, minutes))
+        tracemalloc.start()
+        lines = transcript(path, spec_of(tmp_path)).lines
+        peaks.append(tracemalloc.get_traced_memory()[1] - 300 * len(lines))
+        tracemalloc.stop()
+    assert peaks[1] <= 1.15 * peaks[0]
