@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 import framesift
-from framesift.cli import evaluating, labeling, options, output, serving, training
+from framesift.cli import evaluating, labeling, options, output, serving, training, transcribing
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -277,3 +277,4 @@ app.add_command(evaluating.app)
 app.add_command(labeling.label)
 app.add_command(training.app, "train")
 app.add_command(serving.serve)
+app.add_command(transcribing.text)

@@ -1,6 +1,7 @@
 """Results that leave the process: files, what serving engines take, keyframes kept on disk.
 
-The public names are what serving engines and chat endpoints take; they are loaded on first use.
+The public names are what serving engines and chat endpoints take, and transcripts as files; they
+are loaded on first use.
 """
 
 from __future__ import annotations
@@ -22,5 +23,8 @@ if TYPE_CHECKING:
     from framesift.export.engines import token_file as token_file
     from framesift.export.patch_canvases import SparsePatches as SparsePatches
     from framesift.export.patch_canvases import sparse_patches as sparse_patches
+    from framesift.export.transcripts import TranscriptFormat as TranscriptFormat
+    from framesift.export.transcripts import save_transcript as save_transcript
+    from framesift.export.transcripts import transcript_text as transcript_text
 
 PublicNames(globals())
