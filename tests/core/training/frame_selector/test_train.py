@@ -136,6 +136,7 @@ def test_where_it_goes_is_looked_at_before_anything_is_trained(training, labels,
     assert not (tmp_path / "work").exists()
 
 
+@pytest.mark.slow
 def test_another_llm_is_another_run(training, labels, tmp_path):
     run, _ = training()
     run.run([labels], tmp_path / "out")

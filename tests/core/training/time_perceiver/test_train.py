@@ -83,6 +83,7 @@ def test_a_run_that_is_broken_off_goes_on_and_ends_the_same(
         assert torch.equal(value, same[name])
 
 
+@pytest.mark.slow
 def test_seeds_draw_other_networks_and_batches(training, videos, tmp_path):
     outs = [
         training(f"work-{seed}", seed=seed, held_out=0.0)[0].run(videos, tmp_path / f"{seed}")
@@ -181,6 +182,7 @@ def test_in_stage_2_the_llm_learns_and_is_kept(llm, training, videos, tiny, tmp_
     assert report.tokens.isfinite().all()
 
 
+@pytest.mark.slow
 def test_stage_2_that_is_broken_off_goes_on_and_ends_the_same(
     training, videos, tmp_path, monkeypatch
 ):
