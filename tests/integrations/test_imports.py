@@ -53,8 +53,8 @@ MOST_LINES = {
     "llama-index-llms": 380,
     "llama-index-readers": 455,
     "lmms-eval": 1220,
-    "mcp": 570,
-    "server": 1580,
+    "mcp": 620,
+    "server": 1600,
 }
 """What a distribution may grow to; a rule that another surface would need as well is the core's."""
 

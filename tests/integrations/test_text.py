@@ -79,6 +79,16 @@ def test_a_transcript_over_http_is_that_of_python(server):
     assert server.get("/v1/transcript", params={"video": CLIP}).json()["lines"] == []
 
 
+@pytest.mark.parametrize("form", ["srt", "vtt", "markdown"])
+def test_a_transcript_over_http_is_the_file_of_the_command(server, form):
+    found = server.get("/v1/transcript", params={"video": CLIP, "text": "board", "format": form})
+    done = CliRunner().invoke(app, ["text", CLIP, "--text", "board", "--format", form])
+    assert found.text == done.stdout
+    assert found.headers["content-type"].endswith("; charset=utf-8")
+    assert HEBREW in found.text
+    assert "<script>" not in found.text
+
+
 def test_a_transcript_is_a_job_too(server):
     body = {"kind": "transcript", "video": CLIP, "text": "board"}
     place = server.post("/v1/jobs", json=body).headers["Location"]
@@ -97,6 +107,7 @@ def test_a_transcript_is_a_job_too(server):
         ({"text": ["board", "board"]}, 422, "names a reader twice"),
         ({"text": ["board"] * 9}, 422, "at most 8 items"),
         ({"text": "board", "video": "/etc/passwd"}, 403, "file of this machine"),
+        ({"format": "ass"}, 422, "format: Input should be 'json', 'srt', 'vtt' or 'markdown'"),
         ({"txt": "board"}, 422, "txt: Extra inputs"),
     ],
 )

@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 import framesift
 from framesift import Answer, Transcript
+from framesift.export import transcript_text
 from framesift_server import examples, problems
 from framesift_server.connection import ClientLeftError
 from framesift_server.gate import Gate
@@ -50,6 +51,7 @@ PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
         507: "The server's disk is full.",
     }.items()
 }
+WRITTEN_AS: Final = {"srt": "application/x-subrip", "vtt": "text/vtt", "markdown": "text/markdown"}
 router = APIRouter(responses=PROBLEMS, dependencies=[Depends(HTTPBearer(auto_error=False))])
 
 
@@ -137,7 +139,12 @@ async def transcript(
 
     The text is that of strangers: a page that shows it must escape it.
     """
-    return await service.answer(request, TranscriptRequest(**query.model_dump()))
+    body = TranscriptRequest(video=query.video, text=query.text)
+    read = await service.answer(request, body)
+    if query.format == "json":
+        return read
+    text = transcript_text(cast(Transcript, read), query.format)
+    return Response(text, media_type=f"{WRITTEN_AS[query.format]}; charset=utf-8")
 
 
 async def upload(file: UploadFile, service: Serving) -> UploadResponse:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from framesift import CompressionReport, EvidenceKind, Keyframe
+from framesift.export import TranscriptFormat
 from framesift.serving import ReaderSpecs
 
 Video = Annotated[
@@ -116,16 +117,18 @@ class KeyframesRequest(_Request):
     max_edge_px: EdgePx = 768
 
 
-class TranscriptQuery(_Video):
-    """A video whose text is read."""
-
-    text: Readers = ("subtitles",)
-
-
-class TranscriptRequest(TranscriptQuery):
+class TranscriptRequest(_Video):
     """A video whose text is read."""
 
     kind: Literal["transcript"] = "transcript"
+    text: Readers = ("subtitles",)
+
+
+class TranscriptQuery(_Video):
+    """A video whose text is read, and what it is written as."""
+
+    text: Readers = ("subtitles",)
+    format: TranscriptFormat = Field("json", description="What the text is written as.")
 
 
 class AskRequest(_TokenRequest):
