@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 import framesift
-from framesift.cli import options, selecting, terminal
+from framesift.cli import options, reading, selecting, terminal
 from framesift.disk.writing import write_atomically
 from framesift.errors import InvalidOptionError
 from framesift.evaluation.answers import question_sets
@@ -46,6 +46,7 @@ def app() -> None:
 
 
 app.add_command(selecting.selection)
+app.add_command(reading.reading)
 app.add_command(selecting.selection_questions)
 
 

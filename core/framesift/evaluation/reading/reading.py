@@ -1,0 +1,76 @@
+"""Which of the words that a video shows are still read in its painted frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from framesift.evaluation.reading.painting import Painted
+from framesift.evaluation.reading.recognition import Pixels, PlacedWord, WordReader
+
+TRIES: Final = 3
+"""Frames in which a word is looked for that no frame shows whole: those that show most of it."""
+
+
+class Shown(NamedTuple):
+    """A word in one frame."""
+
+    frame: int
+    word: PlacedWord
+
+
+class ShownWords:
+    """The words of a video, each once however long it stands.
+
+    Two are the same if they read the same and stand behind the same word of their line, so that a
+    line that scrolls, grows or comes again is counted once.
+    """
+
+    def __init__(self, reader: WordReader, pictures: Pixels, grid: tuple[int, int]) -> None:
+        """Reads the frames, RGB `(T, H, W, 3)`, whose patches lie on a grid that divides them."""
+        self._reader: Final = reader
+        self._cell_px: Final = pictures.shape[1] // grid[0], pictures.shape[2] // grid[1]
+        self._places: Final[dict[tuple[str, str], list[Shown]]] = {}
+        for number, picture in enumerate(pictures):
+            for word in reader.words(picture):
+                places = self._places.setdefault((word.before, word.text), [])
+                places.append(Shown(number, word))
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def read(self, painted: Painted) -> int:
+        """Returns how many words are read in at least one painted frame.
+
+        A word of which no pixel changed is read, as it was before; one of which nothing is left is
+        not looked for.
+        """
+        count, unsure = 0, list[list[Shown]]()
+        for places in self._places.values():
+            if any(self._cells(painted.is_same, place).all() for place in places):
+                count += 1
+                continue
+            left = [(self._cells(painted.is_left, place).mean(), place) for place in places]
+            some = sorted((pair for pair in left if pair[0]), key=lambda pair: -pair[0])
+            unsure.append([place for _, place in some[:TRIES]])
+        for number in range(TRIES):
+            tried = [places for places in unsure if len(places) > number]
+            found = self._is_read(painted, [places[number] for places in tried])
+            count += sum(found)
+            unsure = [places for places, read in zip(tried, found, strict=True) if not read]
+        return count
+
+    def _is_read(self, painted: Painted, places: Sequence[Shown]) -> list[bool]:
+        crops = [place.word.crop(painted.pictures[place.frame]) for place in places]
+        texts = self._reader.read(crops)
+        return [text == place.word.text for text, place in zip(texts, places, strict=True)]
+
+    def _cells(self, mask: npt.NDArray[np.bool_], place: Shown) -> npt.NDArray[np.bool_]:
+        """Returns what a mask `(T, h, w)` says of the patches that a word touches."""
+        high, wide = self._cell_px
+        x0, y0, x1, y1 = place.word.box_px
+        rows, columns = slice(y0 // high, -(-y1 // high)), slice(x0 // wide, -(-x1 // wide))
+        return mask[place.frame, rows, columns]
