@@ -37,6 +37,7 @@ from benchmarks.sections import (
     recall,
     sampling,
     scissor,
+    screen_text,
     server,
     skipping,
     slow_fast,
@@ -79,8 +80,9 @@ ORDER: Final[tuple[Section, ...]] = (
     skipping,
     slow_fast,
     large_frames,
+    screen_text,
 )
-NEED_CLIPS: Final = ("evidence", "recall", "large_frames")
+NEED_CLIPS: Final = ("evidence", "recall", "large_frames", "screen_text")
 """Sections that measure the real clips alone."""
 PEERS: Final = ("scenedetect", "decord", "torchcodec")
 """Packages that ours is measured against."""
@@ -173,7 +175,7 @@ def main(out: Path, only: str | None, clips: Path | None, quick: bool) -> None:
     names = [name.strip() for name in only.split(",")] if only else list(SECTIONS)
     if not only and clips is None:
         names = [name for name in names if name not in NEED_CLIPS]
-        left_out = " and ".join(NEED_CLIPS)
+        left_out = ", ".join(NEED_CLIPS)
         click.echo(f"{left_out} are left out; they need the real clips in --clips FOLDER")
     if unknown := sorted(set(names) - SECTIONS.keys()):
         raise click.BadParameter(

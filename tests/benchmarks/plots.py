@@ -241,10 +241,9 @@ def _catalogue(axis: Any, section: Section) -> None:
     axis.scatter([row["seconds"] for row in rows], range(len(rows)), color=colors)
     axis.set_yticks(range(len(rows)), [row["name"] for row in rows])
     axis.invert_yaxis()
-    axis.set_xscale("log")
     axis.axvline(rows[0]["peer_seconds"], color=ACCENT, linewidth=1)
-    axis.set_title("Planning a quarter of 128 x 196 tokens")
-    axis.set_xlabel("seconds; line: encoding the same frames")
+    label = "seconds; line: encoding the same frames"
+    axis.set(title="Planning a quarter of 128 x 196 tokens", xlabel=label, xscale="log")
 
 
 def _scissor(axis: Any, section: Section) -> None:
@@ -254,18 +253,16 @@ def _scissor(axis: Any, section: Section) -> None:
     axis.set(title="Semantic connected components", xlabel=f"seconds; line: {rows[0]['peer']}")
 
 
-def _server(axis: Any, section: Section) -> None:
-    names, per_second = ([row[key] for row in section["rows"]] for key in ("name", "per_second"))
-    axis.barh(names, per_second, color=OURS, height=0.72)
-    axis.invert_yaxis()
-    axis.set(title="One server, several clients", xlabel="answers per second")
+def _each(key: str, title: str, label: str) -> Callable[[Any, Section], None]:
+    """Returns what draws one value of the rows that have it."""
 
+    def draw(axis: Any, section: Section) -> None:
+        rows = [row for row in section["rows"] if key in row]
+        axis.barh([row["name"] for row in rows], [row[key] for row in rows], color=OURS)
+        axis.invert_yaxis()
+        axis.set(title=title, xlabel=label)
 
-def _large_frames(axis: Any, section: Section) -> None:
-    times = {row["name"]: row["times_peer"] for row in section["rows"] if "times_peer" in row}
-    axis.barh(list(times), list(times.values()), color=OURS)
-    axis.invert_yaxis()
-    axis.set(title="Large frames", xlabel="CPU seconds, times those of the decoder's resizing")
+    return draw
 
 
 def _slow_fast(axis: Any, section: Section) -> None:
@@ -274,8 +271,8 @@ def _slow_fast(axis: Any, section: Section) -> None:
     axis.barh(range(len(rows)), [100 * row["times_peer"] for row in rows], color=colors)
     axis.set_yticks(range(len(rows)), [row["name"] for row in rows])
     axis.invert_yaxis()
-    axis.set_title("Slow-fast tokens of real size")
-    axis.set_xlabel("per cent of encoding (blue), of the prefill of all tokens (grey)")
+    label = "per cent of encoding (blue), of the prefill of all tokens (grey)"
+    axis.set(title="Slow-fast tokens of real size", xlabel=label)
 
 
 PANELS: Final[dict[str, Callable[[Any, Section], None]]] = {
@@ -293,8 +290,11 @@ PANELS: Final[dict[str, Callable[[Any, Section], None]]] = {
     "costs": _costs,
     "catalogue": _catalogue,
     "scissor": _scissor,
-    "server": _server,
+    "server": _each("per_second", "One server, several clients", "answers per second"),
     "skipping": _skipping,
     "slow_fast": _slow_fast,
-    "large_frames": _large_frames,
+    "large_frames": _each(
+        "times_peer", "Large frames", "CPU seconds, times the decoder's resizing"
+    ),
+    "screen_text": _each("pixels_share", "Text on a screen", "share of the pixels that are read"),
 }
