@@ -44,6 +44,8 @@ LEAST_MOVED: Final = 0.02
 """Share of the frame that must have changed before it is worth looking for what moved."""
 MOST_MOVES: Final = 3
 """Parts that may each move in a way of its own, between two frames."""
+MOST_SHIFTED_PX: Final = 2**15 - 1
+"""Longest side of a frame that OpenCV can shift."""
 BLURRED: Final = 2.0
 """How many times the change of strokes may be that moved by a part of a pixel."""
 
@@ -110,6 +112,8 @@ class ChangedParts:
     ) -> tuple[list[MovedPart], Mask]:
         """Returns what moved, and the cells that changed besides; what moved counts as read."""
         moved: list[MovedPart] = []
+        if not len(lines) or max(picture.shape) > MOST_SHIFTED_PX:
+            return moved, changed
         for _ in range(MOST_MOVES):
             if changed.mean() < LEAST_MOVED:
                 break

