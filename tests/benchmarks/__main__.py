@@ -41,6 +41,7 @@ from benchmarks.sections import (
     server,
     skipping,
     slow_fast,
+    text_retrieval,
 )
 from benchmarks.table import table_lines
 from framesift.disk.writing import write_atomically, writing_to
@@ -81,8 +82,9 @@ ORDER: Final[tuple[Section, ...]] = (
     slow_fast,
     large_frames,
     screen_text,
+    text_retrieval,
 )
-NEED_CLIPS: Final = ("evidence", "recall", "large_frames", "screen_text")
+NEED_CLIPS: Final = ("evidence", "recall", "large_frames", "screen_text", "text_retrieval")
 """Sections that measure the real clips alone."""
 PEERS: Final = ("scenedetect", "decord", "torchcodec")
 """Packages that ours is measured against."""

@@ -25,9 +25,15 @@ class WordSearch:
     count: int
 
     @classmethod
-    def of(cls, texts: Sequence[Sequence[str]]) -> Self:
-        """Returns the index of texts."""
-        search = require("bm25s", extra="select").BM25(method="lucene", dtype="float64")
+    def of(cls, texts: Sequence[Sequence[str]], *, by_length: bool = True) -> Self:
+        """Returns the index of texts.
+
+        Args:
+            texts: terms of each.
+            by_length: whether a word weighs more in a short text than in a long one.
+        """
+        bm25 = require("bm25s", extra="select").BM25
+        search = bm25(method="lucene", dtype="float64", b=0.75 if by_length else 0.0)
         known = frozenset(term for text in texts for term in text)
         if known:
             search.index(list(map(list, texts)), show_progress=False)

@@ -51,7 +51,7 @@ def measure(effort: Effort, clips: Path | None) -> Json:
 
 def results(split: Split, videos: int) -> Json:
     """Returns the section of results about some videos of a split."""
-    sift = VideoCompressor(vlm=load_vlm("tiny"))
+    sift = VideoCompressor(vlm=load_vlm("tiny"), text=())
     hits_of: defaultdict[tuple[str, str], list[tuple[str, bool]]] = defaultdict(list)
     for seed in range(FIRST_SEEDS[split], FIRST_SEEDS[split] + videos):
         rng = random.Random(f"finding-{seed}")

@@ -2,7 +2,10 @@
 
 import pytest
 
+from benchmarks.sections import recall
+from benchmarks.sections.text_retrieval import FOREIGN, FURTHER, QUESTIONS
 from framesift.scorers.text_search import text_matches
+from framesift.sources.timed_text import parse_timed_text
 from framesift.types.video import TimedText
 
 TALK = (
@@ -87,3 +90,16 @@ def test_scripts_without_spaces_and_forms_of_a_word_are_found():
     lines = said((0.0, 2.0, "拖放图片至此处"), (20.0, 22.0, "two gloves hang there"))
     assert spans(lines, "图片") == [(0.0, 2.0)]
     assert spans(lines, "glove") == [(20.0, 22.0)]
+
+
+def test_questions_about_a_screen_recording_find_the_stretch_in_the_text_that_was_read():
+    lines = parse_timed_text(recall.TEXT.read_bytes())
+    for questions in (QUESTIONS, FURTHER):
+        firsts = {question: text_matches(lines, question, 1) for question in questions}
+        right = [
+            question
+            for question, found in firsts.items()
+            if found and questions[question][0] <= found[0].best_seconds < questions[question][1]
+        ]
+        assert len(right) >= 7, set(questions) - set(right)
+    assert not any(text_matches(lines, query, 1) for query in FOREIGN)
