@@ -159,7 +159,7 @@ class LineClock:
             start_seconds=start,
             end_seconds=end,
             best_seconds=time,
-            score=min(1.0, float(self.ranks[best]) / most),
+            score=round(min(1.0, float(self.ranks[best]) / most), 4),
             reason=self.rated.reason(self.there[:, first : last + 1].max(1).values.tolist()),
             lines=self._shown(start, end),
         )

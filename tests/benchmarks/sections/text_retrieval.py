@@ -139,7 +139,7 @@ def _searches(
     parts: Sequence[tuple[Span, str]], embedding: Path | None
 ) -> Iterator[tuple[str, Search]]:
     """Yields what finds one of several texts, as people index them."""
-    spans, texts = zip(*parts, strict=True)
+    spans, texts = [span for span, _ in parts], [text for _, text in parts]
     words = require("bm25s", extra="select")
 
     def terms(some: Sequence[str]) -> Any:
