@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from itertools import chain
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from framesift.cli import options, terminal
 from framesift.registry import require
 from framesift.run import progress_bar
+
+if TYPE_CHECKING:
+    from framesift.evaluation.reading.measure import Recording
 
 
 @click.command("reading")
@@ -73,7 +76,7 @@ def reading(
     require("matplotlib", extra="bench")  # said before minutes of measuring
     chosen, left_out = ways.reading_ways(encoders.create(encoder).gives, strategies or None)
     looking = measure.Looking(encoder=encoder, text=text, frames=frames, side_px=side)
-    videos = chain(measure.drawn(out / measure.PAGES, pages), measure.recorded(clips))
+    videos = _in_turn(measure.drawn(out / measure.PAGES, pages), measure.recorded(clips))
     with progress_bar("reading", total=None, unit="video") as bar:
         for _ in measure.measure(out, videos, chosen, keeps, looking):
             bar.update(1)
@@ -86,6 +89,12 @@ def reading(
         terminal.line(f"left out  {name}: {reason}")
     for name in (measure.RESULTS, measure.PLOT, measure.LOG):
         terminal.line(f"wrote     {out / name}")
+
+
+def _in_turn(*runs: Iterable[Recording]) -> Iterator[Recording]:
+    """Yields the first of each, then the second, so that a run that is broken off has of all."""
+    for videos in zip_longest(*runs):
+        yield from (video for video in videos if video is not None)
 
 
 def _lines(rows: Sequence[dict[str, Any]], keeps: Sequence[float]) -> Iterator[str]:

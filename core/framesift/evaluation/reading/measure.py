@@ -39,8 +39,8 @@ LEAST_WORDS: Final = 20
 SUFFIXES: Final = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi"})
 
 Group = Literal["pages", "recordings"]
-Key = tuple[str, str, float]
-"""Video, spec and keep."""
+Key = tuple[str, str, str, float]
+"""Video, how it was looked at, spec and keep."""
 
 
 class ReadCount(BaseModel):
@@ -51,6 +51,7 @@ class ReadCount(BaseModel):
     video: str = Field(description="Page, or file and part; intervals are drawn over these.")
     group: Group
     kind: str = Field(description="How a page moves; of a recording the file.")
+    looking: str = Field(description="How videos were looked at.")
     way: str
     spec: str = Field(description="Strategy of the run.")
     keep: float = Field(description="Asked share of the tokens.")
@@ -62,7 +63,7 @@ class ReadCount(BaseModel):
     @property
     def key(self) -> Key:
         """What tells it from other lines."""
-        return self.video, self.spec, self.keep
+        return self.video, self.looking, self.spec, self.keep
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +88,11 @@ class Looking:
     """Most frames of a video."""
     side_px: int = 960
     """Longest side of the pictures that are painted and read."""
+
+    @property
+    def spec(self) -> str:
+        """What tells it from others, for the log."""
+        return ", ".join(f"{name}={getattr(self, name)}" for name in self.__dataclass_fields__)
 
     def sift(self) -> VideoCompressor:
         """Returns what encodes videos, with the signal `text`."""
@@ -144,7 +150,7 @@ def measure(
             (name, part, keep)
             for name, part in parts
             for keep in keeps
-            if (video.name, part.spec, keep) not in done
+            if (video.name, looking.spec, part.spec, keep) not in done
         ]
         if missing:
             encoded = sift.encode(video.uri)
@@ -152,7 +158,7 @@ def measure(
             words = ShownWords(reader, pictures, encoded.tokens.grid)
             if len(words) >= LEAST_WORDS:
                 for name, part, keep in missing:
-                    append(path, _count(video, name, part, keep, encoded, pictures, words))
+                    append(path, _count(video, looking, name, part, keep, encoded, words))
         yield video
     del lock
 
@@ -168,7 +174,7 @@ def write_results(
     lines = [
         line
         for line in read_lines(ReadCount, out / LOG)
-        if line.way in names and line.keep in keeps
+        if line.way in names and line.keep in keeps and line.looking == looking.spec
     ]
     results: dict[str, Any] = {
         "question": "share of the words of a video, each counted once, that OCR reads in some "
@@ -214,11 +220,11 @@ def _pictures(sift: VideoCompressor, uri: str, encoded: EncodedVideo, side_px: i
 
 def _count(
     video: Recording,
+    looking: Looking,
     name: str,
     part: Strategy,
     keep: float,
     encoded: EncodedVideo,
-    pictures: Pixels,
     words: ShownWords,
 ) -> ReadCount:
     tokens = encoded.tokens
@@ -227,11 +233,12 @@ def _count(
         video=video.name,
         group=video.group,
         kind=video.kind,
+        looking=looking.spec,
         way=name,
         spec=part.spec,
         keep=keep,
         tokens=plan.num_out,
         tokens_before=tokens.count,
         words=len(words),
-        read=words.read(painted(pictures, tokens.grid, plan)),
+        read=words.read(painted(words.pictures, tokens.grid, plan)),
     )

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from framesift.evaluation.reading.painting import Painted
 from framesift.evaluation.reading.recognition import Pixels, PlacedWord, WordReader
-
-TRIES: Final = 3
-"""Frames in which a word is looked for that no frame shows whole: those that show most of it."""
 
 
 class Shown(NamedTuple):
@@ -32,6 +30,7 @@ class ShownWords:
     def __init__(self, reader: WordReader, pictures: Pixels, grid: tuple[int, int]) -> None:
         """Reads the frames, RGB `(T, H, W, 3)`, whose patches lie on a grid that divides them."""
         self._reader: Final = reader
+        self.pictures: Final = pictures
         self._cell_px: Final = pictures.shape[1] // grid[0], pictures.shape[2] // grid[1]
         self._places: Final[dict[tuple[str, str], list[Shown]]] = {}
         for number, picture in enumerate(pictures):
@@ -43,30 +42,30 @@ class ShownWords:
         return len(self._places)
 
     def read(self, painted: Painted) -> int:
-        """Returns how many words are read in at least one painted frame.
+        """Returns how many words are read in the painted frame that changed them least.
 
         A word of which no pixel changed is read, as it was before; one of which nothing is left is
         not looked for.
         """
-        count, unsure = 0, list[list[Shown]]()
+        same, unsure = 0, list[Shown]()
         for places in self._places.values():
             if any(self._cells(painted.is_same, place).all() for place in places):
-                count += 1
+                same += 1
                 continue
-            left = [(self._cells(painted.is_left, place).mean(), place) for place in places]
-            some = sorted((pair for pair in left if pair[0]), key=lambda pair: -pair[0])
-            unsure.append([place for _, place in some[:TRIES]])
-        for number in range(TRIES):
-            tried = [places for places in unsure if len(places) > number]
-            found = self._is_read(painted, [places[number] for places in tried])
-            count += sum(found)
-            unsure = [places for places, read in zip(tried, found, strict=True) if not read]
-        return count
+            some = [place for place in places if self._cells(painted.is_left, place).any()]
+            if some:
+                unsure.append(min(some, key=lambda place: self._change(painted, place)))
+        return same + self._read_of(painted, unsure)
 
-    def _is_read(self, painted: Painted, places: Sequence[Shown]) -> list[bool]:
+    def _change(self, painted: Painted, place: Shown) -> float:
+        """Returns by how many levels the pixels of a word changed, in the mean."""
+        now, before = (p[place.frame] for p in (painted.pictures, self.pictures))
+        return float(cv2.absdiff(place.word.crop(now), place.word.crop(before)).mean())
+
+    def _read_of(self, painted: Painted, places: Sequence[Shown]) -> int:
         crops = [place.word.crop(painted.pictures[place.frame]) for place in places]
         texts = self._reader.read(crops)
-        return [text == place.word.text for text, place in zip(texts, places, strict=True)]
+        return sum(text == place.word.text for text, place in zip(texts, places, strict=True))
 
     def _cells(self, mask: npt.NDArray[np.bool_], place: Shown) -> npt.NDArray[np.bool_]:
         """Returns what a mask `(T, h, w)` says of the patches that a word touches."""
