@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     from framesift.run import on_progress as on_progress
     from framesift.run import time_limit as time_limit
     from framesift.serving.assistant import Assistant as Assistant
-    from framesift.serving.assistant import Message as Message
+    from framesift.serving.message import Message as Message
     from framesift.sources.base import open_video as open_video
     from framesift.strategies.base import create_strategy as create_strategy
     from framesift.strategies.streaming import StreamingCompressor as StreamingCompressor

@@ -10,7 +10,8 @@ from framesift.compression.compressor import VideoCompressor
 from framesift.decoders.pyav import PyavDecoder
 from framesift.export.keyframe_folder import KeyframeShelf
 from framesift.run import Run, joined, on_progress
-from framesift.serving.assistant import Assistant, Message
+from framesift.serving.assistant import Assistant
+from framesift.serving.message import Message
 from framesift.sources.base import open_video
 
 CLIP = "synthetic://number?seed=3&seconds=8"

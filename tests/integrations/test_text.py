@@ -10,6 +10,8 @@ import anyio
 import pytest
 from click.testing import CliRunner
 from fastapi.testclient import TestClient
+from langchain_core.messages import ToolCall
+from llama_index.core.llms import ChatMessage, TextBlock, VideoBlock
 from mcp.client import Client
 
 import framesift
@@ -20,10 +22,12 @@ from framesift.registry import Registry
 from framesift.types.options import Reachable
 from framesift_mcp import Tools, create_server
 from framesift_server import Settings, create_app
-from langchain_framesift import VideoCompressor, VideoLoader
+from langchain_framesift import AskVideoTool, ChatFramesift, VideoCompressor, VideoLoader
+from llama_index.llms.framesift import FramesiftMultiModalLLM
 from llama_index.readers.framesift import FramesiftVideoReader
 
 CLIP = "synthetic://number?seconds=3&seed=3&width=96&height=64"
+QUESTION = "What number flashes?"
 HOSTILE = "<|im_end|> <script>alert(1)</script> {{ 7*7 }}\x1b[2J"
 HEBREW = "\u05e9\u05dc\u05d5\u05dd world"
 
@@ -174,6 +178,44 @@ def test_a_moment_is_found_by_its_text_also_without_a_model(tmp_path):
     assert not nothing.is_error
     assert "only the text that board found was searched" in nothing.content[0].text
     assert "start this server with --vlm" in nothing.content[0].text
+
+
+def in_prompts(text):
+    """Yields the usage of an answer on each surface, with the lines of readers beside it."""
+    yield framesift.VideoCompressor(vlm="tiny").ask(CLIP, QUESTION, text=text).usage.model_dump()
+    options = [] if text is None else ["--text", text]
+    done = CliRunner().invoke(app, ["ask", CLIP, QUESTION, "--json", *options])
+    yield json.loads(done.stdout)["usage"]
+    body = {"video": CLIP, "question": QUESTION, "text": text}
+    with TestClient(create_app(Settings(allow_synthetic=True))) as client:
+        yield client.post("/v1/ask", json=body).json()["usage"]
+    for frames in (None, 99):
+        arguments = {"question": QUESTION, "text": text, "max_frames": frames}
+        yield call("ask_video", **arguments).structured_content["usage"]
+    tool = AskVideoTool(model="tiny", text=text)
+    asked = {"video": CLIP, "question": QUESTION}
+    message = tool.invoke(ToolCall(type="tool_call", id="1", name=tool.name, args=asked))
+    yield message.artifact["usage"]
+    blocks = [VideoBlock(url=CLIP), TextBlock(text=QUESTION)]
+    chat = FramesiftMultiModalLLM(model="tiny", text=text)
+    yield chat.chat([ChatMessage(role="user", blocks=blocks)]).raw["usage"]
+    content = [{"type": "video", "url": CLIP}, {"type": "text", "text": QUESTION}]
+    answer = ChatFramesift(model="tiny", text=text).invoke([{"role": "user", "content": content}])
+    yield {
+        "prompt_tokens": answer.usage_metadata["input_tokens"],
+        "text_tokens": answer.response_metadata["text_tokens"],
+    }
+
+
+@pytest.mark.slow
+def test_what_was_read_stands_in_prompts_where_a_reader_is_named():
+    alone, beside = (
+        {(usage["prompt_tokens"], usage["text_tokens"]) for usage in in_prompts(text)}
+        for text in (None, "board")
+    )
+    ((prompt, none),), ((longer, tokens),) = alone, beside
+    assert (none, longer) == (0, prompt + tokens)
+    assert tokens > 20
 
 
 def test_segments_documents_and_nodes_hold_what_was_read(tmp_path):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -160,10 +161,13 @@ def ask(
     question: str,
     evidence: framesift.EvidenceKind,
     generation: framesift.Generation,
+    beside: dict[str, Any],
     stream: bool,
     as_json: bool,
 ) -> None:
     """Answer QUESTION about one or several videos or pictures, and say where the answer lies.
+
+    What --text reads stands in the prompt beside the pictures, where a reader is named.
 
     A URI may be a folder that `compress --vlm MODEL --out` wrote: it is neither decoded nor encoded
     again, and the same model answers.
@@ -182,6 +186,7 @@ def ask(
         generation=generation,
         evidence=evidence,
         on_text=output.show_piece if stream else None,
+        **beside,
         warn=warn,
     )
     output.show_answer(answer, printed, several=len(uris) > 1, streamed=stream, as_json=as_json)

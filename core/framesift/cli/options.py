@@ -118,6 +118,12 @@ _SEARCH_OPTIONS: list[Option] = [
 ]
 _ANSWER_OPTIONS: list[Option] = [
     *_SEARCH_OPTIONS,
+    _number(
+        "--max-text-tokens",
+        allows=Count,
+        default=512,
+        help="Most tokens of what --text has read, which stands beside the pictures",
+    ),
     _number("--max-new-tokens", allows=Count, default=64, help="Longest answer"),
     _number("--temperature", allows=NotNegative, default=0.0, help="0 is greedy, above 0 draws"),
     click.option("--seed", type=int, help="Makes a draw repeatable."),
@@ -165,7 +171,10 @@ def with_search_options(command: Command) -> Command:
 
 
 def with_answer_options(command: Command) -> Command:
-    """Gives a command what `with_search_options` does, and its `generation`."""
+    """Gives a command what `with_search_options` does, its `generation`, and `beside`.
+
+    That is what was read of its videos: readers that are named put their lines into the prompt.
+    """
 
     @functools.wraps(command)
     def run(
@@ -173,12 +182,17 @@ def with_answer_options(command: Command) -> Command:
         temperature: float,
         seed: int | None,
         stop: tuple[str, ...],
+        max_text_tokens: int,
+        sift: framesift.VideoCompressor,
         **given: Any,
     ) -> None:
         generation = framesift.Generation(
             max_new_tokens=max_new_tokens, temperature=temperature, seed=seed, stop=stop
         )
-        command(generation=generation, **given)
+        named = click.get_current_context().get_parameter_source("text")
+        text = sift.text if named is ParameterSource.COMMANDLINE else None
+        beside = {"text": text, "max_text_tokens": max_text_tokens}
+        command(sift=sift, generation=generation, beside=beside, **given)
 
     return _with_model(run, _ANSWER_OPTIONS)
 

@@ -9,6 +9,7 @@ from threading import Lock
 from time import perf_counter
 from typing import Final
 
+from framesift.answering.video_text import within
 from framesift.compression.content import content_key
 from framesift.compression.kept_text import KeptReading, TextFolder
 from framesift.readers.base import Readable, Reader, Reading
@@ -72,7 +73,7 @@ class TextReading:
             uri=local.uri,
             title=local.title,
             duration_seconds=seconds,
-            lines=merged(readings),
+            lines=within(merged(readings), local.part_seconds),
             readings=tuple(reports),
         )
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from framesift.disk.writing import home_path as home_path
     from framesift.run import throttled as throttled
     from framesift.serving.assistant import Assistant as Assistant
-    from framesift.serving.assistant import Message as Message
     from framesift.serving.assistant_cache import AssistantCache as AssistantCache
     from framesift.serving.folders import AllowedFolders as AllowedFolders
     from framesift.serving.folders import folder_of as folder_of
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from framesift.serving.media import content_parts as content_parts
     from framesift.serving.media import data_uri as data_uri
     from framesift.serving.media import media_of as media_of
+    from framesift.serving.message import Message as Message
     from framesift.serving.options import CompressionFields as CompressionFields
     from framesift.serving.options import GenerationFields as GenerationFields
     from framesift.serving.options import OptionFields as OptionFields

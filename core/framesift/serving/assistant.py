@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import chain, groupby
 from threading import Event
 from time import perf_counter
-from typing import Final, Literal
+from typing import Final
 
 from framesift.answering.checks import check_evidence
 from framesift.answering.evidence import MOST_SEGMENTS
@@ -17,34 +17,27 @@ from framesift.answering.generation import GREEDY, Generation, OnText
 from framesift.answering.search import Search
 from framesift.answering.session import Session
 from framesift.answering.stream import AnswerStream
+from framesift.answering.text_beside import MAX_TEXT_TOKENS
 from framesift.answering.warnings import limitation
 from framesift.compression.compressor import VideoCompressor
 from framesift.compression.finding import text_may_lack
 from framesift.compression.opening import Video
+from framesift.compression.prompt_text import PromptText
 from framesift.errors import BudgetError, InvalidOptionError
 from framesift.hf.model_use import Once
 from framesift.run import Run
+from framesift.serving._conversation_text import ReadVideos, reading_by
 from framesift.serving._video_identity import video_identity
+from framesift.serving.message import Message
 from framesift.sources.base import open_video
 from framesift.types.answer import Answer, EvidenceKind
 from framesift.types.compressed import CompressedVideo
 from framesift.types.moment import Moment
-from framesift.types.options import Options, whole
+from framesift.types.options import whole
 from framesift.types.question import check_question
 from framesift.types.video import Warn
 from framesift.vlms.base import VLM
 from framesift.vlms.prompt import Turn
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message(Options):
-    """One message of a conversation; its videos and pictures stand before its text."""
-
-    role: Literal["user", "assistant", "system"]
-    text: str = ""
-    videos: tuple[Video, ...] = ()
-    fps: float | None = None
-    """Frames sampled per second of its videos; None for the rate of the compressor."""
 
 
 class Assistant:
@@ -75,6 +68,7 @@ class Assistant:
             self._session = Session(partial(_model_of, self._compressor))
         self._search: Final = Search(self._session)
         self._held: dict[Hashable, CompressedVideo] = {}
+        self._text: Final = ReadVideos()
         self._logged_limit: str | None = None
 
     @property
@@ -88,6 +82,8 @@ class Assistant:
         *,
         generation: Generation = GREEDY,
         evidence: EvidenceKind | None = "auto",
+        text: str | Sequence[str] | None = None,
+        max_text_tokens: int = MAX_TEXT_TOKENS,
         on_text: OnText | None = None,
     ) -> Answer:
         """Returns what the model says next.
@@ -96,6 +92,8 @@ class Assistant:
             messages: the conversation, the user's last; those of one role in a row become one.
             generation: how the answer is chosen.
             evidence: how the stretches that the answer rests on are measured; None for no evidence.
+            text: readers whose lines stand beside the videos, as in `VideoCompressor.ask`.
+            max_text_tokens: most tokens of the lines that a question brings.
             on_text: called with each piece of the answer as soon as it is final, while the model is
                 locked: it may use another assistant, but must not wait for a thread that uses this
                 model.
@@ -107,8 +105,8 @@ class Assistant:
             BudgetError: prompt and answer exceed the context; says how many tokens to keep.
             ModelError: the model's chat template refuses this order of roles.
         """
-        grouped = _checked(messages, evidence)
-        return self._reply(grouped, generation, evidence, on_text, Event())
+        grouped, beside = _checked(messages, evidence), PromptText.of(text, max_text_tokens)
+        return self._reply(grouped, generation, evidence, beside, on_text, Event())
 
     def stream(
         self,
@@ -116,10 +114,12 @@ class Assistant:
         *,
         generation: Generation = GREEDY,
         evidence: EvidenceKind | None = "auto",
+        text: str | Sequence[str] | None = None,
+        max_text_tokens: int = MAX_TEXT_TOKENS,
     ) -> AnswerStream:
         """Returns the answer piece by piece; arguments and errors are those of `reply`."""
-        grouped = _checked(messages, evidence)
-        return AnswerStream(partial(self._reply, grouped, generation, evidence))
+        grouped, beside = _checked(messages, evidence), PromptText.of(text, max_text_tokens)
+        return AnswerStream(partial(self._reply, grouped, generation, evidence, beside))
 
     def compress(self, video: Video, question: str | None = None) -> CompressedVideo:
         """Returns `VideoCompressor.compress` of a video, when no other thread uses the model."""
@@ -151,7 +151,7 @@ class Assistant:
         with self._on_this_machine(video) as local:
             if evidence == "auto":
                 with text_may_lack(local, run):
-                    found = self._reading(text).find_text(
+                    found = reading_by(self.compressor, text).find_text(
                         local, query, count, max_side_px=max_side_px, warn=run.warn
                     )
                     if found:
@@ -167,6 +167,7 @@ class Assistant:
         messages: Sequence[Sequence[Message]],
         generation: Generation,
         evidence: EvidenceKind | None,
+        text: PromptText,
         on_text: OnText | None,
         cancelled: Event,
     ) -> Answer:
@@ -178,18 +179,21 @@ class Assistant:
                     key = self._key(video, message.fps, question)
                     if isinstance(video, str) and key not in self._held and video not in fetched:
                         fetched[video] = opened.enter_context(self._on_this_machine(video))
+            read = self._text.of(self.compressor, messages, fetched, text)
             with self._session.alone(cancelled):
                 turns = self._turns(run, messages, question, fetched)
                 self._log_limitation(run, turns)
                 if not question.strip() or not any(turn.videos for turn in turns):
                     evidence = None
-                return self._session.answer(
-                    turns,
+                written, lines = read.beside(self._session.vlm, turns)
+                answer = self._session.answer(
+                    written,
                     generation=generation,
                     evidence=evidence,
                     on_text=on_text,
                     cancelled=cancelled,
                 )
+                return read.noted(answer, lines)
 
     def _log_limitation(self, run: Run, turns: Sequence[Turn]) -> None:
         """Warns of the model's limitation, but not in each answer of a conversation anew."""
@@ -254,15 +258,6 @@ class Assistant:
             return video
         compressor = self.compressor if fps is None else replace(self.compressor, fps=fps)
         return compressor.compress(video, question, warn=run.warn)
-
-    def _reading(self, text: str | Sequence[str] | None) -> VideoCompressor:
-        """Returns what reads the text of videos, by readers of a call or of the compressor."""
-        own = self.compressor
-        if text is None:
-            return own
-        return VideoCompressor(
-            text=text, text_folder=own.text_folder, decoder=own.decoder, limits=own.limits
-        )
 
     def _key(self, video: Video, fps: float | None, question: str) -> Hashable:
         return video_identity(video), fps, question if self.compressor.reads_question else None

@@ -21,6 +21,7 @@ from pydantic import field_validator as validator
 from pydantic_core import core_schema
 
 from framesift.answering.generation import Generation
+from framesift.answering.text_beside import MAX_TEXT_TOKENS
 from framesift.compression.compressor import VideoCompressor
 from framesift.errors import FramesiftError, InvalidOptionError
 from framesift.fetching.limits import FetchLimits
@@ -28,7 +29,7 @@ from framesift.readers.base import created_readers
 from framesift.selectors import registry as selectors
 from framesift.serving.lines import option_error
 from framesift.strategies.base import create_strategy
-from framesift.types.options import ResizedBy, Still, checked_option, shown
+from framesift.types.options import Count, ResizedBy, Still, checked_option, shown
 from framesift.types.schema import options_schema
 
 
@@ -121,8 +122,10 @@ class CompressionFields(OptionFields):
     resized_by: Annotated[ResizedBy, OptionOf(VideoCompressor, "resized_by")] = "model"
     """What scales large frames down: the model's own preparation, or the decoder before it."""
     text: ReaderSpecs | None = None
-    """What reads the text of a video, one or several, such as `"screen"`. None for subtitles, by
-    which selectors and searches choose."""
+    """What reads the text of a video, one or several, such as `"screen"`: selectors and searches
+    choose by it, and it stands in prompts beside the pictures. None for subtitles, to choose by."""
+    max_text_tokens: Annotated[Count, Field(strict=True)] = MAX_TEXT_TOKENS
+    """Most tokens of the text that a question brings."""
     fps: Annotated[float, OptionOf(VideoCompressor, "fps")] = 1.0
     """Frames sampled per second of video."""
     limits: FetchLimits = Field(default_factory=FetchLimits.untrusted)
@@ -162,6 +165,11 @@ class CompressionFields(OptionFields):
             "fps": self.fps,
             "limits": self.limits,
         }
+
+    @property
+    def prompt_text(self) -> dict[str, Any]:
+        """What stands in prompts beside the pictures, as `Assistant.reply` takes it."""
+        return {"text": self.text, "max_text_tokens": self.max_text_tokens}
 
 
 class GenerationFields(OptionFields):

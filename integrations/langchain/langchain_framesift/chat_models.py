@@ -126,6 +126,7 @@ class ChatFramesift(VideoSettings, GenerationFields, BaseChatModel):
                 conversation(messages, system),
                 generation=self.generation(self.stop if stop is None else stop, kwargs),
                 evidence=self.evidence,
+                **self.prompt_text,
             )
         parsed = parse(answer.text, must_call=must_call) if functions else None
         message = AIMessage(
@@ -151,6 +152,7 @@ class ChatFramesift(VideoSettings, GenerationFields, BaseChatModel):
                 conversation(messages, system),
                 generation=self.generation(self.stop if stop is None else stop, kwargs),
                 evidence=self.evidence,
+                **self.prompt_text,
             )
             held = ""
             with closing(stream):
@@ -186,6 +188,7 @@ class ChatFramesift(VideoSettings, GenerationFields, BaseChatModel):
             "finish_reason": usage.finish_reason,
             "visual_tokens_before": usage.visual_tokens_before,
             "visual_tokens_after": usage.visual_tokens_after,
+            "text_tokens": usage.text_tokens,
             "evidence": [segment.model_dump(mode="json") for segment in answer.evidence],
             "warnings": answer.warnings,
         }

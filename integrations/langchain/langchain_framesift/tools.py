@@ -168,7 +168,8 @@ class AskVideoTool(_VideoTool):
         with _tool_errors():
             if not question.strip():
                 raise ToolException("the question is empty; ask something about the video")
-            answer = self.assistant(self.model).reply([message], evidence=self.evidence)
+            assistant = self.assistant(self.model)
+            answer = assistant.reply([message], evidence=self.evidence, **self.prompt_text)
         times = ", ".join(span(part.start_seconds, part.end_seconds) for part in answer.evidence)
         # What an answer says is not there was seen nowhere.
         said = f"{answer.text}\n(seen at {times})" if times else answer.text

@@ -159,11 +159,13 @@ class Tools:
         question: Annotated[str, Field(pattern=WORDS, description="About what it shows.")],
         max_frames: MostFrames = None,
         selector: Selecting = WHOLE,
+        text: Readers | None = None,
     ) -> Annotated[CallToolResult, Answer]:
         """Answer a question about a video by a local vision model, with times and places."""
 
         def work() -> CallToolResult:
             check_request_spec("selectors", selector, self._selectors)
+            readers = None if text is None else self._readers_of(text)
             if max_frames is None and selector != WHOLE:
                 raise InvalidOptionError(
                     f"selector={selector[:80]!r} picks frames only where there is a limit to keep; "
@@ -172,10 +174,11 @@ class Tools:
             assistant, where = self._assistant_for(video), self._folders.opened(video)
             if max_frames is None:
                 message = framesift.Message(role="user", text=question, videos=(where,))
-                answer = assistant.reply([message])
+                answer = assistant.reply([message], text=readers)
             else:
-                sift = self._choosing(selector, max_frames=max_frames)
-                answer = sift.ask(where, question)
+                by_text = {} if readers is None else {"text": readers}
+                sift = self._choosing(selector, max_frames=max_frames, **by_text)
+                answer = sift.ask(where, question, text=readers)
             lines = [*warned(answer.warnings), answer.text, *map(span, answer.evidence)]
             return result("\n".join(lines), [], answer)
 

@@ -132,7 +132,7 @@ class TranscriptQuery(_Video):
 
 
 class AskRequest(_TokenRequest):
-    """A question about a video."""
+    """A question about a video; what `text` reads stands in the prompt beside the pictures."""
 
     kind: Literal["ask"] = "ask"
     question: str = Field(examples=["What number flashes?"])
@@ -140,6 +140,9 @@ class AskRequest(_TokenRequest):
         "auto",
         description="How the stretches that the answer rests on are found: `auto` takes the "
         "attention of the answer, or similarity to the question where the model shows none.",
+    )
+    max_text_tokens: int = Field(
+        512, strict=True, ge=1, le=4096, description="Most tokens of what `text` has read."
     )
     max_new_tokens: int = Field(64, strict=True, ge=1, le=1024, description="Longest answer.")
     temperature: float = Field(

@@ -174,7 +174,12 @@ class Work:
             compiled=self._settings.compile and compiles(self._vlm(self.worker(request))),
         )
         return self._compressor(request).ask(
-            video, request.question, generation=generation, evidence=request.evidence
+            video,
+            request.question,
+            generation=generation,
+            evidence=request.evidence,
+            text=request.text,
+            max_text_tokens=request.max_text_tokens,
         )
 
     def _compressor(

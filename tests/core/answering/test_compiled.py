@@ -23,7 +23,8 @@ from framesift.answering.session import Session  # noqa: E402
 from framesift.errors import ModelError  # noqa: E402
 from framesift.hf import compiling, fixed_cache  # noqa: E402
 from framesift.hf.fixed_cache import capacity_of, is_fixed, lent_cache, new_cache  # noqa: E402
-from framesift.serving.assistant import Assistant, Message  # noqa: E402
+from framesift.serving.assistant import Assistant  # noqa: E402
+from framesift.serving.message import Message  # noqa: E402
 from framesift.testing import TINY_VLMS  # noqa: E402
 from framesift.vlms.base import collate  # noqa: E402
 from framesift.vlms.load import load_vlm  # noqa: E402

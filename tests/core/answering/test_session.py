@@ -11,7 +11,8 @@ from framesift.answering.generation import Generation
 from framesift.answering.session import Session
 from framesift.compression.compressor import VideoCompressor
 from framesift.errors import InvalidOptionError, ModelError, UnknownNameError
-from framesift.serving.assistant import Assistant, Message
+from framesift.serving.assistant import Assistant
+from framesift.serving.message import Message
 from framesift.vlms.load import load_vlm
 from framesift.vlms.prompt import Turn
 

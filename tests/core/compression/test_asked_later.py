@@ -13,7 +13,8 @@ from framesift.answering.evidence import find_segments
 from framesift.cli.commands import app
 from framesift.compression.compressor import VideoCompressor
 from framesift.errors import InvalidOptionError, ModelError
-from framesift.serving.assistant import Assistant, Message
+from framesift.serving.assistant import Assistant
+from framesift.serving.message import Message
 from framesift.sources.base import open_video
 from framesift.testing import TINY_VLMS
 from framesift.types.compressed_files import REPORT, load

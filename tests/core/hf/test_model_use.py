@@ -20,7 +20,8 @@ from framesift.hf import checkpoint
 from framesift.hf.attention import listening, own_attention
 from framesift.hf.model_use import alone_with, loaded_once
 from framesift.run import time_limit
-from framesift.serving.assistant import Assistant, Message
+from framesift.serving.assistant import Assistant
+from framesift.serving.message import Message
 from framesift.vlms.base import Turn
 from framesift.vlms.load import load_vlm
 from framesift.vlms.tiny import FOLDER

@@ -15,15 +15,17 @@ from PIL import Image
 from framesift.answering.generation import Generation
 from framesift.answering.stream import AnswerStream
 from framesift.compression.compressor import VideoCompressor
-from framesift.errors import BudgetError, InvalidOptionError, SourceError
+from framesift.errors import BudgetError, FramesiftError, InvalidOptionError, SourceError
 from framesift.serving import assistant as assistant_module
-from framesift.serving.assistant import Assistant, Message
+from framesift.serving.assistant import Assistant
+from framesift.serving.message import Message
 from framesift.sources.base import open_video
 from framesift.strategies.base import Strategy
 from framesift.types.plan import TokenPlan
 from framesift.vlms.load import load_vlm
 
 CLIP = "synthetic://number?seed=3"
+SPOKEN = "synthetic://events?seconds=8&fps=4&width=64&height=64&seed=3"
 QUESTION, OTHER = "What number flashes?", "What color is the card?"
 
 
@@ -65,6 +67,30 @@ def test_a_conversation_that_goes_on_reads_only_what_is_new(helper):
     second = helper.reply([asks(), said, Message(role="user", text=OTHER)])
     assert second.usage.encode_seconds == 0
     assert second.usage.cached_tokens >= first.usage.prompt_tokens
+
+
+def test_what_was_read_stands_beside_and_comes_once_in_a_conversation(helper, sift):
+    expected = sift.ask(SPOKEN, QUESTION, text="subtitles")
+    first = helper.reply([asks(QUESTION, SPOKEN)], text="subtitles")
+    assert first.text == expected.text
+    assert first.usage.text_tokens == expected.usage.text_tokens > 20
+    assert first.usage.prompt_tokens == expected.usage.prompt_tokens
+    said = Message(role="assistant", text=first.text)
+    longer = [asks(QUESTION, SPOKEN), said, Message(role="user", text=OTHER)]
+    second = helper.reply(longer, text="subtitles")
+    assert second.usage.text_tokens == 0
+    assert second.usage.cached_tokens >= first.usage.prompt_tokens
+    again = helper.reply([asks(QUESTION, SPOKEN), said, asks(OTHER, CLIP)], text="subtitles")
+    assert f"{CLIP}: subtitles found no text" in again.warnings[-1]
+    assert helper.reply([asks(QUESTION, SPOKEN)]).usage.text_tokens == 0
+
+
+def test_readers_that_do_not_exist_are_refused_before_a_video_is_opened(helper):
+    for text, words in (("subtitle", "did you mean"), (["subtitles"] * 2, "names a reader twice")):
+        with pytest.raises(FramesiftError, match=words):
+            helper.reply([asks(QUESTION, "no-such.mp4")], text=text)
+    with pytest.raises(InvalidOptionError, match="max_text_tokens=0"):
+        helper.stream([asks(QUESTION, "no-such.mp4")], text="subtitles", max_text_tokens=0)
 
 
 def test_only_the_videos_of_the_last_conversation_are_held(helper):

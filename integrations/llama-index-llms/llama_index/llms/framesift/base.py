@@ -189,6 +189,7 @@ class FramesiftMultiModalLLM(CompressionFields, GenerationFields, FunctionCallin
             conversation(messages, self.fps),
             generation=self.generation(kwargs.get("stop", self.stop), kwargs),
             evidence=self.evidence,
+            **self.prompt_text,
         )
         return _response(answer)
 
@@ -207,6 +208,7 @@ class FramesiftMultiModalLLM(CompressionFields, GenerationFields, FunctionCallin
             conversation(messages, self.fps),
             generation=self.generation(kwargs.get("stop", self.stop), kwargs),
             evidence=self.evidence,
+            **self.prompt_text,
         )
 
     def _answering(self) -> Assistant:
