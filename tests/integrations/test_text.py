@@ -22,7 +22,13 @@ from framesift.registry import Registry
 from framesift.types.options import Reachable
 from framesift_mcp import Tools, create_server
 from framesift_server import Settings, create_app
-from langchain_framesift import AskVideoTool, ChatFramesift, VideoCompressor, VideoLoader
+from langchain_framesift import (
+    AskVideoTool,
+    ChatFramesift,
+    ReadVideoTextTool,
+    VideoCompressor,
+    VideoLoader,
+)
 from llama_index.llms.framesift import FramesiftMultiModalLLM
 from llama_index.readers.framesift import FramesiftVideoReader
 
@@ -158,6 +164,11 @@ def test_an_agent_reads_lines_with_times_as_data():
     assert said[1].endswith("\\x1b[2J")
     assert said[2:] == [f"1.0-1.2 s, board: {HEBREW}", "2.0-3.0 s, board: a glove"]
     assert [line["text"] for line in found.structured_content["lines"]][1] == HEBREW
+    tool = ReadVideoTextTool(text="board")
+    asked = ToolCall(type="tool_call", id="1", name=tool.name, args={"video": CLIP})
+    message = tool.invoke(asked)
+    assert [block["text"] for block in message.content] == [said[0], "\n".join(said[1:])]
+    assert message.artifact["lines"] == found.structured_content["lines"]
     nothing = call("read_video_text", text="subtitles")
     assert nothing.content[0].text == "No text was found by subtitles."
     for wrong, words in (("boards", "unknown reader"), (["board", "board"], "twice")):

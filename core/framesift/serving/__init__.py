@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from framesift.serving.options import OptionFields as OptionFields
     from framesift.serving.options import OptionOf as OptionOf
     from framesift.serving.options import ReaderSpecs as ReaderSpecs
+    from framesift.serving.read_text import AGENTS_READ as AGENTS_READ
     from framesift.serving.read_text import shown_transcript as shown_transcript
     from framesift.serving.request_specs import check_request_spec as check_request_spec
     from framesift.serving.request_specs import split_specs as split_specs

@@ -12,6 +12,8 @@ from framesift.types.video import TimedText
 
 MOST_LETTERS: Final = 12_000
 """Longest text of one call; a longer one is read on from where it ends."""
+AGENTS_READ: Final = ("subtitles", "screen")
+"""What reads a video for an agent that names no reader."""
 MOST_STRETCHES: Final = 3
 """Most stretches of a line that are named."""
 

@@ -7,6 +7,7 @@ from langchain_framesift.tools import (
     AskVideoTool,
     CompressVideoTool,
     FindInVideoTool,
+    ReadVideoTextTool,
     VideoToolkit,
 )
 from langchain_framesift.video_blocks import CompressVideoBlocks
@@ -18,6 +19,7 @@ __all__ = [
     "CompressVideoBlocks",
     "CompressVideoTool",
     "FindInVideoTool",
+    "ReadVideoTextTool",
     "VideoCompressor",
     "VideoLoader",
     "VideoPrompt",

@@ -6,8 +6,6 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-BOTH: Final = ["subtitles", "screen"]
-"""What reads the text of a video unless a call names others."""
 WORDS: Final = r"\S"
 """A question must hold something."""
 
@@ -31,7 +29,7 @@ Selecting = Annotated[
     ),
 ]
 Readers = Annotated[
-    str | list[str],
+    str | tuple[str, ...],
     Field(
         description="What reads the text, one or several: subtitles, screen for what is written in "
         "the picture, speech for what is said."

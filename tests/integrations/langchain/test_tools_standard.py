@@ -7,7 +7,12 @@ pytest.importorskip("langchain_tests")
 from langchain_tests.integration_tests import ToolsIntegrationTests
 from langchain_tests.unit_tests import ToolsUnitTests
 
-from langchain_framesift.tools import AskVideoTool, CompressVideoTool, FindInVideoTool
+from langchain_framesift.tools import (
+    AskVideoTool,
+    CompressVideoTool,
+    FindInVideoTool,
+    ReadVideoTextTool,
+)
 
 CLIP = "synthetic://number?seed=3"
 
@@ -27,6 +32,12 @@ class Find:
     tool_constructor = FindInVideoTool
     tool_constructor_params = {"model": "tiny"}
     tool_invoke_params_example = {"video": CLIP, "query": "a number", "count": 2}
+
+
+class Read:
+    tool_constructor = ReadVideoTextTool
+    tool_constructor_params = {"text": "subtitles"}
+    tool_invoke_params_example = {"video": CLIP}
 
 
 class TestCompressUnit(Compress, ToolsUnitTests):
@@ -53,7 +64,15 @@ class TestFind(Find, ToolsIntegrationTests):
     pass
 
 
-@pytest.mark.parametrize("kind", [Compress, Ask, Find])
+class TestReadUnit(Read, ToolsUnitTests):
+    pass
+
+
+class TestRead(Read, ToolsIntegrationTests):
+    pass
+
+
+@pytest.mark.parametrize("kind", [Compress, Ask, Find, Read])
 def test_an_example_is_all_that_an_agent_must_give(kind):
     schema = kind.tool_constructor.model_fields["args_schema"].default.model_json_schema()
     assert set(schema["required"]) <= set(kind.tool_invoke_params_example)
