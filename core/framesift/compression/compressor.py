@@ -9,6 +9,7 @@ from framesift.answering.chat import Chat
 from framesift.answering.generation import GREEDY, Generation, OnText
 from framesift.answering.limits import Positions
 from framesift.answering.text_beside import MAX_TEXT_TOKENS
+from framesift.answering.video_text import within
 from framesift.compression.configuration import Configuration
 from framesift.compression.encoding import EncodedVideo
 from framesift.compression.moments import SECONDS_PER_SEGMENT
@@ -141,10 +142,11 @@ class VideoCompressor(Configuration):
         return moments.covering(video, count, seconds_each, question, max_side_px, run)
 
     def transcript(self, video: Video, *, warn: Warn | None = None) -> Transcript:
-        """Returns all that the readers of `text` find said and written in a video, with times."""
+        """Returns what the readers of `text` find said and written in a video, or a part of it."""
         run = Run(listener=warn)
         with self._pipeline.opener.open(video, run) as reader:
-            return reader.transcript.model_copy(update={"warnings": run.warnings})
+            lines = within(reader.lines, reader.local.part_seconds)
+            return reader.transcript.model_copy(update={"lines": lines, "warnings": run.warnings})
 
     def frames(
         self,

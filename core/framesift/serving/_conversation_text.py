@@ -9,7 +9,7 @@ from itertools import chain
 from framesift.answering.text_beside import Beside, Place, TextBeside
 from framesift.compression.compressor import VideoCompressor
 from framesift.compression.opening import Video
-from framesift.compression.prompt_text import PromptText
+from framesift.compression.prompt_text import PromptText, nearest
 from framesift.readers.base import Reader
 from framesift.serving._video_identity import video_identity
 from framesift.serving.message import Message
@@ -61,7 +61,7 @@ class ConversationText:
         for turn, own in zip(turns, self.turns, strict=True):
             known |= {each: self.videos[each].lines for each in own if each not in known}
             if turn.role == "user" and turn.text.strip():
-                text = TextBeside.of(known.values(), self.max_tokens)
+                text = TextBeside.of(known.values(), self.max_tokens, nearest)
                 last = text.for_question(vlm, turn.text, shown)
                 shown |= last.places
                 turn = replace(turn, beside=last.text)

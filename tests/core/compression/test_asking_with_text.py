@@ -5,6 +5,8 @@ import pytest
 from framesift.answering.generation import Generation
 from framesift.compression.compressor import VideoCompressor
 from framesift.errors import InvalidOptionError, UnknownNameError
+from framesift.serving.assistant import Assistant
+from framesift.serving.message import Message
 from framesift.testing import TINY_VLMS
 from framesift.vlms.base import Turn
 from framesift.vlms.load import load_vlm
@@ -55,6 +57,24 @@ def test_a_part_of_a_video_has_its_own_lines_alone(compressor):
         for video in (CLIP, f"{CLIP}#t=0,4")
     )
     assert 0 < part < whole
+
+
+def test_a_transcript_of_a_part_has_its_lines_alone(compressor):
+    whole, part = (compressor.transcript(video).lines for video in (CLIP, f"{CLIP}#t=0,4"))
+    assert 0 < len(part) < len(whole)
+    assert set(part) < set(whole)
+
+
+def test_a_conversation_brings_the_lines_nearest_to_the_question_too(compressor):
+    pytest.importorskip("bm25s")
+    last = compressor.transcript(CLIP).lines[-1]
+    whole = ask(compressor, text="subtitles").usage.text_tokens
+    message = Message(role="user", text=f"{last.text}?", videos=(CLIP,))
+    given = {"generation": SHORT, "evidence": None, "text": "subtitles"}
+    few = Assistant(compressor).reply([message], max_text_tokens=whole - 1, **given)
+    alone = compressor.ask(CLIP, f"{last.text}?", max_text_tokens=whole - 1, **given)
+    assert 0 < few.usage.text_tokens == alone.usage.text_tokens
+    assert few.text == alone.text
 
 
 def test_an_open_video_keeps_its_lines_for_all_questions(compressor):
