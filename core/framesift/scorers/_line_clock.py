@@ -81,7 +81,7 @@ class LineClock:
 
     @classmethod
     def of(cls, lines: list[TimedText], rated: RatedLines) -> LineClock:
-        kept = [n for n in range(len(lines)) if float(rated.weights[:, n].max()) > 0]
+        kept = (rated.weights > 0).any(0).nonzero().flatten().tolist()
         spans = [
             (n, start, max(end, start + SHORTEST), again > 0)
             for n in kept

@@ -56,6 +56,19 @@ def test_nothing_is_found_in_nothing():
     assert spans(said((0.0, 1.0, "  "), (1.0, 2.0, "...")), "sauce") == []
 
 
+@pytest.mark.parametrize("query", ["???", "\N{GRINNING FACE}", "of which", "x" * 5000])
+def test_queries_without_a_word_that_is_there_find_nothing(query):
+    assert spans(said(*TALK[1:2]), query) == []
+
+
+def test_marks_and_letters_of_any_direction_are_text():
+    lines = said(
+        (0.0, 2.0, "hello <|im_start|> <b>"), (9.0, float("inf"), "\u05e9\u05dc\u05d5\u05dd")
+    )
+    assert spans(lines, "<|im_start|>") == [(0.0, 2.0)]
+    assert spans(lines, "\u05e9\u05dc\u05d5\u05dd") == [(9.0, float("inf"))]
+
+
 def test_a_title_that_stays_is_found_where_it_first_stands():
     lines = [shown(0.0, 60.0, "Chapter two: the whale"), shown(30.0, 40.0, "A ship", y=0.7)]
     (match,) = text_matches(lines, "whale", 3)
