@@ -30,13 +30,20 @@ class Journal:
         with storing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file: BinaryIO = path.open("a+b", buffering=0)
+            # The file is read by a handle of its own, also once somebody else has removed it.
+            self._lines: BinaryIO = path.open("rb")
             self._end_last_line()
-        self._look_up_new()
+            self._look_up()
 
     def get(self, key: str) -> Any:
         """Returns the value of a key, None where there is none."""
         place = self._places.get(_digest(key))
-        return None if place is None else self._at(place)
+        if place is None:
+            return None
+        with storing(self._path):
+            self._lines.seek(place)
+            found = _parsed(self._lines.readline())
+        return None if found is None else found[1]
 
     def add(self, key: str, value: Any) -> None:
         """Keeps a JSON-safe value, which is on the disk when this returns.
@@ -54,6 +61,7 @@ class Journal:
     def close(self) -> None:
         """Closes the file, which stays."""
         self._file.close()
+        self._lines.close()
 
     def remove(self) -> None:
         """Closes and removes the file, once its values are no longer needed."""
@@ -75,19 +83,12 @@ class Journal:
             if self._file.read(1) != b"\n":
                 self._file.write(b"\n")
 
-    def _look_up_new(self) -> None:
+    def _look_up(self) -> None:
         place = 0
-        with storing(self._path), self._path.open("rb") as file:
-            for line in file:
-                if (found := _parsed(line)) is not None:
-                    self._places[found[0]] = place
-                place += len(line)
-
-    def _at(self, place: int) -> Any:
-        with storing(self._path), self._path.open("rb") as file:
-            file.seek(place)
-            found = _parsed(file.readline())
-        return None if found is None else found[1]
+        for line in self._lines:
+            if (found := _parsed(line)) is not None:
+                self._places[found[0]] = place
+            place += len(line)
 
 
 def _parsed(line: bytes) -> tuple[str, Any] | None:

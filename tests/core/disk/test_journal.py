@@ -53,6 +53,15 @@ def test_two_add_to_one_file(tmp_path):
     assert len([json.loads(line) for line in path.read_bytes().splitlines()]) == 40
 
 
+def test_a_journal_that_somebody_else_removes_works_to_its_end(tmp_path):
+    path = tmp_path / "work.jsonl"
+    with Journal(path) as one:
+        one.add("one", 1)
+        Journal(path).remove()
+        one.add("two", 2)
+        assert [one.get("one"), one.get("two")] == [1, 2]
+
+
 def test_what_is_removed_is_no_more(tmp_path):
     journal = Journal(tmp_path / "work.jsonl")
     journal.add("one", 1)
