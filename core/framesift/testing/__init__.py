@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from framesift.testing._vlm_processor import VLMProcessorContract
     from framesift.testing.decoders import DecoderContract
     from framesift.testing.encoders import EncoderContract
+    from framesift.testing.readers import ReaderContract
     from framesift.testing.rounding import assert_near
     from framesift.testing.samples import compressed, random_frames, random_tokens
     from framesift.testing.scorers import ScorerContract
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "DecoderContract": "decoders",
     "EncoderContract": "encoders",
+    "ReaderContract": "readers",
     "ScorerContract": "scorers",
     "SelectorContract": "selectors",
     "SourceContract": "sources",
@@ -69,6 +71,7 @@ _SUITES = (
     "_vlm_units",
     "decoders",
     "encoders",
+    "readers",
     "scorers",
     "selectors",
     "sources",
@@ -81,6 +84,7 @@ __all__ = [
     "DecoderContract",
     "EncoderContract",
     "OrdinaryPrompt",
+    "ReaderContract",
     "ScorerContract",
     "SelectorContract",
     "SourceContract",
