@@ -1,9 +1,7 @@
 """What stands in a picture is found, read and put into order; real models run in slow tests."""
 
-import json
 import subprocess
 import sys
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,11 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from framesift import VideoCompressor
 from framesift.errors import InvalidOptionError, MissingDependencyError
 from framesift.readers.ocr import BORDER_PX, Ocr, OcrLine, ocr
 
-TYPED = json.loads(Path(__file__).with_name("screen_recording_lines.json").read_text("utf-8"))
 BLANK = np.full((100, 320, 3), 255, np.uint8)
 
 
@@ -205,22 +201,3 @@ def test_reading_says_nothing_by_itself_and_leaves_the_log_as_it_was():
         [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-
-
-@pytest.mark.slow
-@pytest.mark.clips
-def test_nine_of_ten_words_of_a_real_recording_are_read(real, clips):
-    video = clips / "screen-recording.mp4"
-    times = [float(time) for time in TYPED]
-    frames = VideoCompressor().frames(video, times, max_side_px=1024)
-    found = total = 0
-    for page, typed in zip(real.read(list(frames.data)), TYPED.values(), strict=True):
-        read, wanted = words(line.text for line in page.lines), words(typed)
-        found += (read & wanted).total()
-        total += wanted.total()
-    assert total > 700
-    assert found / total >= 0.9
-
-
-def words(lines):
-    return Counter(word for line in lines for word in line.casefold().split())
