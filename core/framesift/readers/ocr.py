@@ -41,6 +41,8 @@ STRIDE_PX: Final = 32
 """Sides that the detector takes are multiples of it."""
 BORDER_PX: Final = 16
 """What is added around a picture, since lines at its very sides are overlooked."""
+LETTERS_ENOUGH: Final = 8
+"""Letters from which on a line is not a pattern that looks like one by chance."""
 LETTERS_OF_WORD: Final = 12
 """Letters that count as a word at most, so that text without spaces is bounded, too."""
 LEAST_LINE_PX: Final = 2
@@ -102,7 +104,8 @@ class Ocr:
             scale: by which they are scaled before lines are looked for; 0.5 takes a quarter of the
                 time, and finds letters of about 10 pixels or more.
             most_words: words to read of a picture; lines that follow are counted only.
-            least_confidence: lines that are less sure are dropped.
+            least_confidence: lines that are less sure are dropped, and short ones that are not a
+                good deal surer: 0.5 asks 0.92 of a single letter.
         """
         with self._lock:
             found = [self._found(picture, scale) for picture in pictures]
@@ -182,7 +185,9 @@ def ocr(models: Path | None = None, language: str | None = None) -> Ocr:
 def _page(corners: Corners, texts: Sequence[tuple[str, float]], least_confidence: float) -> OcrPage:
     sides = _sides(corners[: len(texts)])
     kept = [
-        number for number, (text, score) in enumerate(texts) if text and score >= least_confidence
+        number
+        for number, (text, score) in enumerate(texts)
+        if text and score >= _least(text, least_confidence)
     ]
     if is_leftwards([texts[number][0] for number in kept]):
         kept = [kept[place] for place in reading_order(sides[kept], leftwards=True)]
@@ -193,6 +198,12 @@ def _page(corners: Corners, texts: Sequence[tuple[str, float]], least_confidence
         for number in kept
     ]
     return OcrPage(lines=tuple(lines), lines_left_out=len(corners) - len(texts))
+
+
+def _least(text: str, least_confidence: float) -> float:
+    """Returns how sure a line must be: all the more, the fewer letters say so by chance."""
+    letters = max(1, sum(map(str.isalnum, text)))
+    return float(least_confidence ** min(1.0, letters / LETTERS_ENOUGH))
 
 
 def _words(text: str) -> int:

@@ -17,7 +17,6 @@ from framesift.readers._rapid_engine import check_language
 from framesift.readers.base import Readable, Reader, Reading
 from framesift.readers.changed import Change, ChangedParts
 from framesift.readers.following import LineFollower
-from framesift.readers.likeness import letters
 from framesift.readers.ocr import Ocr, OcrLine, OcrPage, Picture, ocr
 from framesift.readers.pieces import Pieces
 from framesift.readers.seen import SeenLine, Shift
@@ -27,10 +26,6 @@ from framesift.types.video import Region
 
 VERSION: Final = 1
 """Of how pieces are read; another one reads what was kept on disk anew."""
-
-SHORT: Final = 2
-"""Letters up to which a line must be read with `SHORT_CONFIDENCE`."""
-SHORT_CONFIDENCE: Final = 0.9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +43,7 @@ class Screen(Reader):
     """Longest side at which lines are looked for; they are read from all pixels. Of words in
     letters of 10 px on a 1920x1080 page 97 % are read at 1280, 92 % at 1024."""
     min_confidence: Share = 0.5
-    """Lines that are less sure are dropped; those of one or two letters below 0.9."""
+    """Lines that are less sure are dropped; short ones sooner: one letter alone below 0.92."""
     max_words: Count = 2000
     """Most words read in one frame."""
     language: str | None = None
@@ -117,8 +112,7 @@ class _Watched:
         pages = self._read([picture[y0:y1, x0:x1] for x0, y0, x1, y1 in change.read])
         found = []
         for (x0, y0, _, _), page in zip(change.read, pages, strict=True):
-            sure = filter(_is_sure, page.lines)
-            found += [_seen(line.moved(x0, y0), size_px) for line in sure]
+            found += [_seen(line.moved(x0, y0), size_px) for line in page.lines]
             self.left_out += page.lines_left_out
         gone_or_read = [_in_sizes(part, size_px) for part in (*change.read, *change.cleared)]
         shifts = [
@@ -171,11 +165,6 @@ class _Watched:
 
 def _engine(options: Screen) -> Ocr:
     return ocr(None if options.models is None else Path(options.models), options.language)
-
-
-def _is_sure(line: OcrLine) -> bool:
-    """Returns whether a line is text: one or two letters are mostly icons, or parts of pictures."""
-    return line.confidence >= SHORT_CONFIDENCE or len(letters(line.text)) > SHORT
 
 
 def _seen(line: OcrLine, size_px: tuple[int, int]) -> SeenLine:

@@ -46,16 +46,27 @@ def written(*lines, size=(480, 240), letters_px=20, font=None):
 def test_lines_come_in_reading_order_without_those_that_are_not_sure():
     sheet = Sheet(
         ((0, 60, 100, 80), "second", 0.9),
-        ((0, 20, 100, 40), " first ", 0.8),
+        ((0, 20, 100, 40), " first line ", 0.8),
         ((200, 0, 220, 20), "※", 0.2),
         ((0, 90, 50, 99), "", 0.99),
     )
     (page,) = Ocr(sheet).read([BLANK])
     assert page.lines == (
-        OcrLine(text="first", box_px=(0, 20, 100, 40), confidence=0.8),
+        OcrLine(text="first line", box_px=(0, 20, 100, 40), confidence=0.8),
         OcrLine(text="second", box_px=(0, 60, 100, 80), confidence=0.9),
     )
     assert page.lines_left_out == 0
+
+
+def test_short_lines_must_be_surer_than_long_ones():
+    sheet = Sheet(
+        ((0, 0, 20, 20), "8", 0.9),
+        ((0, 30, 20, 50), "9", 0.95),
+        ((0, 60, 200, 80), "a longer line", 0.55),
+    )
+    (page,), (all_of_it,) = (Ocr(sheet).read([BLANK], least_confidence=least) for least in (0.5, 0))
+    assert [line.text for line in page.lines] == ["9", "a longer line"]
+    assert len(all_of_it.lines) == 3
 
 
 def test_crops_of_all_pictures_are_read_at_once():
