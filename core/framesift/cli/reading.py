@@ -52,6 +52,9 @@ if TYPE_CHECKING:
 )
 @click.option("--frames", type=click.IntRange(min=1), default=8, help="Most frames of a video.")
 @click.option("--side", type=click.IntRange(min=64), default=960, help="Longest side that is read.")
+@click.option(
+    "--words", type=click.IntRange(min=20), default=100, help="Most words of a video that are read."
+)
 @options.as_json
 def reading(
     out: Path,
@@ -63,6 +66,7 @@ def reading(
     text: str,
     frames: int,
     side: int,
+    words: int,
     as_json: bool,
 ) -> None:
     """Paint over what is dropped, and count the words that OCR still reads.
@@ -75,7 +79,7 @@ def reading(
 
     require("matplotlib", extra="bench")  # said before minutes of measuring
     chosen, left_out = ways.reading_ways(encoders.create(encoder).gives, strategies or None)
-    looking = measure.Looking(encoder=encoder, text=text, frames=frames, side_px=side)
+    looking = measure.Looking(encoder=encoder, text=text, frames=frames, side_px=side, words=words)
     videos = _in_turn(measure.drawn(out / measure.PAGES, pages), measure.recorded(clips))
     with progress_bar("reading", total=None, unit="video") as bar:
         for _ in measure.measure(out, videos, chosen, keeps, looking):

@@ -21,7 +21,7 @@ from framesift.evaluation.reading.figures import gains, rows
 from framesift.evaluation.reading.pages import Page
 from framesift.evaluation.reading.painting import painted
 from framesift.evaluation.reading.plot import write_plot
-from framesift.evaluation.reading.reading import ShownWords
+from framesift.evaluation.reading.reading import MOST_WORDS, ShownWords
 from framesift.evaluation.reading.recognition import Pixels, WordReader
 from framesift.evaluation.reading.ways import ReadingWay
 from framesift.strategies.base import Strategy
@@ -88,6 +88,8 @@ class Looking:
     """Most frames of a video."""
     side_px: int = 960
     """Longest side of the pictures that are painted and read."""
+    words: int = MOST_WORDS
+    """Most words of a video that are looked for."""
 
     @property
     def spec(self) -> str:
@@ -155,7 +157,7 @@ def measure(
         if missing:
             encoded = sift.encode(video.uri)
             pictures = fitted(_pictures(sift, video.uri, encoded, looking.side_px), encoded)
-            words = ShownWords(reader, pictures, encoded.tokens.grid)
+            words = ShownWords(reader, pictures, encoded.tokens.grid, looking.words)
             if len(words) >= LEAST_WORDS:
                 for name, part, keep in missing:
                     append(path, _count(video, looking, name, part, keep, encoded, words))

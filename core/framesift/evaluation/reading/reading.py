@@ -12,6 +12,9 @@ import numpy.typing as npt
 from framesift.evaluation.reading.painting import Painted
 from framesift.evaluation.reading.recognition import Pixels, PlacedWord, WordReader
 
+MOST_WORDS: Final = 100
+"""Words of a video that are looked for, unless a caller takes another number."""
+
 
 class Shown(NamedTuple):
     """A word in one frame."""
@@ -27,16 +30,22 @@ class ShownWords:
     line that scrolls, grows or comes again is counted once.
     """
 
-    def __init__(self, reader: WordReader, pictures: Pixels, grid: tuple[int, int]) -> None:
-        """Reads the frames, RGB `(T, H, W, 3)`, whose patches lie on a grid that divides them."""
+    def __init__(
+        self, reader: WordReader, pictures: Pixels, grid: tuple[int, int], most: int = MOST_WORDS
+    ) -> None:
+        """Finds the words of frames, RGB `(T, H, W, 3)`, whose patches lie on a dividing grid.
+
+        Of more than `most` words, that many are taken, evenly spaced in the order of the video.
+        """
         self._reader: Final = reader
         self.pictures: Final = pictures
         self._cell_px: Final = pictures.shape[1] // grid[0], pictures.shape[2] // grid[1]
-        self._places: Final[dict[tuple[str, str], list[Shown]]] = {}
+        places: dict[tuple[str, str], list[Shown]] = {}
         for number, picture in enumerate(pictures):
             for word in reader.words(picture):
-                places = self._places.setdefault((word.before, word.text), [])
-                places.append(Shown(number, word))
+                places.setdefault((word.before, word.text), []).append(Shown(number, word))
+        each, count = list(places.values()), min(most, len(places))
+        self._places: Final = [each[number * len(each) // count] for number in range(count)]
 
     def __len__(self) -> int:
         return len(self._places)
@@ -48,7 +57,7 @@ class ShownWords:
         not looked for.
         """
         same, unsure = 0, list[Shown]()
-        for places in self._places.values():
+        for places in self._places:
             if any(self._cells(painted.is_same, place).all() for place in places):
                 same += 1
                 continue

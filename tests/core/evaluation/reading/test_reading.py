@@ -63,6 +63,14 @@ def test_a_word_counts_once_however_long_it_stands():
     assert reader.crops == 0  # what did not change is read
 
 
+def test_of_many_words_some_are_taken_that_lie_evenly():
+    reader = OneWordReader({0: [word(f"level{n}", 0, str(n)) for n in range(9)]})
+    words = ShownWords(reader, frames(1), (1, 4), most=3)
+    assert len(words) == 3
+    assert words.read(left(frames(1), parts=[(0, 0)])) == 1  # those of levels 0, 3 and 6
+    assert len(ShownWords(OneWordReader({0: []}), frames(1), (1, 4))) == 0
+
+
 def test_what_is_left_in_part_is_read_and_what_is_gone_is_not_looked_for():
     reader = OneWordReader({0: [word("level0", 0)], 1: [word("level7", 0)]})
     words = ShownWords(reader, frames(2), (1, 4))
@@ -162,4 +170,6 @@ def test_words_of_a_page_are_found_where_they_stand():
     words = reader.words(page)
     assert len(words) > 30
     assert sum(word.text in WORDS for word in words) / len(words) > 0.95
-    assert reader.read([word.crop(page) for word in words]) == [word.text for word in words]
+    again = WordReader().read([word.crop(page) for word in words])
+    same = [text == word.text for text, word in zip(again, words, strict=True)]
+    assert sum(same) / len(same) > 0.95
