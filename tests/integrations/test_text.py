@@ -2,7 +2,9 @@
 
 import json
 import shutil
+import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,7 +18,7 @@ from mcp.client import Client
 
 import framesift
 from framesift.cli.commands import app
-from framesift.errors import FramesiftError
+from framesift.errors import FramesiftError, MissingDependencyError
 from framesift.readers.base import Reader, Reading
 from framesift.registry import Registry
 from framesift.types.options import Reachable
@@ -175,6 +177,25 @@ def test_an_agent_reads_lines_with_times_as_data():
         refused = call("read_video_text", text=wrong)
         assert refused.is_error
         assert words in refused.content[0].text
+
+
+def test_every_surface_says_what_to_install_where_ocr_is_missing(server, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "rapidocr", None)
+    line = "'rapidocr' is not installed; run: pip install 'framesift[ocr]'"
+    refused = server.get("/v1/transcript", params={"video": CLIP, "text": "screen"})
+    assert (refused.status_code, refused.json()["detail"]) == (501, line)
+    assert line in call("read_video_text", text="screen").content[0].text
+    tool = ReadVideoTextTool(text="screen")
+    asked = ToolCall(type="tool_call", id="1", name=tool.name, args={"video": CLIP})
+    assert tool.invoke(asked).content == line
+    with pytest.raises(MissingDependencyError, match=r"framesift\[ocr\]"):
+        CliRunner().invoke(app, ["text", CLIP, "--text", "screen"], catch_exceptions=False)
+    for loads in (
+        VideoLoader(CLIP, keyframe_folder=tmp_path, text="screen").load,
+        partial(FramesiftVideoReader(cache_dir=tmp_path, text="screen").load_data, CLIP),
+    ):
+        with pytest.raises(MissingDependencyError, match=r"framesift\[ocr\]"):
+            loads()
 
 
 def test_a_moment_is_found_by_its_text_also_without_a_model(tmp_path):

@@ -218,9 +218,17 @@ def find(
     """
     notes: list[str] = []
     if isinstance(uri, framesift.CompressedVideo):
-        # No picture is shown, so what the tokens were made of need not be there any more.
-        with sift.open(uri, warn=notes.append) as chat:
-            result = chat.find(query, count, evidence=evidence, warn=notes.append)
+        # No picture is shown, so what the tokens were made of is opened for its text alone.
+        by_text = options.names_readers() and evidence == "auto"
+        found = (
+            sift.find_text(uri, query, count, embedding=embedding, warn=notes.append)
+            if by_text
+            else []
+        )
+        result = [moment.segment for moment in found]
+        if not result:
+            with sift.open(uri, warn=notes.append) as chat:
+                result = chat.find(query, count, evidence=evidence, warn=notes.append)
         notes = list(dict.fromkeys(notes))
         address = uri.report.uri
     else:

@@ -189,12 +189,17 @@ def with_answer_options(command: Command) -> Command:
         generation = framesift.Generation(
             max_new_tokens=max_new_tokens, temperature=temperature, seed=seed, stop=stop
         )
-        named = click.get_current_context().get_parameter_source("text")
-        text = sift.text if named is ParameterSource.COMMANDLINE else None
+        text = sift.text if names_readers() else None
         beside = {"text": text, "max_text_tokens": max_text_tokens}
         command(sift=sift, generation=generation, beside=beside, **given)
 
     return _with_model(run, _ANSWER_OPTIONS)
+
+
+def names_readers() -> bool:
+    """Returns whether --text was given, and not left at what it is without."""
+    source = click.get_current_context().get_parameter_source("text")
+    return source is ParameterSource.COMMANDLINE
 
 
 def _with_model(command: Command, options: list[Option]) -> Command:

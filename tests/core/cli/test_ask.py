@@ -1,11 +1,13 @@
 import json
+import shutil
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from framesift import VideoCompressor, cli
+from framesift import VideoCompressor, cli, open_video
 from framesift.testing import TINY_VLMS
 
 CLIP = "synthetic://mixed?seconds=4&width=160&height=90"
@@ -183,6 +185,16 @@ def test_the_toy_says_on_stderr_that_what_it_finds_in_real_footage_means_nothing
     assert "talk.png' means nothing" in err
     assert err.startswith("warning   'tiny' was trained on synthetic:// videos only")
     assert err.count("\n") == 1
+
+
+def test_the_text_of_saved_tokens_is_searched_where_a_reader_is_named(find, tmp_path):
+    with open_video("synthetic://number?seed=3&seconds=3&width=96&height=64") as made:
+        talk = Path(shutil.copy(made.path, tmp_path / "talk.mp4"))
+    talk.with_suffix(".srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nThe glove is red\n")
+    VideoCompressor(vlm="tiny").compress(str(talk)).save(tmp_path / "saved")
+    code, out, _ = find(tmp_path / "saved", "glove", "--text", "subtitles", "--json")
+    (moment,) = json.loads(out)["moments"]
+    assert (code, moment["start_seconds"], moment["text"]) == (0, 1.0, "The glove is red")
 
 
 def test_in_tokens_that_were_saved_the_toy_says_so_once(find, tmp_path, caplog):
