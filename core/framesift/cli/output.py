@@ -6,7 +6,8 @@ import importlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from textwrap import shorten
+from typing import TYPE_CHECKING, Any, Final
 
 from framesift.cli import terminal
 from framesift.types.clock import cut
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from framesift.registry import Registry
     from framesift.types.answer import Answer, Segment
     from framesift.types.compressed import CompressionReport, Keyframe
+
+SHOWN: Final = 240
+"""Letters of what is said and written in a stretch that is found."""
 
 
 def show_report(report: CompressionReport, files: Sequence[Path], *, as_json: bool) -> None:
@@ -82,7 +86,7 @@ def show_segments(
             for seconds in (segment.start_seconds, segment.end_seconds, segment.keyframe_seconds)
         )
         span = f"{start:9.2f} - {end:8.2f} s"
-        terminal.line(f"{span}  keyframe {shown:8.2f} s  {segment.text}".rstrip())
+        terminal.line(f"{span}  keyframe {shown:8.2f} s  {_words(segment)}".rstrip())
     _print_notes(warnings, [])
 
 
@@ -146,6 +150,8 @@ def show_matches(
         return
     for segment in segments:
         terminal.line(f"found     {_stretch(segment)}")
+        if words := _words(segment):
+            terminal.line(f"          {shorten(words, SHOWN, placeholder=' ...')}")
     if nothing in warnings:
         terminal.line(nothing)
 
@@ -177,6 +183,11 @@ def _stretch(segment: Segment) -> str:
     span = f"{cut(segment.start_seconds, 2):.2f} - {cut(segment.end_seconds, 2):.2f} s"
     place = "" if segment.box is None else "  box {:.2f} {:.2f} {:.2f} {:.2f}".format(*segment.box)
     return f"{span}{place}  {segment.reason}"
+
+
+def _words(segment: Segment) -> str:
+    """Returns what is said and written in a segment, in one line."""
+    return " / ".join(filter(None, [segment.text, *segment.screen_text.splitlines()]))
 
 
 def _print_json(value: dict[str, Any]) -> None:

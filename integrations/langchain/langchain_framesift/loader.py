@@ -17,7 +17,8 @@ from framesift.serving import home_path
 class VideoLoader(BaseLoader):
     """Loads videos into one document per segment.
 
-    The text holds title, times, what is said and the colours that stand out, so it is never empty.
+    The text holds title, times, what is said, what stands on the screen where `text` reads it, and
+    the colours that stand out, so it is never empty.
     Metadata: `source` is a link that plays the segment, `video` the address of the whole, `title`,
     `start_seconds`, `end_seconds`, `start_timestamp`, `keyframe_seconds`, and `keyframe_path` of a
     JPEG that is named by its content. Equal videos and settings give equal documents, ids included;

@@ -152,6 +152,19 @@ def test_found_is_printed_as_evidence_is(find):
     assert (found["moments"][0]["start_seconds"], found["warnings"]) == (3.0, [])
 
 
+def test_what_is_said_in_a_stretch_is_printed_below_it(find, tmp_path):
+    with open_video(NUMBER) as video:
+        path = tmp_path / "talk.mp4"
+        path.write_bytes(video.path.read_bytes())
+    path.with_suffix(".srt").write_text("1\n00:00:01,000 --> 00:00:02,000\na boxing glove\n")
+    code, out, err = find(path, "the glove")
+    assert (code, err) == (0, "")
+    assert out.splitlines() == [
+        "found     1.00 - 2.00 s  the text has 'glove' of the query",
+        "          a boxing glove",
+    ]
+
+
 def test_nothing_found_is_a_line_and_no_error(find):
     line = f"nothing in {NUMBER!r} is like 'a red star'"
     assert find(NUMBER, "a red star") == (0, f"{line}\n", "")

@@ -14,6 +14,8 @@ from PIL import Image
 import framesift
 from framesift import FetchLimits, Moment
 from framesift.errors import ForbiddenAddressError, InvalidOptionError, SourceError
+from framesift.readers.base import Reading
+from framesift.readers.subtitles import Subtitles
 from langchain_framesift import VideoLoader
 
 CUTS = "synthetic://cuts?seconds=9&seed=2&width=128&height=96&fps=4"
@@ -36,6 +38,17 @@ def test_there_is_one_document_for_each_segment(tmp_path):
             assert picture.size == (128, 96)
         assert json.loads(json.dumps(metadata)) == metadata
     assert len({document.id for document in documents}) == 3
+
+
+def test_the_text_is_what_stands_on_the_screen(tmp_path, monkeypatch):
+    line = framesift.TimedText(
+        start_seconds=0.0, end_seconds=3.0, text="Total: <b>42</b>", box=(0.1, 0.1, 0.5, 0.2)
+    )
+    monkeypatch.setattr(Subtitles, "read", lambda reader, video: Reading(lines=(line,)))
+    first, *_, last = VideoLoader(CUTS, seconds_each=3, keyframe_folder=tmp_path).load()
+    assert "\nOn the screen: Total: <b>42</b>" in first.page_content
+    assert "Total" not in last.page_content
+    assert "Total" not in json.dumps(first.metadata)
 
 
 def test_the_text_is_what_is_said_beside_the_file(write_video, tmp_path):

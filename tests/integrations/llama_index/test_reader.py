@@ -13,7 +13,7 @@ from llama_index.core.readers.base import ReaderConfig
 from llama_index.core.schema import ImageDocument, NodeRelationship
 from PIL import Image
 
-from framesift import FetchLimits, VideoCompressor
+from framesift import FetchLimits, TimedText, VideoCompressor
 from framesift.errors import (
     CorruptVideoError,
     ForbiddenAddressError,
@@ -22,6 +22,8 @@ from framesift.errors import (
     UnsupportedSourceError,
     VideoTooLargeError,
 )
+from framesift.readers.base import Reading
+from framesift.readers.subtitles import Subtitles
 from llama_index.readers.framesift import FramesiftVideoReader
 
 
@@ -42,6 +44,18 @@ def pictures_of(documents):
 
 def test_the_class_is_a_reader():
     assert "BaseReader" in [base.__name__ for base in FramesiftVideoReader.__mro__]
+
+
+def test_nodes_say_what_stands_on_the_screen(make_reader, clips_made, monkeypatch):
+    line = TimedText(
+        start_seconds=0.0, end_seconds=3.0, text="Total: <b>42</b>", box=(0.1, 0.1, 0.5, 0.2)
+    )
+    monkeypatch.setattr(Subtitles, "read", lambda reader, video: Reading(lines=(line,)))
+    video, first, *_, last = make_reader(segment_seconds=3).load_data(clips_made / "cuts.mp4")
+    assert "\nOn the screen: Total: <b>42</b>" in first.text
+    assert first.text.startswith("cuts, part 1 of 3, 00:00 to 00:0")
+    assert "Total" not in last.text
+    assert "Total" not in str([video.metadata, first.metadata])
 
 
 def test_segments_cover_the_video_and_are_what_the_core_finds(make_reader, clips_made):
