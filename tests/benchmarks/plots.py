@@ -293,8 +293,7 @@ PANELS: Final[dict[str, Callable[[Any, Section], None]]] = {
     "server": _each("per_second", "One server, several clients", "answers per second"),
     "skipping": _skipping,
     "slow_fast": _slow_fast,
-    "large_frames": _each(
-        "times_peer", "Large frames", "CPU seconds, times the decoder's resizing"
-    ),
+    "large_frames": _each("times_peer", "Large frames", "times the decoder's CPU seconds"),
     "screen_text": _each("pixels_share", "Text on a screen", "share of the pixels that are read"),
+    "text_retrieval": _each("share", "Questions about a screen", "right stretch first"),
 }
