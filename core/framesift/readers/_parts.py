@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -15,6 +15,9 @@ Box = Sequence[float]
 """Sides `(x0, y0, x1, y1)` of a line in pixels."""
 Mask = npt.NDArray[np.bool_]
 """One bool per cell, `(h, w)`."""
+
+Sides = npt.NDArray[np.int64]
+"""Sides of parts, or of cells, `(N, 4)`."""
 
 CELL_PX: Final = 8
 """Side of a cell."""
@@ -32,11 +35,10 @@ MOST_PARTS: Final = 64
 
 def tiles(changed: Mask) -> list[Part]:
     """Returns parts that hold all changed cells, as small ones as are worth reading one by one."""
-    for down in range(changed.shape[0]):
-        parts = groups(changed, 1, down)
-        if len(parts) <= MOST_PARTS:
-            return parts
-    return groups(changed, *changed.shape)
+    gap = 0
+    while len(parts := groups(changed, gap + 1, gap)) > MOST_PARTS:
+        gap = 2 * gap + 1
+    return parts
 
 
 def groups(changed: Mask, across: int, down: int) -> list[Part]:
@@ -50,8 +52,10 @@ def groups(changed: Mask, across: int, down: int) -> list[Part]:
     if not changed.any():
         return []
     joined = cv2.dilate(changed.astype(np.uint8), np.ones((2 * down + 1, across * 2 + 1), np.uint8))
-    count, labels = cv2.connectedComponents(joined)
-    return [_around(changed & (labels == label)) for label in range(1, count)]
+    _, labels = cv2.connectedComponents(joined)
+    rows, columns = changed.nonzero()
+    cells = np.stack([columns, rows, columns + 1, rows + 1], axis=1)
+    return _as_parts(_unions(cells, labels[rows, columns]) * CELL_PX)
 
 
 def whole_lines(changed: Mask, lines: Sequence[Box], whole: Part) -> list[Part]:
@@ -64,8 +68,9 @@ def whole_lines(changed: Mask, lines: Sequence[Box], whole: Part) -> list[Part]:
         lines: where lines stand.
         whole: the frame.
     """
-    boxes = np.array(lines, np.float64).reshape(-1, 4)
-    touched = [seed for line in lines if (seed := _with_beside(changed, line)) is not None]
+    boxes = np.array(lines, np.float64).reshape(-1, 4).clip(0, [*whole[2:], *whole[2:]])
+    boxes = boxes[(boxes[:, 2:] > boxes[:, :2]).all(1)]  # others left the frame
+    touched = [seed for line in boxes if (seed := _with_beside(changed, line)) is not None]
     parts = _merged([_padded(part, whole) for part in [*tiles(changed), *touched]])
     while True:
         grown = _merged([_with_lines(part, boxes, whole) for part in parts])
@@ -74,9 +79,9 @@ def whole_lines(changed: Mask, lines: Sequence[Box], whole: Part) -> list[Part]:
         parts = grown
 
 
-def _with_beside(changed: Mask, line: Box) -> Box | None:
+def _with_beside(changed: Mask, line: npt.NDArray[np.float64]) -> Box | None:
     """Returns a line with what changed beside it, None where nothing changed in its row."""
-    x0, y0, x1, y1 = line
+    x0, y0, x1, y1 = line.tolist()
     inner, near = IN_LINE * (y1 - y0), BESIDE * (y1 - y0)
     top, bottom = int(y0 + inner) // CELL_PX, int(y1 - inner) // CELL_PX
     first, last = max(0, int(x0 - near) // CELL_PX), int(x1 + near) // CELL_PX
@@ -106,13 +111,6 @@ def centre_in(line: Box, part: Part) -> bool:
     return part[0] <= x <= part[2] and part[1] <= y <= part[3]
 
 
-def _around(cells: Mask) -> Part:
-    rows, columns = (np.flatnonzero(cells.any(axis)) for axis in (1, 0))
-    sides = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
-    x0, y0, x1, y1 = (int(side) * CELL_PX for side in sides)
-    return x0, y0, x1, y1
-
-
 def _padded(box: Box, whole: Part) -> Part:
     return (
         max(whole[0], int(box[0]) - MARGIN_PX),
@@ -135,21 +133,48 @@ def _with_lines(part: Part, boxes: npt.NDArray[np.float64], whole: Part) -> Part
 
 def _merged(parts: Sequence[Part]) -> list[Part]:
     """Returns parts that do not overlap, and none so close that one around both is as cheap."""
-    left, done = list(parts), list[Part]()
-    while left:
-        part = left.pop(0)
-        other = next((each for each in left if _is_one(part, each)), None)
-        if other is None:
-            done.append(part)
-        else:
-            left.remove(other)
-            left = [union(part, other), *done, *left]
-            done = []
-    return sorted(done, key=lambda each: (each[1], each[0]))
+    sides = np.array(parts, np.int64).reshape(-1, 4)
+    while True:
+        labels = _joined(_is_one(sides))
+        if len(np.unique(labels)) == len(sides):
+            return sorted(_as_parts(sides), key=lambda each: (each[1], each[0]))
+        sides = _unions(sides, labels)
 
 
-def _is_one(one: Part, other: Part) -> bool:
-    return overlap(one, other) or area(union(one, other)) <= LOOSE * (area(one) + area(other))
+def _is_one(sides: Sides) -> Mask:
+    """Returns which parts are better read as one, bool `(N, N)`."""
+    one, other = sides[:, None], sides[None]
+    inner = np.minimum(one, other)[..., 2:] - np.maximum(one, other)[..., :2]
+    outer = np.maximum(one, other)[..., 2:] - np.minimum(one, other)[..., :2]
+    areas = (sides[:, 2:] - sides[:, :2]).prod(1)
+    is_cheap = outer.prod(-1) <= LOOSE * (areas[:, None] + areas)
+    return np.asarray((inner > 0).all(-1) | is_cheap)
+
+
+def _joined(is_one: Mask) -> npt.NDArray[np.int64]:
+    """Returns a number for each part, the same for those that are one over any others, `(N,)`."""
+    labels = np.arange(len(is_one))
+    while len(labels):
+        least = np.where(is_one, labels, len(labels)).min(1)
+        least = least[least]
+        if (least == labels).all():
+            break
+        labels = least
+    return labels
+
+
+def _unions(sides: Sides, labels: npt.NDArray[Any]) -> Sides:
+    """Returns what is around all that have the same label."""
+    _, numbers = np.unique(labels, return_inverse=True)
+    found = np.zeros((numbers.max() + 1, 4), np.int64)
+    found[:, :2] = np.iinfo(np.int32).max
+    np.minimum.at(found[:, :2], numbers, sides[:, :2])
+    np.maximum.at(found[:, 2:], numbers, sides[:, 2:])
+    return found
+
+
+def _as_parts(sides: Sides) -> list[Part]:
+    return [(x0, y0, x1, y1) for x0, y0, x1, y1 in sides.tolist()]
 
 
 def overlap(one: Part, other: Part) -> bool:

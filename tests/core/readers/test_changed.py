@@ -1,6 +1,7 @@
 """Only what changed is read: whole lines of it, once, wherever they moved to."""
 
 import itertools
+import time
 
 import numpy as np
 import pytest
@@ -151,6 +152,29 @@ def test_a_page_that_is_scrolled_is_followed_and_only_what_comes_in_is_read(down
         there = (middle[0], middle[1] + down) * 2
         assert overlaps(scrolled.part, (*middle, middle[0] + 1, middle[1] + 1))
         assert not any(holds(part, there) for part in change.read)
+
+
+def test_lines_that_leave_the_frame_are_not_read():
+    before, boxes = page(column(count=14))
+    picture, _ = page(column(shift_px=-180, count=16))
+    change = after(before, picture, lines=boxes)
+    (scrolled,) = change.moved
+    assert scrolled.down_px == -180
+    assert all(0 <= y0 < y1 <= SIZE[0] for _, y0, _, y1 in (*change.read, *change.cleared))
+    assert holds(change.read[-1], (20, 30 + 14 * LINE_PX - 180, 60, 45 + 15 * LINE_PX - 180))
+
+
+def test_hundreds_of_lines_that_change_at_once_are_found_within_seconds():
+    generator = np.random.default_rng(2)
+    before = np.full((800, 1200, 3), 255, np.uint8)
+    boxes = [(x, y, x + 40, y + 12) for y in range(8, 780, 16) for x in range(8, 1150, 48)]
+    picture = before.copy()
+    for x0, y0, x1, y1 in boxes[::3]:
+        picture[y0:y1, x0:x1] = generator.integers(0, 2, (y1 - y0, x1 - x0, 1)) * 255
+    start = time.process_time()
+    change = after(before, picture, lines=boxes)
+    assert time.process_time() - start < 3
+    assert all(any(holds(part, box) for part in change.read) for box in boxes[::3])
 
 
 def test_a_page_that_moves_by_parts_of_a_pixel_is_followed():
