@@ -23,6 +23,11 @@ PACKAGED: Final = "PP-OCRv6_{}_small.onnx"
 MOST_LINES: Final = 2**16
 """Lines that may be found in one picture, as good as any number."""
 
+LONGEST: Final = 64
+"""Widths of a line, in heights, above which it is read in pieces."""
+BLANK: Final = 32.0
+"""Levels between dark and light in columns of a line up to which nothing stands there."""
+
 Corners = npt.NDArray[np.float32]
 """Corners of lines `(N, 4, 2)`: x and y in pixels, the upper left one first, clockwise."""
 
@@ -83,13 +88,36 @@ class RapidEngine:
         Args:
             places: pictures, RGB `(H, W, 3)`, each with the corners `(4, 2)` of one line.
         """
-        crops = [
-            crop
-            for picture, corners in places
+        pieces = [
+            (number, piece, gap)
+            for number, (picture, corners) in enumerate(places)
             for crop in self._engine.crop_text_regions(picture, corners[None])
+            for piece, gap in _pieces(_bgr(crop))
         ]
-        read = self._engine.recognize_txt([_bgr(crop) for crop in crops])
-        return [(text, float(score)) for text, score in zip(read.txts, read.scores, strict=True)]
+        read = self._engine.recognize_txt([piece for _, piece, _ in pieces])
+        texts, scores = [""] * len(places), [list[float]() for _ in places]
+        for (number, _, gap), text, score in zip(pieces, read.txts, read.scores, strict=True):
+            texts[number] += text + gap
+            scores[number].append(float(score))
+        return [(text.strip(), min(sure)) for text, sure in zip(texts, scores, strict=True)]
+
+
+def _pieces(crop: npt.NDArray[np.uint8]) -> list[tuple[npt.NDArray[np.uint8], str]]:
+    """Returns a line cut into pieces that are not too long, each with what stands behind it.
+
+    A line of a wide screen may be a hundred times as wide as high, and takes memory accordingly.
+    """
+    height, width = crop.shape[:2]
+    if width <= LONGEST * height:
+        return [(crop, "")]
+    strokes = np.ptp(crop.astype(np.int16), axis=0).max(-1)
+    near = max(1, height // 4)  # about as wide as a space
+    wide = np.convolve(strokes, np.ones(near) / near, mode="same")
+    first = width // 3
+    cut = first + int(wide[first : 2 * first].argmin())
+    left, right = _pieces(crop[:, :cut]), _pieces(crop[:, cut:])
+    gap = " " if wide[cut] <= BLANK else ""
+    return [*left[:-1], (left[-1][0], gap), *right]
 
 
 _WHOLE: Final = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)

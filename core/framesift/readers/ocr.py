@@ -129,7 +129,7 @@ class Ocr:
         corners = self._engine.corners(padded) - BORDER_PX
         corners = corners * [width / size[1], height / size[0]]
         corners = np.clip(corners, 0, [width, height]).astype(np.float32)
-        corners = corners[(np.ptp(corners, axis=1) >= LEAST_LINE_PX).all(1)]
+        corners = corners[(_sizes(corners) >= LEAST_LINE_PX).all(1)]
         return np.take(corners, reading_order(_sides(corners)), axis=0)
 
     def _texts(
@@ -209,6 +209,12 @@ def _least(text: str, least_confidence: float) -> float:
 def _words(text: str) -> int:
     """Returns how many words a line holds; some scripts write none of their spaces."""
     return max(len(text.split()), math.ceil(len(text) / LETTERS_OF_WORD))
+
+
+def _sizes(corners: Corners) -> npt.NDArray[np.float64]:
+    """Returns the shorter of the two upper and lower sides, and of the two others, `(N, 2)`."""
+    around = np.linalg.norm(corners - np.roll(corners, -1, axis=1), axis=2)
+    return np.asarray(around.reshape(-1, 2, 2).min(1), np.float64)
 
 
 def _sides(corners: Corners) -> npt.NDArray[np.float64]:

@@ -98,6 +98,14 @@ def test_boxes_are_those_of_the_picture_whatever_it_was_scaled_by():
     assert sheet.sizes == [(96, 192)]
 
 
+def test_places_too_thin_for_letters_are_passed_over():
+    sheet = Sheet(((10, 5, 60, 15), "seen", 1.0))
+    thin = np.array([[[0, 0], [50, 50], [50, 50.5], [0, 0.5]]], np.float32) + BORDER_PX
+    sheet.corners = lambda picture: np.concatenate([Sheet.corners(sheet, picture), thin])
+    (page,) = Ocr(sheet).read([BLANK])
+    assert [line.text for line in page.lines] == ["seen"]
+
+
 def test_a_line_of_a_part_is_placed_in_the_whole():
     line = OcrLine(text="x", box_px=(0, 0, 10, 5), confidence=1.0).moved(30, 15)
     assert line.region((40, 80)) == (30 / 80, 15 / 40, 40 / 80, 20 / 40)
@@ -168,6 +176,13 @@ def test_a_narrow_part_reads_as_well_as_the_whole(real):
     pages = real.read([whole[36:72], np.ascontiguousarray(whole[36:72, 80:300])])
     assert [line.text for line in pages[0].lines] == ["The second line of text"]
     assert "line" in pages[1].lines[0].text
+
+
+@pytest.mark.slow
+def test_lines_of_a_wide_screen_are_read_to_their_end(real):
+    text = " ".join(f"column {number} holds {number * 7919}" for number in range(17))
+    (page,) = real.read([written(text, size=(3840, 40))])
+    assert " ".join(line.text for line in page.lines) == text
 
 
 @pytest.mark.slow
