@@ -9,7 +9,6 @@ from framesift.answering.chat import Chat
 from framesift.answering.generation import GREEDY, Generation, OnText
 from framesift.answering.limits import Positions
 from framesift.answering.text_beside import MAX_TEXT_TOKENS
-from framesift.answering.video_text import within
 from framesift.compression.configuration import Configuration
 from framesift.compression.encoding import EncodedVideo
 from framesift.compression.moments import SECONDS_PER_SEGMENT
@@ -22,6 +21,7 @@ from framesift.types.compressed import CompressedVideo, Keyframe
 from framesift.types.frames import Frames
 from framesift.types.moment import Moment
 from framesift.types.selection import SelectionReport
+from framesift.types.text import whole_characters
 from framesift.types.transcript import Transcript
 from framesift.types.video import Warn
 
@@ -145,8 +145,8 @@ class VideoCompressor(Configuration):
         """Returns what the readers of `text` find said and written in a video, or a part of it."""
         run = Run(listener=warn)
         with self._pipeline.opener.open(video, run) as reader:
-            lines = within(reader.lines, reader.local.part_seconds)
-            return reader.transcript.model_copy(update={"lines": lines, "warnings": run.warnings})
+            read = reader.transcript
+        return read.model_copy(update={"warnings": list(map(whole_characters, run.warnings))})
 
     def frames(
         self,

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Annotated
 
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from framesift.types.text import whole_characters
 from framesift.types.video import TimedText
+
+Text = Annotated[str, AfterValidator(whole_characters)]
+"""Text of strangers, such as a file's name, that can be encoded."""
 
 
 class ReadingReport(BaseModel):
@@ -12,7 +18,7 @@ class ReadingReport(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    reader: str = Field(description="Spec string, options included.")
+    reader: Text = Field(description="Spec string, options included.")
     lines: int = Field(ge=0, description="Lines that it found.")
     frames_read: int = Field(default=0, ge=0, description="Frames of which some part was read.")
     frames_total: int = Field(default=0, ge=0, description="Frames that were looked at.")
@@ -26,8 +32,8 @@ class Transcript(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    uri: str
-    title: str | None = None
+    uri: Text
+    title: Text | None = None
     duration_seconds: float | None = None
     lines: tuple[TimedText, ...] = Field(description="In time order, of all readers.")
     readings: tuple[ReadingReport, ...] = Field(description="What each reader did.")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from framesift.disk import temporary
+from framesift.types.text import whole_characters
 
 Region = tuple[float, float, float, float]
 """Part `(x0, y0, x1, y1)` of a picture, relative to its size."""
@@ -32,6 +33,12 @@ class TimedText:
     """How sure the reader is, in [0, 1]; None where it does not say."""
     again_seconds: tuple[tuple[float, float], ...] = ()
     """Start and end of each later stretch in which the same line stands again."""
+
+    def __post_init__(self) -> None:
+        # Captions of pages may hold halves of characters, which no file and no response takes.
+        object.__setattr__(self, "text", whole_characters(self.text))
+        if self.speaker is not None:
+            object.__setattr__(self, "speaker", whole_characters(self.speaker))
 
     @property
     def stretches(self) -> tuple[tuple[float, float], ...]:

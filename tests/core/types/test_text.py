@@ -1,6 +1,10 @@
+import json
+
 import pytest
 
 from framesift.types.text import shown_address
+from framesift.types.transcript import Transcript
+from framesift.types.video import TimedText
 
 
 @pytest.mark.parametrize("length", [0, 79, 80])
@@ -15,3 +19,12 @@ def test_a_long_one_loses_its_middle_only():
     assert shown.startswith("/begin/")
     assert shown.endswith("/talk.mp4")
     assert "..." in shown
+
+
+def test_lines_of_strangers_are_text_that_can_be_encoded():
+    line = TimedText(start_seconds=0, end_seconds=1, text="half \ud83d", speaker="\ud800")
+    read = Transcript(uri="\ud800.mp4", title="\ud83d", lines=(line,), readings=())
+    told = json.loads(read.model_dump_json().encode())
+    assert told["lines"][0]["text"] == "half \ufffd"
+    assert (told["lines"][0]["speaker"], told["title"]) == ("\ufffd", "\ufffd")
+    assert Transcript.model_validate(told) == read
