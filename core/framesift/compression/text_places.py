@@ -21,8 +21,8 @@ def with_text(
 ) -> VideoTokens:
     """Returns the tokens with the signal `text`, from all lines that have a box.
 
-    A line counts for the frames of its stretches, also those in which it stands again. One that
-    moves meanwhile counts where it was read first.
+    A line counts in the first frame of each of its stretches: it need be kept only once, and where
+    it stands later, once a page was scrolled, its box does not say.
 
     Args:
         tokens: of a video or of a picture.
@@ -38,7 +38,7 @@ def with_text(
         if line.box is None:
             continue
         covers = {region: covered(line.box, tokens.grid, region) for region in set(each)}
-        for frame in _frames(line, times).nonzero().flatten().tolist():
+        for frame in _first_frames(line, times):
             share[frame] += covers[each[frame]]
     share = share.clamp_max(1.0).to(tokens.features.device)
     return replace(tokens, signals=replace(tokens.signals, text=share))
@@ -64,9 +64,13 @@ def _overlap(start: float, end: float, cells: int, first: float, last: float) ->
     return (inside.clamp_min(0) * cells / (last - first)).float()
 
 
-def _frames(line: TimedText, times: Tensor) -> Tensor:
-    """Returns in which frames a line stands, bool `(T,)`, by the times of each `(T, S)`."""
-    stands = torch.zeros_like(times, dtype=torch.bool)
-    for start, end in ((line.start_seconds, line.end_seconds), *line.again_seconds):
-        stands |= (times == start) | ((times >= start) & (times < end))
-    return stands.any(1)
+def _first_frames(line: TimedText, times: Tensor) -> list[int]:
+    """Returns the first frame in each stretch of a line, by the times of each frame `(T, S)`.
+
+    A stretch between two frames has none.
+    """
+    frames = []
+    for start, end in line.stretches:
+        stands = ((times == start) | ((times >= start) & (times < end))).any(1)
+        frames += stands.nonzero().flatten().tolist()[:1]
+    return frames

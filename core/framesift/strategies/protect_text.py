@@ -21,9 +21,10 @@ class ProtectText(Wrapper):
     """Keeps the patches in which text was read unmerged, and spends the rest as another would.
 
     Written as `"protect-text:share=0.5,strategy=temporal"`, with a reader that says where its lines
-    stand: `VideoCompressor(text="screen", ...)`. Text that stands for a while is paid for once:
-    patches come first that hold much text and changed since the frame before, or are the first of
-    their place with text. What is left of the reserve where all text is kept goes to the rest.
+    stand: `VideoCompressor(text="screen", ...)`. Text that stands for a while is paid for once, in
+    the frame where it comes: patches rank by how much of them it covers, times how much they differ
+    from the last ones of their place in which other text came. What is left of the reserve once all
+    text is kept goes to the strategy within.
     """
 
     summary: ClassVar[str] = "a share of the budget for text that was read, the rest by any"
@@ -43,12 +44,12 @@ class ProtectText(Wrapper):
 
 
 def _news(features: Tensor, written: Tensor) -> Tensor:
-    """Returns how much each token differs from the one before of its place, in [0, 1], `(T, N)`.
+    """Returns how much each token differs from the last `written` of its place, `(T, N)`.
 
-    It is 1 where none before of its place is `written`.
+    In [0, 1]; it is 1 where none before of its place is written.
     """
-    begins = written & (written.cumsum(0) == 1)
+    begins = written.cumsum(0) <= 1
     if len(features) == 1:
         return torch.ones_like(begins, dtype=torch.float32)
-    near = _ops.rounded(_ops.to_previous(features, _ops.lengths(features)))
-    return torch.where(begins, 1.0, (1 - near).clamp(0, 1)).float()
+    near = _ops.to_earlier(features, _ops.lengths(features), _ops.last_before(written))
+    return torch.where(begins, 1.0, (1 - _ops.rounded(near)).clamp(0, 1)).float()

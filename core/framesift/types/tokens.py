@@ -33,7 +33,7 @@ class Signals(PickledOnCpu):
     """Attention that each token receives from a prompt's last token in an LLM layer, `(T, N)`."""
     text: Tensor | None = None
     """Share of each patch that lines of text cover, in [0, 1], `(T, N)`: those that a reader with
-    boxes read at the time of its frame. The compressor fills it, no encoder."""
+    boxes read there first, in its frame. The compressor fills it, no encoder."""
     frame_rank: Tensor | None = None
     """Place of each token's frame in the order in which a selector chose the frames, `(T, N)`: 0
     for the first. The compressor fills it, no encoder."""
