@@ -37,19 +37,19 @@ def shift_between(before: Picture, after: Picture) -> tuple[float, float] | None
         before: a part of a frame.
         after: the same part later.
     """
+    old, new = (_gray(picture) for picture in (before, after))
     shifts: list[tuple[float, float]] = []
-    turned = before.transpose(1, 0, 2), after.transpose(1, 0, 2)
-    if (down := _slide(before, after)) is not None:
+    if (down := _slide(old, new)) is not None:
         shifts = [(0.0, down + part) for part in FRACTIONS]
-    elif (right := _slide(*turned)) is not None:
+    elif (right := _slide(cv2.transpose(old), cv2.transpose(new))) is not None:
         shifts = [(right + part, 0.0) for part in FRACTIONS]
-    found = [(float(cv2.absdiff(shifted(before, *shift), after).mean()), shift) for shift in shifts]
+    found = [(cv2.norm(shifted(old, *shift), new, cv2.NORM_L1), shift) for shift in shifts]
     best = min(found, default=(0.0, (0.0, 0.0)))[1]
     return best if max(map(abs, best)) >= 1 else None  # less is a picture that changes
 
 
 def shifted(picture: Picture, right_px: float, down_px: float) -> Picture:
-    """Returns a picture whose content moved; its sides are repeated where nothing came in."""
+    """Returns a picture, in colors or gray, that moved; its sides are repeated behind it."""
     matrix = np.array([[1, 0, right_px], [0, 1, down_px]], np.float64)
     size = picture.shape[1], picture.shape[0]
     return np.asarray(
@@ -57,7 +57,7 @@ def shifted(picture: Picture, right_px: float, down_px: float) -> Picture:
     )
 
 
-def _slide(before: Picture, after: Picture) -> int | None:
+def _slide(before: Any, after: Any) -> int | None:
     """Returns by how many rows most of the rows moved down, negative for up; None for neither."""
     old, new = _strokes(before), _strokes(after)
     energy = new.sum(1)
@@ -78,6 +78,10 @@ def _slide(before: Picture, after: Picture) -> int | None:
     return best if most >= max(LEAST_ROWS, LEAST_SHARE * shows.sum()) else None
 
 
+def _gray(picture: Picture) -> Any:
+    return cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2GRAY)
+
+
 def _likely(old: Rows, new: Rows) -> list[int]:
     """Returns the shifts, other than none, at which strokes meet most, the smallest first."""
     height = len(new)
@@ -90,10 +94,10 @@ def _likely(old: Rows, new: Rows) -> list[int]:
     return sorted(map(int, best), key=abs)
 
 
-def _strokes(picture: Picture) -> Rows:
+def _strokes(gray: Any) -> Rows:
     """Returns the mean step from pixel to pixel in each part of each row."""
-    gray: Any = picture.mean(-1, dtype=np.float32)
-    steps = np.abs(np.diff(gray, axis=1, append=gray[:, -1:]))
+    beside = cv2.copyMakeBorder(gray, 0, 0, 0, 1, cv2.BORDER_REPLICATE)
+    steps = cv2.absdiff(beside[:, 1:], beside[:, :-1]).astype(np.float32)
     return np.asarray(
         cv2.resize(steps, (COLUMNS, len(steps)), interpolation=cv2.INTER_AREA), np.float32
     )

@@ -188,4 +188,6 @@ def _take_over(picture: Picture, seen: Picture, cells: Mask) -> None:
 
 def _is_flat(picture: Picture, part: Part) -> bool:
     x0, y0, x1, y1 = part
-    return int(np.ptp(picture[y0:y1, x0:x1].reshape(-1, 3), axis=0).max()) <= FLAT
+    own = np.ascontiguousarray(picture[y0:y1, x0:x1])
+    extremes = (cv2.minMaxLoc(channel)[:2] for channel in cv2.split(own))
+    return max(largest - least for least, largest in extremes) <= FLAT
