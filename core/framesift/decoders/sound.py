@@ -224,7 +224,9 @@ class _Pieces:
             self.damaged += 1
             return
         for each in made:
-            samples = each.to_ndarray().reshape(-1).astype(np.float32, copy=False)
+            # Sound that is stored as floating point may hold anything.
+            samples = np.nan_to_num(each.to_ndarray().reshape(-1).astype(np.float32, copy=False))
+            samples = samples.clip(-1, 1)
             if len(samples):
                 yield Sound(start_seconds=self.heard_seconds, samples=samples)
                 self.heard_seconds += len(samples) / RATE

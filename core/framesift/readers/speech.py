@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import sha256
 from itertools import islice
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
 
 import torch
 
@@ -26,10 +27,13 @@ from framesift.readers._recognition import (
 )
 from framesift.readers._whisper import load_whisper
 from framesift.readers.base import Readable, Reader, Reading
+from framesift.readers.pieces import Pieces
 from framesift.run import progress_bar
 from framesift.types.options import Count, Reachable, Share
 from framesift.types.video import MAX_PIXELS, TimedText
 
+VERSION: Final = 1
+"""Of how stretches are heard; another one hears anew what was kept on disk."""
 Engine = Literal["transformers", "faster-whisper"]
 
 
@@ -87,10 +91,7 @@ class Speech(Reader):
             progress_bar("hear", total=max(0.0, min(end, last) - start), unit="s") as bar,
         ):
             for batch in self._batches(stretches(pieces, LONGEST_SECONDS)):
-                recognizer = self._loaded()
-                samples = [each.samples for each in batch]
-                found = heard_without_loops(recognizer, samples, self.language)
-                for stretch, heard in zip(batch, found, strict=True):
+                for stretch, heard in zip(batch, self._heard(batch, video.pieces), strict=True):
                     lines += self._timed(stretch, heard)
                 bar.update(max(0.0, batch[-1].end_seconds - start - bar.done))
         return Reading(lines=tuple(lines))
@@ -101,7 +102,24 @@ class Speech(Reader):
             at_once = self.batch_size or self._loaded().at_once
             yield [first, *islice(heard, at_once - 1)]
 
-    def _timed(self, stretch: Sound, heard: list[Heard]) -> Iterator[TimedText]:
+    def _heard(self, batch: Sequence[Sound], pieces: Pieces) -> list[list[Heard]]:
+        """Returns what is heard in each stretch; one that was heard before is not heard again."""
+        how = VERSION, self._engine, state_of(self.model), self.dtype, self.language
+        keys = [f"{how} {sha256(stretch.samples.data).hexdigest()}" for stretch in batch]
+        kept = {key: pieces.get(key) for key in keys}
+        new = {
+            key: stretch.samples
+            for key, stretch in zip(keys, batch, strict=True)
+            if kept[key] is None
+        }
+        if new:
+            found = heard_without_loops(self._loaded(), list(new.values()), self.language)
+            for key, lines in zip(new, found, strict=True):
+                kept[key] = [list(line) for line in lines]
+                pieces.add(key, kept[key])
+        return [[Heard(*line) for line in kept[key]] for key in keys]
+
+    def _timed(self, stretch: Sound, heard: Sequence[Heard]) -> Iterator[TimedText]:
         """Yields lines on the clock of the video; what begins behind the stretch is made up."""
         for line in heard:
             text = " ".join(line.text.split())
@@ -117,12 +135,15 @@ class Speech(Reader):
                     confidence=line.confidence,
                 )
 
+    @property
+    def _engine(self) -> Engine:
+        if self.engine is not None:
+            return self.engine
+        return "faster-whisper" if is_of_ctranslate2(self.model) else "transformers"
+
     def _loaded(self) -> Recognizer:
-        engine = self.engine
-        if engine is None:
-            engine = "faster-whisper" if is_of_ctranslate2(self.model) else "transformers"
         device, dtype = placed(self.device, self.dtype)
-        recognizer = _load(engine, self.model, state_of(self.model), device, dtype)
+        recognizer = _load(self._engine, self.model, state_of(self.model), device, dtype)
         check_understood(recognizer, self.language)
         return recognizer
 

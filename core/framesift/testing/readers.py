@@ -58,7 +58,8 @@ class ReaderContract(PartPromises):
         transcript = _read(reader, video)
         assert transcript.duration_seconds is not None
         for line in transcript.lines:
-            assert line.text.strip()
+            assert line.text
+            assert line.text == " ".join(line.text.split()), "text is one line"
             assert line.source == self.source(reader)
             assert 0 <= line.start_seconds <= line.end_seconds
             assert line.end_seconds <= transcript.duration_seconds + ALMOST
@@ -116,6 +117,16 @@ class ReaderContract(PartPromises):
             pass
         assert _read(reader, video, tmp_path).lines == whole
         assert not list(tmp_path.rglob("*.unfinished"))
+
+    def test_what_was_read_is_kept_in_a_folder(
+        self, reader: Reader, video: Path, tmp_path: Path
+    ) -> None:
+        """Another compressor with the same folder gives the same lines, and works on nothing."""
+        whole = _read(reader, video, tmp_path).lines
+        stages: list[str] = []
+        with on_progress(lambda progress: stages.append(progress.stage)):
+            assert _read(self.twin(reader), video, tmp_path).lines == whole
+        assert stages == []
 
 
 def spoken_page(path: Path) -> Path:

@@ -99,3 +99,10 @@ def test_sound_of_which_nothing_can_be_decoded_is_left_out_with_a_warning(tmp_pa
 def test_silence_is_sound_too(tmp_path):
     pieces = list(sound(film(tmp_path / "a.mp4", silence(2.0)), warn=pytest.fail))
     assert sum(len(piece.samples) for piece in pieces) >= 2 * RATE
+
+
+def test_sound_that_is_no_number_or_too_loud_is_bounded(tmp_path):
+    wild = NUMBERS[: 2 * RATE].copy()
+    wild[::7], wild[::11], wild[::13] = np.nan, np.inf, 1e30
+    pieces = list(sound(film(tmp_path / "a.mkv", wild, codec="pcm_f32le"), warn=pytest.fail))
+    assert all(np.abs(piece.samples).max() <= 1 for piece in pieces)

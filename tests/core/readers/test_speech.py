@@ -101,6 +101,28 @@ def test_text_that_loops_is_heard_again_without_repeats(tmp_path, ear, monkeypat
     assert ear.asked == [("de", False), ("de", True)]
 
 
+def test_what_was_heard_before_a_run_was_cut_off_is_not_heard_again(tmp_path, ear, monkeypatch):
+    spoken = np.concatenate([tone(1), silence(4), tone(2), silence(4), tone(3)])
+    path, kept = film(tmp_path / "a.mp4", spoken), tmp_path / "kept"
+    spec = spec_of(tmp_path, batch_size=1)
+    hear = ear.hear
+
+    def cut_off(stretches, language, *, varied=False):
+        if len(ear.batches) == 2:
+            raise KeyboardInterrupt
+        return hear(stretches, language, varied=varied)
+
+    monkeypatch.setattr(ear, "hear", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        transcript(path, spec, text_folder=kept)
+    monkeypatch.setattr(ear, "hear", hear)
+    found = transcript(path, spec, text_folder=kept)
+    assert list(dict.fromkeys(line.text for line in found.lines)) == ["1", "2", "3"]
+    assert len(ear.batches) == 3
+    assert transcript(path, spec, text_folder=kept).lines == found.lines
+    assert len(ear.batches) == 3
+
+
 def test_lines_of_which_the_model_is_not_sure_are_left_out(tmp_path, ear):
     path = film(tmp_path / "a.mp4", tone(1, 2.0))
     assert transcript(path, spec_of(tmp_path, min_confidence=0.6)).lines == ()

@@ -15,7 +15,7 @@ def test_public_names_are_sorted_complete_and_described():
 
 def test_every_promise_says_in_a_line_what_it_promises():
     suites = [getattr(testing, name) for name in testing.__all__ if name.endswith("Contract")]
-    assert len(suites) == 9
+    assert len(suites) == 10
     for suite in suites:
         promises = [name for name in dir(suite) if name.startswith("test_")]
         assert promises
