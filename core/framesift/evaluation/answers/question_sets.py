@@ -15,9 +15,7 @@ from typing import Any, Final, Literal
 
 from framesift.errors import InvalidOptionError
 from framesift.evaluation.answers.real_clips import checked_clips, read_questions
-from framesift.sources.synthetic import parse_uri
 from framesift.synthetic.paraphrases import pattern_of, rephrased
-from framesift.synthetic.scenes import make_scene
 
 Split = Literal["train", "validation", "test"]
 FIRST_SEEDS: Final[dict[Split, int]] = {"train": 0, "validation": 1_000_000, "test": 2_000_000}
@@ -190,6 +188,10 @@ def commonest_answers() -> dict[str, str]:
 
 
 def _truth(uri: str) -> dict[str, Any]:
+    # What draws is heavy, and the command line reads this file for its help.
+    from framesift.sources.synthetic import parse_uri
+    from framesift.synthetic.scenes import make_scene
+
     return make_scene(*parse_uri(uri)).truth
 
 
