@@ -67,7 +67,8 @@ def _too_long(vlm: VLM, prompt: Prompt, turns: Sequence[Turn], new_tokens: int) 
     ):
         cure = f"frames have text of their own: sample at most {frames}{each}: max_frames={frames}"
     else:
-        cure = f"the text alone takes {text}: ask for less, or for a shorter answer"
+        lines = ", for fewer lines (max_text_tokens)" if any(turn.beside for turn in turns) else ""
+        cure = f"the text alone takes {text}: ask for less{lines}, or for a shorter answer"
     return (
         f"a prompt that takes {_reach(prompt)} positions ({visual} visual tokens, {text} of text) "
         f"and an answer of up to {new_tokens} exceed the {vlm.context_tokens} that {vlm.called!r} "

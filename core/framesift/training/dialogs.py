@@ -38,7 +38,7 @@ CARDS = 0.15
 """Share of batches that show nothing but numbers on cards."""
 BESIDE_TEXT = 0.1
 """Share of questions behind other text."""
-PAGES = 0.6
+PAGES = 0.4
 """Share of batches of slides, whose text stands beside them."""
 READ = 0.15
 """Share of other clips beside which lines stand."""

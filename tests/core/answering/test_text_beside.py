@@ -9,6 +9,7 @@ from framesift.answering.chat import Chat
 from framesift.answering.generation import Generation
 from framesift.answering.text_beside import TextBeside
 from framesift.compression.prompt_text import nearest
+from framesift.errors import BudgetError
 from framesift.testing import TINY_VLMS, compressed, random_frames
 from framesift.types.plan import TokenPlan
 from framesift.types.video import TimedText
@@ -126,6 +127,15 @@ def test_a_chat_reads_the_lines_once_and_a_follow_up_brings_none_again(vlm, vide
     assert second.usage.cached_tokens >= first.usage.cached_tokens + lines.tokens - 2
     assert follow_up.usage.text_tokens == 0
     assert follow_up.usage.cached_tokens > second.usage.prompt_tokens - 8
+
+
+def test_lines_that_the_context_does_not_hold_are_named_in_the_error(vlm, video):
+    many = [line(f"page {number} of the book", 2.0 * number) for number in range(40)]
+    with (
+        Chat(vlm, video, text=TextBeside.of([many], 5000)) as chat,
+        pytest.raises(BudgetError, match=r"for fewer lines \(max_text_tokens\)"),
+    ):
+        chat.ask(QUESTION, generation=SHORT)
 
 
 def test_a_chat_without_lines_is_the_models_own(vlm, video):
