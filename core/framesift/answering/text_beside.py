@@ -177,14 +177,18 @@ class TextBeside:
 
 
 def _rank(line: TimedText, matches: Sequence[NearText]) -> tuple[int, bool, float]:
-    """Returns the first match that a line stands in, whether it only stands beside, and how far."""
-    apart = [
-        min(max(start - match.end_seconds, match.start_seconds - end, 0.0) for start, end in spans)
-        for spans in [line.stretches]
-        for match in matches
-    ]
-    for rank, (match, seconds) in enumerate(zip(matches, apart, strict=True)):
-        if not seconds:
-            text = plain(line.text)
-            return rank, not any(text in plain(other.text) for other in match.lines), 0.0
+    """Returns the place of a line among all, as what sorts it: smaller is nearer to the question.
+
+    It is the first match that the line stands in, whether the line is only beside what is like the
+    question there, and how long it stands outside of it; else how far the nearest match is.
+    """
+    apart = []
+    for rank, match in enumerate(matches):
+        start, end = match.start_seconds, match.end_seconds
+        shared = max(min(b, end) - max(a, start) for a, b in line.stretches)
+        if shared > 0 or start <= line.start_seconds < end:
+            text, lasts = plain(line.text), sum(b - a for a, b in line.stretches)
+            beside = not any(text in plain(other.text) for other in match.lines)
+            return rank, beside, max(0.0, lasts - max(shared, 0.0))
+        apart.append(-shared)
     return len(matches), True, min(apart, default=0.0)

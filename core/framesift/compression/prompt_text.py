@@ -39,5 +39,5 @@ NO_TEXT: Final = PromptText()
 
 
 def nearest(lines: Sequence[TimedText], question: str) -> list[TextMatch]:
-    """Returns the stretches of a video whose text has most of the words of a question."""
-    return text_matches(lines, question, NEAREST)
+    """Returns the stretches of a video whose text has most of a question, be it one word of it."""
+    return text_matches(lines, question, NEAREST, least_words=0.0)

@@ -51,6 +51,7 @@ def text_matches(
     *,
     model: str | None = None,
     device: str | None = None,
+    least_words: float = LEAST_WORDS,
 ) -> list[TextMatch]:
     """Returns up to `count` stretches whose text a query points at, the strongest first.
 
@@ -60,6 +61,8 @@ def text_matches(
         count: most stretches.
         model: hub id or local folder of a text encoder that compares meanings; None for words.
         device: where that model runs; None for the GPU where there is one, else the CPU.
+        least_words: share of the query's words, by their weights, that are together where it is
+            found; with 0 any word is enough.
 
     Raises:
         MissingDependencyError: words are searched, and bm25s is not installed.
@@ -69,14 +72,14 @@ def text_matches(
     if not whole:
         return []
     if model is None:
-        rated = _by_words(whole, query)
+        rated = _by_words(whole, query, least_words)
     else:
         whole = list(_passages(whole))
         rated = _by_meaning(whole, query, model, device)
     return LineClock.of(whole, rated).matches(count)
 
 
-def _by_words(lines: Sequence[TimedText], query: str) -> RatedLines:
+def _by_words(lines: Sequence[TimedText], query: str, least: float) -> RatedLines:
     asked = telling_words(query)
     number: dict[str, int] = {}
     places = torch.tensor([number.setdefault(line.text, len(number)) for line in lines])
@@ -93,7 +96,7 @@ def _by_words(lines: Sequence[TimedText], query: str) -> RatedLines:
         weights=weights * (present[:, places] > 0),
         present=present[:, places],
         needed=rarity / rarity.sum().clamp_min(1e-12),
-        least=LEAST_WORDS,
+        least=least,
         reason=lambda weights: _words_reason(asked, weights),
     )
 

@@ -79,6 +79,23 @@ def test_lines_nearest_to_the_question_come_first(vlm):
     assert few.places == {(0, 1)}
 
 
+def test_what_stands_there_with_the_nearest_line_comes_next(vlm):
+    pytest.importorskip("bm25s")
+    pages = [
+        line("Hiring", 0.0, 3.0),
+        line("Owner: Omar", 0.0, 3.0),
+        line("Agree on the order of work", 0.0, 9.0),
+        line("Support", 3.0, 5.0),
+        line("Owner: Chloe", 3.0, 5.0),
+        line("Security", 5.0, 9.0),
+        line("Owner: Tomas", 5.0, 9.0),
+    ]
+    # A page that ends where another begins is not on it, and what stays all the time tells less.
+    expected = TextBeside.of([pages[3:5]], 500).for_question(vlm, QUESTION)
+    few = TextBeside.of([pages], expected.tokens + 3, nearest)
+    assert few.for_question(vlm, "Who owns the topic 'Support'?").text == expected.text
+
+
 def test_lines_first_come_first_where_words_cannot_be_searched(vlm, monkeypatch):
     monkeypatch.setitem(sys.modules, "bm25s", None)
     monkeypatch.setitem(sys.modules, "bm25s.stopwords", None)
