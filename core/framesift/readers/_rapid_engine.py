@@ -142,10 +142,10 @@ def languages() -> list[str]:
     """Returns the codes of the languages that the models of the package read."""
     resolver = require("rapidocr.utils.model_resolver", extra="ocr")
     kinds = require("rapidocr.utils.typings", extra="ocr")
-    known: list[str] = resolver.list_supported_langs(
-        kinds.TaskType.REC, kinds.OCRVersion.PPOCRV6, kinds.ModelType.SMALL
-    )
-    return known
+    version = kinds.OCRVersion.PPOCRV6
+    known = resolver.list_supported_langs(kinds.TaskType.REC, version, kinds.ModelType.SMALL)
+    others = resolver.MODEL_ROUTES[version.value].get("aliases", {})
+    return sorted({*known, *others})
 
 
 def check_language(language: str) -> None:

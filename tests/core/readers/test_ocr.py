@@ -10,6 +10,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from framesift.errors import InvalidOptionError, MissingDependencyError
+from framesift.readers import registry
 from framesift.readers.ocr import BORDER_PX, Ocr, OcrLine, ocr
 
 BLANK = np.full((100, 320, 3), 255, np.uint8)
@@ -134,6 +135,12 @@ def test_a_language_that_is_not_known_is_refused_with_those_that_are():
     pytest.importorskip("rapidocr")
     with pytest.raises(InvalidOptionError, match=r"language='klingon' .* ch, .*models=FOLDER"):
         ocr(language="klingon")
+
+
+@pytest.mark.parametrize("language", ["en", "de", "ch", "zh", "ja", "vi"])
+def test_languages_are_known_by_their_usual_codes(language):
+    pytest.importorskip("rapidocr")
+    assert registry.create(f"screen:language={language}").spec == f"screen:language={language}"
 
 
 def test_a_folder_without_its_files_is_one_line(tmp_path):
