@@ -34,6 +34,8 @@ from framesift.types.video import MAX_PIXELS, TimedText
 
 VERSION: Final = 1
 """Of how stretches are heard; another one hears anew what was kept on disk."""
+BEYOND_SECONDS: Final = 1.0
+"""How far sound may reach beyond the pictures; what lies further off has a damaged time."""
 Engine = Literal["transformers", "faster-whisper"]
 
 
@@ -81,14 +83,13 @@ class Speech(Reader):
         if index.info.picture:
             return Reading(lines=())
         most = max(MAX_PIXELS, 2 * index.info.width_px * index.info.height_px)
-        part = video.local.part_seconds
-        pieces = sound(video.path, part_seconds=part, max_pixels=most, warn=video.run.warn)
-        start, end = part or (0.0, math.inf)
-        last = index.info.start_seconds + index.info.duration_seconds
+        start, end = video.local.part_seconds or (0.0, math.inf)
+        end = min(end, index.info.start_seconds + index.info.duration_seconds + BEYOND_SECONDS)
+        pieces = sound(video.path, part_seconds=(start, end), max_pixels=most, warn=video.run.warn)
         lines: list[TimedText] = []
         with (
             video.run.timed("hear"),
-            progress_bar("hear", total=max(0.0, min(end, last) - start), unit="s") as bar,
+            progress_bar("hear", total=max(0.0, end - start), unit="s") as bar,
         ):
             for batch in self._batches(stretches(pieces, LONGEST_SECONDS)):
                 for stretch, heard in zip(batch, self._heard(batch, video.pieces), strict=True):

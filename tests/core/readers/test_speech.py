@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 import tracemalloc
 from collections import Counter
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 import framesift
-from framesift.errors import InvalidOptionError, ModelError
+from framesift.errors import InvalidOptionError, MissingDependencyError, ModelError
 from framesift.readers import registry, speech
 from framesift.testing.videos import write_video
 from framesift.testing.whisper import tiny_whisper
@@ -224,6 +225,14 @@ def test_files_of_ctranslate2_that_are_not_all_there_are_named(tmp_path):
     with pytest.raises(ModelError, match="'converted'") as caught:
         transcript(path, spec_of(folder))
     assert "\n" not in str(caught.value)
+
+
+def test_an_engine_that_is_not_installed_is_named_with_what_brings_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "faster_whisper", None)
+    path = film(tmp_path / "a.mp4", tone(1, 2.0))
+    for spec in ("speech:model=Systran/faster-whisper-small", "speech:engine=faster-whisper"):
+        with pytest.raises(MissingDependencyError, match=r"pip install 'framesift\[speech\]'"):
+            transcript(path, spec)
 
 
 def test_a_model_of_another_kind_is_one_line(tmp_path):
