@@ -95,6 +95,7 @@ class Speech(Reader):
                 for stretch, heard in zip(batch, self._heard(batch, video.pieces), strict=True):
                     lines += self._timed(stretch, heard)
                 bar.update(max(0.0, batch[-1].end_seconds - start - bar.done))
+            bar.update(max(0.0, end - start - bar.done))
         return Reading(lines=tuple(lines))
 
     def _batches(self, heard: Iterator[Sound]) -> Iterator[list[Sound]]:

@@ -12,6 +12,7 @@ import pytest
 import framesift
 from framesift.errors import InvalidOptionError, MissingDependencyError, ModelError
 from framesift.readers import registry, speech
+from framesift.run import on_progress
 from framesift.testing.videos import write_video
 from framesift.testing.whisper import tiny_whisper
 from spoken import RATE, film, number_in, silence, tone, voice
@@ -93,6 +94,27 @@ def test_a_part_alone_is_heard_on_the_clock_of_the_whole(tmp_path, ear):
     found = transcript(f"{path}#t=3,5", spec_of(tmp_path))
     assert {line.text for line in found.lines} == {"3", "4"}
     assert all(3.0 <= line.start_seconds < line.end_seconds <= 5.0 for line in found.lines)
+
+
+def test_progress_ascends_to_the_end_and_a_listener_ends_the_work(tmp_path, ear):
+    path = film(tmp_path / "a.mp4", np.concatenate([tone(1), silence(4), tone(2), silence(4)]))
+    steps = []
+    with on_progress(lambda step: steps.append((step.stage, step.done, step.total))):
+        transcript(path, spec_of(tmp_path, batch_size=1))
+    heard = [(done, total) for stage, done, total in steps if stage == "hear"]
+    assert [done for done, _ in heard] == sorted(done for done, _ in heard)
+    assert len(heard) >= 4
+    assert heard[0][0] == 0
+    assert heard[-1][0] == heard[-1][1]
+    ear.batches.clear()
+
+    def stop(step):
+        if step.stage == "hear" and step.done:
+            raise KeyError("stopped")
+
+    with pytest.raises(KeyError, match="stopped"), on_progress(stop):
+        transcript(path, spec_of(tmp_path, batch_size=1, language="de"))
+    assert len(ear.batches) == 1
 
 
 def test_text_that_loops_is_heard_again_without_repeats(tmp_path, ear, monkeypatch):
