@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -170,14 +170,21 @@ def write_results(
 ) -> dict[str, Any]:
     """Writes the figures and the plot of a log, and returns the figures.
 
-    Lines of other ways and budgets stay in the log and do not count.
+    Lines of other ways and budgets stay in the log and do not count, and neither do those of a
+    video in which a run was broken off: all ways are compared on the same videos.
+
+    Raises:
+        InvalidOptionError: no video was measured to its end.
     """
-    names = {way.name for way in ways}
-    lines = [
-        line
-        for line in read_lines(ReadCount, out / LOG)
-        if line.way in names and line.keep in keeps and line.looking == looking.spec
-    ]
+    wanted = {(part.spec, keep) for way in ways for part in way.parts() for keep in keeps}
+    lines = whole_videos(
+        (line for line in read_lines(ReadCount, out / LOG) if line.looking == looking.spec), wanted
+    )
+    if not lines:
+        raise InvalidOptionError(
+            f"no video in {shown(str(out))} shows {LEAST_WORDS} words; give --pages or "
+            "other --clips"
+        )
     results: dict[str, Any] = {
         "question": "share of the words of a video, each counted once, that OCR reads in some "
         "frame whose dropped patches are painted grey and whose merged ones show their mean; 95 % "
@@ -192,6 +199,17 @@ def write_results(
     write_atomically(out / RESULTS, (json.dumps(results, indent=1) + "\n").encode())
     write_plot(out / PLOT, results["rows"])
     return results
+
+
+def whole_videos(
+    lines: Iterable[ReadCount], wanted: Collection[tuple[str, float]]
+) -> list[ReadCount]:
+    """Returns the lines of `wanted` specs and budgets, of the videos that have one of each."""
+    videos: dict[str, dict[tuple[str, float], ReadCount]] = {}
+    for line in lines:
+        if (line.spec, line.keep) in wanted:
+            videos.setdefault(line.video, {})[line.spec, line.keep] = line
+    return [line for own in videos.values() if len(own) == len(wanted) for line in own.values()]
 
 
 def fitted(pictures: Pixels, encoded: EncodedVideo) -> Pixels:

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from framesift.cli.commands import app
 from framesift.errors import InvalidOptionError
 from framesift.evaluation.reading.figures import gains, rows
-from framesift.evaluation.reading.measure import ReadCount, recorded
+from framesift.evaluation.reading.measure import ReadCount, recorded, whole_videos
 from framesift.evaluation.reading.pages import KINDS, SIZE_PX, WORDS, Page
 from framesift.evaluation.reading.painting import Painted
 from framesift.evaluation.reading.plot import write_plot
@@ -119,6 +119,13 @@ def test_shares_are_of_all_words_and_seeds_of_one_way_count_together():
     assert (random["share"], random["runs"], random["words"]) == (0.4, 2, 10)
     (more,) = gains(lines, "uniform")
     assert (more["way"], more["more"], more["interval"]) == ("random", 0.0, None)
+
+
+def test_a_video_in_which_a_run_was_broken_off_does_not_count():
+    lines = [count(v, w, 1) for v, w in [("a", "uniform"), ("a", "tome"), ("b", "tome")]]
+    lines.append(count("b", "uniform", 1, keep=0.5))
+    assert whole_videos(lines, {("uniform", 0.1), ("tome", 0.1)}) == lines[:2]
+    assert whole_videos(lines, {("tome", 0.1)}) == lines[1:3]
 
 
 def test_the_plot_is_a_picture_of_both_groups(tmp_path):
