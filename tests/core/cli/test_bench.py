@@ -113,6 +113,7 @@ def test_without_a_command_there_is_help(run, given):
         (("-s", "no-such"), "no-such"),
         (("-k", "2"), "keep"),
         (("--videos", "0"), "videos=0 must be from 1"),
+        (("--questions", "glimpses", "--videos", "0"), "videos=0 must be from 1"),
         (("--vlm", "no-such"), "no-such"),
         (("--max-visual-tokens", "1.5"), "max_visual_tokens='1.5' must be a share"),
         (("--max-visual-tokens", "0.5", "-k", "0.5"), "exclude each other"),
