@@ -17,6 +17,9 @@ CATALOGUE = "catalogue"
 CURVES = ("curves.json", "curves-changed.json")
 """Right answers of a full run, and of the strategies whose rule has changed since."""
 AT_KEEP = 0.25
+GLIMPSES = "glimpses.json"
+"""Right answers about small things that are seen for a moment."""
+GLIMPSES_KEEPS = (0.25, 0.1, 0.05)
 Figures = dict[str, dict[str, str]]
 PLURALS = (
     *("vlms", "strategies", "scorers", "selectors", "readers", "encoders", "decoders", "sources"),
@@ -66,7 +69,23 @@ def strategy_figures(results: Path) -> Figures:
         for row in json.loads(path.read_text())["rows"] if path.is_file() else ():
             if row["group"] == OVERALL and row["keep"] == AT_KEEP:
                 measures.setdefault(row["strategy"], {})["right"] = f"{row['share']:.0%}"
+    for name, shares in _glimpses(results).items():
+        measures.setdefault(name, {})["glimpses"] = shares
     return measures
+
+
+def _glimpses(results: Path) -> dict[str, str]:
+    """Returns the right answers of each strategy at `GLIMPSES_KEEPS`, such as '92, 90, 81%'."""
+    path = results / GLIMPSES
+    shares: dict[str, dict[float, float]] = {}
+    for row in json.loads(path.read_text())["rows"] if path.is_file() else ():
+        if row["group"] == OVERALL and row["keep"] in GLIMPSES_KEEPS:
+            shares.setdefault(row["strategy"], {})[row["keep"]] = row["share"]
+    return {
+        name: ", ".join(f"{100 * own[keep]:.0f}" for keep in GLIMPSES_KEEPS) + "%"
+        for name, own in shares.items()
+        if len(own) == len(GLIMPSES_KEEPS)
+    }
 
 
 def _section(results: Path, name: str) -> dict[str, Any]:
