@@ -208,7 +208,7 @@ def test_a_moment_is_found_by_its_text_also_without_a_model(tmp_path):
     assert [block.type for block in found.content] == ["text", "text", "image"]
     nothing = call("find_in_video", of=tools, video=str(path), query="zebra", text="board")
     assert not nothing.is_error
-    assert "only the text that board found was searched" in nothing.content[0].text
+    assert "the text that board found was searched, not the pictures" in nothing.content[0].text
     assert "start this server with --vlm" in nothing.content[0].text
 
 

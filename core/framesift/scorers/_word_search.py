@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -33,6 +34,8 @@ class WordSearch:
             by_length: whether a word weighs more in a short text than in a long one.
         """
         bm25 = require("bm25s", extra="select").BM25
+        # It asks for all of its lines, which then stand between those of every program that logs.
+        logging.getLogger("bm25s").setLevel(logging.WARNING)
         search = bm25(method="lucene", dtype="float64", b=0.75 if by_length else 0.0)
         known = frozenset(term for text in texts for term in text)
         if known:

@@ -259,7 +259,7 @@ class Tools:
             moments = self._reading(readers).find_text(where, query, count, **how)
             if not moments:
                 names = " and ".join(readers) or "nothing"
-                notes.append(f"only the text that {names} found was searched: {error}")
+                notes.append(f"the text that {names} found was searched, not the pictures: {error}")
             return moments
         return assistant.find(where, query, count, text=readers, **how)
 

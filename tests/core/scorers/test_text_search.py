@@ -1,5 +1,7 @@
 """Where a query is said or written: by words, in which lines, from when to when."""
 
+import logging
+
 import pytest
 
 from benchmarks.sections import recall
@@ -116,3 +118,9 @@ def test_questions_about_a_screen_recording_find_the_stretch_in_the_text_that_wa
         ]
         assert len(right) >= 7, set(questions) - set(right)
     assert not any(text_matches(lines, query, 1) for query in FOREIGN)
+
+
+def test_a_search_logs_nothing(caplog):
+    with caplog.at_level(logging.DEBUG):
+        assert spans(said(*TALK), "tomatoes")
+    assert caplog.records == []
