@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from framesift.readers._places import Boxes, boxes_of, common, distance, in_one_row
-from framesift.readers.likeness import alike, ends, grown, holds, letters
+from framesift.readers.likeness import alike, differ_in_numbers, ends, grown, holds, letters
 from framesift.readers.seen import SeenLine
 from framesift.types.video import Region, TimedText
 
@@ -20,6 +20,8 @@ SAME_PLACE: Final = 0.4
 """Share of the smaller box that two readings of one line have in common."""
 LEAST_IN_PLACE: Final = 0.75
 """Share of letters that two readings of one line have in common, where it did not move."""
+CERTAIN: Final = 0.9
+"""Confidence from which on a line need not be looked at twice."""
 SAME_EDGE: Final = 0.02
 """Distance, in widths of the picture, of the edges at which two readings of one line begin."""
 
@@ -48,12 +50,21 @@ class Followed:
 
     def read_again(self, line: SeenLine, frame: int) -> None:
         """Takes over another reading of the line, which may be better or longer."""
-        better = line.confidence > self.confidence and alike(self.text, line.text) > 0
-        if better or grown(self.text, line.text):
+        is_same = self.confidence < CERTAIN or alike(self.text, line.text) > 0
+        if (is_same and line.confidence > self.confidence) or grown(self.text, line.text):
             self.text, self.confidence = line.text, line.confidence
+        self.place = line.box
         if not alike(self.standing, line.text):
             self.changed = frame
-        self.standing, self.place = line.text, line.box
+        # What could hardly be read says nothing of what stands there.
+        if line.confidence >= min(CERTAIN, self.confidence) or self._goes_on(line.text):
+            self.standing = line.text
+
+    def _goes_on(self, text: str) -> bool:
+        """Returns whether a text can come after the one that stands there, by its letters."""
+        before = self.standing
+        is_typed = grown(before, text) or grown(text, before)
+        return is_typed or differ_in_numbers(before, text) or alike(before, text) > 0
 
     def told(self, source: str) -> TimedText:
         """Returns the entry as text with times."""

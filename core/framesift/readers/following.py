@@ -9,14 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from framesift.readers._matching import MOSTLY, SAME_PLACE, Followed, Match, one_text, typed
+from framesift.readers._matching import (
+    CERTAIN,
+    MOSTLY,
+    SAME_PLACE,
+    Followed,
+    Match,
+    one_text,
+    typed,
+)
 from framesift.readers._places import boxes_of, centre_within, common, covered, distance, moved
-from framesift.readers.likeness import alike, differ_in_numbers, ends
+from framesift.readers.likeness import alike, differ_in_numbers, ends, faintly_alike
 from framesift.readers.seen import SeenLine, Shift
 from framesift.types.video import WHOLE, Region, TimedText
-
-CERTAIN: Final = 0.85
-"""Confidence from which on a line need not be looked at twice."""
 
 
 class LineFollower:
@@ -71,6 +76,7 @@ class LineFollower:
         match.beside()
         match.in_pieces(certain)
         match.at_the_same_place(typed)
+        match.at_the_same_place(self._corrected)
         match.at_the_same_place(self._ticking)
         match.leave(certain)
         match.elsewhere()
@@ -97,9 +103,20 @@ class LineFollower:
                 if id(entry) not in moving and centre_within(entry.place, shift.region):
                     moving[id(entry)] = entry
                     entry.place = moved(entry.place, shift.by)
-                    if not centre_within(entry.place, shift.region):
+                    regions = shift.region, WHOLE
+                    if not all(centre_within(entry.place, region) for region in regions):
                         left.add(id(entry))
         return moving, left
+
+    def _corrected(self, entry: Followed, line: SeenLine) -> float:
+        """Returns how like a line is to one of which one could hardly be read; 0 for other pairs.
+
+        It is half out of the picture, or half drawn: in the frame before, or in this one.
+        """
+        was = entry.changed == self._frame - 1 and entry.confidence < CERTAIN
+        is_better = line.confidence > entry.confidence
+        hardly = was if is_better else line.confidence < CERTAIN
+        return faintly_alike(entry.standing, line.text) if hardly else 0.0
 
     def _ticking(self, entry: Followed, line: SeenLine) -> float:
         """Returns 1 for a clock or a counter, which shows another number in each frame."""

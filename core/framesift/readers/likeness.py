@@ -9,6 +9,8 @@ from typing import Final
 
 LEAST_ALIKE: Final = 0.85
 """Share of letters that two readings of one line have in common at least."""
+LEAST_FAINT: Final = 0.5
+"""Share of letters that what was hardly read has in common with what stands there."""
 MOST_MISREAD: Final = 0.1
 """Share of letters that may be misread beyond the first; where more differ, it is another text."""
 _MISREAD: Final = str.maketrans({"o": "0", "l": "1", "i": "1", "|": "1"})
@@ -55,6 +57,13 @@ def alike(one: str, other: str, least: float = LEAST_ALIKE) -> float:
     ratio = matcher.ratio()
     few = max(1.0, MOST_MISREAD * max(len(first), len(second)))
     return ratio if ratio >= least and misread <= few else 0.0
+
+
+def faintly_alike(one: str, other: str) -> float:
+    """Returns how like two texts are, of which one may be half cut off; 0 for two texts."""
+    first, second = letters(one), letters(other)
+    ratio = SequenceMatcher(None, first, second, autojunk=False).ratio()
+    return ratio if ratio >= LEAST_FAINT else 0.0
 
 
 def differ_in_numbers(one: str, other: str) -> bool:

@@ -124,6 +124,13 @@ def test_a_line_that_seemed_to_leave_and_is_read_again_stays():
     assert spans(follower.ended(2, "screen")) == [("stays", 0, 2)]
 
 
+def test_a_line_that_moves_out_of_the_picture_leaves():
+    follower = LineFollower()
+    follower.see(0, [line("leaves"), line("stays", 4)])
+    follower.see(1, [], [], [Shift(region=(-1, -1, 2, 2), by=(0.0, -0.1))])
+    assert spans(follower.ended(2, "screen")) == [("leaves", 0, 1), ("stays", 0, 2)]
+
+
 def test_a_line_that_is_read_close_to_where_it_was_thought_to_be_is_the_same():
     follower = LineFollower()
     follower.see(0, [line("stays close", 4)])
@@ -138,7 +145,26 @@ def test_what_could_hardly_be_read_is_doubtful_for_one_frame():
     assert follower.doubtful == [line("sem", 4).box]
     follower.see(1, [line("Send", 4)], [(0, 0.2, 1, 0.25)])
     assert follower.doubtful == []
-    assert spans(follower.ended(2, "screen")) == [("sem", 0, 1), ("Settings", 0, 2), ("Send", 1, 2)]
+    assert spans(follower.ended(2, "screen")) == [("Send", 0, 2), ("Settings", 0, 2)]
+
+
+@pytest.mark.parametrize("confidence", [0.6, 0.95])
+def test_a_line_that_came_in_half_is_told_as_it_stands_whole(confidence):
+    half, whole = line("4. dooort anbor zobrd", 6, confidence=confidence), "4. desert amber zebra"
+    found = followed([half], [line(whole, 6, confidence=0.98)], [line(whole, 6)])
+    both = [(half.text, 0, 1), (whole, 1, 3)]
+    assert spans(found) == ([(whole, 0, 3)] if confidence < 0.9 else both)
+
+
+def test_a_line_that_goes_out_half_is_told_as_it_stood_whole():
+    whole, half = "4. desert amber zebra", "4. dooort anbor zobrd"
+    follower = LineFollower()
+    follower.see(0, [line(whole, 1)])
+    page = Shift(region=(0, 0, 1, 1), by=(0.0, -0.07))
+    cut = SeenLine(text=half, box=(0.1, 0.0, 0.31, 0.01), confidence=0.8)
+    follower.see(1, [cut], [(0, 0, 1, 0.03)], [page])
+    follower.see(2, [], [(0, 0, 1, 0.03)])
+    assert spans(follower.ended(3, "screen")) == [(whole, 0, 2)]
 
 
 def test_equal_rows_of_a_table_that_is_scrolled_are_rows_of_their_own():

@@ -4,11 +4,13 @@ A page of the stand-in is a picture whose rows are blocks of one grey each; it r
 name of its grey.
 """
 
+import sys
 from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 
 from framesift import VideoCompressor
 from framesift.errors import InvalidOptionError
@@ -17,6 +19,12 @@ from framesift.readers.ocr import OcrLine, OcrPage
 
 SIZE = 96, 128
 ROW = 16
+SONG = (
+    *("desert amber zebra", "engine of the garden", "forest in the morning", "harbor light"),
+    *("island without a name", "jungle market", "kettle and candle", "ladder to the window"),
+    *("orange umbrella", "pepper in the valley", "quarry near the river", "silver tunnel"),
+    *("yellow needle", "bridge over nothing", "winter is coming late", "the end of the page"),
+)
 GREYS = {"alpha": 60, "beta": 120, "gamma": 180, "delta": 240}
 
 
@@ -131,3 +139,25 @@ def test_a_language_that_the_models_do_not_know_is_refused_before_any_work():
     pytest.importorskip("rapidocr")
     with pytest.raises(InvalidOptionError, match="language='klingon'"):
         VideoCompressor(text="screen:language=klingon")
+
+
+@pytest.mark.slow
+def test_a_page_that_is_scrolled_is_told_line_by_line_once(tmp_path, monkeypatch):
+    pytest.importorskip("rapidocr")
+    lines = [f"{number}. {words}" for number, words in enumerate(SONG, start=1)]
+    picture = Image.new("RGB", (480, 26 * len(lines) + 40), "white")
+    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(size=16)
+    for row, text in enumerate(lines):
+        draw.text((24, 20 + row * 26), text, fill="black", font=font)
+    document = np.asarray(picture)
+    monkeypatch.setattr(sys.modules[__name__], "SIZE", (240, 480))
+    tops = range(0, len(document) - 240, 37)
+    clip = write_pages(tmp_path / "scroll.mkv", [document[top : top + 240] for top in tops])
+    transcript = VideoCompressor(text="screen").transcript(clip)
+    found = ["".join(line.text.split()) for line in transcript.lines]
+    last = (tops[-1] + 240 - 20) // 26  # lines that came in as a whole
+    for text in lines[:last]:
+        assert found.count("".join(text.split())) == 1, text
+    assert len(found) <= last + 1
+    (reading,) = transcript.readings
+    assert reading.pixels_read < 0.3 * reading.pixels_total  # a sixth is the first frame
