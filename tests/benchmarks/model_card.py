@@ -17,7 +17,7 @@ from benchmarks import new_wordings
 from benchmarks.process import Json
 from framesift.disk.writing import write_atomically
 from framesift.evaluation import provenance
-from framesift.evaluation.answers.answering import BASELINES, Way, answer_all
+from framesift.evaluation.answers.answering import BASELINES, Way, answer_all, with_runs
 from framesift.evaluation.answers.log import WHOLE, AnswerLog, AnswerRun
 from framesift.evaluation.answers.question_sets import span, synthetic
 from framesift.evaluation.answers.statistics import OVERALL, shares
@@ -46,15 +46,22 @@ EARLIER: Final = {
 WAYS: Final = (
     *BASELINES,
     *(
-        Way(name=strategy, strategy=strategy, keep=keep)
+        run
         for strategy in ("random", "uniform", "attention", "temporal")
         for keep in (0.25, 0.1)
+        for run in with_runs(Way(name=strategy, strategy=strategy, keep=keep))
     ),
     *(
-        Way(
-            name=f"{strategy}, compact positions", strategy=strategy, keep=0.25, positions="compact"
-        )
+        run
         for strategy in ("random", "temporal")
+        for run in with_runs(
+            Way(
+                name=f"{strategy}, compact positions",
+                strategy=strategy,
+                keep=0.25,
+                positions="compact",
+            )
+        )
     ),
 )
 
