@@ -31,6 +31,7 @@ from benchmarks.sections import (
     keyframes,
     large_frames,
     memory,
+    page_prompts,
     planning,
     pointing,
     real_size,
@@ -83,6 +84,7 @@ ORDER: Final[tuple[Section, ...]] = (
     large_frames,
     screen_text,
     text_retrieval,
+    page_prompts,
 )
 NEED_CLIPS: Final = ("evidence", "recall", "large_frames", "screen_text", "text_retrieval")
 """Sections that measure the real clips alone."""

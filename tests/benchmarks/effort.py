@@ -31,6 +31,7 @@ class Effort:
     """1 and 0.25 are among them."""
     cost_seconds: int | None = None
     """Length of the video that answers are about; None for one that suits the machine."""
+    page_videos: int = 8
     slow_fast_frames: int = 32
     """Multiple of the four frames of a segment."""
     large_rounds: int = 3
@@ -53,6 +54,7 @@ QUICK: Final = Effort(
     real_models=("llava",),
     cost_keeps=(1.0, 0.25),
     cost_seconds=6,
+    page_videos=1,
     slow_fast_frames=8,
     large_rounds=1,
     large_real_size=False,

@@ -296,4 +296,5 @@ PANELS: Final[dict[str, Callable[[Any, Section], None]]] = {
     "large_frames": _each("times_peer", "Large frames", "times the decoder's CPU seconds"),
     "screen_text": _each("pixels_share", "Text on a screen", "share of the pixels that are read"),
     "text_retrieval": _each("share", "Questions about a screen", "right stretch first"),
+    "page_prompts": _each("share", "Questions about pages", "answer in the prompt"),
 }
