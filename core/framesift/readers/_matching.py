@@ -10,7 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from framesift.readers._places import Boxes, boxes_of, common, distance, in_one_row
-from framesift.readers.likeness import alike, differ_in_numbers, ends, grown, holds, letters
+from framesift.readers.likeness import (
+    MOST_COMPARED,
+    alike,
+    differ_in_numbers,
+    ends,
+    grown,
+    holds,
+    letters,
+)
 from framesift.readers.seen import SeenLine
 from framesift.types.video import Region, TimedText
 
@@ -127,7 +135,9 @@ class Match:
                 -j,
             )
             for i, entry in enumerate(self.entries)
-            for j in {j for end in ends(entry.standing) for j in numbers.get(end, ())}
+            for j in {
+                j for end in ends(entry.standing) for j in numbers.get(end, [])[:MOST_COMPARED]
+            }
         )
 
     def in_pieces(self, certain: set[int]) -> None:

@@ -19,7 +19,7 @@ from framesift.readers._matching import (
     typed,
 )
 from framesift.readers._places import boxes_of, centre_within, common, covered, distance, moved
-from framesift.readers.likeness import alike, differ_in_numbers, ends, faintly_alike
+from framesift.readers.likeness import MOST_COMPARED, alike, differ_in_numbers, ends, faintly_alike
 from framesift.readers.seen import SeenLine, Shift
 from framesift.types.video import WHOLE, Region, TimedText
 
@@ -148,13 +148,16 @@ class LineFollower:
 
     def _returned(self, line: SeenLine) -> Followed | None:
         """Returns the entry of a line that stood before, the one nearest to its place."""
-        known = {id(e): e for end in ends(line.text) for e in self._by_ends.get(end, ())}
+        known = {id(e): e for end in ends(line.text) for e in self._latest(end)}
         before = [
             entry
             for entry in known.values()
             if 0 <= entry.gone < self._frame and alike(entry.text, line.text)
         ]
         return min(before, key=lambda entry: distance(entry.place, line.box), default=None)
+
+    def _latest(self, end: str) -> list[Followed]:
+        return self._by_ends.get(end, [])[-MOST_COMPARED:]
 
     def _end(self, entry: Followed, time_seconds: float) -> None:
         self._standing.remove(entry)

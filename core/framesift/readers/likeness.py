@@ -17,6 +17,8 @@ _MISREAD: Final = str.maketrans({"o": "0", "l": "1", "i": "1", "|": "1"})
 """Letters that are taken for digits, and digits for letters."""
 LEAST_TYPED: Final = 3
 """Letters with which a line that is being typed begins to be known by them."""
+MOST_COMPARED: Final = 32
+"""Texts that are compared letter by letter with one, of those that share an end with it."""
 _BEGINNING: Final = 6
 """Letters at either end of a text by which one that is like it is looked up."""
 
@@ -47,11 +49,14 @@ def alike(one: str, other: str, least: float = LEAST_ALIKE) -> float:
         return 1.0
     if min(len(first), len(second)) <= LEAST_TYPED:
         return 0.0
+    others = _digits(one) != _digits(other)
+    if others and _digits(first) != _digits(second):
+        return 0.0
     matcher = SequenceMatcher(None, first, second, autojunk=False)
     if min(matcher.real_quick_ratio(), matcher.quick_ratio()) < least:
         return 0.0
     differences = _differences(matcher, first, second)
-    if _digits(one) != _digits(other) and any(_digits("".join(each)) for each in differences):
+    if others and any(_digits("".join(each)) for each in differences):
         return 0.0
     misread = sum(max(map(len, each)) for each in differences)
     ratio = matcher.ratio()
@@ -78,8 +83,8 @@ def grown(shorter: str, longer: str) -> bool:
     if not LEAST_TYPED <= len(first) < len(second):
         return False
     beginning = second[: len(first)]
-    if first == beginning:
-        return True
+    if first == beginning or _digits(first) != _digits(beginning):
+        return first == beginning
     # The last letter of what is being typed is often half drawn, or a cursor.
     return SequenceMatcher(None, first, beginning, autojunk=False).ratio() >= LEAST_ALIKE
 
@@ -95,10 +100,10 @@ def holds(text: str, part: str) -> bool:
     return sum(block.size for block in matched) >= LEAST_ALIKE * len(piece)
 
 
-def ends(text: str) -> tuple[str, str]:
-    """Returns the first and the last letters: texts that are alike mostly share one of them."""
-    all_letters = letters(text)
-    return f"{all_letters[:_BEGINNING]}-", f"-{all_letters[-_BEGINNING:]}"
+def ends(text: str) -> tuple[str, str, str]:
+    """Returns all letters, the first and the last ones: texts that are alike mostly share one."""
+    whole = letters(text)
+    return f"-{whole}-", f"{whole[:_BEGINNING]}-", f"-{whole[-_BEGINNING:]}"
 
 
 def _digits(text: str) -> str:

@@ -1,5 +1,7 @@
 """Lines are followed over frames: each is one entry, with the times at which it stands there."""
 
+import time
+
 import pytest
 
 from framesift.readers.following import LineFollower
@@ -68,6 +70,11 @@ def test_typing_grows_one_line():
     texts = ["def", "def rea", "def read(vid", "def read(video):"]
     found = followed(*[[line(text)] for text in texts], [line(texts[-1])])
     assert spans(found) == [("def read(video):", 0, 5)]
+
+
+def test_a_text_with_another_number_did_not_grow():
+    found = followed([line("Room 5")], [line("Room 5")], [line("Room 7123")])
+    assert spans(found) == [("Room 5", 0, 2), ("Room 7123", 2, 3)]
 
 
 def test_text_from_right_to_left_grows_at_its_left():
@@ -216,3 +223,21 @@ def test_text_stays_text(text):
 
 def test_empty_lines_are_none():
     assert followed([line("  "), line("")]) == ()
+
+
+def test_thousands_of_lines_that_are_much_alike_are_followed_within_seconds():
+    def crowd(word):
+        return [
+            SeenLine(
+                text=f"{word} bridge {40 * row + column}",
+                box=(column / 40, row / 25, column / 40 + 0.02, row / 25 + 0.03),
+                confidence=0.95,
+            )
+            for row in range(25)
+            for column in range(40)
+        ]
+
+    start = time.perf_counter()
+    found = followed(crowd("amber"), crowd("desert"), crowd("engine"))
+    assert len(found) == 3000
+    assert time.perf_counter() - start < 10
