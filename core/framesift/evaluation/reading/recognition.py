@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -54,16 +55,14 @@ class WordReader:
         """
         rapidocr = require("rapidocr", extra="ocr")
         require("onnxruntime", extra="ocr")
-        log = logging.getLogger("RapidOCR")
-        level = log.level
         params = {
             "Global.log_level": "critical",
             "EngineConfig.onnxruntime.intra_op_num_threads": torch.get_num_threads(),
             "Rec.rec_img_shape": list(WORD_PX),
             "Rec.rec_batch_num": AT_ONCE,
         }
-        self._engine: Final[Any] = rapidocr.RapidOCR(params=params)
-        log.setLevel(level)
+        with _silent():
+            self._engine: Final[Any] = rapidocr.RapidOCR(params=params)
         self._found: Final[dict[bytes, list[PlacedWord]]] = {}
         self._read: Final[dict[bytes, str]] = {}
 
@@ -83,22 +82,38 @@ class WordReader:
         keys = [_key(crop) for crop in crops]
         new = {key: crop for key, crop in zip(keys, crops, strict=True) if key not in self._read}
         if new:
-            texts = self._engine.recognize_txt([_bgr(crop) for crop in new.values()]).txts
+            with _silent():
+                texts = self._engine.recognize_txt([_bgr(crop) for crop in new.values()]).txts
             self._read.update(zip(new, map(plain, texts), strict=True))
         return [self._read[key] for key in keys]
 
     def _all_words(self, picture: Pixels) -> list[PlacedWord]:
-        found = self._engine(_bgr(picture), use_cls=False, return_word_box=True)
-        words = []
-        for line in found.word_results or ():
+        with _silent():  # it warns of every picture without text
+            found = self._engine(_bgr(picture), use_cls=False, return_word_box=True)
+        words: list[PlacedWord] = []
+        if found.boxes is None:
+            return words
+        for line in found.word_results:
             before = ""
-            for text, sure, corners in line:
+            for text, sure, corners in filter(None, line):  # a line that is not read has ()
                 word = plain(text)
                 if len(word) >= LEAST_LETTERS and sure >= LEAST_SURE:
                     box = _box(np.asarray(corners), picture.shape)
                     words.append(PlacedWord(text=word, before=before, box_px=box))
                 before = word
         return words
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keeps the engine from writing, and leaves its logger as it was."""
+    log = logging.getLogger("RapidOCR")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 def plain(text: str) -> str:

@@ -180,3 +180,13 @@ def test_words_of_a_page_are_found_where_they_stand():
     again = WordReader().read([word.crop(page) for word in words])
     same = [text == word.text for text, word in zip(again, words, strict=True)]
     assert sum(same) / len(same) > 0.95
+
+
+@pytest.mark.slow
+def test_pictures_without_words_have_none_and_nothing_is_written(capfd):
+    pytest.importorskip("rapidocr")
+    reader = WordReader()
+    noise = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
+    for picture in (np.full((200, 300, 3), 127, np.uint8), noise):
+        assert reader.words(picture) == []
+    assert capfd.readouterr() == ("", "")
