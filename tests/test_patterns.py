@@ -17,8 +17,10 @@ import pytest
 
 from framesift.answering.tool_calls import parse
 from framesift.errors import FramesiftError
+from framesift.export.transcripts import transcript_text
 from framesift.fetching.limits import FetchLimits
 from framesift.fetching.links import checked_link, without_secrets
+from framesift.scorers.text_search import text_matches
 from framesift.serving import AllowedFolders, folder_of, media_of
 from framesift.sources._yt_dlp_errors import plain_error
 from framesift.sources.base import open_video
@@ -28,6 +30,8 @@ from framesift.sources.sites import is_known_page, split_start, with_scheme
 from framesift.sources.timed_text import parse_timed_text
 from framesift.strategies.base import create_strategy
 from framesift.types.question import MAX_QUESTION, check_question
+from framesift.types.transcript import Transcript
+from framesift.types.video import TimedText
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = [ROOT / "core" / "framesift", *sorted((ROOT / "integrations").iterdir())]
@@ -55,6 +59,8 @@ USED = {
         "_NOISE": "sub",
     },
     "framesift/export/files.py": {"_KEYFRAME": "fullmatch"},
+    "framesift/export/transcripts.py": {"_MARKED": "sub", "_ESCAPED": "sub", "_MARKDOWN": "sub"},
+    "framesift/scorers/text_search.py": {"SENTENCE_END": "split"},
     "framesift/selectors/question_scope.py": {
         "_ACCENTS": "sub",
         "_QUOTED": "sub",
@@ -83,6 +89,10 @@ INLINE = {
     "framesift/synthetic/paraphrases.py": 1,
     # At most 8,000 letters of yt-dlp's messages, with patterns that have no repetition.
     "framesift/sources/_yt_dlp_errors.py": 1,
+    # Letters of one line on a picture, by their kinds.
+    "framesift/readers/reading_order.py": 5,
+    # Words that were read off frames of one's own recordings.
+    "framesift/evaluation/reading/recognition.py": 1,
     # The specs of one's own command line, by the names of one's own folders.
     "framesift/evaluation/provenance.py": 1,
 }
@@ -196,6 +206,12 @@ def test_a_pattern_takes_time_in_proportion(pattern, method):
         assert_linear(work, hostile(unit, after="!"))
 
 
+def spoken(text):
+    """Returns a transcript of one line."""
+    line = TimedText(start_seconds=0.0, end_seconds=1.0, text=text)
+    return Transcript(uri="a.mp4", lines=(line,), readings=())
+
+
 CUE = "1\n00:00:01,000 --> 00:00:02,000\n"
 WEBVTT = "WEBVTT\n\n00:01.000 --> 00:02.000\n"
 DIALOGUE = "Dialogue: 0,0:00:01.00,0:00:02.50,Default,,0,0,0,,"
@@ -228,6 +244,8 @@ READERS = {
     "folders_data": (AllowedFolders([Path.cwd()]).opened, "data:video/mp4;base64,"),
     "block": (lambda text: media_of({"type": "file", "url": text}), ""),
     "video_block": (lambda text: media_of({"type": "video", "url": text, "start": 1}), "a#t="),
+    "written_markdown": (lambda text: transcript_text(spoken(text), "markdown"), ""),
+    "found": (lambda text: text_matches(spoken(text).lines, "a glove", 1), ""),
     "folder": (lambda text: folder_of(text, FetchLimits()), ""),
 }
 

@@ -53,8 +53,6 @@ class FrameReader:
     """What scales large frames down that an encoder takes at display size."""
     reading: TextReading = field(default_factory=TextReading)
     """Reads the text of the video."""
-    pieces: Pieces = field(default_factory=Pieces, repr=False, compare=False)
-    """What readers of text made of parts of the video."""
     threads: ExitStack = field(default_factory=ExitStack, repr=False, compare=False)
     """Ends what decodes ahead, before the file may be removed."""
 
@@ -79,6 +77,11 @@ class FrameReader:
                 break
             end = max(end, min(line.end_seconds, line.start_seconds + MOST_LINE_SECONDS))
         return index.staying(end)
+
+    @cached_property
+    def pieces(self) -> Pieces:
+        """What readers of text made of parts of the video."""
+        return Pieces()
 
     @cached_property
     def transcript(self) -> Transcript:
