@@ -167,7 +167,10 @@ def patterns():
         for bound, method in used.items():
             found = getattr(importlib.import_module(module), bound)
             for pattern in within(found):
-                yield pytest.param(pattern, method, id=f"{name}-{bound}-{pattern.pattern[:20]}")
+                case = f"{name}-{bound}-{pattern.pattern[:20]}"
+                # The longest pattern takes a minute, of hundreds of words in 15 languages.
+                marks = [pytest.mark.slow] if bound == "_GLOBAL" else []
+                yield pytest.param(pattern, method, id=case, marks=marks)
 
 
 def seconds(work, text):
@@ -250,7 +253,10 @@ READERS = {
 }
 
 
-@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow) if name == "found" else name for name in READERS],
+)
 def test_what_reads_text_of_strangers_takes_time_in_proportion(name):
     work, before = READERS[name]
     for unit in UNITS:
