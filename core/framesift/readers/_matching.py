@@ -30,6 +30,10 @@ LEAST_IN_PLACE: Final = 0.75
 """Share of letters that two readings of one line have in common, where it did not move."""
 CERTAIN: Final = 0.9
 """Confidence from which on a line need not be looked at twice."""
+WHOLE_LINE: Final = 0.7
+"""Share of a line's height below which what is read in its place is a part that was cut off."""
+LEAST_RUNNING: Final = 2
+"""Numbers that follow another one, each seen in one frame alone, of which a clock is made."""
 SAME_EDGE: Final = 0.02
 """Distance, in widths of the picture, of the edges at which two readings of one line begin."""
 
@@ -55,18 +59,53 @@ class Followed:
     """Number of the frame in which what stands there came."""
     gone: int = -1
     """Number of the frame in which it was not there any more."""
+    passing: list[tuple[SeenLine, int]] = field(default_factory=list)
+    """Other texts that stood in its place since, with the frames in which they came: a clock's
+    numbers, or a line that could hardly be read. One that stays there is a line of its own."""
 
     def read_again(self, line: SeenLine, frame: int) -> None:
         """Takes over another reading of the line, which may be better or longer."""
         is_same = self.confidence < CERTAIN or alike(self.text, line.text) > 0
         if (is_same and line.confidence > self.confidence) or grown(self.text, line.text):
             self.text, self.confidence = line.text, line.confidence
+        self._pass(line, frame)
         self.place = line.box
         if not alike(self.standing, line.text):
             self.changed = frame
         # What could hardly be read says nothing of what stands there.
         if line.confidence >= min(CERTAIN, self.confidence) or self._goes_on(line.text):
             self.standing = line.text
+
+    def _pass(self, line: SeenLine, frame: int) -> None:
+        """Holds a reading that is another text than this line, as long as it stands there."""
+        heights = [box[3] - box[1] for box in (line.box, self.box)]
+        is_cut = line.confidence < CERTAIN and heights[0] < WHOLE_LINE * heights[1]
+        is_own = alike(self.text, line.text, LEAST_IN_PLACE) or grown(self.text, line.text)
+        if is_cut or is_own or grown(line.text, self.text) or holds(self.text, line.text):
+            self.passing.clear()
+        elif not self.passing or not alike(self.passing[-1][0].text, line.text):
+            self.passing.append((line, frame))
+            del self.passing[LEAST_RUNNING:-1]
+
+    def own_lines(self, frames: int) -> list[tuple[SeenLine, int]]:
+        """Returns the other texts that are lines of their own, with the frames in which they came.
+
+        The last is one where it stayed for a second frame. Other numbers are, unless they run.
+
+        Args:
+            frames: how many of the video were seen so far.
+        """
+        if not self.passing:
+            return []
+        stays = frames - self.passing[-1][1] > 1
+        brief = self.passing[:-1] if stays else self.passing
+        runs = len(brief) >= LEAST_RUNNING
+        own = [(line, came) for line, came in brief if not runs and self._is_number(line)]
+        return [*own, self.passing[-1]] if stays else own
+
+    def _is_number(self, line: SeenLine) -> bool:
+        """Returns whether a line is surely the same but for its numbers."""
+        return line.confidence >= CERTAIN and differ_in_numbers(self.text, line.text)
 
     def _goes_on(self, text: str) -> bool:
         """Returns whether a text can come after the one that stands there, by its letters."""

@@ -6,6 +6,7 @@ its first time, and the later stretches are told beside it.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -34,6 +35,8 @@ class LineFollower:
         self._by_ends: Final[dict[str, list[Followed]]] = {}
         """Those by either end of their text, so that one that comes back is found."""
         self._frame = -1
+        self._seconds: Final = array("d")
+        """Times of the frames."""
 
     @property
     def places(self) -> list[Region]:
@@ -65,6 +68,10 @@ class LineFollower:
             shifts: what moved since the frame before.
         """
         self._frame += 1
+        self._seconds.append(time_seconds)
+        for entry in list(self._standing):
+            if entry.passing and self._frame - entry.passing[-1][1] > 1:
+                self._part(entry)
         moving, left = self._move(shifts)
         share = covered(boxes_of(self.places), regions)
         read = [(e, part) for e, part in zip(self._standing, share, strict=True) if part > 0]
@@ -81,14 +88,16 @@ class LineFollower:
         match.leave(certain)
         match.elsewhere()
         for entry in match.entries:
-            self._end(entry, time_seconds)
+            self._end(self._part(entry), self._frame)
         for line in match.lines:
-            self._begin(line, time_seconds)
+            self._begin(line, self._frame)
 
     def ended(self, time_seconds: float, source: str) -> tuple[TimedText, ...]:
         """Returns all lines by the time at which they came; those that stand end now."""
+        self._frame += 1
+        self._seconds.append(time_seconds)
         for entry in list(self._standing):
-            self._end(entry, time_seconds)
+            self._end(self._part(entry), self._frame)
         told = [entry.told(source) for entry in self._entries]
         return tuple(sorted(told, key=lambda line: line.start_seconds))
 
@@ -123,8 +132,18 @@ class LineFollower:
         ticks = entry.changed == self._frame - 1 and differ_in_numbers(entry.standing, line.text)
         return float(ticks)
 
-    def _begin(self, line: SeenLine, time_seconds: float) -> None:
-        entry = self._returned(line)
+    def _part(self, entry: Followed) -> Followed:
+        """Makes entries of the other texts that stood in the place of one; returns the last."""
+        for line, came in entry.own_lines(self._frame):
+            self._end(entry, came)
+            place, changed = entry.place, entry.changed
+            entry = self._begin(line, came)
+            entry.place, entry.changed = place, changed
+        entry.passing.clear()
+        return entry
+
+    def _begin(self, line: SeenLine, frame: int) -> Followed:
+        entry, time_seconds = self._returned(line, frame), self._seconds[frame]
         if entry is None:
             entry = Followed(
                 text=line.text,
@@ -133,36 +152,37 @@ class LineFollower:
                 standing=line.text,
                 place=line.box,
                 since=time_seconds,
-                changed=self._frame,
+                changed=frame,
             )
             self._entries.append(entry)
         else:
             entry.since = time_seconds
             # One that was missed in a single frame did not go away.
             place = common(boxes_of([entry.place]), boxes_of([line.box]))
-            if entry.gone == self._frame - 1 and place.item() >= SAME_PLACE:
+            if entry.gone == frame - 1 and place.item() >= SAME_PLACE:
                 entry.since, _ = entry.stretches.pop()
             entry.gone = -1
-            entry.read_again(line, self._frame)
+            entry.read_again(line, frame)
         self._standing.append(entry)
+        return entry
 
-    def _returned(self, line: SeenLine) -> Followed | None:
+    def _returned(self, line: SeenLine, frame: int) -> Followed | None:
         """Returns the entry of a line that stood before, the one nearest to its place."""
         known = {id(e): e for end in ends(line.text) for e in self._latest(end)}
         before = [
             entry
             for entry in known.values()
-            if 0 <= entry.gone < self._frame and alike(entry.text, line.text)
+            if 0 <= entry.gone < frame and alike(entry.text, line.text)
         ]
         return min(before, key=lambda entry: distance(entry.place, line.box), default=None)
 
     def _latest(self, end: str) -> list[Followed]:
         return self._by_ends.get(end, [])[-MOST_COMPARED:]
 
-    def _end(self, entry: Followed, time_seconds: float) -> None:
+    def _end(self, entry: Followed, frame: int) -> None:
         self._standing.remove(entry)
-        entry.stretches.append((entry.since, time_seconds))
-        entry.gone = self._frame
+        entry.stretches.append((entry.since, self._seconds[frame]))
+        entry.gone = frame
         for end in ends(entry.text):
             known = self._by_ends.setdefault(end, [])
             if entry not in known:

@@ -241,3 +241,27 @@ def test_thousands_of_lines_that_are_much_alike_are_followed_within_seconds():
     found = followed(crowd("amber"), crowd("desert"), crowd("engine"))
     assert len(found) == 3000
     assert time.perf_counter() - start < 10
+
+
+@pytest.mark.parametrize("confidence", [0.95, 0.8])
+def test_a_number_that_stays_after_one_that_did_not_is_told(confidence):
+    last = [line("Step 3 of 3", confidence=confidence)]
+    found = followed([line("Step 1 of 3")], [line("Step 2 of 3")], last, last, last)
+    assert spans(found) == [("Step 1 of 3", 0, 1), ("Step 2 of 3", 1, 2), ("Step 3 of 3", 2, 5)]
+
+
+def test_two_numbers_are_no_clock_yet():
+    found = followed([line("Total 120 euro")], [line("Total 250 euro")])
+    assert spans(found) == [("Total 120 euro", 0, 1), ("Total 250 euro", 1, 2)]
+
+
+def test_the_number_at_which_a_counter_stops_is_told():
+    frames = [[line(f"{count} of 40 done")] for count in (10, 20, 30, 35, 40, 40, 40)]
+    found = followed(*frames, [])
+    assert spans(found) == [("10 of 40 done", 0, 4), ("40 of 40 done", 4, 7)]
+
+
+def test_another_text_that_can_hardly_be_read_is_told_where_it_stays():
+    first, other = line("Invoice paid on Monday", confidence=0.95), "Invoice paid on Friday"
+    found = followed([first], [first], *[[line(other, confidence=0.8)]] * 3)
+    assert spans(found) == [(first.text, 0, 2), (other, 2, 5)]
