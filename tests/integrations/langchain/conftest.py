@@ -29,12 +29,12 @@ def dictated_chat():
         def __init__(self, texts):
             self.texts, self.shown = iter(texts), []
 
-        def reply(self, messages, *, generation, evidence):
+        def reply(self, messages, **options):
             self.shown.append(messages)
             return Answer(text=next(self.texts), usage=Usage(**usage))
 
-        def stream(self, messages, *, generation, evidence):
-            return Stream(self.reply(messages, generation=generation, evidence=evidence))
+        def stream(self, messages, **options):
+            return Stream(self.reply(messages, **options))
 
     def make(*texts):
         dictated = Dictated(texts)

@@ -84,10 +84,10 @@ class TestEmbeddedModel(Vision, ChatModelIntegrationTests):
 class Obedient:
     """Stands for a model that does what it is told: calls a tool until it sees a result."""
 
-    def reply(self, messages, *, generation, evidence):
+    def reply(self, messages, **options):
         return Answer(text=self._text(messages), usage=USAGE)
 
-    def stream(self, messages, *, generation, evidence):
+    def stream(self, messages, **options):
         def work(on_text, cancelled):
             text = self._text(messages)
             for character in text:
