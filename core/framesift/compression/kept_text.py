@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,8 +31,8 @@ class TextFolder:
     """A folder of what readers found, beside the keyframes of the same videos.
 
     It lies in `CONTENT/READER-SETTINGS.json`: 32 digits of the SHA-256 of the file, and 16 of that
-    of the reader's options and of the part that was opened. While a reader works, what it has made
-    of pieces of the video lies beside it, so that one that was cut off goes on with the rest.
+    of the reader's options, its model and the part that was opened. While a reader works, what it
+    has made of pieces of the video lies beside it, so that one that was cut off goes on.
     """
 
     folder: Path
@@ -55,7 +54,7 @@ class TextFolder:
     def _place(self, reader: Reader, video: Readable) -> Path:
         with video.path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
-        settings = json.dumps([__version__, reader.spec, video.local.part_seconds])
+        settings = repr((__version__, reader.spec, reader.state, video.local.part_seconds))
         digest = hashlib.sha256(settings.encode()).hexdigest()
         name = f"{registered_name(type(reader))}-{digest[:16]}.json"
         return self.folder / content[:32] / name

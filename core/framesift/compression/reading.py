@@ -80,7 +80,7 @@ class TextReading:
     def _read(self, reader: Reader, video: Readable) -> Reading:
         if not reader.is_costly:
             return reader.read(video)
-        key = content_key(video), video.local.part_seconds, reader
+        key = content_key(video), video.local.part_seconds, reader, reader.state
         kept = self.kept.of(key)
         if kept is None:
             work = partial(_worked, reader, video)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol
@@ -78,6 +78,11 @@ class Reader(Part):
     """Whether what it read is worth keeping for the next question."""
     gives_boxes: ClassVar[bool] = False
     """Whether its lines say where on the picture they stand."""
+
+    @property
+    def state(self) -> Hashable:
+        """What decides beside the options: the files of a model, as they are now."""
+        return None
 
     @abstractmethod
     def read(self, video: Readable) -> Reading:

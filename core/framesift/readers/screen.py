@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal
@@ -56,6 +56,13 @@ class Screen(Reader):
     def __post_init__(self) -> None:
         if self.language is not None and self.models is None:
             check_language(self.language)
+
+    @property
+    def state(self) -> Hashable:
+        """The files of the folder of models: others in the same folder read anew."""
+        files = sorted(Path(self.models).glob("*.*")) if self.models else ()
+        stats = ((path.name, path.stat()) for path in files)
+        return tuple((name, each.st_size, each.st_mtime_ns) for name, each in stats)
 
     def read(self, video: Readable) -> Reading:
         """Returns the lines that stand on the picture, in the order in which they came.
@@ -159,7 +166,7 @@ class _Watched:
 
     def _key(self, picture: Picture) -> str:
         options = self.reader
-        how = options.found_px, options.max_words, options.min_confidence, options.models
+        how = options.found_px, options.max_words, options.min_confidence, options.state
         return f"{VERSION} {how} {self.size_px} {picture.shape} {_digest(picture)}"
 
 

@@ -71,6 +71,11 @@ class Speech(Reader):
     def __post_init__(self) -> None:
         check_language(self.language)
 
+    @property
+    def state(self) -> Hashable:
+        """The model's files: another model in the same folder hears anew."""
+        return state_of(self.model)
+
     def read(self, video: Readable) -> Reading:
         """Returns what is said in the part that was opened; a video without sound says nothing.
 

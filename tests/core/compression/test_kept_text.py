@@ -8,7 +8,7 @@ import pytest
 from framesift import LocalVideo, TimedText, VideoCompressor
 from framesift.errors import InvalidOptionError, StorageError
 from framesift.export.keyframe_folder import KeyframeShelf
-from framesift.readers.base import Reader, Reading
+from framesift.readers.base import Reader, Reading, created_readers
 from framesift.run import on_progress, progress_bar
 from framesift.testing.videos import write_video
 
@@ -78,6 +78,24 @@ def test_other_options_and_other_parts_are_read_anew(tmp_path, clip, worked):
     assert len(sift(tmp_path, fps=0.5).transcript(clip).lines) == 2
     assert len(sift(tmp_path).transcript(f"{clip}#t=0,2").lines) == 2
     assert len(worked) == 8
+
+
+def test_another_model_in_the_same_folder_reads_anew(tmp_path, clip, worked, monkeypatch):
+    for state in ("one", "one", "other"):
+        monkeypatch.setattr(Numbers, "state", state)
+        assert len(sift(tmp_path).transcript(clip).lines) == 4
+    assert len(worked) == 8
+
+
+@pytest.mark.parametrize(("reader", "option"), [("screen", "models"), ("speech", "model")])
+def test_what_is_written_to_the_folder_of_a_model_changes_its_state(tmp_path, reader, option):
+    file = tmp_path / "rec.json"
+    file.write_text("{}")
+    made = created_readers(f"{reader}:{option}={tmp_path}")[0]
+    before = made.state
+    assert made.state == before
+    file.write_text('{"another": 1}')
+    assert made.state != before
 
 
 def test_a_video_of_another_name_with_the_same_content_is_known(tmp_path, clip, worked):
