@@ -303,8 +303,11 @@ TYPED = """<script>addEventListener("load", () => {
     return rows.map((row) => row.hidden ? 0 : 1).join("");
   };
   root.dataset.usable = getComputedStyle(box.parentElement).display !== "none";
-  const typed = ["girl", "GIRL  glove", "cafe", "im_end|>", "<script>", "1:01", "elephant", ""];
+  const typed = ["girl", "GIRL  glove", "cafe", "im_end|>", "<script>", "1:01", "elephant", "",
+    "to", "again", "screen", "00", "ann glove"];
   root.dataset.shown = typed.map(shown).join(" ");
+  shown("caf\u00c9");
+  root.dataset.accented = [...CSS.highlights.get("found")].map(String).join(" ");
   root.dataset.marked = (shown("girl"), CSS.highlights.get("found").size);
   root.dataset.found = document.getElementById("found").value})</script>"""
 
@@ -321,7 +324,10 @@ def test_a_browser_shows_the_lines_that_hold_what_is_typed(tmp_path, sifted):
     dom = chromium(tmp_path, "--dump-dom", typing.as_uri())
     assert 'data-usable="true"' in dom
     shown = re.search('data-shown="([^"]*)"', dom)[1]
-    assert shown.split() == ["1100", "0100", "0001", "0001", "0010", "0010", "0000", "1111"]
+    typed = ["1100", "0100", "0001", "0001", "0010", "0010", "0000", "1111"]
+    # Words of the page around the lines, "to", "again" and readers, are found in no line.
+    assert shown.split() == [*typed, "0000", "0000", "0000", "0000", "0100"]
+    assert 'data-accented="Caf\u00e9"' in dom
     assert 'data-marked="2" data-found="2 of 4 lines"' in dom
 
 
