@@ -25,7 +25,7 @@ from framesift.scorers.text_search import TextMatch, text_matches
 from framesift.types.answer import EvidenceKind, Segment
 from framesift.types.compressed import CompressedVideo
 from framesift.types.moment import Moment
-from framesift.types.options import side_px, whole
+from framesift.types.options import shown, side_px, whole
 from framesift.types.question import check_question
 from framesift.types.text import shown_address
 from framesift.types.video import LocalVideo
@@ -55,7 +55,7 @@ class Finding:
         run: Run,
     ) -> list[Moment]:
         """Returns up to `count` moments that a query points at; the video is fetched once."""
-        count, max_side_px = _checked(query, count, max_side_px)
+        count, max_side_px = _checked(query, count, embedding, max_side_px)
         reads = evidence == "auto" and bool(self.opener.reading.readers)
         sees = self.asking.parts.vlm is not None
         if not reads and not sees:
@@ -85,7 +85,7 @@ class Finding:
         run: Run,
     ) -> list[Moment]:
         """Returns up to `count` moments whose text a query points at."""
-        count, max_side_px = _checked(query, count, max_side_px)
+        count, max_side_px = _checked(query, count, embedding, max_side_px)
         with self._opened(video, run) as local:
             segments = self._by_text(local, query, count, embedding, run, must_look=False)
             return self.moments.pictured(local, segments, max_side_px, run) if segments else []
@@ -145,7 +145,15 @@ def text_may_lack(video: Video, run: Run) -> Iterator[None]:
             raise
 
 
-def _checked(query: str, count: int, max_side_px: int | None) -> tuple[int, int | None]:
+def _checked(
+    query: str, count: int, embedding: str | None, max_side_px: int | None
+) -> tuple[int, int | None]:
+    if embedding is not None and not (isinstance(embedding, str) and embedding.strip()):
+        # As a path, no text at all is the folder that the program runs in.
+        raise InvalidOptionError(
+            f"embedding={shown(embedding)} names no text encoder; give a hub id or the path of a "
+            "folder, or leave it out to compare words"
+        )
     count = whole("count", count, "moment", error=BudgetError)
     max_side_px = side_px(max_side_px)
     check_question(query)

@@ -43,13 +43,14 @@ class Text(Scorer):
         """Returns how much of the question the text near each frame has.
 
         Raises:
-            MissingSignalError: the video has no subtitles.
+            MissingSignalError: the readers of text find nothing in the video.
         """
         lines = tuple(line for line in candidates.texts if line.text.strip())
         if not lines:
             raise MissingSignalError(
-                "scorer 'text' reads subtitles, and this video has none; put them beside it as "
-                ".srt or .vtt, or take a scorer that looks at pictures"
+                "scorer 'text' compares the question with the text of the video, and what reads "
+                "it, as text= says, finds none; name another reader, such as text='screen', put "
+                "subtitles beside the video, or take a scorer that looks at pictures"
             )
         times = candidates.pts_seconds.double()
         if self.model is None:

@@ -109,3 +109,11 @@ def test_the_text_of_a_compressed_video_is_found_while_its_file_is_there(tmp_pat
     assert seeing.find(compressed, "the boxing glove")[0].segment.text == "a boxing glove"
     path.unlink()
     assert seeing.find(compressed, "What number flashes?")[0].keyframe is None
+
+
+@pytest.mark.parametrize("embedding", ["", " ", 3])
+def test_an_embedding_model_without_a_name_is_refused_before_anything_is_read(clip, embedding):
+    sift = VideoCompressor()
+    for find in (sift.find, sift.find_text):
+        with pytest.raises(InvalidOptionError, match="names no text encoder"):
+            find(clip, "glove", embedding=embedding)

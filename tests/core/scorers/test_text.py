@@ -150,7 +150,7 @@ def test_lines_without_a_word_are_read_as_nothing():
 
 @pytest.mark.parametrize("lines", [[], [(0.0, 1.0, "  ")]])
 def test_a_video_without_subtitles_is_refused_in_one_line(lines):
-    with pytest.raises(MissingSignalError, match="this video has none; put them beside") as error:
+    with pytest.raises(MissingSignalError, match="finds none; name another reader") as error:
         scores_of("glove", *lines)
     assert "\n" not in str(error.value)
 
