@@ -22,7 +22,7 @@ SPARE: Final = 0.9
 
 
 def fitting_prompt(
-    vlm: VLM, turns: Sequence[Turn], new_tokens: int, positions: Positions
+    vlm: VLM, turns: Sequence[Turn], new_tokens: int, positions: Positions, *, text_tokens: int = 0
 ) -> Prompt:
     """Returns the prompt of a conversation that leaves the LLM room for an answer.
 
@@ -31,11 +31,13 @@ def fitting_prompt(
         turns: the conversation, the user last.
         new_tokens: most tokens of the answer.
         positions: as in `VLM.prompt`; `"auto"` moves tokens up where the answer would not fit else.
+        text_tokens: room for lines that will stand beside the videos, besides those of `turns`.
 
     Raises:
         BudgetError: prompt and answer exceed the context; says how many tokens to keep.
     """
-    prompt, room = vlm.prompt(turns, positions=positions), vlm.context_tokens - new_tokens
+    prompt = vlm.prompt(turns, positions=positions)
+    room = vlm.context_tokens - new_tokens - text_tokens
     if positions == "auto" and len(prompt.input_ids) <= room < _reach(prompt):
         warning = (
             f"an answer of up to {new_tokens} tokens would reach beyond the {vlm.context_tokens} "
@@ -43,7 +45,7 @@ def fitting_prompt(
         )
         prompt = replace(vlm.prompt(turns, positions="compact"), warnings=(warning,))
     if _reach(prompt) > room:
-        raise BudgetError(_too_long(vlm, prompt, turns, new_tokens))
+        raise BudgetError(_too_long(vlm, prompt, turns, new_tokens, text_tokens))
     return prompt
 
 
@@ -52,28 +54,46 @@ def _reach(prompt: Prompt) -> int:
     return max(len(prompt.input_ids), int(prompt.position_ids.max()) + 1)
 
 
-def _too_long(vlm: VLM, prompt: Prompt, turns: Sequence[Turn], new_tokens: int) -> str:
+def _too_long(
+    vlm: VLM, prompt: Prompt, turns: Sequence[Turn], new_tokens: int, text_tokens: int
+) -> str:
     columns, visual = len(prompt.input_ids), len(prompt.features)
-    room, text = vlm.context_tokens - new_tokens, columns - visual
+    room, text = vlm.context_tokens - new_tokens - text_tokens, columns - visual
     videos = [video for turn in turns for video in turn.videos]
     each = " of each video" if len(videos) > 1 else ""
     tokens = (room - text) // max(1, len(videos))
+    lines = _lines_tokens(vlm, prompt, turns) + text_tokens
+    questions = max(1, sum(bool(turn.beside) for turn in turns))
+    # Lines are cut first: they are many where a video has much text, and more than a question asks.
+    fitting = (lines - (columns - room)) // questions
+    fewer = f"take fewer lines: max_text_tokens={fitting}; or " if lines and fitting >= 1 else ""
     if columns <= room:
         cure = "its tokens alone would fit: pass positions='compact', or sample fewer frames"
     elif tokens >= 1:
-        cure = f"keep at most {tokens} visual tokens{each}: max_tokens={tokens}"
+        cure = f"{fewer}keep at most {tokens} visual tokens{each}: max_tokens={tokens}"
     elif any(not video.report.picture for video in videos) and (
         (frames := _fitting_frames(vlm, prompt, turns, room)) >= 1
     ):
-        cure = f"frames have text of their own: sample at most {frames}{each}: max_frames={frames}"
+        own = f"frames have text of their own: sample at most {frames}{each}: max_frames={frames}"
+        cure = f"{fewer}{own}"
     else:
-        lines = ", for fewer lines (max_text_tokens)" if any(turn.beside for turn in turns) else ""
-        cure = f"the text alone takes {text}: ask for less{lines}, or for a shorter answer"
+        less = ", for fewer lines (max_text_tokens)" if lines and not fewer else ""
+        alone = f"the text alone takes {text + text_tokens}: "
+        cure = f"{fewer or alone}ask for less{less}, or for a shorter answer"
+    beside = f", {lines} of them lines of the video{'s' * bool(each)}" if lines else ""
     return (
-        f"a prompt that takes {_reach(prompt)} positions ({visual} visual tokens, {text} of text) "
-        f"and an answer of up to {new_tokens} exceed the {vlm.context_tokens} that {vlm.called!r} "
-        f"was made for; {cure}"
+        f"a prompt that takes {_reach(prompt) + text_tokens} positions ({visual} visual tokens, "
+        f"{text + text_tokens} of text{beside}) and an answer of up to {new_tokens} exceed the "
+        f"{vlm.context_tokens} that {vlm.called!r} was made for; {cure}"
     )
+
+
+def _lines_tokens(vlm: VLM, prompt: Prompt, turns: Sequence[Turn]) -> int:
+    """Returns by how many columns the lines beside videos make a prompt longer."""
+    if not any(turn.beside for turn in turns):
+        return 0
+    bare = vlm.prompt([replace(turn, beside="") for turn in turns])
+    return len(prompt.input_ids) - len(bare.input_ids)
 
 
 def _fitting_frames(vlm: VLM, prompt: Prompt, turns: Sequence[Turn], room: int) -> int:

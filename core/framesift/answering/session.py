@@ -114,9 +114,9 @@ class Session:
         """
         start = perf_counter()
         turns = [Turn(role="user", text="", videos=tuple(videos))]
-        room = GREEDY.max_new_tokens + QUESTION_TOKENS + text_tokens
+        room = GREEDY.max_new_tokens + QUESTION_TOKENS
         with self._answering_alone(None):
-            prompt = fitting_prompt(self.vlm, turns, room, self._positions)
+            prompt = fitting_prompt(self.vlm, turns, room, self._positions, text_tokens=text_tokens)
             with prompt_memory_errors(self.vlm, prompt):
                 self._cache.prefill_videos(self.vlm.hf, prompt)
         self.charge(prefill_seconds=perf_counter() - start)

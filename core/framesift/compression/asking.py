@@ -20,7 +20,7 @@ from framesift.run import Run, joined
 from framesift.types.answer import Answer, EvidenceKind
 from framesift.types.compressed import CompressedVideo
 from framesift.types.question import check_question
-from framesift.types.video import LocalVideo, TimedText
+from framesift.types.video import TimedText
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,22 +92,21 @@ class Asking:
 
         Its warnings begin with its name, if wanted. A compressed video is opened for its lines.
         """
-        if isinstance(video, CompressedVideo) and not text.readers:
-            return video, ()
         opening = Run()
+        if isinstance(video, CompressedVideo):
+            of_one = run.within(video.report.uri if named else "", opening.seconds)
+            return video, self._lines(video, text, of_one)
         with opened(video, self.opener.limits, opening) as local:
             of_one = run.within(local.uri if named else "", opening.seconds)
             lines = self._lines(local, text, of_one)
-            if isinstance(video, CompressedVideo):
-                return video, lines
             return self.compress(local, question, of_one), lines
 
-    def _lines(self, local: LocalVideo, text: PromptText, run: Run) -> Sequence[TimedText]:
-        """Returns what stands in prompts beside the pictures of an open video."""
+    def _lines(self, video: Video, text: PromptText, run: Run) -> Sequence[TimedText]:
+        """Returns what stands in prompts beside the pictures of a video."""
         if not text.readers:
             return ()
         opener = replace(self.opener, reading=replace(self.opener.reading, readers=text.readers))
-        with opener.open(local, run) as reader:
+        with opener.open(video, run) as reader:
             lines = within(reader.lines, reader.local.part_seconds)
         if not lines:
             names = " and ".join(each.spec for each in text.readers)

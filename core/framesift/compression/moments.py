@@ -14,7 +14,6 @@ from framesift.compression.colors import standing_out
 from framesift.compression.keyframes import KeyframePicker
 from framesift.compression.opening import FrameReader, Video
 from framesift.compression.segment_texts import texts_between
-from framesift.decoders.base import FrameIndex
 from framesift.decoders.sampling import at_times, covered
 from framesift.errors import BudgetError, DecodeError, SourceError
 from framesift.run import Run
@@ -26,8 +25,6 @@ from framesift.types.video import LocalVideo
 
 SECONDS_PER_SEGMENT: Final = 15.0
 """How much of a video one segment covers on average, unless a count is given."""
-SAME_SECONDS: Final = 0.05
-"""By how much the length of a file may differ from what a report says of it."""
 SHORTEST_SECONDS: Final = 1e-3
 LONGEST_SECONDS: Final = 1e9
 """How much of a video one segment may cover on average."""
@@ -77,8 +74,7 @@ class MomentFinder:
         max_side_px = side_px(max_side_px)
         try:
             with self.picker.opener.open(video, run) as reader:
-                if isinstance(video, CompressedVideo):
-                    _check_same(video, reader.index)
+                reader.check_same()
                 return _read_pictures(reader, segments, max_side_px)
         except (SourceError, DecodeError) as error:
             if not isinstance(video, CompressedVideo):
@@ -164,17 +160,3 @@ def _read_pictures(
         for segment, frame in zip(segments, shown, strict=True)
         if frame in pictures
     ]
-
-
-def _check_same(video: CompressedVideo, index: FrameIndex) -> None:
-    """Refuses a file that has taken the place of the one that was compressed.
-
-    Raises:
-        SourceError: it has another length.
-    """
-    before, now = video.report.duration_seconds, index.info.duration_seconds
-    if abs(before - now) > SAME_SECONDS:
-        raise SourceError(
-            f"{video.report.uri[:200]!r} had {before:.2f} s when it was compressed and has "
-            f"{now:.2f} s now; compress it again"
-        )

@@ -16,9 +16,9 @@ from framesift.compression.reading import TextReading
 from framesift.decoders.ahead import ReadAhead
 from framesift.decoders.base import WINDOW, Decoder, FrameIndex
 from framesift.decoders.sampling import ascending, at_fps, at_times
-from framesift.decoders.stills import WithStills, picture_file
+from framesift.decoders.stills import IN_MEMORY, WithStills, picture_file
 from framesift.encoders.base import Encoder
-from framesift.errors import InvalidOptionError, UnsupportedSourceError
+from framesift.errors import InvalidOptionError, SourceError, UnsupportedSourceError
 from framesift.fetching.limits import FetchLimits
 from framesift.readers.pieces import Pieces
 from framesift.run import Run, progress_bar
@@ -32,6 +32,9 @@ from framesift.types.video import LocalVideo, TimedText
 MOST_LINE_SECONDS: Final = 600.0
 """Longest that a line of subtitles stays: the last one often claims to stay for ever. One that
 begins later than this after all that is known of a video is about another."""
+
+SAME_SECONDS: Final = 0.05
+"""By how much the length of a file may differ from what a report says of it."""
 
 Fps = Annotated[float, Field(ge=1e-9, le=1e6)]
 """Frames sampled per second. Beyond these a rate is a mistake: one frame in 30 years, or more than
@@ -53,6 +56,8 @@ class FrameReader:
     """What scales large frames down that an encoder takes at display size."""
     reading: TextReading = field(default_factory=TextReading)
     """Reads the text of the video."""
+    compressed: CompressedVideo | None = None
+    """What was made of the video before, where that is to be read again."""
     threads: ExitStack = field(default_factory=ExitStack, repr=False, compare=False)
     """Ends what decodes ahead, before the file may be removed."""
 
@@ -86,12 +91,28 @@ class FrameReader:
     @cached_property
     def transcript(self) -> Transcript:
         """What is said and written in the video, read with the first use."""
+        self.check_same()
         return self.reading.transcript(self)
 
     @property
     def lines(self) -> tuple[TimedText, ...]:
         """The lines of the transcript."""
         return self.transcript.lines
+
+    def check_same(self) -> None:
+        """Refuses a file that has taken the place of the one that was compressed.
+
+        Raises:
+            SourceError: it has another length.
+        """
+        if self.compressed is None:
+            return
+        report, now = self.compressed.report, self.index.info.duration_seconds
+        if abs(report.duration_seconds - now) > SAME_SECONDS:
+            raise SourceError(
+                f"{report.uri[:200]!r} had {report.duration_seconds:.2f} s when it was compressed "
+                f"and has {now:.2f} s now; compress it again"
+            )
 
     def sampled(self, fps: float) -> list[int]:
         """Returns the positions of the frames shown at `fps` in the part that was opened."""
@@ -187,6 +208,7 @@ class Opener:
             with ExitStack() as threads:
                 yield FrameReader(
                     local=local,
+                    compressed=video if isinstance(video, CompressedVideo) else None,
                     decoder=self.decoder,
                     run=run,
                     resized_by=self.resized_by,
@@ -227,6 +249,11 @@ def opened(video: Video, limits: FetchLimits, run: Run) -> Iterator[LocalVideo]:
         opening = picture_file(video, limits.max_pixels)
     else:
         address = video.address if isinstance(video, CompressedVideo) else video
+        if isinstance(video, CompressedVideo) and video.report.uri == IN_MEMORY:
+            raise UnsupportedSourceError(
+                "a compressed picture that was given as an object has no file to be opened again; "
+                "give the picture itself"
+            )
         with run.timed("fetch"):
             opening = open_video(address, limits)
     with opening as local:

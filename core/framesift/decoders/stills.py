@@ -23,6 +23,8 @@ from framesift.types.picture import PICTURES, opened, picture_kind
 from framesift.types.video import MAX_PIXELS, LocalVideo, VideoInfo, Warn
 
 ORIENTATION: Final = 0x0112
+IN_MEMORY: Final = "picture"
+"""What stands for the address of a picture that was given as an object."""
 SIDEWAYS: Final = (5, 6, 7, 8)
 """Orientations of cameras that swap width and height."""
 
@@ -178,7 +180,7 @@ def picture_file(image: Image.Image, max_pixels: int = MAX_PIXELS) -> LocalVideo
     with temporary.kept_on_success() as folder:
         path = folder / "picture.png"
         upright.save(path, compress_level=1)
-        return LocalVideo(path=path, uri="picture", temporary_folder=folder)
+        return LocalVideo(path=path, uri=IN_MEMORY, temporary_folder=folder)
 
 
 def _is_picture(path: Path) -> bool:

@@ -146,13 +146,26 @@ def test_a_chat_reads_the_lines_once_and_a_follow_up_brings_none_again(vlm, vide
     assert follow_up.usage.cached_tokens > second.usage.prompt_tokens - 8
 
 
-def test_lines_that_the_context_does_not_hold_are_named_in_the_error(vlm, video):
+@pytest.mark.parametrize("read_first", [False, True])
+def test_lines_that_the_context_does_not_hold_are_cut_first(vlm, video, read_first):
     many = [line(f"page {number} of the book", 2.0 * number) for number in range(40)]
-    with (
-        Chat(vlm, video, text=TextBeside.of([many], 5000)) as chat,
-        pytest.raises(BudgetError, match=r"for fewer lines \(max_text_tokens\)"),
-    ):
+
+    def asked(max_tokens):
+        with Chat(vlm, video, text=TextBeside.of([many], max_tokens)) as chat:
+            return (chat.read() if read_first else chat).ask(QUESTION, generation=SHORT)
+
+    with pytest.raises(BudgetError, match="of them lines of the video") as refused:
+        asked(5000)
+    fitting = int(str(refused.value).partition("max_text_tokens=")[2].partition(";")[0])
+    assert 0 < asked(fitting).usage.text_tokens <= fitting
+
+
+def test_lines_of_several_questions_share_what_fits(vlm, video):
+    many = [line(f"page {number} of the book", 2.0 * number) for number in range(40)]
+    with Chat(vlm, video, text=TextBeside.of([many], 200)) as chat:
         chat.ask(QUESTION, generation=SHORT)
+        with pytest.raises(BudgetError, match=r"take fewer lines: max_text_tokens=\d+; or "):
+            chat.ask(QUESTION, generation=SHORT, follow_up=True)
 
 
 def test_a_chat_without_lines_is_the_models_own(vlm, video):

@@ -1,10 +1,14 @@
 """Questions with lines beside the pictures, from the file to the answer."""
 
+from dataclasses import replace
+from functools import partial
+
 import pytest
+from PIL import Image
 
 from framesift.answering.generation import Generation
 from framesift.compression.compressor import VideoCompressor
-from framesift.errors import InvalidOptionError, UnknownNameError
+from framesift.errors import InvalidOptionError, SourceError, UnknownNameError
 from framesift.serving.assistant import Assistant
 from framesift.serving.message import Message
 from framesift.testing import TINY_VLMS
@@ -31,6 +35,10 @@ def compressor(vlm):
 
 def ask(compressor, video=CLIP, **options):
     return compressor.ask(video, QUESTION, generation=SHORT, evidence=None, **options)
+
+
+def transcript(compressor, video):
+    return compressor.transcript(video)
 
 
 def test_lines_are_in_the_prompt_only_where_they_are_asked_for(compressor, vlm):
@@ -95,6 +103,23 @@ def test_a_compressed_video_is_opened_again_for_its_lines(compressor):
     compressed = compressor.compress(CLIP)
     assert ask(compressor, compressed, text="subtitles").usage.text_tokens > 20
     assert ask(compressor, compressed).usage.text_tokens == 0
+
+
+def test_text_is_not_read_off_another_video_that_took_the_place(compressor):
+    compressed = compressor.compress(CLIP)
+    longer = replace(
+        compressed, report=compressed.report.model_copy(update={"duration_seconds": 20.0})
+    )
+    for read in (partial(ask, video=longer, text="subtitles"), partial(transcript, video=longer)):
+        with pytest.raises(SourceError, match=r"had 20.00 s when it was compressed"):
+            read(compressor)
+
+
+def test_the_text_of_a_compressed_picture_is_read_off_the_picture_itself(compressor):
+    compressed = compressor.compress(Image.new("RGB", (64, 48), "red"))
+    assert ask(compressor, compressed).usage.text_tokens == 0
+    with pytest.raises(SourceError, match="give the picture itself"):
+        ask(compressor, compressed, text="subtitles")
 
 
 def test_a_video_without_text_is_answered_from_its_pictures_with_a_warning(compressor):
