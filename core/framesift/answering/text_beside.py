@@ -69,7 +69,7 @@ class TextBeside:
     lines: tuple[tuple[TimedText, ...], ...]
     """Of each video, in time order."""
     max_tokens: int = MAX_TEXT_TOKENS
-    """Most tokens of a prompt that lines take, headings and times included."""
+    """Most tokens that the lines for one question take, headings and times included."""
     search: Search | None = None
     """Finds the lines nearest to a question; without it, those at the beginning come first."""
 
@@ -99,17 +99,19 @@ class TextBeside:
             for number in range(len(lines))
             if (video, number) not in shown
         ]
-        whole = self._beside(vlm, question, places)
+        alone = _columns(vlm, question)
+        whole = self._beside(vlm, question, places, alone)
         if whole.tokens <= self.max_tokens:
             return whole
         warnings: list[str] = []
         ranked = self._ranked(question, places, warnings)
         kept = self._fitting(vlm, question, ranked)
-        while (beside := self._beside(vlm, question, kept)).tokens > self.max_tokens:
+        while (beside := self._beside(vlm, question, kept, alone)).tokens > self.max_tokens:
             kept = kept[:-1]
+        holds = "those nearest to the question" if kept else "none, since each takes more"
         warnings.append(
             f"{len(places) - len(kept)} of {len(places)} lines were left out of the prompt, "
-            f"which holds those nearest to the question: all would take {whole.tokens} tokens, and "
+            f"which holds {holds}: all would take {whole.tokens} tokens, and "
             f"max_text_tokens={self.max_tokens}"
         )
         return Beside(
@@ -119,18 +121,18 @@ class TextBeside:
     def room_tokens(self, vlm: VLM) -> int:
         """Returns how many tokens lines take in a prompt at most."""
         places = [(v, number) for v, lines in enumerate(self.lines) for number in range(len(lines))]
-        return min(self.max_tokens, self._beside(vlm, "?", places).tokens)
+        return min(self.max_tokens, self._beside(vlm, "?", places, _columns(vlm, "?")).tokens)
 
-    def _beside(self, vlm: VLM, question: str, places: Sequence[Place]) -> Beside:
-        """Returns some lines with the number of columns by which they make a prompt longer."""
+    def _beside(self, vlm: VLM, question: str, places: Sequence[Place], alone: int) -> Beside:
+        """Returns some lines with the number of columns by which they make a prompt longer.
+
+        Without lines it has `alone` of them.
+        """
         text = before_question(self._written(frozenset(places)))
         if not text:
             return Beside()
-        alone, both = (
-            len(vlm.prompt([Turn(role="user", text=question, beside=lines)]).input_ids)
-            for lines in ("", text)
-        )
-        return Beside(text=text, tokens=both - alone, places=frozenset(places))
+        tokens = _columns(vlm, question, text) - alone
+        return Beside(text=text, tokens=tokens, places=frozenset(places))
 
     def _written(self, places: frozenset[Place]) -> str:
         several = len(self.lines) > 1
@@ -174,6 +176,10 @@ class TextBeside:
             for video, number in places
         }
         return sorted(places, key=lambda place: (*ranks[place], place))
+
+
+def _columns(vlm: VLM, question: str, beside: str = "") -> int:
+    return len(vlm.prompt([Turn(role="user", text=question, beside=beside)]).input_ids)
 
 
 def _rank(line: TimedText, matches: Sequence[NearText]) -> tuple[int, bool, float]:

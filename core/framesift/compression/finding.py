@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +20,7 @@ from framesift.errors import (
     MissingDependencyError,
     SourceError,
 )
+from framesift.readers.base import Reader
 from framesift.run import Run
 from framesift.scorers.text_search import TextMatch, text_matches
 from framesift.types.answer import EvidenceKind, Segment
@@ -63,7 +64,7 @@ class Finding:
         with self._opened(video, run) as local:
             segments: list[Segment] = []
             if reads:
-                with text_may_lack(local, run) if sees else nullcontext():
+                with self._lacking(local, run) if sees else nullcontext():
                     segments = self._by_text(
                         local, query, count, embedding, run, must_look=not sees
                     )
@@ -90,6 +91,9 @@ class Finding:
             segments = self._by_text(local, query, count, embedding, run, must_look=False)
             return self.moments.pictured(local, segments, max_side_px, run) if segments else []
 
+    def _lacking(self, video: Video, run: Run) -> AbstractContextManager[None]:
+        return text_may_lack(video, self.opener.reading.readers, run)
+
     @contextmanager
     def _opened(self, video: Video, run: Run) -> Iterator[LocalVideo | CompressedVideo]:
         if isinstance(video, CompressedVideo):
@@ -115,12 +119,7 @@ class Finding:
         """
         with self.opener.open(video, run) as reader:
             start, end = covered(reader.index.info, reader.local.part_seconds)
-            lines = reader.lines
-            if reader.local.part_seconds is not None:
-                lines = tuple(
-                    line for line in lines if any(a < end and b > start for a, b in line.stretches)
-                )
-            readers = self.opener.reading.readers
+            lines, readers = reader.lines, self.opener.reading.readers
             if must_look and not lines and not any(each.is_costly for each in readers):
                 names = " or ".join(each.spec for each in readers)
                 address = shown_address(reader.local.uri)
@@ -131,7 +130,7 @@ class Finding:
 
 
 @contextmanager
-def text_may_lack(video: Video, run: Run) -> Iterator[None]:
+def text_may_lack(video: Video, readers: Iterable[Reader], run: Run) -> Iterator[None]:
     """Goes on where the text of a video cannot be searched, and pictures can.
 
     So it is where no word search is installed, and with a compressed video whose file is gone.
@@ -140,9 +139,11 @@ def text_may_lack(video: Video, run: Run) -> Iterator[None]:
         yield
     except MissingDependencyError as error:
         run.warn(f"pictures alone were searched: {error}")
-    except (SourceError, DecodeError):
+    except (SourceError, DecodeError) as error:
         if not isinstance(video, CompressedVideo):
             raise
+        if any(reader.is_costly for reader in readers):  # somebody asked for it
+            run.warn(f"pictures alone were searched, since the video cannot be opened: {error}")
 
 
 def _checked(

@@ -25,6 +25,7 @@ from framesift.compression.opening import Video
 from framesift.compression.prompt_text import PromptText
 from framesift.errors import BudgetError, InvalidOptionError
 from framesift.hf.model_use import Once
+from framesift.readers.base import created_readers
 from framesift.run import Run
 from framesift.serving._conversation_text import ReadVideos, reading_by
 from framesift.serving._video_identity import video_identity
@@ -150,8 +151,9 @@ class Assistant:
         message = Message(role="user", text=query, videos=(video,))
         with self._on_this_machine(video) as local:
             if evidence == "auto":
-                with text_may_lack(local, run):
-                    found = reading_by(self.compressor, text).find_text(
+                reading = reading_by(self.compressor, text)
+                with text_may_lack(local, created_readers(reading.text), run):
+                    found = reading.find_text(
                         local, query, count, max_side_px=max_side_px, warn=run.warn
                     )
                     if found:

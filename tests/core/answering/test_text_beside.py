@@ -114,6 +114,8 @@ def test_a_line_that_no_budget_holds_is_left_out_for_shorter_ones(vlm):
     nothing = TextBeside.of([[long]], 5).for_question(vlm, QUESTION)
     assert (nothing.text, nothing.tokens) == ("", 0)
     assert nothing.warnings[-1].startswith("1 of 1 lines")
+    assert "holds none" in nothing.warnings[-1]
+    assert "holds those nearest" in beside.warnings[-1]
 
 
 def test_what_reads_like_a_mark_is_letters_and_no_picture(vlm):

@@ -109,6 +109,10 @@ def test_the_text_of_a_compressed_video_is_found_while_its_file_is_there(tmp_pat
     assert seeing.find(compressed, "the boxing glove")[0].segment.text == "a boxing glove"
     path.unlink()
     assert seeing.find(compressed, "What number flashes?")[0].keyframe is None
+    notes = []
+    read = replace(seeing, text=("subtitles", "screen"))
+    assert read.find(compressed, "What number flashes?", warn=notes.append)[0].keyframe is None
+    assert any("pictures alone were searched" in line for line in notes)
 
 
 @pytest.mark.parametrize("embedding", ["", " ", 3])

@@ -28,6 +28,7 @@ from framesift.evaluation.answers.log import (
     AnswerLog,
 )
 from framesift.evaluation.answers.question_sets import BenchmarkQuestion, BenchmarkVideo
+from framesift.evaluation.answers.served import check_served
 from framesift.strategies import registry
 from framesift.strategies.base import Strategy, create_strategy
 from framesift.types.budget import Budget
@@ -143,7 +144,7 @@ def ways(
             own = [Way(name=told, strategy=name, keep=keep) for keep in keeps]
             for way in own:
                 if not way.is_inside:
-                    VideoCompressor(vlm=model, strategy=name, keep=way.keep)
+                    check_served(model, way.part, keep=way.keep)
             chosen += [run for way in own for run in with_runs(way)]
         except MissingSignalError as error:
             if strategies is not None:

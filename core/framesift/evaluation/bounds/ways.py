@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from framesift.compression.compressor import VideoCompressor
 from framesift.errors import InvalidOptionError, MissingSignalError
 from framesift.evaluation import provenance
 from framesift.evaluation.answers.answering import BASELINES, Way, with_runs
 from framesift.evaluation.answers.log import RUN, AnswerLog
+from framesift.evaluation.answers.served import check_served
 from framesift.strategies import registry
 from framesift.strategies.base import Strategy, create_strategy
 from framesift.vlms.base import VLM
@@ -115,7 +115,7 @@ def _check(model: VLM, part: Strategy) -> None:
             f"strategy {part.spec!r} drops tokens within the LLM, whose prompt holds all of them: "
             "no upper bound of visual tokens is kept; measure it with --keep"
         )
-    VideoCompressor(vlm=model, strategy=part)
+    check_served(model, part)
 
 
 def _named(given: str) -> tuple[str | None, str]:

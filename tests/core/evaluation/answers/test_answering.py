@@ -117,6 +117,12 @@ def test_what_the_model_does_not_serve_is_left_out_unless_it_was_asked_for(monke
         answering.ways(plain, ["attention"], [0.5])
 
 
+def test_what_needs_text_that_is_read_is_left_to_the_measure_of_reading(tiny):
+    with pytest.raises(MissingSignalError, match="framesift bench reading"):
+        answering.ways(tiny, ["protect-text"], [0.5])
+    assert "bench reading" in answering.ways(tiny, None, [0.5])[1]["protect-text"]
+
+
 def test_random_is_asked_with_five_seeds_and_a_seed_that_is_named_alone(tiny):
     found, _ = answering.ways(tiny, ["random", "random:seed=7"], [0.25])
     own = {way.name: way for way in found if way.name.startswith("random")}
