@@ -29,7 +29,7 @@ def after(line: Box, moved: Sequence[MovedPart]) -> Box:
     """Returns where a line stands after parts moved, one after the other."""
     for each in moved:
         if centre_in(line, each.part):
-            line = _by(line, (each.right_px, each.down_px))
+            line = by(line, (each.right_px, each.down_px))
     return line
 
 
@@ -45,7 +45,7 @@ def moved_parts(
         lines: where lines stood.
     """
     touched = [line for line in lines if _share(changed, line) > 0]
-    along = [line for line in touched if _is_at(changed, differs, _by(line, shift))]
+    along = [line for line in touched if _is_at(changed, differs, by(line, shift))]
     parts: list[Part] = []
     for group in _without_others(along, lines, shift):
         part = _around_all(group, shift)
@@ -85,13 +85,13 @@ def _stays(
 ) -> bool:
     """Returns whether a line would be taken along by a part although it did not move with it."""
     is_inside = centre_in(line, part) and tuple(line) not in along
-    return is_inside and centre_in(_by(line, shift), part)
+    return is_inside and centre_in(by(line, shift), part)
 
 
 def _around_all(lines: Sequence[Box], shift: tuple[float, float]) -> Part:
     """Returns the part around lines where they stood and where they stand."""
     return functools.reduce(
-        union, (around(place) for line in lines for place in (line, _by(line, shift)))
+        union, (around(place) for line in lines for place in (line, by(line, shift)))
     )
 
 
@@ -113,6 +113,6 @@ def _is_enough(lines: Sequence[Box]) -> bool:
     return sum((line[2] - line[0]) / max(1.0, line[3] - line[1]) for line in lines) >= LEAST_LETTERS
 
 
-def _by(line: Box, shift: tuple[float, float]) -> Box:
+def by(line: Box, shift: tuple[float, float]) -> Box:
     x0, y0, x1, y1 = line
     return x0 + shift[0], y0 + shift[1], x1 + shift[0], y1 + shift[1]

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from framesift.readers._moving import MovedPart, after, moved_parts
+from framesift.readers._moving import MovedPart, after, by, moved_parts
 from framesift.readers._parts import (
     CELL_PX,
     Box,
@@ -24,7 +24,9 @@ from framesift.readers._parts import (
     area,
     around,
     cells_of,
+    centre_in,
     groups,
+    overlap,
     whole_lines,
 )
 from framesift.readers._shifting import shift_between, shifted
@@ -94,6 +96,7 @@ class ChangedParts:
             return Change(read=(whole,))
         changed = _changed(picture, seen, self._gate)
         moved, changed = self._follow(picture, seen, changed, lines)
+        changed |= _left(lines, moved, changed.shape)
         if changed.mean() > CUT:
             self._seen = picture.copy()
             return Change(read=(whole,))
@@ -160,6 +163,23 @@ def _changed(picture: Picture, before: Picture, gate: float) -> Mask:
         down, right = top // CELL_PX, left // CELL_PX
         found[down : down + part.shape[0], right : right + part.shape[1]] = part
     return found
+
+
+def _left(lines: Sequence[Box], moved: Sequence[MovedPart], shape: tuple[int, ...]) -> Mask:
+    """Returns the cells of lines that moved away from where nothing of their part came after them.
+
+    What stands there now is another line, even where some of its letters look as those before.
+    """
+    left = np.zeros(shape, np.bool_)
+    for each in moved:
+        shift = each.right_px, each.down_px
+        came = around(by(each.part, shift))
+        for line in lines:
+            stays = centre_in(line, came) or overlap(around(line), around(by(line, shift)))
+            if centre_in(line, each.part) and not stays:
+                left |= cells_of(around(line), shape)
+        lines = [after(line, [each]) for line in lines]
+    return left
 
 
 def _largest_means(change: Any) -> npt.NDArray[np.float32]:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 import numpy as np
 from pydantic import Field
 
-from framesift.readers._parts import Part
+from framesift.readers._parts import Part, overlap
 from framesift.readers._rapid_engine import check_language
 from framesift.readers.base import Readable, Reader, Reading
 from framesift.readers.changed import Change, ChangedParts
@@ -113,7 +113,7 @@ class _Watched:
             doubtful = [_around(place, size_px) for place in self.lines.doubtful]
             change = self.changed.next(picture, standing)
             again = [
-                part for part in doubtful if not any(_touch(part, read) for read in change.read)
+                part for part in doubtful if not any(overlap(part, read) for read in change.read)
             ]
             change = replace(change, read=(*change.read, *again))
         pages = self._read([picture[y0:y1, x0:x1] for x0, y0, x1, y1 in change.read])
@@ -193,11 +193,6 @@ def _around(region: Region, size_px: tuple[int, int]) -> Part:
         min(width, math.ceil(x1 + beside)),
         min(height, math.ceil(y1 + beside)),
     )
-
-
-def _touch(one: Part, other: Part) -> bool:
-    across = min(one[2], other[2]) > max(one[0], other[0])
-    return across and min(one[3], other[3]) > max(one[1], other[1])
 
 
 def _in_sizes(part: Region, size_px: tuple[int, int]) -> Region:

@@ -154,6 +154,20 @@ def test_a_page_that_is_scrolled_is_followed_and_only_what_comes_in_is_read(down
         assert not any(holds(part, there) for part in change.read)
 
 
+def test_a_line_in_the_place_of_one_that_moved_is_read_from_its_beginning():
+    texts = [f"{90 + number}. line of a page" for number in range(10)]
+    rows = [(20, 30 + number * LINE_PX) for number in range(11)]
+    before, boxes = page([*zip(rows[:10], texts, strict=True), (rows[10], "100. zebra")])
+    moved = [*texts[1:], "100. zebra", "101. amber"]
+    picture, _ = page([*zip(rows, moved, strict=True)])
+    change = after(before, picture, lines=boxes)
+    (scrolled,) = change.moved
+    assert scrolled.down_px == -LINE_PX
+    (part,) = change.read
+    assert holds(part, boxes[10])
+    assert change.read_px < 0.1 * picture[..., 0].size
+
+
 def test_lines_that_leave_the_frame_are_not_read():
     before, boxes = page(column(count=14))
     picture, _ = page(column(shift_px=-180, count=16))
