@@ -11,6 +11,8 @@ LMMS_EVAL := lmms-eval==0.7.3 datasets==5.2.0 dill==0.4.1 evaluate==0.4.6 loguru
 	multiprocess==0.70.19 pandas==3.1.1 portalocker==4.4.2 pyarrow==26.0.1 pytz==2026.6 sacrebleu==2.6.0 \
 	tabulate==0.10.0
 
+KERNELS ?= ATEN_CPU_CAPABILITY=default ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=SSE41
+
 # A process for each core, but no more than four: each imports torch, transformers and the frameworks.
 PARALLEL ?= -n logical --maxprocesses 4 --dist worksteal
 
@@ -39,7 +41,7 @@ test: $(READY) ## Run the tests, offline, without the slow ones
 
 # Each kind of processor sums in another order; these kernels stand for those that are not at hand.
 test-kernels: $(READY) ## Run what depends on sums of floats under the kernels of other processors
-	@for kernels in ATEN_CPU_CAPABILITY=default ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=SSE41; do \
+	@for kernels in $(KERNELS); do \
 		echo "== $$kernels"; \
 		env $$kernels $(BIN)/python -m pytest -q -m "not slow" $(PARALLEL) tests/contracts tests/goldens \
 			tests/core/encoders tests/core/strategies tests/core/vlms tests/core/hf tests/core/answering/test_chat.py $(ARGS) || exit 1; \

@@ -185,11 +185,11 @@ def trickle(head, pause_seconds):
 
 
 def test_a_silent_server_is_left_after_the_idle_time(site, loopback, landing):
-    site.routes["/slow"] = trickle(b"", 3)
+    site.routes["/slow"] = trickle(b"", 60)
     started = time.monotonic()
     with pytest.raises(DownloadError, match=r"idle_seconds=0\.2"):
         opened(site.url("/slow"), replace(loopback, idle_seconds=0.2))
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 30
     assert list(landing.iterdir()) == []
 
 
@@ -198,7 +198,7 @@ def test_a_byte_at_a_time_ends_with_the_total_time(site, clip, loopback, landing
     started = time.monotonic()
     with pytest.raises(DownloadError, match=r"total_seconds=0\.5"):
         opened(site.url("/drip"), replace(loopback, total_seconds=0.5))
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 30
     assert list(landing.iterdir()) == []
 
 
