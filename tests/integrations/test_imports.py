@@ -54,7 +54,7 @@ MOST_LINES = {
     "llama-index-readers": 455,
     "lmms-eval": 1220,
     "mcp": 620,
-    "server": 1600,
+    "server": 3300,
 }
 """What a distribution may grow to; a rule that another surface would need as well is the core's."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -15,6 +16,11 @@ INSTEAD: Final = f"start the server with --models {REAL_MODEL} for real footage"
 
 def _specs(given: Any) -> Any:
     return split_specs(given) if isinstance(given, str) else given
+
+
+def _state_folder() -> Path:
+    """Returns where programs keep what is to outlive them, by the XDG base directories."""
+    return Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser() / "framesift"
 
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_specs), Field(min_length=1)]
@@ -72,6 +78,30 @@ class Settings(BaseSettings):
     )
     api_key: SecretStr | None = Field(
         None, description="What clients must send as 'Authorization: Bearer KEY'; none by default."
+    )
+    state_folder: Path = Field(
+        default_factory=_state_folder,
+        description="Folder of uploads, results and, unless --database is given, the database of "
+        "jobs; $XDG_STATE_HOME/framesift by default. All workers of a server share it.",
+    )
+    database: SecretStr | None = Field(
+        None,
+        description="PostgreSQL database to use instead, as postgresql://USER:PASSWORD@HOST/NAME.",
+    )
+    workers: int = Field(
+        1, ge=1, description="Processes that serve; each loads the models for itself."
+    )
+    grace_seconds: float = Field(
+        10.0,
+        ge=0,
+        description="How long work that is under way may take to end after SIGTERM; jobs that "
+        "have not ended by then are begun again by the next server.",
+    )
+    lease_seconds: float = Field(
+        30.0,
+        ge=1,
+        description="How long a worker may show no sign of life before its jobs are taken up by "
+        "another.",
     )
     allow_synthetic: bool = Field(False, description="Open synthetic:// videos, for demos.")
     queue: int = Field(16, ge=0, description="Requests that may wait for one model.")
