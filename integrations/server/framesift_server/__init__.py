@@ -27,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from pydantic import ValidationError
     from pydantic_settings import CliApp
 
+    from framesift_server.clients import allow_open_files
     from framesift_server.ending import GRACE_SECONDS, serve
 
     try:
@@ -35,6 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         first = error.errors()[0]
         name = str(first["loc"][0]).replace("_", "-") if first["loc"] else "settings"
         raise SystemExit(f"framesift serve: --{name}: {first['msg']}") from None
+    if (fit := allow_open_files(settings.max_connections)) < settings.max_connections:
+        raise SystemExit(
+            f"framesift serve: --max-connections: {settings.max_connections} need more open files "
+            f"than this process may have; raise `ulimit -n`, or give at most {fit}"
+        )
     if line := settings.model_limit:
         logging.getLogger(__name__).warning("framesift serve: %s", line)
     config = uvicorn.Config(
@@ -42,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         host=settings.host,
         port=settings.port,
         timeout_graceful_shutdown=GRACE_SECONDS,
+        **import_module("framesift_server.protocol").CONFIG,
     )
     serve(config)
 

@@ -61,9 +61,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     service = Service(settings)
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
         async with service.open():
-            yield
+            yield {"clients": service.clients}
 
     app = FastAPI(
         title="framesift",

@@ -17,6 +17,7 @@ from framesift.serving import Uploads
 from framesift_server import work
 from framesift_server.connection import while_connected
 from framesift_server.jobs import Job, Jobs
+from framesift_server.protocol import Clients
 from framesift_server.schemas import CompressResponse
 from framesift_server.settings import Settings
 from framesift_server.workers import Workers
@@ -34,6 +35,7 @@ class Service:
         self.workers = Workers(waiting=settings.queue)
         self.uploads = Uploads(keep=settings.max_uploads)
         self._work = work.Work(settings)
+        self.clients = Clients(settings.bounds, self.registry)
         self._inside = Gauge(
             "framesift_working",
             "Requests in work and waiting.",

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from framesift.serving import REAL_MODEL, TOY, ResizedBy, split_specs, toy_limitation
+from framesift_server.clients import Bounds
 
 INSTEAD: Final = f"start the server with --models {REAL_MODEL} for real footage"
 
@@ -115,7 +116,35 @@ class Settings(BaseSettings):
     max_pixels: int = Field(2**26, ge=1, description="Largest picture of a video, in pixels.")
     max_body_bytes: int = Field(2**20, ge=1024, description="Largest JSON body of a request.")
     max_upload_bytes: int = Field(512 * 2**20, ge=1024, description="Largest upload.")
+    max_connections: int = Field(
+        512, ge=1, description="Connections that a process has open at once."
+    )
+    max_address_connections: int = Field(
+        64,
+        ge=1,
+        description="Of these, connections of one address; behind a proxy, whose address all "
+        "clients have, as many as --max-connections.",
+    )
+    client_seconds: float = Field(
+        10.0,
+        gt=0,
+        description="Longest time for the head of a request, and over which a client's speed is "
+        "measured.",
+    )
+    client_bytes_per_second: float = Field(
+        1024.0, ge=0, description="Slowest client: how fast a body comes and an answer is read."
+    )
     max_uploads: int = Field(16, ge=1, description="Uploads that are kept; then the oldest goes.")
+
+    @property
+    def bounds(self) -> Bounds:
+        """What clients may hold of one process."""
+        return Bounds(
+            seconds=self.client_seconds,
+            bytes_per_second=self.client_bytes_per_second,
+            connections=self.max_connections,
+            connections_of_one_address=self.max_address_connections,
+        )
 
     @property
     def model_limit(self) -> str | None:
