@@ -16,8 +16,8 @@ from framesift.compression.compressor import VideoCompressor
 from framesift.compression.moments import SECONDS_PER_SEGMENT
 from framesift.compression.opening import Video, file_of, opened
 from framesift.decoders import registry as decoders
+from framesift.disk.content_files import holds
 from framesift.disk.writing import as_path, json_bytes, json_value, write_atomically
-from framesift.export.files import holds
 from framesift.readers.base import created_readers
 from framesift.run import Run
 from framesift.selectors import registry as selectors

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from framesift.answering import tool_calls as tool_calls
     from framesift.answering.warming import compiles as compiles
     from framesift.answering.warming import warm_up as warm_up
+    from framesift.disk.content_files import save_content as save_content
+    from framesift.disk.content_files import saved_content as saved_content
     from framesift.disk.writing import home_path as home_path
     from framesift.run import throttled as throttled
     from framesift.serving.assistant import Assistant as Assistant
