@@ -76,7 +76,7 @@ USED = {
     "framesift/vlms/prompt.py": {"SURROGATE": "search"},
     "framesift/hf/_template_limits.py": {"PLAIN_FORMAT": "fullmatch"},
     "framesift/disk/writing.py": {"_PART": "fullmatch"},
-    "framesift/serving/media.py": {"_PATH_END": "split"},
+    "framesift/serving/_block_facts.py": {"_PATH_END": "split"},
 }
 """The patterns that are compiled, by file and name, with the method that is called."""
 
