@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from framesift.serving.options import OptionFields as OptionFields
     from framesift.serving.options import OptionOf as OptionOf
     from framesift.serving.options import ReaderSpecs as ReaderSpecs
+    from framesift.serving.options import SelectorName as SelectorName
+    from framesift.serving.options import StrategyName as StrategyName
+    from framesift.serving.options import check_names as check_names
     from framesift.serving.read_text import AGENTS_READ as AGENTS_READ
     from framesift.serving.read_text import shown_transcript as shown_transcript
     from framesift.serving.request_specs import check_request_spec as check_request_spec

@@ -119,5 +119,10 @@ class Answer(BaseModel):
     evidence: list[Segment] = Field(
         default_factory=list, description="Stretches the answer rests on, the strongest first."
     )
+    not_shown: bool = Field(
+        default=False,
+        description="Whether the model says that no video shows what was asked, as one that was "
+        "taught to say so does.",
+    )
     usage: Usage
     warnings: list[str] = Field(default_factory=list)

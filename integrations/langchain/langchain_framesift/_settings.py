@@ -2,16 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from typing import Any
 
+from langchain_core.load.serializable import (
+    Serializable,
+    SerializedConstructor,
+    SerializedNotImplemented,
+)
 from pydantic import Field
 
 from framesift import Assistant
-from framesift.serving import AssistantCache, CompressionFields
+from framesift.serving import AssistantCache, CompressionFields, OptionFields
 
 
-class VideoSettings(CompressionFields):
+class Dumped(OptionFields, Serializable):
+    """An object that `dumpd` writes as the options that were given, and `load` makes again."""
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """Returns that `dumpd` and `load` may handle it."""
+        return True
+
+    def to_json(self) -> SerializedConstructor | SerializedNotImplemented:
+        """Returns what `dumpd` writes: no defaults, and limits as the mapping that they are."""
+        written: Any = super().to_json()
+        fields = type(self).model_fields
+        written["kwargs"] = {
+            name: asdict(value) if is_dataclass(value) else value  # type: ignore[arg-type]
+            for name, value in written["kwargs"].items()
+            if value != fields[name].get_default(call_default_factory=True)
+        }
+        constructor: SerializedConstructor = written
+        return constructor
+
+
+class VideoSettings(CompressionFields, Dumped):
     """Options of `framesift.VideoCompressor`; models load on first use, copies share them."""
 
     loaded: AssistantCache = Field(default_factory=AssistantCache, exclude=True, repr=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.exceptions import ContextOverflowError
@@ -14,6 +14,7 @@ from langchain_core.language_models import (
     LanguageModelInput,
     ModelProfile,
 )
+from langchain_core.load import dumpd
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
@@ -21,7 +22,7 @@ from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from framesift import Answer, EvidenceKind
+from framesift import Answer, EvidenceKind, Generation
 from framesift.errors import BudgetError
 from framesift.serving import GenerationFields, tool_calls
 from langchain_framesift._conversation import conversation
@@ -53,6 +54,11 @@ class ChatFramesift(VideoSettings, GenerationFields, BaseChatModel):
     ```
     """
 
+    also_taken: ClassVar[frozenset[str]] = frozenset(
+        {"api_key", "max_retries", "streaming", "timeout"}
+    )
+    """What LangChain gives any chat model; a model on this machine has no use for it."""
+
     model: str
     """A name, hub id or folder, as `framesift.load_vlm` takes it; `"tiny"` is the embedded toy."""
     stop: list[str] | None = None
@@ -63,6 +69,12 @@ class ChatFramesift(VideoSettings, GenerationFields, BaseChatModel):
     @property
     def _llm_type(self) -> str:
         return "framesift"
+
+    @property
+    def _serialized(self) -> dict[str, Any]:
+        # LangChain's own is cached, and a copy with other settings would have that of the original.
+        written: dict[str, Any] = dumpd(self)
+        return written
 
     @property
     def _identifying_params(self) -> dict[str, Any]:
@@ -124,7 +136,7 @@ class ChatFramesift(VideoSettings, GenerationFields, BaseChatModel):
         with _overflow_errors():
             answer = self.assistant(kwargs.get("model", self.model)).reply(
                 conversation(messages, system),
-                generation=self.generation(self.stop if stop is None else stop, kwargs),
+                generation=self._chosen(stop, kwargs),
                 evidence=self.evidence,
                 **self.prompt_text,
             )
@@ -150,7 +162,7 @@ class ChatFramesift(VideoSettings, GenerationFields, BaseChatModel):
         with _overflow_errors():
             stream = self.assistant(kwargs.get("model", self.model)).stream(
                 conversation(messages, system),
-                generation=self.generation(self.stop if stop is None else stop, kwargs),
+                generation=self._chosen(stop, kwargs),
                 evidence=self.evidence,
                 **self.prompt_text,
             )
@@ -180,6 +192,12 @@ class ChatFramesift(VideoSettings, GenerationFields, BaseChatModel):
             run_manager.on_llm_new_token(last.text, chunk=last)
         yield last
 
+    def _chosen(self, stop: list[str] | None, kwargs: dict[str, Any]) -> Generation:
+        """Returns how the answer of one call is chosen."""
+        own = ("model", "tools", "tool_choice")
+        given = {name: value for name, value in kwargs.items() if name not in own}
+        return self.generation(self.stop if stop is None else stop, given)
+
     def _metadata(self, answer: Answer, kwargs: dict[str, Any]) -> dict[str, Any]:
         usage = answer.usage
         return {
@@ -189,6 +207,7 @@ class ChatFramesift(VideoSettings, GenerationFields, BaseChatModel):
             "visual_tokens_before": usage.visual_tokens_before,
             "visual_tokens_after": usage.visual_tokens_after,
             "text_tokens": usage.text_tokens,
+            "not_shown": answer.not_shown,
             "evidence": [segment.model_dump(mode="json") for segment in answer.evidence],
             "warnings": answer.warnings,
         }

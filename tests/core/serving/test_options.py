@@ -24,6 +24,7 @@ class Both(CompressionFields, GenerationFields):
         ({"text": 3}, InvalidOptionError, r"^text=3 must be the name of a reader"),
         ({"text": ["subtitles", 3]}, InvalidOptionError, r"^text=\['subtitles', 3\] must be the"),
         ({"text": ["subtitles"] * 9}, InvalidOptionError, r"^text=.* at most 8 items"),
+        ({"selector": "nope"}, UnknownNameError, r"^unknown selector 'nope'"),
         ({"text": "subtitle"}, UnknownNameError, r"did you mean 'subtitles'"),
         ({"text": ("subtitles", "subtitles")}, InvalidOptionError, r"names a reader twice"),
         ({"limits": 3}, InvalidOptionError, r"^limits=3 is not allowed: input should be"),
@@ -34,6 +35,25 @@ def test_a_wrong_field_is_one_line(given, error, line):
     with pytest.raises(error, match=line) as refused:
         Both(**{"name": "x", **given})
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("max_new_tokens", "Both has no option 'max_new_tokens'; did you mean 'max_tokens'"),
+        ("max_frame", "did you mean 'max_frames'"),
+        ("vlm", r"its options: .*strategy, keep, "),
+    ],
+)
+def test_a_misspelt_field_is_refused_with_the_name_that_is_meant(name, line):
+    with pytest.raises(InvalidOptionError, match=line) as refused:
+        Both(**{"name": "x", name: 3})
+    assert "\n" not in str(refused.value)
+
+
+def test_a_misspelt_option_of_a_call_is_refused():
+    with pytest.raises(InvalidOptionError, match="a call has no option 'max_new_tokens'"):
+        Both(name="x").generation(None, {"max_new_tokens": 3})
 
 
 def test_a_field_that_is_missing_is_named():

@@ -68,7 +68,11 @@ class Vision:
 
 
 class TestUnit(Vision, ChatModelUnitTests):
-    pass
+    @pytest.mark.xfail(
+        reason="The suite loads only classes of LangChain's own list; see test_load."
+    )
+    def test_serdes(self, model, snapshot):
+        super().test_serdes(model, snapshot)
 
 
 class TestEmbeddedModel(Vision, ChatModelIntegrationTests):
