@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, is_dataclass
+from pathlib import Path
 from typing import Any
 
 from langchain_core.load.serializable import (
@@ -29,12 +30,19 @@ class Dumped(OptionFields, Serializable):
         written: Any = super().to_json()
         fields = type(self).model_fields
         written["kwargs"] = {
-            name: asdict(value) if is_dataclass(value) else value  # type: ignore[arg-type]
+            name: _plain(value)
             for name, value in written["kwargs"].items()
             if value != fields[name].get_default(call_default_factory=True)
         }
         constructor: SerializedConstructor = written
         return constructor
+
+
+def _plain(value: Any) -> Any:
+    """Returns limits as the mapping, and a path as the text, that they are read back from."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    return str(value) if isinstance(value, Path) else value
 
 
 class VideoSettings(CompressionFields, Dumped):
