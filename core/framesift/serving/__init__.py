@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from framesift.disk.content_files import save_content as save_content
     from framesift.disk.content_files import saved_content as saved_content
     from framesift.disk.writing import home_path as home_path
+    from framesift.disk.writing import write_atomically as write_atomically
     from framesift.run import throttled as throttled
     from framesift.serving.assistant import Assistant as Assistant
     from framesift.serving.assistant_cache import AssistantCache as AssistantCache
