@@ -9,7 +9,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-PIECE_BYTES: Final = 2**20
+PIECE_BYTES: Final = 2**18
 """Longest piece of a file, unless one row of a tensor is longer."""
 _NAMES: Final = {
     torch.bool: "BOOL",

@@ -12,12 +12,13 @@ from fastapi.security import HTTPBearer
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 
 import framesift
 from framesift import Answer, Transcript
 from framesift.export import transcript_text
-from framesift_server import examples, problems
+from framesift_server import examples, forms, problems
+from framesift_server.compressed import Compressed
 from framesift_server.connection import ClientLeftError
 from framesift_server.gate import Gate
 from framesift_server.jobs import Job
@@ -111,10 +112,34 @@ KnownJob = Annotated[Job, Depends(_job)]
 
 @router.post("/v1/compress", response_model=CompressResponse)
 async def compress(
-    request: Request, body: Annotated[CompressRequest, examples.COMPRESS], service: Serving
-) -> Any:
-    """Keeps exactly `compression_ratio` of a video's visual tokens and returns them."""
-    return await service.answer(request, body)
+    request: Request,
+    body: Annotated[CompressRequest, examples.COMPRESS],
+    service: Serving,
+    form: Annotated[str, Depends(forms.form_of)],
+) -> Response:
+    """Keeps exactly `compression_ratio` of a video's visual tokens and returns them.
+
+    `Accept` says in which form: one object of JSON, the tensors as a safetensors file, or lines of
+    JSON, one a token, with a link to the tensors.
+    """
+    forms.check_form(form, body)
+    made = cast(Compressed, await service.answer(request, body))
+    return await forms.sent(made, form, service.results)
+
+
+@router.get("/v1/results/{name}", response_class=FileResponse)
+async def get_result(name: str, service: Serving) -> FileResponse:
+    """Returns a file of tensors that an answer named, or a `Range` of it."""
+    path = service.results.path(name)
+    if path is None:
+        raise HTTPException(404, f"there is no result {name[:60]!r}, or it had to make room")
+    return FileResponse(path, media_type=forms.TENSORS)
+
+
+@router.delete("/v1/results/{name}", status_code=204)
+async def forget_result(name: str, service: Serving) -> None:
+    """Removes a result."""
+    service.results.remove(name)
 
 
 @router.post("/v1/keyframes", response_model=KeyframesResponse)

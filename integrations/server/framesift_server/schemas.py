@@ -106,6 +106,11 @@ class CompressRequest(_TokenRequest):
     )
     count: Count = 8
     max_edge_px: EdgePx = 768
+    dtype: Literal["float32", "float16", "bfloat16"] | None = Field(
+        None,
+        description="Type of the numbers of tokens and `prompt_embeds`; that of the model or "
+        "encoder by default. One that cannot hold them is refused.",
+    )
 
 
 class KeyframesRequest(_Request):
@@ -177,18 +182,46 @@ class Picture(BaseModel):
 
 
 class Features(BaseModel):
-    """Tensors in base64."""
+    """A file of tensors, inside or to be fetched: exactly one of `data` and `url` is there."""
 
     format: Literal["safetensors"] = "safetensors"
-    data: str = Field(
+    data: str | None = Field(
+        None,
         description="Base64 of a safetensors file with `tokens` (M, D), `positions` (M, 3), "
-        "`pts_seconds` (M,), `frame_seconds` (T,) and the entries of the plan: `plan.dst`, "
-        "`plan.src`, `plan.weight` (E,), which says what each token stands for; where models take "
-        "them, `layers` (M, Ld, D) and the times "
-        "of all frames of each time step, `step_seconds` (T, S)."
+        "`pts_seconds` and `sources` (M,), `frame_seconds` (T,) and the entries of the plan: "
+        "`plan.dst`, `plan.src`, `plan.weight` (E,), which says what each token stands for; where "
+        "there are, `layers` (M, Ld, D), the times of all frames of each time step, "
+        "`step_seconds` (T, S), and of the encoding of each token, `encoded_seconds` (M,). Its "
+        "header has the report as text.",
     )
-    shape: tuple[int, int] = Field(description="(M, D): tokens kept, and channels.")
-    dtype: str
+    url: str | None = Field(
+        None,
+        description="Where the file is fetched instead, until it has to make room for others.",
+        examples=["/v1/results/0f1c2d3e4f5061728394a5b6c7d8e9f0.safetensors"],
+    )
+    size_bytes: int = Field(description="Length of the file.")
+    shape: tuple[int, int] | None = Field(
+        None, description="(M, D): tokens kept, and channels; null where they were not asked for."
+    )
+    dtype: str | None = Field(None, description="Of the tokens.", examples=["float16"])
+
+
+class TokenLine(BaseModel):
+    """One token, in the lines of JSON."""
+
+    position: tuple[float, float, float]
+    pts_seconds: float
+    source: int
+
+
+class CompressHead(BaseModel):
+    """The first of the lines of JSON; a `TokenLine` for each token follows, in time order."""
+
+    report: CompressionReport
+    features: Features | None = Field(
+        None, description="Where the tensors are; `prompt_embeds` (L, D) is one, if asked for."
+    )
+    keyframes: list[Picture] | None = None
 
 
 class CompressResponse(BaseModel):

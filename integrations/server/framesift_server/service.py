@@ -10,15 +10,18 @@ from functools import partial
 import anyio
 import torch
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from pydantic import BaseModel
 from starlette.requests import Request
 
 from framesift import Answer
 from framesift.serving import Uploads
 from framesift_server import work
+from framesift_server.compressed import Compressed
 from framesift_server.connection import while_connected
+from framesift_server.forms import link
 from framesift_server.jobs import Job, Jobs
 from framesift_server.protocol import Clients
-from framesift_server.schemas import CompressResponse
+from framesift_server.results import Results
 from framesift_server.settings import Settings
 from framesift_server.workers import Workers
 
@@ -34,6 +37,11 @@ class Service:
         """The metrics of this server alone."""
         self.workers = Workers(waiting=settings.queue)
         self.uploads = Uploads(keep=settings.max_uploads)
+        self.results = Results(
+            settings.state_folder / "results",
+            most=settings.max_results,
+            most_bytes=settings.max_results_bytes,
+        )
         self._work = work.Work(settings)
         self.clients = Clients(settings.bounds, self.registry)
         self._inside = Gauge(
@@ -88,7 +96,7 @@ class Service:
         """Returns a job that does what a request asks."""
         worker = self._work.worker(body)
         self.uploads.find(body.video)
-        return self.jobs.start(worker, body, partial(self._do, body), key)
+        return self.jobs.start(worker, body, partial(self._do_job, body), key)
 
     def metrics(self) -> bytes:
         """Returns the metrics in the text format of Prometheus."""
@@ -96,11 +104,18 @@ class Service:
             self._inside.labels(model).set(count)
         return generate_latest(self.registry)
 
+    def _do_job(self, body: work.Request) -> BaseModel:
+        response = self._do(body)
+        if isinstance(response, Compressed):
+            # A job is asked for again and again, and may be done long before its tensors are taken.
+            return response.json(link(response, self.results, embeds=False))
+        return response
+
     def _do(self, body: work.Request) -> work.Response:
         response = self._work.do(body, self.uploads.find(body.video))
         match response:
-            case CompressResponse(report=report):
-                self._count(report.tokens_in, report.tokens_out)
+            case Compressed(video=video):
+                self._count(video.report.tokens_in, video.report.tokens_out)
             case Answer(usage=usage):
                 self._count(usage.visual_tokens_before, usage.visual_tokens_after)
         return response

@@ -111,6 +111,10 @@ class Settings(BaseSettings):
     max_jobs: int = Field(
         16, ge=1, description="Finished jobs that are remembered, with their results."
     )
+    max_results: int = Field(256, ge=1, description="Files of tensors that wait to be fetched.")
+    max_results_bytes: int = Field(
+        8 * 2**30, ge=1, description="Room that they may take; then the oldest goes."
+    )
     max_frames: int = Field(256, ge=1, description="Frames encoded of one video at most.")
     max_fetch_bytes: int = Field(512 * 2**20, ge=1, description="Largest video fetched by link.")
     max_pixels: int = Field(2**26, ge=1, description="Largest picture of a video, in pixels.")

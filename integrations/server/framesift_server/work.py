@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
+
+from torch import Tensor
 
 from framesift import (
     Answer,
@@ -26,12 +28,11 @@ from framesift.errors import (
 )
 from framesift.export import engines
 from framesift.serving import check_knowledge, check_request_spec, compiles, warm_up
+from framesift_server.compressed import Compressed
 from framesift_server.problems import ModelUnavailableError
 from framesift_server.schemas import (
     AskRequest,
     CompressRequest,
-    CompressResponse,
-    Features,
     KeyframesRequest,
     KeyframesResponse,
     Picture,
@@ -40,7 +41,7 @@ from framesift_server.schemas import (
 from framesift_server.settings import INSTEAD, Settings
 
 Request = CompressRequest | KeyframesRequest | AskRequest | TranscriptRequest
-Response = CompressResponse | KeyframesResponse | Answer | Transcript
+Response = Compressed | KeyframesResponse | Answer | Transcript
 
 
 class Work:
@@ -109,7 +110,7 @@ class Work:
             return
         check_knowledge(self._vlm(self.worker(request)), request.video, INSTEAD)
 
-    def _compress(self, request: CompressRequest, video: LocalVideo) -> CompressResponse:
+    def _compress(self, request: CompressRequest, video: LocalVideo) -> Compressed:
         if "prompt_embeds" in request.outputs and (request.question is None or request.encoder):
             raise InvalidOptionError(
                 f"prompt_embeds of question={request.question!r} and encoder={request.encoder!r}; "
@@ -119,13 +120,7 @@ class Work:
         sift = self._compressor(request, encoder=request.encoder)
         notes: list[str] = []
         compressed = sift.compress(video, request.question, warn=notes.append)
-        features, embeds, pictures = None, None, None
-        if "features" in request.outputs:
-            features = Features(
-                data=base64.b64encode(engines.token_file(compressed)).decode(),
-                shape=(compressed.tokens.shape[0], compressed.tokens.shape[1]),
-                dtype=str(compressed.tokens.dtype).removeprefix("torch."),
-            )
+        embeds, pictures = None, None
         if "prompt_embeds" in request.outputs:
             embeds = self._prompt_embeds(self.worker(request), compressed, str(request.question))
         if "keyframes" in request.outputs:
@@ -137,21 +132,21 @@ class Work:
                 warn=notes.append,
             )
             pictures = list(map(Picture.of, frames))
-        return CompressResponse(
-            positions=compressed.positions.tolist(),
-            pts_seconds=compressed.pts_seconds.tolist(),
-            sources=compressed.plan.sources.tolist(),
-            report=compressed.report.model_copy(update={"warnings": list(dict.fromkeys(notes))}),
-            features=features,
-            prompt_embeds=embeds,
-            keyframes=pictures,
+        warnings = list(dict.fromkeys(notes))
+        compressed = replace(
+            compressed,
+            # A slow client keeps memory of the machine then, not of the accelerator.
+            tokens=compressed.tokens.cpu(),
+            layers=None if compressed.layers is None else compressed.layers.cpu(),
+            report=compressed.report.model_copy(update={"warnings": warnings}),
         )
+        return Compressed(request=request, video=compressed, embeds=embeds, pictures=pictures)
 
-    def _prompt_embeds(self, model: str, video: CompressedVideo, question: str) -> str:
+    def _prompt_embeds(self, model: str, video: CompressedVideo, question: str) -> Tensor:
         vlm = self._vlm(model)
         turn = Turn(role="user", text=question, videos=(video,))
         prompt = vlm.prompt([turn], positions="compact")
-        return engines.base64_embeds(engines.prompt_embeds(vlm, prompt))
+        return engines.prompt_embeds(vlm, prompt)
 
     def _keyframes(self, request: KeyframesRequest, video: LocalVideo) -> KeyframesResponse:
         sift = VideoCompressor(selector=request.selector, fps=request.fps, **self._opening(request))
