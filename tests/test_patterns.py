@@ -37,6 +37,7 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = [ROOT / "core" / "framesift", *sorted((ROOT / "integrations").iterdir())]
 
 USED = {
+    "framesift_server/results.py": {"NAME": "fullmatch"},
     "framesift/hf/checkpoint_files.py": {
         "SHARD": "fullmatch",
         "ATTENTION": "fullmatch",

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from framesift._names import PublicNames
 
 if TYPE_CHECKING:
-    from framesift.disk.tensors import TensorFile as TensorFile
     from framesift.export import engines as engines
     from framesift.export.engines import GRIDS as GRIDS
     from framesift.export.engines import LISTS as LISTS
@@ -27,6 +26,5 @@ if TYPE_CHECKING:
     from framesift.export.transcripts import TranscriptFormat as TranscriptFormat
     from framesift.export.transcripts import save_transcript as save_transcript
     from framesift.export.transcripts import transcript_text as transcript_text
-    from framesift.types.compressed_files import token_tensors as token_tensors
 
 PublicNames(globals())

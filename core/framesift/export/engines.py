@@ -110,7 +110,7 @@ def base64_embeds(embeds: Tensor) -> str:
 def token_file(video: CompressedVideo) -> bytes:
     """Returns a compressed video as one safetensors file, to be sent to another process.
 
-    `TensorFile(token_tensors(video)).pieces()` is the same content without a copy in memory.
+    `TensorFile` and `token_tensors` of `framesift.serving` give it in pieces, without a copy.
 
     The plan says which tokens of the encoder each of `tokens` stands for. It is their weighted mean
     unless the strategy computes it by a network, such as `slow-fast:filling=tiny`: then it cannot

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from framesift.answering.warming import warm_up as warm_up
     from framesift.disk.content_files import save_content as save_content
     from framesift.disk.content_files import saved_content as saved_content
+    from framesift.disk.tensors import TensorFile as TensorFile
     from framesift.disk.writing import home_path as home_path
     from framesift.disk.writing import write_atomically as write_atomically
     from framesift.run import throttled as throttled
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from framesift.types.clock import clock as clock
     from framesift.types.clock import cut as cut
     from framesift.types.clock import span as span
+    from framesift.types.compressed_files import token_tensors as token_tensors
     from framesift.types.options import ResizedBy as ResizedBy
     from framesift.vlms.base import VLM as VLM
     from framesift.vlms.knowledge import REAL_MODEL as REAL_MODEL

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any, Final, cast
+from functools import partial
+from typing import Annotated, Any, cast
 
 from anyio import to_thread
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query, UploadFile
-from fastapi.security import HTTPBearer
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
@@ -17,7 +17,7 @@ from starlette.responses import FileResponse, Response
 import framesift
 from framesift import Answer, Transcript
 from framesift.export import transcript_text
-from framesift_server import examples, forms, problems
+from framesift_server import examples, forms, openapi, problems
 from framesift_server.compressed import Compressed
 from framesift_server.connection import ClientLeftError
 from framesift_server.gate import Gate
@@ -31,29 +31,13 @@ from framesift_server.schemas import (
     JobState,
     KeyframesRequest,
     KeyframesResponse,
-    Problem,
     TranscriptQuery,
-    TranscriptRequest,
     UploadResponse,
 )
 from framesift_server.service import Service
 from framesift_server.settings import Settings
 
-PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
-    status: {"model": Problem, "description": text}
-    for status, text in {
-        403: "The address is not public, a file, or synthetic where that is not allowed.",
-        413: "The body, the upload or the video behind the link is too large.",
-        415: "The file is not a video that can be decoded.",
-        422: "A value is wrong; `detail` says which, and what is allowed.",
-        424: "The video could not be fetched.",
-        429: "The line is full; `Retry-After` says when to come again.",
-        504: "The work took too long; post it as a job.",
-        507: "The server's disk is full.",
-    }.items()
-}
-WRITTEN_AS: Final = {"srt": "application/x-subrip", "vtt": "text/vtt", "markdown": "text/markdown"}
-router = APIRouter(responses=PROBLEMS, dependencies=[Depends(HTTPBearer(auto_error=False))])
+router = APIRouter()
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -83,9 +67,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         methods=["POST"],
         status_code=201,
         response_model=UploadResponse,
-        responses=PROBLEMS,
+        responses=openapi.problems(507),
         max_body_size=settings.max_upload_bytes,
     )
+    app.openapi = partial(openapi.document, app, settings)  # type: ignore[method-assign]
     app.add_exception_handler(ClientLeftError, _nobody)
     app.add_middleware(Gate, key=settings.api_key, registry=service.registry)
     return app
@@ -110,7 +95,7 @@ Serving = Annotated[Service, Depends(_service)]
 KnownJob = Annotated[Job, Depends(_job)]
 
 
-@router.post("/v1/compress", response_model=CompressResponse)
+@router.post("/v1/compress", response_model=CompressResponse, responses=openapi.COMPRESSED)
 async def compress(
     request: Request,
     body: Annotated[CompressRequest, examples.COMPRESS],
@@ -127,7 +112,7 @@ async def compress(
     return await forms.sent(made, form, service.results)
 
 
-@router.get("/v1/results/{name}", response_class=FileResponse)
+@router.get("/v1/results/{name}", response_class=FileResponse, responses=openapi.RESULT)
 async def get_result(name: str, service: Serving) -> FileResponse:
     """Returns a file of tensors that an answer named, or a `Range` of it."""
     path = service.results.path(name)
@@ -142,7 +127,7 @@ async def forget_result(name: str, service: Serving) -> None:
     service.results.remove(name)
 
 
-@router.post("/v1/keyframes", response_model=KeyframesResponse)
+@router.post("/v1/keyframes", response_model=KeyframesResponse, responses=openapi.OF_WORK)
 async def keyframes(
     request: Request, body: Annotated[KeyframesRequest, examples.KEYFRAMES], service: Serving
 ) -> Any:
@@ -150,13 +135,13 @@ async def keyframes(
     return await service.answer(request, body)
 
 
-@router.post("/v1/ask", response_model=Answer)
+@router.post("/v1/ask", response_model=Answer, responses=openapi.OF_WORK)
 async def ask(request: Request, body: Annotated[AskRequest, examples.ASK], service: Serving) -> Any:
     """Answers a question about a video, with the stretches that the answer rests on."""
     return await service.answer(request, body)
 
 
-@router.get("/v1/transcript", response_model=Transcript)
+@router.get("/v1/transcript", response_model=Transcript, responses=openapi.TRANSCRIPT)
 async def transcript(
     request: Request, query: Annotated[TranscriptQuery, Query()], service: Serving
 ) -> Any:
@@ -164,12 +149,11 @@ async def transcript(
 
     The text is that of strangers: a page that shows it must escape it.
     """
-    body = TranscriptRequest(video=query.video, text=query.text)
-    read = await service.answer(request, body)
+    read = await service.answer(request, query.request)
     if query.format == "json":
         return read
     text = transcript_text(cast(Transcript, read), query.format)
-    return Response(text, media_type=f"{WRITTEN_AS[query.format]}; charset=utf-8")
+    return Response(text, media_type=f"{openapi.WRITTEN_AS[query.format]}; charset=utf-8")
 
 
 async def upload(file: UploadFile, service: Serving) -> UploadResponse:
@@ -184,7 +168,7 @@ async def forget(name: str, service: Serving) -> None:
     service.uploads.remove(name)
 
 
-@router.post("/v1/jobs", status_code=202)
+@router.post("/v1/jobs", status_code=202, responses=openapi.JOB)
 async def post_job(
     body: Annotated[AnyRequest, examples.JOB],
     service: Serving,
@@ -200,13 +184,17 @@ async def post_job(
     return job.state()
 
 
-@router.get("/v1/jobs/{job_id}")
+@router.get("/v1/jobs/{job_id}", responses=openapi.problems(404))
 async def get_job(job: KnownJob) -> JobState:
     """Returns the state of a job, and its result at the end."""
     return job.state()
 
 
-@router.get("/v1/jobs/{job_id}/events", response_class=EventSourceResponse)
+@router.get(
+    "/v1/jobs/{job_id}/events",
+    response_class=EventSourceResponse,
+    responses=openapi.problems(404, 422),
+)
 async def get_events(
     job: KnownJob, last_event_id: Annotated[int, Header()] = 0
 ) -> AsyncIterator[ServerSentEvent]:
@@ -215,7 +203,7 @@ async def get_events(
         yield ServerSentEvent(data=event.data, event=event.name, id=str(event.number))
 
 
-@router.delete("/v1/jobs/{job_id}", status_code=204)
+@router.delete("/v1/jobs/{job_id}", status_code=204, responses=openapi.problems(404))
 async def cancel_job(job: KnownJob) -> None:
     """Cancels a job; one that has ended stays as it is."""
     job.scope.cancel()
@@ -256,7 +244,11 @@ async def health(service: Serving) -> Health:
     )
 
 
-@router.get("/metrics", response_class=Response)
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {CONTENT_TYPE_LATEST.partition(";")[0]: {}}}},
+)
 async def metrics(service: Serving) -> Response:
     """Counts requests, seconds and tokens, for Prometheus."""
     return Response(service.metrics(), media_type=CONTENT_TYPE_LATEST)

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from framesift import CompressedVideo
 from framesift.errors import InvalidOptionError
-from framesift.export import TensorFile, base64_embeds, token_tensors
+from framesift.export import base64_embeds
+from framesift.serving import TensorFile, token_tensors
 from framesift_server.schemas import (
     CompressHead,
     CompressRequest,

@@ -29,6 +29,7 @@ from framesift_server.schemas import Problem
 
 logger = logging.getLogger(__name__)
 
+MEDIA_TYPE: Final = "application/problem+json"
 STATUS: Final[Mapping[type[FramesiftError], HTTPStatus]] = {
     ForbiddenAddressError: HTTPStatus.FORBIDDEN,
     VideoTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -86,7 +87,7 @@ def answer(problem: Problem, headers: Mapping[str, str] | None = None) -> JSONRe
         problem.model_dump(exclude_none=True),
         status_code=problem.status,
         headers=headers,
-        media_type="application/problem+json",
+        media_type=MEDIA_TYPE,
     )
 
 

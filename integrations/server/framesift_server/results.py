@@ -17,7 +17,7 @@ from framesift.serving import write_atomically
 logger = logging.getLogger(__name__)
 
 SUFFIX: Final = ".safetensors"
-NAME: Final = rf"[0-9a-f]{{32}}\{SUFFIX}"
+NAME: Final = re.compile(rf"[0-9a-f]{{32}}\{SUFFIX}")
 """What `save` names files; nothing else in the folder is a result."""
 
 
@@ -55,11 +55,11 @@ class Results:
     def path(self, name: str) -> Path | None:
         """Returns the file of a result, None where it was never there or has made room."""
         path = self._folder / name
-        return path if re.fullmatch(NAME, name) and path.is_file() else None
+        return path if NAME.fullmatch(name) and path.is_file() else None
 
     def remove(self, name: str) -> None:
         """Removes a result; does nothing where it is gone."""
-        if re.fullmatch(NAME, name):
+        if NAME.fullmatch(name):
             (self._folder / name).unlink(missing_ok=True)
 
     def _make_room(self) -> None:
@@ -68,7 +68,7 @@ class Results:
             for entry in entries:
                 # Another process may remove it in between.
                 with suppress(FileNotFoundError):
-                    if re.fullmatch(NAME, entry.name):
+                    if NAME.fullmatch(entry.name):
                         status = entry.stat()
                         found.append((status.st_mtime_ns, status.st_size, entry.path))
         room = self._most_bytes

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import PydanticCustomError
 
 from framesift import CompressionReport, EvidenceKind, Keyframe
+from framesift.errors import InvalidOptionError
 from framesift.export import TranscriptFormat
 from framesift.serving import ReaderSpecs
 
@@ -24,10 +27,10 @@ Ratio = Annotated[
     float,
     Field(
         strict=True,
-        ge=0.25,
+        gt=0,
         le=1.0,
-        description="Share of the visual tokens that is **kept**, from 0.25 to 1.0: 0.25 keeps a "
-        "quarter, 1.0 keeps all. It is `keep` in Python.",
+        description="Share of the visual tokens that is **kept**, at most 1.0, and at least what "
+        "the operator allows: 0.25 keeps a quarter, 1.0 keeps all. It is `keep` in Python.",
     ),
 ]
 EdgePx = Annotated[
@@ -47,10 +50,49 @@ Readers = Annotated[
 ]
 
 
+def _either(schema: dict[str, Any]) -> None:
+    """Says in the schema of a request that the video has two names."""
+    address = schema["properties"]["video"]
+    plain = {key: value for key, value in address.items() if key not in ("title", "description")}
+    schema["properties"]["video_url"] = {
+        "anyOf": [
+            plain,
+            {
+                "type": "object",
+                "properties": {"url": plain},
+                "required": ["url"],
+                "additionalProperties": False,
+            },
+        ],
+        "title": "Video Url",
+        "description": "Another name of `video`, as a string or in the object of OpenAI's format.",
+    }
+    schema["required"] = [name for name in schema["required"] if name != "video"]
+    schema["oneOf"] = [{"required": ["video"]}, {"required": ["video_url"]}]
+
+
+def _named(given: Any) -> Any:
+    """Returns what a client gave with its video under the one name `video`."""
+    if not isinstance(given, dict) or "video_url" not in given:
+        return given
+    if "video" in given:
+        raise PydanticCustomError("two_videos", "give video or video_url, not both")
+    url = given["video_url"]
+    if isinstance(url, dict) and set(url) == {"url"}:
+        url = url["url"]
+    if not isinstance(url, str):
+        raise PydanticCustomError(
+            "video_url", 'video_url must be an address, or an object {"url": ADDRESS} alone'
+        )
+    return {**{key: value for key, value in given.items() if key != "video_url"}, "video": url}
+
+
 class _Video(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_either)
 
     video: Video
+
+    _one_name = model_validator(mode="before")(_named)
 
 
 class _Request(_Video):
@@ -129,11 +171,27 @@ class TranscriptRequest(_Video):
     text: Readers = ("subtitles",)
 
 
-class TranscriptQuery(_Video):
+class TranscriptQuery(BaseModel):
     """A video whose text is read, and what it is written as."""
 
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    video: Video | SkipJsonSchema[None] = Field(None, description="Needed, or `video_url`.")
+    video_url: Video | SkipJsonSchema[None] = Field(None, description="Another name of `video`.")
     text: Readers = ("subtitles",)
     format: TranscriptFormat = Field("json", description="What the text is written as.")
+
+    @property
+    def request(self) -> TranscriptRequest:
+        """The same as a job would take it.
+
+        Raises:
+            InvalidOptionError: there is not exactly one video.
+        """
+        if (self.video is None) == (self.video_url is None):
+            given = "neither video nor video_url" if self.video is None else "video and video_url"
+            raise InvalidOptionError(f"{given} given; give one of them")
+        return TranscriptRequest(video=self.video or self.video_url, text=self.text)
 
 
 class AskRequest(_TokenRequest):

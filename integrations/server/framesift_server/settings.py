@@ -115,6 +115,12 @@ class Settings(BaseSettings):
     max_results_bytes: int = Field(
         8 * 2**30, ge=1, description="Room that they may take; then the oldest goes."
     )
+    min_compression_ratio: float = Field(
+        0.25,
+        gt=0,
+        le=1,
+        description="Least share of the visual tokens that requests may ask to keep.",
+    )
     max_frames: int = Field(256, ge=1, description="Frames encoded of one video at most.")
     max_fetch_bytes: int = Field(512 * 2**20, ge=1, description="Largest video fetched by link.")
     max_pixels: int = Field(2**26, ge=1, description="Largest picture of a video, in pixels.")

@@ -21,6 +21,7 @@ from framesift import (
     open_video,
 )
 from framesift.errors import (
+    BudgetError,
     ForbiddenAddressError,
     InvalidOptionError,
     ModelError,
@@ -71,6 +72,7 @@ class Work:
         check_request_spec("selectors", request.selector, self._settings.selectors)
         if isinstance(request, KeyframesRequest):
             return "keyframes"
+        self._ratio(request)
         check_request_spec("strategies", request.strategy, self._settings.strategies)
         if isinstance(request, CompressRequest) and request.encoder is not None:
             return _served("encoder", request.encoder, self._settings.encoders)
@@ -186,12 +188,28 @@ class Work:
             encoder=encoder,
             strategy=request.strategy,
             selector=request.selector,
-            keep=request.compression_ratio,
+            keep=self._ratio(request),
             fps=request.fps,
             max_frames=min(request.max_frames or most, most),
             resized_by=self._settings.resized_by,
             **self._opening(request),
         )
+
+    def _ratio(self, request: CompressRequest | AskRequest) -> float:
+        """Returns the share that is kept.
+
+        Raises:
+            BudgetError: it is less than the operator allows.
+        """
+        ratio, least = request.compression_ratio, self._settings.min_compression_ratio
+        if "compression_ratio" not in request.model_fields_set:
+            return max(ratio, least)
+        if ratio < least:
+            raise BudgetError(
+                f"compression_ratio={ratio:g} is below {least:g}, the least that is allowed here; "
+                "give more, or start the server with a lower --min-compression-ratio"
+            )
+        return ratio
 
     def _opening(self, request: Request) -> dict[str, Any]:
         """Returns the options that say what may be opened, and what reads its text."""
