@@ -126,7 +126,7 @@ def report(
             f"another, such as {out.with_suffix('.html').name}"
         )
     notes: list[str] = []
-    with framesift.open_video(uri, sift.limits) as local:
+    with framesift.open_video(uri, sift.limits, site=sift.site) as local:
         video = sift.compress(local, question, warn=notes.append)
         chosen = sift.select(local, count, question, warn=notes.append)
         frames = picked_frames(chosen, sift.frames(local, chosen.picked_seconds))
@@ -232,7 +232,7 @@ def find(
         notes = list(dict.fromkeys(notes))
         address = uri.report.uri
     else:
-        with framesift.open_video(uri, sift.limits) as local:
+        with framesift.open_video(uri, sift.limits, site=sift.site) as local:
             moments = sift.find(
                 local, query, count, evidence=evidence, embedding=embedding, warn=notes.append
             )

@@ -13,6 +13,7 @@ from click.core import ParameterSource
 import framesift
 from framesift.cli import saved
 from framesift.fetching.limits import FetchLimits
+from framesift.fetching.site_options import SiteOptions
 from framesift.types.answer import EvidenceKind
 from framesift.types.budget import Keep
 from framesift.types.options import Amount, Count, Levels, NotNegative, ResizedBy, Share, Still
@@ -70,6 +71,27 @@ _FRAME_OPTIONS: list[Option] = [
         help="Largest picture of a video",
     ),
     click.option("--allow-private", is_flag=True, help="Fetch from private addresses too."),
+    click.option(
+        "--language",
+        default="en",
+        help="Languages of a page's subtitles, the preferred one first, such as 'de,en'.",
+    ),
+    _number(
+        "--max-height",
+        allows=Count,
+        default=SiteOptions().max_height_px,
+        help="Largest height of the picture that is downloaded from a page",
+    ),
+    click.option(
+        "--cookies-file",
+        type=GivenPath(path_type=Path, dir_okay=False),
+        help="Cookies in Netscape's format, for private pages.",
+    ),
+    click.option(
+        "--cookies-from-browser",
+        metavar="BROWSER[+KEYRING][:PROFILE][::CONTAINER]",
+        help="Browser whose cookies open private pages.",
+    ),
 ]
 _TOKEN_OPTIONS: list[Option] = [
     click.option("-s", "--strategy", default="temporal", help="See `framesift strategies`."),
@@ -235,6 +257,10 @@ def _with_compressor(command: Command, options: list[Option]) -> Command:
         max_bytes: int,
         max_pixels: int,
         allow_private: bool,
+        language: str,
+        max_height: int,
+        cookies_file: Path | None,
+        cookies_from_browser: str | None,
         protect_edges: float | None = None,
         strategy: str = "temporal",
         **given: Any,
@@ -249,6 +275,12 @@ def _with_compressor(command: Command, options: list[Option]) -> Command:
             strategy=part,
             limits=FetchLimits(
                 max_bytes=max_bytes, max_pixels=max_pixels, allow_private=allow_private
+            ),
+            site=SiteOptions(
+                language=language,  # type: ignore[arg-type]
+                max_height_px=max_height,
+                cookies_file=cookies_file,
+                cookies_from_browser=cookies_from_browser,
             ),
             **{name: given.pop(name) for name in fields},
         )

@@ -106,7 +106,7 @@ class KeyframeShelf:
             DecodeError: the file cannot be decoded.
         """
         run = Run(listener=warn)
-        with opened(video, self.compressor.limits, run) as local:
+        with opened(video, self.compressor.limits, self.compressor.site, run) as local:
             for line in local.warnings:
                 run.warn(line)
             path = file_of(local)
@@ -146,7 +146,8 @@ class KeyframeShelf:
     def _settings_digest(self, local: LocalVideo) -> str:
         """Returns 16 digits that stand for all that decides the segments but the file."""
         texts = [asdict(line) for line in (*local.chapters, *local.subtitles)]
-        facts = [local.title, local.duration_seconds, texts, local.part_seconds]
+        said = [local.title, local.uploader, local.date, local.description]
+        facts = [*said, local.duration_seconds, texts, local.part_seconds]
         text = json.dumps([self.settings, *facts])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -208,7 +208,8 @@ class Assistant:
     def _on_this_machine(self, video: Video) -> Iterator[Video]:
         """Gives a video whose file is here; a download must not keep others from the model."""
         if isinstance(video, str):
-            with open_video(video, self.compressor.limits) as local:
+            compressor = self.compressor
+            with open_video(video, compressor.limits, site=compressor.site) as local:
                 yield local
         else:
             yield video

@@ -25,6 +25,7 @@ from framesift.answering.text_beside import MAX_TEXT_TOKENS
 from framesift.compression.compressor import VideoCompressor
 from framesift.errors import FramesiftError, InvalidOptionError
 from framesift.fetching.limits import FetchLimits
+from framesift.fetching.site_options import SiteOptions
 from framesift.readers.base import created_readers
 from framesift.selectors import registry as selectors
 from framesift.serving.lines import option_error
@@ -190,6 +191,8 @@ class CompressionFields(OptionFields):
     """Frames sampled per second of video."""
     limits: FetchLimits = Field(default_factory=FetchLimits.untrusted)
     """What may be opened: by default links to public addresses, but no files of this machine."""
+    site: SiteOptions = Field(default_factory=SiteOptions)
+    """What is taken of the pages of video sites: language, height, and whose login is used."""
 
     @property
     def compressor_options(self) -> dict[str, Any]:
@@ -206,6 +209,7 @@ class CompressionFields(OptionFields):
             "text": ("subtitles",) if self.text is None else self.text,
             "fps": self.fps,
             "limits": self.limits,
+            "site": self.site,
         }
 
     @property

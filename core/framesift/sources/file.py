@@ -8,14 +8,16 @@ from errno import ENAMETOOLONG
 from pathlib import Path
 from stat import S_ISREG
 from typing import ClassVar, Final
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 
 from framesift.errors import ForbiddenAddressError, SourceError, UnsupportedSourceError
 from framesift.fetching.limits import MAX_ADDRESS, FetchLimits
 from framesift.fetching.links import split_link
+from framesift.sources._tags import listed_file
 from framesift.sources.base import Source
 from framesift.sources.timed_text import MAX_BYTES, parse_timed_text
 from framesift.types.video import LocalVideo, TimedText
+from framesift.types.video_list import VideoList
 
 SIDECARS: Final = (".srt", ".vtt", ".ass", ".ssa", ".json3")
 
@@ -52,6 +54,12 @@ class File(Source):
             path=None if text_only else path, uri=uri, subtitles=subtitles, warnings=warnings
         )
 
+    def listed(self, uri: str, limits: FetchLimits, most: int) -> VideoList:
+        """Returns the file as its header describes it."""
+        with self.open(uri, limits) as video:
+            assert video.path is not None
+            return VideoList(videos=(listed_file(video.path),))
+
 
 def file_path(uri: str) -> Path:
     """Returns the path that a text means, whether there is such a file or not.
@@ -75,7 +83,7 @@ def file_path(uri: str) -> Path:
             f"{uri[:200]!r} names the host {parts.netloc[:80]!r}; a file:// URI must be on this "
             "machine; write file:///PATH"
         )
-    return Path(unquote(parts.path))
+    return Path(os.fsdecode(unquote_to_bytes(parts.path)))
 
 
 def is_folder(uri: str) -> bool:

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from framesift.disk import temporary
-from framesift.types.text import whole_characters
+from framesift.types.text import file_address, whole_characters
 
 Region = tuple[float, float, float, float]
 """Part `(x0, y0, x1, y1)` of a picture, relative to its size."""
 WHOLE: Final[Region] = (0.0, 0.0, 1.0, 1.0)
+MAX_DESCRIPTION: Final = 2000
+"""Letters of a description that are kept: it stands in each segment's metadata."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +57,12 @@ class LocalVideo:
     uri: str
     """The address that the user gave, without credentials."""
     title: str | None = None
+    uploader: str | None = None
+    """Who published it, as the source says."""
+    date: str | None = None
+    """Day on which it was published or recorded, as YYYY-MM-DD."""
+    description: str | None = None
+    """What its publisher says of it, of at most `MAX_DESCRIPTION` letters."""
     duration_seconds: float | None = None
     """As the source claims it; `VideoInfo` has the measured one."""
     chapters: tuple[TimedText, ...] = ()
@@ -73,6 +81,8 @@ class LocalVideo:
         given: Any = self.path
         if isinstance(given, str):
             object.__setattr__(self, "path", Path(given))
+        if self.uri != whole_characters(self.uri):  # the path of a file whose name is not UTF-8
+            object.__setattr__(self, "uri", file_address(Path(self.uri)))
         if self.path is not None and not self.path.is_file():
             raise ValueError(f"path must be a file, got {str(self.path)!r}")
 

@@ -54,9 +54,9 @@ class VideoSettings(CompressionFields, Dumped):
     @property
     def identity(self) -> dict[str, Any]:
         """The options, JSON-safe, for cache keys and traces."""
-        names = CompressionFields.model_fields.keys() - {"limits"}
+        names = CompressionFields.model_fields.keys() - {"limits", "site"}
         shown = {name: getattr(self, name) for name in sorted(names)}
-        return {**shown, "limits": asdict(self.limits)}
+        return {**shown, "limits": asdict(self.limits), "site": self.site.metadata()}
 
     def assistant(self, model: str) -> Assistant:
         """Returns what answers by `model`, which loads with the first call."""

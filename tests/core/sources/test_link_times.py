@@ -8,6 +8,7 @@ from framesift.errors import ForbiddenAddressError, InvalidOptionError
 from framesift.fetching.limits import FetchLimits
 from framesift.sources import base
 from framesift.sources.base import open_video
+from framesift.sources.file import File
 from framesift.sources.link_times import seconds_of, split_part
 from framesift.sources.sites import STARTS, split_start, with_scheme
 from framesift.types.video import LocalVideo
@@ -110,7 +111,7 @@ def opened(monkeypatch):
     """The address that goes to the sources, and the one that opens it."""
     found = []
 
-    class Opening:
+    class Opening(File):
         priority = 0
 
         def matches(self, uri):
