@@ -39,9 +39,9 @@ class FetchLimits(Options):
     """Whether text may name a file of this machine; switch it off for text from strangers. A
     `Path` object, which no stranger can send, always may."""
 
-    allow_cookies: bool = True
-    """Whether pages may be opened with the cookies that `SiteOptions` name; strangers who give
-    addresses would see what only their owner may."""
+    allow_cookies: bool | None = None
+    """Whether pages may be opened with the cookies that `SiteOptions` name, since strangers who
+    give addresses would see what only their owner may; None where text may name files, too."""
 
     @classmethod
     def untrusted(cls, **limits: Any) -> Self:
@@ -50,4 +50,4 @@ class FetchLimits(Options):
         Args:
             **limits: other values than the defaults, by name.
         """
-        return cls(**{"allow_files": False, "allow_cookies": False, **limits})
+        return cls(**{"allow_files": False, **limits})

@@ -90,7 +90,8 @@ class SiteOptions(Options):
         Raises:
             ForbiddenAddressError: there are cookies, and `limits` are those for strangers.
         """
-        if self.has_cookies and not limits.allow_cookies:
+        trusted = limits.allow_files if limits.allow_cookies is None else limits.allow_cookies
+        if self.has_cookies and not trusted:
             name = "cookies_file" if self.cookies_file else "cookies_from_browser"
             raise ForbiddenAddressError(
                 f"{name} would open private pages for anybody who may give an address; leave it "

@@ -65,7 +65,7 @@ def test_fields_become_options_of_the_core():
     made = Both(name="x", max_visual_tokens=9, max_tokens=7, seed=1, gate=8, still="dropped")
     assert made.compressor_options["max_tokens"] == 9
     assert (made.compressor_options["gate"], made.compressor_options["still"]) == (8, "dropped")
-    assert made.compressor_options["limits"] == FetchLimits(allow_files=False)
+    assert made.compressor_options["limits"] == FetchLimits.untrusted()
     chosen = made.generation("end", {"temperature": 0.5})
     assert (chosen.max_new_tokens, chosen.seed) == (7, 1)
     assert (chosen.stop, chosen.temperature) == (("end",), 0.5)

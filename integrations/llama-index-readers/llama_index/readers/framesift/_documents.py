@@ -56,7 +56,7 @@ def documents(video: Shelved, extra_info: dict[str, Any]) -> list[Document]:
 def _video(video: Shelved, shared: dict[str, Any], parts: list[Document]) -> Document:
     segments = [segment for segment, _ in video.segments]
     length = segments[-1].end_seconds - segments[0].start_seconds
-    chapters = dict.fromkeys(segment.title for segment in segments if segment.title)
+    chapters = dict.fromkeys(segment.chapter for segment in segments if segment.chapter)
     lines = [f"{shared['title']}, a video of {clock(length)}", *chapters]
     metadata = {**shared, "duration_seconds": round(length, 3)}
     is_link = "://" in video.source
@@ -85,7 +85,7 @@ def _segment(name: str, segment: Segment, image: Path, shared: dict[str, Any]) -
     }
     return ImageDocument(
         id_=name,
-        text=segment.caption(f"{segment.title or shared['title']}, {place}"),
+        text=segment.caption(f"{segment.chapter or shared['title']}, {place}"),
         # A path, since a store drops bytes, and image_path= would open the file to look at it.
         image_resource=MediaResource(path=image, mimetype="image/jpeg"),
         metadata=metadata,
