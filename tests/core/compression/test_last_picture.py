@@ -95,7 +95,7 @@ def test_a_joined_file_says_so_in_every_result(tmp_path, write_video):
 
 
 def test_segments_have_the_facts_of_their_video_and_chapter(talk):
-    chapters = (line(0, 5, "Start"), line(5, 10, ""))
+    chapters = (line(0, 0.7, "Start"), line(0.7, 10, ""))
     facts = {"title": "A talk", "uploader": "A. B.", "date": "2026-11-02", "description": "About."}
     first, last = VideoCompressor().segments(replace(talk, chapters=chapters, **facts), count=2)
     assert (first.chapter, last.chapter) == ("Start", None)
