@@ -24,6 +24,7 @@ from framesift.selectors import registry as selectors
 from framesift.types.answer import Segment
 from framesift.types.moment import Moment
 from framesift.types.options import Count, check_options
+from framesift.types.text import file_address
 from framesift.types.video import LocalVideo, Warn, with_part
 
 INDEX: Final = "segments.json"
@@ -34,7 +35,8 @@ class Shelved:
     """A video whose segments have their pictures in files."""
 
     source: str
-    """Absolute path of a file on this machine, else the address without credentials."""
+    """Absolute path of a file on this machine, as a file:// URI where its name is not UTF-8, else
+    the address without credentials."""
     title: str | None
     content_sha256: str
     """Of the file, in hexadecimal digits."""
@@ -126,7 +128,7 @@ class KeyframeShelf:
             for line in kept.warnings:
                 run.warn(line)
             is_file = local.temporary_folder is None
-            source = str(path.resolve()) if is_file else local.uri
+            source = file_address(path.resolve()) if is_file else local.uri
         return Shelved(
             source=source,
             title=local.title,
@@ -135,7 +137,7 @@ class KeyframeShelf:
             settings=self.settings,
             segments=tuple(
                 (
-                    entry.segment.model_copy(update={"uri": local.uri}),
+                    entry.segment.model_copy(update={"uri": source}),
                     place / Path(entry.image).name,
                 )
                 for entry in kept.segments

@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from framesift.types.clock import span as span
     from framesift.types.compressed_files import token_tensors as token_tensors
     from framesift.types.options import ResizedBy as ResizedBy
+    from framesift.types.text import whole_characters as whole_characters
     from framesift.vlms.base import VLM as VLM
     from framesift.vlms.knowledge import REAL_MODEL as REAL_MODEL
 

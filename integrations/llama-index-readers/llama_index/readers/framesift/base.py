@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, ClassVar, Final, Self
 
 from llama_index.core.readers.base import BasePydanticReader
 from llama_index.core.schema import Document
 from llama_index.core.utils import get_cache_dir
 from pydantic import Field, field_serializer, model_validator
 
-from framesift import FetchLimits, KeyframeShelf, LocalVideo, VideoCompressor
-from framesift.errors import FramesiftError, UnsupportedSourceError
+from framesift import FetchLimits, KeyframeShelf, LocalVideo, Shelved, VideoCompressor
+from framesift.errors import FramesiftError, MissingDependencyError, UnsupportedSourceError
 from framesift.serving import (
     OptionFields,
     OptionOf,
@@ -22,7 +22,7 @@ from framesift.serving import (
     home_path,
     local_copy,
 )
-from llama_index.readers.framesift._documents import documents
+from llama_index.readers.framesift._documents import documents, left_out
 
 logger = logging.getLogger(__name__)
 
@@ -55,8 +55,9 @@ class FramesiftVideoReader(OptionFields, BasePydanticReader):
     cache_dir: Path | None = None
     """Where pictures lie; None for `framesift` in LlamaIndex's cache folder."""
     raise_on_error: bool = False
-    """Whether one bad video of several ends the reading; else it is logged and left out. A video
-    that is given alone always raises, and `SimpleDirectoryReader` then skips it or not."""
+    """Whether one bad video of several ends the reading; else a document stands for it whose
+    metadata says why under `problem`. A video that is given alone always raises."""
+    _raises_alone: ClassVar[bool] = True
 
     @classmethod
     def class_name(cls) -> str:
@@ -73,8 +74,12 @@ class FramesiftVideoReader(OptionFields, BasePydanticReader):
         return None if folder is None else str(folder)
 
     def file_extractor(self) -> dict[str, FramesiftVideoReader]:
-        """Returns this reader for each ending of `VIDEO_SUFFIXES`, for `SimpleDirectoryReader`."""
-        return dict.fromkeys(VIDEO_SUFFIXES, self)
+        """Returns a reader for each ending of `VIDEO_SUFFIXES`, for `SimpleDirectoryReader`.
+
+        To it a file is one of many: a bad one becomes a document that says why, as in a folder.
+        With `raise_on_error=True` the directory reader is told, and skips it or raises.
+        """
+        return dict.fromkeys(VIDEO_SUFFIXES, _OneOfMany(**dict(self)))
 
     def lazy_load_data(
         self,
@@ -94,23 +99,28 @@ class FramesiftVideoReader(OptionFields, BasePydanticReader):
             SourceError: a video cannot be fetched, or a folder holds none.
             DecodeError: a file cannot be decoded.
         """
-        if fs is not None:
-            with self._fetched(str(source), fs) as local:
-                yield from documents(self._shelf().read(local), extra_info or {})
-        elif isinstance(source, str | Path) and folder_of(source, self.limits) is None:
-            yield from documents(self._shelf().read(source), extra_info or {})
-        else:
-            for video in self._videos(source):
-                try:
-                    segments = self._shelf().read(video)
-                except FramesiftError as error:
-                    if self.raise_on_error:
-                        raise
-                    logger.warning("%r was left out: %s", str(video), error)
-                else:
-                    yield from documents(segments, extra_info or {})
+        videos = list(self._videos(source, fs))
+        alone = self._raises_alone and videos == [source]
+        for video in videos:
+            try:
+                segments = self._read(video, fs)
+            except MissingDependencyError:
+                raise  # no fault of the video
+            except FramesiftError as error:
+                if alone or self.raise_on_error:
+                    raise
+                logger.warning("%r was left out: %s", str(video), error)
+                yield left_out(str(video), error, extra_info or {})
+            else:
+                yield from documents(segments, extra_info or {})
 
-    def _videos(self, source: Source | Sequence[Source]) -> Iterator[Source]:
+    def _read(self, video: Source, fs: Any) -> Shelved:
+        if fs is None:
+            return self._shelf().read(video)
+        with self._fetched(str(video), fs) as local:
+            return self._shelf().read(local)
+
+    def _videos(self, source: Source | Sequence[Source], fs: Any) -> Iterator[Source]:
         given: Any = source
         if isinstance(given, bytes) or not isinstance(given, str | Path | Sequence):
             raise UnsupportedSourceError(
@@ -118,8 +128,8 @@ class FramesiftVideoReader(OptionFields, BasePydanticReader):
             )
         if not isinstance(source, str | Path):
             for one in source:
-                yield from self._videos(one)
-        elif (folder := folder_of(source, self.limits)) is None:
+                yield from self._videos(one, fs)
+        elif fs is not None or (folder := folder_of(source, self.limits)) is None:
             yield source
         else:
             yield from _videos_in(folder)
@@ -142,8 +152,15 @@ class FramesiftVideoReader(OptionFields, BasePydanticReader):
         )
 
 
+class _OneOfMany(FramesiftVideoReader):
+    """Is given the files of a folder one by one."""
+
+    _raises_alone: ClassVar[bool] = False
+
+
 def _videos_in(folder: Path) -> list[Path]:
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
+    named = (path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
+    files = sorted(path for path in named if not path.is_dir())
     if not files:
         raise UnsupportedSourceError(
             f"{str(folder)!r} holds no video; files must end in {', '.join(VIDEO_SUFFIXES)}"
