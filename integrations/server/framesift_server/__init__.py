@@ -23,12 +23,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: of the command line, the process's own by default; `--help` lists them.
     """
-    import uvicorn
     from pydantic import ValidationError
     from pydantic_settings import CliApp
 
+    from framesift.errors import FramesiftError
     from framesift_server.clients import allow_open_files
-    from framesift_server.ending import GRACE_SECONDS, serve
 
     try:
         settings = CliApp.run(Settings, None if arguments is None else list(arguments))
@@ -43,14 +42,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
     if line := settings.model_limit:
         logging.getLogger(__name__).warning("framesift serve: %s", line)
-    config = uvicorn.Config(
-        import_module("framesift_server.app").create_app(settings),
-        host=settings.host,
-        port=settings.port,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-        **import_module("framesift_server.protocol").CONFIG,
-    )
-    serve(config)
+    try:
+        import_module("framesift_server.job_store")  # whose table is to be made
+        import_module("framesift_server.database").connect(settings).dispose()
+    except FramesiftError as error:
+        raise SystemExit(f"framesift serve: {error}") from None
+    import_module("framesift_server.processes").serve(settings)
 
 
 def __getattr__(name: str) -> Any:

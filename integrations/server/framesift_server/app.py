@@ -20,15 +20,18 @@ from framesift.export import transcript_text
 from framesift_server import examples, forms, openapi, problems
 from framesift_server.compressed import Compressed
 from framesift_server.connection import ClientLeftError
+from framesift_server.ending import Closing
 from framesift_server.gate import Gate
-from framesift_server.jobs import Job
+from framesift_server.job_rows import Job
 from framesift_server.schemas import (
     AnyRequest,
     AskRequest,
     CompressRequest,
     CompressResponse,
     Health,
+    JobPage,
     JobState,
+    JobStatus,
     KeyframesRequest,
     KeyframesResponse,
     TranscriptQuery,
@@ -72,6 +75,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.openapi = partial(openapi.document, app, settings)  # type: ignore[method-assign]
     app.add_exception_handler(ClientLeftError, _nobody)
+    app.add_middleware(Closing, service=service)
     app.add_middleware(Gate, key=settings.api_key, registry=service.registry)
     return app
 
@@ -80,9 +84,18 @@ def _service(request: Request) -> Service:
     return cast(Service, request.app.state.service)
 
 
-def _job(job_id: str, service: Annotated[Service, Depends(_service)]) -> Job:
-    job = service.jobs.get(job_id)
-    if job is None:
+def _client(request: Request) -> str:
+    """Returns whose jobs a request is about."""
+    return str(request.scope.get("client_name", ""))
+
+
+async def _job(
+    job_id: str,
+    service: Annotated[Service, Depends(_service)],
+    client: Annotated[str, Depends(_client)],
+) -> Job:
+    job = await to_thread.run_sync(service.store.get, job_id)
+    if job is None or job.client != client:
         raise HTTPException(404, f"there is no job {job_id[:40]!r}, or it is no longer kept")
     return job
 
@@ -93,6 +106,7 @@ async def _nobody(_: Request, __: Exception) -> Response:
 
 Serving = Annotated[Service, Depends(_service)]
 KnownJob = Annotated[Job, Depends(_job)]
+Client = Annotated[str, Depends(_client)]
 
 
 @router.post("/v1/compress", response_model=CompressResponse, responses=openapi.COMPRESSED)
@@ -158,20 +172,21 @@ async def transcript(
 
 async def upload(file: UploadFile, service: Serving) -> UploadResponse:
     """Takes a video, to be named as `video` in requests; the oldest uploads go first."""
-    uri = await to_thread.run_sync(service.uploads.save, file.file)
+    uri = await to_thread.run_sync(service.save_upload, file.file)
     return UploadResponse(video=uri, size_bytes=file.size or 0)
 
 
 @router.delete("/v1/uploads/{name}", status_code=204)
 async def forget(name: str, service: Serving) -> None:
     """Removes an upload."""
-    service.uploads.remove(name)
+    await to_thread.run_sync(service.uploads.remove, name)
 
 
 @router.post("/v1/jobs", status_code=202, responses=openapi.JOB)
 async def post_job(
     body: Annotated[AnyRequest, examples.JOB],
     service: Serving,
+    client: Client,
     response: Response,
     idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
 ) -> JobState:
@@ -179,15 +194,34 @@ async def post_job(
 
     A key that came with another request before is refused.
     """
-    job = service.jobs.of_key(idempotency_key, body) or service.start(body, idempotency_key)
+    job = await service.post(body, client=client, key=idempotency_key)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return job.state()
 
 
-@router.get("/v1/jobs/{job_id}", responses=openapi.problems(404))
-async def get_job(job: KnownJob) -> JobState:
+@router.get("/v1/jobs", responses=openapi.problems(422))
+async def list_jobs(
+    service: Serving,
+    client: Client,
+    status: JobStatus | None = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    before: Annotated[int | None, Query(description="`next` of the page before.")] = None,
+) -> JobPage:
+    """Lists jobs, the newest first, without their results."""
+    page = partial(service.store.page, client=client, status=status, before=before, most=limit + 1)
+    jobs = await to_thread.run_sync(page)
+    more = jobs[limit - 1].number if len(jobs) > limit else None
+    return JobPage(jobs=[job.state() for job in jobs[:limit]], next=more)
+
+
+@router.get("/v1/jobs/{job_id}", response_model=JobState, responses=openapi.problems(404))
+async def get_job(job: KnownJob, service: Serving) -> Response:
     """Returns the state of a job, and its result at the end."""
-    return job.state()
+    # The result is handed on as it was stored: it may be large.
+    result = await to_thread.run_sync(service.store.result, job)
+    state = job.state().model_dump_json(exclude={"result"}).encode()
+    content = b'%s,"result":%s}' % (state[:-1], result or b"null")
+    return Response(content, media_type="application/json")
 
 
 @router.get(
@@ -196,17 +230,20 @@ async def get_job(job: KnownJob) -> JobState:
     responses=openapi.problems(404, 422),
 )
 async def get_events(
-    job: KnownJob, last_event_id: Annotated[int, Header()] = 0
+    job: KnownJob, service: Serving, last_event_id: Annotated[int, Header()] = 0
 ) -> AsyncIterator[ServerSentEvent]:
-    """Sends `progress` events, then `done`, `failed` or `cancelled`."""
-    async for event in job.events(last_event_id):
+    """Sends `progress` events, then `done`, `failed`, `cancelled` or `lost`.
+
+    `stopping` means that this server ends and the job goes on: ask again with the last id.
+    """
+    async for event in service.jobs.events(job, last_event_id):
         yield ServerSentEvent(data=event.data, event=event.name, id=str(event.number))
 
 
 @router.delete("/v1/jobs/{job_id}", status_code=204, responses=openapi.problems(404))
-async def cancel_job(job: KnownJob) -> None:
+async def cancel_job(job: KnownJob, service: Serving) -> None:
     """Cancels a job; one that has ended stays as it is."""
-    job.scope.cancel()
+    await service.jobs.cancel(job)
 
 
 @router.get("/v1/readers")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +19,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import (
     ArgumentError,
-    DBAPIError,
     IntegrityError,
     OperationalError,
     ProgrammingError,
@@ -68,9 +66,14 @@ def reading(engine: Engine) -> Engine:
     return engine.execution_options(reads=True)
 
 
-def is_full(error: DBAPIError) -> bool:
+def plain_failure(error: SQLAlchemyError) -> str:
+    """Returns in one line what the database said, without the statement and its values."""
+    return " ".join(str(getattr(error, "orig", None) or error).split())
+
+
+def is_full(error: SQLAlchemyError) -> bool:
     """Returns whether a statement failed since the database's disk has no room."""
-    cause = error.orig
+    cause = getattr(error, "orig", None)
     if isinstance(cause, sqlite3.Error):
         return getattr(cause, "sqlite_errorname", None) in FULL
     return type(cause).__name__ in FULL
@@ -142,10 +145,6 @@ def _one_line(what: str) -> Iterator[None]:
             f"{what} cannot be kept ({error}); give a --state-folder that can be written to"
         ) from error
     except SQLAlchemyError as error:
-        cause = getattr(error, "orig", None) or error
-        failure = StorageError(
-            f"{what} cannot be used ({' '.join(str(cause).split())}); see --state-folder and "
-            "--database"
-        )
-        failure.errno = errno.ENOSPC if isinstance(error, DBAPIError) and is_full(error) else None
-        raise failure from error
+        raise StorageError(
+            f"{what} cannot be used ({plain_failure(error)}); see --state-folder and --database"
+        ) from error

@@ -30,15 +30,17 @@ _MEANINGS: Final = {
     429: "The line is full; `Retry-After` says when to come again.",
     500: "The server failed; its log says why.",
     501: "The server lacks a package that this needs.",
-    503: "The model cannot be loaded.",
+    503: "The model cannot be loaded, the server is stopping, or its database does not answer.",
     504: "The work took too long; post it as a job.",
     507: "The server's disk is full.",
 }
 _TEXT: Final = {"type": "string"}
+_RETRY: Final = {"Retry-After": {"schema": {"type": "integer"}, "description": "In seconds."}}
 _HEADERS: Final = {
     401: {"WWW-Authenticate": {"schema": _TEXT, "description": "`Bearer`."}},
     416: {"Content-Range": {"schema": _TEXT, "description": "How long the file is."}},
-    429: {"Retry-After": {"schema": {"type": "integer"}, "description": "In seconds."}},
+    429: _RETRY,
+    503: _RETRY,
 }
 
 
@@ -135,7 +137,7 @@ def _refusals(operation: dict[str, Any], *, locked: bool) -> None:
     responses = operation["responses"]
     if MEDIA_TYPE not in responses.get("422", {}).get("content", {MEDIA_TYPE: None}):
         del responses["422"]
-    every = problems(500, *((401,) if locked else ()))
+    every = problems(500, 503, *((401,) if locked else ()))
     if locked:
         operation["security"] = [{"key": []}]
     if "requestBody" in operation:

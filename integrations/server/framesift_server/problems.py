@@ -11,6 +11,7 @@ from typing import Final
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from framesift.errors import (
@@ -25,6 +26,7 @@ from framesift.errors import (
     VideoTooLargeError,
 )
 from framesift.serving import error_line
+from framesift_server.database import is_full, plain_failure
 from framesift_server.schemas import Problem
 
 logger = logging.getLogger(__name__)
@@ -37,10 +39,10 @@ STATUS: Final[Mapping[type[FramesiftError], HTTPStatus]] = {
     SourceError: HTTPStatus.FAILED_DEPENDENCY,
     DecodeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     MissingDependencyError: HTTPStatus.NOT_IMPLEMENTED,
-    StorageError: HTTPStatus.INSUFFICIENT_STORAGE,
     FramesiftError: HTTPStatus.UNPROCESSABLE_ENTITY,
 }
 """The status of an error is that of the first class here that it belongs to."""
+FULL: Final = "this server has no room to store that; come again later"
 
 
 class ServerBusyError(Exception):
@@ -57,26 +59,45 @@ class ModelUnavailableError(Exception):
     """A model that is served cannot be loaded."""
 
 
+class ServerStoppingError(Exception):
+    """The server ends before the work did."""
+
+    retry_seconds: Final = 5
+
+    def __init__(self) -> None:
+        super().__init__("this server is stopping; send the request again")
+
+
 def problem_of(error: Exception) -> Problem:
     """Returns the response to an error; the details of an unexpected one go to the log only."""
     match error:
         case TimeoutError() if not isinstance(error, PlanTooLongError):
             line = "the work took longer than this server allows; post it to /v1/jobs"
             return _problem(HTTPStatus.GATEWAY_TIMEOUT, line)
+        case StorageError():
+            logger.error("%s", error)  # it names a place of this machine
+            return _problem(HTTPStatus.INSUFFICIENT_STORAGE, FULL, type(error).__name__)
         case FramesiftError():
             status = next(status for kind, status in STATUS.items() if isinstance(error, kind))
             return _problem(status, error_line(error), type(error).__name__)
+        case HTTPException(__cause__=OSError() as cause):  # while the body was read
+            return problem_of(cause)
         case HTTPException():
             return _problem(HTTPStatus(error.status_code), str(error.detail))
         case RequestValidationError():
             return _problem(HTTPStatus.UNPROCESSABLE_ENTITY, _where(error))
         case ServerBusyError():
             return _problem(HTTPStatus.TOO_MANY_REQUESTS, str(error))
-        case ModelUnavailableError():
+        case ModelUnavailableError() | ServerStoppingError():
             return _problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
         case OSError(errno=errno.ENOSPC | errno.EDQUOT | errno.EFBIG):
-            line = "the disk of this server is full; come again later"
-            return _problem(HTTPStatus.INSUFFICIENT_STORAGE, line)
+            return _problem(HTTPStatus.INSUFFICIENT_STORAGE, FULL)
+        case SQLAlchemyError():
+            logger.error("the database failed: %s", plain_failure(error))
+            if is_full(error):
+                return _problem(HTTPStatus.INSUFFICIENT_STORAGE, FULL)
+            line = "the database of this server does not answer; come again in a moment"
+            return _problem(HTTPStatus.SERVICE_UNAVAILABLE, line)
     logger.error("a request failed", exc_info=error)
     return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed; its log says why")
 
@@ -96,12 +117,13 @@ def install(app: FastAPI) -> None:
 
     async def handle(_: Request, error: Exception) -> JSONResponse:
         headers = dict(getattr(error, "headers", None) or {})
-        if isinstance(error, ServerBusyError):
+        if isinstance(error, ServerBusyError | ServerStoppingError):
             headers["Retry-After"] = str(error.retry_seconds)
         return answer(problem_of(error), headers)
 
     kinds = (FramesiftError, HTTPException, RequestValidationError, ServerBusyError)
-    for kind in (*kinds, ModelUnavailableError, TimeoutError, Exception):
+    others = (ModelUnavailableError, ServerStoppingError, SQLAlchemyError, OSError)
+    for kind in (*kinds, *others, Exception):
         app.add_exception_handler(kind, handle)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -346,14 +347,28 @@ class Problem(BaseModel):
     error: str | None = Field(None, description="Name of framesift's error.")
 
 
+JobStatus = Literal["waiting", "running", "done", "failed", "cancelled", "lost"]
+
+
 class JobState(BaseModel):
     """A job and, at its end, its result or problem."""
 
     id: str
     kind: str
-    status: Literal["waiting", "running", "done", "failed", "cancelled"]
+    status: JobStatus = Field(
+        description="`lost` is a job that ended several processes of the server."
+    )
+    created: datetime
+    attempts: int = Field(description="How often the work was begun.")
     progress: ProgressNow | None = None
     result: dict[str, Any] | None = Field(
         None, description="What the request of this kind answers directly."
     )
     problem: Problem | None = None
+
+
+class JobPage(BaseModel):
+    """Jobs, the newest first, without their results."""
+
+    jobs: list[JobState]
+    next: int | None = Field(None, description="`before` of the next page; null on the last.")

@@ -6,9 +6,11 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import BinaryIO
 
 import anyio
 import torch
+from anyio import to_thread
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -18,8 +20,12 @@ from framesift.serving import Uploads
 from framesift_server import work
 from framesift_server.compressed import Compressed
 from framesift_server.connection import while_connected
+from framesift_server.database import connect
 from framesift_server.forms import link
-from framesift_server.jobs import Job, Jobs
+from framesift_server.job_rows import Job
+from framesift_server.job_store import JobStore
+from framesift_server.jobs import Jobs
+from framesift_server.problems import ServerStoppingError
 from framesift_server.protocol import Clients
 from framesift_server.results import Results
 from framesift_server.settings import Settings
@@ -30,13 +36,17 @@ class Service:
     """Answers requests at once, or as jobs; usable within `open`."""
 
     jobs: Jobs
+    store: JobStore
+    uploads: Uploads
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.registry = CollectorRegistry()
         """The metrics of this server alone."""
         self.workers = Workers(waiting=settings.queue)
-        self.uploads = Uploads(keep=settings.max_uploads)
+        self.stopping = False
+        """Whether the process is about to end, and takes no more work."""
+        self._answering: set[anyio.CancelScope] = set()
         self.results = Results(
             settings.state_folder / "results",
             most=settings.max_results,
@@ -59,19 +69,50 @@ class Service:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        """Gives uploads their folder and jobs their time; ends both."""
-        with self.uploads:
-            async with anyio.create_task_group() as group:
-                self.jobs = Jobs(
-                    group,
-                    self.workers,
-                    keep=self.settings.max_jobs,
-                    seconds=self.settings.max_job_seconds,
-                )
-                if self.settings.compile and torch.cuda.is_available():
+        """Opens what all processes of the server share, and takes up jobs until the block ends."""
+        settings = self.settings
+        engine = connect(settings)
+        self.uploads = Uploads(settings.state_folder / "uploads", keep=settings.max_uploads)
+        self.store = JobStore(
+            engine,
+            settings.state_folder / "jobs",
+            keep=settings.max_jobs,
+            waiting=settings.queue,
+            lease_seconds=settings.lease_seconds,
+        )
+        self.jobs = Jobs(
+            self.store,
+            self.workers,
+            self._do_job,
+            lines=self._work.workers(),
+            seconds=settings.max_job_seconds,
+            lease_seconds=settings.lease_seconds,
+        )
+        try:
+            async with self.jobs.open(), anyio.create_task_group() as group:
+                if settings.compile and torch.cuda.is_available():
                     group.start_soon(self._warm_up)
                 yield
+                self.stop()
+                self.end()
                 group.cancel_scope.cancel()
+        finally:
+            engine.dispose()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is in work."""
+        return self.jobs.idle and not self._answering
+
+    def stop(self) -> None:
+        """Takes no more work, and tells those who watch a job; what is in work goes on."""
+        self.stopping = True
+        self.jobs.stop()
+
+    def end(self) -> None:
+        """Ends the requests that are in work at their next step; their clients may come again."""
+        for scope in self._answering:
+            scope.cancel()
 
     async def _warm_up(self) -> None:
         """Has the default model compiled; its requests wait in line meanwhile."""
@@ -85,18 +126,35 @@ class Service:
             logging.getLogger(__name__).warning("%s is not compiled: %s", model, reason)
 
     async def answer(self, request: Request, body: work.Request) -> work.Response:
-        """Returns the response to a request, unless its client leaves before."""
+        """Returns the response to a request, unless its client leaves before.
+
+        Raises:
+            ServerStoppingError: the process ends before the work does.
+        """
         worker = self._work.worker(body)
         do = partial(self._do, body)
-        with self.workers.place(worker):
-            run = partial(self.workers.run, worker, do)
-            return await while_connected(request, self.settings.max_seconds, run)
+        with self.workers.place(worker), anyio.CancelScope() as scope:
+            self._answering.add(scope)
+            try:
+                run = partial(self.workers.run, worker, do)
+                return await while_connected(request, self.settings.max_seconds, run)
+            finally:
+                self._answering.discard(scope)
+        raise ServerStoppingError
 
-    def start(self, body: work.Request, key: str | None) -> Job:
-        """Returns a job that does what a request asks."""
+    async def post(self, body: work.Request, *, client: str, key: str | None) -> Job:
+        """Returns a job that does what a request asks; one key of a client is one job."""
+        if key is not None:
+            find = partial(self.store.of_key, key, body, client=client)
+            if (before := await to_thread.run_sync(find)) is not None:
+                return before
         worker = self._work.worker(body)
         self.uploads.find(body.video)
-        return self.jobs.start(worker, body, partial(self._do_job, body), key)
+        return await self.jobs.post(worker, body, client=client, key=key)
+
+    def save_upload(self, content: BinaryIO) -> str:
+        """Returns the name of a new upload; those that jobs wait for are not removed for it."""
+        return self.uploads.save(content, spare=self.store.uploads())
 
     def metrics(self) -> bytes:
         """Returns the metrics in the text format of Prometheus."""

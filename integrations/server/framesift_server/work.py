@@ -78,6 +78,10 @@ class Work:
             return _served("encoder", request.encoder, self._settings.encoders)
         return _served("model", request.model or self._settings.models[0], self._settings.models)
 
+    def workers(self) -> set[str]:
+        """Returns all that `worker` may return."""
+        return {"transcript", "keyframes", *self._settings.models, *self._settings.encoders}
+
     def warm_up(self) -> str | None:
         """Compiles the default model's decoding step; returns why not, None where it is."""
         return warm_up(self._vlm(self._settings.models[0]))

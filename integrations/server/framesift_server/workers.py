@@ -40,6 +40,12 @@ class Workers:
         if self.inside[model] > self._waiting:
             seconds = self._seconds[model] * self.inside[model] / 2
             raise ServerBusyError(model, max(1, math.ceil(seconds)))
+        with self.joined(model):
+            yield
+
+    @contextmanager
+    def joined(self, model: str) -> Iterator[None]:
+        """Holds a place in the line however long it is, for jobs, which wait in the database."""
         self.inside[model] += 1
         try:
             yield

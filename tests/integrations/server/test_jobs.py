@@ -117,9 +117,10 @@ def test_only_the_last_jobs_are_remembered(serve):
     assert [forgetful.get(job).status_code for job in jobs] == [404, 200, 200]
 
 
-def test_stopping_the_server_ends_its_jobs():
+def test_stopping_the_server_ends_its_jobs(tmp_path):
     posted = {"kind": "compress", "video": ENDLESS, "encoder": "handcrafted"}
-    with TestClient(create_app(Settings(allow_synthetic=True))) as stopped:
+    settings = Settings(allow_synthetic=True, state_folder=tmp_path)
+    with TestClient(create_app(settings)) as stopped:
         assert stopped.post("/v1/jobs", json=posted).status_code == 202
         start = time.monotonic()
     assert time.monotonic() - start < 30

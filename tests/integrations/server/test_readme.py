@@ -19,9 +19,10 @@ CURL = re.compile(re.escape(SHOWN) + r"(\S+) [^\n]*-d '(\{.*?\})'", re.DOTALL)
 
 
 @pytest.fixture(scope="module")
-def address():
+def address(tmp_path_factory):
     """A server on loopback at a port of its own."""
-    app = create_app(Settings(allow_synthetic=True))
+    settings = Settings(allow_synthetic=True, state_folder=tmp_path_factory.mktemp("state"))
+    app = create_app(settings)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
     thread = threading.Thread(target=server.run)
     thread.start()
