@@ -62,7 +62,7 @@ class JobStore:
             engine: of the database.
             folder: where results lie.
             keep: most jobs that ended and are remembered.
-            waiting: most jobs that wait for one line.
+            waiting: most jobs that wait for one line besides the one in work.
             lease_seconds: how long a process may show no sign of life.
         """
         self._engine, self._reading, self._folder = engine, reading(engine), folder
@@ -113,18 +113,18 @@ class JobStore:
             "lease_until": 0.0,
             "created": time.time(),
         }
-        waits = and_(JOBS.c.line == line, JOBS.c.status == "waiting")
+        same = and_(JOBS.c.line == line, JOBS.c.status.not_in(ENDED))
         try:
             with self._engine.begin() as connection:
-                waiting = connection.scalar(select(func.count()).where(waits))
-                if waiting is not None and waiting > self._waiting:
+                before = connection.scalar(select(func.count()).where(same))
+                if before is not None and before > self._waiting:
                     raise ServerBusyError(line, RETRY_SECONDS)
                 row = connection.execute(insert(JOBS).values(values).returning(*COLUMNS)).one()
                 forgotten = self._forget(connection)
         except IntegrityError:
-            if key is None or (before := self.of_key(key, body, client=client)) is None:
+            if key is None or (posted := self.of_key(key, body, client=client)) is None:
                 raise
-            return before
+            return posted
         self._remove(forgotten)
         return Job.of(row)
 

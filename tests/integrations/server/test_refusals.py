@@ -158,6 +158,9 @@ def test_a_full_line_says_when_to_come_again(serve):
     narrow = serve(queue=0)
     asked = {"video": ENDLESS, "encoder": "handcrafted"}
     job = narrow.post("/v1/jobs", json={"kind": "compress", **asked}).headers["location"]
+    deadline = time.monotonic() + 30
+    while not narrow.get("/health").json()["working"].get("handcrafted"):
+        assert time.monotonic() < deadline
     response = narrow.post("/v1/compress", json=asked)
     assert response.status_code == 429
     assert int(response.headers["retry-after"]) >= 1
