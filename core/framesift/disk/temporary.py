@@ -138,10 +138,15 @@ def storage_error(errno: int) -> StorageError:
     return error
 
 
-def sweep(parent: Path) -> list[Path]:
-    """Returns the folders in `parent` that dead processes of this user left, now removed."""
+def sweep(parent: Path | None = None) -> list[Path]:
+    """Returns the folders in `parent` that dead processes of this user left, now removed.
+
+    Args:
+        parent: where they lie; by default where `new_folder` makes them.
+    """
     if sys.platform == "win32":
         return []
+    parent = parent or Path(tempfile.gettempdir())
     swept = []
     with suppress(OSError), os.scandir(parent) as entries:
         for entry in entries:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import tempfile
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
@@ -70,7 +68,7 @@ class Uploads:
         with writing.storing(folder):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         writing.sweep(folder)
-        temporary.sweep(Path(tempfile.gettempdir()))
+        temporary.sweep()
 
     def save(self, content: BinaryIO, *, spare: Collection[str] = ()) -> str:
         """Returns the name under which `content` is opened again.
@@ -116,10 +114,10 @@ class Uploads:
     def _make_room(self, spare: Collection[str]) -> None:
         """Removes the oldest beyond those that are kept."""
         ages = {}
-        for name in os.listdir(self._folder):
-            if _is_upload(uri := f"{PREFIX}{name}"):
+        for path in self._folder.iterdir():
+            if _is_upload(uri := f"{PREFIX}{path.name}"):
                 with suppress(FileNotFoundError):  # another process was faster
-                    ages[uri] = self._path(uri).stat().st_mtime_ns
+                    ages[uri] = path.stat().st_mtime_ns
         for uri in sorted(ages, key=ages.__getitem__)[: max(0, len(ages) - self._keep)]:
             if uri not in spare:
                 self.remove(uri)
