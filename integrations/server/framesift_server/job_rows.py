@@ -25,6 +25,14 @@ from framesift_server.database import METADATA
 from framesift_server.schemas import JobState, JobStatus, Problem, ProgressNow
 
 ENDED: Final = ("done", "failed", "cancelled", "lost")
+ATTEMPTS: Final = 3
+"""How often a job is begun before it is lost, as one that ends whatever process takes it up."""
+LOST: Final = Problem(
+    title="Internal Server Error",
+    status=500,
+    detail=f"{ATTEMPTS} processes of this server ended while they were at it, killed or out of "
+    "memory; give a shorter video or fewer frames, and ask the operator what the log says",
+).model_dump_json(exclude_none=True)
 
 JOBS: Final = Table(
     "jobs",

@@ -29,20 +29,12 @@ from sqlalchemy.exc import IntegrityError
 from framesift.errors import InvalidOptionError
 from framesift.serving import write_atomically
 from framesift_server.database import reading
-from framesift_server.job_rows import COLUMNS, ENDED, JOBS, Event, Job
+from framesift_server.job_rows import ATTEMPTS, COLUMNS, ENDED, JOBS, LOST, Event, Job
 from framesift_server.problems import ServerBusyError
 from framesift_server.schemas import AnyRequest, JobStatus, Problem
 
-ATTEMPTS: Final = 3
-"""How often a job is begun before it is lost, as one that ends whatever process takes it up."""
 RETRY_SECONDS: Final = 10
 """When to come again while too many jobs wait."""
-LOST: Final = Problem(
-    title="Internal Server Error",
-    status=500,
-    detail=f"{ATTEMPTS} processes of this server ended while they were at it, killed or out of "
-    "memory; give a shorter video or fewer frames, and ask the operator what the log says",
-).model_dump_json(exclude_none=True)
 REQUEST: Final[TypeAdapter[AnyRequest]] = TypeAdapter(AnyRequest)
 
 

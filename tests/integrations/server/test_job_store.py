@@ -9,8 +9,8 @@ from pydantic import TypeAdapter
 from framesift.errors import InvalidOptionError
 from framesift_server import Settings
 from framesift_server.database import connect
-from framesift_server.job_rows import Event
-from framesift_server.job_store import ATTEMPTS, JobStore
+from framesift_server.job_rows import ATTEMPTS, Event
+from framesift_server.job_store import JobStore
 from framesift_server.problems import ServerBusyError
 from framesift_server.schemas import AnyRequest
 
