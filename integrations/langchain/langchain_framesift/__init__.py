@@ -1,5 +1,7 @@
 """Video for LangChain: compressed, shown to any chat model, asked about, searched and indexed."""
 
+from typing import TYPE_CHECKING, Any
+
 from langchain_framesift.chat_models import ChatFramesift
 from langchain_framesift.compressor import VideoCompressor
 from langchain_framesift.loader import VideoLoader
@@ -13,6 +15,9 @@ from langchain_framesift.tools import (
 from langchain_framesift.video_blocks import CompressVideoBlocks
 from langchain_framesift.video_prompt import VideoPrompt
 
+if TYPE_CHECKING:
+    from langchain_framesift.middleware import VideoMiddleware
+
 __all__ = [
     "AskVideoTool",
     "ChatFramesift",
@@ -22,6 +27,16 @@ __all__ = [
     "ReadVideoTextTool",
     "VideoCompressor",
     "VideoLoader",
+    "VideoMiddleware",
     "VideoPrompt",
     "VideoToolkit",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Returns the middleware, which needs langchain, when it is first used."""
+    if name == "VideoMiddleware":
+        from langchain_framesift.middleware import VideoMiddleware
+
+        return VideoMiddleware
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,234 @@
+"""Videos and pictures in agents: each model is shown what it takes, and the history stays small."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, TypeVar, cast
+
+from langchain_core.messages import (
+    AIMessage,
+    AnyMessage,
+    BaseMessage,
+    HumanMessage,
+    MessageLikeRepresentation,
+    ToolMessage,
+    convert_to_messages,
+)
+from langchain_core.messages.utils import count_tokens_approximately
+from langchain_core.runnables.config import run_in_executor
+from pydantic import Field
+
+from framesift.errors import FramesiftError, MissingDependencyError
+from framesift.serving import OptionFields, error_line
+from langchain_framesift._model_view import (
+    EVERYTHING,
+    GONE,
+    UNREAD,
+    Reads,
+    pictures_in,
+    shown_by_user,
+    with_newest,
+)
+from langchain_framesift._pictures import PictureStore, put_aside, tokens_of
+from langchain_framesift.video_blocks import CompressVideoBlocks
+
+try:
+    from langchain.agents.middleware import (
+        AgentMiddleware,
+        AgentState,
+        ModelRequest,
+        ModelResponse,
+        ToolCallRequest,
+    )
+    from langgraph.runtime import Runtime
+    from langgraph.types import Command
+except ImportError as error:
+    raise MissingDependencyError(
+        "VideoMiddleware needs langchain; run: pip install 'langchain-framesift[agents]'"
+    ) from error
+
+Where = Literal["auto", "tool", "user"]
+Result = TypeVar("Result")
+
+
+class _Options(OptionFields):
+    most_pictures: int = Field(ge=0, strict=True)
+    pictures_in: Where
+    picture_folder: Path | None
+
+
+class VideoMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
+    """Shows the models of an agent videos and pictures as they take them, and keeps both small.
+
+    For each call of a model, video blocks become keyframes (`compress`), and the newest pictures of
+    tools are shown, by the user where the provider takes none from tools. The state of the agent
+    holds the addresses of videos and the names of pictures only, so checkpoints stay small. Tools,
+    structured output and streams are as without it. The answer's `response_metadata` says how many
+    `pictures` it was shown, about how many `visual_tokens` these are, and holds `warnings`.
+
+    A video that cannot be read does not end the run: the model is told why. `ChatFramesift` is
+    handed the videos as they are. Put it last where other middleware chooses another model.
+
+    ```python
+    agent = create_agent(
+        model, VideoToolkit(model="tiny").get_tools(), middleware=[VideoMiddleware()]
+    )
+    ```
+    """
+
+    def __init__(
+        self,
+        *,
+        compress: CompressVideoBlocks | None = None,
+        most_pictures: int = 16,
+        pictures_in: Where = "auto",
+        picture_folder: str | Path | None = None,
+    ) -> None:
+        """Takes the settings.
+
+        Args:
+            compress: what stands in for videos; None for its defaults.
+            most_pictures: of tools and videos in one call of a model, the newest; older ones are
+                named in words. The user's own pictures are not counted.
+            pictures_in: who shows the pictures of tools: the `"tool"` in its result, or the
+                `"user"` after it; `"auto"` goes by the class and the profile of the model.
+            picture_folder: where pictures of tools lie, equal ones once, so that an agent in
+                another process shows them too; None for the last 64 MB in memory.
+
+        Raises:
+            InvalidOptionError: a value is not allowed.
+        """
+        super().__init__()
+        self._options = _Options(
+            most_pictures=most_pictures, pictures_in=pictures_in, picture_folder=picture_folder
+        )
+        self._compress = CompressVideoBlocks() if compress is None else compress
+        self._store = PictureStore(self._options.picture_folder)
+
+    def count_tokens(self, messages: Iterable[MessageLikeRepresentation]) -> int:
+        """Returns about how many tokens a model reads of messages, videos compressed.
+
+        Other middleware takes it as a `token_counter`, to which a video in base64 would else be a
+        long text.
+        """
+        view = self._view(convert_to_messages(list(messages)), EVERYTHING)
+        pictures = pictures_in(view)
+        words = [_without(message, pictures) for message in view]
+        return count_tokens_approximately(words) + sum(map(tokens_of, pictures))
+
+    def before_agent(self, state: AgentState[Any], runtime: Runtime[Any]) -> dict[str, Any] | None:
+        """Takes pictures of tools out of a state that was made without this middleware."""
+        results = [each for each in state["messages"] if isinstance(each, ToolMessage)]
+        smaller = [self._aside(result) for result in results]
+        changed = [new for new, old in zip(smaller, results, strict=True) if new is not old]
+        return {"messages": changed} if changed else None
+
+    async def abefore_agent(
+        self, state: AgentState[Any], runtime: Runtime[Any]
+    ) -> dict[str, Any] | None:
+        """Does what `before_agent` does."""
+        return await run_in_executor(None, self.before_agent, state, runtime)
+
+    def wrap_tool_call(
+        self,
+        request: ToolCallRequest,
+        handler: Callable[[ToolCallRequest], ToolMessage | Command[Any]],
+    ) -> ToolMessage | Command[Any]:
+        """Puts the pictures of a result aside before it becomes part of the state."""
+        return self._aside(handler(request))
+
+    async def awrap_tool_call(
+        self,
+        request: ToolCallRequest,
+        handler: Callable[[ToolCallRequest], Awaitable[ToolMessage | Command[Any]]],
+    ) -> ToolMessage | Command[Any]:
+        """Does what `wrap_tool_call` does."""
+        return self._aside(await handler(request))
+
+    def wrap_model_call(
+        self,
+        request: ModelRequest[Any],
+        handler: Callable[[ModelRequest[Any]], ModelResponse[Any]],
+    ) -> ModelResponse[Any]:
+        """Shows the model the history as it takes it."""
+        view = self._view(request.messages, Reads.of(request.model))
+        return _noted(handler(request.override(messages=view)), view)
+
+    async def awrap_model_call(
+        self,
+        request: ModelRequest[Any],
+        handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]],
+    ) -> ModelResponse[Any]:
+        """Does what `wrap_model_call` does; videos are read in a thread of their own."""
+        reads = Reads.of(request.model)
+        view = await run_in_executor(None, self._view, request.messages, reads)
+        return _noted(await handler(request.override(messages=view)), view)
+
+    def _aside(self, result: Result) -> Result:
+        """Returns what a tool gave, with its pictures beside the state."""
+        if isinstance(result, ToolMessage):
+            return cast("Result", put_aside(result, self._store))
+        if isinstance(result, Command) and isinstance(result.update, dict):
+            messages = result.update.get("messages")
+            if isinstance(messages, list):
+                smaller = [self._aside(message) for message in messages]
+                return replace(result, update={**result.update, "messages": smaller})
+        return result
+
+    def _view(self, history: Sequence[BaseMessage], reads: Reads) -> list[AnyMessage]:
+        """Returns what a model is shown of a history."""
+        view: list[BaseMessage] = list(history)
+        if not reads.videos:
+            view = [self._compressed(message) for message in view]
+        view = with_newest(
+            view,
+            history,
+            self._store,
+            most=self._options.most_pictures if reads.pictures else 0,
+            instead=GONE if reads.pictures else UNREAD,
+        )
+        where = self._options.pictures_in
+        in_tools = reads.in_tools if where == "auto" else where == "tool"
+        return cast("list[AnyMessage]", view if in_tools else shown_by_user(view))
+
+    def _compressed(self, message: BaseMessage) -> BaseMessage:
+        """Returns a message with keyframes for its videos, or why there are none."""
+        try:
+            return self._compress.invoke([message])[0]
+        except FramesiftError:
+            content = [self._readable(block, message) for block in message.content]
+            return self._compress.invoke([message.model_copy(update={"content": content})])[0]
+
+    def _readable(self, block: Any, message: BaseMessage) -> Any:
+        """Returns a block, or the reason why the video in it cannot be shown."""
+        try:
+            self._compress.invoke([message.model_copy(update={"content": [block]})])
+        except FramesiftError as error:
+            return {"type": "text", "text": f"[a video that cannot be shown: {error_line(error)}]"}
+        return block
+
+
+def _without(message: BaseMessage, pictures: Sequence[Any]) -> BaseMessage:
+    if isinstance(message.content, str):
+        return message
+    content = [block for block in message.content if block not in pictures]
+    return message.model_copy(update={"content": content})
+
+
+def _noted(response: ModelResponse[Any], view: Sequence[BaseMessage]) -> ModelResponse[Any]:
+    """Returns the answer of a model with what it was shown, and what was wrong with it."""
+    pictures = pictures_in(view)
+    asked = [message for message in view if isinstance(message, HumanMessage)]
+    warnings = [line for each in asked for line in each.response_metadata.get("warnings", [])]
+    noted: dict[str, Any] = {"warnings": list(dict.fromkeys(warnings))} if warnings else {}
+    if pictures:
+        noted |= {"pictures": len(pictures), "visual_tokens": sum(map(tokens_of, pictures))}
+    result = [
+        message.model_copy(update={"response_metadata": {**message.response_metadata, **noted}})
+        if isinstance(message, AIMessage)
+        else message
+        for message in response.result
+    ]
+    return replace(response, result=result)
