@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from framesift.errors import InvalidOptionError
 from framesift.fetching.site_options import SiteOptions, browser_parts
+from framesift.sources._yt_dlp_errors import causes_of
+from framesift.types.options import shown
+
+if TYPE_CHECKING:
+    from yt_dlp import YoutubeDL
 
 MAX_BYTES: Final = 16 * 1024**2
 """Largest file of cookies."""
@@ -32,6 +37,23 @@ def cookie_options(site: SiteOptions) -> dict[str, Any]:
     if site.cookies_from_browser is not None:
         options["cookiesfrombrowser"] = browser_parts(site.cookies_from_browser)
     return options
+
+
+def load_cookies(session: YoutubeDL, site: SiteOptions) -> None:
+    """Has yt-dlp read its cookies now, so that what is wrong with them is said once and plainly.
+
+    Raises:
+        InvalidOptionError: the browser has none, or they cannot be decrypted.
+    """
+    try:
+        _ = session.cookiejar
+    except Exception as error:  # the file was read before, so this is the browser
+        missing = any(isinstance(cause, FileNotFoundError) for cause in causes_of(error))
+        reason = "there is no such browser or profile here" if missing else "they cannot be read"
+        raise InvalidOptionError(
+            f"cookies_from_browser={shown(site.cookies_from_browser)} gives no cookies: {reason}; "
+            "name a browser and profile of this user, or give cookies_file"
+        ) from None
 
 
 def _lines(path: Path) -> str:
@@ -65,6 +87,7 @@ def _is_cookie(line: str) -> bool:
         and not fields[0].startswith("#")
         and {fields[1], fields[3]} <= {"TRUE", "FALSE"}
         and _is_time(fields[4])
+        and "".join(fields).isprintable()
     )
 
 

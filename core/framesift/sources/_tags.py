@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ import av
 from framesift.errors import SourceError
 from framesift.sources._facts import iso_date, line, lines, marks
 from framesift.types.text import file_address
-from framesift.types.video import CONTAINERS, TimedText
+from framesift.types.video import CONTAINERS, LocalVideo, TimedText
 from framesift.types.video_list import ListedVideo
 
 _UPLOADERS: Final = ("artist", "author", "uploader", "album_artist", "composer")
@@ -43,7 +43,11 @@ def read_tags(path: Path) -> Tags:
     try:
         with av.open(
             f"file:{path}",
-            options={"format_whitelist": CONTAINERS, "protocol_whitelist": "file"},
+            options={
+                "format_whitelist": CONTAINERS,
+                "protocol_whitelist": "file",
+                "max_pixels": "1",
+            },
             metadata_errors="replace",
         ) as container:
             _check_stream(container, path)
@@ -55,6 +59,24 @@ def read_tags(path: Path) -> Tags:
         raise SourceError(
             f"{path.name!r} cannot be opened as a video: {reason}; give a complete video file"
         ) from error
+
+
+def with_tags(video: LocalVideo) -> LocalVideo:
+    """Returns a video with what its file says of it, where its source says nothing."""
+    if video.path is None:
+        return video
+    try:
+        tags = read_tags(video.path)
+    except SourceError:
+        return video  # a picture, or what a decoder refuses in words of its own
+    return replace(
+        video,
+        title=video.title or tags.title,
+        uploader=video.uploader or tags.uploader,
+        date=video.date or tags.date,
+        description=video.description or tags.description,
+        chapters=video.chapters or tags.chapters,
+    )
 
 
 def _check_stream(container: Any, path: Path) -> None:

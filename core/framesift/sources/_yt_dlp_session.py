@@ -25,7 +25,7 @@ from yt_dlp.utils import DownloadCancelled
 from framesift.errors import ForbiddenAddressError, SourceError, VideoTooLargeError
 from framesift.fetching import client
 from framesift.fetching.site_options import SiteOptions
-from framesift.sources._cookies import cookie_options
+from framesift.sources._cookies import cookie_options, load_cookies
 from framesift.sources.sites import LIST_NAMES, allowed_extractors
 
 logger = logging.getLogger(__name__)
@@ -48,6 +48,7 @@ class Downloader(YoutubeDL):  # type: ignore[misc]
     def __init__(self, client: client.Client, folder: Path, site: SiteOptions) -> None:
         self._client = client
         super().__init__(_options(client, folder, site.max_height_px) | cookie_options(site))
+        load_cookies(self, site)
 
     def lists(self, uri: str, name: object) -> bool:
         """Returns whether a link that a list holds leads to a further list.

@@ -11,6 +11,7 @@ from framesift.errors import UnsupportedSourceError
 from framesift.fetching.limits import MAX_ADDRESS, FetchLimits
 from framesift.fetching.site_options import SiteOptions
 from framesift.registry import Part
+from framesift.sources._tags import with_tags
 from framesift.sources.link_times import split_part as split_part
 from framesift.sources.sites import is_link, with_scheme
 from framesift.types.video import LocalVideo
@@ -80,7 +81,7 @@ def open_video(
     source, address, part_seconds = source_of(uri, limits, site)
     if isinstance(uri, Path):
         limits = replace(limits, allow_files=True)
-    video = source.open(address, limits, text_only=text_only)
+    video = with_tags(source.open(address, limits, text_only=text_only))
     return replace(video, part_seconds=part_seconds or video.part_seconds)
 
 

@@ -81,6 +81,9 @@ class LocalVideo:
         given: Any = self.path
         if isinstance(given, str):
             object.__setattr__(self, "path", Path(given))
+        for name in ("title", "uploader", "date", "description"):
+            if (text := getattr(self, name)) is not None:
+                object.__setattr__(self, name, whole_characters(text))
         if self.uri != whole_characters(self.uri):  # the path of a file whose name is not UTF-8
             object.__setattr__(self, "uri", file_address(Path(self.uri)))
         if self.path is not None and not self.path.is_file():
