@@ -48,7 +48,7 @@ def picture_served_from_here(monkeypatch, diagram):
 
     opened = framesift.open_video
 
-    def open_here(uri, limits):
+    def open_here(uri, limits, **options):
         return opened(str(diagram) if uri.startswith("https://raw.") else uri)
 
     monkeypatch.setattr(httpx, "get", get)
