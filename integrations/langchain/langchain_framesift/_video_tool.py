@@ -95,8 +95,6 @@ class VideoToolSettings(VideoSettings):
 class VideoTool(VideoToolSettings, BaseTool):
     """A tool whose messages hold text and pictures, with an artifact that is JSON."""
 
-    model_config = ConfigDict(extra="forbid")
-
     response_format: Literal["content", "content_and_artifact"] = "content_and_artifact"
     handle_tool_error: bool | str | Callable[[ToolException], str] | None = True
     handle_validation_error: bool | str | Callable[[Any], str] | None = Field(

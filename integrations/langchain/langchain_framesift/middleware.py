@@ -17,7 +17,8 @@ from langchain_core.messages import (
     convert_to_messages,
 )
 from langchain_core.messages.utils import count_tokens_approximately
-from langchain_core.runnables.config import run_in_executor
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import ensure_config, run_in_executor
 from pydantic import Field
 
 from framesift.errors import FramesiftError, MissingDependencyError
@@ -181,7 +182,9 @@ class VideoMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         """Returns what a model is shown of a history."""
         view: list[BaseMessage] = list(history)
         if not reads.videos:
-            view = [self._compressed(message) for message in view]
+            config = ensure_config()
+            told = config if config.get("callbacks") else None
+            view = [self._compressed(message, told) for message in view]
         view = with_newest(
             view,
             history,
@@ -193,21 +196,20 @@ class VideoMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         in_tools = reads.in_tools if where == "auto" else where == "tool"
         return cast("list[AnyMessage]", view if in_tools else shown_by_user(view))
 
-    def _compressed(self, message: BaseMessage) -> BaseMessage:
+    def _compressed(self, message: BaseMessage, config: RunnableConfig | None) -> BaseMessage:
         """Returns a message with keyframes for its videos, or why there are none."""
+        rewrite = self._compress.rewrite
         try:
-            return self._compress.invoke([message])[0]
+            return rewrite([message], config)[0]
         except FramesiftError:
-            content = [self._readable(block, message) for block in message.content]
-            return self._compress.invoke([message.model_copy(update={"content": content})])[0]
-
-    def _readable(self, block: Any, message: BaseMessage) -> Any:
-        """Returns a block, or the reason why the video in it cannot be shown."""
-        try:
-            self._compress.invoke([message.model_copy(update={"content": [block]})])
-        except FramesiftError as error:
-            return {"type": "text", "text": f"[a video that cannot be shown: {error_line(error)}]"}
-        return block
+            content = list(message.content)
+            for place, block in enumerate(content):
+                try:
+                    rewrite([message.model_copy(update={"content": [block]})], config)
+                except FramesiftError as error:
+                    reason = f"[a video that cannot be shown: {error_line(error)}]"
+                    content[place] = {"type": "text", "text": reason}
+            return rewrite([message.model_copy(update={"content": content})], config)[0]
 
 
 def _without(message: BaseMessage, pictures: Sequence[Any]) -> BaseMessage:

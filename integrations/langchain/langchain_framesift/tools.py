@@ -8,7 +8,6 @@ from typing import Any, Final
 from langchain_core.callbacks import CallbackManagerForToolRun
 from langchain_core.tools import BaseTool, BaseToolkit, ToolException
 from langchain_core.tools.base import ArgsSchema
-from pydantic import ConfigDict
 
 from framesift import (
     CompressedVideo,
@@ -46,6 +45,8 @@ from langchain_framesift._video_tool import (
 
 OF_EACH_FRAME: Final = {"tokens_per_frame_kept", "segments"}
 """Lists in a report that grow with the video."""
+OF_EVERY_SEGMENT: Final = {"description"}
+"""What may be long and is said of the whole video with each of its segments."""
 NOT_SHOWN: Final = "not shown: the video does not show what was asked."
 
 
@@ -79,7 +80,7 @@ class CompressVideoTool(VideoTool):
         run_manager: CallbackManagerForToolRun | None = None,
     ) -> tuple[Blocks, dict[str, Any]]:
         notes: list[str] = []
-        with tool_errors(), open_video(video, self.limits) as local:
+        with tool_errors(), open_video(video, self.limits, site=self.site) as local:
             compressed, sift = self._compressed(local, question, keep, strategy)
             frames = sift.keyframes(
                 local,
@@ -167,10 +168,12 @@ class AskVideoTool(VideoTool):
             answer = assistant.reply([message], evidence=self.evidence, **self.prompt_text)
         times = ", ".join(span(part.start_seconds, part.end_seconds) for part in answer.evidence)
         said = f"{answer.text}\n(seen at {times})" if times else answer.text
-        if assistant.compressor.answering_vlm.denies(answer.text):
+        if answer.not_shown:
             said = NOT_SHOWN
         content = [*warned(answer.warnings), text_block(said)]
-        return content, artifact_of(**answer.model_dump(mode="json"))
+        return content, artifact_of(
+            **answer.model_dump(mode="json", exclude={"evidence": {"__all__": OF_EVERY_SEGMENT}})
+        )
 
 
 class FindInVideoTool(VideoTool):
@@ -214,7 +217,11 @@ class FindInVideoTool(VideoTool):
             *self.pictures(list(zip(captions, frames, strict=True))),
         ]
         return content, artifact_of(
-            moments=[moment.metadata() for moment in moments], warnings=notes
+            moments=[
+                {k: v for k, v in moment.metadata().items() if k not in OF_EVERY_SEGMENT}
+                for moment in moments
+            ],
+            warnings=notes,
         )
 
 
@@ -238,7 +245,8 @@ class ReadVideoTextTool(VideoTool):
         self, video: str, run_manager: CallbackManagerForToolRun | None = None
     ) -> tuple[Blocks, dict[str, Any]]:
         with tool_errors():
-            sift = VideoCompressor(text=self.compressor_options["text"], limits=self.limits)
+            options = {name: self.compressor_options[name] for name in ("text", "limits", "site")}
+            sift = VideoCompressor(**options)
             read = sift.transcript(video)
         lines, part = shown_transcript(read)
         facts = part.model_dump(mode="json", exclude={"lines"})
@@ -249,8 +257,6 @@ class ReadVideoTextTool(VideoTool):
 
 class VideoToolkit(VideoToolSettings, BaseToolkit):
     """The four tools over one vision LLM, whose weights they share."""
-
-    model_config = ConfigDict(extra="forbid")
 
     model: str
     """A name, hub id or folder, as `framesift.load_vlm` takes it."""

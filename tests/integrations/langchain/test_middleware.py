@@ -236,8 +236,8 @@ def test_warnings_of_videos_stand_in_the_answer_once(tools, monkeypatch):
     noted = {"warnings": ["the file is damaged"]}
     monkeypatch.setattr(
         CompressVideoBlocks,
-        "invoke",
-        lambda self, given: [
+        "rewrite",
+        lambda self, given, config: [
             m.model_copy(update={"response_metadata": noted}) if isinstance(m, HumanMessage) else m
             for m in given
         ],
@@ -309,6 +309,17 @@ def test_streams_and_async_runs_in_several_threads_show_the_same(tools):
         words = [value[0].text for mode, value in streamed if mode == "messages"]
         assert "Done." in "".join(words)
         assert [kinds(message).count("image") for message in model.shown[-1]] == [2, 0, 2, 2]
+
+
+def test_the_progress_of_videos_reaches_who_streams_an_agent(tools):
+    async def events():
+        agent = create_agent(scripted(AIMessage("Done.")), tools, middleware=[middleware()])
+        stream = agent.astream_events(asked("What?", OTHER), version="v2")
+        return [event async for event in stream if event["event"] == "on_custom_event"]
+
+    told = asyncio.run(events())
+    assert {event["name"] for event in told} == {"framesift_progress"}
+    assert "decode" in {event["data"]["stage"] for event in told}
 
 
 def test_an_earlier_checkpoint_shows_what_was_shown_then(tools):
