@@ -12,7 +12,8 @@ from langchain_core.messages import BaseMessage, HumanMessage, ToolMessage
 from langchain_framesift._pictures import PictureStore, image_block, is_picture, picture_name
 from langchain_framesift.chat_models import ChatFramesift
 
-GONE: Final = "[picture, not shown any more; call the tool again to see it]"
+GONE: Final = "[picture, not shown any more]"
+GONE_OF_TOOL: Final = "[picture, not shown any more; call the tool again to see it]"
 UNREAD: Final = "[picture, not shown: this model reads no pictures]"
 SENT_ON: Final = "These are the pictures of the results above."
 
@@ -59,7 +60,7 @@ def with_newest(
     store: PictureStore,
     *,
     most: int,
-    instead: str,
+    instead: str | None = None,
 ) -> list[BaseMessage]:
     """Returns messages with the newest of the pictures that tools and videos have brought.
 
@@ -67,39 +68,45 @@ def with_newest(
         messages: where pictures stand in the place of videos.
         history: the same ones before; pictures of the user's in them stay, whatever their number.
         store: where the pictures of tools lie.
-        most: pictures that are shown.
-        instead: what stands in the place of the others.
+        most: pictures that are shown; of the message where they end, evenly over its pictures.
+        instead: what stands in the place of the others; None for words on what became of them.
     """
     left, newest = most, list[BaseMessage]()
     for message, before in zip(reversed(messages), reversed(history), strict=True):
-        if isinstance(message.content, str):
-            newest.append(message)
-            continue
+        brought = _brought(message, before, store)
+        there = [place for place, picture in brought.items() if picture is not None]
+        shown = set(_spread(there, left))
+        left -= len(shown)
         content: list[Any] = list(message.content)
-        for place in reversed(range(len(content))):
-            is_ours, picture = _ours(message, before, place, store)
-            if not is_ours:
-                continue
-            is_shown = picture is not None and left > 0
-            left -= is_shown
-            content[place] = picture if is_shown else {"type": "text", "text": instead}
-        if content != message.content:
-            message = message.model_copy(update={"content": content})
-        newest.append(message)
+        words = instead or (GONE_OF_TOOL if isinstance(message, ToolMessage) else GONE)
+        for place, picture in brought.items():
+            content[place] = picture if place in shown else {"type": "text", "text": words}
+        newest.append(message.model_copy(update={"content": content}) if brought else message)
     return newest[::-1]
 
 
-def _ours(
-    message: BaseMessage, before: BaseMessage, place: int, store: PictureStore
-) -> tuple[bool, dict[str, Any] | None]:
-    """Returns whether a tool or a video has brought a block as a picture, and the picture."""
-    block: Any = message.content[place]
-    if isinstance(message, ToolMessage):
-        if (name := picture_name(message, place)) is not None:
+def _spread(places: Sequence[int], most: int) -> Sequence[int]:
+    """Returns at most so many of these places, evenly over them."""
+    if len(places) <= most:
+        return places
+    return [places[(2 * n + 1) * len(places) // (2 * most)] for n in range(most)]
+
+
+def _brought(
+    message: BaseMessage, before: BaseMessage, store: PictureStore
+) -> dict[int, Mapping[str, Any] | None]:
+    """Returns the pictures that a tool or a video has brought, by place; None for a lost one."""
+    brought: dict[int, Mapping[str, Any] | None] = {}
+    for place, block in enumerate([] if isinstance(message.content, str) else message.content):
+        if not isinstance(message, ToolMessage):
+            if is_picture(block) and block not in before.content:
+                brought[place] = block
+        elif (name := picture_name(message, place)) is not None:
             content = store.get(name)
-            return True, None if content is None else image_block(content, name)
-        return is_picture(block), block
-    return is_picture(block) and block not in before.content, block
+            brought[place] = None if content is None else image_block(content, name)
+        elif is_picture(block):
+            brought[place] = block
+    return brought
 
 
 def shown_by_user(messages: Sequence[BaseMessage]) -> list[BaseMessage]:

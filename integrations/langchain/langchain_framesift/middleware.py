@@ -25,7 +25,6 @@ from framesift.errors import FramesiftError, MissingDependencyError
 from framesift.serving import OptionFields, error_line
 from langchain_framesift._model_view import (
     EVERYTHING,
-    GONE,
     UNREAD,
     Reads,
     pictures_in,
@@ -190,7 +189,7 @@ class VideoMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
             history,
             self._store,
             most=self._options.most_pictures if reads.pictures else 0,
-            instead=GONE if reads.pictures else UNREAD,
+            instead=None if reads.pictures else UNREAD,
         )
         where = self._options.pictures_in
         in_tools = reads.in_tools if where == "auto" else where == "tool"

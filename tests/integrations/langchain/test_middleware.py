@@ -132,7 +132,32 @@ def test_only_the_newest_pictures_of_tools_and_videos_are_shown(tools):
     assert (kinds(older).count("image"), kinds(newest).count("image")) == (1, 2)
     assert GONE in texts(older)
     assert [block for block in user.content if block["type"] == "image"] == [own]
-    assert texts(user).count(GONE) == 2
+    assert texts(user).count("[picture, not shown any more]") == 2
+
+
+def test_where_pictures_end_they_are_spread_over_the_video(tools):
+    compress = CompressVideoBlocks(compressor=VideoCompressor(count=6))
+    models = [scripted(AIMessage("Done.")) for _ in range(2)]
+    for model, most in zip(models, (6, 2), strict=True):
+        looking = middleware(compress=compress, most_pictures=most)
+        create_agent(model, tools, middleware=[looking]).invoke(asked("What?", OTHER))
+    every, few = (
+        [block for block in model.shown[0][0].content if block["type"] == "image"]
+        for model in models
+    )
+    assert len(every) == 6
+    assert [every.index(block) for block in few] == [1, 4]
+
+
+def test_chat_framesift_reads_the_pictures_of_tools(dictated_chat, tools):
+    call = {"name": "compress_video", "arguments": {"video": CLIP}}
+    chat, shown = dictated_chat(json.dumps({"tool_calls": [call]}), "It flashes.")
+    agent = create_agent(chat, tools, middleware=[middleware()])
+    state = agent.invoke(asked())["messages"]
+    assert "image" not in {kind for message in state for kind in kinds(message)}
+    pictures = [uri for turn in shown[-1] for uri in turn.videos]
+    assert len(pictures) == 2
+    assert all(uri.startswith("data:image/jpeg;base64,") for uri in pictures)
 
 
 def test_a_model_without_pictures_is_told_that_there_were_some(tools):
