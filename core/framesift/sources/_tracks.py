@@ -15,6 +15,12 @@ MOST_TRACKS: Final = 2000
 """Tracks of a page that are looked at; a machine translates into two hundred languages."""
 MOST_NAMED: Final = 6
 """Languages that a warning names."""
+_OTHER_CODES: Final = {
+    **{"alb": "sq", "arm": "hy", "baq": "eu", "bur": "my", "chi": "zh", "cze": "cs", "dut": "nl"},
+    **{"fre": "fr", "geo": "ka", "ger": "de", "gre": "el", "ice": "is", "mac": "mk", "mao": "mi"},
+    **{"may": "ms", "per": "fa", "rum": "ro", "slo": "sk", "tib": "bo", "wel": "cy"},
+}
+"""Languages that have two codes of three letters: the one that yt-dlp does not know."""
 _PEOPLE, _HEARD, _TRANSLATED = "by people", "heard by a machine", "translated by a machine"
 
 
@@ -131,4 +137,4 @@ def _two_letters(name: str) -> str:
     """Returns the code that most sites use for a language of three letters: `en` for `eng`."""
     from yt_dlp.utils import ISO639Utils
 
-    return ISO639Utils.long2short(name) or name
+    return _OTHER_CODES.get(name) or ISO639Utils.long2short(name) or name

@@ -126,7 +126,10 @@ def _sidecar(path: Path) -> tuple[tuple[TimedText, ...], tuple[str, ...]]:
                 continue
             if beside.stat().st_size > MAX_BYTES:
                 raise ValueError(f"they hold more than {MAX_BYTES} bytes")
-            return parse_timed_text(beside.read_bytes()), tuple(warnings)
+            guessed: list[str] = []
+            lines = parse_timed_text(beside.read_bytes(), guessed.append)
+            notes = (f"the subtitles in {beside.name!r}: {line}" for line in guessed)
+            return lines, (*warnings, *notes)
         except (OSError, ValueError) as error:
             if isinstance(error, OSError) and error.errno == ENAMETOOLONG:
                 continue  # there cannot be such a file

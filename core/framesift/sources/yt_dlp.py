@@ -6,11 +6,13 @@ from contextlib import closing
 from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from framesift.disk import temporary
 from framesift.errors import (
     DownloadError,
+    ForbiddenAddressError,
+    SourceError,
     UnsupportedSourceError,
     VideoTooLargeError,
 )
@@ -35,6 +37,9 @@ from framesift.types.video_list import VideoList
 
 if TYPE_CHECKING:
     from framesift.sources._yt_dlp_session import Downloader
+
+MOST_FORMATS: Final = 3
+"""Formats of one track of subtitles that are tried, where the first cannot be read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,16 +119,21 @@ class YtDlp(Source):
     ) -> tuple[tuple[TimedText, ...], tuple[str, ...]]:
         """Returns the subtitles, and warnings of what of them was left out."""
         track, left_out = chosen_track(info, self.site.language)
-        warnings = (left_out,) if left_out else ()
-        if track is None:
-            return (), warnings
-        best = track.formats[0]
-        try:
-            return parse_timed_text(best.get("data") or _body(client, best["url"])), warnings
-        except (DownloadError, UnsupportedSourceError, ValueError) as error:
-            if needed:
-                raise DownloadError(f"the subtitles could not be read: {error}") from error
-            return (), (f"the subtitles in {track.language!r} were left out: {error}",)
+        warnings = [left_out] if left_out else []
+        reason: Exception | None = None
+        for form in track.formats[:MOST_FORMATS] if track else ():
+            try:
+                content = form.get("data") or _body(client, form.get("url", ""))
+                return parse_timed_text(content, warnings.append), tuple(warnings)
+            except (SourceError, ValueError) as error:
+                reason = error
+        if track is None or not needed:
+            if track is not None:
+                warnings.append(f"the subtitles in {track.language!r} were left out: {reason}")
+            return (), tuple(warnings)
+        if isinstance(reason, ForbiddenAddressError):
+            raise reason
+        raise DownloadError(f"the subtitles could not be read: {reason}") from reason
 
 
 def _describe(session: Downloader, uri: str) -> Info:

@@ -5,7 +5,6 @@ import json
 import pickle
 import shutil
 
-import av
 import pytest
 from llama_index.core import SimpleDirectoryReader
 from llama_index.core.readers.base import ReaderConfig
@@ -31,7 +30,7 @@ def no_decoding(monkeypatch):
         raise AssertionError("a video was opened for decoding")
 
     def start():
-        monkeypatch.setattr(av, "open", refused)
+        monkeypatch.setattr("framesift.decoders.base.Decoder.index", refused)
 
     return start
 
