@@ -14,6 +14,7 @@ import click
 
 import framesift
 from framesift.cli import evaluating, labeling, options, output, serving, training, transcribing
+from framesift.cli.fetching import videos
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -287,6 +288,7 @@ def _listed(warning: str) -> None:
 
 
 app.add_command(evaluating.app)
+app.add_command(videos)
 app.add_command(labeling.label)
 app.add_command(training.app, "train")
 app.add_command(serving.serve)

@@ -11,7 +11,6 @@ from framesift.errors import UnsupportedSourceError
 from framesift.fetching.limits import MAX_ADDRESS, FetchLimits
 from framesift.fetching.site_options import SiteOptions
 from framesift.registry import Part
-from framesift.sources._tags import with_tags
 from framesift.sources.link_times import split_part as split_part
 from framesift.sources.sites import is_link, with_scheme
 from framesift.types.video import LocalVideo
@@ -76,6 +75,8 @@ def open_video(
         SourceError: the video cannot be brought; the subclass says why.
         StorageError: there is no room for it.
     """
+    from framesift.sources._tags import with_tags  # libav is loaded once something is opened
+
     limits, site = limits or FetchLimits(), site or SiteOptions()
     site.check(limits)
     source, address, part_seconds = source_of(uri, limits, site)
