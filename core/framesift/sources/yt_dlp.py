@@ -25,13 +25,13 @@ from framesift.run import progress_bar
 from framesift.sources import _yt_dlp_page as page
 from framesift.sources._facts import number
 from framesift.sources._landing import require_video
-from framesift.sources._tracks import chosen_track
 from framesift.sources._yt_dlp_errors import plain_error
 from framesift.sources._yt_dlp_list import listed_page
 from framesift.sources._yt_dlp_page import Info
 from framesift.sources.base import Source
 from framesift.sources.sites import is_known_page, split_start
 from framesift.sources.timed_text import MAX_BYTES, parse_timed_text
+from framesift.sources.tracks import chosen_track
 from framesift.types.video import LocalVideo, TimedText
 from framesift.types.video_list import VideoList
 

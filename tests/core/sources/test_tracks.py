@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("yt_dlp")
 
-from framesift.sources._tracks import chosen_track
+from framesift.sources.tracks import chosen_track
 
 
 def named(*languages, query=""):
