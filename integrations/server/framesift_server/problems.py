@@ -119,6 +119,8 @@ def install(app: FastAPI) -> None:
         headers = dict(getattr(error, "headers", None) or {})
         if isinstance(error, ServerBusyError | ServerStoppingError):
             headers["Retry-After"] = str(error.retry_seconds)
+        elif isinstance(error, SQLAlchemyError):
+            headers["Retry-After"] = str(ServerStoppingError.retry_seconds)
         return answer(problem_of(error), headers)
 
     kinds = (FramesiftError, HTTPException, RequestValidationError, ServerBusyError)
