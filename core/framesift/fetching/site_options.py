@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, PlainSerializer
 
 from framesift.disk.writing import home_path
 from framesift.errors import ForbiddenAddressError, InvalidOptionError
@@ -60,7 +60,7 @@ class SiteOptions(Options):
     that a machine made, and those before captions that it translated."""
     max_height_px: Count = 720
     """The largest picture of at most this height is downloaded, or else the smallest above."""
-    cookies_file: Annotated[Path, BeforeValidator(_path)] | None = None
+    cookies_file: Annotated[Path, BeforeValidator(_path), PlainSerializer(str)] | None = None
     """Cookies in Netscape's format, as `yt-dlp --cookies` takes them: the login for private pages.
     The file is read, and never written to."""
     cookies_from_browser: str | None = None

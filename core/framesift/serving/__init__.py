@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from framesift.serving.termination import unwound_by_sigterm as unwound_by_sigterm
     from framesift.serving.uploads import Uploads as Uploads
     from framesift.serving.uploads import local_copy as local_copy
+    from framesift.sources.file import file_path as file_path
     from framesift.types.clock import clock as clock
     from framesift.types.clock import cut as cut
     from framesift.types.clock import span as span

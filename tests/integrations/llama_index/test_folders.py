@@ -102,7 +102,7 @@ def test_a_bad_video_raises_alone_and_where_that_is_asked_for(make_reader, folde
         make_reader(raise_on_error=True).load_data([folder / "a.mp4", folder / "cut.mp4"])
     (told,) = make_reader().load_data([folder / "cut.mp4"])
     assert told.metadata["title"] == "cut"
-    assert told.text == f"cut could not be read: {told.metadata['problem']}"
+    assert told.text == f"cut: {told.metadata['problem']}"
 
 
 def test_a_directory_reader_is_told_where_that_is_asked_for(make_reader, folder, capsys):

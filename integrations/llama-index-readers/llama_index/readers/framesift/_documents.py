@@ -81,6 +81,7 @@ def documents(video: Shelved, extra_info: dict[str, Any]) -> list[Document]:
     shared = {
         **_encodable(extra_info),
         **_named(video.source, video.title),
+        **_known(video.segments[0][0], "uploader", "date", "description"),
         "video_id": _id_of(video.address),
         "content_sha256": video.content_sha256,
         "compressor": video.settings,
@@ -119,7 +120,7 @@ def left_out(source: str, error: FramesiftError, extra_info: dict[str, Any]) -> 
     }
     return VideoDocument(
         id_=metadata["video_id"],
-        text=f"{metadata['title']} could not be read: {line}",
+        text=f"{metadata['title']}: {line}",
         metadata=metadata,
         **_excluded(metadata),
     )
@@ -128,6 +129,11 @@ def left_out(source: str, error: FramesiftError, extra_info: dict[str, Any]) -> 
 def _named(source: str, title: str | None) -> dict[str, Any]:
     path = unquote(source) if source.startswith("file://") else source
     return {"source": source, "title": title or PurePath(path).stem or source}
+
+
+def _known(segment: Segment, *names: str) -> dict[str, str]:
+    """Returns the facts that there are: stores take no None."""
+    return {name: value for name in names if (value := getattr(segment, name))}
 
 
 def _id_of(address: str) -> str:
@@ -146,6 +152,7 @@ def _video(video: Shelved, shared: dict[str, Any]) -> VideoDocument:
     length = segments[-1].end_seconds - segments[0].start_seconds
     chapters = dict.fromkeys(segment.chapter for segment in segments if segment.chapter)
     lines = [f"{shared['title']}, a video of {clock(length)}", *chapters]
+    lines += [shared["description"]] if "description" in shared else []
     metadata = {**shared, "duration_seconds": round(length, 3)}
     is_link = "://" in video.source
     return VideoDocument(
@@ -170,6 +177,7 @@ def _segment(
         "end_seconds": segment.end_seconds,
         "keyframe_seconds": segment.keyframe_seconds,
         "link": segment.link,
+        **_known(segment, "chapter"),
         "reason": segment.reason,
     }
     return SegmentDocument(
