@@ -127,64 +127,34 @@ class FramesiftVideoReader(OptionFields, BasePydanticReader, ResourcesReaderMixi
             yield from self._documents(place, alone, extra_info or {}, fs)
 
     def list_resources(self, source: Source | Sequence[Source], **kwargs: Any) -> list[str]:
-        """Returns the addresses of the videos of a folder, playlist or channel, or of one video.
-
-        Args:
-            source: a path, a link, or several of them.
-            **kwargs: ignored, since LlamaIndex hands them on from one method to the next.
-        """
+        """Returns the addresses of the videos of a folder, playlist or channel, or of one video."""
         return list(self.list_resources_with_info(source))
 
     def list_resources_with_info(
         self, source: Source | Sequence[Source], **kwargs: Any
     ) -> dict[str, dict[str, Any]]:
-        """Returns what `get_resource_info` does for each video of a folder, playlist or channel.
-
-        Args:
-            source: a path, a link, or several of them.
-            **kwargs: ignored.
-        """
+        """Returns title, duration and problem of each video of a list, as far as there are any."""
         listed = self._listed(source)
         for line in listed.warnings:
             logger.warning("%s", line)
         return {video.uri: _info(video) for video in listed}
 
     def get_resource_info(self, resource_id: str, **kwargs: Any) -> dict[str, Any]:
-        """Returns title, duration and problem of a video, as far as there are any.
-
-        Args:
-            resource_id: one of `list_resources`.
-            **kwargs: ignored.
-        """
+        """Returns title, duration and problem of one video, as far as there are any."""
         return self.list_resources_with_info(resource_id)[resource_id]
 
     def load_resource(self, resource_id: str, **kwargs: Any) -> list[Document]:
-        """Returns the documents of one video, as `load_data` does.
-
-        Args:
-            resource_id: one of `list_resources`.
-            **kwargs: as `load_data` takes them.
-        """
+        """Returns the documents of one video, as `load_data` does."""
         return self.load_data(resource_id, **kwargs)
 
     def load_resources(self, resource_ids: list[str], **kwargs: Any) -> list[Document]:
-        """Returns the documents of several videos; a bad one is left out as `load_data` does it.
-
-        Args:
-            resource_ids: of `list_resources`.
-            **kwargs: as `load_data` takes them.
-        """
+        """Returns the documents of several videos, as `load_data` does."""
         return self.load_data(resource_ids, **kwargs)
 
     async def aload_resources(
         self, resource_ids: list[str], **kwargs: Any
     ) -> dict[str, list[Document]]:
-        """Returns the documents of several videos by their addresses.
-
-        Args:
-            resource_ids: of `list_resources`.
-            **kwargs: as `load_data` takes them.
-        """
+        """Returns the documents of several videos by their addresses."""
         return {name: await self.aload_data([name], **kwargs) for name in resource_ids}
 
     def _documents(
