@@ -15,7 +15,7 @@ from langchain_core.language_models import (
     ModelProfile,
 )
 from langchain_core.load import dumpd
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, convert_to_messages
 from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
@@ -24,7 +24,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from framesift import Answer, EvidenceKind, Generation
 from framesift.errors import BudgetError
-from framesift.serving import GenerationFields, tool_calls
+from framesift.serving import GenerationFields, check_names, tool_calls
 from langchain_framesift._conversation import conversation
 from langchain_framesift._settings import VideoSettings
 from langchain_framesift._tool_calls import chosen, parse
@@ -103,6 +103,39 @@ class ChatFramesift(VideoSettings, GenerationFields, BaseChatModel):
             "open_weights": True,
         }
 
+    def get_token_ids(self, text: str) -> list[int]:
+        """Returns the tokens of a text by the model's own tokenizer, without any marks."""
+        vlm = self.assistant(self.model).compressor.answering_vlm
+        ids: list[int] = vlm.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+    def get_num_tokens_from_messages(
+        self,
+        messages: Sequence[BaseMessage | dict[str, Any]],
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool] | None = None,
+        **kwargs: Any,
+    ) -> int:
+        """Returns how many tokens the prompt of a conversation has, visual ones included.
+
+        It is `usage_metadata["input_tokens"]` of the answer. Videos are compressed for that, and
+        held for the answer.
+
+        Args:
+            messages: the conversation.
+            tools: anything that LangChain makes a tool of; the prompt describes each.
+            **kwargs: `tool_choice` and `model` of the call, as `invoke` takes them.
+
+        Raises:
+            InvalidOptionError: there is no such option, or a block cannot be read.
+        """
+        check_names("get_num_tokens_from_messages", kwargs, ("tool_choice", "model"))
+        formatted = [convert_to_openai_tool(tool) for tool in tools or ()]
+        system, *_ = _told(formatted, kwargs.get("tool_choice"))
+        return self.assistant(kwargs.get("model", self.model)).prompt_tokens(
+            conversation(convert_to_messages(messages), system),
+            **self.prompt_text,
+        )
+
     def bind_tools(
         self,
         tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
@@ -131,8 +164,7 @@ class ChatFramesift(VideoSettings, GenerationFields, BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        functions, must_call = chosen(kwargs.get("tools", ()), kwargs.get("tool_choice"))
-        system = tool_calls.instructions(functions, must_call=must_call) if functions else ""
+        system, functions, must_call = _told(kwargs.get("tools", ()), kwargs.get("tool_choice"))
         with _overflow_errors():
             answer = self.assistant(kwargs.get("model", self.model)).reply(
                 conversation(messages, system),
@@ -157,8 +189,7 @@ class ChatFramesift(VideoSettings, GenerationFields, BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        functions, must_call = chosen(kwargs.get("tools", ()), kwargs.get("tool_choice"))
-        system = tool_calls.instructions(functions, must_call=must_call) if functions else ""
+        system, functions, must_call = _told(kwargs.get("tools", ()), kwargs.get("tool_choice"))
         with _overflow_errors():
             stream = self.assistant(kwargs.get("model", self.model)).stream(
                 conversation(messages, system),
@@ -211,6 +242,13 @@ class ChatFramesift(VideoSettings, GenerationFields, BaseChatModel):
             "evidence": [segment.model_dump(mode="json") for segment in answer.evidence],
             "warnings": answer.warnings,
         }
+
+
+def _told(tools: Sequence[Any], tool_choice: Any) -> tuple[str, list[Any], bool]:
+    """Returns what the prompt says of tools, the functions, and whether one must be called."""
+    functions, must_call = chosen(tools, tool_choice)
+    told = tool_calls.instructions(functions, must_call=must_call) if functions else ""
+    return told, functions, must_call
 
 
 def _usage(answer: Answer) -> UsageMetadata:
