@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from framesift.disk.tensors import TensorFile as TensorFile
     from framesift.disk.writing import home_path as home_path
     from framesift.disk.writing import write_atomically as write_atomically
+    from framesift.fetching.links import without_secrets as without_secrets
     from framesift.run import throttled as throttled
     from framesift.serving.assistant import Assistant as Assistant
     from framesift.serving.assistant_cache import AssistantCache as AssistantCache

@@ -2,9 +2,11 @@
 
 from typing import TYPE_CHECKING, Any
 
+from langchain_framesift._documents import image_blocks
 from langchain_framesift.chat_models import ChatFramesift
 from langchain_framesift.compressor import VideoCompressor
 from langchain_framesift.loader import VideoLoader
+from langchain_framesift.retriever import VideoRetriever
 from langchain_framesift.tools import (
     AskVideoTool,
     CompressVideoTool,
@@ -29,7 +31,9 @@ __all__ = [
     "VideoLoader",
     "VideoMiddleware",
     "VideoPrompt",
+    "VideoRetriever",
     "VideoToolkit",
+    "image_blocks",
 ]
 
 

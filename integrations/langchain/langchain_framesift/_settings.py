@@ -14,7 +14,7 @@ from langchain_core.load.serializable import (
 from pydantic import Field
 
 from framesift import Assistant
-from framesift.serving import AssistantCache, CompressionFields, OptionFields
+from framesift.serving import AssistantCache, CompressionFields, OptionFields, without_secrets
 
 
 class Dumped(OptionFields, Serializable):
@@ -39,9 +39,20 @@ class Dumped(OptionFields, Serializable):
 
 
 def _plain(value: Any) -> Any:
-    """Returns limits as the mapping, and a path as the text, that they are read back from."""
+    """Returns what JSON can hold of a value, from which it is read back, without any secret.
+
+    Limits become mappings, paths text; a login of a site and credentials in a link are left out.
+    """
     if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
+        return {
+            name: each for name, each in asdict(value).items() if not name.startswith("cookies_")
+        }
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, str) and value[:8].lower().startswith(("http://", "https://")):
+        shown, _, part = value.partition("#")
+        bare = without_secrets(shown)
+        return bare if bare != shown or not part else value
     return str(value) if isinstance(value, Path) else value
 
 

@@ -17,7 +17,7 @@ from langchain_core.runnables import RunnableConfig, RunnableSerializable
 from pydantic import Field
 
 import framesift
-from framesift import FetchLimits, LocalVideo, Progress, on_progress, open_video
+from framesift import FetchLimits, LocalVideo, Progress, SiteOptions, on_progress, open_video
 from framesift.errors import InvalidOptionError
 from framesift.export import engines
 from framesift.serving import (
@@ -81,6 +81,8 @@ class VideoCompressor(Dumped, RunnableSerializable[VideoInput, VideoPrompt | dic
     """Frames looked at per second of video; one that a block states goes first."""
     limits: FetchLimits = Field(default_factory=FetchLimits.untrusted)
     """What may be opened: by default links to public addresses and bytes. A `Path` always may."""
+    site: SiteOptions = Field(default_factory=SiteOptions)
+    """What is taken of the pages of video sites: language, height, and whose login is used."""
 
     @property
     def identity(self) -> str:
@@ -121,7 +123,7 @@ class VideoCompressor(Dumped, RunnableSerializable[VideoInput, VideoPrompt | dic
         fps = self.fps if stated is None else stated
         uri = video.uri if isinstance(video, Media) else video
         telling = nullcontext() if config is None else on_progress(throttled(_events(config)))
-        with telling, open_video(uri, self.limits) as local:
+        with telling, open_video(uri, self.limits, site=self.site) as local:
             if self.vlm is None:
                 return self._keyframes(local, wanted, fps)
             return self._tokens(local, wanted, fps)
