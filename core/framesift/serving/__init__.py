@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from framesift.disk.tensors import TensorFile as TensorFile
     from framesift.disk.writing import home_path as home_path
     from framesift.disk.writing import write_atomically as write_atomically
-    from framesift.fetching.links import without_secrets as without_secrets
     from framesift.run import throttled as throttled
     from framesift.serving.assistant import Assistant as Assistant
     from framesift.serving.assistant_cache import AssistantCache as AssistantCache
@@ -46,8 +45,11 @@ if TYPE_CHECKING:
     from framesift.serving.options import SelectorName as SelectorName
     from framesift.serving.options import StrategyName as StrategyName
     from framesift.serving.options import check_names as check_names
+    from framesift.serving.plain_options import plain_address as plain_address
+    from framesift.serving.plain_options import plain_option as plain_option
     from framesift.serving.read_text import AGENTS_READ as AGENTS_READ
     from framesift.serving.read_text import shown_transcript as shown_transcript
+    from framesift.serving.remembered import Remembered as Remembered
     from framesift.serving.request_specs import check_request_spec as check_request_spec
     from framesift.serving.request_specs import split_specs as split_specs
     from framesift.serving.retrieved import find_pictures as find_pictures
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
     from framesift.serving.roles import ROLES as ROLES
     from framesift.serving.roles import Role as Role
     from framesift.serving.roles import role_of as role_of
+    from framesift.serving.saved_pictures import saved_keyframe as saved_keyframe
     from framesift.serving.termination import end_within as end_within
     from framesift.serving.termination import unwound_by_sigterm as unwound_by_sigterm
     from framesift.serving.uploads import Uploads as Uploads

@@ -12,14 +12,14 @@ from uuid import NAMESPACE_URL, uuid5
 from langchain_core.documents import Document
 from pydantic import field_validator
 
-from framesift import Moment, Segment, save_keyframe
-from framesift.errors import InvalidOptionError
-from framesift.serving import OptionFields, home_path
+from framesift import Moment, save_keyframe
+from framesift.serving import OptionFields, home_path, saved_keyframe
 
-JPEG: Final = b"\xff\xd8\xff"
-"""How a JPEG file begins."""
-MOST_BYTES: Final = 32 * 1024**2
-"""Largest picture that is read into a message."""
+FACTS: Final = (
+    *("title", "chapter", "uploader", "date", "description"),
+    *("start_seconds", "end_seconds", "keyframe_seconds"),
+)
+"""What the metadata of a document have of its segment, beside the addresses."""
 
 
 class PictureFolder(OptionFields):
@@ -48,36 +48,22 @@ class PictureFolder(OptionFields):
             moment: of the video.
             **facts: go into the metadata.
         """
-        segment = moment.segment
+        segment, known = moment.segment, moment.metadata()
         assert moment.keyframe is not None, "what covers a video that is open has pictures"
         part = f"{video}#t={segment.start_seconds:.3f},{segment.end_seconds:.3f}"
         return Document(
             id=str(uuid5(NAMESPACE_URL, part)),
             page_content=segment.caption(),
             metadata={
-                **segment_metadata(segment),
+                "source": segment.link,
+                "video": segment.uri,
+                "start_timestamp": segment.clock,
+                # What is not known has no key, since indexes take no empty values.
+                **{name: known[name] for name in FACTS if known[name] is not None},
                 "keyframe_path": str(save_keyframe(moment.keyframe, self.folder)),
                 **facts,
             },
         )
-
-
-def segment_metadata(segment: Segment) -> dict[str, Any]:
-    """Returns what is known of a stretch; what is not known has no key, as indexes want it."""
-    known = {
-        "source": segment.link,
-        "video": segment.uri,
-        "title": segment.title,
-        "chapter": segment.chapter,
-        "uploader": segment.uploader,
-        "date": segment.date,
-        "description": segment.description,
-        "start_seconds": segment.start_seconds,
-        "end_seconds": segment.end_seconds,
-        "start_timestamp": segment.clock,
-        "keyframe_seconds": segment.keyframe_seconds,
-    }
-    return {name: value for name, value in known.items() if value is not None}
 
 
 def image_blocks(documents: Iterable[Document], *, most: int = 8) -> list[dict[str, Any]]:
@@ -97,25 +83,7 @@ def image_blocks(documents: Iterable[Document], *, most: int = 8) -> list[dict[s
         blocks.append({"type": "text", "text": document.page_content})
         path = document.metadata.get("keyframe_path")
         if path is not None and shown < most:
-            picture = b64encode(_jpeg(path)).decode()
+            picture = b64encode(saved_keyframe(path)).decode()
             blocks.append({"type": "image", "base64": picture, "mime_type": "image/jpeg"})
             shown += 1
     return blocks
-
-
-def _jpeg(path: Any) -> bytes:
-    """Returns a picture; metadata of an index might name any file, which no chat model is sent."""
-    try:
-        with Path(path).open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-    except (OSError, TypeError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InvalidOptionError(
-            f"keyframe_path={str(path)[:200]!r} of a document cannot be read ({reason}); load the "
-            "video again"
-        ) from error
-    if not content.startswith(JPEG) or len(content) > MOST_BYTES:
-        raise InvalidOptionError(
-            f"keyframe_path={str(path)[:200]!r} of a document is no keyframe; load the video again"
-        )
-    return content

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, is_dataclass
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
 from langchain_core.load.serializable import (
@@ -14,7 +13,7 @@ from langchain_core.load.serializable import (
 from pydantic import Field
 
 from framesift import Assistant
-from framesift.serving import AssistantCache, CompressionFields, OptionFields, without_secrets
+from framesift.serving import AssistantCache, CompressionFields, OptionFields, plain_option
 
 
 class Dumped(OptionFields, Serializable):
@@ -30,30 +29,12 @@ class Dumped(OptionFields, Serializable):
         written: Any = super().to_json()
         fields = type(self).model_fields
         written["kwargs"] = {
-            name: _plain(value)
+            name: plain_option(value)
             for name, value in written["kwargs"].items()
             if value != fields[name].get_default(call_default_factory=True)
         }
         constructor: SerializedConstructor = written
         return constructor
-
-
-def _plain(value: Any) -> Any:
-    """Returns what JSON can hold of a value, from which it is read back, without any secret.
-
-    Limits become mappings, paths text; a login of a site and credentials in a link are left out.
-    """
-    if is_dataclass(value) and not isinstance(value, type):
-        return {
-            name: each for name, each in asdict(value).items() if not name.startswith("cookies_")
-        }
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    if isinstance(value, str) and value[:8].lower().startswith(("http://", "https://")):
-        shown, _, part = value.partition("#")
-        bare = without_secrets(shown)
-        return bare if bare != shown or not part else value
-    return str(value) if isinstance(value, Path) else value
 
 
 class VideoSettings(CompressionFields, Dumped):

@@ -29,11 +29,11 @@ from framesift.serving import (
     SelectorName,
     error_line,
     folder_of,
-    without_secrets,
+    plain_address,
 )
 from langchain_framesift._documents import PictureFolder
 
-MOST_LETTERS: Final = 200
+MOST_LETTERS: Final = 1000
 """Longest name of a video that cannot be read; a data: URI may hold megabytes."""
 
 logger = logging.getLogger(__name__)
@@ -152,8 +152,7 @@ def _several(given: Any) -> list[Any]:
 
 def _problem(video: str, reason: str) -> Document:
     """Returns the document of a video that cannot be read."""
-    link = video[:8].lower().startswith(("http://", "https://"))
-    address = without_secrets(video) if link else video[:MOST_LETTERS]
+    address = plain_address(video)[:MOST_LETTERS]
     return Document(
         id=str(uuid5(NAMESPACE_URL, address)),
         page_content=f"This video could not be read: {reason}",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from threading import Lock
 from typing import Any, Final
 
 from langchain_core.callbacks import CallbackManagerForChainRun
@@ -13,51 +12,13 @@ from langchain_core.runnables import RunnableConfig, RunnableSerializable
 from langchain_core.runnables.config import run_in_executor
 from pydantic import Field, PrivateAttr
 
-from framesift.serving import Media, check_names, content_parts
+from framesift.serving import Media, Remembered, check_names, content_parts
 from langchain_framesift._settings import Dumped
 from langchain_framesift.compressor import VideoCompressor, messages_of
 from langchain_framesift.video_prompt import VideoPrompt
 
 HELD: Final = 8
 """Videos that a `CompressVideoBlocks` remembers, about a megabyte each."""
-
-
-class _Remembered:
-    """The videos that were shown last; threads may share them, copies and pickles begin empty.
-
-    What is remembered makes no difference between two objects of the same options.
-    """
-
-    def __init__(self) -> None:
-        self._held: dict[Any, VideoPrompt] = {}
-        self._lock = Lock()
-
-    def get(self, key: Any) -> VideoPrompt | None:
-        with self._lock:
-            shown = self._held.pop(key, None)
-            if shown is not None:
-                self._held[key] = shown
-            return shown
-
-    def keep(self, key: Any, shown: VideoPrompt) -> None:
-        with self._lock:
-            self._held[key] = shown
-            for oldest in list(self._held)[:-HELD]:
-                del self._held[oldest]
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Remembered)
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __copy__(self) -> _Remembered:
-        return _Remembered()
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> _Remembered:
-        return _Remembered()
-
-    def __reduce__(self) -> tuple[type[_Remembered], tuple[()]]:
-        return _Remembered, ()
 
 
 class CompressVideoBlocks(Dumped, RunnableSerializable[LanguageModelInput, list[BaseMessage]]):
@@ -74,7 +35,7 @@ class CompressVideoBlocks(Dumped, RunnableSerializable[LanguageModelInput, list[
     compressor: VideoCompressor = Field(default_factory=VideoCompressor)
     """Makes the pictures or tokens, and says what may be opened."""
 
-    _held: _Remembered = PrivateAttr(default_factory=_Remembered)
+    _held: Remembered = PrivateAttr(default_factory=lambda: Remembered(HELD))
 
     def invoke(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
@@ -140,7 +101,7 @@ class CompressVideoBlocks(Dumped, RunnableSerializable[LanguageModelInput, list[
     ) -> VideoPrompt:
         """Returns what stands for a video; a conversation shows the same one with every turn."""
         key = video.id, question, self.compressor.identity
-        shown = self._held.get(key)
+        shown: VideoPrompt | None = self._held.get(key)
         if shown is None:
             shown = self.compressor.show(video, question, config=config)
             self._held.keep(key, shown)
