@@ -133,8 +133,7 @@ class Assistant:
     ) -> int:
         """Returns how many tokens the prompt of a conversation has, visual ones included.
 
-        Its videos are compressed for that, and held for the answer. Arguments and errors are those
-        of `reply`.
+        Its videos are compressed and held for the answer. Arguments and errors: as of `reply`.
         """
         beside = PromptText.of(text, max_text_tokens)
         with self._conversation(Run(), grouped(messages), beside, Event()) as (turns, read):
