@@ -184,8 +184,8 @@ class FramesiftVideoReader(OptionFields, BasePydanticReader, ResourcesReaderMixi
                 yield from documents(found, extra_info)
                 return
         if not listed.videos:
-            error = UnsupportedSourceError("; ".join(listed.warnings))
-            yield from self._left_out(place, error, alone, extra_info)
+            nothing = UnsupportedSourceError("; ".join(listed.warnings))
+            yield from self._left_out(place, nothing, alone, extra_info)
             return
         for video in listed:
             one = file_path(video.uri) if is_folder else video.uri
