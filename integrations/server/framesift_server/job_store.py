@@ -60,7 +60,8 @@ class JobStore:
         self._engine, self._reading, self._folder = engine, reading(engine), folder
         self._keep, self._waiting, self._lease_seconds = keep, waiting, lease_seconds
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        there = [path.name for path in folder.iterdir()]  # before the rows that they belong to
+        # Listed before the rows that they belong to. What others are still writing ends otherwise.
+        there = [path.name for path in folder.glob("[!.]*.json")]
         with self._reading.connect() as connection:
             known = set(connection.scalars(select(JOBS.c.id)))
         self._remove(name for name in there if name.partition("-")[0] not in known)

@@ -148,7 +148,8 @@ class Jobs:
                 await watch.changed.wait()
             finally:
                 self._watches.discard(watch)
-            found = await self._stored(self._store.get, job.id)
+            with suppress(SQLAlchemyError):  # seen again once the database answers
+                found = await self._stored(self._store.get, job.id)
 
     def _wake(self) -> None:
         self._woken.set()

@@ -173,8 +173,11 @@ def test_results_of_no_job_are_removed_at_the_start(new_store, shared_settings):
     store.end(store.claim("a", LINES), "done", "{}")
     orphan = shared_settings["state_folder"] / "jobs" / "0123456789abcdef-1.json"
     orphan.write_text("{}")
+    being_written = orphan.with_name(".0123456789abcdef-2.json.1.1.part")
+    being_written.write_text("{")
     other = new_store()
     assert not orphan.exists()
+    assert being_written.exists(), "another process may be at it"
     assert other.result(other.get(job.id)) == b"{}"
 
 
