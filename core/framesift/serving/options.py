@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final, Self
 
 from pydantic import (
     AfterValidator,
@@ -17,6 +17,7 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     ValidationError,
+    model_validator,
 )
 from pydantic_core import core_schema
 
@@ -193,6 +194,11 @@ class CompressionFields(OptionFields):
     """What may be opened: by default links to public addresses, but no files of this machine."""
     site: SiteOptions = Field(default_factory=SiteOptions)
     """What is taken of the pages of video sites: language, height, and whose login is used."""
+
+    @model_validator(mode="after")
+    def _lends_no_login(self) -> Self:
+        self.site.check(self.limits)
+        return self
 
     @property
     def compressor_options(self) -> dict[str, Any]:

@@ -148,7 +148,8 @@ def _describe(session: Downloader, uri: str) -> Info:
     entries = [entry for entry in info["entries"] if entry]
     if len(entries) != 1 or info.get("playlist_count") != 1:
         raise UnsupportedSourceError(
-            f"{shown!r} lists several videos; one at a time is opened; give the link of one video"
+            f"{shown!r} lists several videos; one at a time is opened; give the link of one video, "
+            "which `framesift videos` and list_videos name"
         )
     return dict(entries[0])
 

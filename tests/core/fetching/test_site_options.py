@@ -86,6 +86,8 @@ def test_a_login_is_not_lent_to_strangers_unless_the_operator_says_so(site):
         lambda: framesift.open_video("https://youtu.be/x", strangers, site=site),
         lambda: framesift.list_videos("https://youtu.be/x", strangers, site=site),
         lambda: framesift.VideoCompressor(limits=strangers, site=site),
+        lambda: framesift.VideoCompressor(limits=FetchLimits(allow_files=False), site=site),
+        lambda: CompressionFields(site=site),
     ):
         with pytest.raises(ForbiddenAddressError, match="allow_cookies=True") as caught:
             refused()

@@ -3,10 +3,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 
 from framesift import FetchLimits, SiteOptions, list_videos, open_video
 from framesift.errors import InvalidOptionError
+from framesift.fetching.client import Client
 from framesift.sources.yt_dlp import YtDlp
 
 yt_dlp = pytest.importorskip("yt_dlp")
@@ -206,3 +208,48 @@ def test_a_page_of_one_video_is_that_video(site, listed):
     (video,) = listed({"list": {**info, "_type": "video"}})
     assert (video.title, video.duration_seconds) == ("A talk", 5)
     assert video.uri == site.url("/list"), "the page, whose file is behind a link that expires"
+
+
+@pytest.mark.parametrize(
+    ("link", "name", "is_list"),
+    [
+        ("https://www.youtube.com/@name/videos", "YoutubeTab", True),
+        ("https://www.youtube.com/playlist?list=PL0123456789", None, True),
+        ("https://www.youtube.com/watch?v=dQw4w9WgXcQ", "Youtube", False),
+        ("https://www.youtube.com/watch?v=dQw4w9WgXcQ", None, False),
+        ("https://www.loom.com/share/folder/" + "a" * 32, None, True),
+        ("https://www.loom.com/share/" + "a" * 32, None, False),
+        ("https://vimeo.com/channels/staffpicks", None, True),
+        ("https://vimeo.com/76979871", None, False),
+        ("https://a.example/x", "Generic", False),
+    ],
+)
+def test_lists_are_told_from_videos_by_their_extractors(tmp_path, link, name, is_list):
+    with Client(FetchLimits()) as client, YtDlp().session(client, tmp_path) as session:
+        assert session.lists(link, name) is is_list
+
+
+def test_a_codec_that_is_not_known_is_a_problem(tmp_path, clip):
+    (tmp_path / "odd.mp4").write_bytes(clip.replace(b"avc1", b"zzzz"))
+    (tmp_path / "good.mp4").write_bytes(clip)
+    good, odd = list_videos(tmp_path)
+    assert good.problem is None
+    assert "a codec that cannot be decoded" in odd.problem
+
+
+@pytest.mark.parametrize("title", [b"\xff\xfe\xfd\xfc", b"caf\xe9", b"a\xed\xa0\x80"])
+def test_a_title_that_is_not_utf_8_is_read_as_far_as_it_goes(tmp_path, title):
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        container.metadata.update({"title": "QQQQ", "ARTIST": "A. B.", "date": "2026-11-02"})
+        stream = container.add_stream("libx264", rate=10)
+        stream.width = stream.height = 16
+        container.mux(stream.encode(av.VideoFrame(16, 16, "yuv420p")))
+        container.mux(stream.encode())
+    path.write_bytes(path.read_bytes().replace(b"QQQQ", title))
+    (video,) = list_videos(tmp_path)
+    assert video.problem is None
+    assert video.title.encode()
+    with open_video(path) as opened:
+        assert (opened.title, opened.uploader) == (video.title, "A. B.")
+        assert opened.date == "2026-11-02"
