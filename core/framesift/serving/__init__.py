@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from framesift.serving.assistant_cache import AssistantCache as AssistantCache
     from framesift.serving.folders import AllowedFolders as AllowedFolders
     from framesift.serving.folders import folder_of as folder_of
+    from framesift.serving.hosts import KnownHosts as KnownHosts
     from framesift.serving.lines import NOTHING_FOUND as NOTHING_FOUND
     from framesift.serving.lines import TOY as TOY
     from framesift.serving.lines import check_knowledge as check_knowledge

@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 "streamable-http",
                 host=given.host,
                 port=given.port,
-                transport_security=security(given.allow_host),
+                transport_security=security(given.allow_host, given.host),
             )
         else:
             server.run("stdio")

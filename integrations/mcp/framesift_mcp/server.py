@@ -13,10 +13,9 @@ from mcp_types import ToolAnnotations
 from pydantic import ValidationError
 
 import framesift
-from framesift.serving import option_error
+from framesift.serving import KnownHosts, option_error
 from framesift_mcp.tools import Tools
 
-LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 READS: Final = ToolAnnotations(
     read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=True
 )
@@ -63,15 +62,16 @@ def create_server(tools: Tools | None = None) -> MCPServer:
     return server
 
 
-def security(hosts: Sequence[str] = ()) -> TransportSecuritySettings:
+def security(hosts: Sequence[str] = (), listens_at: str = "127.0.0.1") -> TransportSecuritySettings:
     """Returns whose requests an HTTP server answers: those addressed to it by a known name.
 
     A page in a browser that had a foreign name resolve to this machine is refused by that name.
 
     Args:
         hosts: names under which the server is reached, besides those of this machine.
+        listens_at: the address that it listens at.
     """
-    names = [*LOOPBACK, *hosts]
+    names = KnownHosts.of(listens_at, hosts).names
     return TransportSecuritySettings(
         allowed_hosts=[form for name in names for form in (name, f"{name}:*")],
         allowed_origins=[

@@ -47,6 +47,11 @@ class Settings(BaseSettings):
     )
 
     host: str = Field("127.0.0.1", description="Address to listen at.")
+    allow_host: Specs = Field(
+        (),
+        description="Names under which clients reach this server, besides those of this machine, "
+        "separated by commas; * for all, where a proxy checks them.",
+    )
     port: int = Field(8080, ge=0, le=65535, description="Port to listen at.")
     models: Names = Field(
         (TOY,),
@@ -103,6 +108,11 @@ class Settings(BaseSettings):
         ge=1,
         description="How long a worker may show no sign of life before its jobs are taken up by "
         "another.",
+    )
+    keys_file: Path | None = Field(
+        None,
+        description="TOML file with a table for each client: its key, or the SHA-256 of it, and "
+        "what it may use up.",
     )
     allow_synthetic: bool = Field(False, description="Open synthetic:// videos, for demos.")
     queue: int = Field(16, ge=0, description="Requests that may wait for one model.")
