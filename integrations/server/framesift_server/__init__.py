@@ -43,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if line := settings.model_limit:
         logging.getLogger(__name__).warning("framesift serve: %s", line)
     try:
+        import_module("framesift_server.keys").Keys.of(settings)
         import_module("framesift_server.job_store")  # whose table is to be made
         import_module("framesift_server.database").connect(settings).dispose()
     except FramesiftError as error:

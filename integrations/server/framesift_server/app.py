@@ -17,12 +17,14 @@ from starlette.responses import FileResponse, Response
 import framesift
 from framesift import Answer, Transcript
 from framesift.export import transcript_text
+from framesift.serving import KnownHosts
 from framesift_server import examples, forms, openapi, problems
 from framesift_server.compressed import Compressed
 from framesift_server.connection import ClientLeftError
 from framesift_server.ending import Closing
 from framesift_server.gate import Gate
 from framesift_server.job_rows import Job
+from framesift_server.keys import ANYBODY, Keys
 from framesift_server.schemas import (
     AnyRequest,
     AskRequest,
@@ -76,7 +78,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.openapi = partial(openapi.document, app, settings)  # type: ignore[method-assign]
     app.add_exception_handler(ClientLeftError, _nobody)
     app.add_middleware(Closing, service=service)
-    app.add_middleware(Gate, key=settings.api_key, registry=service.registry)
+    app.add_middleware(
+        Gate,
+        hosts=KnownHosts.of(settings.host, settings.allow_host),
+        keys=Keys.of(settings),
+        quotas=lambda: service.quotas,
+        registry=service.registry,
+    )
     return app
 
 
@@ -86,7 +94,7 @@ def _service(request: Request) -> Service:
 
 def _client(request: Request) -> str:
     """Returns whose jobs a request is about."""
-    return str(request.scope.get("client_name", ""))
+    return str(request.scope.get("client_name", ANYBODY))
 
 
 async def _job(
@@ -170,9 +178,9 @@ async def transcript(
     return Response(text, media_type=f"{openapi.WRITTEN_AS[query.format]}; charset=utf-8")
 
 
-async def upload(file: UploadFile, service: Serving) -> UploadResponse:
+async def upload(file: UploadFile, service: Serving, client: Client) -> UploadResponse:
     """Takes a video, to be named as `video` in requests; the oldest uploads go first."""
-    uri = await to_thread.run_sync(service.save_upload, file.file)
+    uri = await to_thread.run_sync(service.save_upload, file.file, client)
     return UploadResponse(video=uri, size_bytes=file.size or 0)
 
 

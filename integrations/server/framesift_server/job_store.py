@@ -32,6 +32,7 @@ from framesift_server.database import reading
 from framesift_server.job_rows import ATTEMPTS, COLUMNS, ENDED, JOBS, LOST, Event, Job
 from framesift_server.problems import ServerBusyError
 from framesift_server.schemas import AnyRequest, JobStatus, Problem
+from framesift_server.usage import Used, add_usage
 
 RETRY_SECONDS: Final = 10
 """When to come again while too many jobs wait."""
@@ -222,13 +223,20 @@ class JobStore:
         kept = json.dumps({stage: step.model_dump() for stage, step in steps.items()})
         self._change(_holds(job), steps=kept, last=last)
 
-    def end(self, job: Job, status: JobStatus, outcome: str | Problem | None = None) -> None:
+    def end(
+        self,
+        job: Job,
+        status: JobStatus,
+        outcome: str | Problem | None = None,
+        used: Used | None = None,
+    ) -> None:
         """Notes how a job ended; does nothing where somebody else has taken it up.
 
         Args:
             job: as it was claimed.
             status: how it ended.
             outcome: the result as JSON, or what went wrong.
+            used: what its client is to be billed, in the same transaction: once, whoever ends it.
         """
         values: dict[str, Any] = {"status": status, "ended": time.time(), "owner": None}
         if isinstance(outcome, Problem):
@@ -237,8 +245,12 @@ class JobStore:
             # Each attempt has a file of its own, so that a late one overwrites none.
             values["result"] = f"{job.id}-{job.attempts}.json"
             write_atomically(self._folder / values["result"], outcome.encode())
-        changed = self._change(_holds(job), last=JOBS.c.last + 1, **values)
-        if not changed and "result" in values:
+        values["last"] = JOBS.c.last + 1
+        with self._engine.begin() as connection:
+            ended = connection.execute(update(JOBS).where(_holds(job)).values(values)).rowcount
+            if ended and used is not None:
+                add_usage(connection, job.client, used)
+        if not ended and "result" in values:
             self._remove([values["result"]])
 
     def release(self, owner: str) -> None:

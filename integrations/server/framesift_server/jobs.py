@@ -22,6 +22,7 @@ from framesift.serving import throttled
 from framesift_server.database import plain_failure
 from framesift_server.job_rows import Event, Job
 from framesift_server.job_store import JobStore
+from framesift_server.metering import Meter
 from framesift_server.problems import problem_of
 from framesift_server.schemas import AnyRequest, JobStatus, Problem, ProgressNow
 from framesift_server.workers import Workers
@@ -61,7 +62,7 @@ class Jobs:
         self,
         store: JobStore,
         workers: Workers,
-        do: Callable[[AnyRequest], BaseModel],
+        do: Callable[[AnyRequest, Meter], BaseModel],
         *,
         lines: Collection[str],
         seconds: float,
@@ -72,7 +73,7 @@ class Jobs:
         Args:
             store: shared by all processes.
             workers: do the work of this one.
-            do: does a request, in a thread.
+            do: does a request, in a thread, and meters it.
             lines: the models and other workers that this process has.
             seconds: longest time of one job.
             lease_seconds: how long a process may show no sign of life.
@@ -206,13 +207,15 @@ class Jobs:
     async def _run(self, running: _Running) -> None:
         job = running.job
         outcome: str | Problem | None = None
+        meter = Meter()
         try:
             with running.scope:
                 try:
-                    with self._workers.joined(job.line), anyio.fail_after(self._seconds):
+                    joined = self._workers.joined(job.line, f"job {job.kind}", self._seconds)
+                    with joined as place, anyio.fail_after(self._seconds):
                         outcome = await self._workers.run(
-                            job.line,
-                            partial(self._work, job),
+                            place,
+                            partial(self._work, job, meter),
                             throttled(self._notes_of(job), EVENT_SECONDS),
                         )
                 except Exception as error:
@@ -221,13 +224,13 @@ class Jobs:
                 status: JobStatus = "failed" if isinstance(outcome, Problem) else "done"
                 if running.scope.cancelled_caught:
                     status = "cancelled"
-                await self._end(job, status, outcome)
+                await self._end(job, status, outcome, meter)
         finally:
             del self._running[job.id]
             self._wake()
 
-    def _work(self, job: Job) -> str:
-        return self._do(self._store.request(job)).model_dump_json()
+    def _work(self, job: Job, meter: Meter) -> str:
+        return self._do(self._store.request(job), meter).model_dump_json()
 
     def _notes_of(self, job: Job) -> Callable[[Progress], None]:
         """Returns what keeps the steps of a job; it is called in the worker's thread."""
@@ -245,12 +248,16 @@ class Jobs:
 
         return note
 
-    async def _end(self, job: Job, status: JobStatus, outcome: str | Problem | None) -> None:
+    async def _end(
+        self, job: Job, status: JobStatus, outcome: str | Problem | None, meter: Meter
+    ) -> None:
         """Notes how a job ended; one whose end cannot be noted is begun again by somebody."""
         try:
             try:
-                await self._stored(self._store.end, job, status, outcome)
+                used = meter.used(done=status == "done")
+                await self._stored(self._store.end, job, status, outcome, used)
             except OSError as error:
-                await self._stored(self._store.end, job, "failed", problem_of(error))
+                used = meter.used(done=False)
+                await self._stored(self._store.end, job, "failed", problem_of(error), used)
         except SQLAlchemyError as error:
             logger.error("the end of job %s cannot be noted: %s", job.id, plain_failure(error))

@@ -13,6 +13,7 @@ import torch
 from anyio import to_thread
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from pydantic import BaseModel
+from sqlalchemy import Engine
 from starlette.requests import Request
 
 from framesift import Answer
@@ -25,10 +26,14 @@ from framesift_server.forms import link
 from framesift_server.job_rows import Job
 from framesift_server.job_store import JobStore
 from framesift_server.jobs import Jobs
+from framesift_server.keys import ANYBODY
+from framesift_server.metering import Meter
 from framesift_server.problems import ServerStoppingError
 from framesift_server.protocol import Clients
+from framesift_server.quotas import Quotas
 from framesift_server.results import Results
 from framesift_server.settings import Settings
+from framesift_server.usage import Used, add_usage
 from framesift_server.workers import Workers
 
 
@@ -37,13 +42,15 @@ class Service:
 
     jobs: Jobs
     store: JobStore
+    engine: Engine
+    quotas: Quotas
     uploads: Uploads
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.registry = CollectorRegistry()
         """The metrics of this server alone."""
-        self.workers = Workers(waiting=settings.queue)
+        self.workers = Workers(waiting=settings.queue, seconds=settings.max_seconds)
         self.stopping = False
         """Whether the process is about to end, and takes no more work."""
         self._answering: set[anyio.CancelScope] = set()
@@ -71,7 +78,8 @@ class Service:
     async def open(self) -> AsyncIterator[None]:
         """Opens what all processes of the server share, and takes up jobs until the block ends."""
         settings = self.settings
-        engine = connect(settings)
+        self.engine = engine = connect(settings)
+        self.quotas = Quotas(engine)
         self.uploads = Uploads(settings.state_folder / "uploads", keep=settings.max_uploads)
         self.store = JobStore(
             engine,
@@ -117,9 +125,9 @@ class Service:
     async def _warm_up(self) -> None:
         """Has the default model compiled; its requests wait in line meanwhile."""
         model = self.settings.models[0]
-        with self.workers.place(model):
+        with self.workers.joined(model, "loading", float("inf")) as place:
             try:
-                reason = await self.workers.run(model, self._work.warm_up)
+                reason = await self.workers.run(place, self._work.warm_up)
             except Exception as error:  # the requests for the model will say the same
                 reason = str(error) or type(error).__name__
         if reason:
@@ -131,15 +139,20 @@ class Service:
         Raises:
             ServerStoppingError: the process ends before the work does.
         """
-        worker = self._work.worker(body)
-        do = partial(self._do, body)
-        with self.workers.place(worker), anyio.CancelScope() as scope:
+        worker, meter, done = self._work.worker(body), Meter(), False
+        with self.workers.place(worker, body.kind) as place, anyio.CancelScope() as scope:
             self._answering.add(scope)
             try:
-                run = partial(self.workers.run, worker, do)
-                return await while_connected(request, self.settings.max_seconds, run)
+                run = partial(self.workers.run, place, partial(self._do, body, meter))
+                response = await while_connected(request, self.settings.max_seconds, run)
+                done = True
+                return response
             finally:
                 self._answering.discard(scope)
+                if used := meter.used(done=done):
+                    client = request.scope.get("client_name", ANYBODY)
+                    with anyio.CancelScope(shield=True):
+                        await to_thread.run_sync(self._bill, client, used)
         raise ServerStoppingError
 
     async def post(self, body: work.Request, *, client: str, key: str | None) -> Job:
@@ -152,9 +165,15 @@ class Service:
         self.uploads.find(body.video)
         return await self.jobs.post(worker, body, client=client, key=key)
 
-    def save_upload(self, content: BinaryIO) -> str:
+    def save_upload(self, content: BinaryIO, client: str) -> str:
         """Returns the name of a new upload; those that jobs wait for are not removed for it."""
-        return self.uploads.save(content, spare=self.store.uploads())
+        uri = self.uploads.save(content, spare=self.store.uploads())
+        self._bill(client, Used(uploads=1, upload_bytes=content.tell()))
+        return uri
+
+    def _bill(self, client: str, used: Used) -> None:
+        with self.engine.begin() as connection:
+            add_usage(connection, client, used)
 
     def metrics(self) -> bytes:
         """Returns the metrics in the text format of Prometheus."""
@@ -162,20 +181,25 @@ class Service:
             self._inside.labels(model).set(count)
         return generate_latest(self.registry)
 
-    def _do_job(self, body: work.Request) -> BaseModel:
-        response = self._do(body)
+    def _do_job(self, body: work.Request, meter: Meter) -> BaseModel:
+        response = self._do(body, meter)
         if isinstance(response, Compressed):
             # A job is asked for again and again, and may be done long before its tensors are taken.
             return response.json(link(response, self.results, embeds=False))
         return response
 
-    def _do(self, body: work.Request) -> work.Response:
-        response = self._work.do(body, self.uploads.find(body.video))
+    def _do(self, body: work.Request, meter: Meter) -> work.Response:
+        with meter.running():
+            response = self._work.do(body, meter, self.uploads.find(body.video))
         match response:
             case Compressed(video=video):
-                self._count(video.report.tokens_in, video.report.tokens_out)
+                before, after = video.report.tokens_in, video.report.tokens_out
+                meter.note(tokens_in=before, tokens_out=after)
+                self._count(before, after)
             case Answer(usage=usage):
-                self._count(usage.visual_tokens_before, usage.visual_tokens_after)
+                before, after = usage.visual_tokens_before, usage.visual_tokens_after
+                meter.note(tokens_in=before, tokens_out=after, answer_tokens=usage.answer_tokens)
+                self._count(before, after)
         return response
 
     def _count(self, before: int, after: int) -> None:

@@ -30,6 +30,7 @@ from framesift.errors import (
 from framesift.export import engines
 from framesift.serving import check_knowledge, check_request_spec, compiles, warm_up
 from framesift_server.compressed import Compressed
+from framesift_server.metering import Meter, length_milliseconds
 from framesift_server.problems import ModelUnavailableError
 from framesift_server.schemas import (
     AskRequest,
@@ -86,16 +87,18 @@ class Work:
         """Compiles the default model's decoding step; returns why not, None where it is."""
         return warm_up(self._vlm(self._settings.models[0]))
 
-    def do(self, request: Request, upload: LocalVideo | None = None) -> Response:
+    def do(self, request: Request, meter: Meter, upload: LocalVideo | None = None) -> Response:
         """Returns the response to a request; takes its time.
 
         Args:
             request: what to do.
+            meter: is told how long the video is.
             upload: the video, where the request names one that was uploaded.
         """
         if isinstance(request, AskRequest):
             self._check_knowledge(request)
         with upload or open_video(request.video, self._limits) as video:
+            meter.note(video_milliseconds=length_milliseconds(video))
             match request:
                 case CompressRequest():
                     return self._compress(request, video)
