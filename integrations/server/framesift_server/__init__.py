@@ -5,6 +5,7 @@
 """
 
 import logging
+import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -18,11 +19,15 @@ __all__ = ["Settings", "create_app", "main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Serves until it is interrupted.
+    """Serves until it is interrupted; `usage` writes what clients have used instead.
 
     Args:
         arguments: of the command line, the process's own by default; `--help` lists them.
     """
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if arguments[:1] == ["usage"]:
+        import_module("framesift_server.commands").usage(arguments[1:])
+        return
     from pydantic import ValidationError
     from pydantic_settings import CliApp
 
@@ -30,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from framesift_server.clients import allow_open_files
 
     try:
-        settings = CliApp.run(Settings, None if arguments is None else list(arguments))
+        settings = CliApp.run(Settings, arguments)
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]).replace("_", "-") if first["loc"] else "settings"

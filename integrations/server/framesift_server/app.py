@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Final, Literal, cast
 
 from anyio import to_thread
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query, UploadFile
@@ -36,12 +36,17 @@ from framesift_server.schemas import (
     JobStatus,
     KeyframesRequest,
     KeyframesResponse,
+    Problem,
+    Ready,
     TranscriptQuery,
     UploadResponse,
+    UsageHour,
 )
 from framesift_server.service import Service
 from framesift_server.settings import Settings
+from framesift_server.usage import usage_csv, usage_rows
 
+HOURS: Final = r"^([0-9]{4}-[0-9]{2}(-[0-9]{2}(T[0-9]{2})?)?)?$"
 router = APIRouter()
 
 
@@ -289,6 +294,34 @@ async def health(service: Serving) -> Health:
     )
 
 
+@router.get("/ready", responses={503: {"model": Problem, "description": "`detail` says why."}})
+async def ready(service: Serving) -> Ready:
+    """Says whether requests should come: the model is loaded, and the database answers."""
+    reason = await to_thread.run_sync(service.not_ready)
+    if reason is not None:
+        raise HTTPException(503, reason, {"Retry-After": "5"})
+    return Ready()
+
+
+@router.get("/v1/usage", response_model=list[UsageHour])
+async def usage(
+    service: Serving,
+    client: Client,
+    since: Annotated[str, Query(pattern=HOURS)] = "",
+    until: Annotated[str, Query(pattern=HOURS)] = "",
+    format: Annotated[Literal["json", "csv"], Query()] = "json",
+) -> Any:
+    """Returns what the key of this request has used, hour by hour in UTC, from `since` to `until`.
+
+    Both may be a month, a day or an hour, such as `2026-11` or `2026-11-27T08`.
+    """
+    find = partial(usage_rows, service.engine, client=client, since=since, until=until or "~")
+    rows = await to_thread.run_sync(find)
+    if format == "csv":
+        return Response(usage_csv(rows), media_type="text/csv; charset=utf-8")
+    return [UsageHour.of(hour, used) for _, hour, used in rows]
+
+
 @router.get(
     "/metrics",
     response_class=Response,
@@ -296,4 +329,5 @@ async def health(service: Serving) -> Health:
 )
 async def metrics(service: Serving) -> Response:
     """Counts requests, seconds and tokens, for Prometheus."""
-    return Response(service.metrics(), media_type=CONTENT_TYPE_LATEST)
+    told = await to_thread.run_sync(service.metrics)
+    return Response(told, media_type=CONTENT_TYPE_LATEST)

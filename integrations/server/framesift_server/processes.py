@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import time
+from importlib import import_module
 from multiprocessing import get_context
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
@@ -27,6 +28,7 @@ def serve(settings: Settings) -> None:
     if settings.workers == 1:
         _serve(settings)
     else:
+        import_module("framesift_server.metrics").share_metrics(settings.state_folder)
         config = uvicorn.Config("framesift_server.app", host=settings.host, port=settings.port)
         raise SystemExit(Supervisor(settings, config.bind_socket()).run())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -13,6 +14,7 @@ from framesift import CompressionReport, EvidenceKind, Keyframe
 from framesift.errors import InvalidOptionError
 from framesift.export import TranscriptFormat
 from framesift.serving import ReaderSpecs
+from framesift_server.usage import Used
 
 Video = Annotated[
     str,
@@ -326,6 +328,34 @@ class Health(BaseModel):
     models: list[str]
     encoders: list[str]
     working: dict[str, int] = Field(description="Requests in work and waiting, by model.")
+
+
+class Ready(BaseModel):
+    """Requests may come."""
+
+    status: Literal["ready"] = "ready"
+
+
+class UsageHour(BaseModel):
+    """What one client has used in one hour."""
+
+    hour: str = Field(description="Its beginning, in UTC.", examples=["2026-11-27T08:00:00Z"])
+    requests: int = Field(description="Pieces of work that were done, as answers or jobs.")
+    failed: int = Field(description="Work that was begun and failed or was cancelled.")
+    work_seconds: float = Field(description="Time of a worker, also of work that failed.")
+    video_seconds: float = Field(description="Length of the videos, or parts, of work done.")
+    tokens_in: int = Field(description="Visual tokens before compression.")
+    tokens_out: int = Field(description="Visual tokens after it.")
+    answer_tokens: int
+    uploads: int
+    upload_bytes: int
+
+    @classmethod
+    def of(cls, hour: str, used: Used) -> UsageHour:
+        """Returns a row of the database as it is sent."""
+        counts = asdict(used)
+        work, video = (counts.pop(f"{name}_milliseconds") / 1000 for name in ("work", "video"))
+        return cls(hour=f"{hour}:00:00Z", work_seconds=work, video_seconds=video, **counts)
 
 
 class ProgressNow(BaseModel):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import BinaryIO
@@ -11,9 +11,10 @@ from typing import BinaryIO
 import anyio
 import torch
 from anyio import to_thread
-from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge
 from pydantic import BaseModel
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 
 from framesift import Answer
@@ -21,14 +22,15 @@ from framesift.serving import Uploads
 from framesift_server import work
 from framesift_server.compressed import Compressed
 from framesift_server.connection import while_connected
-from framesift_server.database import connect
+from framesift_server.database import connect, reading
 from framesift_server.forms import link
 from framesift_server.job_rows import Job
 from framesift_server.job_store import JobStore
 from framesift_server.jobs import Jobs
 from framesift_server.keys import ANYBODY
 from framesift_server.metering import Meter
-from framesift_server.problems import ServerStoppingError
+from framesift_server.metrics import exposition
+from framesift_server.problems import ServerStoppingError, problem_of
 from framesift_server.protocol import Clients
 from framesift_server.quotas import Quotas
 from framesift_server.results import Results
@@ -50,7 +52,6 @@ class Service:
         self.settings = settings
         self.registry = CollectorRegistry()
         """The metrics of this server alone."""
-        self.workers = Workers(waiting=settings.queue, seconds=settings.max_seconds)
         self.stopping = False
         """Whether the process is about to end, and takes no more work."""
         self._answering: set[anyio.CancelScope] = set()
@@ -66,6 +67,12 @@ class Service:
             "Requests in work and waiting.",
             ["model"],
             registry=self.registry,
+            multiprocess_mode="livesum",
+        )
+        self.workers = Workers(
+            waiting=settings.queue,
+            seconds=settings.max_seconds,
+            changed=lambda model, inside: self._inside.labels(model).set(inside),
         )
         self._tokens = Counter(
             "framesift_visual_tokens",
@@ -98,8 +105,7 @@ class Service:
         )
         try:
             async with self.jobs.open(), anyio.create_task_group() as group:
-                if settings.compile and torch.cuda.is_available():
-                    group.start_soon(self._warm_up)
+                group.start_soon(self._prepare)
                 yield
                 self.stop()
                 self.end()
@@ -122,16 +128,24 @@ class Service:
         for scope in self._answering:
             scope.cancel()
 
-    async def _warm_up(self) -> None:
-        """Has the default model compiled; its requests wait in line meanwhile."""
-        model = self.settings.models[0]
+    async def _prepare(self) -> None:
+        """Has models loaded and the default one compiled; their requests wait in line meanwhile."""
+        if self.settings.preload:
+            for model in self.settings.models:
+                if reason := await self._made(model, partial(self._work.load, model)):
+                    logging.getLogger(__name__).error("%s is not loaded: %s", model, reason)
+        if self.settings.compile and torch.cuda.is_available():
+            model = self.settings.models[0]
+            if reason := await self._made(model, self._work.warm_up):
+                logging.getLogger(__name__).warning("%s is not compiled: %s", model, reason)
+
+    async def _made(self, model: str, make: Callable[[], str | None]) -> str | None:
+        """Returns why something of a model could not be made, None where it was."""
         with self.workers.joined(model, "loading", float("inf")) as place:
             try:
-                reason = await self.workers.run(place, self._work.warm_up)
+                return await self.workers.run(place, make)
             except Exception as error:  # the requests for the model will say the same
-                reason = str(error) or type(error).__name__
-        if reason:
-            logging.getLogger(__name__).warning("%s is not compiled: %s", model, reason)
+                return str(error) or type(error).__name__
 
     async def answer(self, request: Request, body: work.Request) -> work.Response:
         """Returns the response to a request, unless its client leaves before.
@@ -177,9 +191,27 @@ class Service:
 
     def metrics(self) -> bytes:
         """Returns the metrics in the text format of Prometheus."""
-        for model, count in self.workers.inside.items():
-            self._inside.labels(model).set(count)
-        return generate_latest(self.registry)
+        return exposition(self.registry, self.engine)
+
+    def not_ready(self) -> str | None:
+        """Returns why requests should go elsewhere for now, None where they should not."""
+        if self.stopping:
+            return str(ServerStoppingError())
+        wanted = self.settings.models[: None if self.settings.preload else 1]
+        for model in wanted:
+            if model not in self._work.loaded:
+                later = (
+                    "it is being loaded"
+                    if self.settings.preload
+                    else ("it is with the first request for it, or at the start with --preload")
+                )
+                return self._work.failures.get(model, f"{model!r} is not loaded yet; {later}")
+        try:
+            with reading(self.engine).connect() as connection:
+                connection.execute(select(1))
+        except SQLAlchemyError as error:
+            return problem_of(error).detail
+        return None
 
     def _do_job(self, body: work.Request, meter: Meter) -> BaseModel:
         response = self._do(body, meter)

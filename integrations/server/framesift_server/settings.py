@@ -59,6 +59,10 @@ class Settings(BaseSettings):
         "string, separated by commas; the first is the default. Each is loaded when it is first "
         "needed. Where none is named, /v1/ask is for synthetic:// videos only.",
     )
+    preload: bool = Field(
+        False,
+        description="Load the models at the start, so that /ready says when they are.",
+    )
     compile: bool = Field(
         True,
         description="On CUDA, compile the decoding step: half a minute at the start, in which the "

@@ -52,6 +52,10 @@ class Work:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._sessions = {model: Session(model) for model in settings.models}
+        self.loaded: set[str] = set()
+        """Models that are in memory."""
+        self.failures: dict[str, str] = {}
+        """Models that could not be loaded when they were last needed, and why."""
 
     def worker(self, request: Request) -> str:
         """Returns whose worker a request is for.
@@ -82,6 +86,14 @@ class Work:
     def workers(self) -> set[str]:
         """Returns all that `worker` may return."""
         return {"transcript", "keyframes", *self._settings.models, *self._settings.encoders}
+
+    def load(self, model: str) -> None:
+        """Loads a model.
+
+        Raises:
+            ModelUnavailableError: it cannot be loaded; says why.
+        """
+        self._vlm(model)
 
     def warm_up(self) -> str | None:
         """Compiles the default model's decoding step; returns why not, None where it is."""
@@ -228,9 +240,13 @@ class Work:
 
     def _vlm(self, model: str) -> Any:
         try:
-            return self._sessions[model].vlm
+            vlm = self._sessions[model].vlm
         except ModelError as error:
-            raise ModelUnavailableError(f"{model!r} cannot be loaded: {error}") from error
+            self.failures[model] = f"{model!r} cannot be loaded: {error}"
+            raise ModelUnavailableError(self.failures[model]) from error
+        self.loaded.add(model)
+        self.failures.pop(model, None)
+        return vlm
 
     @property
     def _limits(self) -> FetchLimits:

@@ -32,7 +32,12 @@ class Workers:
     """Runs work in threads, one at a time for each model, and stops it where nobody waits."""
 
     def __init__(
-        self, *, waiting: int, seconds: float, clock: Callable[[], float] = time.monotonic
+        self,
+        *,
+        waiting: int,
+        seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+        changed: Callable[[str, int], object] = lambda model, inside: None,
     ) -> None:
         """Takes how long the lines may be.
 
@@ -40,7 +45,9 @@ class Workers:
             waiting: how many requests may wait for one model besides the one in work.
             seconds: time in which a request must be answered, from when it came.
             clock: by which work is timed.
+            changed: is told how many are in the line of a model now.
         """
+        self._changed = changed
         self._waiting, self._seconds, self._clock = waiting, seconds, clock
         self._limiters: dict[str, CapacityLimiter] = {}
         self._estimates: dict[tuple[str, str], Estimate] = {}
@@ -82,12 +89,12 @@ class Workers:
         ends_at = self._clock() + seconds
         place = Place(model, self._estimate(model, kind), self._clock, ends_at)
         self._lines.setdefault(model, []).append(place)
-        self.inside[model] += 1
+        self._count(model, 1)
         try:
             yield place
         finally:
             self._lines[model].remove(place)
-            self.inside[model] -= 1
+            self._count(model, -1)
 
     async def run(
         self,
@@ -124,6 +131,10 @@ class Workers:
                 return self._timed(place, work)
 
         return await to_thread.run_sync(watched, limiter=limiter)
+
+    def _count(self, model: str, more: int) -> None:
+        self.inside[model] += more
+        self._changed(model, self.inside[model])
 
     def _estimate(self, model: str, kind: str) -> Estimate:
         guess = Estimate(self._seconds * UNKNOWN)
