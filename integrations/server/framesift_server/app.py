@@ -36,7 +36,6 @@ from framesift_server.schemas import (
     JobStatus,
     KeyframesRequest,
     KeyframesResponse,
-    Problem,
     Ready,
     TranscriptQuery,
     UploadResponse,
@@ -77,7 +76,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         methods=["POST"],
         status_code=201,
         response_model=UploadResponse,
-        responses=openapi.problems(507),
+        responses=openapi.problems(411, 429, 507),
         max_body_size=settings.max_upload_bytes,
     )
     app.openapi = partial(openapi.document, app, settings)  # type: ignore[method-assign]
@@ -294,7 +293,7 @@ async def health(service: Serving) -> Health:
     )
 
 
-@router.get("/ready", responses={503: {"model": Problem, "description": "`detail` says why."}})
+@router.get("/ready", responses=openapi.problems(503))
 async def ready(service: Serving) -> Ready:
     """Says whether requests should come: the model is loaded, and the database answers."""
     reason = await to_thread.run_sync(service.not_ready)
@@ -303,7 +302,11 @@ async def ready(service: Serving) -> Ready:
     return Ready()
 
 
-@router.get("/v1/usage", response_model=list[UsageHour])
+@router.get(
+    "/v1/usage",
+    response_model=list[UsageHour],
+    responses={200: {"content": {"text/csv": {}}}, **openapi.problems(422)},
+)
 async def usage(
     service: Serving,
     client: Client,

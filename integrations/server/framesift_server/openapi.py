@@ -19,15 +19,17 @@ _REF: Final = "#/components/schemas/"
 _MEANINGS: Final = {
     400: "The request is malformed.",
     401: "The key is missing or wrong.",
-    403: "The address is not public, a file, or synthetic where that is not allowed.",
+    403: "An address that is not opened here, or a page or key that may not use this.",
     404: "There is none of this name, or it is no longer kept.",
     406: "None of the forms that `Accept` names is sent here.",
+    411: "An upload that a quota counts does not say how long it is.",
     413: "The body, the upload or the video behind the link is too large.",
     415: "The body is of another type than this takes, or the file is no video.",
     416: "The file ends before the `Range`.",
+    421: "The server is not known by the name in `Host`.",
     422: "A value is wrong; `detail` says which, and what is allowed.",
     424: "The video could not be fetched.",
-    429: "The line is full; `Retry-After` says when to come again.",
+    429: "The line is full, or a quota is used up; `Retry-After` says when to come again.",
     500: "The server failed; its log says why.",
     501: "The server lacks a package that this needs.",
     503: "The model cannot be loaded, the server is stopping, or its database does not answer.",
@@ -116,8 +118,8 @@ def document(app: FastAPI, settings: Settings) -> dict[str, Any]:
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)
         for path, operation in _operations(page):
-            _refusals(operation, locked=settings.api_key is not None and path not in OPEN)
-        if settings.api_key is not None:
+            _refusals(operation, locked=settings.locked and path not in OPEN)
+        if settings.locked:
             scheme = {"type": "http", "scheme": "bearer"}
             page["components"]["securitySchemes"] = {"key": scheme}
         for name in ("CompressRequest", "AskRequest"):
@@ -137,7 +139,7 @@ def _refusals(operation: dict[str, Any], *, locked: bool) -> None:
     responses = operation["responses"]
     if MEDIA_TYPE not in responses.get("422", {}).get("content", {MEDIA_TYPE: None}):
         del responses["422"]
-    every = problems(500, 503, *((401,) if locked else ()))
+    every = problems(403, 421, 500, 503, *((401, 429) if locked else ()))
     if locked:
         operation["security"] = [{"key": []}]
     if "requestBody" in operation:

@@ -161,6 +161,11 @@ class Settings(BaseSettings):
     max_uploads: int = Field(16, ge=1, description="Uploads that are kept; then the oldest goes.")
 
     @property
+    def locked(self) -> bool:
+        """Whether clients need a key."""
+        return self.api_key is not None or self.keys_file is not None
+
+    @property
     def bounds(self) -> Bounds:
         """What clients may hold of one process."""
         return Bounds(
