@@ -35,8 +35,9 @@ class KnownHosts:
                 names of loopback alone; any other also has each IP address and the machine's name.
             allowed: further names, `*` for all; their ports are left out.
         """
-        local = _bracketed(listens_at) in LOOPBACK
-        own = () if local else (_bracketed(listens_at), socket.gethostname())
+        at = _bracketed(listens_at)
+        local = at in LOOPBACK
+        own = () if local else (socket.gethostname(), *([at] if _is_name(at) else []))
         further = tuple(_name(name) for name in allowed if name != ANY)
         names = dict.fromkeys(name.lower() for name in (*LOOPBACK, *own, *further))
         return cls(names=tuple(names), any_address=not local, any_name=ANY in allowed)
@@ -83,7 +84,12 @@ def _bracketed(address: str) -> str:
 
 
 def _is_address(name: str) -> bool:
+    """Returns whether a name is an IP address, and not the one that stands for all of them."""
     try:
         return not ip_address(name.strip("[]")).is_unspecified
     except ValueError:
         return False
+
+
+def _is_name(at: str) -> bool:
+    return _is_address(at) or at.strip("[]:0.") != ""

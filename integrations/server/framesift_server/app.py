@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Annotated, Any, Final, Literal, cast
+from typing import Annotated, Any, cast
 
 from anyio import to_thread
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query, UploadFile
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
@@ -18,34 +17,30 @@ import framesift
 from framesift import Answer, Transcript
 from framesift.export import transcript_text
 from framesift.serving import KnownHosts
-from framesift_server import examples, forms, openapi, problems
+from framesift_server import examples, forms, openapi, operating, problems
 from framesift_server.compressed import Compressed
 from framesift_server.connection import ClientLeftError
+from framesift_server.dependencies import Client, Serving
 from framesift_server.ending import Closing
 from framesift_server.gate import Gate
 from framesift_server.job_rows import Job
-from framesift_server.keys import ANYBODY, Keys
+from framesift_server.keys import Keys
 from framesift_server.schemas import (
     AnyRequest,
     AskRequest,
     CompressRequest,
     CompressResponse,
-    Health,
     JobPage,
     JobState,
     JobStatus,
     KeyframesRequest,
     KeyframesResponse,
-    Ready,
     TranscriptQuery,
     UploadResponse,
-    UsageHour,
 )
 from framesift_server.service import Service
 from framesift_server.settings import Settings
-from framesift_server.usage import usage_csv, usage_rows
 
-HOURS: Final = r"^([0-9]{4}-[0-9]{2}(-[0-9]{2}(T[0-9]{2})?)?)?$"
 router = APIRouter()
 
 
@@ -70,6 +65,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     # Not of the app as a whole: its refusal would come before the gate and not be a problem.
     app.include_router(router, max_body_size=settings.max_body_bytes)
+    app.include_router(operating.router)
     app.add_api_route(
         "/v1/uploads",
         upload,
@@ -92,19 +88,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
-def _service(request: Request) -> Service:
-    return cast(Service, request.app.state.service)
-
-
-def _client(request: Request) -> str:
-    """Returns whose jobs a request is about."""
-    return str(request.scope.get("client_name", ANYBODY))
-
-
 async def _job(
     job_id: str,
-    service: Annotated[Service, Depends(_service)],
-    client: Annotated[str, Depends(_client)],
+    service: Serving,
+    client: Client,
 ) -> Job:
     job = await to_thread.run_sync(service.store.get, job_id)
     if job is None or job.client != client:
@@ -116,9 +103,7 @@ async def _nobody(_: Request, __: Exception) -> Response:
     return Response(status_code=499)
 
 
-Serving = Annotated[Service, Depends(_service)]
 KnownJob = Annotated[Job, Depends(_job)]
-Client = Annotated[str, Depends(_client)]
 
 
 @router.post("/v1/compress", response_model=CompressResponse, responses=openapi.COMPRESSED)
@@ -280,57 +265,3 @@ async def selectors() -> list[dict[str, Any]]:
 async def scorers() -> list[dict[str, Any]]:
     """Lists what tells a selector how much each frame is worth, and the options of each."""
     return framesift.scorers.registry.facts()
-
-
-@router.get("/health")
-async def health(service: Serving) -> Health:
-    """Says that the server lives, and what it serves."""
-    return Health(
-        version=framesift.__version__,
-        models=list(service.settings.models),
-        encoders=list(service.settings.encoders),
-        working=dict(service.workers.inside),
-    )
-
-
-@router.get("/ready", responses=openapi.problems(503))
-async def ready(service: Serving) -> Ready:
-    """Says whether requests should come: the model is loaded, and the database answers."""
-    reason = await to_thread.run_sync(service.not_ready)
-    if reason is not None:
-        raise HTTPException(503, reason, {"Retry-After": "5"})
-    return Ready()
-
-
-@router.get(
-    "/v1/usage",
-    response_model=list[UsageHour],
-    responses={200: {"content": {"text/csv": {}}}, **openapi.problems(422)},
-)
-async def usage(
-    service: Serving,
-    client: Client,
-    since: Annotated[str, Query(pattern=HOURS)] = "",
-    until: Annotated[str, Query(pattern=HOURS)] = "",
-    format: Annotated[Literal["json", "csv"], Query()] = "json",
-) -> Any:
-    """Returns what the key of this request has used, hour by hour in UTC, from `since` to `until`.
-
-    Both may be a month, a day or an hour, such as `2026-11` or `2026-11-27T08`.
-    """
-    find = partial(usage_rows, service.engine, client=client, since=since, until=until or "~")
-    rows = await to_thread.run_sync(find)
-    if format == "csv":
-        return Response(usage_csv(rows), media_type="text/csv; charset=utf-8")
-    return [UsageHour.of(hour, used) for _, hour, used in rows]
-
-
-@router.get(
-    "/metrics",
-    response_class=Response,
-    responses={200: {"content": {CONTENT_TYPE_LATEST.partition(";")[0]: {}}}},
-)
-async def metrics(service: Serving) -> Response:
-    """Counts requests, seconds and tokens, for Prometheus."""
-    told = await to_thread.run_sync(service.metrics)
-    return Response(told, media_type=CONTENT_TYPE_LATEST)

@@ -34,8 +34,9 @@ def test_an_address_is_a_name_of_a_server_that_others_reach(host):
 
 
 def test_the_address_of_all_addresses_is_none():
-    for listens_at in ("127.0.0.1", "0.0.0.0"):
-        assert KnownHosts.of(listens_at).refusal("0.0.0.0:8080", "https://evil.example")
+    for listens_at in ("127.0.0.1", "0.0.0.0", "::"):
+        known = KnownHosts.of(listens_at)
+        assert known.refusal("0.0.0.0:8080", None)[0] == known.refusal("[::]", None)[0] == 421
 
 
 def test_the_machine_has_its_own_name_where_others_reach_it():

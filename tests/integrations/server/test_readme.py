@@ -12,6 +12,7 @@ import uvicorn
 from pytest_examples import CodeExample, EvalExample, find_examples
 
 from framesift_server import Settings, create_app
+from framesift_server.keys import Keys
 
 PAGE = Path(__file__).parents[3] / "integrations" / "server" / "README.md"
 SHOWN = "http://127.0.0.1:8080"
@@ -37,6 +38,7 @@ def address(tmp_path_factory):
 def test_python_blocks_run_and_print_what_they_say(
     example: CodeExample, eval_example: EvalExample, address, monkeypatch
 ):
+    monkeypatch.delenv("FRAMESIFT_ALLOW_HOST")  # readers do not set what the tests do
     post = httpx.post
     monkeypatch.setattr(
         httpx, "post", lambda url, **options: post(url.replace(SHOWN, address), **options)
@@ -48,6 +50,21 @@ def test_python_blocks_run_and_print_what_they_say(
 def test_what_curl_sends_is_accepted(client, path, body):
     response = client.post(path, json=json.loads(body))
     assert response.status_code in (200, 202), response.text
+
+
+def test_the_file_of_keys_is_read(tmp_path):
+    (block,) = re.findall("```toml\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    path = tmp_path / "keys.toml"
+    path.write_text(block)
+    keys = Keys.of(Settings(keys_file=path))
+    found = keys.of_header("Bearer a-key-of-at-least-16-characters")
+    assert (found.name, found.operator) == ("prometheus", True)
+
+
+def test_the_options_that_are_named_are_those_of_the_server():
+    named = set(re.findall("`--([a-z][a-z-]+)", PAGE.read_text()))
+    there = {name.replace("_", "-") for name in Settings.model_fields}
+    assert named - there == {"no-compile"}
 
 
 def test_there_is_something_to_send():

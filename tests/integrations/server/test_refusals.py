@@ -220,7 +220,7 @@ def test_a_client_that_leaves_stops_the_work(client):
         "raw_path": b"/v1/compress",
         "root_path": "",
         "query_string": b"",
-        "headers": [(b"content-type", b"application/json")],
+        "headers": [(b"content-type", b"application/json"), (b"host", b"localhost")],
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 80),
     }
