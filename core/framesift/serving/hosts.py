@@ -14,6 +14,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
+EVERY: Final = ("0.0.0.0", "[::]", "")
+"""What stands for all addresses of a machine, and names none."""
 ANY: Final = "*"
 
 
@@ -37,7 +39,7 @@ class KnownHosts:
         """
         at = _bracketed(listens_at)
         local = at in LOOPBACK
-        own = () if local else (socket.gethostname(), *([at] if _is_name(at) else []))
+        own = () if local else (socket.gethostname(), *(() if at in EVERY else (at,)))
         further = tuple(_name(name) for name in allowed if name != ANY)
         names = dict.fromkeys(name.lower() for name in (*LOOPBACK, *own, *further))
         return cls(names=tuple(names), any_address=not local, any_name=ANY in allowed)
@@ -89,7 +91,3 @@ def _is_address(name: str) -> bool:
         return not ip_address(name.strip("[]")).is_unspecified
     except ValueError:
         return False
-
-
-def _is_name(at: str) -> bool:
-    return _is_address(at) or at.strip("[]:0.") != ""
