@@ -18,6 +18,7 @@ from langchain_core.load import dumpd
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, convert_to_messages
 from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.prompt_values import ChatPromptValue, PromptValue
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
@@ -28,6 +29,7 @@ from framesift.serving import GenerationFields, check_names, tool_calls
 from langchain_framesift._conversation import conversation
 from langchain_framesift._settings import VideoSettings
 from langchain_framesift._tool_calls import chosen, parse
+from langchain_framesift.compressor import messages_of
 
 
 class PromptTooLongError(ContextOverflowError, BudgetError):
@@ -156,6 +158,12 @@ class ChatFramesift(VideoSettings, GenerationFields, BaseChatModel):
         formatted = [convert_to_openai_tool(tool) for tool in tools]
         chosen(formatted, tool_choice)
         return self.bind(tools=formatted, tool_choice=tool_choice, **kwargs)
+
+    def _convert_input(self, model_input: LanguageModelInput) -> PromptValue:
+        # LangChain's own line about an input that holds no messages has several lines.
+        if isinstance(model_input, PromptValue):
+            return model_input
+        return ChatPromptValue(messages=messages_of(model_input))
 
     def _generate(
         self,

@@ -3,6 +3,7 @@
 import base64
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -188,6 +189,15 @@ def test_a_block_that_no_vision_model_reads_is_named(chat):
     sound = {"type": "audio", "base64": "AAAA", "mime_type": "audio/wav"}
     with pytest.raises(InvalidOptionError, match="'audio'"):
         chat.invoke([asked(**sound)])
+
+
+@pytest.mark.parametrize(
+    "given", [[Path("a.mp4"), Path("b.mp4")], Path("a.mp4"), b"bytes", [b"bytes"], 5]
+)
+def test_an_input_that_holds_no_messages_is_refused_in_one_line(chat, given):
+    with pytest.raises(InvalidOptionError, match="cannot be read as messages") as refused:
+        chat.invoke(given)
+    assert "\n" not in str(refused.value)
 
 
 def test_a_conversation_that_is_too_long_is_told_as_langchain_tells_it(chat):
