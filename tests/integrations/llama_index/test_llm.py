@@ -12,6 +12,7 @@ from llama_index.core.base.llms.types import AudioBlock, ThinkingBlock, ToolCall
 from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
 from llama_index.core.chat_engine import SimpleChatEngine
 from llama_index.core.llms import ChatMessage, ImageBlock, TextBlock, VideoBlock
+from llama_index.core.memory import ChatMemoryBuffer
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.query_engine import RetrieverQueryEngine, SimpleMultiModalQueryEngine
 from llama_index.core.tools import FunctionTool
@@ -140,15 +141,10 @@ def test_a_conversation_that_goes_on_reads_what_is_new_only(llm, core):
         assert followed.text == chat.ask(OTHER, follow_up=True).text
 
 
-@pytest.mark.usefixtures("own_loop")
 def test_a_chat_of_several_turns_keeps_the_video(llm, core):
-    engine = SimpleChatEngine.from_defaults(
-        llm=llm,
-        chat_history=[
-            asked(VideoBlock(url=VIDEO)),
-            ChatMessage("44", role="assistant"),
-        ],
-    )
+    history = [asked(VideoBlock(url=VIDEO)), ChatMessage("44", role="assistant")]
+    memory = ChatMemoryBuffer.from_defaults(history, llm=llm, tokenizer_fn=llm.tokenizer)
+    engine = SimpleChatEngine.from_defaults(llm=llm, memory=memory)
     said = [engine.chat(text).response for text in (OTHER, QUESTION, OTHER)]
     assert said == [core.ask(VIDEO, OTHER).text, "44", core.ask(VIDEO, OTHER).text]
     assert len(engine.chat_history) == 8

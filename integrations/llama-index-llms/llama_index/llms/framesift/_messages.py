@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from llama_index.core.base.llms.types import (
     CachePoint,
@@ -58,14 +59,13 @@ def _is_beside(block: ContentBlock) -> bool:
 
 def _call(block: ToolCallBlock) -> tool_calls.ToolCall:
     """Returns a call that another LLM has made, whose arguments may be JSON still."""
-    given = block.tool_kwargs
-    try:
-        arguments = json.loads(given) if isinstance(given, str) else given
-    except ValueError:
-        arguments = None
+    arguments: Any = block.tool_kwargs
+    if isinstance(arguments, str):
+        with suppress(ValueError):
+            arguments = json.loads(arguments)
     if not isinstance(arguments, dict):
         raise InvalidOptionError(
-            f"a call of the tool {block.tool_name!r} has the arguments {given!r:.100}; they must "
+            f"a call of the tool {block.tool_name!r} has the arguments {arguments!r:.100}; they must "
             "be an object, or the JSON of one"
         )
     return tool_calls.ToolCall(name=block.tool_name, arguments=arguments)

@@ -29,22 +29,18 @@ def chosen(tools: Sequence[BaseTool], choice: Any, *, required: bool) -> str | N
     if isinstance(choice, dict):
         function = choice.get("function")
         name = function.get("name") if isinstance(function, dict) else choice.get("name")
+    names = [tool.metadata.get_name() for tool in tools]
     if not tools or name == "none":
         return None
-    if name not in (None, "auto", "any", "required", True):
-        names = [tool.metadata.get_name() for tool in tools]
+    if name not in (None, "auto", "any", "required"):
         if name not in names:
             raise InvalidOptionError(
                 f"tool_choice={choice!r} is no tool; choose auto, none, any, required or one of: "
                 f"{', '.join(names)}"
             )
-        tools = [tool for tool in tools if tool.metadata.get_name() == name]
-    return _instructions(tools, required=required or name not in (None, "auto"))
-
-
-def _instructions(tools: Sequence[BaseTool], *, required: bool) -> str:
+        tools = [tools[names.index(name)]]
     functions = [tool.metadata.to_openai_tool()["function"] for tool in tools]
-    return tool_calls.instructions(functions, must_call=required)
+    return tool_calls.instructions(functions, must_call=required or name not in (None, "auto"))
 
 
 def calls_in(text: str) -> list[ToolSelection]:
