@@ -65,8 +65,8 @@ def _call(block: ToolCallBlock) -> tool_calls.ToolCall:
             arguments = json.loads(arguments)
     if not isinstance(arguments, dict):
         raise InvalidOptionError(
-            f"a call of the tool {block.tool_name!r} has the arguments {arguments!r:.100}; they must "
-            "be an object, or the JSON of one"
+            f"a call of the tool {block.tool_name!r} has the arguments {arguments!r:.100}; they "
+            "must be an object, or the JSON of one"
         )
     return tool_calls.ToolCall(name=block.tool_name, arguments=arguments)
 

@@ -153,9 +153,8 @@ class FramesiftMultiModalLLM(CompressionFields, GenerationFields, FunctionCallin
 
     def tokenizer(self, text: str) -> list[int]:
         """Returns the tokens of a text as the model has them, for `Memory(tokenizer_fn=...)`."""
-        vlm = self._answering().compressor.answering_vlm
-        ids: list[int] = vlm.tokenizer(text, add_special_tokens=False).input_ids
-        return ids
+        tokenizer = self._answering().compressor.answering_vlm.tokenizer
+        return list(tokenizer(text, add_special_tokens=False).input_ids)
 
     def get_tool_calls_from_response(
         self, response: ChatResponse, error_on_no_tool_call: bool = True, **kwargs: Any
