@@ -413,9 +413,13 @@ def test_processes_count_together(tmp_path):
         started.append(process)
         told.append(json.loads(process.stdout.readline()))
     for process in started:
+        process.kill()
         process.communicate()
     counted = 'framesift_requests_total{path="/v1/keyframes",status="200"}'
     assert f"{counted} 3.0" in told[0]
     assert f"{counted} 5.0" in told[1]
     assert 'framesift_usage_requests_total{client="anybody"} 5.0' in told[1]
     assert 'framesift_working{model="keyframes"} 0.0' in told[1]
+    engine = connect(Settings(state_folder=tmp_path / "state"))
+    assert usage_totals(engine)["anybody"].requests == 5, "what was answered outlives kill -9"
+    engine.dispose()
