@@ -19,7 +19,7 @@ from framesift.serving import content_id, media_of, save_content, saved_content
 
 MOST_BYTES: Final = 64 * 2**20
 """Most bytes of pictures that stay in memory; the oldest go."""
-PICTURES: Final = "pictures"
+PICTURES: Final = "framesift_pictures"
 """Key in the `response_metadata` of a tool's message: the name of each picture, by the block."""
 ASIDE: Final = "[picture]"
 """What stands in a history in the place of a picture."""
@@ -61,7 +61,7 @@ class PictureStore:
 
 def put_aside(message: ToolMessage, store: PictureStore) -> ToolMessage:
     """Returns a tool's message whose pictures lie in `store`; the same one where it has none."""
-    names = dict(message.response_metadata.get(PICTURES, {}))
+    names = dict(_names(message))
     content: list[Any] = (
         [message.content] if isinstance(message.content, str) else list(message.content)
     )
@@ -69,7 +69,7 @@ def put_aside(message: ToolMessage, store: PictureStore) -> ToolMessage:
         if (held := _bytes_of(block)) is not None:
             names[str(place)] = store.put(*held)
             content[place] = {"type": "text", "text": ASIDE}
-    if names == message.response_metadata.get(PICTURES, {}):
+    if names == _names(message):
         return message
     known = {**message.response_metadata, PICTURES: names}
     return message.model_copy(update={"content": content, "response_metadata": known})
@@ -79,8 +79,13 @@ def picture_name(message: ToolMessage, place: int) -> str | None:
     """Returns the name of the picture that was put aside from a block, None for other blocks."""
     block: Any = message.content[place]
     is_marked = isinstance(block, Mapping) and block.get("text") == ASIDE
-    name = dict(message.response_metadata.get(PICTURES, {})).get(str(place))
+    name = _names(message).get(str(place))
     return name if is_marked and isinstance(name, str) else None
+
+
+def _names(message: ToolMessage) -> Mapping[str, Any]:
+    names = message.response_metadata.get(PICTURES)
+    return names if isinstance(names, Mapping) else {}
 
 
 def image_block(content: bytes, name: str) -> dict[str, Any]:

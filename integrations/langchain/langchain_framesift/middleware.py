@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Final, Literal, TypeVar, cast
 
 from langchain_core.messages import (
     AIMessage,
@@ -22,7 +22,7 @@ from langchain_core.runnables.config import ensure_config, run_in_executor
 from pydantic import Field
 
 from framesift.errors import FramesiftError, MissingDependencyError
-from framesift.serving import OptionFields, error_line
+from framesift.serving import OptionFields, error_line, keep_videos, kept_videos
 from langchain_framesift._model_view import (
     EVERYTHING,
     UNREAD,
@@ -49,6 +49,8 @@ except ImportError as error:
         "VideoMiddleware needs langchain; run: pip install 'langchain-framesift[agents]'"
     ) from error
 
+VIDEOS: Final = "framesift_videos"
+"""Key in the `response_metadata` of a user's message: what brings its videos back."""
 Where = Literal["auto", "tool", "user"]
 Result = TypeVar("Result")
 
@@ -56,7 +58,7 @@ Result = TypeVar("Result")
 class _Options(OptionFields):
     most_pictures: int = Field(ge=0, strict=True)
     pictures_in: Where
-    picture_folder: Path | None
+    media_folder: Path | None
 
 
 class VideoMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
@@ -84,7 +86,7 @@ class VideoMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         compress: CompressVideoBlocks | None = None,
         most_pictures: int = 16,
         pictures_in: Where = "auto",
-        picture_folder: str | Path | None = None,
+        media_folder: str | Path | None = None,
     ) -> None:
         """Takes the settings.
 
@@ -94,18 +96,19 @@ class VideoMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
                 named in words. The user's own pictures are not counted.
             pictures_in: who shows the pictures of tools: the `"tool"` in its result, or the
                 `"user"` after it; `"auto"` goes by the class and the profile of the model.
-            picture_folder: where pictures of tools lie, equal ones once, so that an agent in
-                another process shows them too; None for the last 64 MB in memory.
+            media_folder: where pictures of tools lie, and videos that a user sends in base64,
+                equal ones once, so that an agent in another process shows them too. None for the
+                last 64 MB of pictures in memory; videos in base64 stay in the state then.
 
         Raises:
             InvalidOptionError: a value is not allowed.
         """
         super().__init__()
         self._options = _Options(
-            most_pictures=most_pictures, pictures_in=pictures_in, picture_folder=picture_folder
+            most_pictures=most_pictures, pictures_in=pictures_in, media_folder=media_folder
         )
         self._compress = CompressVideoBlocks() if compress is None else compress
-        self._store = PictureStore(self._options.picture_folder)
+        self._store = PictureStore(self._options.media_folder)
 
     def count_tokens(self, messages: Iterable[MessageLikeRepresentation]) -> int:
         """Returns about how many tokens a model reads of messages, videos compressed.
@@ -119,10 +122,9 @@ class VideoMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         return count_tokens_approximately(words) + sum(map(tokens_of, pictures))
 
     def before_agent(self, state: AgentState[Any], runtime: Runtime[Any]) -> dict[str, Any] | None:
-        """Takes pictures of tools out of a state that was made without this middleware."""
-        results = [each for each in state["messages"] if isinstance(each, ToolMessage)]
-        smaller = [self._aside(result) for result in results]
-        changed = [new for new, old in zip(smaller, results, strict=True) if new is not old]
+        """Takes pictures of tools, and what a user has sent as bytes, out of the state."""
+        smaller = [(self._smaller(message), message) for message in state["messages"]]
+        changed = [new for new, old in smaller if new is not old]
         return {"messages": changed} if changed else None
 
     async def abefore_agent(
@@ -166,6 +168,17 @@ class VideoMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         view = await run_in_executor(None, self._view, request.messages, reads)
         return _noted(await handler(request.override(messages=view)), view)
 
+    def _smaller(self, message: BaseMessage) -> BaseMessage:
+        """Returns a message of a state without bytes; the same one where it has none."""
+        folder = self._options.media_folder
+        if folder is None or not isinstance(message, HumanMessage):
+            return self._aside(message)
+        given = [message.content] if isinstance(message.content, str) else message.content
+        content, kept = keep_videos(given, folder)
+        known = {**message.response_metadata, VIDEOS: kept}
+        new = {"content": content, "response_metadata": known}
+        return message.model_copy(update=new) if kept else message
+
     def _aside(self, result: Result) -> Result:
         """Returns what a tool gave, with its pictures beside the state."""
         if isinstance(result, ToolMessage):
@@ -179,7 +192,10 @@ class VideoMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
 
     def _view(self, history: Sequence[BaseMessage], reads: Reads) -> list[AnyMessage]:
         """Returns what a model is shown of a history."""
-        view: list[BaseMessage] = list(history)
+        folder = self._options.media_folder
+        if folder is not None:
+            history = [_with_videos(message, folder) for message in history]
+        view = list(history)
         if not reads.videos:
             config = ensure_config()
             told = config if config.get("callbacks") else None
@@ -209,6 +225,13 @@ class VideoMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
                     reason = f"[a video that cannot be shown: {error_line(error)}]"
                     content[place] = {"type": "text", "text": reason}
             return rewrite([message.model_copy(update={"content": content})], config)[0]
+
+
+def _with_videos(message: BaseMessage, folder: Path) -> BaseMessage:
+    kept = message.response_metadata.get(VIDEOS)
+    if kept is None or isinstance(message.content, str):
+        return message
+    return message.model_copy(update={"content": kept_videos(message.content, kept, folder)})
 
 
 def _without(message: BaseMessage, pictures: Sequence[Any]) -> BaseMessage:

@@ -61,7 +61,7 @@ def main(folder, task):
     agent = create_agent(
         Scripted(hangs_at=second if task == "start" else None),
         VideoToolkit(model="tiny", max_images=2).get_tools(),
-        middleware=[VideoMiddleware(picture_folder=f"{folder}/pictures")],
+        middleware=[VideoMiddleware(media_folder=f"{folder}/pictures")],
         checkpointer=SqliteSaver(
             sqlite3.connect(f"{folder}/agent.sqlite", check_same_thread=False)
         ),

@@ -180,7 +180,7 @@ def test_a_model_that_says_nothing_of_tools_is_shown_their_pictures_by_the_user(
 
 def test_pictures_survive_in_a_folder_and_are_said_to_be_gone_without(tools, tmp_path):
     saver, folder = InMemorySaver(), tmp_path / "pictures"
-    for name, options in [("kept", {"picture_folder": folder}), ("gone", {})]:
+    for name, options in [("kept", {"media_folder": folder}), ("gone", {})]:
         script = [calling(CLIP), AIMessage("Done.")], [AIMessage("Again.")]
         for answers in script:  # each with a middleware of its own, as another process has it
             model = scripted(*answers)
@@ -228,18 +228,55 @@ def test_pictures_in_other_spellings_and_in_commands_are_put_aside():
     assert shown.content[1] == blocks[1]
 
 
+def test_a_video_in_base64_lies_in_a_file_and_is_shown_from_there(tools, tmp_path):
+    with framesift.open_video(CLIP) as local:
+        held = base64.b64encode(local.path.read_bytes()).decode()
+    block = {"type": "video", "base64": held, "mime_type": "video/mp4", "start": 2, "fps": 2}
+    question = {"messages": [HumanMessage([{"type": "text", "text": "What?"}, block])]}
+    saver, shown = InMemorySaver(), []
+    for _ in range(2):  # a middleware of its own each, as in two processes
+        model = scripted(AIMessage("Done."))
+        looking = middleware(media_folder=tmp_path / "media")
+        agent = create_agent(model, tools, middleware=[looking], checkpointer=saver)
+        state = agent.invoke(question, thread("1"))["messages"]
+        shown.append(kinds(model.shown[0][0]))
+        question = {"messages": [HumanMessage("And now?")]}
+    assert shown[0] == shown[1]
+    assert shown[0].count("image") == 2
+    assert held not in json.dumps([message.model_dump() for message in state])
+    (path,) = (tmp_path / "media").iterdir()
+    assert base64.b64encode(path.read_bytes()).decode() == held
+    path.unlink()
+    model = scripted(AIMessage("Done."))
+    agent = create_agent(model, tools, middleware=[looking], checkpointer=saver)
+    agent.invoke(question, thread("1"))
+    assert texts(model.shown[0][0])[-1] == "[video, whose file is gone]"
+
+
+def test_parts_and_rates_of_kept_videos_stay(dictated_chat, tools, tmp_path):
+    with framesift.open_video(CLIP) as local:
+        held = base64.b64encode(local.path.read_bytes()).decode()
+    block = {"type": "video", "base64": held, "mime_type": "video/mp4", "end": 4, "fps": 2}
+    turns = []
+    for options in ({}, {"media_folder": tmp_path}):
+        chat, shown = dictated_chat("44")
+        agent = create_agent(chat, tools, middleware=[middleware(**options)])
+        agent.invoke({"messages": [HumanMessage([{"type": "text", "text": "What?"}, block])]})
+        turns.append([(turn.videos, turn.fps) for turn in shown[0] if turn.videos])
+    assert turns[0] == turns[1]
+    assert turns[0][0][1] == 2
+
+
 def test_a_name_in_a_state_reads_no_file_but_a_picture(tools, tmp_path):
     (tmp_path / "secret.txt").write_text("a password")
     (tmp_path / "pictures").mkdir()
     forged = ToolMessage(
         [{"type": "text", "text": "[picture]"}],
         tool_call_id="1",
-        response_metadata={"pictures": {"0": "../secret.txt"}},
+        response_metadata={"framesift_pictures": {"0": "../secret.txt"}},
     )
     model = scripted(AIMessage("Done."))
-    agent = create_agent(
-        model, tools, middleware=[middleware(picture_folder=tmp_path / "pictures")]
-    )
+    agent = create_agent(model, tools, middleware=[middleware(media_folder=tmp_path / "pictures")])
     call = AIMessage("", tool_calls=[{"name": "compress_video", "args": {}, "id": "1"}])
     agent.invoke({"messages": [HumanMessage("?"), call, forged]})
     assert texts(model.shown[-1][-1]) == [GONE]
