@@ -19,21 +19,22 @@ GONE: Final = "[video, whose file is gone]"
 
 
 def keep_videos(
-    content: Sequence[Any], folder: str | os.PathLike[str]
+    content: str | Sequence[Any], folder: str | os.PathLike[str]
 ) -> tuple[list[Any], dict[str, Any]]:
     """Returns content without the bytes of videos, and what brings them back, JSON-safe.
 
     Equal videos are one file. Links, and blocks that are malformed, stay as they are.
 
     Args:
-        content: of a message, blocks in the spelling of any provider.
+        content: of a message, a text or blocks in the spelling of any provider.
         folder: where the files lie.
 
     Raises:
         StorageError: the folder cannot be written to.
     """
-    smaller, kept = list(content), dict[str, Any]()
-    for place, block in enumerate(content):
+    smaller: list[Any] = [content] if isinstance(content, str) else list(content)
+    kept: dict[str, Any] = {}
+    for place, block in enumerate(smaller):
         if (facts := _saved(block, folder)) is not None:
             kept[str(place)] = facts
             smaller[place] = {"type": "text", "text": ASIDE}

@@ -62,9 +62,7 @@ class PictureStore:
 def put_aside(message: ToolMessage, store: PictureStore) -> ToolMessage:
     """Returns a tool's message whose pictures lie in `store`; the same one where it has none."""
     names = dict(_names(message))
-    content: list[Any] = (
-        [message.content] if isinstance(message.content, str) else list(message.content)
-    )
+    content: list[Any] = [] if isinstance(message.content, str) else list(message.content)
     for place, block in enumerate(content):
         if (held := _bytes_of(block)) is not None:
             names[str(place)] = store.put(*held)

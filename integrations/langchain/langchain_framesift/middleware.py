@@ -117,9 +117,8 @@ class VideoMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         long text.
         """
         view = self._view(convert_to_messages(list(messages)), EVERYTHING)
-        pictures = pictures_in(view)
-        words = [_without(message, pictures) for message in view]
-        return count_tokens_approximately(words) + sum(map(tokens_of, pictures))
+        words = count_tokens_approximately(view, tokens_per_image=0)
+        return words + sum(map(tokens_of, pictures_in(view)))
 
     def before_agent(self, state: AgentState[Any], runtime: Runtime[Any]) -> dict[str, Any] | None:
         """Takes pictures of tools, and what a user has sent as bytes, out of the state."""
@@ -173,10 +172,8 @@ class VideoMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         folder = self._options.media_folder
         if folder is None or not isinstance(message, HumanMessage):
             return self._aside(message)
-        given = [message.content] if isinstance(message.content, str) else message.content
-        content, kept = keep_videos(given, folder)
-        known = {**message.response_metadata, VIDEOS: kept}
-        new = {"content": content, "response_metadata": known}
+        content, kept = keep_videos(message.content, folder)
+        new = {"content": content, "response_metadata": message.response_metadata | {VIDEOS: kept}}
         return message.model_copy(update=new) if kept else message
 
     def _aside(self, result: Result) -> Result:
@@ -184,8 +181,7 @@ class VideoMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         if isinstance(result, ToolMessage):
             return cast("Result", put_aside(result, self._store))
         if isinstance(result, Command) and isinstance(result.update, dict):
-            messages = result.update.get("messages")
-            if isinstance(messages, list):
+            if isinstance(messages := result.update.get("messages"), list):
                 smaller = [self._aside(message) for message in messages]
                 return replace(result, update={**result.update, "messages": smaller})
         return result
@@ -232,13 +228,6 @@ def _with_videos(message: BaseMessage, folder: Path) -> BaseMessage:
     if kept is None or isinstance(message.content, str):
         return message
     return message.model_copy(update={"content": kept_videos(message.content, kept, folder)})
-
-
-def _without(message: BaseMessage, pictures: Sequence[Any]) -> BaseMessage:
-    if isinstance(message.content, str):
-        return message
-    content = [block for block in message.content if block not in pictures]
-    return message.model_copy(update={"content": content})
 
 
 def _noted(response: ModelResponse[Any], view: Sequence[BaseMessage]) -> ModelResponse[Any]:
