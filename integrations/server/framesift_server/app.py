@@ -10,15 +10,16 @@ from typing import Annotated, Any, cast
 from anyio import to_thread
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query, UploadFile
 from fastapi.sse import EventSourceResponse, ServerSentEvent
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES as NOT_GZIPPED
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
 import framesift
 from framesift import Answer, Transcript
 from framesift.export import transcript_text
 from framesift.serving import KnownHosts
-from framesift_server import examples, forms, openapi, operating, problems
-from framesift_server.compressed import Compressed
+from framesift_server import compress_routes, examples, forms, openapi, operating, problems
 from framesift_server.connection import ClientLeftError
 from framesift_server.dependencies import Client, Serving
 from framesift_server.ending import Closing
@@ -28,14 +29,13 @@ from framesift_server.keys import Keys
 from framesift_server.schemas import (
     AnyRequest,
     AskRequest,
-    CompressRequest,
-    CompressResponse,
     JobPage,
     JobState,
     JobStatus,
     KeyframesRequest,
     KeyframesResponse,
     TranscriptQuery,
+    TranscriptRequest,
     UploadResponse,
 )
 from framesift_server.service import Service
@@ -64,7 +64,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.service = service
     problems.install(app)
     # Not of the app as a whole: its refusal would come before the gate and not be a problem.
-    app.include_router(router, max_body_size=settings.max_body_bytes)
+    for routes in (compress_routes.router, router):
+        app.include_router(routes, max_body_size=settings.max_body_bytes)
     app.include_router(operating.router)
     app.add_api_route(
         "/v1/uploads",
@@ -73,11 +74,20 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         status_code=201,
         response_model=UploadResponse,
         responses=openapi.problems(411, 429, 507),
+        dependencies=[Depends(problems.body_type("multipart/form-data"))],
         max_body_size=settings.max_upload_bytes,
     )
     app.openapi = partial(openapi.document, app, settings)  # type: ignore[method-assign]
     app.add_exception_handler(ClientLeftError, _nobody)
+    # Numbers of tensors hold next to nothing to leave out: 8 % of float32, at 30 MB a second.
+    app.add_middleware(
+        GZipMiddleware,
+        minimum_size=1024,
+        compresslevel=1,
+        exclude_content_types=(*NOT_GZIPPED, forms.TENSORS, "multipart/byteranges"),
+    )
     app.add_middleware(Closing, service=service)
+    app.add_middleware(problems.Worded)
     app.add_middleware(
         Gate,
         hosts=KnownHosts.of(settings.host, settings.allow_host),
@@ -106,39 +116,12 @@ async def _nobody(_: Request, __: Exception) -> Response:
 KnownJob = Annotated[Job, Depends(_job)]
 
 
-@router.post("/v1/compress", response_model=CompressResponse, responses=openapi.COMPRESSED)
-async def compress(
-    request: Request,
-    body: Annotated[CompressRequest, examples.COMPRESS],
-    service: Serving,
-    form: Annotated[str, Depends(forms.form_of)],
-) -> Response:
-    """Keeps exactly `compression_ratio` of a video's visual tokens and returns them.
-
-    `Accept` says in which form: one object of JSON, the tensors as a safetensors file, or lines of
-    JSON, one a token, with a link to the tensors.
-    """
-    forms.check_form(form, body)
-    made = cast(Compressed, await service.answer(request, body))
-    return await forms.sent(made, form, service.results)
-
-
-@router.get("/v1/results/{name}", response_class=FileResponse, responses=openapi.RESULT)
-async def get_result(name: str, service: Serving) -> FileResponse:
-    """Returns a file of tensors that an answer named, or a `Range` of it."""
-    path = service.results.path(name)
-    if path is None:
-        raise HTTPException(404, f"there is no result {name[:60]!r}, or it had to make room")
-    return FileResponse(path, media_type=forms.TENSORS)
-
-
-@router.delete("/v1/results/{name}", status_code=204)
-async def forget_result(name: str, service: Serving) -> None:
-    """Removes a result."""
-    service.results.remove(name)
-
-
-@router.post("/v1/keyframes", response_model=KeyframesResponse, responses=openapi.OF_WORK)
+@router.post(
+    "/v1/keyframes",
+    response_model=KeyframesResponse,
+    responses=openapi.OF_WORK,
+    dependencies=forms.BODY,
+)
 async def keyframes(
     request: Request, body: Annotated[KeyframesRequest, examples.KEYFRAMES], service: Serving
 ) -> Any:
@@ -146,7 +129,7 @@ async def keyframes(
     return await service.answer(request, body)
 
 
-@router.post("/v1/ask", response_model=Answer, responses=openapi.OF_WORK)
+@router.post("/v1/ask", response_model=Answer, responses=openapi.OF_WORK, dependencies=forms.BODY)
 async def ask(request: Request, body: Annotated[AskRequest, examples.ASK], service: Serving) -> Any:
     """Answers a question about a video, with the stretches that the answer rests on."""
     return await service.answer(request, body)
@@ -160,7 +143,8 @@ async def transcript(
 
     The text is that of strangers: a page that shows it must escape it.
     """
-    read = await service.answer(request, query.request)
+    body = TranscriptRequest(video=query.video, text=query.text)
+    read = await service.answer(request, body)
     if query.format == "json":
         return read
     text = transcript_text(cast(Transcript, read), query.format)
@@ -179,7 +163,7 @@ async def forget(name: str, service: Serving) -> None:
     await to_thread.run_sync(service.uploads.remove, name)
 
 
-@router.post("/v1/jobs", status_code=202, responses=openapi.JOB)
+@router.post("/v1/jobs", status_code=202, responses=openapi.JOB, dependencies=forms.BODY)
 async def post_job(
     body: Annotated[AnyRequest, examples.JOB],
     service: Serving,

@@ -5,28 +5,86 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import torch
+from pydantic import BaseModel, Field
 from torch import Tensor
 
-from framesift import CompressedVideo
+from framesift import CompressedVideo, CompressionReport
 from framesift.errors import InvalidOptionError
 from framesift.export import base64_embeds
 from framesift.serving import TensorFile, token_tensors
-from framesift_server.schemas import (
-    CompressHead,
-    CompressRequest,
-    CompressResponse,
-    Features,
-    Picture,
-    TokenLine,
-)
+from framesift_server.schemas import CompressRequest, Picture
 
 ROWS: Final = 1024
 """Tokens that are turned into lines at a time, and looked through for what a type cannot hold."""
 WIDE: Final = ("tokens", "layers", "prompt_embeds")
 """Tensors whose type a request may choose."""
+
+
+class Features(BaseModel):
+    """A file of tensors, inside or to be fetched: exactly one of `data` and `url` is there."""
+
+    format: Literal["safetensors"] = "safetensors"
+    data: str | None = Field(
+        None,
+        description="Base64 of a safetensors file with `tokens` (M, D), `positions` (M, 3), "
+        "`pts_seconds` and `sources` (M,), `frame_seconds` (T,) and the entries of the plan: "
+        "`plan.dst`, `plan.src`, `plan.weight` (E,), which says what each token stands for; where "
+        "there are, `layers` (M, Ld, D), the times of all frames of each time step, "
+        "`step_seconds` (T, S), and of the encoding of each token, `encoded_seconds` (M,). Its "
+        "header has the report as text.",
+    )
+    url: str | None = Field(
+        None,
+        description="Where the file is fetched instead, until it has to make room for others.",
+        examples=["/v1/results/0f1c2d3e4f5061728394a5b6c7d8e9f0.safetensors"],
+    )
+    size_bytes: int = Field(description="Length of the file.")
+    shape: tuple[int, int] | None = Field(
+        None, description="(M, D): tokens kept, and channels; null where they were not asked for."
+    )
+    dtype: str | None = Field(None, description="Of the tokens.", examples=["float16"])
+
+
+class TokenLine(BaseModel):
+    """One token, in the lines of JSON."""
+
+    position: tuple[float, float, float]
+    pts_seconds: float
+    source: int
+
+
+class CompressHead(BaseModel):
+    """The first of the lines of JSON; a `TokenLine` for each token follows, in time order."""
+
+    report: CompressionReport
+    features: Features | None = Field(
+        None, description="Where the tensors are; `prompt_embeds` (L, D) is one, if asked for."
+    )
+    keyframes: list[Picture] | None = None
+
+
+class CompressResponse(BaseModel):
+    """The reduced token list, ready for injection, one entry per token in time order."""
+
+    positions: list[tuple[float, float, float]] = Field(
+        description="(frame, row, column) on the grid of `report.grid`; the mean of a merged token."
+    )
+    pts_seconds: list[float] = Field(description="Time of each token.")
+    sources: list[int] = Field(
+        description="Patch that each token comes from, the heaviest of a merged one: "
+        "frame * patches per frame + row * columns + column."
+    )
+    report: CompressionReport
+    features: Features | None = None
+    prompt_embeds: str | None = Field(
+        None,
+        description="The whole prompt with the question, as `prompt_embeds` of vLLM's "
+        "`/v1/completions` takes it: base64 of a tensor (L, D).",
+    )
+    keyframes: list[Picture] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -7,17 +7,21 @@ from http import HTTPStatus
 from typing import Final
 
 from anyio import to_thread
+from fastapi import Depends
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from framesift_server.compressed import Compressed
+from framesift_server.problems import body_type
 from framesift_server.results import Results
 from framesift_server.schemas import CompressRequest
 
 JSON: Final = "application/json"
 LINES: Final = "application/x-ndjson"
 TENSORS: Final = "application/x-safetensors"
+BODY: Final = [Depends(body_type(JSON))]
+"""What a route with a body of JSON depends on."""
 
 
 def form_of(request: Request) -> str:

@@ -8,10 +8,11 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from framesift_server.compressed import CompressHead, TokenLine
 from framesift_server.forms import LINES, TENSORS
 from framesift_server.gate import OPEN
 from framesift_server.problems import MEDIA_TYPE
-from framesift_server.schemas import CompressHead, Problem, TokenLine
+from framesift_server.schemas import Problem
 from framesift_server.settings import Settings
 
 Responses = dict[int | str, dict[str, Any]]

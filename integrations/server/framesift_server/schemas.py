@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic.json_schema import SkipJsonSchema
-from pydantic_core import PydanticCustomError
 
-from framesift import CompressionReport, EvidenceKind, Keyframe
-from framesift.errors import InvalidOptionError
+from framesift import EvidenceKind, Keyframe
 from framesift.export import TranscriptFormat
 from framesift.serving import ReaderSpecs
+from framesift_server.request_schemas import either, named, prompted, repeatable
 from framesift_server.usage import Used
 
 Video = Annotated[
@@ -41,8 +39,6 @@ EdgePx = Annotated[
     Field(strict=True, ge=64, le=4096, description="Longest side of a picture, in pixels."),
 ]
 Count = Annotated[int, Field(strict=True, ge=1, le=64, description="Number of keyframes.")]
-
-
 Readers = Annotated[
     ReaderSpecs,
     Field(
@@ -53,49 +49,31 @@ Readers = Annotated[
 ]
 
 
-def _either(schema: dict[str, Any]) -> None:
-    """Says in the schema of a request that the video has two names."""
-    address = schema["properties"]["video"]
-    plain = {key: value for key, value in address.items() if key not in ("title", "description")}
-    schema["properties"]["video_url"] = {
-        "anyOf": [
-            plain,
-            {
-                "type": "object",
-                "properties": {"url": plain},
-                "required": ["url"],
-                "additionalProperties": False,
-            },
-        ],
-        "title": "Video Url",
-        "description": "Another name of `video`, as a string or in the object of OpenAI's format.",
-    }
-    schema["required"] = [name for name in schema["required"] if name != "video"]
-    schema["oneOf"] = [{"required": ["video"]}, {"required": ["video_url"]}]
-
-
-def _named(given: Any) -> Any:
-    """Returns what a client gave with its video under the one name `video`."""
-    if not isinstance(given, dict) or "video_url" not in given:
-        return given
-    if "video" in given:
-        raise PydanticCustomError("two_videos", "give video or video_url, not both")
-    url = given["video_url"]
-    if isinstance(url, dict) and set(url) == {"url"}:
-        url = url["url"]
-    if not isinstance(url, str):
-        raise PydanticCustomError(
-            "video_url", 'video_url must be an address, or an object {"url": ADDRESS} alone'
-        )
-    return {**{key: value for key, value in given.items() if key != "video_url"}, "video": url}
+_WHOLE: Final = (int, int | None)
 
 
 class _Video(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_either)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=either)
 
     video: Video
 
-    _one_name = model_validator(mode="before")(_named)
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, given: Any) -> Any:
+        """Returns what a client gave with one name for its video, and 5 for 5.0.
+
+        JSON Schema takes both for whole numbers.
+        """
+        given = named(given)
+        if not isinstance(given, dict):
+            return given
+        whole = {name for name, of in cls.model_fields.items() if of.annotation in _WHOLE}
+        return {
+            name: int(value)
+            if name in whole and isinstance(value, float) and value.is_integer()
+            else value
+            for name, value in given.items()
+        }
 
 
 class _Request(_Video):
@@ -137,6 +115,8 @@ class _TokenRequest(_Request):
 class CompressRequest(_TokenRequest):
     """A video to compress to visual tokens."""
 
+    model_config = ConfigDict(json_schema_extra=prompted)
+
     kind: Literal["compress"] = "compress"
     encoder: str | None = Field(
         None,
@@ -147,7 +127,9 @@ class CompressRequest(_TokenRequest):
         None, description="What is to be answered; needed for `prompt_embeds`."
     )
     outputs: frozenset[Literal["features", "prompt_embeds", "keyframes"]] = Field(
-        frozenset({"features"}), description="What comes back beside positions and times."
+        frozenset({"features"}),
+        description="What comes back beside positions and times.",
+        json_schema_extra=repeatable,
     )
     count: Count = 8
     max_edge_px: EdgePx = 768
@@ -179,29 +161,19 @@ class TranscriptQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    video: Video | SkipJsonSchema[None] = Field(None, description="Needed, or `video_url`.")
-    video_url: Video | SkipJsonSchema[None] = Field(None, description="Another name of `video`.")
+    video: Video
     text: Readers = ("subtitles",)
     format: TranscriptFormat = Field("json", description="What the text is written as.")
-
-    @property
-    def request(self) -> TranscriptRequest:
-        """The same as a job would take it.
-
-        Raises:
-            InvalidOptionError: there is not exactly one video.
-        """
-        if (self.video is None) == (self.video_url is None):
-            given = "neither video nor video_url" if self.video is None else "video and video_url"
-            raise InvalidOptionError(f"{given} given; give one of them")
-        return TranscriptRequest(video=self.video or self.video_url, text=self.text)
 
 
 class AskRequest(_TokenRequest):
     """A question about a video; what `text` reads stands in the prompt beside the pictures."""
 
     kind: Literal["ask"] = "ask"
-    question: str = Field(examples=["What number flashes?"])
+    question: str = Field(
+        examples=["What number flashes?"],
+        json_schema_extra={"minLength": 1, "pattern": r"\S"},  # the core says what is wrong
+    )
     evidence: EvidenceKind | None = Field(
         "auto",
         description="How the stretches that the answer rests on are found: `auto` takes the "
@@ -217,12 +189,18 @@ class AskRequest(_TokenRequest):
     seed: int | None = Field(
         None, strict=True, ge=0, lt=2**63, description="Makes a draw repeatable."
     )
-    stop: tuple[str, ...] = Field((), max_length=8, description="The answer ends before these.")
+    stop: tuple[Annotated[str, Field(json_schema_extra={"minLength": 1})], ...] = Field(
+        (), max_length=8, description="The answer ends before these."
+    )
 
 
 AnyRequest = Annotated[
     CompressRequest | KeyframesRequest | AskRequest | TranscriptRequest,
-    Field(discriminator="kind", description="Any request, with its `kind`."),
+    Field(
+        discriminator="kind",
+        description="Any request, with its `kind`.",
+        json_schema_extra={"required": ["kind"]},
+    ),
 ]
 
 
@@ -240,70 +218,6 @@ class Picture(BaseModel):
     def of(cls, frame: Keyframe) -> Picture:
         """Returns a keyframe as it is sent."""
         return cls(**frame.metadata(), url=frame.data_url())
-
-
-class Features(BaseModel):
-    """A file of tensors, inside or to be fetched: exactly one of `data` and `url` is there."""
-
-    format: Literal["safetensors"] = "safetensors"
-    data: str | None = Field(
-        None,
-        description="Base64 of a safetensors file with `tokens` (M, D), `positions` (M, 3), "
-        "`pts_seconds` and `sources` (M,), `frame_seconds` (T,) and the entries of the plan: "
-        "`plan.dst`, `plan.src`, `plan.weight` (E,), which says what each token stands for; where "
-        "there are, `layers` (M, Ld, D), the times of all frames of each time step, "
-        "`step_seconds` (T, S), and of the encoding of each token, `encoded_seconds` (M,). Its "
-        "header has the report as text.",
-    )
-    url: str | None = Field(
-        None,
-        description="Where the file is fetched instead, until it has to make room for others.",
-        examples=["/v1/results/0f1c2d3e4f5061728394a5b6c7d8e9f0.safetensors"],
-    )
-    size_bytes: int = Field(description="Length of the file.")
-    shape: tuple[int, int] | None = Field(
-        None, description="(M, D): tokens kept, and channels; null where they were not asked for."
-    )
-    dtype: str | None = Field(None, description="Of the tokens.", examples=["float16"])
-
-
-class TokenLine(BaseModel):
-    """One token, in the lines of JSON."""
-
-    position: tuple[float, float, float]
-    pts_seconds: float
-    source: int
-
-
-class CompressHead(BaseModel):
-    """The first of the lines of JSON; a `TokenLine` for each token follows, in time order."""
-
-    report: CompressionReport
-    features: Features | None = Field(
-        None, description="Where the tensors are; `prompt_embeds` (L, D) is one, if asked for."
-    )
-    keyframes: list[Picture] | None = None
-
-
-class CompressResponse(BaseModel):
-    """The reduced token list, ready for injection, one entry per token in time order."""
-
-    positions: list[tuple[float, float, float]] = Field(
-        description="(frame, row, column) on the grid of `report.grid`; the mean of a merged token."
-    )
-    pts_seconds: list[float] = Field(description="Time of each token.")
-    sources: list[int] = Field(
-        description="Patch that each token comes from, the heaviest of a merged one: "
-        "frame * patches per frame + row * columns + column."
-    )
-    report: CompressionReport
-    features: Features | None = None
-    prompt_embeds: str | None = Field(
-        None,
-        description="The whole prompt with the question, as `prompt_embeds` of vLLM's "
-        "`/v1/completions` takes it: base64 of a tensor (L, D).",
-    )
-    keyframes: list[Picture] | None = None
 
 
 class KeyframesResponse(BaseModel):

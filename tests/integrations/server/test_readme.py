@@ -39,10 +39,11 @@ def test_python_blocks_run_and_print_what_they_say(
     example: CodeExample, eval_example: EvalExample, address, monkeypatch
 ):
     monkeypatch.delenv("FRAMESIFT_ALLOW_HOST")  # readers do not set what the tests do
-    post = httpx.post
-    monkeypatch.setattr(
-        httpx, "post", lambda url, **options: post(url.replace(SHOWN, address), **options)
-    )
+    for name in ("get", "post"):
+        real = getattr(httpx, name)
+        monkeypatch.setattr(
+            httpx, name, lambda url, real=real, **given: real(url.replace(SHOWN, address), **given)
+        )
     eval_example.run_print_check(example)
 
 

@@ -267,7 +267,8 @@ NAN = float("nan")
 def test_options_of_the_wrong_type_are_a_short_problem(client, path, wrong):
     body = json.dumps({"video": "synthetic://number?seconds=2", **wrong})
     start = time.perf_counter()
-    refused = client.post(f"/v1/{path}", content=body)
+    sent = {"content-type": "application/json"}
+    refused = client.post(f"/v1/{path}", content=body, headers=sent)
     assert refused.status_code == 422
     assert time.perf_counter() - start < 20
     detail = refused.json()["detail"]
