@@ -54,7 +54,7 @@ MOST_LINES = {
     "llama-index-readers": 700,
     "lmms-eval": 1220,
     "mcp": 620,
-    "server": 4600,
+    "server": 4700,
 }
 """What a distribution may grow to; a rule that another surface would need as well is the core's."""
 
