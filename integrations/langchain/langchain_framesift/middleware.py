@@ -180,10 +180,10 @@ class VideoMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         """Returns what a tool gave, with its pictures beside the state."""
         if isinstance(result, ToolMessage):
             return cast("Result", put_aside(result, self._store))
-        if isinstance(result, Command) and isinstance(result.update, dict):
-            if isinstance(messages := result.update.get("messages"), list):
-                smaller = [self._aside(message) for message in messages]
-                return replace(result, update={**result.update, "messages": smaller})
+        given: Any = result.update if isinstance(result, Command) else None
+        messages = given.get("messages") if isinstance(given, dict) else None
+        if isinstance(result, Command) and isinstance(messages, list):
+            return replace(result, update={**given, "messages": [*map(self._aside, messages)]})
         return result
 
     def _view(self, history: Sequence[BaseMessage], reads: Reads) -> list[AnyMessage]:
