@@ -143,7 +143,7 @@ async def transcript(
 
     The text is that of strangers: a page that shows it must escape it.
     """
-    body = TranscriptRequest(video=query.video, text=query.text)
+    body = TranscriptRequest.model_validate(query.model_dump(exclude={"format"}))
     read = await service.answer(request, body)
     if query.format == "json":
         return read

@@ -48,6 +48,24 @@ Readers = Annotated[
     ),
 ]
 
+_TAG: Final = "[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8}){0,4}"
+Language = Annotated[
+    str,
+    Field(
+        pattern=f"^{_TAG}( ?, ?{_TAG}){{0,7}}$",
+        description="Languages of the subtitles of a site's page, the preferred one first, as "
+        "de,en. Subtitles by people go before captions of machines.",
+        examples=["de,en"],
+    ),
+]
+HeightPx = Annotated[
+    int,
+    Field(
+        ge=16,
+        le=4320,
+        description="The largest picture of at most this height is taken of a site's page.",
+    ),
+]
 
 _WHOLE: Final = (int, int | None)
 
@@ -56,6 +74,8 @@ class _Video(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=either)
 
     video: Video
+    language: Language = "en"
+    max_height_px: Annotated[HeightPx, Field(strict=True)] = 720
 
     @model_validator(mode="before")
     @classmethod
@@ -162,6 +182,8 @@ class TranscriptQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     video: Video
+    language: Language = "en"
+    max_height_px: HeightPx = 720
     text: Readers = ("subtitles",)
     format: TranscriptFormat = Field("json", description="What the text is written as.")
 

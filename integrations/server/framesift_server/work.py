@@ -15,6 +15,7 @@ from framesift import (
     Generation,
     LocalVideo,
     Session,
+    SiteOptions,
     Transcript,
     Turn,
     VideoCompressor,
@@ -109,7 +110,7 @@ class Work:
         """
         if isinstance(request, AskRequest):
             self._check_knowledge(request)
-        with upload or open_video(request.video, self._limits) as video:
+        with upload or open_video(request.video, self._limits, site=_site(request)) as video:
             meter.note(video_milliseconds=length_milliseconds(video))
             match request:
                 case CompressRequest():
@@ -253,6 +254,12 @@ class Work:
         return FetchLimits.untrusted(
             max_bytes=self._settings.max_fetch_bytes, max_pixels=self._settings.max_pixels
         )
+
+
+def _site(request: Request) -> SiteOptions:
+    """Returns what is taken of a site's page; nobody's login, whatever a request says."""
+    languages = tuple(part.strip() for part in request.language.split(","))
+    return SiteOptions(language=languages, max_height_px=request.max_height_px)
 
 
 def _served(kind: str, name: str, served: Sequence[str]) -> str:
