@@ -53,7 +53,7 @@ MOST_LINES = {
     "llama-index-llms": 420,
     "llama-index-readers": 700,
     "lmms-eval": 1220,
-    "mcp": 620,
+    "mcp": 950,
     "server": 4700,
 }
 """What a distribution may grow to; a rule that another surface would need as well is the core's."""

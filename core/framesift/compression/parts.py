@@ -121,7 +121,10 @@ class Parts:
             named = ", ".join(reader.spec for reader in self.readers) or "no reader"
             raise MissingSignalError(
                 f"strategy {self.strategy.spec!r} keeps patches in which text was read, and "
-                f"{named} does not say where; pass text='screen' (--text screen), which does"
+                f"{named} does not say where; pass text='screen' (--text screen), which does",
+                to_caller=f"strategy {self.strategy.spec!r} keeps patches in which text was read, "
+                f"and {named} does not say where; have text read by 'screen' where that may be "
+                "said, or take another strategy, such as 'temporal'",
             )
 
     def _check_signals(self) -> None:
@@ -132,7 +135,12 @@ class Parts:
             missing -= {TEXT}
             self._check_boxes()
         if missing:
-            raise MissingSignalError(_missing(self.strategy, self.encoder, sorted(missing)))
+            needed = ", ".join(sorted(missing))
+            raise MissingSignalError(
+                _missing(self.strategy, self.encoder, sorted(missing)),
+                to_caller=f"strategy {self.strategy.spec!r} needs {needed}, which the model here "
+                "does not give; take another strategy, such as 'temporal'",
+            )
         if self.strategy.needs_projector and not self.encoder.has_projector:
             raise MissingSignalError(
                 f"strategy {self.strategy.spec!r} merges tokens before a projector that takes each "

@@ -132,7 +132,9 @@ def storage_error(errno: int) -> StorageError:
     """Returns the error that says in one line why temporary files cannot be written."""
     error = StorageError(
         f"the folder for temporary files cannot be used ({os.strerror(errno)}); make room there, "
-        "or set TMPDIR to a folder with room that may be written to"
+        "or set TMPDIR to a folder with room that may be written to",
+        to_caller=f"the server has no room for temporary files ({os.strerror(errno)}); try again "
+        "later, give a smaller video, or tell whoever runs the server",
     )
     error.errno = errno
     return error

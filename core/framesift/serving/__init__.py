@@ -21,8 +21,15 @@ if TYPE_CHECKING:
     from framesift.disk.writing import home_path as home_path
     from framesift.disk.writing import write_atomically as write_atomically
     from framesift.run import throttled as throttled
+    from framesift.serving._folder_names import FOLDER_SCHEME as FOLDER_SCHEME
+    from framesift.serving._folder_names import FolderPage as FolderPage
+    from framesift.serving.agent_models import AgentModels as AgentModels
+    from framesift.serving.agent_models import with_names as with_names
     from framesift.serving.assistant import Assistant as Assistant
     from framesift.serving.assistant_cache import AssistantCache as AssistantCache
+    from framesift.serving.client_input import SOON_SECONDS as SOON_SECONDS
+    from framesift.serving.client_input import ClientInput as ClientInput
+    from framesift.serving.client_input import ending_soon as ending_soon
     from framesift.serving.folders import AllowedFolders as AllowedFolders
     from framesift.serving.folders import folder_of as folder_of
     from framesift.serving.hosts import KnownHosts as KnownHosts
@@ -71,6 +78,8 @@ if TYPE_CHECKING:
     from framesift.types.clock import span as span
     from framesift.types.compressed_files import token_tensors as token_tensors
     from framesift.types.options import ResizedBy as ResizedBy
+    from framesift.types.spec import unknown_option as unknown_option
+    from framesift.types.spec import unknown_part as unknown_part
     from framesift.types.text import whole_characters as whole_characters
     from framesift.vlms.base import VLM as VLM
     from framesift.vlms.knowledge import REAL_MODEL as REAL_MODEL

@@ -22,8 +22,9 @@ MOST_LETTERS: Final = 1000
 
 
 def error_line(error: BaseException) -> str:
-    """Returns an error in one line of at most 1000 letters that any terminal may show."""
-    line = printable(" ".join(str(error).split()))
+    """Returns an error in one line of at most 1000 letters, in words for who called a surface."""
+    said = getattr(error, "to_caller", None) or str(error)
+    line = printable(" ".join(said.split()))
     return line if len(line) <= MOST_LETTERS else f"{line[:MOST_LETTERS]}..."
 
 

@@ -82,6 +82,7 @@ def open_video(
     source, address, part_seconds = source_of(uri, limits, site)
     if isinstance(uri, Path):
         limits = replace(limits, allow_files=True)
+
     video = with_tags(source.open(address, limits, text_only=text_only))
     return replace(video, part_seconds=part_seconds or video.part_seconds)
 
@@ -121,7 +122,8 @@ def _address(uri: object, limits: FetchLimits) -> str:
     if not isinstance(uri, str) or not uri.strip():
         raise UnsupportedSourceError(
             f"{str(uri)[:80]!r} of type {type(uri).__name__} is not an address of a video; give a "
-            "path or a link as text, or a pathlib.Path"
+            "path or a link as text, or a pathlib.Path",
+            to_caller=f"{str(uri)[:80]!r} is not an address of a video; give a link as text",
         )
     if uri[:5].lower() == "data:":
         return uri

@@ -165,13 +165,17 @@ def _refuse(info: Info, shown: str, limits: FetchLimits) -> None:
     if duration_seconds > limits.max_duration_seconds:
         raise VideoTooLargeError(
             f"{shown!r} lasts {duration_seconds:g} s; allowed are {limits.max_duration_seconds:g} "
-            "s; give a shorter video or raise max_duration_seconds"
+            "s; give a shorter video or raise max_duration_seconds",
+            to_caller=f"{shown!r} lasts {duration_seconds:g} s, and at most "
+            f"{limits.max_duration_seconds:g} s are fetched here; give a shorter video",
         )
     size_bytes = number(info.get("filesize")) or 0.0
     if size_bytes > limits.max_bytes:
         raise VideoTooLargeError(
             f"{shown!r} has {size_bytes:.0f} bytes; max_bytes={limits.max_bytes!r} are allowed; "
-            "give a smaller video or raise the limit"
+            "give a smaller video or raise the limit",
+            to_caller=f"{shown!r} has {size_bytes:.0f} bytes, and at most {limits.max_bytes} are "
+            "fetched here; give a smaller video, or a smaller max_height",
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from math import isinf
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, BinaryIO, Final, Self
 
 from framesift.disk import temporary
 from framesift.types.text import file_address, whole_characters
@@ -76,6 +76,8 @@ class LocalVideo:
     """What went wrong on the way without ending it; each run over the video repeats it."""
     temporary_folder: Path | None = None
     """A folder of our own that holds `path` and goes with this object."""
+    held: BinaryIO | None = field(default=None, repr=False, compare=False)
+    """The file itself, open as long as this object is, where `path` leads to it by no name."""
 
     def __post_init__(self) -> None:
         given: Any = self.path
@@ -95,9 +97,11 @@ class LocalVideo:
         return with_part(self.uri, self.part_seconds)
 
     def close(self) -> None:
-        """Removes the temporary folder, if there is one; safe to call twice."""
+        """Removes the temporary folder and closes what is held open; safe to call twice."""
         if self.temporary_folder is not None:
             temporary.remove(self.temporary_folder)
+        if self.held is not None:
+            self.held.close()
 
     def __enter__(self) -> Self:
         return self
