@@ -97,15 +97,14 @@ class Server(MCPServer):
         Raises:
             ResourceError: it cannot be read; says why.
         """
-        context = context or Context(mcp_server=self)
         if not self._videos.folders or not str(uri).startswith(FOLDER_SCHEME):
             raise ResourceNotFoundError(
                 f"there is no resource {str(uri)[:200]!r}; list those of this server"
             )
         try:
-            return await self._within_roots(
-                context, partial(self._videos.read_resource, context, str(uri))
-            )
+            context = context or Context(mcp_server=self)
+            read = partial(self._videos.read_resource, context, str(uri))
+            return await self._within_roots(context, read)
         except ToolError as error:
             raise ResourceError(str(error)) from error
 

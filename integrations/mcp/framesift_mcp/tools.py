@@ -53,7 +53,6 @@ EDGE_PX: Final = 768
 """Longest side of a picture."""
 WHOLE: Final = "keyframes"
 """The selector that ask_video has no use for where it looks at all frames."""
-Opened = str | LocalVideo
 INSTEAD: Final = (
     f"start this server with --vlm {REAL_MODEL} for real footage, whose keyframes compress_video "
     "shows already"
@@ -261,7 +260,7 @@ class Tools:
     @contextmanager
     def _opened(
         self, video: str, language: str | None = None, height: int | None = None
-    ) -> Iterator[Opened]:
+    ) -> Iterator[str | LocalVideo]:
         """Gives a file of the folders as it was opened, and a link as it is.
 
         A link is opened too where what is wanted of its page differs from what is taken else.
