@@ -85,9 +85,7 @@ def require(module: str, *, extra: str) -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         raise MissingDependencyError(
-            f"{module!r} is not installed; run: pip install 'framesift[{extra}]'",
-            to_caller=f"this needs {module!r}, which is not installed on the server; do without "
-            f"it, or have whoever runs the server run: pip install 'framesift[{extra}]'",
+            f"{module!r} is not installed; run: pip install 'framesift[{extra}]'"
         ) from error
 
 

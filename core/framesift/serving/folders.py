@@ -110,10 +110,8 @@ class AllowedFolders:
         if place is None:
             return video
         self._check_roots(place, address)
-        from framesift.sources._tags import with_tags  # reads by libav, as a list does not
-
         local = file_beneath(place.top, place.names, self._name(place))
-        return replace(with_tags(local), part_seconds=part_seconds)
+        return replace(local, part_seconds=part_seconds)
 
     def listed(self, *, matching: str = "", after: str = "", most: int = 100) -> FolderPage:
         """Returns the videos in these folders and in those beneath, some at a time.

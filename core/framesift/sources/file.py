@@ -113,6 +113,8 @@ def file_beneath(top: Path, names: Sequence[str], uri: str) -> LocalVideo:
     Raises:
         SourceError: there is no such file, nothing in it, or it is or lies behind a link.
     """
+    from framesift.sources._tags import with_tags  # reads by libav, as naming does not
+
     with _line(uri), folder_beneath(top, names[:-1]) as folder:
         if folder is None:
             path = top.joinpath(*names)
@@ -141,7 +143,7 @@ def file_beneath(top: Path, names: Sequence[str], uri: str) -> LocalVideo:
                 held=file,
             )
             undo.pop_all()
-            return video
+            return with_tags(video)
 
 
 @contextmanager
