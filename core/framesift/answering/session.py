@@ -156,7 +156,7 @@ class Session:
             answer, weights = self._answer(turns, generation, evidence, on_text, cancelled)
         videos = [video for turn in turns for video in turn.videos]
         if videos and self.vlm.denies(answer.text):
-            return answer.model_copy(update={"not_shown": True})
+            return answer.model_copy(update={"not_shown": self.vlm.leaves_open(answer.text)})
         if weights is None:
             return answer
         return answer.model_copy(update={"evidence": find_segments(videos, *weights)})

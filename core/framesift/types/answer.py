@@ -122,7 +122,7 @@ class Answer(BaseModel):
     not_shown: bool = Field(
         default=False,
         description="Whether the model says that no video shows what was asked, as one that was "
-        "taught to say so does.",
+        "taught to say so does; a plain no is an answer.",
     )
     usage: Usage
     warnings: list[str] = Field(default_factory=list)

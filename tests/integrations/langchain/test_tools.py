@@ -119,6 +119,11 @@ def test_an_answer_that_nothing_shows_names_no_times(tools):
     assert block["text"] == "not shown: the video does not show what was asked."
 
 
+def test_no_is_an_answer(tools):
+    message = called(tools["ask_video"], video=CLIP, question="Is there a hexagon?")
+    assert message.content == [{"type": "text", "text": "no"}]
+
+
 def test_a_second_question_does_not_read_the_video_again(tools):
     called(tools["ask_video"], video=CLIP, question=QUESTION)
     usage = called(tools["ask_video"], video=CLIP, question="What color is it?").artifact["usage"]
