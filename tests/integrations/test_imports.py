@@ -49,7 +49,7 @@ def test_an_adapter_imports_public_names_alone(path):
 
 
 MOST_LINES = {
-    "langchain": 2250,
+    "langchain": 2300,
     "llama-index-llms": 420,
     "llama-index-readers": 700,
     "lmms-eval": 1220,

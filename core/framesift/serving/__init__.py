@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from framesift.serving.message import Message as Message
     from framesift.serving.options import CompressionFields as CompressionFields
     from framesift.serving.options import GenerationFields as GenerationFields
+    from framesift.serving.options import HomePath as HomePath
     from framesift.serving.options import OptionFields as OptionFields
     from framesift.serving.options import OptionOf as OptionOf
     from framesift.serving.options import ReaderSpecs as ReaderSpecs

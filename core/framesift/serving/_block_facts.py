@@ -41,7 +41,17 @@ _HOLDERS: Final = (
     "inline_data",
     "file_data",
 )
-_LINKS: Final = ("url", "file_uri", "uri", "path", "video_url", "image_url", "video", "image")
+_LINKS: Final = (
+    "url",
+    "file_uri",
+    "file_url",
+    "uri",
+    "path",
+    "video_url",
+    "image_url",
+    "video",
+    "image",
+)
 _BYTES: Final = ("base64", "data", "bytes", "file_data")
 _MIME_TYPES: Final = ("mime_type", "media_type", "format")
 _STARTS: Final = ("start", "start_seconds", "start_offset", "video_start")

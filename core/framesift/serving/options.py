@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Self
 
 from pydantic import (
@@ -24,6 +25,7 @@ from pydantic_core import core_schema
 from framesift.answering.generation import Generation
 from framesift.answering.text_beside import MAX_TEXT_TOKENS
 from framesift.compression.compressor import VideoCompressor
+from framesift.disk.writing import home_path
 from framesift.errors import FramesiftError, InvalidOptionError
 from framesift.fetching.limits import FetchLimits
 from framesift.fetching.site_options import SiteOptions
@@ -91,6 +93,12 @@ def _reads(text: tuple[str, ...]) -> tuple[str, ...]:
     return text
 
 
+def _at_home(folder: Any, info: core_schema.ValidationInfo) -> Path:
+    return home_path(folder, info.field_name or "path")
+
+
+HomePath = Annotated[Path, BeforeValidator(_at_home)]
+"""A path of this machine, `~` at its start being the home folder."""
 SelectorName = Annotated[str, AfterValidator(_picks)]
 """What picks frames, such as `"nms:scorer=text"`; one that does not exist is refused."""
 StrategyName = Annotated[str, AfterValidator(_reduces)]

@@ -10,10 +10,9 @@ from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
 from langchain_core.documents import Document
-from pydantic import field_validator
 
 from framesift import Moment, save_keyframe
-from framesift.serving import OptionFields, home_path, saved_keyframe
+from framesift.serving import HomePath, OptionFields, saved_keyframe
 
 FACTS: Final = (
     *("title", "chapter", "uploader", "date", "description"),
@@ -25,14 +24,9 @@ FACTS: Final = (
 class PictureFolder(OptionFields):
     """Where the pictures of documents are kept."""
 
-    keyframe_folder: Path | None = None
+    keyframe_folder: HomePath | None = None
     """Where pictures, and what was read, are kept; None for `framesift/keyframes` in the user's
     cache folder. Nothing is removed from it."""
-
-    @field_validator("keyframe_folder", mode="before")
-    @classmethod
-    def _as_path(cls, folder: Any) -> Path | None:
-        return None if folder is None else home_path(folder, "keyframe_folder")
 
     @property
     def folder(self) -> Path:

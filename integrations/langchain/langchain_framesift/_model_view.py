@@ -36,7 +36,7 @@ class Reads:
         only the endpoint for responses takes them. Models that say nothing are shown them by the
         user, which all take.
         """
-        profile = model.profile or {}
+        profile = getattr(model, "profile", None) or {}
         by_profile = profile.get("image_tool_message") is True
         return cls(
             videos=isinstance(model, ChatFramesift),

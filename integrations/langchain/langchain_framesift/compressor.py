@@ -108,7 +108,10 @@ class VideoCompressor(Dumped, RunnableSerializable[VideoInput, VideoPrompt | dic
         if not isinstance(input, Mapping) or "video" not in input or "type" in input:
             return self.show(*one_video(input), config=config)
         video, question = one_video(input["video"])
-        shown = self.show(video, input.get("question") or question, config=config)
+        asked = input.get("question") or question
+        if asked is not None and not isinstance(asked, str):
+            raise InvalidOptionError(f"question={asked!r:.80} must be text; ask something")
+        shown = self.show(video, asked, config=config)
         return {**input, "video": shown.to_messages()}
 
     def show(

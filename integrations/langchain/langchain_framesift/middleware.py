@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar, cast
 
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import (
     AIMessage,
     AnyMessage,
@@ -19,10 +20,10 @@ from langchain_core.messages import (
 from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config, run_in_executor
-from pydantic import Field
+from pydantic import Field, InstanceOf
 
 from framesift.errors import FramesiftError, MissingDependencyError
-from framesift.serving import OptionFields, error_line, keep_videos, kept_videos
+from framesift.serving import HomePath, OptionFields, error_line, keep_videos, kept_videos
 from langchain_framesift._model_view import (
     EVERYTHING,
     UNREAD,
@@ -32,6 +33,7 @@ from langchain_framesift._model_view import (
     with_newest,
 )
 from langchain_framesift._pictures import PictureStore, put_aside, tokens_of
+from langchain_framesift.chat_models import ChatFramesift
 from langchain_framesift.video_blocks import CompressVideoBlocks
 
 try:
@@ -58,7 +60,8 @@ Result = TypeVar("Result")
 class _Options(OptionFields):
     most_pictures: int = Field(ge=0, strict=True)
     pictures_in: Where
-    media_folder: Path | None
+    media_folder: HomePath | None
+    compress: InstanceOf[CompressVideoBlocks]
 
 
 class VideoMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
@@ -105,9 +108,11 @@ class VideoMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         """
         super().__init__()
         self._options = _Options(
-            most_pictures=most_pictures, pictures_in=pictures_in, media_folder=media_folder
+            compress=CompressVideoBlocks() if compress is None else compress,
+            most_pictures=most_pictures,
+            pictures_in=pictures_in,
+            media_folder=media_folder,
         )
-        self._compress = CompressVideoBlocks() if compress is None else compress
         self._store = PictureStore(self._options.media_folder)
 
     def count_tokens(self, messages: Iterable[MessageLikeRepresentation]) -> int:
@@ -155,7 +160,12 @@ class VideoMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
     ) -> ModelResponse[Any]:
         """Shows the model the history as it takes it."""
         view = self._view(request.messages, Reads.of(request.model))
-        return _noted(handler(request.override(messages=view)), view)
+        try:
+            response = handler(request.override(messages=view))
+        except FramesiftError as error:
+            view = _readable(view, request.model, error)
+            response = handler(request.override(messages=view))
+        return _noted(response, view)
 
     async def awrap_model_call(
         self,
@@ -165,7 +175,12 @@ class VideoMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         """Does what `wrap_model_call` does; videos are read in a thread of their own."""
         reads = Reads.of(request.model)
         view = await run_in_executor(None, self._view, request.messages, reads)
-        return _noted(await handler(request.override(messages=view)), view)
+        try:
+            response = await handler(request.override(messages=view))
+        except FramesiftError as error:
+            view = await run_in_executor(None, _readable, view, request.model, error)
+            response = await handler(request.override(messages=view))
+        return _noted(response, view)
 
     def _smaller(self, message: BaseMessage) -> BaseMessage:
         """Returns a message of a state without bytes; the same one where it has none."""
@@ -209,18 +224,44 @@ class VideoMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
 
     def _compressed(self, message: BaseMessage, config: RunnableConfig | None) -> BaseMessage:
         """Returns a message with keyframes for its videos, or why there are none."""
-        rewrite = self._compress.rewrite
+        rewrite = self._options.compress.rewrite
         try:
             return rewrite([message], config)[0]
         except FramesiftError:
-            content = list(message.content)
-            for place, block in enumerate(content):
-                try:
-                    rewrite([message.model_copy(update={"content": [block]})], config)
-                except FramesiftError as error:
-                    reason = f"[a video that cannot be shown: {error_line(error)}]"
-                    content[place] = {"type": "text", "text": reason}
-            return rewrite([message.model_copy(update={"content": content})], config)[0]
+            return rewrite([_told(message, lambda each: rewrite(each, config))], config)[0]
+
+
+def _told(message: BaseMessage, read: Callable[[list[BaseMessage]], Any]) -> BaseMessage:
+    """Returns a message with the reason in the place of each block that `read` refuses."""
+    content = list(message.content)
+    for place, block in enumerate(content):
+        try:
+            read([message.model_copy(update={"content": [block]})])
+        except FramesiftError as error:
+            reason = f"[a video that cannot be shown: {error_line(error)}]"
+            content[place] = {"type": "text", "text": reason}
+    return message.model_copy(update={"content": content})
+
+
+def _readable(
+    view: Sequence[AnyMessage], model: BaseChatModel, error: FramesiftError
+) -> list[AnyMessage]:
+    """Returns what `ChatFramesift` was shown without the videos that it cannot read.
+
+    Raises:
+        FramesiftError: none of these is the reason for `error`.
+    """
+    if not isinstance(model, ChatFramesift):
+        raise error
+    told = [
+        _told(each, model.get_num_tokens_from_messages)
+        if isinstance(each, HumanMessage) and not isinstance(each.content, str)
+        else each
+        for each in view
+    ]
+    if all(new.content == old.content for new, old in zip(told, view, strict=True)):
+        raise error
+    return cast("list[AnyMessage]", told)
 
 
 def _with_videos(message: BaseMessage, folder: Path) -> BaseMessage:

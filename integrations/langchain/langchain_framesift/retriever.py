@@ -47,6 +47,10 @@ class VideoRetriever(VideoSettings, PictureFolder, BaseRetriever):
                 "a VideoRetriever searches either videos or documents; give one of them, such as "
                 "videos=['talk.mp4'] or documents=VideoLoader('talk.mp4').load()"
             )
+        if any(not {"video", "problem"} & each.metadata.keys() for each in self.documents):
+            raise InvalidOptionError(
+                "one of the documents is of no video; give documents of VideoLoader"
+            )
         return self
 
     def _get_relevant_documents(

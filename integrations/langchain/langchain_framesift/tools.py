@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Final
 
 from langchain_core.callbacks import CallbackManagerForToolRun
@@ -21,6 +20,7 @@ from framesift.export import engines
 from framesift.serving import (
     AGENTS_READ,
     NOTHING_FOUND,
+    HomePath,
     ReaderSpecs,
     check_request_spec,
     clock,
@@ -68,7 +68,7 @@ class CompressVideoTool(VideoTool):
     model: str | None = None
     """Vision LLM whose tokens are reduced, as `framesift.load_vlm` takes it; None for tokens of
     the handcrafted encoder, which needs no weights."""
-    token_folder: Path | None = None
+    token_folder: HomePath | None = None
     """Where the tokens are written, equal ones once; None to count them only."""
 
     def _run(
@@ -260,7 +260,7 @@ class VideoToolkit(VideoToolSettings, BaseToolkit):
 
     model: str
     """A name, hub id or folder, as `framesift.load_vlm` takes it."""
-    token_folder: Path | None = None
+    token_folder: HomePath | None = None
     """Where `compress_video` writes tokens, equal ones once; None to count them only."""
 
     def get_tools(self) -> list[BaseTool]:

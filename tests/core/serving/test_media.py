@@ -44,6 +44,7 @@ FILE = {"type": "file", "mime_type": "video/webm"}
         ({"type": "input_video", "video_url": LINK}, LINK),
         ({"type": "input_video", "input_video": {"data": BYTES, "format": "mp4"}}, DATA),
         ({"type": "input_file", "filename": "a.mp4", "file_data": DATA}, DATA),
+        ({"type": "input_file", "file_url": LINK}, LINK),
         ({"type": "file", "file": {"filename": "a.mp4", "file_data": BYTES}}, DATA),
         ({"type": "file", "file": {"file_data": DATA}}, DATA),
         ({"type": "file", "data": BYTES, "mediaType": "video/mp4"}, DATA),

@@ -1,10 +1,12 @@
 """Fields of a framework's object have the ranges and error lines of framesift's own options."""
 
+from pathlib import Path
+
 import pytest
 
 from framesift import FetchLimits
 from framesift.errors import BudgetError, InvalidOptionError, UnknownNameError
-from framesift.serving import CompressionFields, GenerationFields
+from framesift.serving import CompressionFields, GenerationFields, HomePath, OptionFields
 
 
 class Both(CompressionFields, GenerationFields):
@@ -91,3 +93,18 @@ def test_the_schema_of_a_field_is_that_of_the_option():
     field = CompressionFields.model_json_schema()["properties"]["keep"]
     assert (field["exclusiveMinimum"], field["maximum"], field["default"]) == (0, 1, 0.25)
     assert field["description"].startswith("Fraction of the tokens kept")
+
+
+def test_a_folder_may_lie_in_the_home_folder(tmp_path, monkeypatch):
+    class Keeps(OptionFields):
+        folder: HomePath | None = None
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert [Keeps(folder=f).folder for f in ("~/a", Path("~"), None)] == [
+        tmp_path / "a",
+        tmp_path,
+        None,
+    ]
+    with pytest.raises(InvalidOptionError, match="^folder=") as refused:
+        Keeps(folder=5)
+    assert "\n" not in str(refused.value)

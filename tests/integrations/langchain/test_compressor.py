@@ -283,6 +283,7 @@ def test_text_may_not_name_files_unless_allowed(compressor, given):
         ([HumanMessage("no video here")], "holds 0 videos"),
         ([HumanMessage([BLOCK, BLOCK])], "holds 2 videos; .* CompressVideoBlocks takes any"),
         ({"type": "text", "text": "hello"}, "holds 0 videos"),
+        ({"video": BLOCK, "question": ["Why?"]}, "question=.* must be text"),
         ({"video": 5}, "5 is not a video; give a link, a Path"),
         ({"type": "video"}, "needs a url"),
         ([Path("a.mp4"), Path("b.mp4")], "a list of 2 files is not one video; .* call batch"),

@@ -317,6 +317,45 @@ def test_chat_framesift_is_handed_the_videos_themselves(dictated_chat, tools):
     assert [turn.videos for turn in shown[0] if turn.videos] == [(CLIP,)]
 
 
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_chat_framesift_is_told_of_a_video_that_it_cannot_read(tools, asynchronous):
+    agent = create_agent(
+        ChatFramesift(model="tiny"), middleware=[middleware()], checkpointer=InMemorySaver()
+    )
+    questions = [asked("What number flashes?", CLIP, "http://127.0.0.1/a.mp4"), asked("And?")]
+    for question in questions:
+        if asynchronous:
+            state = asyncio.run(agent.ainvoke(question, thread("1")))
+        else:
+            state = agent.invoke(question, thread("1"))
+        assert state["messages"][-1].response_metadata["visual_tokens_before"] == 512
+    assert kinds(state["messages"][0]).count("video") == 2
+
+
+def test_errors_that_are_not_of_a_video_stay(tools):
+    chat = ChatFramesift(model="tiny", max_tokens=100_000)
+    agent = create_agent(chat, middleware=[middleware()])
+    with pytest.raises(framesift.BudgetError):
+        agent.invoke(asked("What?", CLIP))
+
+
+def test_folders_may_lie_in_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    look = VideoToolkit(model="tiny", max_images=2, token_folder="~/tokens").get_tools()[0]
+    model = scripted(calling(CLIP), AIMessage("Seen."))
+    agent = create_agent(model, [look], middleware=[middleware(media_folder="~/media")])
+    state = agent.invoke(asked())
+    assert state["messages"][2].artifact["tokens"]["path"].startswith(f"{tmp_path}/tokens/")
+    assert len(list((tmp_path / "media").iterdir())) == 2
+
+
+def test_a_model_within_another_runnable_is_shown_keyframes():
+    model = scripted(AIMessage("Seen."))
+    agent = create_agent(model.with_retry(), middleware=[middleware()])
+    agent.invoke(asked("What?", CLIP))
+    assert kinds(model.shown[0][0]).count("image") == 2
+
+
 def test_tokens_are_counted_as_the_model_reads_them(tools):
     counter = middleware()
     with framesift.open_video(CLIP) as local:
@@ -402,7 +441,12 @@ def test_an_earlier_checkpoint_shows_what_was_shown_then(tools):
 
 
 def test_wrong_settings_are_refused_in_one_line():
-    for wrong in ({"most_pictures": -1}, {"pictures_in": "system"}, {"most_pictures": "two"}):
+    for wrong in (
+        {"most_pictures": -1},
+        {"pictures_in": "system"},
+        {"most_pictures": "two"},
+        {"compress": VideoCompressor()},
+    ):
         with pytest.raises(framesift.InvalidOptionError, match=next(iter(wrong))) as refused:
             VideoMiddleware(**wrong)
         assert "\n" not in str(refused.value)

@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("langchain_tests")
 pytest.importorskip("transformers")
 
+from langchain_core.documents import Document
 from langchain_core.load import dumps, loads
 from langchain_tests.integration_tests import RetrieversIntegrationTests
 
@@ -78,6 +79,7 @@ def test_the_documents_that_moments_lie_in_come_back_the_best_first(retriever):
         ({"videos": NUMBERS, "top_k": 3}, "VideoRetriever has no option 'top_k'"),
         ({"videos": NUMBERS, "stratgy": "temporal"}, "did you mean 'strategy'"),
         ({"videos": [b"bytes"]}, "^videos.0"),
+        ({"documents": [Document("text")]}, "one of the documents is of no video"),
     ],
 )
 def test_what_is_wrong_is_told_when_the_retriever_is_made(given, line):
