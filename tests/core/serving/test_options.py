@@ -105,6 +105,6 @@ def test_a_folder_may_lie_in_the_home_folder(tmp_path, monkeypatch):
         tmp_path,
         None,
     ]
-    with pytest.raises(InvalidOptionError, match="^folder=") as refused:
+    with pytest.raises(InvalidOptionError, match=r"^folder=") as refused:
         Keeps(folder=5)
     assert "\n" not in str(refused.value)
