@@ -83,6 +83,11 @@ class VideoLoader(PictureFolder, BaseLoader):
         Raises:
             FramesiftError: what is given is no path or link, or an option is wrong or misspelt.
         """
+        if "videos" in options:
+            raise InvalidOptionError(
+                "a VideoLoader takes videos without a name, before its options, such as "
+                "VideoLoader('talk.mp4')"
+            )
         named = [each for given in videos for each in _several(given)]
         for video in named:
             if not isinstance(video, str | Path):

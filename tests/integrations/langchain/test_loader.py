@@ -235,6 +235,7 @@ def test_metadata_say_who_published_a_video_and_when(tmp_path):
         (("a.mp4",), {"selector": "nope"}, "unknown selector 'nope'"),
         (("a.mp4",), {"text": "scren"}, "did you mean 'screen'"),
         (("a.mp4",), {"fps": 0}, "^fps=0 must be a number"),
+        ((), {"videos": ["a.mp4"]}, "takes videos without a name"),
     ],
 )
 def test_what_is_wrong_is_told_when_the_loader_is_made(given, options, line):
