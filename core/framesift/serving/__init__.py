@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from framesift.answering.warming import warm_up as warm_up
     from framesift.disk.content_files import save_content as save_content
     from framesift.disk.content_files import saved_content as saved_content
+    from framesift.disk.temporary import new_folder as new_folder
     from framesift.disk.tensors import TensorFile as TensorFile
     from framesift.disk.writing import home_path as home_path
     from framesift.disk.writing import write_atomically as write_atomically

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Final, cast
 
 from anyio import to_thread
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query, UploadFile
@@ -41,6 +41,8 @@ from framesift_server.schemas import (
 from framesift_server.service import Service
 from framesift_server.settings import Settings
 
+MOST: Final = 2**31 - 1
+"""The largest number of a job that a database holds."""
 router = APIRouter()
 
 
@@ -186,7 +188,9 @@ async def list_jobs(
     client: Client,
     status: JobStatus | None = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    before: Annotated[int | None, Query(description="`next` of the page before.")] = None,
+    before: Annotated[
+        int | None, Query(ge=1, le=MOST, description="`next` of the page before.")
+    ] = None,
 ) -> JobPage:
     """Lists jobs, the newest first, without their results."""
     page = partial(service.store.page, client=client, status=status, before=before, most=limit + 1)

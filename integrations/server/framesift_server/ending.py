@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
+from multiprocessing import parent_process
 from socket import socket
 from types import FrameType
 from typing import Final
@@ -53,7 +53,8 @@ class Server(uvicorn.Server):
         """
         super().__init__(config)
         self._service = service
-        self._parent = os.getppid() if supervised else None
+        # Known from the start: it may have died while this process was imported.
+        self._parent = parent_process() if supervised else None
         self._end_at: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -68,7 +69,9 @@ class Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Ends where nothing is in work any more, or the time for it is over."""
-        if self._parent not in (None, os.getppid()) and self._end_at is None:
+        if self._orphaned and self._end_at is None:
+            for listening in self.servers:  # the next supervisor needs the address at once
+                listening.close()
             self._begin_to_end(128 + signal.SIGTERM)
         if self._end_at is not None:
             self._service.stop()
@@ -79,6 +82,10 @@ class Server(uvicorn.Server):
             elif self._service.idle and not self.server_state.tasks:
                 self.should_exit = True
         return await super().on_tick(counter)
+
+    @property
+    def _orphaned(self) -> bool:
+        return self._parent is not None and not self._parent.is_alive()
 
     def _begin_to_end(self, code: int) -> None:
         seconds = self._service.settings.grace_seconds

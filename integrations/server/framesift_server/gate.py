@@ -98,6 +98,9 @@ class Gate:
                 return
             try:
                 await self._app(scope, receive, watch)
+            except Exception:
+                status = status or 500  # what is outside of this gate answers it
+                raise
             finally:
                 if status != HTTPStatus.CREATED and give_back:
                     with CancelScope(shield=True):

@@ -11,7 +11,6 @@ import os
 from collections.abc import Iterator
 from dataclasses import astuple
 from pathlib import Path
-from shutil import rmtree
 from typing import Final
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -20,18 +19,20 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from prometheus_client.registry import Collector
 from sqlalchemy import Engine
 
+from framesift.serving import new_folder
 from framesift_server.usage import COUNTS, usage_totals
 
 VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 """Where it is set as prometheus_client is imported, all values go to files in that folder."""
 
 
-def share_metrics(state_folder: Path) -> None:
-    """Has the processes that are started from now on count together, from zero."""
-    folder = state_folder / "metrics"
-    rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700, parents=True)
-    os.environ[VARIABLE] = str(folder)
+def share_metrics() -> None:
+    """Has the processes that are started from now on count together, from zero.
+
+    Their files are of this server alone: others may share its state, on machines where the same
+    process ids are given again.
+    """
+    os.environ[VARIABLE] = str(new_folder())
 
 
 def exposition(own: CollectorRegistry, engine: Engine) -> bytes:

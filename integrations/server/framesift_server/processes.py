@@ -28,7 +28,7 @@ def serve(settings: Settings) -> None:
     if settings.workers == 1:
         _serve(settings)
     else:
-        import_module("framesift_server.metrics").share_metrics(settings.state_folder)
+        import_module("framesift_server.metrics").share_metrics()
         config = uvicorn.Config("framesift_server.app", host=settings.host, port=settings.port)
         raise SystemExit(Supervisor(settings, config.bind_socket()).run())
 

@@ -77,13 +77,15 @@ class Quotas:
         with self._engine.begin() as connection:
             connection.execute(delete(TAKEN).where(TAKEN.c.ends < now))
             for what, amount, most in limited:
-                total = _add(connection, client, what, amount, begins, seconds)
+                # More than there ever is may be more than a column holds.
+                counted = min(amount, most + 1)
+                total = _add(connection, client, what, counted, begins, seconds)
                 if total > most:
                     connection.rollback()
                     retry_seconds = math.ceil(begins + seconds - now)
                     raise QuotaError(
                         f"{client!r} may use {most} {what} in {SPANS[seconds]} and has "
-                        f"{max(0, most - total + amount)} left, this needs {amount}; there are "
+                        f"{max(0, most - total + counted)} left, this needs {amount}; there are "
                         f"more in {retry_seconds} s",
                         retry_seconds,
                     )

@@ -2,11 +2,14 @@
 
 import json
 import os
+import re
+import shlex
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
 import urllib.error
 import urllib.request
@@ -31,6 +34,7 @@ ENV = dict(
     for part in rest[0].split()
     if "=" in part
 )
+COMPOSE_SPEC = ("--builtin-schema", "vendor.compose-spec")
 TOOLS = os.environ.get("FRAMESIFT_DEPLOY")
 needs_tools = pytest.mark.skipif(
     TOOLS is None, reason="run `make test-deploy`, which has the tools"
@@ -60,7 +64,7 @@ def test_the_server_has_a_user_of_its_own_and_writes_into_its_volume():
     assert of("VOLUME") == ["/var/lib/framesift"]
     assert SERVER["volumes"] == ["state:/var/lib/framesift"]
     assert SERVER["read_only"]
-    for name in ("FRAMESIFT_STATE_FOLDER", "HF_HOME"):
+    for name in ("FRAMESIFT_STATE_FOLDER", "HF_HOME", "TMPDIR"):
         assert ENV[name].startswith("/var/lib/framesift/")
 
 
@@ -102,6 +106,14 @@ def test_prometheus_asks_the_server_by_a_name_that_it_knows_with_a_key_that_it_h
     }
 
 
+def test_no_package_index_is_named_but_by_the_reader():
+    assert ["ARG", "PIP_EXTRA_INDEX_URL="] in LINES
+    assert SERVER["build"]["args"] == {"PIP_EXTRA_INDEX_URL": "${PIP_EXTRA_INDEX_URL:-}"}
+    for path in DEPLOY.iterdir():
+        hosts = set(re.findall(r"https?://([\w.-]+)", path.read_text()))
+        assert hosts <= {"127.0.0.1", "example.org"}
+
+
 def test_the_example_of_keys_is_one():
     keys = Keys.of(Settings(keys_file=DEPLOY / "keys.example.toml"))
     scraper = keys.of_header("Bearer REPLACE-WITH-WHAT-METRICS.KEY-HOLDS")
@@ -127,8 +139,19 @@ def test_the_dockerfile_has_nothing_that_hadolint_finds():
 @pytest.mark.deploy
 @needs_tools
 def test_the_compose_file_has_the_form_of_one():
-    schema = ("--builtin-schema", "vendor.compose-spec")
-    found = tool("check_jsonschema", *schema, DEPLOY / "compose.yaml", python=True)
+    found = tool("check_jsonschema", *COMPOSE_SPEC, DEPLOY / "compose.yaml", python=True)
+    assert found.returncode == 0, found.stdout.decode()
+
+
+@pytest.mark.deploy
+@needs_tools
+def test_what_the_readme_adds_to_the_compose_file_has_the_form_of_one(tmp_path):
+    (added,) = re.findall(r"```yaml\n(.*?)```", (DEPLOY / "README.md").read_text(), re.DOTALL)
+    services = yaml.safe_load(added)["services"]
+    assert services.keys() <= COMPOSE["services"].keys()
+    path = tmp_path / "compose.override.yaml"
+    path.write_text(added)
+    found = tool("check_jsonschema", *COMPOSE_SPEC, path, python=True)
     assert found.returncode == 0, found.stdout.decode()
 
 
@@ -147,11 +170,37 @@ def test_prometheus_takes_its_configuration(tmp_path):
     assert found.returncode == 0, found.stderr.decode()
 
 
+def built(folder):
+    """Returns what the first stage of the Dockerfile makes, by its own steps.
+
+    But for the packages that ours need: those of the environment of the tests are taken.
+    """
+    source, made = folder / "source", folder / "made"
+    source.mkdir()
+    for copied in of("COPY"):
+        *names, _ = copied.split()
+        for name in () if names[0].startswith("--from") else names:
+            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            copy(ROOT / name, source / name)
+    steps = of("RUN")[0].replace("/opt/framesift", str(made))
+    steps = steps.replace("python -m venv", f"{shlex.quote(sys.executable)} -m venv", 1)
+    env = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"}
+    steps = steps.replace("pip install", "pip install --no-deps", 1)
+    done = subprocess.run(
+        ["sh", "-ec", steps], cwd=source, env=env, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    (ours,) = made.glob("lib/python*/site-packages")
+    (ours / "others.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+    return made
+
+
 @pytest.mark.deploy
 @needs_tools
 def test_what_the_files_say_serves_requests(tmp_path, postgresql):
-    """Installed into a folder, started as the image starts it; asked as compose has it asked."""
-    installed = Path(TOOLS).resolve() / "installed"
+    """Built by the image's steps, started as it starts; asked as compose has it asked."""
+    installed = built(tmp_path)
     keys = {"ann": "a-key-of-ann-of-16", "prometheus": "a-key-of-prometheus"}
     text = (DEPLOY / "keys.example.toml").read_text()
     text = text.replace("REPLACE-WITH-A-KEY-OF-ANN", keys["ann"])
@@ -169,10 +218,11 @@ def test_what_the_files_say_serves_requests(tmp_path, postgresql):
         "FRAMESIFT_STATE_FOLDER": str(tmp_path / "state"),
         "FRAMESIFT_PORT": str(port),
         "FRAMESIFT_ALLOW_SYNTHETIC": "true",
-        "PYTHONPATH": str(installed),
+        "TMPDIR": str(tmp_path / "tmp"),
     }
+    (tmp_path / "tmp").mkdir()
     (entry,) = json.loads(of("ENTRYPOINT")[-1])
-    command = [sys.executable, installed / "bin" / entry, *json.loads(of("CMD")[-1])]
+    command = [installed / "bin" / entry, *json.loads(of("CMD")[-1])]
     server = subprocess.Popen(command, env=env, cwd=tmp_path)
 
     def ask(path, key=None, body=None):
@@ -201,8 +251,8 @@ def test_what_the_files_say_serves_requests(tmp_path, postgresql):
             assert time.monotonic() < deadline, said
             time.sleep(0.2)
         check = json.loads(of("HEALTHCHECK")[-1].partition("CMD ")[2])
-        check[0] = sys.executable
-        well = [word.replace(":8080", f":{port}") for word in check]
+        check[0] = installed / "bin" / check[0]
+        well = [str(word).replace(":8080", f":{port}") for word in check]
         assert subprocess.run(well, check=False).returncode == 0
         clip = {"video": "synthetic://number?seed=3", "question": "What number flashes?"}
         assert ask("/v1/ask", None, clip)[0] == 401

@@ -142,6 +142,13 @@ def test_jobs_are_listed_a_page_at_a_time(serve):
     assert server.get("/v1/jobs", params={"status": "asleep"}).status_code == 422
 
 
+@pytest.mark.parametrize("before", [0, 2**31, 10**30])
+def test_a_page_before_no_job_is_refused(client, before):
+    refused = client.get("/v1/jobs", params={"before": before})
+    assert refused.status_code == 422
+    assert "query.before: Input should be" in refused.json()["detail"]
+
+
 def test_an_upload_that_a_job_waits_for_makes_no_room(serve):
     server = serve(max_uploads=1)
     busy = {"kind": "keyframes", "video": ENDLESS}

@@ -8,15 +8,18 @@ import subprocess
 import sys
 import time
 from hashlib import sha256
+from pathlib import Path
 from threading import Thread
 
 import pytest
+from fastapi.testclient import TestClient
 from sqlalchemy import create_engine
 
 from framesift.errors import InvalidOptionError
-from framesift_server import Settings
+from framesift_server import Settings, create_app
 from framesift_server.database import connect
 from framesift_server.keys import Keys
+from framesift_server.metrics import VARIABLE, share_metrics
 from framesift_server.quotas import DAY, MINUTE, QuotaError, Quotas
 from framesift_server.usage import Used, add_usage, usage_csv, usage_rows, usage_totals
 
@@ -183,6 +186,13 @@ def test_an_upload_that_is_counted_says_how_large_it_is(keyed):
     kind = {"Content-Type": "multipart/form-data; boundary=b"}
     sent = keyed.post("/v1/uploads", content=chunks, headers={**bearer("ann"), **kind})
     assert sent.status_code == 411
+
+
+@pytest.mark.parametrize("size", ["9" * 19, "9" * 30])
+def test_a_size_that_no_column_holds_is_more_than_there_is(opened, size):
+    with pytest.raises(QuotaError, match="has 5 left") as refused:
+        Quotas(opened()).take("ann", [("upload bytes", int(size), 5)], DAY)
+    assert size in str(refused.value)
 
 
 def test_requests_have_a_rate(keyed):
@@ -395,6 +405,25 @@ with TestClient(create_app(settings), base_url="http://localhost") as client:
     print(json.dumps(client.get("/metrics").text), flush=True)
     sys.stdin.read()
 """
+
+
+def test_servers_that_share_their_state_count_apart(monkeypatch):
+    monkeypatch.setenv(VARIABLE, "before")
+    share_metrics()
+    first = Path(os.environ[VARIABLE])
+    (first / "counter_17.db").touch()
+    share_metrics()
+    assert Path(os.environ[VARIABLE]) != first
+    assert (first / "counter_17.db").exists()
+
+
+def test_a_failure_of_the_server_is_counted_as_one(tmp_path, monkeypatch):
+    app = create_app(Settings(state_folder=tmp_path))
+    with TestClient(app, "http://localhost", raise_server_exceptions=False) as client:
+        monkeypatch.setattr(app.state.service.store, "page", None)
+        assert client.get("/v1/jobs").status_code == 500
+        counted = 'framesift_requests_total{path="/v1/jobs",status="500"} 1.0'
+        assert counted in client.get("/metrics").text
 
 
 def test_processes_count_together(tmp_path):

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -30,10 +31,11 @@ pytestmark = pytest.mark.slow
 class Running:
     """A server in a process of its own."""
 
-    def __init__(self, settings, *arguments):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+    def __init__(self, settings, *arguments, port=None):
+        if port is None:
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                port = free.getsockname()[1]
         given = {f"FRAMESIFT_{name.upper()}": str(value) for name, value in settings.items()}
         self.process = subprocess.Popen(
             [sys.executable, "-c", SERVE, "--port", str(port), *arguments],
@@ -52,6 +54,13 @@ class Running:
             return self.client.get("/health").status_code == 200
         except httpx.TransportError:
             return False
+
+    def listens(self):
+        try:
+            socket.create_connection(("127.0.0.1", self.client.base_url.port), timeout=60).close()
+        except ConnectionRefusedError:
+            return False
+        return True
 
     def post(self, kind="keyframes", video=LONG, **headers):
         response = self.client.post(
@@ -121,8 +130,8 @@ def starting(settings):
     """Yields what starts a server, and ends what was started."""
     started = []
 
-    def begin(*arguments, **more):
-        started.append(Running({**settings, **more}, *arguments))
+    def begin(*arguments, port=None, **more):
+        started.append(Running({**settings, **more}, *arguments, port=port))
         return started[-1]
 
     yield begin
@@ -227,12 +236,31 @@ def test_the_workers_of_one_server_share_jobs_and_end_with_it(start):
     wait_for(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
 
 
-def test_workers_end_where_their_supervisor_is_killed(start):
-    server = start("--workers", "2").wait()
+@pytest.mark.parametrize("booted", [True, False])
+def test_workers_end_where_their_supervisor_is_killed(start, booted):
+    server = start("--workers", "2")
+    if booted:
+        server.wait()
     wait_for(lambda: len(server.children()) == 2)
     workers = server.children()
     server.end(signal.SIGKILL)
     wait_for(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
+
+
+def test_the_address_is_free_while_workers_whose_supervisor_was_killed_still_work(start):
+    server = start("--workers", "2", grace_seconds=600).wait()
+    wait_for(lambda: len(server.children()) == 2)
+    under_way(server, server.post(video=ENDLESS))
+    workers = server.children()
+    try:
+        server.end(signal.SIGKILL)
+        wait_for(lambda: not server.listens())
+        start(port=server.client.base_url.port).wait()
+        assert any(Path(f"/proc/{worker}").exists() for worker in workers)
+    finally:
+        for worker in workers:
+            with suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
 
 
 def test_a_server_that_ends_takes_no_more_work_and_a_second_signal_ends_it_at_once(start):
