@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, cast
 
 from anyio import to_thread
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query, UploadFile
@@ -41,8 +41,6 @@ from framesift_server.schemas import (
 from framesift_server.service import Service
 from framesift_server.settings import Settings
 
-MOST: Final = 2**31 - 1
-"""The largest number of a job that a database holds."""
 router = APIRouter()
 
 
@@ -189,7 +187,7 @@ async def list_jobs(
     status: JobStatus | None = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     before: Annotated[
-        int | None, Query(ge=1, le=MOST, description="`next` of the page before.")
+        int | None, Query(ge=1, le=2**31 - 1, description="`next` of the page before.")
     ] = None,
 ) -> JobPage:
     """Lists jobs, the newest first, without their results."""

@@ -69,7 +69,7 @@ class Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Ends where nothing is in work any more, or the time for it is over."""
-        if self._orphaned and self._end_at is None:
+        if self._parent and not self._parent.is_alive() and self._end_at is None:
             for listening in self.servers:  # the next supervisor needs the address at once
                 listening.close()
             self._begin_to_end(128 + signal.SIGTERM)
@@ -82,10 +82,6 @@ class Server(uvicorn.Server):
             elif self._service.idle and not self.server_state.tasks:
                 self.should_exit = True
         return await super().on_tick(counter)
-
-    @property
-    def _orphaned(self) -> bool:
-        return self._parent is not None and not self._parent.is_alive()
 
     def _begin_to_end(self, code: int) -> None:
         seconds = self._service.settings.grace_seconds

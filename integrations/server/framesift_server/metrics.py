@@ -27,11 +27,8 @@ VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def share_metrics() -> None:
-    """Has the processes that are started from now on count together, from zero.
-
-    Their files are of this server alone: others may share its state, on machines where the same
-    process ids are given again.
-    """
+    """Has the processes that are started from now on count together, from zero."""
+    # Not in the state's folder: servers of other machines, with the same process ids, share that.
     os.environ[VARIABLE] = str(new_folder())
 
 
