@@ -40,6 +40,16 @@ def hang(self, video):
 AllowedFolders.opened = hang
 framesift_mcp.main()
 """
+TAKEN_APART_SLOWLY = """
+import time, framesift_mcp
+
+class Slow:
+    def __del__(self, sleep=time.sleep):
+        sleep(3600)  # as models and their libraries, which take seconds on a busy machine
+
+slow = Slow()
+framesift_mcp.main()
+"""
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
@@ -137,6 +147,17 @@ def test_the_process_ends_soon_with_work_in_flight(start, tmp_path, how, program
     assert code == {"stdin": 0, "SIGTERM": 143, "SIGINT": 130}[how]
     assert seconds < 20, "1.5 s and the cleaning, on a machine at rest"
     assert not list((tmp_path / "temporary").glob("framesift-run-*"))
+
+
+@pytest.mark.parametrize("how", ["stdin", "SIGTERM", "SIGINT"])
+def test_the_process_ends_without_taking_the_interpreter_apart(start, how):
+    process = start(TAKEN_APART_SLOWLY)
+    shake_hands(process)
+    end = process.stdin.close
+    if how != "stdin":
+        end = lambda: process.send_signal(getattr(signal, how))  # noqa: E731
+    code, _ = ending_seconds(process, end)
+    assert code == {"stdin": 0, "SIGTERM": 143, "SIGINT": 130}[how]
 
 
 @pytest.mark.parametrize("how", ["SIGTERM", "SIGINT"])
