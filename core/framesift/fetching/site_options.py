@@ -56,8 +56,9 @@ class SiteOptions(Options):
     """What is taken of the pages of video sites, and whose login is used for it: nobody's."""
 
     language: Languages = ("en",)
-    """Languages of the subtitles, the preferred one first; subtitles by people go before captions
-    that a machine made, and those before captions that it translated."""
+    """Languages of the subtitles such as `de` or `pt-BR`, at most 16, the preferred one first;
+    subtitles by people go before captions that a machine made, and those before captions that it
+    translated."""
     max_height_px: Count = 720
     """The largest picture of at most this height is downloaded, or else the smallest above."""
     cookies_file: Annotated[Path, BeforeValidator(_path), PlainSerializer(str)] | None = None

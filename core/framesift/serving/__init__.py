@@ -70,11 +70,13 @@ if TYPE_CHECKING:
     from framesift.serving.roles import Role as Role
     from framesift.serving.roles import role_of as role_of
     from framesift.serving.saved_pictures import saved_keyframe as saved_keyframe
+    from framesift.serving.source_addresses import source_address as source_address
     from framesift.serving.termination import end_within as end_within
     from framesift.serving.termination import unwound_by_sigterm as unwound_by_sigterm
     from framesift.serving.uploads import Uploads as Uploads
     from framesift.serving.uploads import local_copy as local_copy
     from framesift.sources.file import file_path as file_path
+    from framesift.sources.listing import SUFFIXES as SUFFIXES
     from framesift.types.clock import clock as clock
     from framesift.types.clock import cut as cut
     from framesift.types.clock import span as span

@@ -73,7 +73,7 @@ def _lines(path: Path) -> str:
             f"cookies_file {path.name!r} holds more than {MAX_BYTES} bytes; {_EXPORT}"
         )
     text = content.decode("utf-8-sig", errors="replace")
-    kept = [line for line in map(str.rstrip, text.splitlines()) if _is_cookie(line)]
+    kept = [line for line in text.splitlines() if _is_cookie(line)]
     if not kept:
         raise InvalidOptionError(f"cookies_file {path.name!r} holds no cookie; {_EXPORT}")
     return "".join(f"{line}\n" for line in kept)

@@ -16,6 +16,7 @@ from framesift.sources.base import source_of
 from framesift.sources.file import file_path, is_folder
 from framesift.types.options import shown, whole
 from framesift.types.text import file_address
+from framesift.types.video import with_part
 from framesift.types.video_list import ListedVideo, VideoList
 
 SUFFIXES: Final = frozenset(
@@ -81,10 +82,15 @@ def _listed(place: object, limits: FetchLimits, site: SiteOptions, most: int) ->
     if may_look and str(place).strip() and is_folder(str(place)):
         return _of_folder(file_path(str(place)), most)
     try:
-        source, uri, _ = source_of(place, limits, site)
+        source, uri, part_seconds = source_of(place, limits, site)
         if isinstance(place, Path):
             limits = replace(limits, allow_files=True)
-        return source.listed(uri, limits, most)
+        found = source.listed(uri, limits, most)
+        if part_seconds is None or len(found) != 1:
+            return found
+        (video,) = found
+        part = replace(video, uri=with_part(video.uri, part_seconds))
+        return VideoList(videos=(part,), warnings=found.warnings)
     except FramesiftError as error:
         uri = file_address(place) if isinstance(place, Path) else place[:200]
         return VideoList(videos=(ListedVideo(uri=uri, problem=str(error)),))

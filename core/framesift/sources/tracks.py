@@ -16,11 +16,13 @@ MOST_TRACKS: Final = 2000
 MOST_NAMED: Final = 6
 """Languages that a warning names."""
 _OTHER_CODES: Final = {
+    **{"iw": "he", "in": "id", "ji": "yi", "jw": "jv", "no": "nb", "nor": "nb"},
     **{"alb": "sq", "arm": "hy", "baq": "eu", "bur": "my", "chi": "zh", "cze": "cs", "dut": "nl"},
     **{"fre": "fr", "geo": "ka", "ger": "de", "gre": "el", "ice": "is", "mac": "mk", "mao": "mi"},
     **{"may": "ms", "per": "fa", "rum": "ro", "slo": "sk", "tib": "bo", "wel": "cy"},
 }
-"""Languages that have two codes of three letters: the one that yt-dlp does not know."""
+"""Codes that sites still use for languages which have another one by now, and those of three
+letters that yt-dlp does not know."""
 _PEOPLE, _HEARD, _TRANSLATED = "by people", "heard by a machine", "translated by a machine"
 
 
@@ -124,13 +126,22 @@ def _readable(tracks: object) -> Iterator[Mapping[str, Any]]:
 
 
 def _fit(name: str, wanted: str) -> bool:
-    """Returns whether a track's language is the wanted one, or a variety of it."""
-    name, wanted = name.lower().replace("_", "-"), wanted.lower()
-    return name == wanted or name.startswith(f"{wanted}-") or _two_letters(name) == wanted
+    """Returns whether a track's language is the wanted one, a variety of it, or what it is one of.
+
+    So `en-GB` and `en` fit each other, as a locale of a browser and a track do, but no `en-US`.
+    """
+    name, wanted = _plain(name), _plain(wanted)
+    return f"{name}-".startswith(f"{wanted}-") or f"{wanted}-".startswith(f"{name}-")
+
+
+def _plain(name: str) -> str:
+    """Returns a tag in lower case with the code of its language that most sites use."""
+    language, dash, variety = name.lower().replace("_", "-").partition("-")
+    return _two_letters(language) + dash + variety
 
 
 def _primary(name: str) -> str:
-    return _two_letters(name.lower().replace("_", "-").partition("-")[0])
+    return _plain(name).partition("-")[0]
 
 
 def _two_letters(name: str) -> str:

@@ -49,11 +49,11 @@ def printable(text: str, *, several_lines: bool = False) -> str:
 def file_address(path: os.PathLike[str]) -> str:
     """Returns a path as an address that files, responses and databases take, and that opens it.
 
-    That is the path itself, or a file:// URI where its name is not UTF-8, or ends in what an
-    address of a part of a video ends in.
+    That is the path itself, or a file:// URI where its name is not UTF-8, holds control characters
+    such as a line feed, or ends in what an address of a part of a video ends in.
     """
     text = os.fspath(path)
-    if text == whole_characters(text) and "#t=" not in text:
+    if text == printable(text) and "#t=" not in text:
         return text
     return Path(text).absolute().as_uri()
 

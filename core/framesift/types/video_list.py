@@ -13,7 +13,7 @@ class ListedVideo:
     """A video of a list, which `open_video` opens unless it has a problem."""
 
     uri: str
-    """Its address; a file whose name is not UTF-8 is listed as a file:// URI."""
+    """Its address; a file whose name would not survive as text is listed as a file:// URI."""
     title: str | None = None
     duration_seconds: float | None = None
     """As its page or its container says."""
@@ -21,7 +21,9 @@ class ListedVideo:
     """Why it cannot be used, in one line; None where nothing is known against it."""
 
     def __post_init__(self) -> None:
-        for name in ("uri", "title", "problem"):
+        # An address is kept to the letter: names of files hold spaces of every kind.
+        object.__setattr__(self, "uri", whole_characters(self.uri))
+        for name in ("title", "problem"):
             if (text := getattr(self, name)) is not None:
                 object.__setattr__(self, name, whole_characters(" ".join(text.split())))
 

@@ -61,6 +61,32 @@ def test_names_that_are_not_utf_8_are_listed_and_open(tmp_path, clip):
         assert opened.uri.encode()
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Screen Recording 2026-01-01 at 3.04.05\u202fPM.mov",  # as macOS writes it
+        "two  spaces.mp4",
+        " before and\u00a0within .mp4",
+        "a\nb\x1b[31m.mp4",
+        "\u202eright to left.mp4",
+    ],
+)
+def test_names_with_spaces_and_controls_are_listed_and_open(tmp_path, clip, name):
+    (tmp_path / name).write_bytes(clip)
+    (video,) = list_videos(tmp_path)
+    assert video.problem is None
+    assert not set("\n\x1b\u202e") & set(video.uri)
+    with open_video(video.uri) as opened:
+        assert opened.path == tmp_path / name
+
+
+def test_a_part_of_a_video_is_listed_as_that_part(folder):
+    parts = [f"{folder / 'a.mp4'}#t=0,0.5", f"{folder / 'a.mp4'}#t=0.5", "synthetic://needle#t=1,2"]
+    assert [video.uri for video in list_videos(parts)] == parts
+    (whole,) = list_videos(folder / "a.mp4")
+    assert whole.uri == str(folder / "a.mp4")
+
+
 def test_one_bad_place_among_several_ends_nothing(folder, clip):
     gone = folder / "gone.mp4"
     found = list_videos([folder / "a.mp4", gone, "s3://bucket/x", 5, "synthetic://needle"])

@@ -49,6 +49,14 @@ def test_what_people_wrote_goes_before_a_translation_into_a_language_preferred()
         (("de",), named("ger", "eng"), {}, "ger by people"),
         (("DE",), named("de"), {}, "de by people"),
         (("fr",), {}, machine("en", "de"), None),
+        (("en-US",), named("de", "en"), {}, "en by people"),
+        (("de-AT",), {}, machine("de", "en"), "de heard by a machine"),
+        (("en-US",), named("de", "en-GB", "en", "en-US"), {}, "en-US by people"),
+        (("zh-Hant",), named("zh-Hans", "zh"), {}, "zh by people"),
+        (("he",), named("en", "iw"), {}, "iw by people"),
+        (("iw",), named("en", "he"), {}, "he by people"),
+        (("nb",), named("en", "no"), {}, "no by people"),
+        (("de-AT",), named("en", "ger"), {}, "ger by people"),
     ],
 )
 def test_people_then_what_was_heard_then_translations(languages, subtitles, automatic, taken):

@@ -95,6 +95,46 @@ def test_a_name_that_is_no_utf8_leads_to_its_file(make_reader, folder):
     assert [doc.to_dict() for doc in again] == [known[doc.id_] for doc in again]
 
 
+def test_endings_of_videos_are_those_of_a_folder_read(make_reader, clips_made, tmp_path):
+    for name in ("a.wmv", "b.flv", "c.3GP", "d.m2ts"):
+        shutil.copy(clips_made / "number.mp4", tmp_path / name)
+    found = SimpleDirectoryReader(tmp_path, file_extractor=make_reader().file_extractor())
+    sources = {doc.metadata["source"] for doc in found.load_data()}
+    assert sources == {doc.metadata["source"] for doc in make_reader().load_data(tmp_path)}
+    assert len(sources) == 4
+
+
+def test_a_directory_reader_reads_another_file_system(make_reader, clips_made):
+    memory = pytest.importorskip("fsspec").filesystem("memory")
+    good = (clips_made / "number.mp4").read_bytes()
+    memory.pipe({"/all kinds/a.mp4": good, "/all kinds/b.mp4": b"no video"})
+    reader = make_reader().file_extractor()
+    found = SimpleDirectoryReader("/all kinds", fs=memory, file_extractor=reader).load_data()
+    sources = [doc.metadata["source"] for doc in found]
+    assert sources == ["memory:///all kinds/a.mp4"] * 2 + ["memory:///all kinds/b.mp4"]
+    assert list(problems(found)) == ["b.mp4"]
+
+
+def test_what_stands_for_a_bad_video_has_the_id_that_the_video_gets(
+    make_reader, clips_made, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    for place in ("talk.mp4", "file:talk.mp4#t=1,2", "talk.mp4#t=1,2"):
+        (tmp_path / "talk.mp4").write_bytes(b"not yet")
+        (bad,) = make_reader().load_data([place])
+        assert bad.metadata["problem"]
+        shutil.copy(clips_made / "number.mp4", "talk.mp4")
+        assert make_reader().load_data(place)[0].id_ == bad.id_
+
+
+def test_what_stands_for_a_bad_link_holds_no_secret(make_reader, caplog):
+    places = ["https://ann:pw@127.0.0.1:9/x.mp4?token=pw&v=1", "data:video/mp4;base64,AAAA"]
+    link, data = make_reader().load_data(places)
+    assert link.metadata["source"] == "https://127.0.0.1:9/x.mp4?token=...&v=1"
+    assert data.metadata["source"] == "data:video/mp4;base64,..."
+    assert "pw" not in link.to_json() + caplog.text
+
+
 def test_a_bad_video_raises_alone_and_where_that_is_asked_for(make_reader, folder):
     with pytest.raises(CorruptVideoError):
         make_reader().load_data(folder / "cut.mp4")

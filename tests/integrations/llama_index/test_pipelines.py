@@ -161,6 +161,24 @@ def test_a_splitter_leaves_what_it_cannot_read_and_tries_it_again(
         strict([Document(video_resource=MediaResource(path=path))])
 
 
+def test_a_splitter_tries_the_same_document_again_and_minds_no_problem_of_others(
+    make_reader, clips_made, tmp_path
+):
+    path, splitter = tmp_path / "talk.mp4", FramesiftVideoSplitter(reader=make_reader())
+    path.write_bytes(b"not yet")
+    document = Document(video_resource=MediaResource(path=path))
+    for _ in range(2):
+        assert splitter([document]) == [document]
+        assert document.excluded_embed_metadata_keys == ["problem"]
+    shutil.copy(clips_made / "number.mp4", path)
+    (node,) = splitter([document])
+    assert "problem" not in node.metadata
+    ticket = Document(video_resource=MediaResource(path=path), metadata={"problem": "no sound"})
+    (node,) = splitter([ticket])
+    assert isinstance(node, ImageNode)
+    assert node.metadata["problem"] == "no sound"
+
+
 def test_an_index_finds_the_scene_by_its_title(make_reader, embedding):
     documents = make_reader(segment_seconds=3).load_data("synthetic://cuts?seconds=9&seed=2")
     index = VectorStoreIndex.from_documents(documents, embed_model=embedding)

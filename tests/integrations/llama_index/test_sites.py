@@ -114,6 +114,12 @@ async def test_a_list_is_resources(make_reader, playlist, clips_made, tmp_path):
     assert list(listed) == [str(bad), str(clips_made / "cuts.mp4")]
     assert listed[str(clips_made / "cuts.mp4")]["duration_seconds"] == pytest.approx(9, abs=0.5)
     assert reader.get_resource_info(str(bad)) == listed[str(bad)]
+    part = f"{clips_made / 'cuts.mp4'}#t=2,4"
+    assert reader.list_resources([part, NUMBER]) == [part, NUMBER]
+    for same in (part, (clips_made / "cuts.mp4").as_uri()):
+        assert reader.get_resource_info(same) == listed[str(clips_made / "cuts.mp4")]
+    with pytest.raises(UnsupportedSourceError, match="lists 4 videos; name one"):
+        reader.get_resource_info(LIST)
 
 
 def test_documents_say_who_published_a_video_and_play_its_moments(make_reader, monkeypatch):

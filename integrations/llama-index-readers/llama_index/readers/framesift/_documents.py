@@ -114,8 +114,8 @@ def left_out(source: str, error: FramesiftError, extra_info: dict[str, Any]) -> 
     line = error_line(error)
     metadata = {
         **_encodable(extra_info),
-        **_named(whole_characters(source), None),
-        "video_id": _id_of(whole_characters(source)),
+        **_named(source, None),
+        "video_id": _id_of(source),
         "problem": line,
     }
     return VideoDocument(

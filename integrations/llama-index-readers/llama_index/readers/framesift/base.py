@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated, Any, ClassVar, Final, Self
 
 from llama_index.core.readers.base import BasePydanticReader, ResourcesReaderMixin
@@ -30,6 +30,7 @@ from framesift.errors import (
     UnsupportedSourceError,
 )
 from framesift.serving import (
+    SUFFIXES,
     OptionFields,
     OptionOf,
     ReaderSpecs,
@@ -38,13 +39,14 @@ from framesift.serving import (
     folder_of,
     home_path,
     local_copy,
+    source_address,
 )
 from llama_index.readers.framesift._documents import documents, left_out
 
 logger = logging.getLogger(__name__)
 
-VIDEO_SUFFIXES: Final = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm")
-"""Endings of the names of files that a directory reader hands on."""
+VIDEO_SUFFIXES: Final = tuple(sorted(SUFFIXES - {".gif"}))
+"""Endings of the names of files that a directory reader hands on; it reads a GIF as a picture."""
 MOST_FILES: Final = 100_000
 """Videos of a folder that are read."""
 
@@ -140,8 +142,15 @@ class FramesiftVideoReader(OptionFields, BasePydanticReader, ResourcesReaderMixi
         return {video.uri: _info(video) for video in listed}
 
     def get_resource_info(self, resource_id: str, **kwargs: Any) -> dict[str, Any]:
-        """Returns title, duration and problem of one video, as far as there are any."""
-        return self.list_resources_with_info(resource_id)[resource_id]
+        """Returns title, duration and problem of one video, as far as there are any.
+
+        Raises:
+            UnsupportedSourceError: it lists several videos, or none.
+        """
+        found = list(self.list_resources_with_info(resource_id).values())
+        if len(found) != 1:
+            raise UnsupportedSourceError(f"{resource_id!r} lists {len(found)} videos; name one")
+        return found[0]
 
     def load_resource(self, resource_id: str, **kwargs: Any) -> list[Document]:
         """Returns the documents of one video, as `load_data` does."""
@@ -178,7 +187,8 @@ class FramesiftVideoReader(OptionFields, BasePydanticReader, ResourcesReaderMixi
             except FramesiftError as error:
                 listed = self._list_behind(place, error)
                 if listed is None:
-                    yield from self._left_out(place, error, alone, extra_info)
+                    named = place if fs is None else str(fs.unstrip_protocol(str(place)))
+                    yield from self._left_out(named, error, alone, extra_info)
                     return
             else:
                 yield from documents(found, extra_info)
@@ -198,8 +208,8 @@ class FramesiftVideoReader(OptionFields, BasePydanticReader, ResourcesReaderMixi
     ) -> Iterator[Document]:
         if alone or self.raise_on_error:
             raise error
-        logger.warning("%r was left out: %s", str(place), error)
-        yield left_out(str(place), error, extra_info)
+        logger.warning("%r was left out: %s", source_address(place), error)
+        yield left_out(source_address(place), error, extra_info)
 
     def _read(self, video: Source, fs: Any) -> Shelved:
         if fs is None:
@@ -255,8 +265,8 @@ def _places(source: Source | Sequence[Source]) -> Iterator[Source]:
         UnsupportedSourceError: it is, or holds, something else.
     """
     given: Any = source
-    if isinstance(given, str | Path):
-        yield given
+    if isinstance(given, str | PurePath):
+        yield given if isinstance(given, Path) else str(given)  # fsspec's are pure paths
     elif isinstance(given, Sequence) and not isinstance(given, bytes):
         for one in given:
             yield from _places(one)
@@ -267,9 +277,5 @@ def _places(source: Source | Sequence[Source]) -> Iterator[Source]:
 
 
 def _info(video: ListedVideo) -> dict[str, Any]:
-    facts = {
-        "title": video.title,
-        "duration_seconds": video.duration_seconds,
-        "problem": video.problem,
-    }
-    return {name: value for name, value in facts.items() if value is not None}
+    names = ("title", "duration_seconds", "problem")
+    return {name: value for name in names if (value := getattr(video, name)) is not None}

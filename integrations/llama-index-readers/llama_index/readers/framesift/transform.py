@@ -66,10 +66,13 @@ class FramesiftVideoSplitter(OptionFields, TransformComponent):
         source = held and (held.path or (held.url and str(held.url)))
         if not source or isinstance(node, VideoDocument) or "content_sha256" in node.metadata:
             return [node]
+        if "problem" in (unseen := node.excluded_embed_metadata_keys):  # of an earlier try
+            unseen.remove("problem")
+            node.metadata.pop("problem", None)
         parts = self.reader.load_data([source], extra_info=node.metadata)
-        if problem := parts[0].metadata.get("problem"):
+        if "content_sha256" not in parts[0].metadata:
             # Not a copy: a docstore then knows the document as changed, and it is tried again.
-            node.metadata["problem"] = problem
+            node.metadata["problem"] = parts[0].metadata["problem"]
             node.excluded_embed_metadata_keys.append("problem")
             return [node]
         return [_image_node(part, node) for part in parts if isinstance(part, ImageDocument)]
