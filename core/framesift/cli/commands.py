@@ -14,7 +14,6 @@ import click
 
 import framesift
 from framesift.cli import evaluating, labeling, options, output, serving, training, transcribing
-from framesift.cli.fetching import videos
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -127,7 +126,7 @@ def report(
             f"another, such as {out.with_suffix('.html').name}"
         )
     notes: list[str] = []
-    with framesift.open_video(uri, sift.limits, site=sift.site) as local:
+    with framesift.open_video(uri, sift.limits) as local:
         video = sift.compress(local, question, warn=notes.append)
         chosen = sift.select(local, count, question, warn=notes.append)
         frames = picked_frames(chosen, sift.frames(local, chosen.picked_seconds))
@@ -233,7 +232,7 @@ def find(
         notes = list(dict.fromkeys(notes))
         address = uri.report.uri
     else:
-        with framesift.open_video(uri, sift.limits, site=sift.site) as local:
+        with framesift.open_video(uri, sift.limits) as local:
             moments = sift.find(
                 local, query, count, evidence=evidence, embedding=embedding, warn=notes.append
             )
@@ -288,7 +287,6 @@ def _listed(warning: str) -> None:
 
 
 app.add_command(evaluating.app)
-app.add_command(videos)
 app.add_command(labeling.label)
 app.add_command(training.app, "train")
 app.add_command(serving.serve)

@@ -62,9 +62,7 @@ class Allowance:
         if self.spent_bytes > self.limits.max_bytes:
             raise VideoTooLargeError(
                 f"the download exceeds max_bytes={self.limits.max_bytes!r}; give a smaller video "
-                "or raise the limit",
-                to_caller=f"the download exceeds {self.limits.max_bytes} bytes, the most that is "
-                "fetched here; give a smaller video",
+                "or raise the limit"
             )
 
     def announce(self, length: int | None) -> None:
@@ -72,9 +70,7 @@ class Allowance:
         if length is not None and self.spent_bytes + length > self.limits.max_bytes:
             raise VideoTooLargeError(
                 f"the download has {length} bytes, more than max_bytes={self.limits.max_bytes!r}; "
-                "give a smaller video or raise the limit",
-                to_caller=f"the download has {length} bytes, and at most {self.limits.max_bytes} "
-                "are fetched here; give a smaller video",
+                "give a smaller video or raise the limit"
             )
 
     def timeout_message(self) -> str:

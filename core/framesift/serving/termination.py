@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import _thread
-import atexit
 import os
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -63,30 +61,15 @@ def unwound_by_sigterm(grace_seconds: float = GRACE_SECONDS) -> Iterator[None]:
 
 
 def end_within(seconds: float, code: int = EXIT_CODE) -> None:
-    """Ends the process with `code` after `seconds`, or as soon as its work has unwound.
-
-    The interpreter is not taken apart: no thread runs while that is done, so that nothing could
-    end it, and with a model loaded it lasts for seconds.
-    """
+    """Ends the process with `code` after `seconds`, unless it ends before."""
 
     def end() -> None:
-        for stream in filter(None, (sys.stdout, sys.stderr)):
-            with suppress(OSError, ValueError):
-                stream.flush()
-        _leave(code)
-
-    def wait() -> None:
         time.sleep(seconds)
-        _leave(code)  # without a flush, which may wait for who reads, or for another thread
+        _kill_children()
+        temporary.remove_all()
+        os._exit(code)
 
-    atexit.register(end)
-    _thread.start_new_thread(wait, ())
-
-
-def _leave(code: int) -> None:
-    _kill_children()
-    temporary.remove_all()
-    os._exit(code)
+    _thread.start_new_thread(end, ())
 
 
 def _kill_children() -> None:

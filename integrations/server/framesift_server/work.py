@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
-
-from torch import Tensor
 
 from framesift import (
     Answer,
@@ -15,14 +13,12 @@ from framesift import (
     Generation,
     LocalVideo,
     Session,
-    SiteOptions,
     Transcript,
     Turn,
     VideoCompressor,
     open_video,
 )
 from framesift.errors import (
-    BudgetError,
     ForbiddenAddressError,
     InvalidOptionError,
     ModelError,
@@ -30,12 +26,12 @@ from framesift.errors import (
 )
 from framesift.export import engines
 from framesift.serving import check_knowledge, check_request_spec, compiles, warm_up
-from framesift_server.compressed import Compressed
-from framesift_server.metering import Meter, length_milliseconds
 from framesift_server.problems import ModelUnavailableError
 from framesift_server.schemas import (
     AskRequest,
     CompressRequest,
+    CompressResponse,
+    Features,
     KeyframesRequest,
     KeyframesResponse,
     Picture,
@@ -44,7 +40,7 @@ from framesift_server.schemas import (
 from framesift_server.settings import INSTEAD, Settings
 
 Request = CompressRequest | KeyframesRequest | AskRequest | TranscriptRequest
-Response = Compressed | KeyframesResponse | Answer | Transcript
+Response = CompressResponse | KeyframesResponse | Answer | Transcript
 
 
 class Work:
@@ -53,10 +49,6 @@ class Work:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._sessions = {model: Session(model) for model in settings.models}
-        self.loaded: set[str] = set()
-        """Models that are in memory."""
-        self.failures: dict[str, str] = {}
-        """Models that could not be loaded when they were last needed, and why."""
 
     def worker(self, request: Request) -> str:
         """Returns whose worker a request is for.
@@ -78,40 +70,25 @@ class Work:
         check_request_spec("selectors", request.selector, self._settings.selectors)
         if isinstance(request, KeyframesRequest):
             return "keyframes"
-        self._ratio(request)
         check_request_spec("strategies", request.strategy, self._settings.strategies)
         if isinstance(request, CompressRequest) and request.encoder is not None:
             return _served("encoder", request.encoder, self._settings.encoders)
         return _served("model", request.model or self._settings.models[0], self._settings.models)
 
-    def workers(self) -> set[str]:
-        """Returns all that `worker` may return."""
-        return {"transcript", "keyframes", *self._settings.models, *self._settings.encoders}
-
-    def load(self, model: str) -> None:
-        """Loads a model.
-
-        Raises:
-            ModelUnavailableError: it cannot be loaded; says why.
-        """
-        self._vlm(model)
-
     def warm_up(self) -> str | None:
         """Compiles the default model's decoding step; returns why not, None where it is."""
         return warm_up(self._vlm(self._settings.models[0]))
 
-    def do(self, request: Request, meter: Meter, upload: LocalVideo | None = None) -> Response:
+    def do(self, request: Request, upload: LocalVideo | None = None) -> Response:
         """Returns the response to a request; takes its time.
 
         Args:
             request: what to do.
-            meter: is told how long the video is.
             upload: the video, where the request names one that was uploaded.
         """
         if isinstance(request, AskRequest):
             self._check_knowledge(request)
-        with upload or open_video(request.video, self._limits, site=_site(request)) as video:
-            meter.note(video_milliseconds=length_milliseconds(video))
+        with upload or open_video(request.video, self._limits) as video:
             match request:
                 case CompressRequest():
                     return self._compress(request, video)
@@ -132,7 +109,7 @@ class Work:
             return
         check_knowledge(self._vlm(self.worker(request)), request.video, INSTEAD)
 
-    def _compress(self, request: CompressRequest, video: LocalVideo) -> Compressed:
+    def _compress(self, request: CompressRequest, video: LocalVideo) -> CompressResponse:
         if "prompt_embeds" in request.outputs and (request.question is None or request.encoder):
             raise InvalidOptionError(
                 f"prompt_embeds of question={request.question!r} and encoder={request.encoder!r}; "
@@ -142,7 +119,13 @@ class Work:
         sift = self._compressor(request, encoder=request.encoder)
         notes: list[str] = []
         compressed = sift.compress(video, request.question, warn=notes.append)
-        embeds, pictures = None, None
+        features, embeds, pictures = None, None, None
+        if "features" in request.outputs:
+            features = Features(
+                data=base64.b64encode(engines.token_file(compressed)).decode(),
+                shape=(compressed.tokens.shape[0], compressed.tokens.shape[1]),
+                dtype=str(compressed.tokens.dtype).removeprefix("torch."),
+            )
         if "prompt_embeds" in request.outputs:
             embeds = self._prompt_embeds(self.worker(request), compressed, str(request.question))
         if "keyframes" in request.outputs:
@@ -154,21 +137,21 @@ class Work:
                 warn=notes.append,
             )
             pictures = list(map(Picture.of, frames))
-        warnings = list(dict.fromkeys(notes))
-        compressed = replace(
-            compressed,
-            # A slow client keeps memory of the machine then, not of the accelerator.
-            tokens=compressed.tokens.cpu(),
-            layers=None if compressed.layers is None else compressed.layers.cpu(),
-            report=compressed.report.model_copy(update={"warnings": warnings}),
+        return CompressResponse(
+            positions=compressed.positions.tolist(),
+            pts_seconds=compressed.pts_seconds.tolist(),
+            sources=compressed.plan.sources.tolist(),
+            report=compressed.report.model_copy(update={"warnings": list(dict.fromkeys(notes))}),
+            features=features,
+            prompt_embeds=embeds,
+            keyframes=pictures,
         )
-        return Compressed(request=request, video=compressed, embeds=embeds, pictures=pictures)
 
-    def _prompt_embeds(self, model: str, video: CompressedVideo, question: str) -> Tensor:
+    def _prompt_embeds(self, model: str, video: CompressedVideo, question: str) -> str:
         vlm = self._vlm(model)
         turn = Turn(role="user", text=question, videos=(video,))
         prompt = vlm.prompt([turn], positions="compact")
-        return engines.prompt_embeds(vlm, prompt)
+        return engines.base64_embeds(engines.prompt_embeds(vlm, prompt))
 
     def _keyframes(self, request: KeyframesRequest, video: LocalVideo) -> KeyframesResponse:
         sift = VideoCompressor(selector=request.selector, fps=request.fps, **self._opening(request))
@@ -208,28 +191,12 @@ class Work:
             encoder=encoder,
             strategy=request.strategy,
             selector=request.selector,
-            keep=self._ratio(request),
+            keep=request.compression_ratio,
             fps=request.fps,
             max_frames=min(request.max_frames or most, most),
             resized_by=self._settings.resized_by,
             **self._opening(request),
         )
-
-    def _ratio(self, request: CompressRequest | AskRequest) -> float:
-        """Returns the share that is kept.
-
-        Raises:
-            BudgetError: it is less than the operator allows.
-        """
-        ratio, least = request.compression_ratio, self._settings.min_compression_ratio
-        if "compression_ratio" not in request.model_fields_set:
-            return max(ratio, least)
-        if ratio < least:
-            raise BudgetError(
-                f"compression_ratio={ratio:g} is below {least:g}, the least that is allowed here; "
-                "give more, or start the server with a lower --min-compression-ratio"
-            )
-        return ratio
 
     def _opening(self, request: Request) -> dict[str, Any]:
         """Returns the options that say what may be opened, and what reads its text."""
@@ -241,25 +208,15 @@ class Work:
 
     def _vlm(self, model: str) -> Any:
         try:
-            vlm = self._sessions[model].vlm
+            return self._sessions[model].vlm
         except ModelError as error:
-            self.failures[model] = f"{model!r} cannot be loaded: {error}"
-            raise ModelUnavailableError(self.failures[model]) from error
-        self.loaded.add(model)
-        self.failures.pop(model, None)
-        return vlm
+            raise ModelUnavailableError(f"{model!r} cannot be loaded: {error}") from error
 
     @property
     def _limits(self) -> FetchLimits:
         return FetchLimits.untrusted(
             max_bytes=self._settings.max_fetch_bytes, max_pixels=self._settings.max_pixels
         )
-
-
-def _site(request: Request) -> SiteOptions:
-    """Returns what is taken of a site's page; nobody's login, whatever a request says."""
-    languages = tuple(part.strip() for part in request.language.split(","))
-    return SiteOptions(language=languages, max_height_px=request.max_height_px)
 
 
 def _served(kind: str, name: str, served: Sequence[str]) -> str:
