@@ -74,6 +74,7 @@ def nothing_decodes(sift, kept, fresh, monkeypatch):
 def test_every_way_to_ask_takes_a_compressed_video(sift, kept, fresh):
     def same(answer):
         assert (answer.text, answer.evidence) == (fresh.text, fresh.evidence)
+        assert answer.usage.encode_seconds < 0.5
         assert answer.warnings == []
 
     same(sift.ask(kept, QUESTION))
