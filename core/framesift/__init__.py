@@ -64,12 +64,14 @@ if TYPE_CHECKING:
     from framesift.export.keyframe_folder import KeyframeShelf as KeyframeShelf
     from framesift.export.keyframe_folder import Shelved as Shelved
     from framesift.fetching.limits import FetchLimits as FetchLimits
+    from framesift.fetching.site_options import SiteOptions as SiteOptions
     from framesift.run import Progress as Progress
     from framesift.run import on_progress as on_progress
     from framesift.run import time_limit as time_limit
     from framesift.serving.assistant import Assistant as Assistant
     from framesift.serving.message import Message as Message
     from framesift.sources.base import open_video as open_video
+    from framesift.sources.listing import list_videos as list_videos
     from framesift.strategies.base import create_strategy as create_strategy
     from framesift.strategies.streaming import StreamingCompressor as StreamingCompressor
     from framesift.types.answer import Answer as Answer
@@ -93,6 +95,8 @@ if TYPE_CHECKING:
     from framesift.types.transcript import Transcript as Transcript
     from framesift.types.video import LocalVideo as LocalVideo
     from framesift.types.video import TimedText as TimedText
+    from framesift.types.video_list import ListedVideo as ListedVideo
+    from framesift.types.video_list import VideoList as VideoList
     from framesift.vlms.load import load_vlm as load_vlm
     from framesift.vlms.prompt import Prompt as Prompt
     from framesift.vlms.prompt import Turn as Turn

@@ -39,6 +39,17 @@ _OF_CALLER: Final = "_framesift_of_caller"
 class FramesiftError(Exception):
     """Any error that framesift raises on purpose."""
 
+    def __init__(self, *line: object, to_caller: str | None = None) -> None:
+        """Takes the line.
+
+        Args:
+            line: what was given, what is allowed and what to do, for whoever writes Python.
+            to_caller: the same for whoever can do no more than call again, such as an agent or the
+                client of a server; None where the line serves both.
+        """
+        super().__init__(*line)
+        self.to_caller = to_caller
+
 
 class SourceError(FramesiftError, OSError):
     """A video could not be brought to this machine."""

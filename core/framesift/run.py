@@ -197,7 +197,9 @@ def report_progress(stage: str, done: float, total: float | None, unit: str = "f
     if limit is not None and time.monotonic() > limit.end:
         raise TimeLimitError(
             f"the work was stopped at {stage!r} after its limit of {limit.seconds:.3g} s; allow "
-            "more time, sample fewer frames or take a faster strategy"
+            "more time, sample fewer frames or take a faster strategy",
+            to_caller=f"the work was stopped at {stage!r} after its limit of {limit.seconds:.3g} "
+            "s; give a shorter part of the video (#t=START,END at its end) or a faster strategy",
         )
     listener = _listener.get()
     if listener is not None:

@@ -49,12 +49,12 @@ def test_an_adapter_imports_public_names_alone(path):
 
 
 MOST_LINES = {
-    "langchain": 1215,
-    "llama-index-llms": 380,
-    "llama-index-readers": 455,
+    "langchain": 2300,
+    "llama-index-llms": 420,
+    "llama-index-readers": 700,
     "lmms-eval": 1220,
-    "mcp": 620,
-    "server": 1600,
+    "mcp": 950,
+    "server": 4700,
 }
 """What a distribution may grow to; a rule that another surface would need as well is the core's."""
 

@@ -133,7 +133,9 @@ def prompt_memory_errors(vlm: VLM, prompt: Prompt) -> Iterator[None]:
             f"{vlm.hf.device} has no memory for a prompt of {len(prompt.input_ids)} tokens, "
             f"{len(prompt.features)} of them visual (keep={kept:.3g}); about "
             f"keep={_fitting_keep(vlm.hf, prompt, kept):.2g} would fit by estimate, or load the "
-            "model with quantize='4bit'"
+            "model with quantize='4bit'",
+            to_caller=f"the model has no memory for {len(prompt.features)} visual tokens; ask "
+            "about a shorter part of the video (#t=START,END at its end), or about fewer frames",
         ) from error
 
 

@@ -154,9 +154,11 @@ class Session:
         cancelled = cancelled or Event()
         with self._answering_alone(cancelled):
             answer, weights = self._answer(turns, generation, evidence, on_text, cancelled)
-        if weights is None or self.vlm.denies(answer.text):
-            return answer
         videos = [video for turn in turns for video in turn.videos]
+        if videos and self.vlm.denies(answer.text):
+            return answer.model_copy(update={"not_shown": self.vlm.leaves_open(answer.text)})
+        if weights is None:
+            return answer
         return answer.model_copy(update={"evidence": find_segments(videos, *weights)})
 
     @torch.no_grad()

@@ -14,6 +14,7 @@ import click
 
 import framesift
 from framesift.cli import evaluating, labeling, options, output, serving, training, transcribing
+from framesift.cli.fetching import videos
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -126,7 +127,7 @@ def report(
             f"another, such as {out.with_suffix('.html').name}"
         )
     notes: list[str] = []
-    with framesift.open_video(uri, sift.limits) as local:
+    with framesift.open_video(uri, sift.limits, site=sift.site) as local:
         video = sift.compress(local, question, warn=notes.append)
         chosen = sift.select(local, count, question, warn=notes.append)
         frames = picked_frames(chosen, sift.frames(local, chosen.picked_seconds))
@@ -232,7 +233,7 @@ def find(
         notes = list(dict.fromkeys(notes))
         address = uri.report.uri
     else:
-        with framesift.open_video(uri, sift.limits) as local:
+        with framesift.open_video(uri, sift.limits, site=sift.site) as local:
             moments = sift.find(
                 local, query, count, evidence=evidence, embedding=embedding, warn=notes.append
             )
@@ -287,6 +288,7 @@ def _listed(warning: str) -> None:
 
 
 app.add_command(evaluating.app)
+app.add_command(videos)
 app.add_command(labeling.label)
 app.add_command(training.app, "train")
 app.add_command(serving.serve)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -12,35 +11,12 @@ from click.core import ParameterSource
 
 import framesift
 from framesift.cli import saved
-from framesift.fetching.limits import FetchLimits
+from framesift.cli.fetching import FETCH_OPTIONS, fetching
+from framesift.cli.parameters import Command, Option, number, with_options
+from framesift.cli.parameters import GivenPath as GivenPath
 from framesift.types.answer import EvidenceKind
 from framesift.types.budget import Keep
-from framesift.types.options import Amount, Count, Levels, NotNegative, ResizedBy, Share, Still
-from framesift.types.schema import adapter
-from framesift.types.schema import allowed as words
-
-
-class GivenPath(click.Path):
-    """A path that is not empty: an unset variable of a shell means no file and no folder."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Returns the path."""
-        if value == "":
-            self.fail("it is empty; give a path, or leave the option out", param, ctx)
-        return super().convert(value, param, ctx)
-
-
-Command = Callable[..., None]
-Option = Callable[[Command], Command]
-
-
-def _number(*names: str, allows: Any, help: str, default: Any = None) -> Option:
-    """Returns an option that is a number; its help ends with the range of the annotation."""
-    allowed = adapter(allows).json_schema()
-    kind = int if allowed["type"] == "integer" else float
-    help = f"{help}: {words(allowed)}."
-    return click.option(*names, type=kind, default=default, help=help)
-
+from framesift.types.options import Count, Levels, NotNegative, ResizedBy, Share, Still
 
 _FRAME_OPTIONS: list[Option] = [
     click.option(
@@ -62,21 +38,14 @@ _FRAME_OPTIONS: list[Option] = [
     ),
     click.option("--decoder", default="pyav", help="What reads the file."),
     click.option("--fps", type=float, default=1.0, help="Frames sampled per second of video."),
-    _number("--max-bytes", allows=Amount, default=FetchLimits().max_bytes, help="Largest download"),
-    _number(
-        "--max-pixels",
-        allows=Count,
-        default=FetchLimits().max_pixels,
-        help="Largest picture of a video",
-    ),
-    click.option("--allow-private", is_flag=True, help="Fetch from private addresses too."),
+    *FETCH_OPTIONS,
 ]
 _TOKEN_OPTIONS: list[Option] = [
     click.option("-s", "--strategy", default="temporal", help="See `framesift strategies`."),
-    _number("-k", "--keep", allows=Keep, default=0.25, help="Fraction of the tokens kept"),
-    _number("--max-tokens", allows=Count, help="Most tokens kept; the smaller limit wins"),
-    _number("--max-frames", allows=Count, help="Most frames encoded; the selector picks them"),
-    _number(
+    number("-k", "--keep", allows=Keep, default=0.25, help="Fraction of the tokens kept"),
+    number("--max-tokens", allows=Count, help="Most tokens kept; the smaller limit wins"),
+    number("--max-frames", allows=Count, help="Most frames encoded; the selector picks them"),
+    number(
         "--gate",
         allows=Levels,
         help="Encode a patch again where it changed by more levels of 256, such as 8",
@@ -94,7 +63,7 @@ _TOKEN_OPTIONS: list[Option] = [
         help="What scales large frames down for a vision LLM: its own preparation, which is exact, "
         "or the decoder before it, which is faster.",
     ),
-    _number("--protect-edges", allows=Share, help="Share of the budget for patches with text"),
+    number("--protect-edges", allows=Share, help="Share of the budget for patches with text"),
 ]
 _ENCODER = click.option(
     "-e", "--encoder", show_default="handcrafted", help="See `framesift encoders`."
@@ -118,14 +87,14 @@ _SEARCH_OPTIONS: list[Option] = [
 ]
 _ANSWER_OPTIONS: list[Option] = [
     *_SEARCH_OPTIONS,
-    _number(
+    number(
         "--max-text-tokens",
         allows=Count,
         default=512,
         help="Most tokens of what --text has read, which stands beside the pictures",
     ),
-    _number("--max-new-tokens", allows=Count, default=64, help="Longest answer"),
-    _number("--temperature", allows=NotNegative, default=0.0, help="0 is greedy, above 0 draws"),
+    number("--max-new-tokens", allows=Count, default=64, help="Longest answer"),
+    number("--temperature", allows=NotNegative, default=0.0, help="0 is greedy, above 0 draws"),
     click.option("--seed", type=int, help="Makes a draw repeatable."),
     click.option("--stop", multiple=True, help="End the answer before this text; may be repeated."),
 ]
@@ -142,7 +111,7 @@ uri = click.argument("uri")
 uris = click.argument("uris", metavar="URI...", nargs=-1, required=True)
 """Several of them, or pictures."""
 question = click.option("-q", "--question", help="What is to be answered.")
-count = _number("-n", "--count", allows=Count, default=8, help="Number of keyframes")
+count = number("-n", "--count", allows=Count, default=8, help="Number of keyframes")
 folder = click.option(
     "-o",
     "--out",
@@ -214,7 +183,7 @@ def _with_model(command: Command, options: list[Option]) -> Command:
             _refuse_choosing()
         making(vlm=saved.answering(vlm, videos) or ANSWERS, **given)
 
-    return _with_options(opening, [*options, *_TOKEN_OPTIONS, *_FRAME_OPTIONS])
+    return with_options(opening, [*options, *_TOKEN_OPTIONS, *_FRAME_OPTIONS])
 
 
 def _refuse_choosing() -> None:
@@ -232,9 +201,6 @@ def _refuse_choosing() -> None:
 def _with_compressor(command: Command, options: list[Option]) -> Command:
     @functools.wraps(command)
     def run(
-        max_bytes: int,
-        max_pixels: int,
-        allow_private: bool,
         protect_edges: float | None = None,
         strategy: str = "temporal",
         **given: Any,
@@ -244,21 +210,14 @@ def _with_compressor(command: Command, options: list[Option]) -> Command:
             part = framesift.create_strategy(
                 "protect-edges", strategy=strategy, share=protect_edges
             )
+        limits, site = fetching(given)
         fields = framesift.VideoCompressor.__dataclass_fields__.keys() & given.keys()
         sift = framesift.VideoCompressor(
             strategy=part,
-            limits=FetchLimits(
-                max_bytes=max_bytes, max_pixels=max_pixels, allow_private=allow_private
-            ),
+            limits=limits,
+            site=site,
             **{name: given.pop(name) for name in fields},
         )
         command(sift=sift, **given)
 
-    return _with_options(run, options)
-
-
-def _with_options(command: Command, options: list[Option]) -> Command:
-    wrapped = command
-    for option in reversed(options):
-        wrapped = option(wrapped)
-    return wrapped
+    return with_options(run, options)

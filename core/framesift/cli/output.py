@@ -25,7 +25,7 @@ SHOWN: Final = 240
 def show_report(report: CompressionReport, files: Sequence[Path], *, as_json: bool) -> None:
     """Prints the tokens that were kept, and the time it took."""
     if as_json:
-        _print_json({**report.model_dump(mode="json"), "files": files})
+        show_json({**report.model_dump(mode="json"), "files": files})
         return
     kept = report.tokens_out / report.tokens_in
     terminal.line(f"{report.uri}  ({report.extent})")
@@ -65,7 +65,7 @@ def show_keyframes(
     if as_json:
         rows = [frame.metadata() for frame in frames]
         counts = {"uri": uri, "count_asked": requested, "count": len(frames)}
-        _print_json({**counts, "keyframes": rows, "warnings": warnings, "files": files})
+        show_json({**counts, "keyframes": rows, "warnings": warnings, "files": files})
         return
     for frame in frames:
         terminal.line(f"{cut(frame.pts_seconds, 2):9.2f} s  {frame.score:.3f}  {frame.reason}")
@@ -78,7 +78,7 @@ def show_segments(
     """Prints the span of each segment, its keyframe's time and its text."""
     if as_json:
         rows = [segment.model_dump() for segment in segments]
-        _print_json({"uri": uri, "segments": rows, "warnings": warnings})
+        show_json({"uri": uri, "segments": rows, "warnings": warnings})
         return
     for segment in segments:
         start, end, shown = (
@@ -113,7 +113,7 @@ def show_answer(
         as_json: whether to print one JSON object instead.
     """
     if as_json:
-        _print_json(answer.model_dump(mode="json"))
+        show_json(answer.model_dump(mode="json"))
         return
     terminal.echo("" if streamed else answer.text)
     for segment in answer.evidence:
@@ -146,7 +146,7 @@ def show_matches(
     _print_notes([line for line in warnings if line != nothing], [])
     if as_json:
         moments = [segment.model_dump(mode="json") for segment in segments]
-        _print_json({"uri": uri, "query": query, "moments": moments, "warnings": warnings})
+        show_json({"uri": uri, "query": query, "moments": moments, "warnings": warnings})
         return
     for segment in segments:
         terminal.line(f"found     {_stretch(segment)}")
@@ -161,7 +161,7 @@ def show_parts(plural: str, *, as_json: bool) -> None:
     registry: Registry[Any] = importlib.import_module(f"framesift.{plural}").registry
     rows = registry.facts()
     if as_json:
-        _print_json({plural: rows})
+        show_json({plural: rows})
         return
     for row in rows:
         facts = [f"{key}: {', '.join(row[key])}" for key in ("needs", "gives") if row.get(key)]
@@ -190,7 +190,8 @@ def _words(segment: Segment) -> str:
     return " / ".join(filter(None, [segment.text, *segment.screen_text.splitlines()]))
 
 
-def _print_json(value: dict[str, Any]) -> None:
+def show_json(value: dict[str, Any]) -> None:
+    """Prints one JSON object."""
     terminal.line(json.dumps(value, default=str))
 
 

@@ -12,7 +12,7 @@ from framesift.answering.generation import Generation, OnText
 from framesift.answering.limits import Positions
 from framesift.answering.text_beside import TextBeside
 from framesift.answering.video_text import within
-from framesift.compression.opening import Opener, Video, opened
+from framesift.compression.opening import Opener, Video
 from framesift.compression.parts import Parts
 from framesift.compression.prompt_text import NO_TEXT, PromptText, nearest
 from framesift.errors import InvalidOptionError
@@ -96,7 +96,7 @@ class Asking:
         if isinstance(video, CompressedVideo):
             of_one = run.within(video.report.uri if named else "", opening.seconds)
             return video, self._lines(video, text, of_one)
-        with opened(video, self.opener.limits, opening) as local:
+        with self.opener.local(video, opening) as local:
             of_one = run.within(local.uri if named else "", opening.seconds)
             lines = self._lines(local, text, of_one)
             return self.compress(local, question, of_one), lines

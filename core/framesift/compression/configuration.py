@@ -17,6 +17,7 @@ from framesift.disk.writing import home_path
 from framesift.encoders.base import Encoder
 from framesift.errors import BudgetError
 from framesift.fetching.limits import FetchLimits
+from framesift.fetching.site_options import SiteOptions
 from framesift.readers.base import Reader
 from framesift.selectors.base import Selector
 from framesift.strategies.base import Strategy
@@ -59,8 +60,11 @@ class Configuration(Options):
     """Frames sampled per second of video."""
     limits: FetchLimits = field(default_factory=FetchLimits)
     """What a download may cost and where it may go."""
+    site: SiteOptions = field(default_factory=SiteOptions)
+    """What is taken of the pages of video sites: language, height, and whose login is used."""
 
     def __post_init__(self) -> None:
+        self.site.check(self.limits)
         _ = self._pipeline  # a wrong option is refused here, before any work
 
     @property
@@ -85,7 +89,7 @@ class Configuration(Options):
         )
         return Pipeline(
             parts,
-            parts.opener(self.limits, self.resized_by),
+            parts.opener(self.limits, self.site, self.resized_by),
             Budget(keep=self.keep, max_tokens=self.max_tokens),
             fps=self.fps,
             max_frames=self.max_frames,

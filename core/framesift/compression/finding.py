@@ -9,8 +9,8 @@ from typing import Final
 
 from framesift.answering.search import nothing_like
 from framesift.compression.asking import Asking
-from framesift.compression.moments import MomentFinder, title_at
-from framesift.compression.opening import FrameReader, Opener, Video, opened
+from framesift.compression.moments import MomentFinder, facts_at
+from framesift.compression.opening import FrameReader, Opener, Video
 from framesift.compression.segment_texts import said_and_shown
 from framesift.decoders.sampling import at_times, covered
 from framesift.errors import (
@@ -99,7 +99,7 @@ class Finding:
         if isinstance(video, CompressedVideo):
             yield video
         else:
-            with opened(video, self.opener.limits, run) as local:
+            with self.opener.local(video, run) as local:
                 yield local
 
     def _by_text(
@@ -175,6 +175,6 @@ def _segment(reader: FrameReader, match: TextMatch, first: float, last: float) -
         text=text,
         screen_text=screen_text,
         reason=match.reason,
-        title=title_at(reader.local, max(keyframe, start)),
         score=round(match.score, 6),
+        **facts_at(reader.local, max(keyframe, start)),
     )

@@ -8,6 +8,7 @@ from PIL import Image
 
 from framesift.compression.opening import FrameReader, Opener, Video
 from framesift.compression.selection import FramePicker, SelectedFrames
+from framesift.decoders.sampling import covered
 from framesift.errors import BudgetError
 from framesift.run import Run
 from framesift.types.compressed import Keyframe
@@ -75,12 +76,14 @@ def _pictured(
 ) -> list[Keyframe]:
     choice = selected.choice
     why = dict(zip(selected.indices, zip(choice.scores, choice.reasons, strict=True), strict=True))
+    video_seconds = covered(reader.index.info, reader.local.part_seconds)
     return [
         Keyframe(
             image=Image.fromarray(pixels),
             pts_seconds=float(reader.index.pts_seconds[frame]),
             score=why[frame][0],
             reason=why[frame][1],
+            video_seconds=video_seconds,
         )
         for window in reader.pictures(selected.indices, max_side_px)
         for pixels, frame in zip(window.data, window.indices.tolist(), strict=True)

@@ -122,17 +122,22 @@ def _segment(
         text=texts[0],
         screen_text=texts[1],
         reason=keyframe.reason,
-        # A last picture stays on into further chapters.
-        title=title_at(local, max(keyframe.pts_seconds, start)),
         colors=colors,
+        # A last picture stays on into further chapters.
+        **facts_at(local, max(keyframe.pts_seconds, start)),
     )
 
 
-def title_at(local: LocalVideo, seconds: float) -> str | None:
-    """Returns the title of the chapter at a time, else that of the video."""
-    chapters = (c for c in local.chapters if c.start_seconds <= seconds < c.end_seconds)
-    chapter = next(chapters, None)
-    return local.title if chapter is None else chapter.text
+def facts_at(local: LocalVideo, seconds: float) -> dict[str, str | None]:
+    """Returns what a segment says of its video, and of the chapter at a time, by field."""
+    chapters = (c.text for c in local.chapters if c.start_seconds <= seconds < c.end_seconds)
+    return {
+        "title": local.title,
+        "chapter": next(chapters, "") or None,
+        "uploader": local.uploader,
+        "date": local.date,
+        "description": local.description,
+    }
 
 
 def _read_pictures(

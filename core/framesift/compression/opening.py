@@ -20,6 +20,7 @@ from framesift.decoders.stills import IN_MEMORY, WithStills, picture_file
 from framesift.encoders.base import Encoder
 from framesift.errors import InvalidOptionError, SourceError, UnsupportedSourceError
 from framesift.fetching.limits import FetchLimits
+from framesift.fetching.site_options import SiteOptions
 from framesift.readers.pieces import Pieces
 from framesift.run import Run, progress_bar
 from framesift.sources.base import open_video
@@ -194,15 +195,21 @@ class Opener:
 
     decoder: WithStills
     limits: FetchLimits
+    site: SiteOptions = field(default_factory=SiteOptions)
+    """What is taken of the pages of video sites."""
     resized_by: ResizedBy = "model"
     """What scales large frames down that an encoder takes at display size."""
     reading: TextReading = field(default_factory=TextReading)
     """Reads the text of videos."""
 
+    def local(self, video: Video, run: Run) -> AbstractContextManager[LocalVideo]:
+        """Gives a video as a file, and removes at the end what was fetched."""
+        return opened(video, self.limits, self.site, run)
+
     @contextmanager
     def open(self, video: Video, run: Run) -> Iterator[FrameReader]:
         """Gives the frames of a video, and removes at the end what was fetched."""
-        with opened(video, self.limits, run) as local:
+        with self.local(video, run) as local:
             for line in local.warnings:
                 run.warn(line)
             with ExitStack() as threads:
@@ -241,7 +248,7 @@ class Opener:
 
 
 @contextmanager
-def opened(video: Video, limits: FetchLimits, run: Run) -> Iterator[LocalVideo]:
+def opened(video: Video, limits: FetchLimits, site: SiteOptions, run: Run) -> Iterator[LocalVideo]:
     """Gives a video as a file, and removes what was fetched; a `LocalVideo` stays open."""
     if isinstance(video, LocalVideo):
         opening: AbstractContextManager[LocalVideo] = nullcontext(video)
@@ -255,7 +262,7 @@ def opened(video: Video, limits: FetchLimits, run: Run) -> Iterator[LocalVideo]:
                 "give the picture itself"
             )
         with run.timed("fetch"):
-            opening = open_video(address, limits)
+            opening = open_video(address, limits, site=site)
     with opening as local:
         yield local
 

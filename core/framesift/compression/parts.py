@@ -19,6 +19,7 @@ from framesift.encoders import registry as encoders
 from framesift.encoders.base import Encoder
 from framesift.errors import InvalidOptionError, MissingSignalError
 from framesift.fetching.limits import FetchLimits
+from framesift.fetching.site_options import SiteOptions
 from framesift.readers.base import Reader, created_readers
 from framesift.selectors import registry as selectors
 from framesift.selectors.base import Selector
@@ -64,7 +65,7 @@ class Parts:
         self.decoder: Final = decoders.create(decoder)
         self._text_folder: Final = None if text_folder is None else TextFolder(text_folder)
 
-    def opener(self, limits: FetchLimits, resized_by: ResizedBy) -> Opener:
+    def opener(self, limits: FetchLimits, site: SiteOptions, resized_by: ResizedBy) -> Opener:
         """Returns what opens videos and pictures; `limits` holds for a decoder without its own."""
         decoder = self.decoder
         if decoder.max_pixels is None and limits.max_pixels != MAX_PIXELS:
@@ -73,7 +74,9 @@ class Parts:
         # What is asked to lie in a folder is not taken from a compressor that has none.
         kept = KEPT if self._text_folder is None else KeptReadings()
         reading = TextReading(readers=self.readers, folder=self._text_folder, kept=kept)
-        return Opener(decoder=videos, limits=limits, resized_by=resized_by, reading=reading)
+        return Opener(
+            decoder=videos, limits=limits, site=site, resized_by=resized_by, reading=reading
+        )
 
     @property
     def compares_question(self) -> bool:
@@ -118,7 +121,10 @@ class Parts:
             named = ", ".join(reader.spec for reader in self.readers) or "no reader"
             raise MissingSignalError(
                 f"strategy {self.strategy.spec!r} keeps patches in which text was read, and "
-                f"{named} does not say where; pass text='screen' (--text screen), which does"
+                f"{named} does not say where; pass text='screen' (--text screen), which does",
+                to_caller=f"strategy {self.strategy.spec!r} keeps patches in which text was read, "
+                f"and {named} does not say where; have text read by 'screen' where that may be "
+                "said, or take another strategy, such as 'temporal'",
             )
 
     def _check_signals(self) -> None:
@@ -129,7 +135,12 @@ class Parts:
             missing -= {TEXT}
             self._check_boxes()
         if missing:
-            raise MissingSignalError(_missing(self.strategy, self.encoder, sorted(missing)))
+            needed = ", ".join(sorted(missing))
+            raise MissingSignalError(
+                _missing(self.strategy, self.encoder, sorted(missing)),
+                to_caller=f"strategy {self.strategy.spec!r} needs {needed}, which the model here "
+                "does not give; take another strategy, such as 'temporal'",
+            )
         if self.strategy.needs_projector and not self.encoder.has_projector:
             raise MissingSignalError(
                 f"strategy {self.strategy.spec!r} merges tokens before a projector that takes each "

@@ -70,7 +70,9 @@ class Reduction:
         if question is None:
             raise InvalidOptionError(
                 f"strategy {self.strategy.spec!r} keeps the tokens that resemble a question, and "
-                "none was given; pass question=, or take another strategy"
+                "none was given; pass question=, or take another strategy",
+                to_caller=f"strategy {self.strategy.spec!r} keeps the tokens that resemble a "
+                "question, and none was given; give a question, or take another strategy",
             )
         check_question(question)
 

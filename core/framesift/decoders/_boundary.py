@@ -47,7 +47,9 @@ def check_pixels(name: str, width_px: int, height_px: int, max_pixels: int) -> N
     if width_px * height_px > max_pixels:
         raise VideoTooLargeError(
             f"{name!r} announces pictures of {width_px} x {height_px} pixels, allowed are "
-            f"{max_pixels} in all; scale it down, or raise max_pixels"
+            f"{max_pixels} in all; scale it down, or raise max_pixels",
+            to_caller=f"{name!r} announces pictures of {width_px} x {height_px} pixels, allowed "
+            f"are {max_pixels} in all; give a video of smaller pictures",
         )
 
 

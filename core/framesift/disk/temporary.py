@@ -132,16 +132,23 @@ def storage_error(errno: int) -> StorageError:
     """Returns the error that says in one line why temporary files cannot be written."""
     error = StorageError(
         f"the folder for temporary files cannot be used ({os.strerror(errno)}); make room there, "
-        "or set TMPDIR to a folder with room that may be written to"
+        "or set TMPDIR to a folder with room that may be written to",
+        to_caller=f"the server has no room for temporary files ({os.strerror(errno)}); try again "
+        "later, give a smaller video, or tell whoever runs the server",
     )
     error.errno = errno
     return error
 
 
-def sweep(parent: Path) -> list[Path]:
-    """Returns the folders in `parent` that dead processes of this user left, now removed."""
+def sweep(parent: Path | None = None) -> list[Path]:
+    """Returns the folders in `parent` that dead processes of this user left, now removed.
+
+    Args:
+        parent: where they lie; by default where `new_folder` makes them.
+    """
     if sys.platform == "win32":
         return []
+    parent = parent or Path(tempfile.gettempdir())
     swept = []
     with suppress(OSError), os.scandir(parent) as entries:
         for entry in entries:

@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock, get_ident
@@ -60,8 +60,12 @@ def home_path(path: str | os.PathLike[str], name: str = "path") -> Path:
         ) from error
 
 
-def write_atomically(path: str | os.PathLike[str], content: bytes) -> Path:
+def write_atomically(
+    path: str | os.PathLike[str], content: bytes | Iterable[bytes | memoryview]
+) -> Path:
     """Returns `path` after moving a finished file there; missing folders are made.
+
+    `content` is the whole or its pieces, which are then never in memory together.
 
     The unfinished file lies beside it, as `.NAME.PROCESS.THREAD.part`, locked while its writer
     lives; what was at `path` stays until the new content is on the disk. The first file of a folder
@@ -81,7 +85,7 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> Path:
         try:
             with part.open("wb") as file:
                 locked(file.fileno(), seconds=0)
-                file.write(content)
+                file.writelines((content,) if isinstance(content, bytes) else content)
                 file.flush()
                 os.fsync(file.fileno())
             part.replace(path)

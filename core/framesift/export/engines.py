@@ -23,10 +23,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from framesift.disk.tensors import TensorFile
 from framesift.disk.writing import as_path, read_file, write_atomically
 from framesift.errors import InvalidOptionError, ModelError
 from framesift.types.compressed import CompressedVideo, Keyframe, jpeg_url
-from framesift.types.compressed_files import token_bytes
+from framesift.types.compressed_files import token_tensors
 from framesift.types.options import shown, side_px
 from framesift.vlms.base import VLM, Prompt, Turn
 from framesift.vlms.layout import frames_of_rows
@@ -109,16 +110,15 @@ def base64_embeds(embeds: Tensor) -> str:
 def token_file(video: CompressedVideo) -> bytes:
     """Returns a compressed video as one safetensors file, to be sent to another process.
 
+    `TensorFile` and `token_tensors` of `framesift.serving` give it in pieces, without a copy.
+
     The plan says which tokens of the encoder each of `tokens` stands for. It is their weighted mean
     unless the strategy computes it by a network, such as `slow-fast:filling=tiny`: then it cannot
     be made again from the plan.
 
-    Its tensors are `tokens` `(M, D)`, `positions` `(M, 3)`, `pts_seconds` `(M,)`, `frame_seconds`
-    `(T,)`, the plan's entries `plan.dst`, `plan.src` and `plan.weight` `(E,)`, `layers`
-    `(M, Ld, D)` for models that take some in deeper layers too, and `step_seconds` `(T, S)` where
-    `S` frames make one time step.
+    Its tensors are those of `token_tensors`.
     """
-    return token_bytes(video)
+    return b"".join(TensorFile(token_tensors(video)).pieces())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

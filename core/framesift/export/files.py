@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from framesift.disk.content_files import holds, save_content
 from framesift.disk.writing import as_path, storing, write_atomically, writing_to
 from framesift.types.clock import cut
 from framesift.types.compressed import Keyframe
@@ -26,9 +27,7 @@ def save_keyframe(frame: Keyframe, folder: str | os.PathLike[str], *, quality: i
     Raises:
         StorageError: the folder cannot be written to.
     """
-    content = frame.jpeg(quality=quality)
-    path = as_path(folder, "folder") / f"{hashlib.sha256(content).hexdigest()[:32]}.jpg"
-    return path if holds(path, content) else write_atomically(path, content)
+    return save_content(frame.jpeg(quality=quality), folder, ".jpg")
 
 
 def save_keyframes(frames: Sequence[Keyframe], folder: str | os.PathLike[str]) -> list[Path]:
@@ -55,11 +54,3 @@ def save_keyframes(frames: Sequence[Keyframe], folder: str | os.PathLike[str]) -
                 if _KEYFRAME.fullmatch(path.name) and path not in files:
                     path.unlink(missing_ok=True)
     return files
-
-
-def holds(path: Path, content: bytes) -> bool:
-    """Returns whether a file is there and whole: it has this content."""
-    try:
-        return path.stat().st_size == len(content) and path.read_bytes() == content
-    except OSError:
-        return False

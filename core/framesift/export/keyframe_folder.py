@@ -16,14 +16,15 @@ from framesift.compression.compressor import VideoCompressor
 from framesift.compression.moments import SECONDS_PER_SEGMENT
 from framesift.compression.opening import Video, file_of, opened
 from framesift.decoders import registry as decoders
+from framesift.disk.content_files import holds
 from framesift.disk.writing import as_path, json_bytes, json_value, write_atomically
-from framesift.export.files import holds
 from framesift.readers.base import created_readers
 from framesift.run import Run
 from framesift.selectors import registry as selectors
 from framesift.types.answer import Segment
 from framesift.types.moment import Moment
 from framesift.types.options import Count, check_options
+from framesift.types.text import file_address
 from framesift.types.video import LocalVideo, Warn, with_part
 
 INDEX: Final = "segments.json"
@@ -34,7 +35,8 @@ class Shelved:
     """A video whose segments have their pictures in files."""
 
     source: str
-    """Absolute path of a file on this machine, else the address without credentials."""
+    """Absolute path of a file on this machine, as a file:// URI where its name is not UTF-8, else
+    the address without credentials."""
     title: str | None
     content_sha256: str
     """Of the file, in hexadecimal digits."""
@@ -106,7 +108,7 @@ class KeyframeShelf:
             DecodeError: the file cannot be decoded.
         """
         run = Run(listener=warn)
-        with opened(video, self.compressor.limits, run) as local:
+        with opened(video, self.compressor.limits, self.compressor.site, run) as local:
             for line in local.warnings:
                 run.warn(line)
             path = file_of(local)
@@ -126,7 +128,7 @@ class KeyframeShelf:
             for line in kept.warnings:
                 run.warn(line)
             is_file = local.temporary_folder is None
-            source = str(path.resolve()) if is_file else local.uri
+            source = file_address(path.resolve()) if is_file else local.uri
         return Shelved(
             source=source,
             title=local.title,
@@ -135,7 +137,7 @@ class KeyframeShelf:
             settings=self.settings,
             segments=tuple(
                 (
-                    entry.segment.model_copy(update={"uri": local.uri}),
+                    entry.segment.model_copy(update={"uri": source}),
                     place / Path(entry.image).name,
                 )
                 for entry in kept.segments
@@ -146,7 +148,8 @@ class KeyframeShelf:
     def _settings_digest(self, local: LocalVideo) -> str:
         """Returns 16 digits that stand for all that decides the segments but the file."""
         texts = [asdict(line) for line in (*local.chapters, *local.subtitles)]
-        facts = [local.title, local.duration_seconds, texts, local.part_seconds]
+        said = [local.title, local.uploader, local.date, local.description]
+        facts = [*said, local.duration_seconds, texts, local.part_seconds]
         text = json.dumps([self.settings, *facts])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -54,7 +54,7 @@ def permitted_addresses(host: str, port: int, limits: FetchLimits) -> list[str]:
         ForbiddenAddressError: at least one of the addresses is out of bounds.
     """
     if host.lower().rstrip(".") in METADATA_NAMES:
-        raise ForbiddenAddressError(_message(host, "a cloud metadata service", may_allow=False))
+        raise _forbidden(host, "a cloud metadata service")
     try:
         resolved = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
@@ -65,9 +65,9 @@ def permitted_addresses(host: str, port: int, limits: FetchLimits) -> list[str]:
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in resolved))
     for address in addresses:
         if kind := never_permitted(address):
-            raise ForbiddenAddressError(_message(host, kind, may_allow=False))
+            raise _forbidden(host, kind)
         if not limits.allow_private and not is_public(address):
-            raise ForbiddenAddressError(_message(host, "a private address", may_allow=True))
+            raise _forbidden(host, "a private address", may_allow=True)
     return addresses
 
 
@@ -114,9 +114,10 @@ def _targets(address: str) -> tuple[IPv4Address | IPv6Address, ...]:
     return (ip,)
 
 
-def _message(host: str, kind: str, *, may_allow: bool) -> str:
+def _forbidden(host: str, kind: str, *, may_allow: bool = False) -> ForbiddenAddressError:
+    line = f"host {host!r} leads to {kind}; only public addresses are fetched"
     remedy = "or set FetchLimits(allow_private=True) for hosts you trust" if may_allow else ""
-    return (
-        f"host {host!r} leads to {kind}; only public addresses are fetched; "
-        f"download the video yourself and give the file {remedy}".rstrip()
+    return ForbiddenAddressError(
+        f"{line}; download the video yourself and give the file {remedy}".rstrip(),
+        to_caller=f"{line}; give a public link",
     )

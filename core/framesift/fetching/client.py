@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from email.message import Message
 from http.cookiejar import CookieJar
@@ -17,6 +17,7 @@ from typing import Final, Self
 import httpcore
 
 from framesift.errors import DownloadError, ForbiddenAddressError, FramesiftError
+from framesift.fetching._unlogged import unlogged
 from framesift.fetching.connections import Allowance, JudgedBackend
 from framesift.fetching.limits import FetchLimits
 from framesift.fetching.links import DEFAULT_PORTS, checked_link, redirected, without_secrets
@@ -112,7 +113,7 @@ class Client:
         if cookies is not None:
             cookies.add_cookie_header(carrier)
         request = httpcore.Request(method, url, headers=_wire(carrier, url, body), content=body)
-        with self._errors_of(uri):
+        with self._errors_of(uri), nullcontext() if cookies is None else unlogged():
             answer = self._pool.handle_request(request)
         fields = Message()
         for name, value in answer.headers:
@@ -158,6 +159,12 @@ class Client:
         except httpcore.TimeoutException as error:
             message = self.allowance.timeout_message()
             raise DownloadError(f"{without_secrets(uri)!r}: {message}") from error
+        except httpcore.LocalProtocolError:
+            # Its text, and its cause's, hold the header that is wrong, which may be a cookie.
+            raise DownloadError(
+                f"{without_secrets(uri)!r} was not asked: a cookie or header for it holds letters "
+                "that no request may have; export the cookies again"
+            ) from None
         except (*BROKEN, OSError, ValueError) as error:
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             raise DownloadError(
@@ -177,7 +184,15 @@ def _wire(
         fixed["Content-Length"] = str(len(body))
     named = {name.lower(): (name, value) for name, value in carrier.header_items()}
     named.update({name.lower(): (name, value) for name, value in fixed.items()})
-    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in named.values()]
+    return [(name.encode("latin-1"), _sent(value)) for name, value in named.values()]
+
+
+def _sent(value: str) -> bytes:
+    """Returns a header's value as browsers send it: UTF-8 where Latin-1 has not all letters."""
+    try:
+        return value.encode("latin-1")
+    except UnicodeEncodeError:
+        return value.encode("utf-8", errors="replace")
 
 
 def redirected_headers(

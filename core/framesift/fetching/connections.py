@@ -62,7 +62,9 @@ class Allowance:
         if self.spent_bytes > self.limits.max_bytes:
             raise VideoTooLargeError(
                 f"the download exceeds max_bytes={self.limits.max_bytes!r}; give a smaller video "
-                "or raise the limit"
+                "or raise the limit",
+                to_caller=f"the download exceeds {self.limits.max_bytes} bytes, the most that is "
+                "fetched here; give a smaller video",
             )
 
     def announce(self, length: int | None) -> None:
@@ -70,7 +72,9 @@ class Allowance:
         if length is not None and self.spent_bytes + length > self.limits.max_bytes:
             raise VideoTooLargeError(
                 f"the download has {length} bytes, more than max_bytes={self.limits.max_bytes!r}; "
-                "give a smaller video or raise the limit"
+                "give a smaller video or raise the limit",
+                to_caller=f"the download has {length} bytes, and at most {self.limits.max_bytes} "
+                "are fetched here; give a smaller video",
             )
 
     def timeout_message(self) -> str:

@@ -39,9 +39,13 @@ class FetchLimits(Options):
     """Whether text may name a file of this machine; switch it off for text from strangers. A
     `Path` object, which no stranger can send, always may."""
 
+    allow_cookies: bool | None = None
+    """Whether pages may be opened with the cookies that `SiteOptions` name, since strangers who
+    give addresses would see what only their owner may; None where text may name files, too."""
+
     @classmethod
     def untrusted(cls, **limits: Any) -> Self:
-        """Returns limits for addresses from strangers: public links and bytes, no files.
+        """Returns limits for addresses from strangers: public links, no files, no login.
 
         Args:
             **limits: other values than the defaults, by name.

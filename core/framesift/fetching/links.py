@@ -97,9 +97,12 @@ def checked_link(uri: str, limits: FetchLimits) -> httpcore.URL:
             f"{shown!r} was given with a user name or password; links must carry none; remove it"
         )
     if not limits.allow_private and port not in limits.ports:
+        line = (
+            f"{shown!r} asks for port {port}; only {', '.join(map(str, limits.ports))} are fetched"
+        )
         raise ForbiddenAddressError(
-            f"{shown!r} asks for port {port}; only {', '.join(map(str, limits.ports))} are "
-            "fetched; add it to FetchLimits(ports=...) if you trust the link"
+            f"{line}; add it to FetchLimits(ports=...) if you trust the link",
+            to_caller=f"{line}; give a link to one of these",
         )
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return httpcore.URL(

@@ -50,7 +50,10 @@ class Text(Scorer):
             raise MissingSignalError(
                 "scorer 'text' compares the question with the text of the video, and what reads "
                 "it, as text= says, finds none; name another reader, such as text='screen', put "
-                "subtitles beside the video, or take a scorer that looks at pictures"
+                "subtitles beside the video, or take a scorer that looks at pictures",
+                to_caller="scorer 'text' compares the question with the text of the video, and "
+                "none was found; take a selector that looks at pictures, such as 'keyframes', or "
+                "have the text read by 'screen' where that may be said",
             )
         times = candidates.pts_seconds.double()
         if self.model is None:

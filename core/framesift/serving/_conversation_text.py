@@ -122,4 +122,5 @@ def reading_by(
         text_folder=compressor.text_folder,
         decoder=compressor.decoder,
         limits=compressor.limits,
+        site=compressor.site,
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
-from itertools import chain, groupby
+from itertools import chain
 from threading import Event
 from time import perf_counter
 from typing import Final
@@ -23,13 +23,13 @@ from framesift.compression.compressor import VideoCompressor
 from framesift.compression.finding import text_may_lack
 from framesift.compression.opening import Video
 from framesift.compression.prompt_text import PromptText
-from framesift.errors import BudgetError, InvalidOptionError
+from framesift.errors import BudgetError
 from framesift.hf.model_use import Once
 from framesift.readers.base import created_readers
 from framesift.run import Run
-from framesift.serving._conversation_text import ReadVideos, reading_by
+from framesift.serving._conversation_text import ConversationText, ReadVideos, reading_by
 from framesift.serving._video_identity import video_identity
-from framesift.serving.message import Message
+from framesift.serving.message import Message, grouped, text_of
 from framesift.sources.base import open_video
 from framesift.types.answer import Answer, EvidenceKind
 from framesift.types.compressed import CompressedVideo
@@ -106,8 +106,9 @@ class Assistant:
             BudgetError: prompt and answer exceed the context; says how many tokens to keep.
             ModelError: the model's chat template refuses this order of roles.
         """
-        grouped, beside = _checked(messages, evidence), PromptText.of(text, max_text_tokens)
-        return self._reply(grouped, generation, evidence, beside, on_text, Event())
+        check_evidence(evidence)
+        turns, beside = grouped(messages), PromptText.of(text, max_text_tokens)
+        return self._reply(turns, generation, evidence, beside, on_text, Event())
 
     def stream(
         self,
@@ -119,8 +120,25 @@ class Assistant:
         max_text_tokens: int = MAX_TEXT_TOKENS,
     ) -> AnswerStream:
         """Returns the answer piece by piece; arguments and errors are those of `reply`."""
-        grouped, beside = _checked(messages, evidence), PromptText.of(text, max_text_tokens)
-        return AnswerStream(partial(self._reply, grouped, generation, evidence, beside))
+        check_evidence(evidence)
+        turns, beside = grouped(messages), PromptText.of(text, max_text_tokens)
+        return AnswerStream(partial(self._reply, turns, generation, evidence, beside))
+
+    def prompt_tokens(
+        self,
+        messages: Sequence[Message],
+        *,
+        text: str | Sequence[str] | None = None,
+        max_text_tokens: int = MAX_TEXT_TOKENS,
+    ) -> int:
+        """Returns how many tokens the prompt of a conversation has, visual ones included.
+
+        Its videos are compressed and held for the answer. Arguments and errors: as of `reply`.
+        """
+        beside = PromptText.of(text, max_text_tokens)
+        with self._conversation(Run(), grouped(messages), beside, Event()) as (turns, read):
+            written, _ = read.beside(self._session.vlm, turns)
+            return len(self._session.vlm.prompt(written).input_ids)
 
     def compress(self, video: Video, question: str | None = None) -> CompressedVideo:
         """Returns `VideoCompressor.compress` of a video, when no other thread uses the model."""
@@ -173,7 +191,31 @@ class Assistant:
         on_text: OnText | None,
         cancelled: Event,
     ) -> Answer:
-        run, question = Run(), _text(messages[-1])
+        run = Run()
+        with self._conversation(run, messages, text, cancelled) as (turns, read):
+            self._log_limitation(run, turns)
+            if not turns[-1].text.strip() or not any(turn.videos for turn in turns):
+                evidence = None
+            written, lines = read.beside(self._session.vlm, turns)
+            answer = self._session.answer(
+                written,
+                generation=generation,
+                evidence=evidence,
+                on_text=on_text,
+                cancelled=cancelled,
+            )
+            return read.noted(answer, lines)
+
+    @contextmanager
+    def _conversation(
+        self,
+        run: Run,
+        messages: Sequence[Sequence[Message]],
+        text: PromptText,
+        cancelled: Event,
+    ) -> Iterator[tuple[list[Turn], ConversationText]]:
+        """Gives the turns with their videos compressed and what was read, the model for oneself."""
+        question = text_of(messages[-1])
         with ExitStack() as opened:
             fetched: dict[Video, Video] = {}
             for message in chain.from_iterable(messages):
@@ -183,19 +225,7 @@ class Assistant:
                         fetched[video] = opened.enter_context(self._on_this_machine(video))
             read = self._text.of(self.compressor, messages, fetched, text)
             with self._session.alone(cancelled):
-                turns = self._turns(run, messages, question, fetched)
-                self._log_limitation(run, turns)
-                if not question.strip() or not any(turn.videos for turn in turns):
-                    evidence = None
-                written, lines = read.beside(self._session.vlm, turns)
-                answer = self._session.answer(
-                    written,
-                    generation=generation,
-                    evidence=evidence,
-                    on_text=on_text,
-                    cancelled=cancelled,
-                )
-                return read.noted(answer, lines)
+                yield self._turns(run, messages, question, fetched), read
 
     def _log_limitation(self, run: Run, turns: Sequence[Turn]) -> None:
         """Warns of the model's limitation, but not in each answer of a conversation anew."""
@@ -208,7 +238,8 @@ class Assistant:
     def _on_this_machine(self, video: Video) -> Iterator[Video]:
         """Gives a video whose file is here; a download must not keep others from the model."""
         if isinstance(video, str):
-            with open_video(video, self.compressor.limits) as local:
+            compressor = self.compressor
+            with open_video(video, compressor.limits, site=compressor.site) as local:
                 yield local
         else:
             yield video
@@ -237,7 +268,7 @@ class Assistant:
                         )
                     videos.append(held[key])
             role = of_one_role[0].role
-            turns.append(Turn(role=role, text=_text(of_one_role), videos=tuple(videos)))
+            turns.append(Turn(role=role, text=text_of(of_one_role), videos=tuple(videos)))
         self._held = held
         return turns
 
@@ -267,18 +298,3 @@ class Assistant:
 
 def _model_of(compressor: Callable[[], VideoCompressor]) -> VLM:
     return compressor().answering_vlm
-
-
-def _checked(messages: Sequence[Message], evidence: str | None) -> list[list[Message]]:
-    """Returns the messages, those of one role in a row together."""
-    check_evidence(evidence)
-    if not messages:
-        raise InvalidOptionError("there is no message to answer; give at least one")
-    for message in messages:
-        if message.text.strip():
-            check_question(message.text)
-    return [list(run) for _, run in groupby(messages, key=lambda message: message.role)]
-
-
-def _text(messages: Sequence[Message]) -> str:
-    return "\n".join(message.text for message in messages if message.text)

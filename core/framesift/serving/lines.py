@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
 
-from framesift.errors import FramesiftError, InvalidOptionError
+from framesift.errors import FramesiftError, InvalidOptionError, MissingDependencyError
 from framesift.types.options import shown
 from framesift.types.text import printable
 from framesift.vlms.knowledge import SYNTHETIC
@@ -22,8 +22,11 @@ MOST_LETTERS: Final = 1000
 
 
 def error_line(error: BaseException) -> str:
-    """Returns an error in one line of at most 1000 letters that any terminal may show."""
-    line = printable(" ".join(str(error).split()))
+    """Returns an error in one line of at most 1000 letters, in words for who called a surface."""
+    said = getattr(error, "to_caller", None) or str(error)
+    if isinstance(error, MissingDependencyError):
+        said += "; this is for whoever runs the server"
+    line = printable(" ".join(said.split()))
     return line if len(line) <= MOST_LETTERS else f"{line[:MOST_LETTERS]}..."
 
 

@@ -5,32 +5,37 @@ Ranges, descriptions and error lines are those of `VideoCompressor` and `Generat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Final, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
     ValidationError,
+    model_validator,
 )
-from pydantic import field_validator as validator
 from pydantic_core import core_schema
 
 from framesift.answering.generation import Generation
 from framesift.answering.text_beside import MAX_TEXT_TOKENS
 from framesift.compression.compressor import VideoCompressor
+from framesift.disk.writing import home_path
 from framesift.errors import FramesiftError, InvalidOptionError
 from framesift.fetching.limits import FetchLimits
+from framesift.fetching.site_options import SiteOptions
 from framesift.readers.base import created_readers
 from framesift.selectors import registry as selectors
 from framesift.serving.lines import option_error
 from framesift.strategies.base import create_strategy
 from framesift.types.options import Count, ResizedBy, Still, checked_option, shown
 from framesift.types.schema import options_schema
+from framesift.types.spec import unknown_option
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,32 @@ def _one_or_several(text: Any) -> Any:
     return tuple(named)
 
 
+def _picks(selector: str) -> str:
+    selectors.create(selector)
+    return selector
+
+
+def _reduces(strategy: str) -> str:
+    create_strategy(strategy)
+    return strategy
+
+
+def _reads(text: tuple[str, ...]) -> tuple[str, ...]:
+    created_readers(text)
+    return text
+
+
+def _at_home(folder: Any, info: core_schema.ValidationInfo) -> Path:
+    return home_path(folder, info.field_name or "path")
+
+
+HomePath = Annotated[Path, BeforeValidator(_at_home)]
+"""A path of this machine, `~` at its start being the home folder."""
+SelectorName = Annotated[str, AfterValidator(_picks)]
+"""What picks frames, such as `"nms:scorer=text"`; one that does not exist is refused."""
+StrategyName = Annotated[str, AfterValidator(_reduces)]
+"""What decides which visual tokens survive; one that does not exist is refused."""
+
 MOST_READERS: Final = 8
 ReaderSpecs = Annotated[
     tuple[str, ...],
@@ -81,14 +112,22 @@ ReaderSpecs = Annotated[
         _one_or_several,
         json_schema_input_type=str | Annotated[list[str], Field(max_length=MOST_READERS)],
     ),
+    AfterValidator(_reads),
 ]
 """What reads the text of a video: a spec string such as `"screen"`, or several."""
 
 
 class OptionFields(BaseModel):
-    """A model of pydantic whose constructor raises framesift's errors, each one line."""
+    """A model of pydantic whose constructor raises framesift's errors, each one line.
+
+    A name that is no field is one of them, so that a misspelt option does not pass for a default.
+    """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    also_taken: ClassVar[frozenset[str]] = frozenset({"class_name"})
+    """Names that a framework gives every object of a kind and that mean nothing here: LlamaIndex
+    writes the name of the class among the fields."""
 
     def __init__(self, **given: Any) -> None:
         """Takes the fields by name.
@@ -96,16 +135,47 @@ class OptionFields(BaseModel):
         Raises:
             FramesiftError: the first that is wrong, `InvalidOptionError` where nothing fits better.
         """
+        kind = type(self)
+        aliases = {field.alias for field in kind.model_fields.values()}
+        taken = kind.also_taken.union(kind.model_fields, aliases)
+        if any(name not in taken for name in given):
+            check_names(kind.__name__, [name for name in given if name not in taken], _own(kind))
         try:
             super().__init__(**given)
         except ValidationError as error:
             raise option_error(error) from None
 
 
+def check_names(of: str, given: Iterable[str], known: Sequence[str]) -> None:
+    """Refuses options that do not exist.
+
+    Args:
+        of: what has the options, as a reader knows it.
+        given: names.
+        known: names that there are.
+
+    Raises:
+        InvalidOptionError: the first that is not known, with the name that is meant by it.
+    """
+    for name in given:
+        if name not in known:
+            raise InvalidOptionError(unknown_option(of, name, known))
+
+
+def _own(kind: type[BaseModel]) -> list[str]:
+    """Returns the options of a class that are framesift's, without those of its framework."""
+    bases = [base for base in kind.__mro__ if issubclass(base, OptionFields)]
+    return [name for name in kind.model_fields if any(_states(base, name) for base in bases)]
+
+
+def _states(base: type, name: str) -> bool:
+    return name in vars(base).get("__annotations__", {})
+
+
 class CompressionFields(OptionFields):
     """Which tokens of each video a model reads, and what may be opened."""
 
-    strategy: str = "temporal"
+    strategy: StrategyName = "temporal"
     """Decides which visual tokens survive, such as `"temporal:threshold=0.9"`."""
     keep: Annotated[float, OptionOf(VideoCompressor, "keep")] = 0.25
     """Fraction of the visual tokens kept."""
@@ -113,7 +183,7 @@ class CompressionFields(OptionFields):
     """Most visual tokens kept of each video; the smaller of this and `keep` wins."""
     max_frames: Annotated[int | None, OptionOf(VideoCompressor, "max_frames")] = None
     """Most frames of a video that are encoded, None for all that were sampled."""
-    selector: str = "keyframes"
+    selector: SelectorName = "keyframes"
     """What picks them where more were sampled, such as `"nms:scorer=text"` or `"auto"`."""
     gate: Annotated[float | None, OptionOf(VideoCompressor, "gate")] = None
     """Change in levels of 256 above which a patch is encoded again; None for always."""
@@ -130,24 +200,13 @@ class CompressionFields(OptionFields):
     """Frames sampled per second of video."""
     limits: FetchLimits = Field(default_factory=FetchLimits.untrusted)
     """What may be opened: by default links to public addresses, but no files of this machine."""
+    site: SiteOptions = Field(default_factory=SiteOptions)
+    """What is taken of the pages of video sites: language, height, and whose login is used."""
 
-    @validator("strategy")
-    @classmethod
-    def _known(cls, strategy: str) -> str:
-        create_strategy(strategy)
-        return strategy
-
-    @validator("selector")
-    @classmethod
-    def _picks(cls, selector: str) -> str:
-        selectors.create(selector)
-        return selector
-
-    @validator("text")
-    @classmethod
-    def _reads(cls, text: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        created_readers(text or ())
-        return text
+    @model_validator(mode="after")
+    def _lends_no_login(self) -> Self:
+        self.site.check(self.limits)
+        return self
 
     @property
     def compressor_options(self) -> dict[str, Any]:
@@ -164,6 +223,7 @@ class CompressionFields(OptionFields):
             "text": ("subtitles",) if self.text is None else self.text,
             "fps": self.fps,
             "limits": self.limits,
+            "site": self.site,
         }
 
     @property
@@ -193,9 +253,13 @@ class GenerationFields(OptionFields):
 
         Args:
             stop: the answer ends before the first of these.
-            given: options of this call by name, which go before the fields; others are ignored.
+            given: options of this call by name, which go before the fields.
+
+        Raises:
+            InvalidOptionError: there is no such option, or a value is not allowed.
         """
         names = ("temperature", "top_p", "top_k", "seed")
+        check_names("a call", given, ("max_tokens", "stop", *names))
         return Generation(
             max_new_tokens=given.get("max_tokens", self.max_tokens),
             stop=(stop,) if isinstance(stop, str) else tuple(stop or ()),

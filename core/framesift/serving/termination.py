@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import _thread
+import atexit
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -61,15 +63,30 @@ def unwound_by_sigterm(grace_seconds: float = GRACE_SECONDS) -> Iterator[None]:
 
 
 def end_within(seconds: float, code: int = EXIT_CODE) -> None:
-    """Ends the process with `code` after `seconds`, unless it ends before."""
+    """Ends the process with `code` after `seconds`, or as soon as its work has unwound.
+
+    The interpreter is not taken apart: no thread runs while that is done, so that nothing could
+    end it, and with a model loaded it lasts for seconds.
+    """
 
     def end() -> None:
-        time.sleep(seconds)
-        _kill_children()
-        temporary.remove_all()
-        os._exit(code)
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        _leave(code)
 
-    _thread.start_new_thread(end, ())
+    def wait() -> None:
+        time.sleep(seconds)
+        _leave(code)  # without a flush, which may wait for who reads, or for another thread
+
+    atexit.register(end)
+    _thread.start_new_thread(wait, ())
+
+
+def _leave(code: int) -> None:
+    _kill_children()
+    temporary.remove_all()
+    os._exit(code)
 
 
 def _kill_children() -> None:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import secrets
-import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from pathlib import Path
-from threading import Lock
-from types import TracebackType
-from typing import BinaryIO, Final, Self
+from typing import BinaryIO, Final
 
-from framesift.disk import temporary
+from framesift.disk import temporary, writing
 from framesift.errors import SourceError, UnknownNameError, VideoTooLargeError
 from framesift.fetching.limits import FetchLimits
 from framesift.sources.link_times import split_part
 from framesift.types.video import LocalVideo
 
 PREFIX: Final = "upload:"
+_NAME_BYTES: Final = 8
+_PIECE_BYTES: Final = 2**20
 
 
 def local_copy(
@@ -51,49 +51,40 @@ def local_copy(
 class Uploads:
     """The last videos that clients have sent; a new one may push out the oldest.
 
-    They lie in a temporary folder from the beginning of a `with` block to its end.
+    They are files of one folder, which several processes may share and which outlives them.
     """
 
-    def __init__(self, *, keep: int) -> None:
-        """Takes how many are kept."""
-        self._keep = keep
-        self._folder: Path | None = None
-        self._paths: dict[str, Path] = {}
-        self._lock = Lock()
+    def __init__(self, folder: Path, *, keep: int) -> None:
+        """Removes what processes that were killed have left: unfinished files, temporary folders.
 
-    def __enter__(self) -> Self:
-        self._folder = temporary.new_folder()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._folder is not None:
-            temporary.remove(self._folder)
-
-    def save(self, content: BinaryIO) -> str:
-        """Returns the name under which `content` is opened again.
+        Args:
+            folder: where the uploads lie; made where it is not there.
+            keep: how many are kept.
 
         Raises:
-            StorageError: the disk is full.
+            StorageError: the folder cannot be made.
         """
-        assert self._folder is not None, "uploads are saved within a with block"
-        uri = f"{PREFIX}{secrets.token_hex(8)}"
-        path = self._folder / uri.removeprefix(PREFIX)
-        try:
-            with temporary.storage_errors(), path.open("wb") as file:
-                shutil.copyfileobj(content, file)
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
-        with self._lock:
-            self._paths[uri] = path
-            too_many = list(self._paths)[: -self._keep]
-        for oldest in too_many:
-            self.remove(oldest)
+        self._folder, self._keep = folder, keep
+        with writing.storing(folder):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        writing.sweep(folder)
+        temporary.sweep()
+
+    def save(self, content: BinaryIO, *, spare: Collection[str] = ()) -> str:
+        """Returns the name under which `content` is opened again.
+
+        Args:
+            content: is read to its end.
+            spare: uploads that are still needed, and removed for no other.
+
+        Raises:
+            StorageError: the disk is full; nothing is left then.
+        """
+        writing.sweep(self._folder)
+        uri = f"{PREFIX}{secrets.token_hex(_NAME_BYTES)}"
+        pieces = iter(lambda: content.read(_PIECE_BYTES), b"")
+        writing.write_atomically(self._path(uri), pieces)
+        self._make_room({uri, *spare})
         return uri
 
     def find(self, uri: str) -> LocalVideo | None:
@@ -106,16 +97,33 @@ class Uploads:
         if not uri.startswith(PREFIX):
             return None
         uri, part_seconds = split_part(uri)
-        path = self._paths.get(uri)
-        if path is None:
+        if not (_is_upload(uri) and self._path(uri).is_file()):
             raise UnknownNameError(
                 f"{uri[:80]!r} is not an upload of this server, or has been removed; upload again"
             )
-        return LocalVideo(path=path, uri=uri, part_seconds=part_seconds)
+        return LocalVideo(path=self._path(uri), uri=uri, part_seconds=part_seconds)
 
     def remove(self, uri: str) -> None:
         """Removes an upload; does nothing if it is gone already."""
-        with self._lock:
-            path = self._paths.pop(uri, None)
-        if path is not None:
-            path.unlink(missing_ok=True)
+        if _is_upload(uri):
+            self._path(uri).unlink(missing_ok=True)
+
+    def _path(self, uri: str) -> Path:
+        return self._folder / uri.removeprefix(PREFIX)
+
+    def _make_room(self, spare: Collection[str]) -> None:
+        """Removes the oldest beyond those that are kept."""
+        ages = {}
+        for path in self._folder.iterdir():
+            if _is_upload(uri := f"{PREFIX}{path.name}"):
+                with suppress(FileNotFoundError):  # another process was faster
+                    ages[uri] = path.stat().st_mtime_ns
+        for uri in sorted(ages, key=ages.__getitem__)[: max(0, len(ages) - self._keep)]:
+            if uri not in spare:
+                self.remove(uri)
+
+
+def _is_upload(uri: str) -> bool:
+    """Returns whether an address is one that `save` gives; it cannot leave the folder then."""
+    name = uri.removeprefix(PREFIX)
+    return uri != name and len(name) == 2 * _NAME_BYTES and set(name) <= set("0123456789abcdef")

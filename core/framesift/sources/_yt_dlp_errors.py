@@ -13,8 +13,8 @@ from framesift.errors import DownloadError, SourceError, StorageError, Unsupport
 _REASONS: Final = (
     (
         r"not a bot|captcha|rate.?limit|too many requests",
-        "the site takes this machine for a bot; download the video yourself and give the file, or "
-        "try from another network",
+        "the site takes this machine for a bot; open it with your cookies (cookies_file or "
+        "cookies_from_browser), try from another network, or download it and give the file",
     ),
     (
         r"in your (country|location|region)|geo.?restrict",
@@ -27,7 +27,8 @@ _REASONS: Final = (
     ),
     (
         r"password|log ?in|logged|sign ?in|cookies|private|members|registered|purchase|premium",
-        "it needs a login; make it public, or download it yourself and give the file",
+        "it needs a login; make it public, open it with your cookies (cookies_file or "
+        "cookies_from_browser), or download it yourself and give the file",
     ),
     (
         r"unavailable|removed|deleted|terminated|not exist|no longer|http error 4(04|10)",
@@ -51,7 +52,7 @@ FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
 
 def plain_error(error: BaseException, uri: str) -> SourceError | StorageError:
     """Returns the error of ours that says what `error`, raised by yt-dlp over `uri`, means."""
-    causes = list(_causes(error))
+    causes = list(causes_of(error))
     for cause in causes:
         if isinstance(cause, SourceError | StorageError):
             return cause
@@ -74,7 +75,7 @@ def plain_error(error: BaseException, uri: str) -> SourceError | StorageError:
     )
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
+def causes_of(error: BaseException | None) -> Iterator[BaseException]:
     """Yields `error` and what caused it, along all the ways in which yt-dlp keeps causes."""
     seen: set[int] = set()
     waiting = [error]

@@ -7,28 +7,18 @@ costs a title or a chapter, not the video.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from framesift.sources.timed_text import FORMATS
+from framesift.sources._facts import iso_date, line, lines, marks, number
 from framesift.types.video import TimedText
 
 Info = dict[str, Any]
 LIVE: Final = ("is_live", "is_upcoming", "post_live")
-MAX_CHAPTERS: Final = 10_000
 _SECTION: Final = ("section_start", "section_end", "section_title", "section_number")
-
-
-def number(value: object) -> float | None:
-    """Returns a number that is not negative, None for everything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        converted = float(value)
-    except OverflowError:
-        return None
-    return converted if 0 <= converted < math.inf else None
 
 
 def is_live(info: Info) -> bool:
@@ -38,8 +28,29 @@ def is_live(info: Info) -> bool:
 
 def title(info: Info) -> str | None:
     """Returns the title as one line."""
-    given = info.get("title")
-    return " ".join(given[:1000].split()) or None if isinstance(given, str) else None
+    return line(info.get("title"))
+
+
+def uploader(info: Info) -> str | None:
+    """Returns who published the video, as one line."""
+    names = ("uploader", "channel", "creator", "uploader_id")
+    return next(filter(None, (line(info.get(name)) for name in names)), None)
+
+
+def date(info: Info) -> str | None:
+    """Returns the day of its upload, or else of its release, as YYYY-MM-DD."""
+    for name in ("upload_date", "release_date"):
+        if (day := iso_date(info.get(name))) is not None:
+            return day
+    seconds = number(info.get("timestamp"))
+    with suppress(OverflowError, ValueError, OSError):
+        return (seconds and datetime.fromtimestamp(seconds, UTC).date().isoformat()) or None
+    return None
+
+
+def description(info: Info) -> str | None:
+    """Returns what the page says of the video."""
+    return lines(info.get("description"))
 
 
 def duration_seconds(info: Info) -> float | None:
@@ -69,16 +80,10 @@ def whole(info: Info) -> Info:
 def chapters(info: Info) -> tuple[TimedText, ...]:
     """Returns the chapters that have a start and an end."""
     given = info.get("chapters")
-    marks = []
-    for chapter in given[:MAX_CHAPTERS] if isinstance(given, list) else ():
-        if not isinstance(chapter, Mapping):
-            continue
-        start, end = number(chapter.get("start_time")), number(chapter.get("end_time"))
-        if start is None or end is None or end < start:
-            continue
-        text = str(chapter.get("title") or "")[:1000]
-        marks.append(TimedText(start_seconds=start, end_seconds=end, text=text))
-    return tuple(marks)
+    named = [each for each in (given if isinstance(given, list) else ()) if isinstance(each, dict)]
+    return marks(
+        (each.get("start_time"), each.get("end_time"), each.get("title")) for each in named
+    )
 
 
 def within(lines: Sequence[TimedText], info: Info, longest_seconds: float) -> tuple[TimedText, ...]:
@@ -93,25 +98,3 @@ def within(lines: Sequence[TimedText], info: Info, longest_seconds: float) -> tu
         for line in lines
         if line.start_seconds < until
     )
-
-
-def best_track(info: Info, language: str) -> Mapping[str, Any] | None:
-    """Returns the subtitles by people, else the automatic captions, in the best readable format."""
-    for kind in ("subtitles", "automatic_captions"):
-        by_language = info.get(kind)
-        if not isinstance(by_language, Mapping):
-            continue
-        for name in sorted(map(str, by_language), key=lambda name: (name != language, name)):
-            if name != language and not name.startswith(f"{language}-"):
-                continue
-            if readable := list(_readable(by_language.get(name))):
-                return min(readable, key=lambda track: FORMATS.index(track["ext"]))
-    return None
-
-
-def _readable(tracks: object) -> Iterator[Mapping[str, Any]]:
-    for track in tracks if isinstance(tracks, list) else ():
-        if not isinstance(track, Mapping) or track.get("ext") not in FORMATS:
-            continue
-        if isinstance(track.get("url"), str) or isinstance(track.get("data"), str):
-            yield track

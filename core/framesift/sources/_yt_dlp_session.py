@@ -24,7 +24,9 @@ from yt_dlp.utils import DownloadCancelled
 
 from framesift.errors import ForbiddenAddressError, SourceError, VideoTooLargeError
 from framesift.fetching import client
-from framesift.sources.sites import allowed_extractors
+from framesift.fetching.site_options import SiteOptions
+from framesift.sources._cookies import cookie_options, load_cookies
+from framesift.sources.sites import LIST_NAMES, allowed_extractors
 
 logger = logging.getLogger(__name__)
 
@@ -43,9 +45,25 @@ class FetchEndedError(RequestError, DownloadCancelled):  # type: ignore[misc]
 class Downloader(YoutubeDL):  # type: ignore[misc]
     """Extracts and downloads one video into `folder`, through `client` alone."""
 
-    def __init__(self, client: client.Client, folder: Path, *, max_height_px: int) -> None:
+    def __init__(self, client: client.Client, folder: Path, site: SiteOptions) -> None:
         self._client = client
-        super().__init__(_options(client, folder, max_height_px))
+        super().__init__(_options(client, folder, site.max_height_px) | cookie_options(site))
+        load_cookies(self, site)
+
+    def lists(self, uri: str, name: object) -> bool:
+        """Returns whether a link that a list holds leads to a further list.
+
+        Args:
+            uri: the link.
+            name: of the extractor that is to read it, where the entry says so.
+        """
+        extractors = (
+            each
+            for key, each in self._ies.items()
+            if (key == name if isinstance(name, str) else each.suitable(uri))
+        )
+        found = next(extractors, None)
+        return found is not None and found.IE_NAME.lower() in LIST_NAMES
 
     def build_request_director(self, handlers: Iterable[Any], preferences: Any = None) -> Any:
         """Returns a director with our handler in the place of all `handlers`."""

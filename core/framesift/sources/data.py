@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from framesift.disk import temporary
 from framesift.errors import UnsupportedSourceError, VideoTooLargeError
 from framesift.fetching.limits import FetchLimits
+from framesift.sources._jpeg_frames import KIND, NO_TIMES, write_frames
 from framesift.sources._landing import landed
 from framesift.sources.base import Source
 from framesift.types.video import LocalVideo
@@ -21,6 +22,7 @@ from framesift.types.video import LocalVideo
 class Data(Source):
     """Writes the bytes of a data: URI to a private folder and proves what they are (RFC 2397).
 
+    Those of `video/jpeg` are the frames of a video, JPEG files with commas between them.
     Reports and evidence name them by a hash, `data:video/mp4;sha256=0123456789abcdef`, so equal
     bytes have one name and no message holds them all.
     """
@@ -50,14 +52,24 @@ class Data(Source):
                 f"the data: URI of {kind!r} holds about {len(body) // 4 * 3} bytes, allowed are "
                 f"{limits.max_bytes}; give a smaller video or raise max_bytes"
             )
-        content = _decoded(body, kind)
+        as_frames = kind.lower() == KIND
+        files = [_decoded(each, kind) for each in (body.split(",") if as_frames else [body])]
+        content = b"".join(files)
         shown = f"data:{kind};sha256={hashlib.sha256(content).hexdigest()[:16]}"
         if text_only:
             return LocalVideo(path=None, uri=shown)
         with temporary.kept_on_success() as folder:
             path = folder / "video"
-            path.write_bytes(content)
-            return LocalVideo(path=landed(path, shown), uri=shown, temporary_folder=folder)
+            if as_frames:
+                write_frames(path, files, limits.max_pixels)
+            else:
+                path.write_bytes(content)
+            return LocalVideo(
+                path=landed(path, shown),
+                uri=shown,
+                warnings=(NO_TIMES,) if as_frames else (),
+                temporary_folder=folder,
+            )
 
 
 def _decoded(body: str, kind: str) -> bytes:

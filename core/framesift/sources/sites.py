@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 import os
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from framesift.fetching.limits import MAX_ADDRESS
 from framesift.sources.link_times import seconds_of
+from framesift.types.moment_links import STARTS, listed_domain
 
 EXTRACTORS: Final[dict[str, tuple[str, ...]]] = {
     "youtube.com": ("youtube", "youtube:tab", "youtube:clip"),
@@ -43,35 +44,29 @@ EXTRACTORS: Final[dict[str, tuple[str, ...]]] = {
 }
 """Names of yt-dlp's extractors for the pages of a domain and its subdomains."""
 
-STARTS: Final[dict[str, tuple[str, ...]]] = {
-    "youtube.com": ("t", "start", "time_continue"),
-    "youtu.be": ("t", "start", "time_continue"),
-    "youtube-nocookie.com": ("start", "t"),
-    "loom.com": ("t",),
-    "vimeo.com": ("t",),
-    "dailymotion.com": ("start",),
-    "dai.ly": ("start",),
-    "ted.com": ("t",),
-    "twitch.tv": ("t",),
-    "facebook.com": ("t",),
-    "bilibili.com": ("t",),
-    "archive.org": ("start", "t"),
-    "wistia.com": ("wtime",),
-    "wistia.net": ("wtime",),
-    "streamable.com": ("t",),
-    "rumble.com": ("start", "t"),
-    "drive.google.com": ("t",),
+LISTS: Final[dict[str, tuple[str, ...]]] = {
+    "youtube.com": ("youtube:tab", "youtube:playlist", "youtube:user"),
+    "loom.com": ("loom:folder",),
+    "vimeo.com": ("vimeo:album", "vimeo:channel", "vimeo:group", "vimeo:user"),
+    "dailymotion.com": ("dailymotion:playlist", "dailymotion:user"),
+    "ted.com": ("tedplaylist", "tedseries"),
+    "twitch.tv": ("twitch:videos", "twitch:collection"),
+    "tiktok.com": ("tiktok:user", "tiktok:collection"),
+    "bilibili.com": ("bilibilispacevideo", "bilibilicollectionlist", "bilibiliserieslist"),
+    "wistia.com": ("wistiaplaylist", "wistiachannel"),
+    "wistia.net": ("wistiaplaylist", "wistiachannel"),
+    "rumble.com": ("rumblechannel",),
+    "media.ccc.de": ("media.ccc.de:lists",),
 }
-"""Names of the second to play from in the query of a site's links, the strongest first. On other
-sites a `t` is something else, such as the mark of who shared the link."""
+"""Names of the extractors of playlists, channels and folders of a domain."""
+LIST_NAMES: Final = frozenset(name for names in LISTS.values() for name in names)
 
-MOST_LABELS: Final = max(name.count(".") for name in EXTRACTORS) + 1
 FILE_SUFFIXES: Final = (".mp4", ".m4v", ".webm", ".mkv", ".mov", ".avi")
 
 
 def is_known_page(uri: str) -> bool:
     """Returns whether `uri` is a page of a listed site, rather than a file that it serves."""
-    site, path = _site(uri)
+    site, path = listed_domain(uri, EXTRACTORS)
     return site is not None and not (path.lower().endswith(FILE_SUFFIXES) and site != "dropbox.com")
 
 
@@ -106,7 +101,7 @@ def with_scheme(uri: str, *, may_be_file: bool) -> str:
 
 def split_start(uri: str) -> tuple[str, tuple[float, float] | None]:
     """Returns a page's link without the time in its query, and the part that it means by it."""
-    site, _ = _site(uri)
+    site, _ = listed_domain(uri, STARTS)
     address, _, rest = uri.partition("?")
     query, mark, fragment = rest.partition("#")
     names = STARTS.get(site or "", ())
@@ -129,20 +124,6 @@ def split_start(uri: str) -> tuple[str, tuple[float, float] | None]:
 
 def allowed_extractors() -> list[str]:
     """Returns the extractors that may run, as the patterns that yt-dlp's option takes."""
-    names = (name for names in EXTRACTORS.values() for name in names)
+    tables = (*EXTRACTORS.values(), *LISTS.values())
+    names = (name for names in tables for name in names)
     return [name.replace(".", r"\.") for name in dict.fromkeys(names)]
-
-
-def _site(uri: str) -> tuple[str | None, str]:
-    """Returns the listed domain that an http(s) link leads to, if it does, and its path."""
-    if uri[:8].strip().lower()[:4] != "http":
-        return None, ""
-    try:
-        parts = urlsplit(uri.strip())
-        labels = (parts.hostname or "").rstrip(".").split(".")
-    except ValueError:
-        return None, ""
-    if parts.scheme not in ("http", "https"):
-        return None, ""
-    ends = (".".join(labels[-count:]) for count in range(1, min(len(labels), MOST_LABELS) + 1))
-    return next((end for end in ends if end in EXTRACTORS), None), parts.path

@@ -20,7 +20,7 @@ from pysubs2.exceptions import Pysubs2Error
 
 from framesift.sources._json_captions import json3_cues
 from framesift.sources._markup import MAX_LINE, plain_line
-from framesift.types.video import TimedText
+from framesift.types.video import TimedText, Warn
 
 FORMATS: Final = ("json3", "vtt", "srt", "ass", "ssa")
 """Formats that can be read, best first."""
@@ -30,6 +30,7 @@ MAX_SECONDS: Final = 99 * 3600.0
 """Cues that begin later are not about any video."""
 MAX_CUES: Final = 200_000
 
+_UNKNOWN: Final = "\ufffd"
 _ARROW: Final = "-->"
 _COLON: Final = "\ue000"
 """Stands for a colon in text that pysubs2 must not take for a time; for private use in Unicode."""
@@ -42,15 +43,19 @@ _DIALOGUE: Final = "Dialogue:"
 Cue = tuple[float, float, list[str]]
 
 
-def parse_timed_text(content: str | bytes) -> tuple[TimedText, ...]:
+def parse_timed_text(content: str | bytes, warn: Warn | None = None) -> tuple[TimedText, ...]:
     """Returns the spoken lines of a subtitle file, whichever of `FORMATS` it is in.
+
+    Args:
+        content: of the file.
+        warn: called where its letters had to be guessed.
 
     Raises:
         ValueError: not a single cue was found; the message says what was there instead.
     """
     if len(content) > MAX_BYTES:
         raise ValueError(f"they hold {len(content)} bytes, more than {MAX_BYTES}")
-    text = content if isinstance(content, str) else decoded(content)
+    text = content if isinstance(content, str) else decoded(content, warn or (lambda _: None))
     text = _NEWLINE.sub("\n", text.replace("\0", "")).lstrip("\ufeff \n\t")
     try:
         cues = sorted(_fitting(_cues(text)), key=lambda cue: cue[0])
@@ -63,7 +68,7 @@ def parse_timed_text(content: str | bytes) -> tuple[TimedText, ...]:
     return tuple(_without_repeats(cues))
 
 
-def decoded(content: bytes) -> str:
+def decoded(content: bytes, warn: Warn) -> str:
     """Returns the text of a subtitle file: Unicode by its mark, else UTF-8, else Windows-1252."""
     for mark, encoding in (
         (b"\xef\xbb\xbf", "utf-8"),
@@ -85,7 +90,9 @@ def decoded(content: bytes) -> str:
         # Where some letters are UTF-8, the others are broken; where none are, it is no UTF-8.
         loose = content.decode("utf-8", errors="replace")
         if loose.replace("\ufffd", "").isascii():
+            warn("they are not UTF-8 and were read as Windows-1252; save them as UTF-8")
             return content.decode("cp1252", errors="replace")
+        warn(f"{loose.count(_UNKNOWN)} of their letters are not UTF-8; save them as UTF-8 again")
         return loose
 
 

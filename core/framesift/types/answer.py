@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from framesift.types.clock import clock, whole_seconds
-
-_T_SITES: Final = frozenset({"youtube.com", "m.youtube.com", "youtu.be", "loom.com"})
-"""Hosts whose pages start a video at the second that the query names."""
+from framesift.types.clock import clock
+from framesift.types.moment_links import moment_link
 
 FinishReason = Literal["stop", "length", "stop_sequence", "cancelled"]
 EvidenceKind = Literal["auto", "attention", "similarity"]
@@ -35,7 +32,17 @@ class Segment(BaseModel):
         "time is named where it first does.",
     )
     reason: str = Field(default="", description="Why the segment was kept.")
-    title: str | None = Field(default=None, description="Title of the video or chapter.")
+    title: str | None = Field(default=None, description="Title of the video.")
+    chapter: str | None = Field(
+        default=None, description="Title of the chapter that the keyframe lies in."
+    )
+    uploader: str | None = Field(default=None, description="Who published the video.")
+    date: str | None = Field(
+        default=None, description="Day on which it was published or recorded, as YYYY-MM-DD."
+    )
+    description: str | None = Field(
+        default=None, description="What its publisher says of the video."
+    )
     score: float | None = Field(
         default=None, description="Share in [0, 1] of the evidence that lies in the segment."
     )
@@ -51,15 +58,16 @@ class Segment(BaseModel):
         return self.model_dump(mode="json", exclude={"text", "screen_text"})
 
     def caption(self, title: str | None = None) -> str:
-        """Returns title and times, what is said, what the screen shows, and colours that stand out.
+        """Returns titles and times, what is said, what the screen shows, colours that stand out.
 
         Each begins a line. It is never empty, so that a text index can hold videos without a word.
 
         Args:
-            title: in place of the segment's own.
+            title: in place of those of the video and the chapter.
         """
-        times, title = f"{self.clock} to {clock(self.end_seconds)}", title or self.title
-        lines = [f"{title}, {times}" if title else times, self.text]
+        named = (title,) if title else (self.title, self.chapter)
+        times = f"{self.clock} to {clock(self.end_seconds)}"
+        lines = [", ".join(part for part in (*named, times) if part), self.text]
         if self.screen_text:
             lines.append(f"On the screen: {self.screen_text}")
         if self.colors:
@@ -73,16 +81,8 @@ class Segment(BaseModel):
 
     @property
     def link(self) -> str:
-        """Address that plays the segment: with `t=` for the sites that read it, else `#t=`."""
-        try:
-            parts = urlsplit(self.uri)
-        except ValueError:
-            parts = urlsplit("")
-        if (parts.hostname or "").removeprefix("www.") not in _T_SITES:
-            return f"{self.uri}#t={self.start_seconds:.10g},{self.end_seconds:.10g}"
-        query = [(key, value) for key, value in parse_qsl(parts.query) if key != "t"]
-        query.append(("t", f"{whole_seconds(self.start_seconds)}s"))
-        return urlunsplit(parts._replace(query=urlencode(query), fragment=""))
+        """Address that plays the segment: `?t=90s` as its site reads it, else `#t=90,105`."""
+        return moment_link(self.uri, self.start_seconds, self.end_seconds)
 
 
 class Usage(BaseModel):
@@ -118,6 +118,11 @@ class Answer(BaseModel):
     text: str
     evidence: list[Segment] = Field(
         default_factory=list, description="Stretches the answer rests on, the strongest first."
+    )
+    not_shown: bool = Field(
+        default=False,
+        description="Whether the model says that no video shows what was asked, as one that was "
+        "taught to say so does; a plain no is an answer.",
     )
     usage: Usage
     warnings: list[str] = Field(default_factory=list)

@@ -225,6 +225,8 @@ class Keyframe:
     """How much the frame adds to those chosen before it; comparable within one call."""
     reason: str
     """Why the selector kept it, for a reader."""
+    video_seconds: tuple[float, float] | None = None
+    """Start and end of the video, or of the part of it, that it was picked from, if known."""
 
     @property
     def clock(self) -> str:

@@ -24,8 +24,9 @@ from typing import Final
 from pydantic import Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load as tensors_from
-from safetensors.torch import save as file_of
+from torch import Tensor
 
+from framesift.disk.tensors import TensorFile
 from framesift.disk.writing import (
     as_path,
     json_bytes,
@@ -58,10 +59,10 @@ class _Saved(CompressionReport):
     )
 
 
-def token_bytes(video: CompressedVideo) -> bytes:
-    """Returns a safetensors file: tokens, positions, times, and the plan that made them.
+def token_tensors(video: CompressedVideo) -> dict[str, Tensor]:
+    """Returns what a file holds of a video: tokens, positions, times, the plan that made them.
 
-    Its tensors are `tokens` `(M, D)`, `positions` `(M, 3)`, `pts_seconds` `(M,)`, `frame_seconds`
+    They are `tokens` `(M, D)`, `positions` `(M, 3)`, `pts_seconds` `(M,)`, `frame_seconds`
     `(T,)`, the entries `plan.dst`, `plan.src`, `plan.weight` `(E,)`, and, where there
     are, `layers`, the times of all frames of each time step, `step_seconds` `(T, S)`, and the times
     at which the tokens were encoded, `encoded_seconds` `(M,)`.
@@ -82,19 +83,21 @@ def token_bytes(video: CompressedVideo) -> bytes:
         tensors["step_seconds"] = video.step_seconds
     if video.encoded_seconds is not None:
         tensors["encoded_seconds"] = video.encoded_seconds
-    return file_of({name: value.cpu().contiguous() for name, value in tensors.items()})
+    return tensors
 
 
 def save(video: CompressedVideo, folder: str | os.PathLike[str]) -> list[Path]:
     """Does the work of `CompressedVideo.save`."""
     folder = as_path(folder, "folder")
-    content = token_bytes(video)
-    digest = hashlib.sha256(content).hexdigest()
+    file, sha = TensorFile(token_tensors(video)), hashlib.sha256()
+    for piece in file.pieces():
+        sha.update(piece)
+    digest = sha.hexdigest()
     saved = _Saved(**video.report.model_dump(), tokens_sha256=digest)
     tokens, report = folder / TOKENS, folder / REPORT
     with writing_to(folder):
         _finish(folder)
-        waiting = write_atomically(_waiting(folder, digest), content)
+        waiting = write_atomically(_waiting(folder, digest), file.pieces())
         write_atomically(report, json_bytes(saved))
         with storing(tokens):
             waiting.replace(tokens)

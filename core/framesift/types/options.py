@@ -9,9 +9,9 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Any, ClassVar, Final, Literal, get_args
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from framesift.errors import FramesiftError, InvalidOptionError
 from framesift.types import schema
@@ -78,6 +78,8 @@ class Options:
     """A dataclass whose fields are options: each holds a value that its annotation allows."""
 
     __slots__ = ()
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+    """Where a model of pydantic holds one and is given a mapping: a misspelt option is an error."""
 
     def __init_subclass__(cls, **given: Any) -> None:
         super().__init_subclass__(**given)

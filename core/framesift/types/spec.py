@@ -128,5 +128,6 @@ def unknown_option(part: str, key: str, known: Sequence[str]) -> str:
 
 
 def _closest(given: str, names: Sequence[str]) -> str:
-    close = difflib.get_close_matches(given, names, n=1, cutoff=0.4)
+    words = [name for name in names if given.lower() in name.replace("-", "_").split("_")]
+    close = words or difflib.get_close_matches(given, names, n=1, cutoff=0.4)
     return f"did you mean {close[0]!r}? " if close else ""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
+from pathlib import Path
 from typing import Final
 
 _ESCAPED: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -42,6 +44,18 @@ def printable(text: str, *, several_lines: bool = False) -> str:
         else letter
         for letter in text
     )
+
+
+def file_address(path: os.PathLike[str]) -> str:
+    """Returns a path as an address that files, responses and databases take, and that opens it.
+
+    That is the path itself, or a file:// URI where its name is not UTF-8, holds control characters
+    such as a line feed, or ends in what an address of a part of a video ends in.
+    """
+    text = os.fspath(path)
+    if text == printable(text) and "#t=" not in text:
+        return text
+    return Path(text).absolute().as_uri()
 
 
 def shown_address(address: str) -> str:

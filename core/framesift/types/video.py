@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from math import isinf
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, BinaryIO, Final, Self
 
 from framesift.disk import temporary
-from framesift.types.text import whole_characters
+from framesift.types.text import file_address, whole_characters
 
 Region = tuple[float, float, float, float]
 """Part `(x0, y0, x1, y1)` of a picture, relative to its size."""
 WHOLE: Final[Region] = (0.0, 0.0, 1.0, 1.0)
+MAX_DESCRIPTION: Final = 2000
+"""Letters of a description that are kept: it stands in each segment's metadata."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +57,12 @@ class LocalVideo:
     uri: str
     """The address that the user gave, without credentials."""
     title: str | None = None
+    uploader: str | None = None
+    """Who published it, as the source says."""
+    date: str | None = None
+    """Day on which it was published or recorded, as YYYY-MM-DD."""
+    description: str | None = None
+    """What its publisher says of it, of at most `MAX_DESCRIPTION` letters."""
     duration_seconds: float | None = None
     """As the source claims it; `VideoInfo` has the measured one."""
     chapters: tuple[TimedText, ...] = ()
@@ -68,11 +76,18 @@ class LocalVideo:
     """What went wrong on the way without ending it; each run over the video repeats it."""
     temporary_folder: Path | None = None
     """A folder of our own that holds `path` and goes with this object."""
+    held: BinaryIO | None = field(default=None, repr=False, compare=False)
+    """The file itself, open as long as this object is, where `path` leads to it by no name."""
 
     def __post_init__(self) -> None:
         given: Any = self.path
         if isinstance(given, str):
             object.__setattr__(self, "path", Path(given))
+        for name in ("title", "uploader", "date", "description"):
+            if (text := getattr(self, name)) is not None:
+                object.__setattr__(self, name, whole_characters(text))
+        if self.uri != whole_characters(self.uri):  # the path of a file whose name is not UTF-8
+            object.__setattr__(self, "uri", file_address(Path(self.uri)))
         if self.path is not None and not self.path.is_file():
             raise ValueError(f"path must be a file, got {str(self.path)!r}")
 
@@ -82,9 +97,11 @@ class LocalVideo:
         return with_part(self.uri, self.part_seconds)
 
     def close(self) -> None:
-        """Removes the temporary folder, if there is one; safe to call twice."""
+        """Removes the temporary folder and closes what is held open; safe to call twice."""
         if self.temporary_folder is not None:
             temporary.remove(self.temporary_folder)
+        if self.held is not None:
+            self.held.close()
 
     def __enter__(self) -> Self:
         return self

@@ -23,10 +23,16 @@ class Knowledge:
 
     denials: ClassVar[frozenset[str]] = frozenset()
     """Whole answers by which it says that something is not in the video."""
+    refusals: ClassVar[frozenset[str]] = frozenset()
+    """Those of them that leave the question open; "no" answers it."""
 
     def denies(self, answer: str) -> bool:
         """Returns whether an answer says that something is not there, so that nothing shows it."""
-        return answer.strip().rstrip(".").casefold() in self.denials
+        return _bare(answer) in self.denials
+
+    def leaves_open(self, answer: str) -> bool:
+        """Returns whether an answer says that no video shows what was asked."""
+        return _bare(answer) in self.refusals
 
     def limitation(
         self, addresses: Sequence[str] | None = None, *, instead: str = INSTEAD
@@ -49,3 +55,7 @@ class Knowledge:
             what = repr(shown_address(others[0])) if others else "text without a video"
             line += f", so its answer about {what} means nothing"
         return f"{line}; {instead}"
+
+
+def _bare(answer: str) -> str:
+    return answer.strip().rstrip(".").casefold()

@@ -28,6 +28,7 @@ class Tiny(FramesAsImages):
     model_types: ClassVar[frozenset[str]] = frozenset({"llava"})
     trained_on: ClassVar[str | None] = SYNTHETIC
     denials: ClassVar[frozenset[str]] = frozenset({"no", NOT_SHOWN})
+    refusals: ClassVar[frozenset[str]] = frozenset({NOT_SHOWN})
 
     model: Annotated[str, Reaches(shipped=(str(FOLDER),))] = str(FOLDER)
     """Folder of the model; another one that `framesift train tiny-vlm` made will do."""

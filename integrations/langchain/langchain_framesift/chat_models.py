@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.exceptions import ContextOverflowError
@@ -14,19 +14,22 @@ from langchain_core.language_models import (
     LanguageModelInput,
     ModelProfile,
 )
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.load import dumpd
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, convert_to_messages
 from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.prompt_values import ChatPromptValue, PromptValue
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from framesift import Answer, EvidenceKind
+from framesift import Answer, EvidenceKind, Generation
 from framesift.errors import BudgetError
-from framesift.serving import GenerationFields, tool_calls
+from framesift.serving import GenerationFields, check_names, tool_calls
 from langchain_framesift._conversation import conversation
 from langchain_framesift._settings import VideoSettings
 from langchain_framesift._tool_calls import chosen, parse
+from langchain_framesift.compressor import messages_of
 
 
 class PromptTooLongError(ContextOverflowError, BudgetError):
@@ -53,6 +56,11 @@ class ChatFramesift(VideoSettings, GenerationFields, BaseChatModel):
     ```
     """
 
+    also_taken: ClassVar[frozenset[str]] = frozenset(
+        {"api_key", "max_retries", "streaming", "timeout"}
+    )
+    """What LangChain gives any chat model; a model on this machine has no use for it."""
+
     model: str
     """A name, hub id or folder, as `framesift.load_vlm` takes it; `"tiny"` is the embedded toy."""
     stop: list[str] | None = None
@@ -63,6 +71,12 @@ class ChatFramesift(VideoSettings, GenerationFields, BaseChatModel):
     @property
     def _llm_type(self) -> str:
         return "framesift"
+
+    @property
+    def _serialized(self) -> dict[str, Any]:
+        # LangChain's own is cached, and a copy with other settings would have that of the original.
+        written: dict[str, Any] = dumpd(self)
+        return written
 
     @property
     def _identifying_params(self) -> dict[str, Any]:
@@ -91,6 +105,39 @@ class ChatFramesift(VideoSettings, GenerationFields, BaseChatModel):
             "open_weights": True,
         }
 
+    def get_token_ids(self, text: str) -> list[int]:
+        """Returns the tokens of a text by the model's own tokenizer, without any marks."""
+        vlm = self.assistant(self.model).compressor.answering_vlm
+        ids: list[int] = vlm.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+    def get_num_tokens_from_messages(
+        self,
+        messages: Sequence[BaseMessage | dict[str, Any]],
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool] | None = None,
+        **kwargs: Any,
+    ) -> int:
+        """Returns how many tokens the prompt of a conversation has, visual ones included.
+
+        It is `usage_metadata["input_tokens"]` of the answer. Videos are compressed for that, and
+        held for the answer.
+
+        Args:
+            messages: the conversation.
+            tools: anything that LangChain makes a tool of; the prompt describes each.
+            **kwargs: `tool_choice` and `model` of the call, as `invoke` takes them.
+
+        Raises:
+            InvalidOptionError: there is no such option, or a block cannot be read.
+        """
+        check_names("get_num_tokens_from_messages", kwargs, ("tool_choice", "model"))
+        formatted = [convert_to_openai_tool(tool) for tool in tools or ()]
+        system, *_ = _told(formatted, kwargs.get("tool_choice"))
+        return self.assistant(kwargs.get("model", self.model)).prompt_tokens(
+            conversation(convert_to_messages(messages), system),
+            **self.prompt_text,
+        )
+
     def bind_tools(
         self,
         tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
@@ -112,6 +159,12 @@ class ChatFramesift(VideoSettings, GenerationFields, BaseChatModel):
         chosen(formatted, tool_choice)
         return self.bind(tools=formatted, tool_choice=tool_choice, **kwargs)
 
+    def _convert_input(self, model_input: LanguageModelInput) -> PromptValue:
+        # LangChain's own line about an input that holds no messages has several lines.
+        if isinstance(model_input, PromptValue):
+            return model_input
+        return ChatPromptValue(messages=messages_of(model_input))
+
     def _generate(
         self,
         messages: list[BaseMessage],
@@ -119,12 +172,11 @@ class ChatFramesift(VideoSettings, GenerationFields, BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        functions, must_call = chosen(kwargs.get("tools", ()), kwargs.get("tool_choice"))
-        system = tool_calls.instructions(functions, must_call=must_call) if functions else ""
+        system, functions, must_call = _told(kwargs.get("tools", ()), kwargs.get("tool_choice"))
         with _overflow_errors():
             answer = self.assistant(kwargs.get("model", self.model)).reply(
                 conversation(messages, system),
-                generation=self.generation(self.stop if stop is None else stop, kwargs),
+                generation=self._chosen(stop, kwargs),
                 evidence=self.evidence,
                 **self.prompt_text,
             )
@@ -145,12 +197,11 @@ class ChatFramesift(VideoSettings, GenerationFields, BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        functions, must_call = chosen(kwargs.get("tools", ()), kwargs.get("tool_choice"))
-        system = tool_calls.instructions(functions, must_call=must_call) if functions else ""
+        system, functions, must_call = _told(kwargs.get("tools", ()), kwargs.get("tool_choice"))
         with _overflow_errors():
             stream = self.assistant(kwargs.get("model", self.model)).stream(
                 conversation(messages, system),
-                generation=self.generation(self.stop if stop is None else stop, kwargs),
+                generation=self._chosen(stop, kwargs),
                 evidence=self.evidence,
                 **self.prompt_text,
             )
@@ -180,6 +231,12 @@ class ChatFramesift(VideoSettings, GenerationFields, BaseChatModel):
             run_manager.on_llm_new_token(last.text, chunk=last)
         yield last
 
+    def _chosen(self, stop: list[str] | None, kwargs: dict[str, Any]) -> Generation:
+        """Returns how the answer of one call is chosen."""
+        own = ("model", "tools", "tool_choice")
+        given = {name: value for name, value in kwargs.items() if name not in own}
+        return self.generation(self.stop if stop is None else stop, given)
+
     def _metadata(self, answer: Answer, kwargs: dict[str, Any]) -> dict[str, Any]:
         usage = answer.usage
         return {
@@ -189,9 +246,17 @@ class ChatFramesift(VideoSettings, GenerationFields, BaseChatModel):
             "visual_tokens_before": usage.visual_tokens_before,
             "visual_tokens_after": usage.visual_tokens_after,
             "text_tokens": usage.text_tokens,
+            "not_shown": answer.not_shown,
             "evidence": [segment.model_dump(mode="json") for segment in answer.evidence],
             "warnings": answer.warnings,
         }
+
+
+def _told(tools: Sequence[Any], tool_choice: Any) -> tuple[str, list[Any], bool]:
+    """Returns what the prompt says of tools, the functions, and whether one must be called."""
+    functions, must_call = chosen(tools, tool_choice)
+    told = tool_calls.instructions(functions, must_call=must_call) if functions else ""
+    return told, functions, must_call
 
 
 def _usage(answer: Answer) -> UsageMetadata:

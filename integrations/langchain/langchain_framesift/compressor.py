@@ -3,42 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from langchain_core.callbacks import CallbackManagerForChainRun, dispatch_custom_event
 from langchain_core.language_models import LanguageModelInput
-from langchain_core.load.serializable import SerializedConstructor, SerializedNotImplemented
 from langchain_core.messages import BaseMessage, HumanMessage, convert_to_messages
 from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import RunnableConfig, RunnableSerializable
 from pydantic import Field
 
 import framesift
-from framesift import FetchLimits, LocalVideo, Progress, on_progress, open_video
+from framesift import FetchLimits, LocalVideo, Progress, SiteOptions, on_progress, open_video
 from framesift.errors import InvalidOptionError
 from framesift.export import engines
-from framesift.serving import Media, ReaderSpecs, ResizedBy, content_parts, media_of, throttled
+from framesift.serving import (
+    Media,
+    OptionOf,
+    ReaderSpecs,
+    ResizedBy,
+    SelectorName,
+    StrategyName,
+    check_names,
+    content_parts,
+    data_uri,
+    media_of,
+    throttled,
+)
+from langchain_framesift._settings import Dumped
 from langchain_framesift.video_prompt import Picture, VideoPrompt
 
 PROGRESS: Final = "framesift_progress"
 """Name of the custom events that tell how far the work is."""
-EXPECTED: Final = "give a link, a Path, a video block, or messages with one video"
+EXPECTED: Final = "give a link, a Path, bytes, a video block, or messages with one video"
 
 VideoInput = (
-    str | Path | Mapping[str, Any] | BaseMessage | Sequence[BaseMessage | Any] | PromptValue
+    str | Path | bytes | Mapping[str, Any] | BaseMessage | Sequence[BaseMessage | Any] | PromptValue
 )
-"""A link, a path, a block of a message, messages with one video, or `{"video": one of these}`."""
+"""A link, a path, the bytes of a file, a block of a message, messages with one video, or
+`{"video": one of these}`."""
 
 
-class VideoCompressor(RunnableSerializable[VideoInput, VideoPrompt | dict[str, Any]]):
+class VideoCompressor(Dumped, RunnableSerializable[VideoInput, VideoPrompt | dict[str, Any]]):
     """Turns a video into input of a chat model: keyframes with their times, or tokens.
 
     A `VideoPrompt` comes out, which a chat model takes as it is. For a mapping with the key
     `"video"`, and perhaps `"question"`, a mapping comes out whose `"video"` is a list of one
-    message, as `MessagesPlaceholder("video")` takes it; the other keys stay.
+    message with the video and the question, as `MessagesPlaceholder("video")` takes it; the other
+    keys stay.
 
     Custom events `framesift_progress` tell stage, done, total and unit of the work.
     """
@@ -47,7 +62,7 @@ class VideoCompressor(RunnableSerializable[VideoInput, VideoPrompt | dict[str, A
     """Number of keyframes."""
     question: str | None = None
     """What is asked about the video; one that comes with the input goes first."""
-    selector: str = "keyframes"
+    selector: SelectorName = "keyframes"
     """Picks the keyframes."""
     text: ReaderSpecs = ("subtitles",)
     """What reads the text that a selector may choose by, such as `"screen"`: one or several."""
@@ -56,33 +71,23 @@ class VideoCompressor(RunnableSerializable[VideoInput, VideoPrompt | dict[str, A
     vlm: str | None = None
     """Name, hub id or folder of the vision LLM that an engine serves with prompt embeddings. Its
     compressed tokens then go out instead of keyframes."""
-    strategy: str = "temporal"
+    strategy: StrategyName = "temporal"
     """Decides which of its tokens survive."""
-    keep: float = Field(default=0.25, gt=0, le=1, allow_inf_nan=False, strict=True)
+    keep: Annotated[float, OptionOf(framesift.VideoCompressor, "keep")] = 0.25
     """Fraction of the tokens kept."""
     resized_by: ResizedBy = "model"
     """What scales large frames down for `vlm`: its own preparation, or the decoder before it."""
-    fps: float = Field(default=1.0, gt=0, allow_inf_nan=False, strict=True)
+    fps: Annotated[float, OptionOf(framesift.VideoCompressor, "fps")] = 1.0
     """Frames looked at per second of video; one that a block states goes first."""
     limits: FetchLimits = Field(default_factory=FetchLimits.untrusted)
     """What may be opened: by default links to public addresses and bytes. A `Path` always may."""
+    site: SiteOptions = Field(default_factory=SiteOptions)
+    """What is taken of the pages of video sites: language, height, and whose login is used."""
 
-    @classmethod
-    def is_lc_serializable(cls) -> bool:
-        """Returns that `dumpd` and `load` may handle it."""
-        return True
-
-    @classmethod
-    def get_lc_namespace(cls) -> list[str]:
-        """Returns where LangChain's `load` finds the class."""
-        return ["langchain_framesift", "compressor"]
-
-    def to_json(self) -> SerializedConstructor | SerializedNotImplemented:
-        """Returns what `dumpd` writes; limits become a mapping, from which they are read back."""
-        written: Any = super().to_json()
-        written["kwargs"]["limits"] = asdict(self.limits)
-        constructor: SerializedConstructor = written
-        return constructor
+    @property
+    def identity(self) -> str:
+        """The options as text, for keys of what was shown by them."""
+        return self.model_dump_json()
 
     def invoke(
         self, input: VideoInput, config: RunnableConfig | None = None, **kwargs: Any
@@ -90,10 +95,11 @@ class VideoCompressor(RunnableSerializable[VideoInput, VideoPrompt | dict[str, A
         """Returns the video for a chat model.
 
         Raises:
-            InvalidOptionError: the input holds no video, or several.
+            InvalidOptionError: the input holds no video, or several, or an option is unknown.
             SourceError: the video cannot be fetched, or may not be.
             DecodeError: it cannot be decoded.
         """
+        check_names("invoke", kwargs, ())
         return self._call_with_config(self._run, input, config)
 
     def _run(
@@ -102,20 +108,25 @@ class VideoCompressor(RunnableSerializable[VideoInput, VideoPrompt | dict[str, A
         if not isinstance(input, Mapping) or "video" not in input or "type" in input:
             return self.show(*one_video(input), config=config)
         video, question = one_video(input["video"])
-        shown = self.show(video, input.get("question") or question, config=config)
-        # The prompt says what is asked, by the key that stays.
-        messages = shown.model_copy(update={"question": None}).to_messages()
-        return {**input, "video": messages}
+        asked = input.get("question") or question
+        if asked is not None and not isinstance(asked, str):
+            raise InvalidOptionError(f"question={asked!r:.80} must be text; ask something")
+        shown = self.show(video, asked, config=config)
+        return {**input, "video": shown.to_messages()}
 
     def show(
-        self, video: Media | Path, question: str | None, *, config: RunnableConfig
+        self, video: Media | Path, question: str | None, *, config: RunnableConfig | None
     ) -> VideoPrompt:
-        """Returns one video for a chat model, asked `question` or else the compressor's own."""
+        """Returns one video for a chat model, asked `question` or else the compressor's own.
+
+        Progress goes to the run that `config` belongs to; to nobody for None.
+        """
         wanted = question or self.question
         stated = video.fps if isinstance(video, Media) else None
         fps = self.fps if stated is None else stated
         uri = video.uri if isinstance(video, Media) else video
-        with on_progress(throttled(_events(config))), open_video(uri, self.limits) as local:
+        telling = nullcontext() if config is None else on_progress(throttled(_events(config)))
+        with telling, open_video(uri, self.limits, site=self.site) as local:
             if self.vlm is None:
                 return self._keyframes(local, wanted, fps)
             return self._tokens(local, wanted, fps)
@@ -128,9 +139,12 @@ class VideoCompressor(RunnableSerializable[VideoInput, VideoPrompt | dict[str, A
         frames = sift.keyframes(
             video, self.count, asked, max_side_px=self.max_side_px, warn=notes.append
         )
+        start, end = frames[0].video_seconds or (0.0, 0.0)
         return VideoPrompt(
             uri=video.uri,
             question=question,
+            start_seconds=round(start, 3),
+            end_seconds=round(end, 3),
             pictures=[Picture.of(frame) for frame in frames],
             warnings=notes,
         )
@@ -177,6 +191,13 @@ def one_video(given: Any) -> tuple[Media | Path, str | None]:
         return given, None
     if isinstance(given, str):
         return Media(kind="video", uri=given), None
+    if isinstance(given, bytes | bytearray):
+        return Media(kind="video", uri=data_uri(bytes(given), "video/unknown")), None
+    if isinstance(given, list | tuple) and any(isinstance(each, Path | bytes) for each in given):
+        raise InvalidOptionError(
+            f"a list of {len(given)} files is not one video; {EXPECTED}, or call batch with the "
+            "list"
+        )
     if isinstance(given, Mapping):
         shown: list[Sequence[str | Media | Mapping[str, Any]]] = [[media_of(given) or given]]
     elif isinstance(given, PromptValue | BaseMessage | Sequence):
@@ -198,9 +219,17 @@ def one_video(given: Any) -> tuple[Media | Path, str | None]:
 
 
 def messages_of(given: LanguageModelInput | BaseMessage) -> list[BaseMessage]:
-    """Returns what a chat model would be given, as messages."""
+    """Returns what a chat model would be given, as messages.
+
+    Raises:
+        InvalidOptionError: it is something else.
+    """
     if isinstance(given, PromptValue):
         return given.to_messages()
     if isinstance(given, str):
         return [HumanMessage(given)]
-    return convert_to_messages([given] if isinstance(given, BaseMessage) else given)
+    try:
+        return convert_to_messages([given] if isinstance(given, BaseMessage) else given)
+    except (NotImplementedError, TypeError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InvalidOptionError(f"the input cannot be read as messages: {reason}") from error

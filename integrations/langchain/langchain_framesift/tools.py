@@ -1,106 +1,62 @@
-"""Tools by which agents look at videos: to compress one, to ask about it, to find a moment in it.
-
-What a chat model gets is text and a few small pictures; everything else is the artifact of the
-message, plain data that checkpoints can hold. What goes wrong with a video becomes the text of an
-error message, so that the agent can try something else.
-"""
+"""Tools by which agents look at videos: to compress one, ask about it, find a moment, read it."""
 
 from __future__ import annotations
 
-from base64 import b64encode
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, Final
 
 from langchain_core.callbacks import CallbackManagerForToolRun
-from langchain_core.messages.content import create_image_block
 from langchain_core.tools import BaseTool, BaseToolkit, ToolException
 from langchain_core.tools.base import ArgsSchema
-from pydantic import BaseModel, Field, ValidationError
 
-from framesift import EvidenceKind, Keyframe, Message, VideoCompressor, open_video
-from framesift.errors import FramesiftError
+from framesift import (
+    CompressedVideo,
+    EvidenceKind,
+    LocalVideo,
+    Message,
+    VideoCompressor,
+    open_video,
+)
 from framesift.export import engines
 from framesift.serving import (
     AGENTS_READ,
     NOTHING_FOUND,
+    HomePath,
     ReaderSpecs,
+    check_request_spec,
     clock,
-    content_id,
     cut,
+    save_content,
     shown_transcript,
     span,
 )
-from langchain_framesift._settings import VideoSettings
+from langchain_framesift._video_tool import (
+    AskArguments,
+    Blocks,
+    CompressArguments,
+    FindArguments,
+    ReadArguments,
+    VideoTool,
+    VideoToolSettings,
+    artifact_of,
+    text_block,
+    tool_errors,
+    warned,
+)
 
-Blocks = list[dict[str, Any]]
-
-VIDEO = "Link to a video file, or to a page of a video site such as YouTube or Loom."
-
-
-class CompressArguments(BaseModel):
-    """Arguments of `compress_video`."""
-
-    video: str = Field(description=VIDEO)
-    question: str | None = Field(default=None, description="What you want to know about it.")
-
-
-class ReadArguments(BaseModel):
-    """Arguments of `read_video_text`."""
-
-    video: str = Field(description=f"{VIDEO} #t=START,END at its end means that part, in seconds.")
-
-
-class AskArguments(BaseModel):
-    """Arguments of `ask_video`."""
-
-    video: str = Field(description=VIDEO)
-    question: str = Field(description="What to answer about the video, as a whole sentence.")
+OF_EACH_FRAME: Final = {"tokens_per_frame_kept", "segments"}
+"""Lists in a report that grow with the video."""
+OF_EVERY_SEGMENT: Final = {"description"}
+"""What may be long and is said of the whole video with each of its segments."""
+NOT_SHOWN: Final = "not shown: the video does not show what was asked."
 
 
-class FindArguments(BaseModel):
-    """Arguments of `find_in_video`."""
-
-    video: str = Field(description=VIDEO)
-    query: str = Field(description="What to look for, in words or as a question.")
-    count: int = Field(default=3, ge=1, le=8, description="Most moments to return.")
-
-
-class VideoToolSettings(VideoSettings):
-    """What the tools have in common."""
-
-    max_images: int = Field(default=4, ge=0, le=16, strict=True)
-    """Most pictures in one message; 0 for models that take none from tools."""
-    max_side_px: int = Field(default=512, ge=16, strict=True)
-    """Longest side of a picture."""
-
-    def pictures(self, frames: Sequence[tuple[str, Keyframe | None]]) -> Blocks:
-        """Returns each frame as its caption and a JPEG; captions alone beyond `max_images`."""
-        blocks: Blocks = []
-        for number, (caption, frame) in enumerate(frames):
-            blocks.append(_text(caption))
-            if frame is not None and number < self.max_images:
-                jpeg = frame.jpeg(quality=85)
-                image = create_image_block(
-                    base64=b64encode(jpeg).decode(), mime_type="image/jpeg", id=content_id(jpeg)
-                )
-                blocks.append(dict(image))
-        return blocks
-
-
-class _VideoTool(VideoToolSettings, BaseTool):
-    response_format: Literal["content", "content_and_artifact"] = "content_and_artifact"
-    handle_tool_error: bool | str | Callable[[ToolException], str] | None = True
-    handle_validation_error: bool | str | Callable[[Any], str] | None = Field(
-        default_factory=lambda: _argument_errors
-    )
-
-
-class CompressVideoTool(_VideoTool):
+class CompressVideoTool(VideoTool):
     """Reduces a video to its visual tokens that carry information, and shows its keyframes.
 
-    The artifact holds `report`, the metadata of `keyframes`, and `tokens`: a safetensors file with
-    the tensors that `framesift.export.engines.token_file` lists, to be injected into a vision LLM.
+    The artifact holds the `report` without its lists of frames, the metadata of `keyframes`,
+    `warnings`, and `tokens`: where a `token_folder` was given, the path and size of a safetensors
+    file with the tensors that `framesift.export.engines.token_file` lists, to be injected into a
+    vision LLM; else None.
     """
 
     name: str = "compress_video"
@@ -112,22 +68,20 @@ class CompressVideoTool(_VideoTool):
     model: str | None = None
     """Vision LLM whose tokens are reduced, as `framesift.load_vlm` takes it; None for tokens of
     the handcrafted encoder, which needs no weights."""
+    token_folder: HomePath | None = None
+    """Where the tokens are written, equal ones once; None to count them only."""
 
     def _run(
         self,
         video: str,
         question: str | None = None,
+        keep: float | None = None,
+        strategy: str | None = None,
         run_manager: CallbackManagerForToolRun | None = None,
     ) -> tuple[Blocks, dict[str, Any]]:
-        with _tool_errors(), open_video(video, self.limits) as local:
-            if self.model is None:
-                sift = VideoCompressor(**self.compressor_options)
-                compressed = sift.compress(local, question)
-            else:
-                assistant = self.assistant(self.model)
-                sift = assistant.compressor
-                compressed = assistant.compress(local, question)
-            notes: list[str] = []
+        notes: list[str] = []
+        with tool_errors(), open_video(video, self.limits, site=self.site) as local:
+            compressed, sift = self._compressed(local, question, keep, strategy)
             frames = sift.keyframes(
                 local,
                 max(1, self.max_images),
@@ -135,6 +89,7 @@ class CompressVideoTool(_VideoTool):
                 max_side_px=self.max_side_px,
                 warn=notes.append,
             )
+            tokens = self._kept(compressed)
         report = compressed.report
         shown = (
             f"{local.title or report.uri}: {cut(report.duration_seconds, 1):.1f} s of video, "
@@ -143,19 +98,45 @@ class CompressVideoTool(_VideoTool):
         )
         warnings = list(dict.fromkeys([*report.warnings, *notes]))
         content = [
-            *_warned(warnings),
-            _text(shown),
+            *warned(warnings),
+            text_block(shown),
             *self.pictures([(f"[{f.clock}] {f.reason}", f) for f in frames]),
         ]
-        return content, {
-            "report": report.model_dump(mode="json"),
-            "keyframes": [frame.metadata() for frame in frames],
-            "tokens": engines.token_file(compressed),
-            "warnings": warnings,
-        }
+        return content, artifact_of(
+            report=report.model_dump(mode="json", exclude=OF_EACH_FRAME),
+            keyframes=[frame.metadata() for frame in frames],
+            tokens=tokens,
+            warnings=warnings,
+        )
+
+    def _compressed(
+        self, video: LocalVideo, question: str | None, keep: float | None, strategy: str | None
+    ) -> tuple[CompressedVideo, VideoCompressor]:
+        """Returns a video reduced as the agent has asked, and what has reduced it."""
+        options = self.compressor_options
+        if strategy is not None:
+            check_request_spec("strategies", strategy, (self.strategy,))
+            options["strategy"] = strategy
+        if keep is not None:
+            options["keep"] = keep
+        if self.model is None:
+            sift = VideoCompressor(**options)
+            return sift.compress(video, question), sift
+        assistant = self.assistant(self.model)
+        if options != self.compressor_options:
+            assistant = self.loaded.get(assistant.compressor.answering_vlm, **options)
+        return assistant.compress(video, question), assistant.compressor
+
+    def _kept(self, compressed: CompressedVideo) -> dict[str, Any] | None:
+        """Returns where the tokens lie now, None where nobody wants them."""
+        if self.token_folder is None:
+            return None
+        content = engines.token_file(compressed)
+        path = save_content(content, self.token_folder, ".safetensors")
+        return {"path": str(path.absolute()), "bytes": len(content)}
 
 
-class AskVideoTool(_VideoTool):
+class AskVideoTool(VideoTool):
     """Answers a question about a video by a vision LLM on this machine.
 
     A further question about the same video does not read it again. The artifact is the answer with
@@ -165,7 +146,7 @@ class AskVideoTool(_VideoTool):
     name: str = "ask_video"
     description: str = (
         "Ask a question about what a video shows; a vision model watches it and answers, with the "
-        "times that the answer rests on."
+        f"times that the answer rests on, or says {NOT_SHOWN!r}"
     )
     args_schema: ArgsSchema | None = AskArguments
     model: str
@@ -180,19 +161,22 @@ class AskVideoTool(_VideoTool):
         run_manager: CallbackManagerForToolRun | None = None,
     ) -> tuple[Blocks, dict[str, Any]]:
         message = Message(role="user", text=question, videos=(video,))
-        with _tool_errors():
+        with tool_errors():
             if not question.strip():
                 raise ToolException("the question is empty; ask something about the video")
             assistant = self.assistant(self.model)
             answer = assistant.reply([message], evidence=self.evidence, **self.prompt_text)
         times = ", ".join(span(part.start_seconds, part.end_seconds) for part in answer.evidence)
-        # What an answer says is not there was seen nowhere.
         said = f"{answer.text}\n(seen at {times})" if times else answer.text
-        content = [*_warned(answer.warnings), _text(said)]
-        return content, answer.model_dump(mode="json")
+        if answer.not_shown:
+            said = NOT_SHOWN
+        content = [*warned(answer.warnings), text_block(said)]
+        return content, artifact_of(
+            **answer.model_dump(mode="json", exclude={"evidence": {"__all__": OF_EVERY_SEGMENT}})
+        )
 
 
-class FindInVideoTool(_VideoTool):
+class FindInVideoTool(VideoTool):
     """Finds the moments of a video that a query points at, by a vision LLM on this machine.
 
     The artifact holds the metadata of the `moments`, and `warnings`.
@@ -215,7 +199,7 @@ class FindInVideoTool(_VideoTool):
         run_manager: CallbackManagerForToolRun | None = None,
     ) -> tuple[Blocks, dict[str, Any]]:
         notes: list[str] = []
-        with _tool_errors():
+        with tool_errors():
             moments = self.assistant(self.model).find(
                 video, query, count, max_side_px=self.max_side_px, warn=notes.append
             )
@@ -226,18 +210,26 @@ class FindInVideoTool(_VideoTool):
         ]
         frames = [moment.keyframe for moment in moments]
         content = [
-            *_warned(notes),
-            _text(f"Moments that match {query!r}, the best first:" if moments else NOTHING_FOUND),
+            *warned(notes),
+            text_block(
+                f"Moments that match {query!r}, the best first:" if moments else NOTHING_FOUND
+            ),
             *self.pictures(list(zip(captions, frames, strict=True))),
         ]
-        return content, {"moments": [moment.metadata() for moment in moments], "warnings": notes}
+        return content, artifact_of(
+            moments=[
+                {k: v for k, v in moment.metadata().items() if k not in OF_EVERY_SEGMENT}
+                for moment in moments
+            ],
+            warnings=notes,
+        )
 
 
-class ReadVideoTextTool(_VideoTool):
+class ReadVideoTextTool(VideoTool):
     """Reads what is written in a video and said in it, by the readers of `text`.
 
-    The artifact is the part of the transcript that the message holds, as `framesift.Transcript`
-    dumps it.
+    The artifact is the transcript as `framesift.Transcript` dumps it, with the number of its lines
+    in their place, since the message holds them.
     """
 
     name: str = "read_video_text"
@@ -252,11 +244,15 @@ class ReadVideoTextTool(_VideoTool):
     def _run(
         self, video: str, run_manager: CallbackManagerForToolRun | None = None
     ) -> tuple[Blocks, dict[str, Any]]:
-        with _tool_errors():
-            sift = VideoCompressor(text=self.compressor_options["text"], limits=self.limits)
+        with tool_errors():
+            options = {name: self.compressor_options[name] for name in ("text", "limits", "site")}
+            sift = VideoCompressor(**options)
             read = sift.transcript(video)
         lines, part = shown_transcript(read)
-        return [*_warned(read.warnings), _text(lines)], part.model_dump(mode="json")
+        facts = part.model_dump(mode="json", exclude={"lines"})
+        return [*warned(read.warnings), text_block(lines)], artifact_of(
+            **facts, lines=len(part.lines)
+        )
 
 
 class VideoToolkit(VideoToolSettings, BaseToolkit):
@@ -264,37 +260,15 @@ class VideoToolkit(VideoToolSettings, BaseToolkit):
 
     model: str
     """A name, hub id or folder, as `framesift.load_vlm` takes it."""
+    token_folder: HomePath | None = None
+    """Where `compress_video` writes tokens, equal ones once; None to count them only."""
 
     def get_tools(self) -> list[BaseTool]:
         """Returns `compress_video`, `ask_video`, `find_in_video` and `read_video_text`."""
-        shared = {name: getattr(self, name) for name in type(self).model_fields}
-        own = {"text": shared["text"] or AGENTS_READ}
+        common = {name: getattr(self, name) for name in VideoToolSettings.model_fields}
         return [
-            CompressVideoTool(**shared),
-            AskVideoTool(**shared),
-            FindInVideoTool(**shared),
-            ReadVideoTextTool(**shared | own),
+            CompressVideoTool(**common, model=self.model, token_folder=self.token_folder),
+            AskVideoTool(**common, model=self.model),
+            FindInVideoTool(**common, model=self.model),
+            ReadVideoTextTool(**{**common, "text": self.text or AGENTS_READ}),
         ]
-
-
-def _text(text: str) -> dict[str, Any]:
-    return {"type": "text", "text": text}
-
-
-def _warned(warnings: Sequence[str]) -> Blocks:
-    """Returns warnings as an agent reads them, before what they are about."""
-    return [_text(f"Warning: {line}") for line in warnings]
-
-
-@contextmanager
-def _tool_errors() -> Iterator[None]:
-    """Raises what went wrong with a video as the text that an agent reads."""
-    try:
-        yield
-    except FramesiftError as error:
-        raise ToolException(str(error)) from error
-
-
-def _argument_errors(error: ValidationError) -> str:
-    wrong = (f"{'.'.join(map(str, part['loc']))}: {part['msg']}" for part in error.errors())
-    return f"wrong arguments: {'; '.join(wrong)}"

@@ -6,12 +6,11 @@ from base64 import b64encode
 from typing import Any, Literal
 
 from langchain_core.messages import BaseMessage, HumanMessage
-from langchain_core.messages.content import create_image_block, create_text_block
 from langchain_core.prompt_values import PromptValue
 from pydantic import BaseModel, ConfigDict, Field
 
 from framesift import Keyframe
-from framesift.serving import content_id
+from framesift.serving import clock, content_id
 
 
 class Picture(BaseModel):
@@ -50,6 +49,10 @@ class VideoPrompt(PromptValue):
     """Address of the video, without credentials."""
     question: str | None = None
     """What is asked about it; it ends the message where there is one."""
+    start_seconds: float = 0.0
+    """Where the video starts, or the part of it that was looked at."""
+    end_seconds: float = 0.0
+    """Where it ends."""
     pictures: list[Picture] = Field(default_factory=list)
     """The keyframes in order of time; empty where `prompt_embeds` stands for them."""
     prompt_embeds: str | None = Field(default=None, repr=False)
@@ -68,18 +71,27 @@ class VideoPrompt(PromptValue):
         return False
 
     @property
+    def lead(self) -> str:
+        """The line that says what the pictures are."""
+        count = len(self.pictures)
+        times = f"{clock(self.start_seconds)}-{clock(self.end_seconds)}"
+        return (
+            f"{count} keyframe{'' if count == 1 else 's'} of one video, {times}, each after its "
+            "time:"
+        )
+
+    @property
     def content_blocks(self) -> list[dict[str, Any]]:
-        """The video alone: a text block with the time before each image block, or the tokens."""
+        """The video alone: what it is, and each picture after its time; or the tokens.
+
+        No block has an `id`, since OpenAI and Anthropic refuse keys that they do not know.
+        """
         if self.prompt_embeds is not None:
             return [{"type": "prompt_embeds", "data": self.prompt_embeds}]
-        blocks: list[dict[str, Any]] = []
+        blocks: list[dict[str, Any]] = [{"type": "text", "text": self.lead}]
         for picture in self.pictures:
-            blocks.append(dict(create_text_block(f"[{picture.clock}]", id=f"{picture.id}-time")))
-            blocks.append(
-                dict(
-                    create_image_block(base64=picture.base64, mime_type="image/jpeg", id=picture.id)
-                )
-            )
+            blocks.append({"type": "text", "text": f"[{picture.clock}]"})
+            blocks.append({"type": "image", "base64": picture.base64, "mime_type": "image/jpeg"})
         return blocks
 
     def to_messages(self) -> list[BaseMessage]:

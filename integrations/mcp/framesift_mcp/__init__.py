@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import argparse
 import logging
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from types import FrameType
+from typing import Any
 
-from framesift.serving import unwound_by_sigterm
+from framesift.errors import FramesiftError
+from framesift.serving import SOON_SECONDS, ClientInput, end_within, ending_soon
 from framesift_mcp.server import create_server, security
 from framesift_mcp.tools import Tools
 
 __all__ = ["Tools", "create_server", "main", "security"]
-
-GRACE_SECONDS: Final = 2.0
-"""How long work may take to end; the thread that reads from the client never does by itself."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -27,30 +27,46 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: of the command line, the process's own by default.
     """
-    given = _parser().parse_args(arguments)
-    tools = Tools(
-        given.vlm,
-        keep=given.keep,
-        folders=given.folder,
-        strategy=given.strategy,
-        resized_by=given.resized_by,
-        selectors=given.selector,
-        readers=given.reader,
-        max_seconds=given.max_seconds,
-    )
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    try:
+        tools = Tools(
+            given.vlm,
+            keep=given.keep,
+            folders=given.folder,
+            strategy=given.strategy,
+            resized_by=given.resized_by,
+            selectors=given.selector,
+            readers=given.reader,
+            text_folder=given.text_folder,
+            max_seconds=given.max_seconds,
+        )
+    except FramesiftError as error:
+        parser.error(str(error))
     server = create_server(tools)
-    if tools.limit:
-        logging.getLogger(__name__).warning("framesift-mcp: %s", tools.limit)
-    with unwound_by_sigterm(GRACE_SECONDS):
+    for line in filter(None, (tools.limit, *tools.folders.missing)):
+        logging.getLogger(__name__).warning("framesift-mcp: %s", line)
+    with ending_soon():
         if given.http:
-            server.run(
-                "streamable-http",
-                host=given.host,
-                port=given.port,
-                transport_security=security(given.allow_host),
+            app = server.streamable_http_app(
+                host=given.host, transport_security=security(given.allow_host, given.host)
             )
+            _serve(app, given.host, given.port)
         else:
+            sys.stdin = ClientInput.taken()
             server.run("stdio")
+
+
+def _serve(app: Any, host: str, port: int) -> None:
+    """Serves over HTTP until a signal comes, and then ends soon, whatever its requests do."""
+    import uvicorn
+
+    class Ending(uvicorn.Server):
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            end_within(SOON_SECONDS, 128 + sig)
+            super().handle_exit(sig, frame)
+
+    Ending(uvicorn.Config(app, host=host, port=port, log_level="info")).run()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -85,6 +101,8 @@ def _parser() -> argparse.ArgumentParser:
         **several,
         help="reader of text that calls may name although it reads a model, such as speech",
     )
+    kept = "folder where what was read of videos is kept from one run to the next"
+    parser.add_argument("--text-folder", type=Path, help=kept)
     parser.add_argument("--http", action="store_true", help="streamable HTTP at /mcp, not stdio")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at")
     parser.add_argument("--port", default=8000, type=int, help="port to listen at")

@@ -14,6 +14,7 @@ from framesift.serving import cut
 
 if TYPE_CHECKING:
     from framesift import Keyframe
+    from framesift.serving import FolderPage
 
 QUALITY: Final = 80
 
@@ -43,3 +44,16 @@ def span(segment: Segment) -> str:
     """Returns from when to when a segment is, and why."""
     start, end = cut(segment.start_seconds, 2), cut(segment.end_seconds, 2)
     return f"{start:.2f} - {end:.2f} s: {segment.reason}"
+
+
+def listed(page: FolderPage, *, any_folder: bool) -> str:
+    """Returns a page of videos in lines, and what to do for the next."""
+    lines = warned(page.warnings)
+    if not any_folder:
+        lines.append("This server opens no files; give http(s):// links to videos.")
+    else:
+        lines.append(f"{len(page.videos)} of {page.total} videos{':' if page.videos else ''}")
+        lines += [f"{video.name} ({video.size_bytes:,} bytes)" for video in page.videos]
+    if page.next_after is not None:
+        lines.append(f"For more, call again with after={page.next_after!r}")
+    return "\n".join(lines)

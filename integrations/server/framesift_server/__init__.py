@@ -5,6 +5,7 @@
 """
 
 import logging
+import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -18,32 +19,41 @@ __all__ = ["Settings", "create_app", "main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Serves until it is interrupted.
+    """Serves until it is interrupted; `usage` writes what clients have used instead.
 
     Args:
         arguments: of the command line, the process's own by default; `--help` lists them.
     """
-    import uvicorn
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if arguments[:1] == ["usage"]:
+        import_module("framesift_server.commands").usage(arguments[1:])
+        return
     from pydantic import ValidationError
     from pydantic_settings import CliApp
 
-    from framesift_server.ending import GRACE_SECONDS, serve
+    from framesift.errors import FramesiftError
+    from framesift_server.clients import allow_open_files
 
     try:
-        settings = CliApp.run(Settings, None if arguments is None else list(arguments))
+        settings = CliApp.run(Settings, arguments)
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]).replace("_", "-") if first["loc"] else "settings"
         raise SystemExit(f"framesift serve: --{name}: {first['msg']}") from None
+    if (fit := allow_open_files(settings.max_connections)) < settings.max_connections:
+        raise SystemExit(
+            f"framesift serve: --max-connections: {settings.max_connections} need more open files "
+            f"than this process may have; raise `ulimit -n`, or give at most {fit}"
+        )
     if line := settings.model_limit:
         logging.getLogger(__name__).warning("framesift serve: %s", line)
-    config = uvicorn.Config(
-        import_module("framesift_server.app").create_app(settings),
-        host=settings.host,
-        port=settings.port,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
-    serve(config)
+    try:
+        import_module("framesift_server.keys").Keys.of(settings)
+        import_module("framesift_server.job_store")  # whose table is to be made
+        import_module("framesift_server.database").connect(settings).dispose()
+    except FramesiftError as error:
+        raise SystemExit(f"framesift serve: {error}") from None
+    import_module("framesift_server.processes").serve(settings)
 
 
 def __getattr__(name: str) -> Any:

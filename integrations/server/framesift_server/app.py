@@ -4,33 +4,36 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any, Final, cast
+from functools import partial
+from typing import Annotated, Any, cast
 
 from anyio import to_thread
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query, UploadFile
-from fastapi.security import HTTPBearer
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES as NOT_GZIPPED
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 
 import framesift
 from framesift import Answer, Transcript
 from framesift.export import transcript_text
-from framesift_server import examples, problems
+from framesift.serving import KnownHosts
+from framesift_server import compress_routes, examples, forms, openapi, operating, problems
 from framesift_server.connection import ClientLeftError
+from framesift_server.dependencies import Client, Serving
+from framesift_server.ending import Closing
 from framesift_server.gate import Gate
-from framesift_server.jobs import Job
+from framesift_server.job_rows import Job
+from framesift_server.keys import Keys
 from framesift_server.schemas import (
     AnyRequest,
     AskRequest,
-    CompressRequest,
-    CompressResponse,
-    Health,
+    JobPage,
     JobState,
+    JobStatus,
     KeyframesRequest,
     KeyframesResponse,
-    Problem,
     TranscriptQuery,
     TranscriptRequest,
     UploadResponse,
@@ -38,21 +41,7 @@ from framesift_server.schemas import (
 from framesift_server.service import Service
 from framesift_server.settings import Settings
 
-PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
-    status: {"model": Problem, "description": text}
-    for status, text in {
-        403: "The address is not public, a file, or synthetic where that is not allowed.",
-        413: "The body, the upload or the video behind the link is too large.",
-        415: "The file is not a video that can be decoded.",
-        422: "A value is wrong; `detail` says which, and what is allowed.",
-        424: "The video could not be fetched.",
-        429: "The line is full; `Retry-After` says when to come again.",
-        504: "The work took too long; post it as a job.",
-        507: "The server's disk is full.",
-    }.items()
-}
-WRITTEN_AS: Final = {"srt": "application/x-subrip", "vtt": "text/vtt", "markdown": "text/markdown"}
-router = APIRouter(responses=PROBLEMS, dependencies=[Depends(HTTPBearer(auto_error=False))])
+router = APIRouter()
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -61,9 +50,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     service = Service(settings)
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
         async with service.open():
-            yield
+            yield {"clients": service.clients}
 
     app = FastAPI(
         title="framesift",
@@ -75,28 +64,47 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.service = service
     problems.install(app)
     # Not of the app as a whole: its refusal would come before the gate and not be a problem.
-    app.include_router(router, max_body_size=settings.max_body_bytes)
+    for routes in (compress_routes.router, router):
+        app.include_router(routes, max_body_size=settings.max_body_bytes)
+    app.include_router(operating.router)
     app.add_api_route(
         "/v1/uploads",
         upload,
         methods=["POST"],
         status_code=201,
         response_model=UploadResponse,
-        responses=PROBLEMS,
+        responses=openapi.problems(411, 429, 507),
+        dependencies=[Depends(problems.body_type("multipart/form-data"))],
         max_body_size=settings.max_upload_bytes,
     )
+    app.openapi = partial(openapi.document, app, settings)  # type: ignore[method-assign]
     app.add_exception_handler(ClientLeftError, _nobody)
-    app.add_middleware(Gate, key=settings.api_key, registry=service.registry)
+    # Numbers of tensors hold next to nothing to leave out: 8 % of float32, at 30 MB a second.
+    app.add_middleware(
+        GZipMiddleware,
+        minimum_size=1024,
+        compresslevel=1,
+        exclude_content_types=(*NOT_GZIPPED, forms.TENSORS, "multipart/byteranges"),
+    )
+    app.add_middleware(Closing, service=service)
+    app.add_middleware(problems.Worded)
+    app.add_middleware(
+        Gate,
+        hosts=KnownHosts.of(settings.host, settings.allow_host),
+        keys=Keys.of(settings),
+        quotas=lambda: service.quotas,
+        registry=service.registry,
+    )
     return app
 
 
-def _service(request: Request) -> Service:
-    return cast(Service, request.app.state.service)
-
-
-def _job(job_id: str, service: Annotated[Service, Depends(_service)]) -> Job:
-    job = service.jobs.get(job_id)
-    if job is None:
+async def _job(
+    job_id: str,
+    service: Serving,
+    client: Client,
+) -> Job:
+    job = await to_thread.run_sync(service.store.get, job_id)
+    if job is None or job.client != client:
         raise HTTPException(404, f"there is no job {job_id[:40]!r}, or it is no longer kept")
     return job
 
@@ -105,19 +113,15 @@ async def _nobody(_: Request, __: Exception) -> Response:
     return Response(status_code=499)
 
 
-Serving = Annotated[Service, Depends(_service)]
 KnownJob = Annotated[Job, Depends(_job)]
 
 
-@router.post("/v1/compress", response_model=CompressResponse)
-async def compress(
-    request: Request, body: Annotated[CompressRequest, examples.COMPRESS], service: Serving
-) -> Any:
-    """Keeps exactly `compression_ratio` of a video's visual tokens and returns them."""
-    return await service.answer(request, body)
-
-
-@router.post("/v1/keyframes", response_model=KeyframesResponse)
+@router.post(
+    "/v1/keyframes",
+    response_model=KeyframesResponse,
+    responses=openapi.OF_WORK,
+    dependencies=forms.BODY,
+)
 async def keyframes(
     request: Request, body: Annotated[KeyframesRequest, examples.KEYFRAMES], service: Serving
 ) -> Any:
@@ -125,13 +129,13 @@ async def keyframes(
     return await service.answer(request, body)
 
 
-@router.post("/v1/ask", response_model=Answer)
+@router.post("/v1/ask", response_model=Answer, responses=openapi.OF_WORK, dependencies=forms.BODY)
 async def ask(request: Request, body: Annotated[AskRequest, examples.ASK], service: Serving) -> Any:
     """Answers a question about a video, with the stretches that the answer rests on."""
     return await service.answer(request, body)
 
 
-@router.get("/v1/transcript", response_model=Transcript)
+@router.get("/v1/transcript", response_model=Transcript, responses=openapi.TRANSCRIPT)
 async def transcript(
     request: Request, query: Annotated[TranscriptQuery, Query()], service: Serving
 ) -> Any:
@@ -139,30 +143,31 @@ async def transcript(
 
     The text is that of strangers: a page that shows it must escape it.
     """
-    body = TranscriptRequest(video=query.video, text=query.text)
+    body = TranscriptRequest.model_validate(query.model_dump(exclude={"format"}))
     read = await service.answer(request, body)
     if query.format == "json":
         return read
     text = transcript_text(cast(Transcript, read), query.format)
-    return Response(text, media_type=f"{WRITTEN_AS[query.format]}; charset=utf-8")
+    return Response(text, media_type=f"{openapi.WRITTEN_AS[query.format]}; charset=utf-8")
 
 
-async def upload(file: UploadFile, service: Serving) -> UploadResponse:
+async def upload(file: UploadFile, service: Serving, client: Client) -> UploadResponse:
     """Takes a video, to be named as `video` in requests; the oldest uploads go first."""
-    uri = await to_thread.run_sync(service.uploads.save, file.file)
+    uri = await to_thread.run_sync(service.save_upload, file.file, client)
     return UploadResponse(video=uri, size_bytes=file.size or 0)
 
 
 @router.delete("/v1/uploads/{name}", status_code=204)
 async def forget(name: str, service: Serving) -> None:
     """Removes an upload."""
-    service.uploads.remove(name)
+    await to_thread.run_sync(service.uploads.remove, name)
 
 
-@router.post("/v1/jobs", status_code=202)
+@router.post("/v1/jobs", status_code=202, responses=openapi.JOB, dependencies=forms.BODY)
 async def post_job(
     body: Annotated[AnyRequest, examples.JOB],
     service: Serving,
+    client: Client,
     response: Response,
     idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
 ) -> JobState:
@@ -170,30 +175,58 @@ async def post_job(
 
     A key that came with another request before is refused.
     """
-    job = service.jobs.of_key(idempotency_key, body) or service.start(body, idempotency_key)
+    job = await service.post(body, client=client, key=idempotency_key)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return job.state()
 
 
-@router.get("/v1/jobs/{job_id}")
-async def get_job(job: KnownJob) -> JobState:
+@router.get("/v1/jobs", responses=openapi.problems(422))
+async def list_jobs(
+    service: Serving,
+    client: Client,
+    status: JobStatus | None = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    before: Annotated[
+        int | None, Query(ge=1, le=2**31 - 1, description="`next` of the page before.")
+    ] = None,
+) -> JobPage:
+    """Lists jobs, the newest first, without their results."""
+    page = partial(service.store.page, client=client, status=status, before=before, most=limit + 1)
+    jobs = await to_thread.run_sync(page)
+    more = jobs[limit - 1].number if len(jobs) > limit else None
+    return JobPage(jobs=[job.state() for job in jobs[:limit]], next=more)
+
+
+@router.get("/v1/jobs/{job_id}", response_model=JobState, responses=openapi.problems(404))
+async def get_job(job: KnownJob, service: Serving) -> Response:
     """Returns the state of a job, and its result at the end."""
-    return job.state()
+    # The result is handed on as it was stored: it may be large.
+    result = await to_thread.run_sync(service.store.result, job)
+    state = job.state().model_dump_json(exclude={"result"}).encode()
+    content = b'%s,"result":%s}' % (state[:-1], result or b"null")
+    return Response(content, media_type="application/json")
 
 
-@router.get("/v1/jobs/{job_id}/events", response_class=EventSourceResponse)
+@router.get(
+    "/v1/jobs/{job_id}/events",
+    response_class=EventSourceResponse,
+    responses=openapi.problems(404, 422),
+)
 async def get_events(
-    job: KnownJob, last_event_id: Annotated[int, Header()] = 0
+    job: KnownJob, service: Serving, last_event_id: Annotated[int, Header()] = 0
 ) -> AsyncIterator[ServerSentEvent]:
-    """Sends `progress` events, then `done`, `failed` or `cancelled`."""
-    async for event in job.events(last_event_id):
+    """Sends `progress` events, then `done`, `failed`, `cancelled` or `lost`.
+
+    `stopping` means that this server ends and the job goes on: ask again with the last id.
+    """
+    async for event in service.jobs.events(job, last_event_id):
         yield ServerSentEvent(data=event.data, event=event.name, id=str(event.number))
 
 
-@router.delete("/v1/jobs/{job_id}", status_code=204)
-async def cancel_job(job: KnownJob) -> None:
+@router.delete("/v1/jobs/{job_id}", status_code=204, responses=openapi.problems(404))
+async def cancel_job(job: KnownJob, service: Serving) -> None:
     """Cancels a job; one that has ended stays as it is."""
-    job.scope.cancel()
+    await service.jobs.cancel(job)
 
 
 @router.get("/v1/readers")
@@ -218,20 +251,3 @@ async def selectors() -> list[dict[str, Any]]:
 async def scorers() -> list[dict[str, Any]]:
     """Lists what tells a selector how much each frame is worth, and the options of each."""
     return framesift.scorers.registry.facts()
-
-
-@router.get("/health")
-async def health(service: Serving) -> Health:
-    """Says that the server lives, and what it serves."""
-    return Health(
-        version=framesift.__version__,
-        models=list(service.settings.models),
-        encoders=list(service.settings.encoders),
-        working=dict(service.workers.inside),
-    )
-
-
-@router.get("/metrics", response_class=Response)
-async def metrics(service: Serving) -> Response:
-    """Counts requests, seconds and tokens, for Prometheus."""
-    return Response(service.metrics(), media_type=CONTENT_TYPE_LATEST)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from framesift import CompressionReport, EvidenceKind, Keyframe
+from framesift import EvidenceKind, Keyframe
 from framesift.export import TranscriptFormat
 from framesift.serving import ReaderSpecs
+from framesift_server.request_schemas import either, named, prompted, repeatable
+from framesift_server.usage import Used
 
 Video = Annotated[
     str,
@@ -24,10 +28,10 @@ Ratio = Annotated[
     float,
     Field(
         strict=True,
-        ge=0.25,
+        gt=0,
         le=1.0,
-        description="Share of the visual tokens that is **kept**, from 0.25 to 1.0: 0.25 keeps a "
-        "quarter, 1.0 keeps all. It is `keep` in Python.",
+        description="Share of the visual tokens that is **kept**, at most 1.0, and at least what "
+        "the operator allows: 0.25 keeps a quarter, 1.0 keeps all. It is `keep` in Python.",
     ),
 ]
 EdgePx = Annotated[
@@ -35,8 +39,6 @@ EdgePx = Annotated[
     Field(strict=True, ge=64, le=4096, description="Longest side of a picture, in pixels."),
 ]
 Count = Annotated[int, Field(strict=True, ge=1, le=64, description="Number of keyframes.")]
-
-
 Readers = Annotated[
     ReaderSpecs,
     Field(
@@ -46,11 +48,52 @@ Readers = Annotated[
     ),
 ]
 
+_TAG: Final = "[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8}){0,4}"
+Language = Annotated[
+    str,
+    Field(
+        pattern=f"^{_TAG}( ?, ?{_TAG}){{0,7}}$",
+        description="Languages of the subtitles of a site's page, the preferred one first, as "
+        "de,en. Subtitles by people go before captions of machines.",
+        examples=["de,en"],
+    ),
+]
+HeightPx = Annotated[
+    int,
+    Field(
+        ge=16,
+        le=4320,
+        description="The largest picture of at most this height is taken of a site's page.",
+    ),
+]
+
+_WHOLE: Final = (int, int | None)
+
 
 class _Video(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=either)
 
     video: Video
+    language: Language = "en"
+    max_height_px: Annotated[HeightPx, Field(strict=True)] = 720
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, given: Any) -> Any:
+        """Returns what a client gave with one name for its video, and 5 for 5.0.
+
+        JSON Schema takes both for whole numbers.
+        """
+        given = named(given)
+        if not isinstance(given, dict):
+            return given
+        whole = {name for name, of in cls.model_fields.items() if of.annotation in _WHOLE}
+        return {
+            name: int(value)
+            if name in whole and isinstance(value, float) and value.is_integer()
+            else value
+            for name, value in given.items()
+        }
 
 
 class _Request(_Video):
@@ -92,6 +135,8 @@ class _TokenRequest(_Request):
 class CompressRequest(_TokenRequest):
     """A video to compress to visual tokens."""
 
+    model_config = ConfigDict(json_schema_extra=prompted)
+
     kind: Literal["compress"] = "compress"
     encoder: str | None = Field(
         None,
@@ -102,10 +147,17 @@ class CompressRequest(_TokenRequest):
         None, description="What is to be answered; needed for `prompt_embeds`."
     )
     outputs: frozenset[Literal["features", "prompt_embeds", "keyframes"]] = Field(
-        frozenset({"features"}), description="What comes back beside positions and times."
+        frozenset({"features"}),
+        description="What comes back beside positions and times.",
+        json_schema_extra=repeatable,
     )
     count: Count = 8
     max_edge_px: EdgePx = 768
+    dtype: Literal["float32", "float16", "bfloat16"] | None = Field(
+        None,
+        description="Type of the numbers of tokens and `prompt_embeds`; that of the model or "
+        "encoder by default. One that cannot hold them is refused.",
+    )
 
 
 class KeyframesRequest(_Request):
@@ -124,9 +176,14 @@ class TranscriptRequest(_Video):
     text: Readers = ("subtitles",)
 
 
-class TranscriptQuery(_Video):
+class TranscriptQuery(BaseModel):
     """A video whose text is read, and what it is written as."""
 
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    video: Video
+    language: Language = "en"
+    max_height_px: HeightPx = 720
     text: Readers = ("subtitles",)
     format: TranscriptFormat = Field("json", description="What the text is written as.")
 
@@ -135,7 +192,10 @@ class AskRequest(_TokenRequest):
     """A question about a video; what `text` reads stands in the prompt beside the pictures."""
 
     kind: Literal["ask"] = "ask"
-    question: str = Field(examples=["What number flashes?"])
+    question: str = Field(
+        examples=["What number flashes?"],
+        json_schema_extra={"minLength": 1, "pattern": r"\S"},  # the core says what is wrong
+    )
     evidence: EvidenceKind | None = Field(
         "auto",
         description="How the stretches that the answer rests on are found: `auto` takes the "
@@ -151,12 +211,18 @@ class AskRequest(_TokenRequest):
     seed: int | None = Field(
         None, strict=True, ge=0, lt=2**63, description="Makes a draw repeatable."
     )
-    stop: tuple[str, ...] = Field((), max_length=8, description="The answer ends before these.")
+    stop: tuple[Annotated[str, Field(json_schema_extra={"minLength": 1})], ...] = Field(
+        (), max_length=8, description="The answer ends before these."
+    )
 
 
 AnyRequest = Annotated[
     CompressRequest | KeyframesRequest | AskRequest | TranscriptRequest,
-    Field(discriminator="kind", description="Any request, with its `kind`."),
+    Field(
+        discriminator="kind",
+        description="Any request, with its `kind`.",
+        json_schema_extra={"required": ["kind"]},
+    ),
 ]
 
 
@@ -174,42 +240,6 @@ class Picture(BaseModel):
     def of(cls, frame: Keyframe) -> Picture:
         """Returns a keyframe as it is sent."""
         return cls(**frame.metadata(), url=frame.data_url())
-
-
-class Features(BaseModel):
-    """Tensors in base64."""
-
-    format: Literal["safetensors"] = "safetensors"
-    data: str = Field(
-        description="Base64 of a safetensors file with `tokens` (M, D), `positions` (M, 3), "
-        "`pts_seconds` (M,), `frame_seconds` (T,) and the entries of the plan: `plan.dst`, "
-        "`plan.src`, `plan.weight` (E,), which says what each token stands for; where models take "
-        "them, `layers` (M, Ld, D) and the times "
-        "of all frames of each time step, `step_seconds` (T, S)."
-    )
-    shape: tuple[int, int] = Field(description="(M, D): tokens kept, and channels.")
-    dtype: str
-
-
-class CompressResponse(BaseModel):
-    """The reduced token list, ready for injection, one entry per token in time order."""
-
-    positions: list[tuple[float, float, float]] = Field(
-        description="(frame, row, column) on the grid of `report.grid`; the mean of a merged token."
-    )
-    pts_seconds: list[float] = Field(description="Time of each token.")
-    sources: list[int] = Field(
-        description="Patch that each token comes from, the heaviest of a merged one: "
-        "frame * patches per frame + row * columns + column."
-    )
-    report: CompressionReport
-    features: Features | None = None
-    prompt_embeds: str | None = Field(
-        None,
-        description="The whole prompt with the question, as `prompt_embeds` of vLLM's "
-        "`/v1/completions` takes it: base64 of a tensor (L, D).",
-    )
-    keyframes: list[Picture] | None = None
 
 
 class KeyframesResponse(BaseModel):
@@ -236,6 +266,34 @@ class Health(BaseModel):
     working: dict[str, int] = Field(description="Requests in work and waiting, by model.")
 
 
+class Ready(BaseModel):
+    """Requests may come."""
+
+    status: Literal["ready"] = "ready"
+
+
+class UsageHour(BaseModel):
+    """What one client has used in one hour."""
+
+    hour: str = Field(description="Its beginning, in UTC.", examples=["2026-11-27T08:00:00Z"])
+    requests: int = Field(description="Pieces of work that were done, as answers or jobs.")
+    failed: int = Field(description="Work that was begun and failed or was cancelled.")
+    work_seconds: float = Field(description="Time of a worker, also of work that failed.")
+    video_seconds: float = Field(description="Length of the videos, or parts, of work done.")
+    tokens_in: int = Field(description="Visual tokens before compression.")
+    tokens_out: int = Field(description="Visual tokens after it.")
+    answer_tokens: int
+    uploads: int
+    upload_bytes: int
+
+    @classmethod
+    def of(cls, hour: str, used: Used) -> UsageHour:
+        """Returns a row of the database as it is sent."""
+        counts = asdict(used)
+        work, video = (counts.pop(f"{name}_milliseconds") / 1000 for name in ("work", "video"))
+        return cls(hour=f"{hour}:00:00Z", work_seconds=work, video_seconds=video, **counts)
+
+
 class ProgressNow(BaseModel):
     """How far a stage has come."""
 
@@ -255,14 +313,28 @@ class Problem(BaseModel):
     error: str | None = Field(None, description="Name of framesift's error.")
 
 
+JobStatus = Literal["waiting", "running", "done", "failed", "cancelled", "lost"]
+
+
 class JobState(BaseModel):
     """A job and, at its end, its result or problem."""
 
     id: str
     kind: str
-    status: Literal["waiting", "running", "done", "failed", "cancelled"]
+    status: JobStatus = Field(
+        description="`lost` is a job that ended several processes of the server."
+    )
+    created: datetime
+    attempts: int = Field(description="How often the work was begun.")
     progress: ProgressNow | None = None
     result: dict[str, Any] | None = Field(
         None, description="What the request of this kind answers directly."
     )
     problem: Problem | None = None
+
+
+class JobPage(BaseModel):
+    """Jobs, the newest first, without their results."""
+
+    jobs: list[JobState]
+    next: int | None = Field(None, description="`before` of the next page; null on the last.")

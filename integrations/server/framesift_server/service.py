@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import BinaryIO
 
 import anyio
 import torch
-from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from anyio import to_thread
+from prometheus_client import CollectorRegistry, Counter, Gauge
+from pydantic import BaseModel
+from sqlalchemy import Engine, select
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 
 from framesift import Answer
 from framesift.serving import Uploads
 from framesift_server import work
+from framesift_server.compressed import Compressed
 from framesift_server.connection import while_connected
-from framesift_server.jobs import Job, Jobs
-from framesift_server.schemas import CompressResponse
+from framesift_server.database import connect, reading
+from framesift_server.forms import link
+from framesift_server.job_rows import Job
+from framesift_server.job_store import JobStore
+from framesift_server.jobs import Jobs
+from framesift_server.keys import ANYBODY
+from framesift_server.metering import Meter
+from framesift_server.metrics import exposition
+from framesift_server.problems import ServerStoppingError, problem_of
+from framesift_server.protocol import Clients
+from framesift_server.quotas import Quotas
+from framesift_server.results import Results
 from framesift_server.settings import Settings
+from framesift_server.usage import Used, add_usage
 from framesift_server.workers import Workers
 
 
@@ -26,19 +43,36 @@ class Service:
     """Answers requests at once, or as jobs; usable within `open`."""
 
     jobs: Jobs
+    store: JobStore
+    engine: Engine
+    quotas: Quotas
+    uploads: Uploads
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.registry = CollectorRegistry()
         """The metrics of this server alone."""
-        self.workers = Workers(waiting=settings.queue)
-        self.uploads = Uploads(keep=settings.max_uploads)
+        self.stopping = False
+        """Whether the process is about to end, and takes no more work."""
+        self._answering: set[anyio.CancelScope] = set()
+        self.results = Results(
+            settings.state_folder / "results",
+            most=settings.max_results,
+            most_bytes=settings.max_results_bytes,
+        )
         self._work = work.Work(settings)
+        self.clients = Clients(settings.bounds, self.registry)
         self._inside = Gauge(
             "framesift_working",
             "Requests in work and waiting.",
             ["model"],
             registry=self.registry,
+            multiprocess_mode="livesum",
+        )
+        self.workers = Workers(
+            waiting=settings.queue,
+            seconds=settings.max_seconds,
+            changed=lambda model, inside: self._inside.labels(model).set(inside),
         )
         self._tokens = Counter(
             "framesift_visual_tokens",
@@ -49,58 +83,155 @@ class Service:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        """Gives uploads their folder and jobs their time; ends both."""
-        with self.uploads:
-            async with anyio.create_task_group() as group:
-                self.jobs = Jobs(
-                    group,
-                    self.workers,
-                    keep=self.settings.max_jobs,
-                    seconds=self.settings.max_job_seconds,
-                )
-                if self.settings.compile and torch.cuda.is_available():
-                    group.start_soon(self._warm_up)
+        """Opens what all processes of the server share, and takes up jobs until the block ends."""
+        settings = self.settings
+        self.engine = engine = connect(settings)
+        self.quotas = Quotas(engine)
+        self.uploads = Uploads(settings.state_folder / "uploads", keep=settings.max_uploads)
+        self.store = JobStore(
+            engine,
+            settings.state_folder / "jobs",
+            keep=settings.max_jobs,
+            waiting=settings.queue,
+            lease_seconds=settings.lease_seconds,
+        )
+        self.jobs = Jobs(
+            self.store,
+            self.workers,
+            self._do_job,
+            lines=self._work.workers(),
+            seconds=settings.max_job_seconds,
+            lease_seconds=settings.lease_seconds,
+        )
+        try:
+            async with self.jobs.open(), anyio.create_task_group() as group:
+                group.start_soon(self._prepare)
                 yield
+                self.stop()
+                self.end()
                 group.cancel_scope.cancel()
+        finally:
+            engine.dispose()
 
-    async def _warm_up(self) -> None:
-        """Has the default model compiled; its requests wait in line meanwhile."""
-        model = self.settings.models[0]
-        with self.workers.place(model):
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is in work."""
+        return self.jobs.idle and not self._answering
+
+    def stop(self) -> None:
+        """Takes no more work, and tells those who watch a job; what is in work goes on."""
+        self.stopping = True
+        self.jobs.stop()
+
+    def end(self) -> None:
+        """Ends the requests that are in work at their next step; their clients may come again."""
+        for scope in self._answering:
+            scope.cancel()
+
+    async def _prepare(self) -> None:
+        """Has models loaded and the default one compiled; their requests wait in line meanwhile."""
+        if self.settings.preload:
+            for model in self.settings.models:
+                if reason := await self._made(model, partial(self._work.load, model)):
+                    logging.getLogger(__name__).error("%s is not loaded: %s", model, reason)
+        if self.settings.compile and torch.cuda.is_available():
+            model = self.settings.models[0]
+            if reason := await self._made(model, self._work.warm_up):
+                logging.getLogger(__name__).warning("%s is not compiled: %s", model, reason)
+
+    async def _made(self, model: str, make: Callable[[], str | None]) -> str | None:
+        """Returns why something of a model could not be made, None where it was."""
+        with self.workers.joined(model, "loading", float("inf")) as place:
             try:
-                reason = await self.workers.run(model, self._work.warm_up)
+                return await self.workers.run(place, make)
             except Exception as error:  # the requests for the model will say the same
-                reason = str(error) or type(error).__name__
-        if reason:
-            logging.getLogger(__name__).warning("%s is not compiled: %s", model, reason)
+                return str(error) or type(error).__name__
 
     async def answer(self, request: Request, body: work.Request) -> work.Response:
-        """Returns the response to a request, unless its client leaves before."""
-        worker = self._work.worker(body)
-        do = partial(self._do, body)
-        with self.workers.place(worker):
-            run = partial(self.workers.run, worker, do)
-            return await while_connected(request, self.settings.max_seconds, run)
+        """Returns the response to a request, unless its client leaves before.
 
-    def start(self, body: work.Request, key: str | None) -> Job:
-        """Returns a job that does what a request asks."""
+        Raises:
+            ServerStoppingError: the process ends before the work does.
+        """
+        worker, meter, done = self._work.worker(body), Meter(), False
+        with self.workers.place(worker, body.kind) as place, anyio.CancelScope() as scope:
+            self._answering.add(scope)
+            try:
+                run = partial(self.workers.run, place, partial(self._do, body, meter))
+                response = await while_connected(request, self.settings.max_seconds, run)
+                done = True
+                return response
+            finally:
+                self._answering.discard(scope)
+                if used := meter.used(done=done):
+                    client = request.scope.get("client_name", ANYBODY)
+                    with anyio.CancelScope(shield=True):
+                        await to_thread.run_sync(self._bill, client, used)
+        raise ServerStoppingError
+
+    async def post(self, body: work.Request, *, client: str, key: str | None) -> Job:
+        """Returns a job that does what a request asks; one key of a client is one job."""
+        if key is not None:
+            find = partial(self.store.of_key, key, body, client=client)
+            if (before := await to_thread.run_sync(find)) is not None:
+                return before
         worker = self._work.worker(body)
         self.uploads.find(body.video)
-        return self.jobs.start(worker, body, partial(self._do, body), key)
+        return await self.jobs.post(worker, body, client=client, key=key)
+
+    def save_upload(self, content: BinaryIO, client: str) -> str:
+        """Returns the name of a new upload; those that jobs wait for are not removed for it."""
+        uri = self.uploads.save(content, spare=self.store.uploads())
+        self._bill(client, Used(uploads=1, upload_bytes=content.tell()))
+        return uri
+
+    def _bill(self, client: str, used: Used) -> None:
+        with self.engine.begin() as connection:
+            add_usage(connection, client, used)
 
     def metrics(self) -> bytes:
         """Returns the metrics in the text format of Prometheus."""
-        for model, count in self.workers.inside.items():
-            self._inside.labels(model).set(count)
-        return generate_latest(self.registry)
+        return exposition(self.registry, self.engine)
 
-    def _do(self, body: work.Request) -> work.Response:
-        response = self._work.do(body, self.uploads.find(body.video))
+    def not_ready(self) -> str | None:
+        """Returns why requests should go elsewhere for now, None where they should not."""
+        if self.stopping:
+            return str(ServerStoppingError())
+        wanted = self.settings.models[: None if self.settings.preload else 1]
+        for model in wanted:
+            if model not in self._work.loaded:
+                later = (
+                    "it is being loaded"
+                    if self.settings.preload
+                    else ("it is with the first request for it, or at the start with --preload")
+                )
+                return self._work.failures.get(model, f"{model!r} is not loaded yet; {later}")
+        try:
+            with reading(self.engine).connect() as connection:
+                connection.execute(select(1))
+        except SQLAlchemyError as error:
+            return problem_of(error).detail
+        return None
+
+    def _do_job(self, body: work.Request, meter: Meter) -> BaseModel:
+        response = self._do(body, meter)
+        if isinstance(response, Compressed):
+            # A job is asked for again and again, and may be done long before its tensors are taken.
+            return response.json(link(response, self.results, embeds=False))
+        return response
+
+    def _do(self, body: work.Request, meter: Meter) -> work.Response:
+        with meter.running():
+            response = self._work.do(body, meter, self.uploads.find(body.video))
         match response:
-            case CompressResponse(report=report):
-                self._count(report.tokens_in, report.tokens_out)
+            case Compressed(video=video):
+                before, after = video.report.tokens_in, video.report.tokens_out
+                meter.note(tokens_in=before, tokens_out=after)
+                self._count(before, after)
             case Answer(usage=usage):
-                self._count(usage.visual_tokens_before, usage.visual_tokens_after)
+                before, after = usage.visual_tokens_before, usage.visual_tokens_after
+                meter.note(tokens_in=before, tokens_out=after, answer_tokens=usage.answer_tokens)
+                self._count(before, after)
         return response
 
     def _count(self, before: int, after: int) -> None:

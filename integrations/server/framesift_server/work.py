@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
+
+from torch import Tensor
 
 from framesift import (
     Answer,
@@ -13,12 +15,14 @@ from framesift import (
     Generation,
     LocalVideo,
     Session,
+    SiteOptions,
     Transcript,
     Turn,
     VideoCompressor,
     open_video,
 )
 from framesift.errors import (
+    BudgetError,
     ForbiddenAddressError,
     InvalidOptionError,
     ModelError,
@@ -26,12 +30,12 @@ from framesift.errors import (
 )
 from framesift.export import engines
 from framesift.serving import check_knowledge, check_request_spec, compiles, warm_up
+from framesift_server.compressed import Compressed
+from framesift_server.metering import Meter, length_milliseconds
 from framesift_server.problems import ModelUnavailableError
 from framesift_server.schemas import (
     AskRequest,
     CompressRequest,
-    CompressResponse,
-    Features,
     KeyframesRequest,
     KeyframesResponse,
     Picture,
@@ -40,7 +44,7 @@ from framesift_server.schemas import (
 from framesift_server.settings import INSTEAD, Settings
 
 Request = CompressRequest | KeyframesRequest | AskRequest | TranscriptRequest
-Response = CompressResponse | KeyframesResponse | Answer | Transcript
+Response = Compressed | KeyframesResponse | Answer | Transcript
 
 
 class Work:
@@ -49,6 +53,10 @@ class Work:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._sessions = {model: Session(model) for model in settings.models}
+        self.loaded: set[str] = set()
+        """Models that are in memory."""
+        self.failures: dict[str, str] = {}
+        """Models that could not be loaded when they were last needed, and why."""
 
     def worker(self, request: Request) -> str:
         """Returns whose worker a request is for.
@@ -70,25 +78,40 @@ class Work:
         check_request_spec("selectors", request.selector, self._settings.selectors)
         if isinstance(request, KeyframesRequest):
             return "keyframes"
+        self._ratio(request)
         check_request_spec("strategies", request.strategy, self._settings.strategies)
         if isinstance(request, CompressRequest) and request.encoder is not None:
             return _served("encoder", request.encoder, self._settings.encoders)
         return _served("model", request.model or self._settings.models[0], self._settings.models)
 
+    def workers(self) -> set[str]:
+        """Returns all that `worker` may return."""
+        return {"transcript", "keyframes", *self._settings.models, *self._settings.encoders}
+
+    def load(self, model: str) -> None:
+        """Loads a model.
+
+        Raises:
+            ModelUnavailableError: it cannot be loaded; says why.
+        """
+        self._vlm(model)
+
     def warm_up(self) -> str | None:
         """Compiles the default model's decoding step; returns why not, None where it is."""
         return warm_up(self._vlm(self._settings.models[0]))
 
-    def do(self, request: Request, upload: LocalVideo | None = None) -> Response:
+    def do(self, request: Request, meter: Meter, upload: LocalVideo | None = None) -> Response:
         """Returns the response to a request; takes its time.
 
         Args:
             request: what to do.
+            meter: is told how long the video is.
             upload: the video, where the request names one that was uploaded.
         """
         if isinstance(request, AskRequest):
             self._check_knowledge(request)
-        with upload or open_video(request.video, self._limits) as video:
+        with upload or open_video(request.video, self._limits, site=_site(request)) as video:
+            meter.note(video_milliseconds=length_milliseconds(video))
             match request:
                 case CompressRequest():
                     return self._compress(request, video)
@@ -109,7 +132,7 @@ class Work:
             return
         check_knowledge(self._vlm(self.worker(request)), request.video, INSTEAD)
 
-    def _compress(self, request: CompressRequest, video: LocalVideo) -> CompressResponse:
+    def _compress(self, request: CompressRequest, video: LocalVideo) -> Compressed:
         if "prompt_embeds" in request.outputs and (request.question is None or request.encoder):
             raise InvalidOptionError(
                 f"prompt_embeds of question={request.question!r} and encoder={request.encoder!r}; "
@@ -119,13 +142,7 @@ class Work:
         sift = self._compressor(request, encoder=request.encoder)
         notes: list[str] = []
         compressed = sift.compress(video, request.question, warn=notes.append)
-        features, embeds, pictures = None, None, None
-        if "features" in request.outputs:
-            features = Features(
-                data=base64.b64encode(engines.token_file(compressed)).decode(),
-                shape=(compressed.tokens.shape[0], compressed.tokens.shape[1]),
-                dtype=str(compressed.tokens.dtype).removeprefix("torch."),
-            )
+        embeds, pictures = None, None
         if "prompt_embeds" in request.outputs:
             embeds = self._prompt_embeds(self.worker(request), compressed, str(request.question))
         if "keyframes" in request.outputs:
@@ -137,21 +154,21 @@ class Work:
                 warn=notes.append,
             )
             pictures = list(map(Picture.of, frames))
-        return CompressResponse(
-            positions=compressed.positions.tolist(),
-            pts_seconds=compressed.pts_seconds.tolist(),
-            sources=compressed.plan.sources.tolist(),
-            report=compressed.report.model_copy(update={"warnings": list(dict.fromkeys(notes))}),
-            features=features,
-            prompt_embeds=embeds,
-            keyframes=pictures,
+        warnings = list(dict.fromkeys(notes))
+        compressed = replace(
+            compressed,
+            # A slow client keeps memory of the machine then, not of the accelerator.
+            tokens=compressed.tokens.cpu(),
+            layers=None if compressed.layers is None else compressed.layers.cpu(),
+            report=compressed.report.model_copy(update={"warnings": warnings}),
         )
+        return Compressed(request=request, video=compressed, embeds=embeds, pictures=pictures)
 
-    def _prompt_embeds(self, model: str, video: CompressedVideo, question: str) -> str:
+    def _prompt_embeds(self, model: str, video: CompressedVideo, question: str) -> Tensor:
         vlm = self._vlm(model)
         turn = Turn(role="user", text=question, videos=(video,))
         prompt = vlm.prompt([turn], positions="compact")
-        return engines.base64_embeds(engines.prompt_embeds(vlm, prompt))
+        return engines.prompt_embeds(vlm, prompt)
 
     def _keyframes(self, request: KeyframesRequest, video: LocalVideo) -> KeyframesResponse:
         sift = VideoCompressor(selector=request.selector, fps=request.fps, **self._opening(request))
@@ -191,12 +208,28 @@ class Work:
             encoder=encoder,
             strategy=request.strategy,
             selector=request.selector,
-            keep=request.compression_ratio,
+            keep=self._ratio(request),
             fps=request.fps,
             max_frames=min(request.max_frames or most, most),
             resized_by=self._settings.resized_by,
             **self._opening(request),
         )
+
+    def _ratio(self, request: CompressRequest | AskRequest) -> float:
+        """Returns the share that is kept.
+
+        Raises:
+            BudgetError: it is less than the operator allows.
+        """
+        ratio, least = request.compression_ratio, self._settings.min_compression_ratio
+        if "compression_ratio" not in request.model_fields_set:
+            return max(ratio, least)
+        if ratio < least:
+            raise BudgetError(
+                f"compression_ratio={ratio:g} is below {least:g}, the least that is allowed here; "
+                "give more, or start the server with a lower --min-compression-ratio"
+            )
+        return ratio
 
     def _opening(self, request: Request) -> dict[str, Any]:
         """Returns the options that say what may be opened, and what reads its text."""
@@ -208,15 +241,25 @@ class Work:
 
     def _vlm(self, model: str) -> Any:
         try:
-            return self._sessions[model].vlm
+            vlm = self._sessions[model].vlm
         except ModelError as error:
-            raise ModelUnavailableError(f"{model!r} cannot be loaded: {error}") from error
+            self.failures[model] = f"{model!r} cannot be loaded: {error}"
+            raise ModelUnavailableError(self.failures[model]) from error
+        self.loaded.add(model)
+        self.failures.pop(model, None)
+        return vlm
 
     @property
     def _limits(self) -> FetchLimits:
         return FetchLimits.untrusted(
             max_bytes=self._settings.max_fetch_bytes, max_pixels=self._settings.max_pixels
         )
+
+
+def _site(request: Request) -> SiteOptions:
+    """Returns what is taken of a site's page; nobody's login, whatever a request says."""
+    languages = tuple(part.strip() for part in request.language.split(","))
+    return SiteOptions(language=languages, max_height_px=request.max_height_px)
 
 
 def _served(kind: str, name: str, served: Sequence[str]) -> str:

@@ -44,7 +44,7 @@ def test_captions_after_the_last_frame_belong_to_it(talk):
 def test_a_chapter_after_the_last_frame_is_that_of_its_part(talk):
     chapters = (line(0, 5, "Opening"), line(5, 10, "Close"))
     (part,) = VideoCompressor().segments(replace(talk, chapters=chapters, part_seconds=(6.0, 8.0)))
-    assert part.title == "Close"
+    assert part.chapter == "Close"
 
 
 def test_the_source_may_know_of_a_later_end(talk):
@@ -92,3 +92,13 @@ def test_a_joined_file_says_so_in_every_result(tmp_path, write_video):
     assert report.duration_seconds == pytest.approx(3.2, abs=0.01)
     sift.keyframes(path, 2, warn=lines.append)
     assert [line.count("jumps once") for line in (*report.warnings, *lines)] == [1, 1]
+
+
+def test_segments_have_the_facts_of_their_video_and_chapter(talk):
+    chapters = (line(0, 0.7, "Start"), line(0.7, 10, ""))
+    facts = {"title": "A talk", "uploader": "A. B.", "date": "2026-11-02", "description": "About."}
+    first, last = VideoCompressor().segments(replace(talk, chapters=chapters, **facts), count=2)
+    assert (first.chapter, last.chapter) == ("Start", None)
+    for segment in (first, last):
+        assert segment.metadata().items() >= facts.items()
+    assert first.caption().startswith("A talk, Start, 00:00")

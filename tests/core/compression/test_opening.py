@@ -16,6 +16,7 @@ from framesift.decoders.stills import WithStills
 from framesift.encoders import registry as encoders
 from framesift.errors import CorruptVideoError, TimeLimitError
 from framesift.fetching.limits import FetchLimits
+from framesift.fetching.site_options import SiteOptions
 from framesift.run import Run, on_progress, time_limit
 from framesift.selectors import registry as selectors
 from framesift.testing.videos import GROUPS, write_video
@@ -92,7 +93,7 @@ def test_a_rule_that_needs_times_alone_decodes_nothing(reader, run):
 
 def test_an_open_video_stays_open(local, tmp_path, run):
     video = replace(local, temporary_folder=tmp_path)
-    with opened(video, FetchLimits(), run) as again:
+    with opened(video, FetchLimits(), SiteOptions(), run) as again:
         assert file_of(again) == local.path
     assert local.path.exists()
 

@@ -217,10 +217,10 @@ def test_a_reader_who_is_slow_or_leaves_holds_nobody_up(helper):
 def test_a_slow_download_does_not_keep_the_model_from_others(helper, sift, monkeypatch):
     arrived, answered = Event(), Event()
 
-    def slow(uri, limits):
+    def slow(uri, limits, **options):
         arrived.set()
         assert answered.wait(60)
-        return open_video(uri, limits)
+        return open_video(uri, limits, **options)
 
     with ThreadPoolExecutor(1) as thread:
         monkeypatch.setattr(assistant_module, "open_video", slow)

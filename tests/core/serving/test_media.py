@@ -1,6 +1,7 @@
 """Every spelling of a video or picture in a message is read as the same thing."""
 
 from base64 import b64encode
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,8 @@ from framesift.serving import Media, content_parts, media_of
 LINK = "https://example.com/talk.mp4"
 BYTES = b64encode(b"\x00\x01video").decode()
 DATA = f"data:video/mp4;base64,{BYTES}"
+PAGE = "https://www.youtube.com/watch?v=dQw4w9WgXcQ"
+GOOGLE = "https://generativelanguage.googleapis.com"
 FILE = {"type": "file", "mime_type": "video/webm"}
 
 
@@ -38,6 +41,33 @@ FILE = {"type": "file", "mime_type": "video/webm"}
         ({"type": "video", "video": "talk.mp4"}, "talk.mp4"),
         ({"type": "video", "path": "/videos/talk.mp4"}, "/videos/talk.mp4"),
         ({"type": "video", "base64": BYTES}, f"data:video/unknown;base64,{BYTES}"),
+        ({"type": "input_video", "video_url": LINK}, LINK),
+        ({"type": "input_video", "input_video": {"data": BYTES, "format": "mp4"}}, DATA),
+        ({"type": "input_file", "filename": "a.mp4", "file_data": DATA}, DATA),
+        ({"type": "input_file", "file_url": LINK}, LINK),
+        ({"type": "file", "file": {"filename": "a.mp4", "file_data": BYTES}}, DATA),
+        ({"type": "file", "file": {"file_data": DATA}}, DATA),
+        ({"type": "file", "data": BYTES, "mediaType": "video/mp4"}, DATA),
+        ({"type": "file", "mime_type": "application/octet-stream", "url": LINK}, LINK),
+        ({"inline_data": {"mime_type": "video/mp4", "data": BYTES}}, DATA),
+        ({"inlineData": {"mimeType": "video/mp4", "data": BYTES}}, DATA),
+        ({"file_data": {"mime_type": "video/mp4", "file_uri": LINK}}, LINK),
+        ({"fileData": {"mimeType": "video/*", "fileUri": LINK}}, LINK),
+        ({"fileData": {"fileUri": PAGE}}, PAGE),
+        ({"type": "media", "file_uri": PAGE}, PAGE),
+        ({"type": "video", "uri": LINK, "mime_type": "video/mp4"}, LINK),
+        ({"video": {"format": "mp4", "source": {"bytes": b"\x00\x01video"}}}, DATA),
+        ({"video": {"format": "mp4", "source": {"bytes": BYTES}}}, DATA),
+        ({"type": "video", "video": {"format": "mp4", "source": {"bytes": BYTES}}}, DATA),
+        (
+            {
+                "type": "video",
+                "source": {"type": "base64", "mediaType": "video/mp4", "data": BYTES},
+            },
+            DATA,
+        ),
+        ({"video": LINK}, LINK),
+        ({"type": "non_standard", "value": {"fileData": {"fileUri": PAGE}}}, PAGE),
     ],
 )
 def test_a_video_is_read_in_every_spelling(block, uri):
@@ -53,6 +83,8 @@ def test_a_video_is_read_in_every_spelling(block, uri):
         {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": BYTES}},
         {"type": "image", "source_type": "base64", "mime_type": "image/png", "data": BYTES},
         {"type": "media", "mime_type": "image/png", "data": BYTES},
+        {"inlineData": {"mimeType": "image/png", "data": BYTES}},
+        {"image": {"format": "png", "source": {"bytes": BYTES}}},
     ],
 )
 def test_a_picture_is_read_in_every_spelling(block):
@@ -68,6 +100,12 @@ def test_a_picture_is_read_in_every_spelling(block):
         {"type": "file", "url": "https://example.com/talk"},
         {"type": "file", "file": {"file_id": "file-1"}},
         {"type": "tool_call", "id": "1", "name": "video", "args": {"url": LINK}},
+        {"type": "tool_use", "id": "1", "name": "look", "input": {"video": LINK}},
+        {"type": "thinking", "thinking": "A video.", "signature": "abc", "video": LINK},
+        {"inlineData": {"mimeType": "audio/wav", "data": BYTES}},
+        {"document": {"format": "pdf", "source": {"bytes": BYTES}}},
+        {"fileData": {"fileUri": "https://generativelanguage.googleapis.com/v1beta/files/a"}},
+        {"cachePoint": {"type": "default"}},
         {},
     ],
 )
@@ -81,6 +119,14 @@ def test_other_blocks_are_no_media(block):
         lambda options: options,
         lambda options: {"extras": options},
         lambda options: {"video_metadata": options},
+        lambda options: {"videoMetadata": {"startOffset": "2s", "endOffset": "3.5s", "fps": 4}},
+        lambda options: {
+            "video_metadata": {
+                "start_offset": {"seconds": 2},
+                "end_offset": {"seconds": 3, "nanos": 500_000_000},
+                "fps": 4,
+            }
+        },
     ],
 )
 def test_a_part_and_a_rate_are_read_wherever_they_stand(place):
@@ -136,10 +182,35 @@ def test_a_block_without_a_reference_says_what_it_needs(block):
     [
         {"type": "video", "file_id": "file-17"},
         {"type": "video", "source_type": "id", "id": "file-17"},
+        {"video": {"format": "mp4", "source": {"s3Location": {"uri": "s3://bucket/file-17"}}}},
+        {"type": "file", "file": {"file_id": "file-17", "filename": "a.mp4"}},
+        {"fileData": {"mimeType": "video/mp4", "fileUri": "gs://bucket/file-17"}},
+        {"type": "media", "mime_type": "video/mp4", "file_uri": f"{GOOGLE}/v1beta/files/file-17"},
+        {"type": "video_url", "video_url": {"url": "ms://file-17"}},
     ],
 )
 def test_a_file_of_a_provider_is_out_of_reach(block):
-    with pytest.raises(UnsupportedSourceError, match="'file-17' of a provider"):
+    with pytest.raises(UnsupportedSourceError, match="file-17' of a provider") as refused:
+        media_of(block)
+    assert "\n" not in str(refused.value)
+
+
+def test_pictures_are_not_looked_at_where_videos_are_asked_for():
+    files = [{"type": "image", "file_id": "file-17"}, {"type": "image_url", "image_url": {}}]
+    content = [*files, {"type": "video", "url": LINK}]
+    assert list(content_parts(content, only="video")) == [*files, Media(kind="video", uri=LINK)]
+
+
+def test_a_path_object_in_a_block_is_told_apart_from_nothing():
+    with pytest.raises(InvalidOptionError, match=r"^path=.*talk.mp4.* is a path object"):
+        media_of({"type": "video", "path": Path("talk.mp4")})
+
+
+def test_a_block_of_a_stranger_may_be_nested_deeply():
+    block = {"type": "video", "url": LINK}
+    for _ in range(5000):
+        block = {"type": "video", "extras": block}
+    with pytest.raises(InvalidOptionError, match="needs a url"):
         media_of(block)
 
 
@@ -157,6 +228,7 @@ def test_parts_keep_the_order_and_leave_other_blocks_as_they_are():
     assert list(content_parts(content)) == ["plain", Media(kind="video", uri=LINK), audio, "typed"]
     assert list(content_parts("only text")) == ["only text"]
     assert list(content_parts([])) == []
+    assert list(content_parts([{"text": "of Gemini"}])) == ["of Gemini"]
 
 
 def test_blocks_that_langchain_does_not_know_are_read_from_content_blocks_too():

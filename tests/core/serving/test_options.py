@@ -1,10 +1,12 @@
 """Fields of a framework's object have the ranges and error lines of framesift's own options."""
 
+from pathlib import Path
+
 import pytest
 
 from framesift import FetchLimits
 from framesift.errors import BudgetError, InvalidOptionError, UnknownNameError
-from framesift.serving import CompressionFields, GenerationFields
+from framesift.serving import CompressionFields, GenerationFields, HomePath, OptionFields
 
 
 class Both(CompressionFields, GenerationFields):
@@ -24,6 +26,7 @@ class Both(CompressionFields, GenerationFields):
         ({"text": 3}, InvalidOptionError, r"^text=3 must be the name of a reader"),
         ({"text": ["subtitles", 3]}, InvalidOptionError, r"^text=\['subtitles', 3\] must be the"),
         ({"text": ["subtitles"] * 9}, InvalidOptionError, r"^text=.* at most 8 items"),
+        ({"selector": "nope"}, UnknownNameError, r"^unknown selector 'nope'"),
         ({"text": "subtitle"}, UnknownNameError, r"did you mean 'subtitles'"),
         ({"text": ("subtitles", "subtitles")}, InvalidOptionError, r"names a reader twice"),
         ({"limits": 3}, InvalidOptionError, r"^limits=3 is not allowed: input should be"),
@@ -36,6 +39,25 @@ def test_a_wrong_field_is_one_line(given, error, line):
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("max_new_tokens", "Both has no option 'max_new_tokens'; did you mean 'max_tokens'"),
+        ("max_frame", "did you mean 'max_frames'"),
+        ("vlm", r"its options: .*strategy, keep, "),
+    ],
+)
+def test_a_misspelt_field_is_refused_with_the_name_that_is_meant(name, line):
+    with pytest.raises(InvalidOptionError, match=line) as refused:
+        Both(**{"name": "x", name: 3})
+    assert "\n" not in str(refused.value)
+
+
+def test_a_misspelt_option_of_a_call_is_refused():
+    with pytest.raises(InvalidOptionError, match="a call has no option 'max_new_tokens'"):
+        Both(name="x").generation(None, {"max_new_tokens": 3})
+
+
 def test_a_field_that_is_missing_is_named():
     with pytest.raises(InvalidOptionError, match=r"^Both needs name"):
         Both()
@@ -45,7 +67,7 @@ def test_fields_become_options_of_the_core():
     made = Both(name="x", max_visual_tokens=9, max_tokens=7, seed=1, gate=8, still="dropped")
     assert made.compressor_options["max_tokens"] == 9
     assert (made.compressor_options["gate"], made.compressor_options["still"]) == (8, "dropped")
-    assert made.compressor_options["limits"] == FetchLimits(allow_files=False)
+    assert made.compressor_options["limits"] == FetchLimits.untrusted()
     chosen = made.generation("end", {"temperature": 0.5})
     assert (chosen.max_new_tokens, chosen.seed) == (7, 1)
     assert (chosen.stop, chosen.temperature) == (("end",), 0.5)
@@ -71,3 +93,18 @@ def test_the_schema_of_a_field_is_that_of_the_option():
     field = CompressionFields.model_json_schema()["properties"]["keep"]
     assert (field["exclusiveMinimum"], field["maximum"], field["default"]) == (0, 1, 0.25)
     assert field["description"].startswith("Fraction of the tokens kept")
+
+
+def test_a_folder_may_lie_in_the_home_folder(tmp_path, monkeypatch):
+    class Keeps(OptionFields):
+        folder: HomePath | None = None
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert [Keeps(folder=f).folder for f in ("~/a", Path("~"), None)] == [
+        tmp_path / "a",
+        tmp_path,
+        None,
+    ]
+    with pytest.raises(InvalidOptionError, match=r"^folder=") as refused:
+        Keeps(folder=5)
+    assert "\n" not in str(refused.value)

@@ -103,3 +103,45 @@ def test_a_picture_of_too_many_pixels_is_refused(landing, kind):
         sift.frames(data_uri(picture(kind, (15, 10))))
     assert len(framesift.VideoCompressor().frames(data_uri(picture(kind, (15, 10))))) == 1
     assert list(landing.iterdir()) == []
+
+
+def jpeg_frames(*files):
+    return f"data:video/jpeg;base64,{','.join(b64encode(file).decode() for file in files)}"
+
+
+def coloured(color, size=(32, 16)):
+    buffer = io.BytesIO()
+    Image.new("RGB", size, color).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def test_frames_in_one_address_are_a_video_of_one_frame_per_second():
+    sift = framesift.VideoCompressor()
+    told = []
+    address = jpeg_frames(*map(coloured, ("red", "lime", "blue")))
+    frames = sift.frames(address, warn=told.append)
+    assert frames.pts_seconds.tolist() == [0.0, 1.0, 2.0]
+    assert frames.data[:, 8, 16].argmax(axis=1).tolist() == [0, 1, 2]
+    assert any("tell no times" in line for line in told)
+    later = sift.frames(f"{address}#t=1,3")
+    assert later.data[:, 8, 16].argmax(axis=1).tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("files", "line"),
+    [
+        ((coloured("red"), b"no picture"), "frame 2 of .* is no JPEG file"),
+        ((coloured("red"), coloured("red", (64, 16))), r"differ in size \(32x16, 64x16\)"),
+        ((coloured("red"), b""), "is empty"),
+    ],
+)
+def test_frames_that_make_no_video_are_told_in_one_line(files, line, landing):
+    with pytest.raises(UnsupportedSourceError, match=line) as refused:
+        open_video(jpeg_frames(*files))
+    assert "\n" not in str(refused.value)
+    assert list(landing.iterdir()) == []
+
+
+def test_frames_have_no_more_pixels_than_allowed():
+    with pytest.raises(VideoTooLargeError, match="32x16 pixels, allowed are 100"):
+        open_video(jpeg_frames(coloured("red")), FetchLimits(max_pixels=100))

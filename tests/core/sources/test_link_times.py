@@ -8,8 +8,11 @@ from framesift.errors import ForbiddenAddressError, InvalidOptionError
 from framesift.fetching.limits import FetchLimits
 from framesift.sources import base
 from framesift.sources.base import open_video
+from framesift.sources.file import File
 from framesift.sources.link_times import seconds_of, split_part
-from framesift.sources.sites import STARTS, split_start, with_scheme
+from framesift.sources.sites import split_start, with_scheme
+from framesift.types.answer import Segment
+from framesift.types.moment_links import STARTS
 from framesift.types.video import LocalVideo
 
 END = math.inf
@@ -110,7 +113,7 @@ def opened(monkeypatch):
     """The address that goes to the sources, and the one that opens it."""
     found = []
 
-    class Opening:
+    class Opening(File):
         priority = 0
 
         def matches(self, uri):
@@ -180,3 +183,11 @@ def test_the_fragment_goes_before_the_query(opened):
 def test_a_page_without_scheme_is_a_link_for_strangers_too():
     with pytest.raises(ForbiddenAddressError, match="names a file"):
         open_video("example.org/talk.mp4", FetchLimits(allow_files=False))
+
+
+@pytest.mark.parametrize("site", STARTS)
+def test_a_link_to_a_moment_opens_there_again(opened, site):
+    page = f"https://www.{site}/watch?v=x"
+    segment = Segment(uri=page, start_seconds=90.7, end_seconds=95, keyframe_seconds=91)
+    again = open_video(segment.link)
+    assert (again.uri, again.part_seconds) == (page, (90.0, END))

@@ -1,6 +1,7 @@
 """Subtitle files as people and strangers make them."""
 
 import json
+from random import Random
 
 import pytest
 
@@ -179,3 +180,72 @@ def test_a_huge_file_is_not_read(tmp_path, clip):
     video = File().open(str(tmp_path / "talk.mp4"), FetchLimits())
     assert video.subtitles == ()
     assert f"more than {MAX_BYTES} bytes" in video.warnings[0]
+
+
+def test_letters_that_had_to_be_guessed_are_said():
+    def notes(content):
+        warnings: list[str] = []
+        lines = parse_timed_text(content, warnings.append)
+        return lines[0].text, warnings
+
+    text = srt("caf\u00e9")
+    for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"):
+        assert notes(text.encode(encoding)) == ("caf\u00e9", [])
+    assert notes(text.encode("cp1252")) == (
+        "caf\u00e9",
+        ["they are not UTF-8 and were read as Windows-1252; save them as UTF-8"],
+    )
+    _, lost = notes(text.encode() + b"\n\n" + text.encode("cp1252"))
+    assert lost == ["1 of their letters are not UTF-8; save them as UTF-8 again"]
+
+
+@pytest.mark.parametrize(
+    "encoding",
+    ["shift-jis", "gbk", "big5", "euc-kr", "cp1251", "koi8-r", "utf-7", "cp037"],
+)
+def test_no_encoding_ends_more_than_its_subtitles(tmp_path, write_video, encoding):
+    video = write_video(tmp_path / "talk.mp4", 2)
+    letters = {"shift-jis": "\u65e5\u672c", "gbk": "\u4e2d\u6587", "big5": "\u4e2d\u6587"}
+    text = letters.get(encoding, "\ud55c" if encoding == "euc-kr" else "\u0416")
+    content = srt(text if encoding != "cp037" else "\u00e9").encode(encoding)
+    video.with_suffix(".srt").write_bytes(content)
+    with File().open(str(video), FetchLimits()) as opened:
+        assert len(opened.warnings) == (0 if encoding == "utf-7" else 1)
+        for line in opened.warnings:
+            assert "'talk.srt'" in line
+
+
+ODD_JSON = [None, True, -1, 1.5, 10**30, 10**400, "0", "nan", "1e999", "\ud83d", "x\ny", "", [], {}]
+
+
+def mutated(value, random):
+    """Captions in which about one value in eight is something else, or in another place."""
+    if random.random() < 0.12:
+        return random.choice([*ODD_JSON, [value], {"utf8": value}, [[value, value]]])
+    if isinstance(value, list):
+        return [mutated(each, random) for each in value]
+    if isinstance(value, dict):
+        return {name: mutated(each, random) for name, each in value.items()}
+    return value
+
+
+def test_captions_of_any_json_are_lines_or_one_clear_error():
+    random = Random(7)
+    events = [
+        {"tStartMs": 1000 * n, "dDurationMs": 900, "segs": [{"utf8": f"line {n}"}, {"utf8": "!"}]}
+        for n in range(3)
+    ]
+    read, refused = 0, []
+    for _ in range(3000):
+        try:
+            lines = parse_timed_text(json.dumps(mutated({"events": events}, random)))
+        except ValueError as error:
+            refused.append(str(error))
+            continue
+        read += 1
+        for line in lines:
+            assert 0 <= line.start_seconds <= line.end_seconds < float("inf")
+            assert line.text.encode()
+    assert read > 1000
+    assert len(refused) > 300
+    assert not [line for line in refused if "\n" in line]

@@ -14,6 +14,7 @@ from framesift.errors import (
     VideoTooLargeError,
 )
 from framesift.fetching.limits import FetchLimits
+from framesift.fetching.site_options import SiteOptions
 from framesift.sources.yt_dlp import YtDlp
 from framesift.types.video import TimedText
 
@@ -53,7 +54,7 @@ def watch(site, loopback, landing):
     """Opens a page whose extractor tells `info`; nothing may stay behind but what is returned."""
 
     def watch(info, *, text_only=False, limits=None, **options):
-        source = ExampleSite(info=info, **options)
+        source = ExampleSite(info=info).with_site(SiteOptions(**options))
         return source.open(site.url("/page/live-drm"), limits or loopback, text_only=text_only)
 
     yield watch
@@ -206,7 +207,8 @@ def track(site, text, ext="json3"):
         (["de"], ["en", "en-orig"], "en", "machine-en"),
         (["de"], ["en"], "de", "people-de"),
         (["en", "de-x"], [], "de", "people-de-x"),
-        (["eng"], ["live_chat"], "en", None),
+        (["eng"], ["live_chat"], "en", "people-eng"),
+        (["fr"], [], "en", "people-fr"),
         ([], [], "en", None),
     ],
 )
@@ -225,7 +227,7 @@ def test_lost_captions_warn_beside_a_video_and_fail_alone(site, clip, watch):
     told = formats(site, clip, subtitles={"en": [{"url": site.serve("/en.vtt", b"", status=404)}]})
     with watch(told) as video:
         assert video.subtitles == ()
-        assert "subtitles were left out" in video.warnings[0]
+        assert "left out" in video.warnings[0]
     with pytest.raises(DownloadError, match="subtitles could not be read"):
         watch(told, text_only=True)
 
@@ -361,7 +363,7 @@ def test_a_bad_subtitle_file_costs_a_warning(site, clip, watch):
         tracks = {"en": [{"url": url, "ext": "json3"}]}
         with watch(formats(site, clip, subtitles=tracks)) as video:
             assert video.subtitles == ()
-            assert "subtitles were left out" in video.warnings[0]
+            assert "left out" in video.warnings[0]
 
 
 def test_a_full_disk_is_no_fault_of_the_site(site, clip, watch, monkeypatch):

@@ -3,7 +3,6 @@ import sys
 import pytest
 
 from framesift.errors import DownloadError, MissingDependencyError, UnsupportedSourceError
-from framesift.sources import registry
 from framesift.sources.base import open_video
 from framesift.sources.sites import EXTRACTORS, allowed_extractors
 from framesift.sources.yt_dlp import YtDlp
@@ -102,11 +101,6 @@ def test_geo_blocks_and_silent_channels_are_named(described):
         described(wrapped)
     with pytest.raises(DownloadError, match="live or upcoming"):
         described(yt_dlp.utils.UserNotLive())
-
-
-def test_options_come_from_a_spec_string():
-    source = registry.create("yt-dlp:language=de,max_height_px=480")
-    assert (source.language, source.max_height_px) == ("de", 480)
 
 
 def test_without_yt_dlp_a_page_names_the_extra(monkeypatch, landing):

@@ -32,6 +32,8 @@ def test_a_caption_is_never_empty_and_holds_all_that_is_known():
     assert segment().caption() == "01:03 to 1:01:11"
     full = segment(title="Intro", text="Hello.", colors=("red", "blue"))
     assert full.caption() == ("Intro, 01:03 to 1:01:11\nHello.\nColors that stand out: red, blue")
+    assert segment(title="Talk", chapter="Intro").caption() == "Talk, Intro, 01:03 to 1:01:11"
+    assert segment(title="Talk", chapter="Intro").caption("File") == "File, 01:03 to 1:01:11"
 
 
 @pytest.mark.parametrize(
@@ -42,6 +44,17 @@ def test_a_caption_is_never_empty_and_holds_all_that_is_known():
         ("https://www.youtube.com/watch?v=abc", "https://www.youtube.com/watch?v=abc&t=63s"),
         ("https://youtu.be/abc?t=4", "https://youtu.be/abc?t=63s"),
         ("https://www.loom.com/share/abc", "https://www.loom.com/share/abc?t=63s"),
+        ("https://vimeo.com/1?h=2#t=5s", "https://vimeo.com/1?h=2#t=63s"),
+        (
+            "https://www.dailymotion.com/video/x?start=4",
+            "https://www.dailymotion.com/video/x?start=63",
+        ),
+        (
+            "https://archive.org/details/x?&start=4&a=b",
+            "https://archive.org/details/x?a=b&start=63",
+        ),
+        ("https://www.twitch.tv/videos/1", "https://www.twitch.tv/videos/1?t=63s"),
+        ("https://www.tiktok.com/@a/video/1", "https://www.tiktok.com/@a/video/1#t=63.5,3671.25"),
         ("https://notyoutube.com/watch?v=a", "https://notyoutube.com/watch?v=a#t=63.5,3671.25"),
         ("http://[", "http://[#t=63.5,3671.25"),
     ],

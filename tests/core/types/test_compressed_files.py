@@ -116,7 +116,7 @@ def test_a_writer_that_dies_between_two_steps_leaves_one_result(
 
 
 def _copied(path, content):
-    path.write_bytes(content)
+    path.write_bytes(content if isinstance(content, bytes) else b"".join(content))
     return path
 
 

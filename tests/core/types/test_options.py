@@ -1,9 +1,11 @@
 """Options of the wrong type are one line for their reader, however they are passed."""
 
+import json
 import time
 
 import numpy as np
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from framesift import (
     Budget,
@@ -11,6 +13,7 @@ from framesift import (
     Generation,
     KeyframeShelf,
     Message,
+    SiteOptions,
     StreamingCompressor,
     VideoCompressor,
     create_strategy,
@@ -284,3 +287,15 @@ def test_specs_within_the_limits_are_made_and_read_back():
     assert made.spec.count("protect-edges") == 7
     assert create_strategy(made.spec) == made
     assert create_strategy(" | ".join(["temporal"] * 100)).spec.count("temporal") == 100
+
+
+@pytest.mark.parametrize("kind", [FetchLimits, SiteOptions])
+def test_a_misspelt_option_in_a_mapping_is_an_error(kind):
+    with pytest.raises(ValidationError, match="max_byte"):
+        TypeAdapter(kind).validate_python({"max_byte": 3})
+
+
+def test_options_with_a_path_are_json():
+    options = SiteOptions(language="de,en", cookies_file="cookies.txt")
+    adapter = TypeAdapter(SiteOptions)
+    assert adapter.validate_python(json.loads(adapter.dump_json(options))) == options

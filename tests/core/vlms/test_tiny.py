@@ -69,6 +69,12 @@ def test_no_and_not_shown_deny(tiny):
     assert not any(tiny.denies(text) for text in ("yes", "44", "no number", ""))
 
 
+def test_a_plain_no_is_an_answer_that_rests_on_nothing(tiny):
+    sift = framesift.VideoCompressor(vlm=tiny, strategy="temporal", keep=0.25)
+    answer = sift.ask("synthetic://number?seed=3", "Is there a hexagon?")
+    assert (answer.text, answer.evidence, answer.not_shown) == ("no", [], False)
+
+
 def test_whole_prompt_equals_the_processors(tiny):
     question = "How many shapes are there?"
     sift = framesift.VideoCompressor(vlm=tiny, strategy="uniform", keep=1.0)

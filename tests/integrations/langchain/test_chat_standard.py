@@ -48,7 +48,7 @@ def picture_served_from_here(monkeypatch, diagram):
 
     opened = framesift.open_video
 
-    def open_here(uri, limits):
+    def open_here(uri, limits, **options):
         return opened(str(diagram) if uri.startswith("https://raw.") else uri)
 
     monkeypatch.setattr(httpx, "get", get)
@@ -68,7 +68,11 @@ class Vision:
 
 
 class TestUnit(Vision, ChatModelUnitTests):
-    pass
+    @pytest.mark.xfail(
+        reason="The suite loads only classes of LangChain's own list; see test_load."
+    )
+    def test_serdes(self, model, snapshot):
+        super().test_serdes(model, snapshot)
 
 
 class TestEmbeddedModel(Vision, ChatModelIntegrationTests):

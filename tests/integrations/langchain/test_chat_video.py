@@ -3,6 +3,7 @@
 import base64
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -190,6 +191,15 @@ def test_a_block_that_no_vision_model_reads_is_named(chat):
         chat.invoke([asked(**sound)])
 
 
+@pytest.mark.parametrize(
+    "given", [[Path("a.mp4"), Path("b.mp4")], Path("a.mp4"), b"bytes", [b"bytes"], 5]
+)
+def test_an_input_that_holds_no_messages_is_refused_in_one_line(chat, given):
+    with pytest.raises(InvalidOptionError, match="cannot be read as messages") as refused:
+        chat.invoke(given)
+    assert "\n" not in str(refused.value)
+
+
 def test_a_conversation_that_is_too_long_is_told_as_langchain_tells_it(chat):
     with pytest.raises(PromptTooLongError, match="exceed the 8192") as refused:
         chat.invoke([asked("Why? " * 8000)])
@@ -226,3 +236,47 @@ def test_a_model_loads_once_however_many_threads_ask_first(monkeypatch, tmp_path
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(fresh.invoke, ["hello"] * 4))
     assert len(loads) == 1
+
+
+def test_tokens_are_counted_as_the_model_counts_them(chat):
+    tokenizer = chat.assistant("tiny").compressor.answering_vlm.tokenizer
+    assert chat.get_num_tokens(OTHER) == len(tokenizer(OTHER, add_special_tokens=False).input_ids)
+    assert chat.get_token_ids("") == []
+    turns = [SystemMessage("Be brief."), asked(), AIMessage("44"), HumanMessage(OTHER)]
+    for messages in (turns[1:2], turns, [HumanMessage(OTHER)]):
+        counted = chat.get_num_tokens_from_messages(messages)
+        assert counted == chat.invoke(messages).usage_metadata["input_tokens"]
+    schema = {"title": "add", "description": "Adds.", "type": "object", "properties": {}}
+    with_tool = chat.get_num_tokens_from_messages(turns, tools=[schema])
+    answer = chat.bind_tools([schema]).invoke(turns)
+    assert with_tool == answer.usage_metadata["input_tokens"] > counted
+
+
+def test_a_video_that_was_counted_is_not_read_again_for_the_answer(tmp_path):
+    path = tmp_path / "clip.mp4"
+    with framesift.open_video(CLIP) as local:
+        shutil.copy(local.path, path)
+    trusting = ChatFramesift(model="tiny", limits=framesift.FetchLimits())
+    reads = []
+    counting = framesift.VideoCompressor.compress
+
+    def compress(self, *arguments, **options):
+        reads.append(arguments)
+        return counting(self, *arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(framesift.VideoCompressor, "compress", compress)
+        messages = [asked(type="video", url=str(path))]
+        trusting.get_num_tokens_from_messages(messages)
+        trusting.invoke(messages)
+    assert len(reads) == 1
+
+
+def test_what_is_not_in_a_video_comes_as_such(chat):
+    seen, unseen = (
+        chat.invoke([asked(question)]) for question in (QUESTION, "What color is the hexagon?")
+    )
+    assert seen.response_metadata["not_shown"] is False
+    assert unseen.text == "not shown"
+    assert unseen.response_metadata["not_shown"] is True
+    assert unseen.response_metadata["evidence"] == []

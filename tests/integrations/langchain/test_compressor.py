@@ -94,22 +94,34 @@ def test_the_prompt_ends_with_what_is_asked_and_has_the_same_ids_each_time(compr
     assert first == second
     assert first.question == "What is it?"
     (message,) = first.to_messages()
-    assert [block["type"] for block in message.content] == [*["text", "image"] * 2, "text"]
-    assert message.content[0]["text"] == "[00:01]"
-    assert len({block["id"] for block in message.content[:4]}) == 4
+    assert [block["type"] for block in message.content] == [
+        *["text", *["text", "image"] * 2],
+        "text",
+    ]
+    lead, time = (block["text"] for block in message.content[:2])
+    assert lead == "2 keyframes of one video, 00:00-00:06, each after its time:"
+    assert time == "[00:01]"
+    assert not any("id" in block for block in message.content)
+    assert len({picture.id for picture in first.pictures}) == 2
     assert first.pictures[0].base64 not in repr(first)
     assert first.to_string().endswith("keyframes at 00:01, 00:04\nWhat is it?")
 
 
 def test_a_mapping_stays_a_mapping_that_a_prompt_takes(compressor):
     prompt = ChatPromptTemplate.from_messages(
-        [("system", "Be brief."), MessagesPlaceholder("video"), ("human", "{question}")]
+        [("system", "Be brief."), MessagesPlaceholder("video")]
     )
     chain = compressor | prompt | RunnableLambda(lambda value: value.to_messages())
     told = chain.invoke({"video": BLOCK, "question": "What is it?", "other": 1})
-    assert [message.type for message in told] == ["system", "human", "human"]
-    assert [block["type"] for block in told[1].content] == ["text", "image"] * 2
-    assert told[2].content == "What is it?"
+    assert [message.type for message in told] == ["system", "human"]
+    types = [block["type"] for block in told[1].content]
+    assert types == ["text", *["text", "image"] * 2, "text"]
+    assert told[1].content[-1] == {"type": "text", "text": "What is it?"}
+
+
+def test_a_part_says_which_part_it_is(compressor):
+    shown = compressor.invoke(f"{CUTS}#t=2,4")
+    assert shown.lead.startswith("2 keyframes of one video, 00:02-00:04,")
 
 
 def test_fields_can_be_set_for_one_call(compressor):
@@ -178,9 +190,9 @@ def test_any_chat_model_takes_messages_after_videos_were_rewritten():
     assert rewritten[2] is given[2]
     assert message.content[1] == BLOCK
     sent = convert_to_openai_messages(rewritten)[1]["content"]
-    types = ["text", "text", "image_url", "image_url", "text", "image_url"]
-    assert [part["type"] for part in sent] == types
-    assert sent[2]["image_url"]["url"].startswith("data:image/jpeg;base64,")
+    shown = ["text", "text", "image_url"]
+    assert [part["type"] for part in sent] == ["text", *shown, "image_url", *shown]
+    assert sent[3]["image_url"]["url"].startswith("data:image/jpeg;base64,")
 
 
 def test_messages_without_videos_stay_as_they_are():
@@ -271,8 +283,13 @@ def test_text_may_not_name_files_unless_allowed(compressor, given):
         ([HumanMessage("no video here")], "holds 0 videos"),
         ([HumanMessage([BLOCK, BLOCK])], "holds 2 videos; .* CompressVideoBlocks takes any"),
         ({"type": "text", "text": "hello"}, "holds 0 videos"),
+        ({"video": BLOCK, "question": ["Why?"]}, "question=.* must be text"),
         ({"video": 5}, "5 is not a video; give a link, a Path"),
         ({"type": "video"}, "needs a url"),
+        ([Path("a.mp4"), Path("b.mp4")], "a list of 2 files is not one video; .* call batch"),
+        ([b"a", b"b"], "a list of 2 files is not one video"),
+        ({"video": [Path("a.mp4")]}, "a list of 1 files is not one video"),
+        (["a.mp4", 3], "cannot be read as messages"),
     ],
 )
 def test_an_input_without_its_one_video_is_refused_in_one_line(compressor, given, match):

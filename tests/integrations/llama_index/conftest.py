@@ -28,9 +28,24 @@ class BagOfWords(BaseEmbedding):
         return self._get_text_embedding(query)
 
 
+class CountedEmbedding(BagOfWords):
+    """Remembers what it was asked to embed."""
+
+    embedded: list[str] = []
+
+    def _get_text_embedding(self, text):
+        self.embedded.append(text)
+        return super()._get_text_embedding(text)
+
+
 @pytest.fixture
 def embedding():
     return BagOfWords()
+
+
+@pytest.fixture
+def counted():
+    return CountedEmbedding()
 
 
 @pytest.fixture

@@ -1,13 +1,18 @@
 """The LLM says what the core says, for every way of asking it."""
 
 import asyncio
+import copy
 import json
+import pickle
 
 import pytest
 from llama_index.core import VectorStoreIndex
 from llama_index.core.agent.workflow import FunctionAgent
-from llama_index.core.base.llms.types import AudioBlock, ThinkingBlock
+from llama_index.core.base.llms.types import AudioBlock, ThinkingBlock, ToolCallBlock
+from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
+from llama_index.core.chat_engine import SimpleChatEngine
 from llama_index.core.llms import ChatMessage, ImageBlock, TextBlock, VideoBlock
+from llama_index.core.memory import ChatMemoryBuffer
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.query_engine import RetrieverQueryEngine, SimpleMultiModalQueryEngine
 from llama_index.core.tools import FunctionTool
@@ -50,9 +55,15 @@ def asked(*blocks, text=QUESTION):
     return ChatMessage(role="user", blocks=[*blocks, TextBlock(text=text)])
 
 
+def as_answer(response):
+    usage = dict(response.raw["usage"])
+    assert usage.pop("completion_tokens") == usage["answer_tokens"]
+    return Answer.model_validate({**response.raw, "usage": usage})
+
+
 def test_an_answer_is_that_of_the_core(llm, expected):
     response = llm.chat([asked(VideoBlock(url=VIDEO))])
-    answer = Answer.model_validate(response.raw)
+    answer = as_answer(response)
     assert response.message.content == expected.text == "44"
     assert answer.evidence == expected.evidence
     assert answer.usage.visual_tokens_before == expected.usage.visual_tokens_before
@@ -88,7 +99,7 @@ def test_a_stream_is_the_answer_in_pieces(llm, expected):
     assert "".join(part.delta for part in parts) == expected.text
     assert len(parts) > 2
     assert parts[-1].message.content == expected.text
-    assert Answer.model_validate(parts[-1].raw).text == expected.text
+    assert as_answer(parts[-1]).text == expected.text
 
 
 async def test_tasks_are_answered_as_threads_are(llm, expected):
@@ -122,12 +133,50 @@ def test_a_conversation_that_goes_on_reads_what_is_new_only(llm, core):
     first = [asked(VideoBlock(url=VIDEO))]
     said = llm.chat(first)
     more = [*first, said.message, ChatMessage(OTHER)]
-    followed = Answer.model_validate(llm.chat(more).raw)
+    followed = as_answer(llm.chat(more))
     assert followed.usage.cached_tokens >= said.raw["usage"]["prompt_tokens"]
     assert followed.usage.encode_seconds == 0
     with core.open(VIDEO) as chat:
         chat.ask(QUESTION)
         assert followed.text == chat.ask(OTHER, follow_up=True).text
+
+
+def test_a_chat_of_several_turns_keeps_the_video(llm, core):
+    history = [asked(VideoBlock(url=VIDEO)), ChatMessage("44", role="assistant")]
+    memory = ChatMemoryBuffer.from_defaults(history, llm=llm, tokenizer_fn=llm.tokenizer)
+    engine = SimpleChatEngine.from_defaults(llm=llm, memory=memory)
+    said = [engine.chat(text).response for text in (OTHER, QUESTION, OTHER)]
+    assert said == [core.ask(VIDEO, OTHER).text, "44", core.ask(VIDEO, OTHER).text]
+    assert len(engine.chat_history) == 8
+
+
+def test_tokens_are_counted_by_the_model(llm):
+    messages = [asked(VideoBlock(url=VIDEO))]
+    counter = TokenCountingHandler(tokenizer=llm.tokenizer)
+    counting = llm.model_copy(update={"callback_manager": CallbackManager([counter])})
+    usage = counting.chat(messages).raw["usage"]
+    (event,) = counter.llm_token_counts
+    assert event.prompt_token_count == usage["prompt_tokens"]
+    assert event.completion_token_count == usage["answer_tokens"]
+    assert len(llm.tokenizer("What number flashes?")) >= 3
+
+
+def test_an_llm_is_pickled_and_goes_through_json(llm):
+    messages = [asked(VideoBlock(url=VIDEO))]
+    for copied in (
+        pickle.loads(pickle.dumps(llm)),
+        copy.deepcopy(llm),
+        FramesiftMultiModalLLM.from_json(llm.to_json()),
+    ):
+        assert copied.chat(messages).message.content == "44"
+        assert copied.keep == llm.keep
+
+
+@pytest.mark.parametrize("ask", ["chat", "complete", "stream_chat"])
+def test_misspelt_options_of_a_call_are_refused(llm, ask):
+    given = "Hello" if ask == "complete" else [ChatMessage("Hello")]
+    with pytest.raises(InvalidOptionError, match="max_new_token"):
+        list(getattr(llm, ask)(given, max_new_token=3))
 
 
 def test_options_of_a_call_go_before_those_of_the_model(llm):
@@ -192,7 +241,18 @@ def test_too_long_a_prompt_says_so(llm):
         llm.chat([ChatMessage("why " * 10_000)])
 
 
-@pytest.mark.parametrize("options", [{"keep": 0}, {"strategy": "best"}, {"fps": -1}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"keep": 0},
+        {"strategy": "best"},
+        {"fps": -1},
+        {"selector": "nope"},
+        {"frames": 3},
+        {"max_new_tokens": 3},
+        {"site": {"langage": "de"}},
+    ],
+)
 def test_wrong_options_are_told_when_it_is_made(options):
     with pytest.raises(FramesiftError):
         FramesiftMultiModalLLM(model="tiny", **options)
@@ -282,3 +342,61 @@ def test_what_is_no_proper_call_is_an_answer(llm, text):
     assert llm.get_tool_calls_from_response(response, error_on_no_tool_call=False) == []
     with pytest.raises(ValueError, match="expected a tool call"):
         llm.get_tool_calls_from_response(response)
+
+
+def add(a: int, b: int) -> int:
+    """Adds."""
+    return a + b
+
+
+def look(what: str) -> str:
+    """Looks."""
+    return what
+
+
+TOOLS = [FunctionTool.from_defaults(add), FunctionTool.from_defaults(look)]
+BY_NAME = {"type": "function", "function": {"name": "look"}}
+
+
+@pytest.mark.parametrize(
+    ("choice", "shown", "must"),
+    [
+        (None, ["add", "look"], False),
+        ("auto", ["add", "look"], False),
+        ("required", ["add", "look"], True),
+        ("any", ["add", "look"], True),
+        ("look", ["look"], True),
+        (BY_NAME, ["look"], True),
+    ],
+)
+def test_a_choice_of_tools_is_what_the_model_reads(llm, choice, shown, must):
+    made = llm._prepare_chat_with_tools(TOOLS, user_msg="Hello", tool_choice=choice)
+    system, _ = made.pop("messages")
+    assert made == {}
+    lines = system.content.partition("Tools:\n")[2].splitlines()
+    assert [json.loads(line)["name"] for line in lines] == shown
+    assert ("You must call a tool now" in system.content) == must
+
+
+def test_no_tools_and_tools_that_there_are_not(llm):
+    made = llm._prepare_chat_with_tools(TOOLS, user_msg="Hello", tool_choice="none")
+    assert [message.content for message in made["messages"]] == ["Hello"]
+    with pytest.raises(InvalidOptionError, match="one of: add, look"):
+        llm.chat_with_tools(TOOLS, user_msg="Hello", tool_choice="lok")
+
+
+@pytest.mark.parametrize("arguments", [{"a": 1}, '{"a": 1}'])
+def test_calls_in_a_history_of_another_llm_are_read(llm, arguments, monkeypatch):
+    told = []
+    monkeypatch.setattr(Assistant, "reply", lambda self, messages, **_: told.append(messages) or 1)
+    monkeypatch.setattr("llama_index.llms.framesift.base._response", lambda answer: None)
+    block = ToolCallBlock(tool_name="add", tool_kwargs=arguments)
+    history = [ChatMessage("Add"), ChatMessage(role="assistant", blocks=[block])]
+    llm._answered([*history, ChatMessage("1", role="tool")], {})
+    assert json.loads(told[0][1].text) == {"tool_calls": [{"name": "add", "arguments": {"a": 1}}]}
+
+
+def test_a_call_whose_arguments_are_no_object_is_one_line(llm):
+    block = ToolCallBlock(tool_name="add", tool_kwargs="[1")
+    with pytest.raises(InvalidOptionError, match="of the tool 'add' has the arguments"):
+        llm.chat([ChatMessage(role="assistant", blocks=[block]), ChatMessage("Go on")])

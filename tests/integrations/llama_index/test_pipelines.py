@@ -3,8 +3,8 @@
 import shutil
 
 import pytest
-from llama_index.core import StorageContext, VectorStoreIndex
-from llama_index.core.ingestion import IngestionPipeline
+from llama_index.core import SimpleDirectoryReader, StorageContext, VectorStoreIndex
+from llama_index.core.ingestion import DocstoreStrategy, IngestionPipeline
 from llama_index.core.node_parser import SentenceSplitter
 from llama_index.core.schema import (
     Document,
@@ -18,7 +18,7 @@ from llama_index.core.storage.docstore import SimpleDocumentStore
 from llama_index.core.vector_stores import SimpleVectorStore
 from PIL import Image
 
-from framesift.errors import InvalidOptionError, UnknownNameError
+from framesift.errors import CorruptVideoError, InvalidOptionError, UnknownNameError
 from framesift.selectors.keyframes import Keyframes
 from llama_index.readers.framesift import FramesiftFramePostprocessor, FramesiftVideoSplitter
 
@@ -77,6 +77,106 @@ def test_an_upsert_takes_a_video_once_and_again_when_it_changed(
         doc.metadata["content_sha256"] for doc in reader.load_data(path)
     ]
     assert len(pipeline.docstore.docs) == 2
+
+
+@pytest.mark.parametrize("strategy", list(DocstoreStrategy))
+@pytest.mark.parametrize("disable_cache", [True, False])
+def test_an_unchanged_file_costs_no_embedding_whatever_changed_beside_it(
+    make_reader, clips_made, counted, tmp_path, strategy, disable_cache
+):
+    folder = tmp_path / "files"
+    shutil.copytree(clips_made, folder)
+    (folder / "notes.txt").write_text("buy bread")
+    (folder / "broken.mp4").write_bytes(b"no video")
+    vectors = SimpleVectorStore()
+
+    def embedded():
+        found = SimpleDirectoryReader(
+            folder, file_extractor=make_reader().file_extractor(), filename_as_id=True
+        )
+        store = SimpleDocumentStore()
+        if kept.exists():
+            store = SimpleDocumentStore.from_persist_path(str(kept))
+        pipeline = IngestionPipeline(
+            transformations=[SentenceSplitter(), counted],
+            docstore=store,
+            vector_store=vectors,
+            docstore_strategy=strategy,
+            disable_cache=disable_cache,
+        )
+        counted.embedded.clear()
+        pipeline.run(documents=found.load_data())
+        store.persist(str(kept))
+        return len(counted.embedded)
+
+    kept = tmp_path / "store.json"
+    assert [embedded(), embedded()] == [6, 0]
+    (folder / "notes.txt").write_text("buy butter")
+    assert [embedded(), embedded()] == [1, 0]
+    shutil.copy(clips_made / "cuts.mp4", folder / "number.mp4")
+    assert [embedded(), embedded()] == [2, 0]
+    (folder / "notes.txt").unlink()
+    (folder / "number.mp4").unlink()
+    assert embedded() == 0
+    if strategy == DocstoreStrategy.UPSERTS_AND_DELETE:
+        assert len(vectors.data.embedding_dict) == 3
+
+
+def test_the_cache_tells_videos_apart_that_are_all_of_their_documents(make_reader, clips_made):
+    pipeline = IngestionPipeline(transformations=[FramesiftVideoSplitter(reader=make_reader())])
+    paths = [clips_made / "number.mp4", clips_made / "cuts.mp4", clips_made / "number.mp4"]
+    for path in paths:
+        document = Document(video_resource=MediaResource(path=path))
+        (node,) = pipeline.run(documents=[document])
+        assert node.metadata["source"] == str(path)
+
+
+def test_a_splitter_leaves_what_it_cannot_read_and_tries_it_again(
+    make_reader, clips_made, tmp_path, embedding
+):
+    path = tmp_path / "talk.mp4"
+    pipeline = IngestionPipeline(
+        transformations=[FramesiftVideoSplitter(reader=make_reader()), embedding],
+        docstore=SimpleDocumentStore(),
+        vector_store=SimpleVectorStore(),
+    )
+
+    def run():
+        held = MediaResource(path=path)
+        document = Document(id_="talk", text="A talk", video_resource=held)
+        good = Document(id_="words", text="Words")
+        return pipeline.run(documents=[document, good])
+
+    path.write_bytes(b"not yet")
+    bad, _ = run()
+    assert "cannot be opened as video" in bad.metadata["problem"]
+    assert bad.get_content("embed") == "A talk"
+    shutil.copy(clips_made / "number.mp4", path)
+    (node,) = run()
+    assert isinstance(node, ImageNode)
+    assert "problem" not in node.metadata
+    strict = FramesiftVideoSplitter(reader=make_reader(raise_on_error=True))
+    path.write_bytes(b"broken again")
+    with pytest.raises(CorruptVideoError):
+        strict([Document(video_resource=MediaResource(path=path))])
+
+
+def test_a_splitter_tries_the_same_document_again_and_minds_no_problem_of_others(
+    make_reader, clips_made, tmp_path
+):
+    path, splitter = tmp_path / "talk.mp4", FramesiftVideoSplitter(reader=make_reader())
+    path.write_bytes(b"not yet")
+    document = Document(video_resource=MediaResource(path=path))
+    for _ in range(2):
+        assert splitter([document]) == [document]
+        assert document.excluded_embed_metadata_keys == ["problem"]
+    shutil.copy(clips_made / "number.mp4", path)
+    (node,) = splitter([document])
+    assert "problem" not in node.metadata
+    ticket = Document(video_resource=MediaResource(path=path), metadata={"problem": "no sound"})
+    (node,) = splitter([ticket])
+    assert isinstance(node, ImageNode)
+    assert node.metadata["problem"] == "no sound"
 
 
 def test_an_index_finds_the_scene_by_its_title(make_reader, embedding):

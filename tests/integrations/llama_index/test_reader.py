@@ -2,11 +2,9 @@
 
 import asyncio
 import json
-import logging
 import pickle
 import shutil
 
-import av
 import pytest
 from llama_index.core import SimpleDirectoryReader
 from llama_index.core.readers.base import ReaderConfig
@@ -15,7 +13,6 @@ from PIL import Image
 
 from framesift import FetchLimits, TimedText, VideoCompressor
 from framesift.errors import (
-    CorruptVideoError,
     ForbiddenAddressError,
     FramesiftError,
     SourceError,
@@ -33,7 +30,7 @@ def no_decoding(monkeypatch):
         raise AssertionError("a video was opened for decoding")
 
     def start():
-        monkeypatch.setattr(av, "open", refused)
+        monkeypatch.setattr("framesift.decoders.base.Decoder.index", refused)
 
     return start
 
@@ -174,34 +171,6 @@ def test_a_directory_reader_takes_it_for_its_files(make_reader, clips_made):
     names = {doc.metadata["file_name"] for doc in found}
     assert names == {"cuts.mp4", "number.mp4"}
     assert len(pictures_of(found)) == 2
-
-
-def test_a_directory_reader_skips_or_raises(make_reader, tmp_path, capsys):
-    (tmp_path / "broken.mp4").write_bytes(b"no video")
-    options = {
-        "input_files": [tmp_path / "broken.mp4"],
-        "file_extractor": make_reader().file_extractor(),
-    }
-    assert SimpleDirectoryReader(**options).load_data() == []
-    assert "Skipping" in capsys.readouterr().out
-    with pytest.raises(Exception, match="Error loading file") as told:
-        SimpleDirectoryReader(**options, raise_on_error=True).load_data()
-    assert isinstance(told.value.__cause__, CorruptVideoError)
-
-
-def test_a_bad_video_among_several_is_left_out_or_raises(make_reader, clips_made, tmp_path, caplog):
-    folder = tmp_path / "videos"
-    shutil.copytree(clips_made, folder)
-    (folder / "broken.MP4").write_bytes(b"no video")
-    (folder / "notes.txt").write_text("no video either")
-    with caplog.at_level(logging.WARNING):
-        found = make_reader().load_data(folder)
-    assert len(pictures_of(found)) == 2
-    assert [record.message for record in caplog.records if "broken.MP4" in record.message]
-    with pytest.raises(CorruptVideoError):
-        make_reader(raise_on_error=True).load_data([folder])
-    with pytest.raises(CorruptVideoError):
-        make_reader().load_data(folder / "broken.MP4")
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def test_a_cancelled_job_ends_and_stays_cancelled(client):
     assert events(client, job)[-1][1] == "cancelled"
     client.delete(job)
     assert client.get(job).json()["status"] == "cancelled"
-    assert client.get("/health").json()["working"]["handcrafted"] == 0
+    assert client.get("/health").json()["working"].get("handcrafted", 0) == 0
 
 
 def test_a_job_has_a_longest_time(serve):
@@ -117,9 +117,57 @@ def test_only_the_last_jobs_are_remembered(serve):
     assert [forgetful.get(job).status_code for job in jobs] == [404, 200, 200]
 
 
-def test_stopping_the_server_ends_its_jobs():
+def test_stopping_the_server_ends_its_jobs(tmp_path):
     posted = {"kind": "compress", "video": ENDLESS, "encoder": "handcrafted"}
-    with TestClient(create_app(Settings(allow_synthetic=True))) as stopped:
+    settings = Settings(allow_synthetic=True, state_folder=tmp_path)
+    with TestClient(create_app(settings)) as stopped:
         assert stopped.post("/v1/jobs", json=posted).status_code == 202
         start = time.monotonic()
     assert time.monotonic() - start < 30
+
+
+def test_jobs_are_listed_a_page_at_a_time(serve):
+    server = serve()
+    posted = {"kind": "keyframes", "video": "synthetic://static?seconds=1"}
+    names = [server.post("/v1/jobs", json=posted).json()["id"] for _ in range(3)]
+    for name in names:
+        events(server, f"/v1/jobs/{name}")
+    first = server.get("/v1/jobs", params={"limit": 2}).json()
+    assert [job["id"] for job in first["jobs"]] == [names[2], names[1]]
+    assert all(job["result"] is None for job in first["jobs"])
+    last = server.get("/v1/jobs", params={"limit": 2, "before": first["next"]}).json()
+    assert [job["id"] for job in last["jobs"]] == [names[0]]
+    assert last["next"] is None
+    assert server.get("/v1/jobs", params={"status": "failed"}).json()["jobs"] == []
+    assert server.get("/v1/jobs", params={"status": "asleep"}).status_code == 422
+
+
+@pytest.mark.parametrize("before", [0, 2**31, 10**30])
+def test_a_page_before_no_job_is_refused(client, before):
+    refused = client.get("/v1/jobs", params={"before": before})
+    assert refused.status_code == 422
+    assert "query.before: Input should be" in refused.json()["detail"]
+
+
+def test_an_upload_that_a_job_waits_for_makes_no_room(serve):
+    server = serve(max_uploads=1)
+    busy = {"kind": "keyframes", "video": ENDLESS}
+    busy = server.post("/v1/jobs", json=busy).headers["location"]
+    deadline = time.monotonic() + 30
+    while server.get(busy).json()["status"] != "running":
+        assert time.monotonic() < deadline
+    needed, other, newest = "", "", ""
+    for step in range(3):
+        sent = server.post("/v1/uploads", files={"file": ("a.mp4", b"none")}).json()["video"]
+        if step == 0:
+            needed = sent
+            job = server.post("/v1/jobs", json={"kind": "keyframes", "video": needed}).json()["id"]
+        other, newest = newest, sent
+    server.delete(busy)
+    assert events(server, f"/v1/jobs/{job}")[-1][1] == "failed"
+    assert server.get(f"/v1/jobs/{job}").json()["problem"]["status"] == 415, "it was there"
+    statuses = [
+        server.post("/v1/keyframes", json={"video": video}).status_code
+        for video in (needed, other, newest)
+    ]
+    assert statuses == [415, 422, 415]

@@ -12,6 +12,7 @@ import uvicorn
 from pytest_examples import CodeExample, EvalExample, find_examples
 
 from framesift_server import Settings, create_app
+from framesift_server.keys import Keys
 
 PAGE = Path(__file__).parents[3] / "integrations" / "server" / "README.md"
 SHOWN = "http://127.0.0.1:8080"
@@ -19,9 +20,10 @@ CURL = re.compile(re.escape(SHOWN) + r"(\S+) [^\n]*-d '(\{.*?\})'", re.DOTALL)
 
 
 @pytest.fixture(scope="module")
-def address():
+def address(tmp_path_factory):
     """A server on loopback at a port of its own."""
-    app = create_app(Settings(allow_synthetic=True))
+    settings = Settings(allow_synthetic=True, state_folder=tmp_path_factory.mktemp("state"))
+    app = create_app(settings)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -36,10 +38,12 @@ def address():
 def test_python_blocks_run_and_print_what_they_say(
     example: CodeExample, eval_example: EvalExample, address, monkeypatch
 ):
-    post = httpx.post
-    monkeypatch.setattr(
-        httpx, "post", lambda url, **options: post(url.replace(SHOWN, address), **options)
-    )
+    monkeypatch.delenv("FRAMESIFT_ALLOW_HOST")  # readers do not set what the tests do
+    for name in ("get", "post"):
+        real = getattr(httpx, name)
+        monkeypatch.setattr(
+            httpx, name, lambda url, real=real, **given: real(url.replace(SHOWN, address), **given)
+        )
     eval_example.run_print_check(example)
 
 
@@ -47,6 +51,21 @@ def test_python_blocks_run_and_print_what_they_say(
 def test_what_curl_sends_is_accepted(client, path, body):
     response = client.post(path, json=json.loads(body))
     assert response.status_code in (200, 202), response.text
+
+
+def test_the_file_of_keys_is_read(tmp_path):
+    (block,) = re.findall("```toml\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    path = tmp_path / "keys.toml"
+    path.write_text(block)
+    keys = Keys.of(Settings(keys_file=path))
+    found = keys.of_header("Bearer a-key-of-at-least-16-characters")
+    assert (found.name, found.operator) == ("prometheus", True)
+
+
+def test_the_options_that_are_named_are_those_of_the_server():
+    named = set(re.findall("`--([a-z][a-z-]+)", PAGE.read_text()))
+    there = {name.replace("_", "-") for name in Settings.model_fields}
+    assert named - there == {"no-compile", "enable-prompt-embeds"}, "the latter is vLLM's"
 
 
 def test_there_is_something_to_send():

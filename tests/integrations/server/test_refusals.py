@@ -158,6 +158,9 @@ def test_a_full_line_says_when_to_come_again(serve):
     narrow = serve(queue=0)
     asked = {"video": ENDLESS, "encoder": "handcrafted"}
     job = narrow.post("/v1/jobs", json={"kind": "compress", **asked}).headers["location"]
+    deadline = time.monotonic() + 30
+    while not narrow.get("/health").json()["working"].get("handcrafted"):
+        assert time.monotonic() < deadline
     response = narrow.post("/v1/compress", json=asked)
     assert response.status_code == 429
     assert int(response.headers["retry-after"]) >= 1
@@ -217,7 +220,7 @@ def test_a_client_that_leaves_stops_the_work(client):
         "raw_path": b"/v1/compress",
         "root_path": "",
         "query_string": b"",
-        "headers": [(b"content-type", b"application/json")],
+        "headers": [(b"content-type", b"application/json"), (b"host", b"localhost")],
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 80),
     }
@@ -264,7 +267,8 @@ NAN = float("nan")
 def test_options_of_the_wrong_type_are_a_short_problem(client, path, wrong):
     body = json.dumps({"video": "synthetic://number?seconds=2", **wrong})
     start = time.perf_counter()
-    refused = client.post(f"/v1/{path}", content=body)
+    sent = {"content-type": "application/json"}
+    refused = client.post(f"/v1/{path}", content=body, headers=sent)
     assert refused.status_code == 422
     assert time.perf_counter() - start < 20
     detail = refused.json()["detail"]

@@ -9,7 +9,8 @@ from PIL import Image
 from safetensors.torch import load
 
 import framesift
-from framesift import Turn, VideoCompressor
+from framesift import SiteOptions, Turn, VideoCompressor
+from framesift.errors import DownloadError
 from framesift.export import engines
 
 CLIP = "synthetic://number?seed=3"
@@ -166,3 +167,22 @@ def test_metrics_count_requests_and_tokens_of_this_server_alone(serve):
     assert 'framesift_requests_total{path="/v1/compress",status="200"} 1.0' in text
     assert 'framesift_visual_tokens_total{side="before"}' in text
     assert 'framesift_working{model="handcrafted"} 0.0' in text
+
+
+def test_languages_and_height_reach_the_page_and_no_login_does(client, monkeypatch):
+    opened = []
+
+    def seen(uri, limits, *, site):
+        opened.append(site)
+        raise DownloadError("no page here")
+
+    monkeypatch.setattr("framesift_server.work.open_video", seen)
+    body = {"video": "https://www.youtube.com/watch?v=dQw4w9WgXcQ"}
+    given = {"language": "de, en", "max_height_px": 360}
+    assert client.post("/v1/keyframes", json=body).status_code == 424
+    assert client.post("/v1/keyframes", json={**body, **given}).status_code == 424
+    assert client.get("/v1/transcript", params={**body, **given}).status_code == 424
+    assert opened[0] == SiteOptions()
+    assert opened[1] == opened[2] == SiteOptions(language=("de", "en"), max_height_px=360)
+    for wrong in ({"language": "german!"}, {"max_height_px": 1}, {"cookies_file": "/etc/passwd"}):
+        assert client.post("/v1/keyframes", json={**body, **wrong}).status_code == 422

@@ -12,14 +12,15 @@ from framesift_server import Settings
 
 
 @pytest.fixture
-def served(monkeypatch):
+def served(monkeypatch, tmp_path):
     """Collects what would be served instead of serving it."""
     found = {}
+    monkeypatch.setenv("FRAMESIFT_STATE_FOLDER", str(tmp_path / "state"))
 
-    def serve(config):
-        found.update(host=config.host, port=config.port, app=config.app.state.service.settings)
+    def serve(settings):
+        found.update(host=settings.host, port=settings.port, app=settings)
 
-    monkeypatch.setattr("framesift_server.ending.serve", serve)
+    monkeypatch.setattr("framesift_server.processes.serve", serve)
     return found
 
 
@@ -87,7 +88,24 @@ def test_compiling_is_left_out_by_an_argument(served):
     assert not served["app"].compile
 
 
-@pytest.mark.parametrize("wrong", [["--port", "x"], ["--queue", "-1"], ["--models", ","]])
+def test_state_lies_where_the_system_keeps_it(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert Settings().state_folder == tmp_path / "framesift"
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Settings().state_folder == tmp_path / ".local" / "state" / "framesift"
+
+
+def test_a_database_that_cannot_be_used_is_one_line_before_anything_is_served(served):
+    with pytest.raises(SystemExit, match="framesift serve: --database must be") as stopped:
+        framesift_server.main(["--database", "mysql://u:secret@h/n"])
+    assert "secret" not in str(stopped.value)
+    assert not served
+
+
+@pytest.mark.parametrize(
+    "wrong", [["--port", "x"], ["--queue", "-1"], ["--models", ","], ["--workers", "0"]]
+)
 def test_a_wrong_argument_is_one_line(wrong, served):
     with pytest.raises(SystemExit) as stopped:
         framesift_server.main(wrong)

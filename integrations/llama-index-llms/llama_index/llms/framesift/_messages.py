@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from llama_index.core.base.llms.types import (
     CachePoint,
@@ -14,6 +16,7 @@ from llama_index.core.base.llms.types import (
     MessageRole,
     TextBlock,
     ThinkingBlock,
+    ToolCallBlock,
     VideoBlock,
 )
 
@@ -39,6 +42,8 @@ def conversation(messages: Sequence[ChatMessage], fps: float) -> list[Message]:
 
 def _message(message: ChatMessage, fps: float) -> Message:
     texts = [block.text for block in message.blocks if isinstance(block, TextBlock)]
+    calls = [_call(block) for block in message.blocks if isinstance(block, ToolCallBlock)]
+    texts += [tool_calls.call_text(calls)] if calls else []
     text = "\n".join(text for text in texts if text)
     return Message(
         role=role_of(message.role.value),
@@ -49,7 +54,21 @@ def _message(message: ChatMessage, fps: float) -> Message:
 
 def _is_beside(block: ContentBlock) -> bool:
     """Whether a block holds text, or nothing that a model is to see."""
-    return isinstance(block, TextBlock | ThinkingBlock | CachePoint)
+    return isinstance(block, TextBlock | ThinkingBlock | CachePoint | ToolCallBlock)
+
+
+def _call(block: ToolCallBlock) -> tool_calls.ToolCall:
+    """Returns a call that another LLM has made, whose arguments may be JSON still."""
+    arguments: Any = block.tool_kwargs
+    if isinstance(arguments, str):
+        with suppress(ValueError):
+            arguments = json.loads(arguments)
+    if not isinstance(arguments, dict):
+        raise InvalidOptionError(
+            f"a call of the tool {block.tool_name!r} has the arguments {arguments!r:.100}; they "
+            "must be an object, or the JSON of one"
+        )
+    return tool_calls.ToolCall(name=block.tool_name, arguments=arguments)
 
 
 def _video(block: ContentBlock, fps: float) -> Path | str:

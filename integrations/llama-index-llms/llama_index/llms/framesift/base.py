@@ -33,7 +33,7 @@ from framesift import (
 )
 from framesift.serving import VLM, AssistantCache, CompressionFields, GenerationFields
 from llama_index.llms.framesift._messages import conversation
-from llama_index.llms.framesift._tools import calls_in, instructions
+from llama_index.llms.framesift._tools import calls_in, chosen
 
 
 class FramesiftMultiModalLLM(CompressionFields, GenerationFields, FunctionCallingLLM):
@@ -44,7 +44,8 @@ class FramesiftMultiModalLLM(CompressionFields, GenerationFields, FunctionCallin
     reads only what is new. Weights load with the first answer; threads may share a model.
 
     `raw` of a response is the whole `framesift.Answer` as JSON: evidence with times, and usage with
-    visual tokens before and after. Tools are called in plain text (see `serving.tool_calls`),
+    visual tokens before and after; its `completion_tokens` is what LlamaIndex counts by. Tools are
+    called in plain text (see `serving.tool_calls`),
     so whether that works depends on the model.
     """
 
@@ -150,6 +151,11 @@ class FramesiftMultiModalLLM(CompressionFields, GenerationFields, FunctionCallin
         pieces = await self.astream_chat([ChatMessage(prompt)], **kwargs)
         return (_completion(piece) async for piece in pieces)
 
+    def tokenizer(self, text: str) -> list[int]:
+        """Returns the tokens of a text as the model has them, for `Memory(tokenizer_fn=...)`."""
+        tokenizer = self._answering().compressor.answering_vlm.tokenizer
+        return list(tokenizer(text, add_special_tokens=False).input_ids)
+
     def get_tool_calls_from_response(
         self, response: ChatResponse, error_on_no_tool_call: bool = True, **kwargs: Any
     ) -> list[ToolSelection]:
@@ -179,8 +185,8 @@ class FramesiftMultiModalLLM(CompressionFields, GenerationFields, FunctionCallin
         messages = list(chat_history or [])
         if user_msg is not None:
             messages.append(ChatMessage(user_msg) if isinstance(user_msg, str) else user_msg)
-        if tools:
-            system = instructions(tools, required=tool_required)
+        system = chosen(tools, kwargs.pop("tool_choice", None), required=tool_required)
+        if system is not None:
             messages.insert(0, ChatMessage(system, role=MessageRole.SYSTEM))
         return {"messages": messages, **kwargs}
 
@@ -226,11 +232,13 @@ def _whole(stream: AnswerStream) -> ChatResponse:
 
 
 def _response(answer: Answer) -> ChatResponse:
-    usage = answer.usage
+    usage, raw = answer.usage, answer.model_dump(mode="json")
+    # Its counters look here, and would take the whole answer for text to be counted.
+    raw["usage"]["completion_tokens"] = usage.answer_tokens
     return ChatResponse(
         message=ChatMessage(answer.text, role=MessageRole.ASSISTANT),
         delta="",
-        raw=answer.model_dump(mode="json"),
+        raw=raw,
         additional_kwargs={
             "prompt_tokens": usage.prompt_tokens,
             "completion_tokens": usage.answer_tokens,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path, PurePath
-from typing import Any, Final
+from typing import Any, Final, Self
+from urllib.parse import unquote
 from uuid import NAMESPACE_URL, uuid5
 
 from llama_index.core.schema import (
@@ -13,12 +14,58 @@ from llama_index.core.schema import (
     NodeRelationship,
     RelatedNodeInfo,
 )
+from pydantic import (
+    PrivateAttr,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 from framesift import Segment, Shelved
-from framesift.serving import clock
+from framesift.errors import FramesiftError
+from framesift.serving import clock, error_line, whole_characters
 
 FOR_THE_LLM: Final = frozenset({"source", "start_seconds", "end_seconds"})
 """Metadata that a model is shown; the text already says the rest that matters to it."""
+
+
+class _Related(Document):
+    """A document whose relations follow it when it is given another id.
+
+    `SimpleDirectoryReader(filename_as_id=True)` renames what it is given, which would leave video
+    and segments pointing at documents that there are not.
+    """
+
+    _pointers: list[RelatedNodeInfo] = PrivateAttr(default_factory=list)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name == "id_":
+            for pointer in self._pointers:
+                pointer.node_id = value
+
+    def __copy__(self) -> Self:
+        copy = super().__copy__()
+        copy._pointers = []  # a copy has an id of its own
+        return copy
+
+
+class VideoDocument(_Related):
+    """The document of a whole video; a store gives it back as a `Document`."""
+
+    @model_serializer(mode="wrap")
+    def custom_model_dump(
+        self, handler: SerializerFunctionWrapHandler, info: SerializationInfo
+    ) -> dict[str, Any]:
+        """Returns the document for a store, with its link as text: JSON takes no `AnyUrl`."""
+        data = super().custom_model_dump(handler, info)
+        if (held := data.get("video_resource")) and held.get("url"):
+            held["url"] = str(held["url"])
+        return data
+
+
+class SegmentDocument(_Related, ImageDocument):
+    """The document of a segment; a store gives it back as an `ImageDocument`."""
 
 
 def documents(video: Shelved, extra_info: dict[str, Any]) -> list[Document]:
@@ -32,64 +79,113 @@ def documents(video: Shelved, extra_info: dict[str, Any]) -> list[Document]:
         extra_info: goes into the metadata of every document.
     """
     shared = {
-        **extra_info,
-        "source": video.source,
-        "title": video.title or PurePath(video.source).stem or video.source,
-        "video_id": str(uuid5(NAMESPACE_URL, video.address)),
+        **_encodable(extra_info),
+        **_named(video.source, video.title),
+        **_known(video.segments[0][0], "uploader", "date", "description"),
+        "video_id": _id_of(video.address),
         "content_sha256": video.content_sha256,
         "compressor": video.settings,
         "segments": len(video.segments),
         **({"warnings": "\n".join(video.warnings)} if video.warnings else {}),
     }
+    whole = _video(video, shared)
     parts = [
-        _segment(
-            str(uuid5(NAMESPACE_URL, f"{video.address}#segment={number}")),
-            segment,
-            image,
-            {**shared, "segment": number},
-        )
+        _segment(_id_of(f"{video.address}#segment={number}"), segment, image, number, shared)
         for number, (segment, image) in enumerate(video.segments, 1)
     ]
-    return [_video(video, shared, parts), *parts]
+    to_whole = RelatedNodeInfo(node_id=whole.id_)
+    to_parts = [RelatedNodeInfo(node_id=part.id_) for part in parts]
+    for part, pointer in zip(parts, to_parts, strict=True):
+        part.relationships[NodeRelationship.PARENT] = to_whole
+        part._pointers = [pointer]
+    whole.relationships[NodeRelationship.CHILD] = to_parts
+    whole._pointers = [to_whole]
+    return [whole, *parts]
 
 
-def _video(video: Shelved, shared: dict[str, Any], parts: list[Document]) -> Document:
+def left_out(source: str, error: FramesiftError, extra_info: dict[str, Any]) -> Document:
+    """Returns what stands for a video that could not be read: why, in `metadata["problem"]`.
+
+    Args:
+        source: what was to be read.
+        error: why it was not.
+        extra_info: goes into the metadata.
+    """
+    line = error_line(error)
+    metadata = {
+        **_encodable(extra_info),
+        **_named(source, None),
+        "video_id": _id_of(source),
+        "problem": line,
+    }
+    return VideoDocument(
+        id_=metadata["video_id"],
+        text=f"{metadata['title']}: {line}",
+        metadata=metadata,
+        **_excluded(metadata),
+    )
+
+
+def _named(source: str, title: str | None) -> dict[str, Any]:
+    path = unquote(source) if source.startswith("file://") else source
+    return {"source": source, "title": title or PurePath(path).stem or source}
+
+
+def _known(segment: Segment, *names: str) -> dict[str, str]:
+    """Returns the facts that there are: stores take no None."""
+    return {name: value for name in names if (value := getattr(segment, name))}
+
+
+def _id_of(address: str) -> str:
+    return str(uuid5(NAMESPACE_URL, address))
+
+
+def _encodable(value: Any) -> Any:
+    """Returns metadata that stores can write: names of files may be no UTF-8."""
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(each) for key, each in value.items()}
+    return whole_characters(value) if isinstance(value, str) else value
+
+
+def _video(video: Shelved, shared: dict[str, Any]) -> VideoDocument:
     segments = [segment for segment, _ in video.segments]
     length = segments[-1].end_seconds - segments[0].start_seconds
-    chapters = dict.fromkeys(segment.title for segment in segments if segment.title)
+    chapters = dict.fromkeys(segment.chapter for segment in segments if segment.chapter)
     lines = [f"{shared['title']}, a video of {clock(length)}", *chapters]
+    lines += [shared["description"]] if "description" in shared else []
     metadata = {**shared, "duration_seconds": round(length, 3)}
     is_link = "://" in video.source
-    return Document(
+    return VideoDocument(
         id_=metadata["video_id"],
         text="\n".join(line for line in lines if line != metadata["title"]),
         video_resource=MediaResource(
             url=video.address if is_link else None, path=None if is_link else video.source
         ),
         metadata=metadata,
-        relationships={
-            NodeRelationship.CHILD: [RelatedNodeInfo(node_id=part.id_) for part in parts]
-        },
         **_excluded(metadata),
     )
 
 
-def _segment(name: str, segment: Segment, image: Path, shared: dict[str, Any]) -> Document:
-    place = f"part {shared['segment']} of {shared['segments']}"
+def _segment(
+    id_: str, segment: Segment, image: Path, number: int, shared: dict[str, Any]
+) -> SegmentDocument:
+    place = f"part {number} of {shared['segments']}"
     metadata = {
         **shared,
+        "segment": number,
         "start_seconds": segment.start_seconds,
         "end_seconds": segment.end_seconds,
         "keyframe_seconds": segment.keyframe_seconds,
+        "link": segment.link,
+        **_known(segment, "chapter"),
         "reason": segment.reason,
     }
-    return ImageDocument(
-        id_=name,
-        text=segment.caption(f"{segment.title or shared['title']}, {place}"),
+    return SegmentDocument(
+        id_=id_,
+        text=segment.caption(f"{segment.chapter or shared['title']}, {place}"),
         # A path, since a store drops bytes, and image_path= would open the file to look at it.
         image_resource=MediaResource(path=image, mimetype="image/jpeg"),
         metadata=metadata,
-        relationships={NodeRelationship.PARENT: RelatedNodeInfo(node_id=shared["video_id"])},
         **_excluded(metadata),
     )
 

@@ -12,7 +12,14 @@ from llama_index.core.schema import ImageDocument, ImageNode, NodeWithScore, Que
 from pydantic import Field, field_serializer
 
 from framesift import EvidenceKind, Session, VideoCompressor
-from framesift.serving import VLM, OptionFields, OptionOf, find_pictures, select_pictures
+from framesift.serving import (
+    VLM,
+    OptionFields,
+    OptionOf,
+    SelectorName,
+    find_pictures,
+    select_pictures,
+)
 
 
 class FramesiftFramePostprocessor(OptionFields, BaseNodePostprocessor):
@@ -32,7 +39,7 @@ class FramesiftFramePostprocessor(OptionFields, BaseNodePostprocessor):
     """Fraction of the tokens of each picture that the `vlm` reads."""
     evidence: EvidenceKind = "auto"
     """By which weights of the `vlm` pictures are found."""
-    selector: str = "keyframes"
+    selector: SelectorName = "keyframes"
     """Picks pictures where there is no `vlm`."""
 
     @classmethod

@@ -1,0 +1,66 @@
+"""Tensors as a file that is written from where they lie."""
+
+import tracemalloc
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load
+
+from framesift.disk.tensors import PIECE_BYTES, TensorFile
+from framesift.disk.writing import write_atomically
+
+KINDS = (
+    *(torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
+    *(torch.float16, torch.bfloat16, torch.float32, torch.float64),
+)
+
+
+def test_every_type_and_shape_is_read_back_by_safetensors(tmp_path):
+    tensors = {f"{kind}": torch.arange(15).view(3, 5).to(kind) for kind in KINDS}
+    tensors |= {
+        "none": torch.zeros(0, 4),
+        "one": torch.tensor(2.5),
+        "turned": torch.arange(12.0).view(3, 4).T,
+        "deep": torch.arange(24.0).view(2, 3, 4),
+    }
+    file = TensorFile(tensors, metadata={"report": '{"é": 1}'})
+    content = b"".join(file.pieces())
+    assert len(content) == file.size_bytes
+    read = load(content)
+    assert set(read) == set(tensors)
+    for name, value in tensors.items():
+        assert read[name].dtype == value.dtype
+        assert torch.equal(read[name], value)
+    path = write_atomically(tmp_path / "a.safetensors", file.pieces())
+    with safe_open(path, "pt") as opened:
+        assert opened.metadata() == {"report": '{"é": 1}'}
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+def test_another_type_is_that_of_torch(kind):
+    tokens = torch.randn(1000, 7, generator=torch.Generator().manual_seed(1))
+    file = TensorFile({"tokens": tokens, "times": tokens[:, 0].double()}, dtypes={"tokens": kind})
+    read = load(b"".join(file.pieces()))
+    assert torch.equal(read["tokens"], tokens.to(kind))
+    assert read["times"].dtype == torch.float64
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float16])
+def test_a_file_needs_no_memory_but_a_piece(tmp_path, kind):
+    tokens = torch.ones(20_000, 300)
+    pieces = TensorFile({"tokens": tokens}, dtypes={"tokens": kind}).pieces()
+    sizes, inside = [], 0
+    start, size = tokens.data_ptr(), tokens.nbytes
+    for piece in pieces:
+        sizes.append(len(piece))
+        if isinstance(piece, memoryview):
+            place = torch.frombuffer(piece, dtype=torch.uint8).data_ptr()
+            inside += start <= place < start + size
+    assert max(sizes) <= PIECE_BYTES
+    assert inside == (len(sizes) - 1 if kind == torch.float32 else 0)
+    tracemalloc.start()
+    write_atomically(tmp_path / "a", TensorFile({"tokens": tokens}).pieces())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < PIECE_BYTES
