@@ -117,7 +117,12 @@ def test_every_surface_gives_the_answer_from_as_many_tokens(expected, vlm, post)
     wanted = expected.model_dump(mode="json")
     for surface, answer in answers.items():
         assert answer["text"] == wanted["text"], surface
-        assert answer["evidence"] == wanted["evidence"], surface
+        left_out = {"description"} if surface == "LangChain, tool" else set()  # of the whole video
+        evidence = [
+            {name: value for name, value in part.items() if name not in left_out}
+            for part in wanted["evidence"]
+        ]
+        assert answer["evidence"] == evidence, surface
         assert answer["warnings"] == wanted["warnings"], surface
         assert answer["usage"]["visual_tokens_after"] == TOKENS, surface
 
@@ -130,14 +135,19 @@ def test_every_surface_reports_the_segments(sift, post):
     reports = {
         "command line": commanded("compress", CLIP, *options),
         "HTTP": post("/v1/compress", strategy=SPEC, compression_ratio=KEEP).json()["report"],
-        "LangChain, tool": tool(CompressVideoTool)["report"],
     }
     segments = wanted.model_dump(mode="json")["segments"]
     for surface, report in reports.items():
         assert report["segments"] == segments, surface
-    shown = called("compress_video", compression_ratio=KEEP, images=1).structured_content
-    assert (shown["tokens_out"], shown["strategy"]) == (TOKENS, SPEC)
-    assert shown["frames_out"] == shown["frames_in"] == 8
+    agents = {  # are told of the whole, since what they are told stays in the conversation
+        "MCP": called("compress_video", compression_ratio=KEEP, images=1).structured_content,
+        "LangChain, tool": tool(CompressVideoTool)["report"],
+    }
+    for surface, shown in agents.items():
+        assert "segments" not in shown, surface
+        assert (shown["tokens_out"], shown["strategy"]) == (TOKENS, SPEC), surface
+    assert agents["MCP"]["frames_shown"] == agents["MCP"]["frames_in"] == 8
+    assert agents["LangChain, tool"]["frames_out"] == wanted.frames_out
 
 
 def test_anybody_may_name_the_network_that_comes_along(post):

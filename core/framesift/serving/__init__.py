@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from framesift.serving.hosts import KnownHosts as KnownHosts
     from framesift.serving.kept_media import keep_videos as keep_videos
     from framesift.serving.kept_media import kept_videos as kept_videos
+    from framesift.serving.length import length_seconds as length_seconds
     from framesift.serving.lines import NOTHING_FOUND as NOTHING_FOUND
     from framesift.serving.lines import TOY as TOY
     from framesift.serving.lines import check_knowledge as check_knowledge

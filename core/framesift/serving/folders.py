@@ -13,7 +13,6 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 from urllib.parse import quote_from_bytes
 
-from framesift.disk.beneath import LinkError, names_beneath, state_beneath
 from framesift.disk.writing import home_path
 from framesift.errors import ForbiddenAddressError, FramesiftError, SourceError
 from framesift.fetching.limits import MAX_ADDRESS, FetchLimits
@@ -26,6 +25,7 @@ from framesift.serving._folder_names import (
     plain_name,
     root_paths,
 )
+from framesift.sources.beneath import LinkError, names_beneath, state_beneath
 from framesift.sources.file import file_beneath, file_path, is_folder
 from framesift.sources.link_times import split_part
 from framesift.sources.sites import with_scheme

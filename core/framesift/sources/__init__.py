@@ -13,6 +13,6 @@ if TYPE_CHECKING:
 registry: Registry[Source] = Registry(
     __name__,
     "framesift.sources.base.Source",
-    frozenset({"base", "link_times", "listing", "sites", "timed_text", "tracks"}),
+    frozenset({"base", "beneath", "link_times", "listing", "sites", "timed_text", "tracks"}),
 )
 sys.modules[__name__].__class__ = RegistryPackage

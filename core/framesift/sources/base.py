@@ -78,7 +78,6 @@ def open_video(
     from framesift.sources._tags import with_tags  # libav is loaded once something is opened
 
     limits, site = limits or FetchLimits(), site or SiteOptions()
-    site.check(limits)
     source, address, part_seconds = source_of(uri, limits, site)
     if isinstance(uri, Path):
         limits = replace(limits, allow_files=True)

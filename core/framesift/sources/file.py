@@ -13,7 +13,6 @@ from typing import ClassVar, Final
 from urllib.parse import unquote_to_bytes
 
 from framesift.disk import temporary
-from framesift.disk.beneath import LinkError, NoFileError, folder_beneath, regular_file
 from framesift.errors import (
     ForbiddenAddressError,
     FramesiftError,
@@ -23,6 +22,7 @@ from framesift.errors import (
 from framesift.fetching.limits import MAX_ADDRESS, FetchLimits
 from framesift.fetching.links import split_link
 from framesift.sources.base import Source
+from framesift.sources.beneath import LinkError, NoFileError, folder_beneath, regular_file
 from framesift.sources.timed_text import MAX_BYTES, parse_timed_text
 from framesift.types.video import LocalVideo, TimedText
 from framesift.types.video_list import VideoList

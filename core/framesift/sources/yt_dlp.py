@@ -52,7 +52,7 @@ class YtDlp(Source):
     summary: ClassVar[str] = "video pages of YouTube, Loom, Vimeo and others, with their subtitles"
     priority: ClassVar[int] = 10
 
-    site: SiteOptions = field(default_factory=SiteOptions, init=False)
+    site: SiteOptions = field(default=SiteOptions(), init=False)
     """What is taken of a page, and whose login is used; `with_site` sets it."""
 
     def matches(self, uri: str) -> bool:
@@ -109,9 +109,14 @@ class YtDlp(Source):
         return found
 
     def session(self, client: Client, folder: Path) -> Downloader:
-        """Returns a guarded yt-dlp; a subclass may add extractors of its own to it."""
+        """Returns a guarded yt-dlp; a subclass may add extractors of its own to it.
+
+        Raises:
+            ForbiddenAddressError: it has somebody's login, and would work for strangers.
+        """
         from framesift.sources._yt_dlp_session import Downloader
 
+        self.site.check(client.limits)
         return Downloader(client, folder, self.site)
 
     def _subtitles(

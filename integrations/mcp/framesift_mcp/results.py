@@ -30,7 +30,7 @@ class Compression(BaseModel):
     tokens_in: int = Field(description="Visual tokens of the whole video.")
     tokens_out: int = Field(description="Visual tokens that were kept.")
     frames_in: int
-    frames_out: int = Field(description="Frames that a token still stands for.")
+    frames_shown: int = Field(description="Frames that a token still stands for.")
     strategy: str
     warnings: list[str]
     keyframes: list[Picture] = Field(description="In the order of the images.")
@@ -39,7 +39,7 @@ class Compression(BaseModel):
     def of(cls, report: CompressionReport, frames: list[Keyframe]) -> Compression:
         """Returns the part of a report that an agent can use."""
         known = report.model_dump(include=set(cls.model_fields))
-        known["frames_out"] = report.frames_shown
+        known["frames_shown"] = report.frames_shown
         return cls(**known, keyframes=[Picture(**frame.metadata()) for frame in frames])
 
 

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-import framesift
-from framesift import LocalVideo
 from framesift_server.usage import Used
 
 
@@ -44,14 +42,3 @@ class Meter:
         if done:
             return replace(self._amounts, requests=1, work_milliseconds=milliseconds)
         return Used(failed=1, work_milliseconds=milliseconds)
-
-
-def length_milliseconds(video: LocalVideo) -> int:
-    """Returns how long a video is, or the part of it that was meant."""
-    if video.path is None:
-        whole_seconds = video.duration_seconds or 0.0
-    else:
-        decoder = framesift.decoders.registry.create("pyav")
-        whole_seconds = decoder.index(video.path).info.duration_seconds
-    start, end = video.part_seconds or (0.0, whole_seconds)
-    return round(1000 * max(0.0, min(end, whole_seconds) - start))

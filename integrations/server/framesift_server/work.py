@@ -29,9 +29,9 @@ from framesift.errors import (
     UnknownNameError,
 )
 from framesift.export import engines
-from framesift.serving import check_knowledge, check_request_spec, compiles, warm_up
+from framesift.serving import check_knowledge, check_request_spec, compiles, length_seconds, warm_up
 from framesift_server.compressed import Compressed
-from framesift_server.metering import Meter, length_milliseconds
+from framesift_server.metering import Meter
 from framesift_server.problems import ModelUnavailableError
 from framesift_server.schemas import (
     AskRequest,
@@ -111,7 +111,7 @@ class Work:
         if isinstance(request, AskRequest):
             self._check_knowledge(request)
         with upload or open_video(request.video, self._limits, site=_site(request)) as video:
-            meter.note(video_milliseconds=length_milliseconds(video))
+            meter.note(video_milliseconds=round(1000 * length_seconds(video)))
             match request:
                 case CompressRequest():
                     return self._compress(request, video)

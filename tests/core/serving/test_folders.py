@@ -9,7 +9,7 @@ import pytest
 
 import framesift
 from framesift import LocalVideo
-from framesift.disk import beneath
+from framesift.sources import beneath
 from framesift.errors import ForbiddenAddressError, FramesiftError, SourceError
 from framesift.serving import AllowedFolders
 

@@ -223,7 +223,11 @@ class FramesiftVideoReader(OptionFields, BasePydanticReader, ResourcesReaderMixi
         if not isinstance(error, UnsupportedSourceError) or "://" not in str(place):
             return None
         listed = self._listed(place)
-        return listed if any(video.uri != place for video in listed) else None
+        return (
+            listed
+            if any(video.problem is None and video.uri != place for video in listed)
+            else None
+        )
 
     def _listed(self, source: Source | Sequence[Source]) -> VideoList:
         is_folder = isinstance(source, str | Path) and folder_of(source, self.limits) is not None
