@@ -9,9 +9,9 @@ import pytest
 
 import framesift
 from framesift import LocalVideo
-from framesift.sources import beneath
 from framesift.errors import ForbiddenAddressError, FramesiftError, SourceError
 from framesift.serving import AllowedFolders
+from framesift.sources import beneath
 
 walks = pytest.mark.skipif(not beneath.CAN_WALK, reason="opens nothing relative to a folder")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
