@@ -17,7 +17,7 @@ KERNELS ?= ATEN_CPU_CAPABILITY=default ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_I
 PARALLEL ?= -n logical --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all test-kernels test-processors test-torchcodec test-torchao test-lmms-eval test-deploy lint format type bench table clean
+.PHONY: help install demo docs test test-all test-kernels test-processors test-torchcodec test-torchao test-lmms-eval test-deploy lint format type bench table clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -93,6 +93,9 @@ type: $(READY) ## Check types, strictly
 
 table: $(READY) ## Refresh the tables of README and PARTS
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.readme README.md PARTS.md
+
+docs: $(READY) ## Build the documentation as a site, offline; any warning is an error
+	$(BIN)/mkdocs build --strict --site-dir $(OUT)/docs
 
 # PySceneDetect asks for opencv-python, which breaks the headless one beside it, hence --no-deps.
 bench: $(READY) ## Measure speed, memory and right answers; writes JSON and figures
