@@ -67,6 +67,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for routes in (compress_routes.router, router):
         app.include_router(routes, max_body_size=settings.max_body_bytes)
     app.include_router(operating.router)
+    app.include_router(operating.accounts)
     app.add_api_route(
         "/v1/uploads",
         upload,

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import anyio
-from starlette.requests import Request
+from starlette.types import Receive
 
 Result = TypeVar("Result")
+
+
+class Receives(Protocol):
+    """A request whose body was read."""
+
+    @property
+    def receive(self) -> Receive:
+        """Gives what comes of the client next: that it has left."""
 
 
 class ClientLeftError(Exception):
@@ -16,7 +24,7 @@ class ClientLeftError(Exception):
 
 
 async def while_connected(
-    request: Request, seconds: float, work: Callable[[], Awaitable[Result]]
+    request: Receives, seconds: float, work: Callable[[], Awaitable[Result]]
 ) -> Result:
     """Returns what `work` gives; cancels it where the client leaves.
 
@@ -47,7 +55,7 @@ async def while_connected(
     return results[0]
 
 
-async def _cancel_when_left(request: Request, scope: anyio.CancelScope) -> None:
+async def _cancel_when_left(request: Receives, scope: anyio.CancelScope) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
     scope.cancel()

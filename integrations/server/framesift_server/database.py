@@ -26,7 +26,7 @@ from sqlalchemy.exc import (
 )
 
 from framesift.errors import InvalidOptionError, MissingDependencyError, StorageError
-from framesift_server.settings import Settings
+from framesift_server.common_settings import CommonSettings
 
 METADATA: Final = MetaData()
 """All tables; a module adds its own, and is imported before `connect` makes them."""
@@ -36,7 +36,7 @@ FULL: Final = frozenset({"disk_full", "DiskFull", "SQLITE_FULL", "SQLITE_IOERR_W
 """What the drivers call a disk without room."""
 
 
-def connect(settings: Settings) -> Engine:
+def connect(settings: CommonSettings) -> Engine:
     """Returns the engine of a server's database, with every table made.
 
     With SQLite a transaction takes the right to write as it begins, so that what it reads cannot
@@ -79,7 +79,7 @@ def is_full(error: SQLAlchemyError) -> bool:
     return type(cause).__name__ in FULL
 
 
-def _sqlite(settings: Settings) -> Engine:
+def _sqlite(settings: CommonSettings) -> Engine:
     path = settings.state_folder / "framesift.sqlite"
     engine = create_engine(
         URL.create("sqlite", database=str(path)), connect_args={"timeout": WAIT_SECONDS}

@@ -13,8 +13,9 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from framesift.serving import end_within, unwound_by_sigterm
+from framesift_server.gate import Shape
+from framesift_server.host import Host
 from framesift_server.problems import ServerStoppingError, answer, problem_of
-from framesift_server.service import Service
 
 STEP_SECONDS: Final = 2
 """How long requests that are told to end may take to their next step and to say so."""
@@ -26,8 +27,8 @@ STILL_ANSWERED: Final = frozenset({"/health", "/ready", "/metrics"})
 class Closing:
     """An ASGI middleware that refuses what comes to a server that is about to end."""
 
-    def __init__(self, app: ASGIApp, *, service: Service) -> None:
-        self._app, self._service = app, service
+    def __init__(self, app: ASGIApp, *, service: Host, shape: Shape = answer) -> None:
+        self._app, self._service, self._shape = app, service, shape
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Lets a request through, or answers it."""
@@ -35,7 +36,7 @@ class Closing:
         if scope["type"] == "http" and refused:
             error = ServerStoppingError()
             headers = {"Retry-After": str(error.retry_seconds), "Connection": "close"}
-            await answer(problem_of(error), headers)(scope, receive, send)
+            await self._shape(problem_of(error), headers)(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
@@ -43,7 +44,7 @@ class Closing:
 class Server(uvicorn.Server):
     """One that takes no more work from SIGTERM on, and ends once what is in work has ended."""
 
-    def __init__(self, config: uvicorn.Config, service: Service, *, supervised: bool) -> None:
+    def __init__(self, config: uvicorn.Config, service: Host, *, supervised: bool) -> None:
         """Takes what it serves.
 
         Args:
@@ -76,7 +77,7 @@ class Server(uvicorn.Server):
         if self._end_at is not None:
             self._service.stop()
             if time.monotonic() >= self._end_at:
-                await self._service.jobs.release()
+                await self._service.release()
                 self._service.end()
                 self.should_exit = True
             elif self._service.idle and not self.server_state.tasks:
@@ -84,12 +85,12 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
     def _begin_to_end(self, code: int) -> None:
-        seconds = self._service.settings.grace_seconds
+        seconds = self._service.grace_seconds
         self._end_at = time.monotonic() + seconds
         end_within(seconds + LEFT_SECONDS, code)
 
 
-def serve(config: uvicorn.Config, service: Service, listener: socket | None = None) -> None:
+def serve(config: uvicorn.Config, service: Host, listener: socket | None = None) -> None:
     """Serves until a signal ends it, which then ends the process with 128 and its number.
 
     Args:

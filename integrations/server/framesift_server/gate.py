@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from http import HTTPStatus
 from typing import Final
 
 from anyio import CancelScope, to_thread
-from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from framesift.serving import KnownHosts
@@ -22,6 +22,8 @@ from framesift_server.schemas import Problem
 
 OPEN: Final = frozenset({"/health", "/ready", "/docs", "/openapi.json"})
 """Paths that need no key."""
+Shape = Callable[[Problem, Mapping[str, str]], Response]
+"""What an error looks like: a problem and its headers as a response."""
 UPLOADS: Final = "/v1/uploads"
 
 
@@ -32,11 +34,11 @@ class RefusedError(Exception):
         super().__init__(line)
         self.status, self.headers = HTTPStatus(status), headers
 
-    def response(self) -> JSONResponse:
+    def response(self, shape: Shape) -> Response:
         """Returns what its client is told."""
         title, headers = self.status.phrase, self.headers
         problem = Problem(title=title, status=self.status, detail=str(self))
-        return answer(problem, {name.replace("_", "-"): text for name, text in headers.items()})
+        return shape(problem, {name.replace("_", "-"): text for name, text in headers.items()})
 
 
 class Gate:
@@ -50,6 +52,8 @@ class Gate:
         keys: Keys,
         quotas: Callable[[], Quotas],
         registry: CollectorRegistry,
+        open_paths: Collection[str] = OPEN,
+        shape: Shape = answer,
     ) -> None:
         """Takes the app behind it.
 
@@ -59,7 +63,10 @@ class Gate:
             keys: who may use it.
             quotas: returns what clients have left; called once the app has started.
             registry: where requests are counted.
+            open_paths: those that need no key.
+            shape: of what it refuses.
         """
+        self._open, self._shape = open_paths, shape
         self._app, self._hosts, self._keys, self._quotas = app, hosts, keys, quotas
         self._requests = Counter(
             "framesift_requests", "Requests answered.", ["path", "status"], registry=registry
@@ -86,7 +93,7 @@ class Gate:
                 plain = Headers(raw=message["headers"]).get("content-type", "")[:10] == "text/plain"
                 too_large = plain and status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
                 if too_large:
-                    await _too_large()(scope, receive, send)
+                    await _too_large().response(self._shape)(scope, receive, send)
             if not too_large:
                 await send(message)
 
@@ -94,7 +101,7 @@ class Gate:
             try:
                 give_back = await self._enter(scope)
             except RefusedError as refused:
-                await refused.response()(scope, receive, watch)
+                await refused.response(self._shape)(scope, receive, watch)
                 return
             try:
                 await self._app(scope, receive, watch)
@@ -120,7 +127,7 @@ class Gate:
         headers, path = Headers(scope=scope), scope["path"]
         if refusal := self._hosts.refusal(headers.get("host"), headers.get("origin")):
             raise RefusedError(*refusal)
-        if path in OPEN:
+        if path in self._open:
             return None
         client = self._keys.of_header(headers.get("authorization", ""))
         if client is None:
@@ -157,9 +164,9 @@ class Gate:
         return await to_thread.run_sync(quotas.take, client.name, amounts, DAY)
 
 
-def _too_large() -> JSONResponse:
+def _too_large() -> RefusedError:
     return RefusedError(
         413,
         "the body is larger than this server allows; upload a video by POST /v1/uploads, "
         "or make it smaller",
-    ).response()
+    )

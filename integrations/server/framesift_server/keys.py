@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from framesift.errors import InvalidOptionError
 from framesift.serving import option_error
-from framesift_server.settings import Settings
+from framesift_server.common_settings import CommonSettings
 
 ANYBODY: Final = "anybody"
 """What a client of a server without keys is called."""
@@ -41,7 +41,7 @@ class Keys:
         self._clients = clients
 
     @classmethod
-    def of(cls, settings: Settings) -> Keys:
+    def of(cls, settings: CommonSettings) -> Keys:
         """Returns those that the operator has named.
 
         Raises:

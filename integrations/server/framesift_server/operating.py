@@ -12,12 +12,14 @@ from starlette.responses import Response
 
 import framesift
 from framesift_server import openapi
-from framesift_server.dependencies import Client, Serving
+from framesift_server.dependencies import Client, Counting, Serving
 from framesift_server.schemas import Health, Ready, UsageHour
 from framesift_server.usage import usage_csv, usage_rows
 
 HOURS: Final = r"^([0-9]{4}-[0-9]{2}(-[0-9]{2}(T[0-9]{2})?)?)?$"
 router = APIRouter()
+accounts = APIRouter()
+"""What clients have used, which a server and a gateway tell alike."""
 
 
 @router.get("/health")
@@ -40,13 +42,13 @@ async def ready(service: Serving) -> Ready:
     return Ready()
 
 
-@router.get(
+@accounts.get(
     "/v1/usage",
     response_model=list[UsageHour],
     responses={200: {"content": {"text/csv": {}}}, **openapi.problems(422)},
 )
 async def usage(
-    service: Serving,
+    service: Counting,
     client: Client,
     since: Annotated[str, Query(pattern=HOURS)] = "",
     until: Annotated[str, Query(pattern=HOURS)] = "",
@@ -63,12 +65,12 @@ async def usage(
     return [UsageHour.of(hour, used) for _, hour, used in rows]
 
 
-@router.get(
+@accounts.get(
     "/metrics",
     response_class=Response,
     responses={200: {"content": {CONTENT_TYPE_LATEST.partition(";")[0]: {}}}},
 )
-async def metrics(service: Serving) -> Response:
+async def metrics(service: Counting) -> Response:
     """Counts requests, seconds and tokens, for Prometheus."""
     told = await to_thread.run_sync(service.metrics)
     return Response(told, media_type=CONTENT_TYPE_LATEST)

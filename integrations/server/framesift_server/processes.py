@@ -16,14 +16,14 @@ from typing import Final
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
-from framesift_server.settings import Settings
+from framesift_server.common_settings import CommonSettings
 
 REST_SECONDS: Final = 1.0
 """Time between the death of a worker and the start of the next one."""
 logger = logging.getLogger(__name__)
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: CommonSettings) -> None:
     """Serves until a signal ends it."""
     if settings.workers == 1:
         _serve(settings)
@@ -36,7 +36,7 @@ def serve(settings: Settings) -> None:
 class Supervisor:
     """Keeps several workers alive that listen at one socket, and ends with them."""
 
-    def __init__(self, settings: Settings, listener: socket) -> None:
+    def __init__(self, settings: CommonSettings, listener: socket) -> None:
         """Takes what each worker is to do.
 
         Args:
@@ -88,18 +88,19 @@ class Supervisor:
             worker.terminate()
 
 
-def _serve(settings: Settings, listener: socket | None = None) -> None:
+def _serve(settings: CommonSettings, listener: socket | None = None) -> None:
     """Serves in this process, at a socket of its supervisor's or its own."""
     from framesift_server import ending
-    from framesift_server.app import create_app
     from framesift_server.protocol import CONFIG
 
-    app = create_app(settings)
+    app = settings.app()
     config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
         timeout_graceful_shutdown=ending.STEP_SECONDS,
+        server_header=settings.own_headers,
+        date_header=settings.own_headers,
         **CONFIG,
     )
     ending.serve(config, app.state.service, listener)

@@ -11,75 +11,43 @@ from typing import BinaryIO
 import anyio
 import torch
 from anyio import to_thread
-from prometheus_client import CollectorRegistry, Counter, Gauge
 from pydantic import BaseModel
-from sqlalchemy import Engine, select
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 
 from framesift import Answer
 from framesift.serving import Uploads
 from framesift_server import work
 from framesift_server.compressed import Compressed
-from framesift_server.connection import while_connected
-from framesift_server.database import connect, reading
+from framesift_server.database import connect
 from framesift_server.forms import link
+from framesift_server.host import Host
 from framesift_server.job_rows import Job
 from framesift_server.job_store import JobStore
 from framesift_server.jobs import Jobs
 from framesift_server.keys import ANYBODY
 from framesift_server.metering import Meter
-from framesift_server.metrics import exposition
-from framesift_server.problems import ServerStoppingError, problem_of
-from framesift_server.protocol import Clients
 from framesift_server.quotas import Quotas
 from framesift_server.results import Results
 from framesift_server.settings import Settings
-from framesift_server.usage import Used, add_usage
-from framesift_server.workers import Workers
+from framesift_server.usage import Used
 
 
-class Service:
+class Service(Host):
     """Answers requests at once, or as jobs; usable within `open`."""
 
     jobs: Jobs
     store: JobStore
-    engine: Engine
-    quotas: Quotas
     uploads: Uploads
 
     def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
         self.settings = settings
-        self.registry = CollectorRegistry()
-        """The metrics of this server alone."""
-        self.stopping = False
-        """Whether the process is about to end, and takes no more work."""
-        self._answering: set[anyio.CancelScope] = set()
         self.results = Results(
             settings.state_folder / "results",
             most=settings.max_results,
             most_bytes=settings.max_results_bytes,
         )
         self._work = work.Work(settings)
-        self.clients = Clients(settings.bounds, self.registry)
-        self._inside = Gauge(
-            "framesift_working",
-            "Requests in work and waiting.",
-            ["model"],
-            registry=self.registry,
-            multiprocess_mode="livesum",
-        )
-        self.workers = Workers(
-            waiting=settings.queue,
-            seconds=settings.max_seconds,
-            changed=lambda model, inside: self._inside.labels(model).set(inside),
-        )
-        self._tokens = Counter(
-            "framesift_visual_tokens",
-            "Visual tokens before and after compression.",
-            ["side"],
-            registry=self.registry,
-        )
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -116,17 +84,16 @@ class Service:
     @property
     def idle(self) -> bool:
         """Whether nothing is in work."""
-        return self.jobs.idle and not self._answering
+        return self.jobs.idle and super().idle
 
     def stop(self) -> None:
         """Takes no more work, and tells those who watch a job; what is in work goes on."""
-        self.stopping = True
+        super().stop()
         self.jobs.stop()
 
-    def end(self) -> None:
-        """Ends the requests that are in work at their next step; their clients may come again."""
-        for scope in self._answering:
-            scope.cancel()
+    async def release(self) -> None:
+        """Gives back jobs that have not ended."""
+        await self.jobs.release()
 
     async def _prepare(self) -> None:
         """Has models loaded and the default one compiled; their requests wait in line meanwhile."""
@@ -153,21 +120,9 @@ class Service:
         Raises:
             ServerStoppingError: the process ends before the work does.
         """
-        worker, meter, done = self._work.worker(body), Meter(), False
-        with self.workers.place(worker, body.kind) as place, anyio.CancelScope() as scope:
-            self._answering.add(scope)
-            try:
-                run = partial(self.workers.run, place, partial(self._do, body, meter))
-                response = await while_connected(request, self.settings.max_seconds, run)
-                done = True
-                return response
-            finally:
-                self._answering.discard(scope)
-                if used := meter.used(done=done):
-                    client = request.scope.get("client_name", ANYBODY)
-                    with anyio.CancelScope(shield=True):
-                        await to_thread.run_sync(self._bill, client, used)
-        raise ServerStoppingError
+        worker, do = self._work.worker(body), partial(self._do, body)
+        client = request.scope.get("client_name", ANYBODY)
+        return await self.worked(request, worker, body.kind, do, client=client)
 
     async def post(self, body: work.Request, *, client: str, key: str | None) -> Job:
         """Returns a job that does what a request asks; one key of a client is one job."""
@@ -182,21 +137,13 @@ class Service:
     def save_upload(self, content: BinaryIO, client: str) -> str:
         """Returns the name of a new upload; those that jobs wait for are not removed for it."""
         uri = self.uploads.save(content, spare=self.store.uploads())
-        self._bill(client, Used(uploads=1, upload_bytes=content.tell()))
+        self.bill(client, Used(uploads=1, upload_bytes=content.tell()))
         return uri
-
-    def _bill(self, client: str, used: Used) -> None:
-        with self.engine.begin() as connection:
-            add_usage(connection, client, used)
-
-    def metrics(self) -> bytes:
-        """Returns the metrics in the text format of Prometheus."""
-        return exposition(self.registry, self.engine)
 
     def not_ready(self) -> str | None:
         """Returns why requests should go elsewhere for now, None where they should not."""
-        if self.stopping:
-            return str(ServerStoppingError())
+        if reason := super().not_ready():
+            return reason
         wanted = self.settings.models[: None if self.settings.preload else 1]
         for model in wanted:
             if model not in self._work.loaded:
@@ -206,11 +153,6 @@ class Service:
                     else ("it is with the first request for it, or at the start with --preload")
                 )
                 return self._work.failures.get(model, f"{model!r} is not loaded yet; {later}")
-        try:
-            with reading(self.engine).connect() as connection:
-                connection.execute(select(1))
-        except SQLAlchemyError as error:
-            return problem_of(error).detail
         return None
 
     def _do_job(self, body: work.Request, meter: Meter) -> BaseModel:
@@ -227,13 +169,9 @@ class Service:
             case Compressed(video=video):
                 before, after = video.report.tokens_in, video.report.tokens_out
                 meter.note(tokens_in=before, tokens_out=after)
-                self._count(before, after)
+                self.count(before, after)
             case Answer(usage=usage):
                 before, after = usage.visual_tokens_before, usage.visual_tokens_after
                 meter.note(tokens_in=before, tokens_out=after, answer_tokens=usage.answer_tokens)
-                self._count(before, after)
+                self.count(before, after)
         return response
-
-    def _count(self, before: int, after: int) -> None:
-        self._tokens.labels("before").inc(before)
-        self._tokens.labels("after").inc(after)
