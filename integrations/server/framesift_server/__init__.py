@@ -1,7 +1,7 @@
 """Video compression, keyframes and answers over HTTP.
 
 `create_app` gives the ASGI app of one server, `Settings` says what it may do, and `main` runs it as
-`framesift serve` does.
+`framesift serve` and `framesift gateway` do.
 """
 
 import logging
@@ -16,14 +16,14 @@ from framesift_server.settings import Settings
 if TYPE_CHECKING:  # it imports torch, which `--help` and wrong arguments need not wait for
     from framesift_server.app import create_app
 
-__all__ = ["Settings", "create_app", "gateway", "main"]
+__all__ = ["Settings", "create_app", "main"]
 Kind = TypeVar("Kind", bound=CommonSettings)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Serves until it is interrupted; `usage` writes what clients have used instead.
 
-    `gateway` serves in front of another endpoint.
+    `gateway` serves an OpenAI-compatible endpoint in front of another one.
 
     Args:
         arguments: of the command line, the process's own by default; `--help` lists them.
@@ -32,23 +32,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if arguments[:1] == ["usage"]:
         import_module("framesift_server.commands").usage(arguments[1:])
     elif arguments[:1] == ["gateway"]:
-        gateway(arguments[1:])
+        from framesift_server.gateway.settings import GatewaySettings
+
+        _serve(_settings(GatewaySettings, arguments[1:]))
     else:
         settings = _settings(Settings, arguments)
         if line := settings.model_limit:
             logging.getLogger(__name__).warning("framesift serve: %s", line)
         _serve(settings)
-
-
-def gateway(arguments: Sequence[str]) -> None:
-    """Serves an OpenAI-compatible endpoint in front of another, until it is interrupted.
-
-    Args:
-        arguments: of the command line; `--help` lists them.
-    """
-    from framesift_server.gateway.settings import GatewaySettings
-
-    _serve(_settings(GatewaySettings, arguments))
 
 
 def _settings(kind: type[Kind], arguments: Sequence[str]) -> Kind:

@@ -48,3 +48,16 @@ def test_a_broken_server_is_not_called_missing(serve, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["framesift", "serve"])
     with pytest.raises(ModuleNotFoundError, match="uvicorn"):
         cli.main()
+
+
+def test_the_gateway_is_the_servers_too(monkeypatch):
+    given = []
+
+    class Server:
+        main = staticmethod(given.append)
+
+    monkeypatch.setitem(sys.modules, "framesift_server", Server)
+    monkeypatch.setattr(sys, "argv", ["framesift", "gateway", "--upstream", "http://x", "--help"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert given == [("gateway", "--upstream", "http://x", "--help")]

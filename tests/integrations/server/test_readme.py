@@ -12,6 +12,7 @@ import uvicorn
 from pytest_examples import CodeExample, EvalExample, find_examples
 
 from framesift_server import Settings, create_app
+from framesift_server.gateway import GatewaySettings
 from framesift_server.keys import Keys
 
 PAGE = Path(__file__).parents[3] / "integrations" / "server" / "README.md"
@@ -64,7 +65,8 @@ def test_the_file_of_keys_is_read(tmp_path):
 
 def test_the_options_that_are_named_are_those_of_the_server():
     named = set(re.findall("`--([a-z][a-z-]+)", PAGE.read_text()))
-    there = {name.replace("_", "-") for name in Settings.model_fields}
+    fields = {**Settings.model_fields, **GatewaySettings.model_fields}
+    there = {name.replace("_", "-") for name in fields}
     assert named - there == {"no-compile", "enable-prompt-embeds"}, "the latter is vLLM's"
 
 

@@ -123,3 +123,13 @@ def test_help_comes_before_torch_is_imported():
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.startswith("usage: framesift serve")
     assert out.stdout.endswith("False\n")
+
+
+def test_a_gateway_is_served_with_settings_of_its_own(served, monkeypatch):
+    framesift_server.main(["gateway", "--upstream", "http://localhost:8000/v1/", "--port", "9003"])
+    assert (served["port"], served["app"].upstream) == (9003, "http://localhost:8000/v1")
+
+
+def test_a_gateway_needs_an_upstream(served):
+    with pytest.raises(SystemExit, match=r"^framesift gateway: --upstream: Field required$"):
+        framesift_server.main(["gateway"])

@@ -1,0 +1,62 @@
+"""What the operator of a gateway decides, by environment, arguments or code."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Annotated, ClassVar, cast
+
+from pydantic import AfterValidator, Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+from starlette.applications import Starlette
+
+from framesift_server.common_settings import CommonSettings
+
+
+def _address(url: str) -> str:
+    """Returns the address of an upstream without a slash at its end."""
+    scheme, _, rest = url.partition("://")
+    if scheme not in ("http", "https") or not rest.partition("/")[0]:
+        raise ValueError(
+            f"{url[:200]!r} is not an address of http; give one such as http://localhost:8000/v1"
+        )
+    if "?" in url or "#" in url or "@" in rest.partition("/")[0]:
+        raise ValueError(
+            "the address holds a query, a fragment or a login; give it without, and a key by "
+            "--upstream-key"
+        )
+    return url.rstrip("/")
+
+
+class GatewaySettings(CommonSettings):
+    """Settings of one gateway; each is read from `FRAMESIFT_` and its name in capitals."""
+
+    model_config = SettingsConfigDict(cli_prog_name="framesift gateway")
+    program: ClassVar[str] = "framesift gateway"
+    own_headers: ClassVar[bool] = False  # those of the upstream go through
+
+    upstream: Annotated[str, AfterValidator(_address)] = Field(
+        description="Address of the OpenAI-compatible endpoint behind, up to and with /v1, such "
+        "as http://localhost:8000/v1 of vLLM or http://localhost:11434/v1 of Ollama."
+    )
+    upstream_key: SecretStr | None = Field(
+        None,
+        description="What the upstream is sent as 'Authorization: Bearer KEY'. Without it the "
+        "header of the client goes through, unless this gateway has keys of its own.",
+    )
+    upstream_seconds: float = Field(
+        600.0, gt=0, description="Longest wait for the upstream's next bytes."
+    )
+    upstream_connect_seconds: float = Field(
+        5.0, gt=0, description="Longest wait for a connection to the upstream."
+    )
+    upstream_connections: int = Field(
+        512, ge=1, description="Connections to the upstream that are open at once."
+    )
+    max_body_bytes: int = Field(
+        256 * 2**20, ge=1024, description="Largest chat request; videos in base64 are part of it."
+    )
+
+    def app(self) -> Starlette:
+        """Returns what answers requests; its `state.service` is what it holds."""
+        # Here, since it imports torch, which `--help` need not wait for.
+        return cast(Starlette, import_module("framesift_server.gateway.app").create_gateway(self))

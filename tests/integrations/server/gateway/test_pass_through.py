@@ -1,0 +1,208 @@
+"""What has no video goes through as it is, and whatever fails is an error that clients read."""
+
+import json
+import socket
+import time
+
+import httpx
+import pytest
+from starlette.routing import request_response
+
+from framesift_server.gateway import GatewaySettings
+
+QUESTION = {"model": "double", "messages": [{"role": "user", "content": "What is it?"}]}
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\n"
+EVENTS = HEAD % b"text/event-stream" + b"Transfer-Encoding: chunked\r\n\r\n"
+EVENT = b'data: {"choices":[{"index":0,"delta":{"content":"It"}}]}\n\n'
+
+
+def chunk(content):
+    return b"%x\r\n%s\r\n" % (len(content), content)
+
+
+def error_of(response):
+    error = response.json()["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    assert "\n" not in error["message"]
+    return error
+
+
+def test_request_and_answer_are_the_same_bytes(engine, gateway):
+    client = gateway(engine.address)
+    sent = json.dumps({**QUESTION, "n": 2, "logprobs": True, "odd": "\u00e4"}, indent=3).encode()
+    direct = httpx.post(f"{engine.address}/chat/completions", content=sent)
+    through = client.post("/v1/chat/completions", content=sent)
+    assert through.content == direct.content
+    assert dict(through.headers) == dict(direct.headers)
+    first, second = engine.requests
+    assert first == second
+    assert first["n"] == 2
+
+
+def test_headers_go_through_and_those_of_a_connection_do_not(engine, gateway):
+    client = gateway(engine.address)
+    given = {"Authorization": "Bearer theirs", "X-Own": "1", "Connection": "X-Hop", "X-Hop": "2"}
+    client.get("/v1/models", headers=given)
+    (seen,) = engine.heads
+    assert (seen["authorization"], seen["x-own"]) == ("Bearer theirs", "1")
+    assert "x-hop" not in seen
+    assert seen["host"] == httpx.URL(engine.address).netloc.decode()
+
+
+def test_every_path_goes_through_with_its_query_and_body(engine, gateway):
+    client = gateway(engine.address)
+    audio = bytes(range(256)) * 2000
+    for path in ("/v1/audio/transcriptions?a=%2F&b=1", "/tokenize?a=%2F&b=1"):
+        answer = client.post(path, content=audio)
+        assert (answer.content, answer.headers["x-query"]) == (audio, "a=%2F&b=1")
+    pieces = client.post("/tokenize", content=iter([b"in ", b"pieces"]))
+    assert pieces.content == b"in pieces"
+    assert client.get("/page").text == "<h1>a page</h1>"
+    assert client.get("/v1/none").status_code == 404
+
+
+def test_a_stream_comes_event_by_event(engine, gateway):
+    client = gateway(engine.address)
+    asked = {**QUESTION, "stream": True, "stream_options": {"include_usage": True}}
+    direct = httpx.post(f"{engine.address}/chat/completions", json=asked)
+    with client.stream("POST", "/v1/chat/completions", json=asked) as through:
+        parts = list(through.iter_raw())
+    assert b"".join(parts) == direct.content
+    assert len(parts) > 1
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_client_that_leaves_ends_the_work_of_the_upstream(engine, gateway, stream):
+    client = gateway(engine.address)
+    left = []
+
+    async def chat(request):
+        while not await request.is_disconnected():
+            pass
+        left.append(1)
+
+    engine.words, engine.pause_seconds = ["x"] * 10**6, 0.01
+    if not stream:
+        engine.app.routes[0].app = request_response(chat)
+    address = client.base_url
+    body = json.dumps({**QUESTION, "stream": stream}).encode()
+    head = (
+        "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection((address.host, address.port)) as sock:
+        sock.sendall(head.encode() + body)
+        if stream:
+            assert sock.recv(1000)
+        else:
+            wait_for(lambda: client.service._answering)
+    wait_for(lambda: engine.left or left)
+    wait_for(lambda: not client.service._answering)
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_an_upstream_that_is_down(gateway):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    answer = gateway(f"http://127.0.0.1:{port}/v1").post("/v1/chat/completions", json=QUESTION)
+    assert answer.status_code == 502
+    assert error_of(answer)["message"] == (
+        "the upstream does not answer; start it, or give its address by --upstream"
+    )
+
+
+def test_an_upstream_that_is_slow(scripted, gateway):
+    client = gateway(scripted(keeps_open=True), upstream_seconds=0.3)
+    answer = client.post("/v1/chat/completions", json=QUESTION)
+    assert (answer.status_code, answer.headers["x-should-retry"]) == (504, "false")
+    assert "is slower than --upstream-seconds allows" in error_of(answer)["message"]
+
+
+def test_an_upstream_that_answers_with_a_page(scripted, gateway):
+    page = b"<html>\n<title>Login</title></html>"
+    answer = gateway(scripted(HEAD % b"text/html" + b"\r\n" + page)).get("/v1/models")
+    assert answer.status_code == 502
+    assert "'<html> <title>Login</title></html>'" in error_of(answer)["message"]
+
+
+def test_an_error_in_plain_text_keeps_its_status(scripted, gateway):
+    plain = b"HTTP/1.1 500 Oh\r\nContent-Type: text/plain\r\n\r\nInternal Server Error"
+    answer = gateway(scripted(plain)).post("/v1/chat/completions", json=QUESTION)
+    assert answer.status_code == 500
+    assert "'Internal Server Error'" in error_of(answer)["message"]
+
+
+def test_an_answer_that_breaks_off(scripted, gateway):
+    half = HEAD % b"application/json" + b"Content-Length: 100\r\n\r\n" + b'{"choices": ['
+    answer = gateway(scripted(half)).post("/v1/chat/completions", json=QUESTION)
+    assert answer.status_code == 502
+    assert error_of(answer)["message"] == "the upstream broke off; its log may say why"
+
+
+@pytest.mark.parametrize(
+    ("rest", "line"),
+    [
+        (chunk(EVENT[:20]), "the upstream broke off; its log may say why"),
+        (b"", "the upstream broke off; its log may say why"),
+        (b"0\r\n\r\n", "the upstream ended its stream without [DONE]; its log may say why"),
+    ],
+    ids=["within an event", "between events", "without an end"],
+)
+def test_a_stream_that_breaks_off_ends_with_an_error(scripted, gateway, rest, line):
+    client = gateway(scripted(EVENTS + chunk(EVENT) + rest))
+    answer = client.post("/v1/chat/completions", json={**QUESTION, "stream": True})
+    first, last, end = answer.content.split(b"\n\n")
+    assert (first + b"\n\n", end) == (EVENT, b"")
+    assert json.loads(last.removeprefix(b"data: "))["error"]["message"] == line
+
+
+def test_a_stream_that_stalls_ends_with_an_error(scripted, gateway):
+    client = gateway(scripted(EVENTS + chunk(EVENT), keeps_open=True), upstream_seconds=0.3)
+    answer = client.post("/v1/chat/completions", json={**QUESTION, "stream": True})
+    assert "is slower than --upstream-seconds allows" in answer.text.split("\n\n")[1]
+
+
+def test_keys_are_the_gateways_and_the_upstream_gets_its_own(engine, gateway):
+    client = gateway(engine.address, api_key="a-key-of-clients", upstream_key="another")
+    refused = client.post("/v1/chat/completions", json=QUESTION)
+    assert (refused.status_code, error_of(refused)["type"]) == (401, "authentication_error")
+    allowed = {"Authorization": "Bearer a-key-of-clients"}
+    assert client.post("/v1/chat/completions", json=QUESTION, headers=allowed).is_success
+    assert engine.heads[-1]["authorization"] == "Bearer another"
+
+
+def test_a_key_of_the_gateway_is_never_sent_on(engine, gateway):
+    client = gateway(engine.address, api_key="a-key-of-clients")
+    client.get("/v1/models", headers={"Authorization": "Bearer a-key-of-clients"})
+    assert "authorization" not in engine.heads[-1]
+
+
+def test_pages_of_strangers_are_refused(engine, gateway):
+    client = gateway(engine.address)
+    answer = client.get("/v1/models", headers={"Origin": "http://evil.example"})
+    assert (answer.status_code, error_of(answer)["type"]) == (403, "permission_error")
+    assert engine.heads == []
+
+
+def test_it_counts_requests_and_says_that_it_lives(engine, gateway):
+    client = gateway(engine.address)
+    client.get("/v1/models")
+    assert client.get("/health").json()["status"] == "ok"
+    assert client.get("/ready").json() == {"status": "ok"}
+    assert 'framesift_requests_total{path="' in client.get("/metrics").text
+    assert client.get("/v1/usage").json() == []
+    assert error_of(client.get("/v1/usage?since=yesterday"))["type"] == "invalid_request_error"
+
+
+@pytest.mark.parametrize(
+    "address", ["localhost:8000/v1", "ftp://localhost", "http://", "http://a:b@localhost/v1"]
+)
+def test_an_address_that_is_none_is_refused(address):
+    with pytest.raises(ValueError, match="address"):
+        GatewaySettings(upstream=address)
