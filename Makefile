@@ -91,8 +91,8 @@ format: $(READY) ## Mend style and formatting
 type: $(READY) ## Check types, strictly
 	$(BIN)/mypy
 
-table: $(READY) ## Refresh the tables of README and PARTS
-	PYTHONPATH=tests $(BIN)/python -m benchmarks.readme README.md PARTS.md
+table: $(READY) ## Refresh the tables of README, PARTS and docs
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.readme README.md PARTS.md docs/choosing.md
 
 docs: $(READY) ## Build the documentation as a site, offline; any warning is an error
 	$(BIN)/mkdocs build --strict --site-dir $(OUT)/docs

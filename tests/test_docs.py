@@ -26,7 +26,7 @@ def test_python_blocks_run_and_print_what_they_say(
     eval_example.run_print_check(example)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "docs/choosing.md"], ids=lambda page: page.name)
 def test_generated_tables_are_fresh(page):
     text = page.read_text()
     assert refreshed(text, ROOT / RESULTS) == text, "run: make table"

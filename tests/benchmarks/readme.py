@@ -1,4 +1,4 @@
-"""The tables of README, made from registries and results so that they cannot go stale."""
+"""The tables of pages, made from registries and results so that they cannot go stale."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks.choosing import choosing_tables
 from framesift.evaluation.answers.statistics import OVERALL
 from framesift.registry import Registry
 
 RESULTS = "examples/results"
-"""Folder of kept results, beside README."""
+"""Folder of kept results, in the root of the repository, where this is run."""
 CATALOGUE = "catalogue"
 CURVES = ("curves.json", "curves-changed.json")
 """Right answers of a full run, and of the strategies whose rule has changed since."""
@@ -44,14 +45,23 @@ def refreshed(text: str, results: Path) -> str:
         text: with marks such as `<!-- strategies -->`.
         results: folder of the results that strategies are shown with.
     """
-    for plural in PLURALS:
-        marks = f"<!-- {plural} -->", f"<!-- /{plural} -->"
-        before, mark, rest = text.partition(marks[0])
-        if mark:
-            after = rest.partition(marks[1])[2]
-            figures = strategy_figures(results) if plural == "strategies" else {}
-            text = f"{before}{marks[0]}\n{table(plural, figures)}\n{marks[1]}{after}"
+    for name in PLURALS:
+        if f"<!-- {name} -->" in text:
+            figures = strategy_figures(results) if name == "strategies" else {}
+            text = _filled(text, name, table(name, figures))
+    if "<!-- keep " in text:
+        for name, made in choosing_tables(results).items():
+            text = _filled(text, name, made)
     return text
+
+
+def _filled(text: str, name: str, made: str) -> str:
+    """Returns the text with a table between the marks of a name, where it has such."""
+    marks = f"<!-- {name} -->", f"<!-- /{name} -->"
+    before, mark, rest = text.partition(marks[0])
+    if not mark:
+        return text
+    return f"{before}{marks[0]}\n{made}\n{marks[1]}{rest.partition(marks[1])[2]}"
 
 
 def strategy_figures(results: Path) -> Figures:
@@ -119,7 +129,7 @@ def main() -> None:
     """Refreshes the tables of the files named on the command line."""
     for name in sys.argv[1:]:
         path = Path(name)
-        path.write_text(refreshed(path.read_text(), path.parent / RESULTS))
+        path.write_text(refreshed(path.read_text(), Path(RESULTS)))
 
 
 if __name__ == "__main__":
