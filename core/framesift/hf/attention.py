@@ -3,6 +3,10 @@
 There is one switch for all of them. It is counted, so that a model has its own attention function
 back when the last of them has gone. Each gets the calls of its own context only, so that threads
 which share a model do not see one another's.
+
+Towers that attend to the parts of one long row, its frames or windows, get all parts of a layer
+computed at once within `parts_at_once`: by themselves they launch the kernel for one part after the
+other, and a GPU waits for the host.
 """
 
 from __future__ import annotations
@@ -15,13 +19,19 @@ from functools import cache
 from threading import Lock
 from typing import Any, Final, Protocol
 
+import torch
 from torch import Tensor
 
 from framesift.errors import ModelError
+from framesift.hf.parts import of_parts
 from framesift.registry import require
 
 NAME: Final = "framesift"
 """What the attention function is called among those of transformers."""
+OF_PARTS: Final = "framesift-flash"
+"""The same one. Towers give functions with `flash` in their name the ends of all parts at once."""
+OF_FLASH: Final = ("cu_seq_lens_k", "max_length_q", "max_length_k")
+"""What comes with the ends of parts, and says nothing more."""
 BEYOND: Final = ("s_aux", "softcap")
 """What some attention modules ask for and `sdpa` leaves out: sinks, and a bound on scores."""
 
@@ -106,6 +116,20 @@ def borrowing(config: Any, borrower: Borrower) -> Iterator[None]:
         _borrowing.reset(token)
 
 
+@contextmanager
+def parts_at_once(config: Any, device: torch.device) -> Iterator[None]:
+    """Lets a tower that computes by `sdpa` attend to all parts of a row at once within the block.
+
+    Its modules must take `cu_seqlens`. What they give is the same but for rounding. On a CPU, which
+    waits for no launches, they compute as they do by themselves.
+    """
+    if device.type == "cpu" or own_attention(config) != "sdpa":
+        yield
+        return
+    with _switched_to_ours(config, OF_PARTS):
+        yield
+
+
 def own_attention(config: Any) -> str | None:
     """Returns the attention function that `config` names when there are no listeners."""
     with _lock:
@@ -115,9 +139,9 @@ def own_attention(config: Any) -> str | None:
 
 
 @contextmanager
-def _switched_to_ours(config: Any) -> Iterator[None]:
+def _switched_to_ours(config: Any, name: str = NAME) -> Iterator[None]:
     _register()
-    _switch(config)
+    _switch(config, name)
     try:
         yield
     finally:
@@ -130,11 +154,12 @@ def is_listened_to(config: Any) -> bool:
         return id(config) in _switched
 
 
-def _switch(config: Any) -> None:
+def _switch(config: Any, name: str) -> None:
     with _lock:
         entry = _switched.setdefault(id(config), _Switched(config, config._attn_implementation))
         entry.count += 1
-        config._attn_implementation = NAME
+        if config._attn_implementation != OF_PARTS:
+            config._attn_implementation = name
 
 
 def _switch_back(config: Any) -> None:
@@ -164,6 +189,7 @@ def _register() -> None:
         value: Tensor,
         attention_mask: Tensor | None,
         scaling: float | None = None,
+        cu_seq_lens_q: Tensor | None = None,
         **options: Any,
     ) -> tuple[Tensor, None]:
         if named := [name for name in BEYOND if options.get(name) is not None]:
@@ -171,6 +197,7 @@ def _register() -> None:
                 f"the attention of {type(module).__name__} has {' and '.join(named)}, which sdpa "
                 "has not, so that it cannot be read; use evidence='similarity' with this model"
             )
+        ends, options = cu_seq_lens_q, {k: v for k, v in options.items() if k not in OF_FLASH}
         scale = query.shape[-1] ** -0.5 if scaling is None else scaling
         heard = [each for listeners in _listening.get() for each in listeners(module)]
 
@@ -184,10 +211,10 @@ def _register() -> None:
             result: Tensor = sdpa(module, query, key, value, mask, scaling=scaling, **options)[0]
             return result
 
-        borrower = _borrowing.get()
-        if borrower is not None:
-            if attention_mask is not None:
-                raise ValueError(f"{type(module).__name__} passes a mask, which cannot be borrowed")
+        def answer(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+            if borrower is None:
+                note(query, key)
+                return compute(query, key, value)
             call = AttentionCall(
                 module=module,
                 query=query,
@@ -196,9 +223,19 @@ def _register() -> None:
                 compute=compute,
                 note=note if heard else None,
             )
-            return borrower.attend(call), None
+            return borrower.attend(call)
+
+        borrower = _borrowing.get()
+        if ends is not None:
+            in_order = bool(heard) or borrower is not None
+            return of_parts(ends, answer, query, key, value, in_order=in_order), None
+        if attention_mask is None:
+            return answer(query, key, value), None
+        if borrower is not None:
+            raise ValueError(f"{type(module).__name__} passes a mask, which cannot be borrowed")
         note(query, key, attention_mask)
         return compute(query, key, value, attention_mask), None
 
-    transformers.AttentionInterface.register(NAME, attend)
-    transformers.AttentionMaskInterface.register(NAME, masks.sdpa_mask)
+    for name in (NAME, OF_PARTS):
+        transformers.AttentionInterface.register(name, attend)
+        transformers.AttentionMaskInterface.register(name, masks.sdpa_mask)

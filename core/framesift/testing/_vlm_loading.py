@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -175,7 +176,9 @@ def _on_two_devices(vlm: VLM) -> VLM:
     }
     places |= {f"{prefix}.{name}": 0 for name, _ in hf.base_model.named_parameters(recurse=False)}
     apart = replace(vlm)
-    vars(apart)["hf"] = require("accelerate", extra="hf").dispatch_model(
-        hf, places, main_device="cpu"
-    )
+    with warnings.catch_warnings():  # a parameter that lies in no part of its own has its place too
+        warnings.filterwarnings("ignore", "The following device_map keys do not match")
+        vars(apart)["hf"] = require("accelerate", extra="hf").dispatch_model(
+            hf, places, main_device="cpu"
+        )
     return apart

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from framesift.encoders.base import Encoder
 from framesift.encoders.still import Units
+from framesift.hf.attention import parts_at_once
 from framesift.hf.borrowing import PackedFrames
 from framesift.hf.probe import watch
 from framesift.registry import require
@@ -67,7 +68,10 @@ class QwenTower(FamilyTower):
     def look(self, pixels: Tensor, signals: frozenset[str]) -> dict[str, Tensor]:
         """Returns what the tower gives for frames `(T, 3, H, W)`, a row for every two of them."""
         patches, shape = self._patchified(pixels)
-        with watch(self._watched, signals=signals) as seen:
+        with (
+            parts_at_once(self.tower.config, pixels.device),
+            watch(self._watched, signals=signals) as seen,
+        ):
             out = self.vlm.hf.base_model.get_video_features(
                 pixel_values_videos=patches,
                 video_grid_thw=torch.tensor([shape], device=pixels.device),

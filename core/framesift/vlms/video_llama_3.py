@@ -14,6 +14,7 @@ from torch import Tensor
 
 from framesift.encoders.base import Encoder
 from framesift.encoders.still import Units
+from framesift.hf.attention import parts_at_once
 from framesift.hf.borrowing import PackedFrames
 from framesift.hf.probe import watch
 from framesift.types.compressed import CompressedVideo
@@ -113,7 +114,10 @@ class _VideoLlama3Tower(FamilyTower):
 
     def look(self, pixels: Tensor, signals: frozenset[str]) -> dict[str, Tensor]:
         patches, shape = self._patchified(pixels)
-        with watch(self._watched, signals=signals) as seen:
+        with (
+            parts_at_once(self.tower.config, pixels.device),
+            watch(self._watched, signals=signals) as seen,
+        ):
             out = self.vlm.hf.base_model.get_video_features(
                 pixel_values_videos=patches,
                 video_grid_thw=torch.tensor([shape], device=pixels.device),

@@ -452,6 +452,7 @@ def test_a_compiled_step_gives_the_same_tokens(name, tmp_path, monkeypatch):
     assert not counters["stats"].get("unique_graphs")
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit")
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_gives_the_same_tokens_from_every_thread(tmp_path):
     TINY_VLMS["llava-onevision"].build(tmp_path)

@@ -156,6 +156,7 @@ def test_other_errors_are_left_as_they_are(error):
     assert told.value is error
 
 
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode")
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_frames_arrive_on_a_gpu_while_the_host_goes_on():
     images = np.random.default_rng(0).integers(0, 256, (3, 40, 60, 3), dtype=np.uint8)

@@ -89,7 +89,8 @@ class DeviceClock:
                 work()
             return seen.count
         profiler = torch.profiler
-        with profiler.profile(activities=[profiler.ProfilerActivity.CUDA]) as profile:
+        activities = [profiler.ProfilerActivity.CUDA]
+        with profiler.profile(activities=activities, acc_events=True) as profile:
             work()
             self.wait()
         seen_kernels = sum(
