@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from threading import Lock
 from typing import Any, Final, Protocol
 
@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from framesift.errors import ModelError
-from framesift.hf.parts import of_parts
+from framesift.hf.parts import Compute, lengths_of, of_parts, one_by_one
 from framesift.registry import require
 
 NAME: Final = "framesift"
@@ -58,7 +58,7 @@ class AttentionCall:
     """`(B, heads, kv, Dk)`."""
     value: Tensor
     """`(B, heads, kv, Dv)`."""
-    compute: Callable[[Tensor, Tensor, Tensor], Tensor]
+    compute: Compute
     """Returns the attention of queries, keys and values of any such shapes, `(B, q, heads, Dv)`."""
     note: Callable[[Tensor, Tensor], None] | None
     """Gives queries and keys to the module's listeners; None where there are none."""
@@ -197,7 +197,7 @@ def _register() -> None:
                 f"the attention of {type(module).__name__} has {' and '.join(named)}, which sdpa "
                 "has not, so that it cannot be read; use evidence='similarity' with this model"
             )
-        ends, options = cu_seq_lens_q, {k: v for k, v in options.items() if k not in OF_FLASH}
+        options = {k: v for k, v in options.items() if k not in OF_FLASH}
         scale = query.shape[-1] ** -0.5 if scaling is None else scaling
         heard = [each for listeners in _listening.get() for each in listeners(module)]
 
@@ -211,7 +211,7 @@ def _register() -> None:
             result: Tensor = sdpa(module, query, key, value, mask, scaling=scaling, **options)[0]
             return result
 
-        def answer(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        def answer(query: Tensor, key: Tensor, value: Tensor, compute: Compute = compute) -> Tensor:
             if borrower is None:
                 note(query, key)
                 return compute(query, key, value)
@@ -226,9 +226,13 @@ def _register() -> None:
             return borrower.attend(call)
 
         borrower = _borrowing.get()
-        if ends is not None:
-            in_order = bool(heard) or borrower is not None
-            return of_parts(ends, answer, query, key, value, in_order=in_order), None
+        if cu_seq_lens_q is not None:
+            lengths = lengths_of(cu_seq_lens_q)
+            if len(set(lengths)) == 1:
+                return of_parts(lengths, answer, query, key, value), None
+            if heard:
+                return one_by_one(lengths, answer, query, key, value), None
+            return answer(query, key, value, partial(of_parts, lengths, compute)), None
         if attention_mask is None:
             return answer(query, key, value), None
         if borrower is not None:

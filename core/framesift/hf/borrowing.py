@@ -148,8 +148,8 @@ class PackedFrames:
 class WholeFrames:
     """Frames of which all places are encoded, as a tower takes them by itself.
 
-    It may call the attention of a layer for all frames at once, or for their parts in turn, such as
-    windows.
+    It may call the attention of a layer for all frames at once, for their parts in turn, such as
+    windows, or for one row of all places.
     """
 
     def __init__(self, frames: int, places: int) -> None:
@@ -158,18 +158,22 @@ class WholeFrames:
         self._before_last: Final = (frames - 1) * places
         self._called: Final[dict[Any, int]] = {}
 
-    def of_last(self, module: Any, frames: int, places: int) -> slice | None:
-        """Returns which places of the last frame a module's next call ends with, None for none.
+    def of_last(self, module: Any, places: int) -> tuple[int, slice] | None:
+        """Returns from where on the next places of a module are of the last frame, and where in it.
 
         Args:
             module: what is called.
-            frames: how many frames, or parts of one, the call has.
-            places: how many places each of them has.
+            places: how many the call has, of all its frames or parts.
+
+        Returns:
+            The first of them that is, and the places of the last frame that they are; or None.
         """
-        stop = self._called.get(module, 0) + frames * places
-        self._called[module] = stop
-        start = stop - places - self._before_last
-        return None if start < 0 else slice(start, start + places)
+        start = self._called.get(module, 0)
+        self._called[module] = stop = start + places
+        first = max(start, self._before_last)
+        if first >= stop:
+            return None
+        return first - start, slice(first - self._before_last, stop - self._before_last)
 
 
 class KeptKeys:
@@ -209,10 +213,14 @@ class KeptKeys:
         if call.note is not None:
             call.note(call.query, call.key)
         frames, _, places, _ = call.key.shape
-        part = whole.of_last(call.module, frames, places)
-        if part is not None:
+        found = whole.of_last(call.module, frames * places)
+        if found is not None:
+            first, part = found
             kept = (call.key, call.value, *(() if call.note is None else (call.query,)))
-            ends = [each[-1].transpose(0, 1) for each in kept]
+            ends = [
+                each[first // places :].transpose(1, 2).flatten(0, 1)[first % places :]
+                for each in kept
+            ]
             if part.start == 0:
                 shapes = [(whole.places, *each.shape[1:]) for each in ends]
                 self._last[call.module] = tuple(map(torch.Tensor.new_empty, ends, shapes))

@@ -13,40 +13,46 @@ import numpy as np
 import torch
 from torch import Tensor
 
-Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
+Compute = Callable[[Tensor, Tensor, Tensor], Tensor]
 """Returns `(B, q, heads, Dv)` for queries, keys and values `(B, heads, n, D)`."""
 
 
+def lengths_of(ends: Tensor) -> tuple[int, ...]:
+    """Returns how long the parts of a row are that end at `ends`, `(parts + 1,)` from 0."""
+    return tuple(ends.diff().tolist())
+
+
 def of_parts(
-    ends: Tensor, attend: Attend, query: Tensor, key: Tensor, value: Tensor, *, in_order: bool
+    lengths: tuple[int, ...], compute: Compute, query: Tensor, key: Tensor, value: Tensor
 ) -> Tensor:
-    """Returns the attention within each part of one row, `(1, P, heads, Dv)`.
+    """Returns the attention within each part of a row, `(1, P, heads, Dv)`, `P` in all of them.
 
     Args:
-        ends: where parts begin and end, `(parts + 1,)`, from 0 to `P`.
-        attend: computes parts of one length.
+        lengths: of the parts.
+        compute: gets all parts of one length at once.
         query: `(1, heads, P, Dk)`, as `key` and `value` are.
         key: likewise.
         value: likewise.
-        in_order: whether `attend` must get the parts in their order: all at once where they are of
-            one length, one by one where they are not.
     """
-    lengths = tuple(ends.diff().tolist())
     row = query, key, value
     if len(set(lengths)) == 1:
-        return attend(*(_apart(each, lengths[0]) for each in row)).flatten(0, 1)[None]
-    if in_order:
-        parts = zip(*(each.split(lengths, dim=2) for each in row), strict=True)
-        return torch.cat([attend(*part) for part in parts], dim=1)
-    found: Tensor | None = None
-    for length, places in _by_length(lengths, query.device):
-        chosen = (_apart(each.index_select(2, places), length) for each in row)
-        given = attend(*chosen).flatten(0, 1)
-        if found is None:
-            found = given.new_empty(query.shape[2], *given.shape[1:])
-        found.index_copy_(0, places, given)
-    assert found is not None
+        return compute(*(_apart(each, lengths[0]) for each in row)).flatten(0, 1)[None]
+    groups = [
+        (places, compute(*(_apart(each.index_select(2, places), length) for each in row)))
+        for length, places in _by_length(lengths, query.device)
+    ]
+    found = groups[0][1].new_empty(query.shape[2], *groups[0][1].shape[2:])
+    for places, given in groups:
+        found.index_copy_(0, places, given.flatten(0, 1))
     return found[None]
+
+
+def one_by_one(
+    lengths: tuple[int, ...], compute: Compute, query: Tensor, key: Tensor, value: Tensor
+) -> Tensor:
+    """Returns what `of_parts` does, of parts that are computed in their order."""
+    parts = zip(*(each.split(lengths, dim=2) for each in (query, key, value)), strict=True)
+    return torch.cat([compute(*part) for part in parts], dim=1)
 
 
 def _apart(row: Tensor, length: int) -> Tensor:
