@@ -179,7 +179,7 @@ def _told(log: AnswerLog, out: Path, against: Sequence[str], *, is_bounded: bool
     "--size",
     type=click.Choice(["7b", "tiny"]),
     default="7b",
-    help="Models of seven billion random weights, which take four minutes and 24 GB of memory on a "
+    help="Models of seven billion random weights, which take six minutes and 24 GB of memory on a "
     "card, or tiny ones.",
 )
 @click.option("--device", show_default="the GPU where there is one", help="Such as cuda:1 or cpu.")
@@ -202,7 +202,7 @@ def gpu(out: Path, size: str, device: str | None, as_json: bool) -> None:
     def keep(results: dict[str, Any]) -> None:
         write_atomically(out / "gpu.json", json.dumps(results, indent=1).encode())
 
-    require("matplotlib", extra="bench")  # said before four minutes of measuring
+    require("matplotlib", extra="bench")  # said before minutes of measuring
     chosen = bench_device(device, size)
     out.mkdir(parents=True, exist_ok=True)
     results = measure(SIZES[size], chosen, coming, keep)

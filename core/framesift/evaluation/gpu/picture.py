@@ -76,7 +76,7 @@ def _stages(axis: Any, model: dict[str, Any]) -> None:
 
 def _nothing(axis: Any, title: str) -> None:
     axis.axis("off")
-    axis.set_title(f"{title}: failed")
+    axis.set_title(f"{title}: not measured")
 
 
 def _answers(axis: Any, model: dict[str, Any]) -> None:
