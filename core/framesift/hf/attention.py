@@ -173,73 +173,94 @@ def _switch_back(config: Any) -> None:
 
 @cache
 def _register() -> None:
-    """Registers `sdpa` with transformers under our name, as one that calls the listeners too.
+    """Registers `sdpa` with transformers under our names, as one that calls the listeners too.
 
     This is the door that transformers keeps for attention functions: a model whose configuration
     names it computes what it did before, to the bit.
     """
     transformers = require("transformers", extra="hf")
-    sdpa = require("transformers.integrations.sdpa_attention", extra="hf").sdpa_attention_forward
     masks = require("transformers.masking_utils", extra="hf")
+    for name in (NAME, OF_PARTS):
+        transformers.AttentionInterface.register(name, _attend)
+        transformers.AttentionMaskInterface.register(name, masks.sdpa_mask)
 
-    def attend(
-        module: Any,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        attention_mask: Tensor | None,
-        scaling: float | None = None,
-        cu_seq_lens_q: Tensor | None = None,
-        **options: Any,
-    ) -> tuple[Tensor, None]:
-        if named := [name for name in BEYOND if options.get(name) is not None]:
-            raise ModelError(
-                f"the attention of {type(module).__name__} has {' and '.join(named)}, which sdpa "
-                "has not, so that it cannot be read; use evidence='similarity' with this model"
-            )
-        options = {k: v for k, v in options.items() if k not in OF_FLASH}
-        scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-        heard = [each for listeners in _listening.get() for each in listeners(module)]
 
-        def note(query: Tensor, key: Tensor, mask: Tensor | None = None) -> None:
-            for listener in heard:
-                listener.note(query, key, mask, scale)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Layer:
+    """An attention module in one call, with who listens to it and who lends it keys."""
 
-        def compute(
-            query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None
-        ) -> Tensor:
-            result: Tensor = sdpa(module, query, key, value, mask, scaling=scaling, **options)[0]
-            return result
+    module: Any
+    scale: float
+    compute: Compute
+    heard: list[Listener]
+    borrower: Borrower | None
 
-        def answer(query: Tensor, key: Tensor, value: Tensor, compute: Compute = compute) -> Tensor:
-            if borrower is None:
-                note(query, key)
-                return compute(query, key, value)
-            call = AttentionCall(
-                module=module,
+    def note(self, query: Tensor, key: Tensor, mask: Tensor | None = None) -> None:
+        for listener in self.heard:
+            listener.note(query, key, mask, self.scale)
+
+    def answer(
+        self, query: Tensor, key: Tensor, value: Tensor, compute: Compute | None = None
+    ) -> Tensor:
+        """Returns the attention, of whatever keys, that `compute` or else the layer computes."""
+        if self.borrower is None:
+            self.note(query, key)
+            return (compute or self.compute)(query, key, value)
+        return self.borrower.attend(
+            AttentionCall(
+                module=self.module,
                 query=query,
                 key=key,
                 value=value,
-                compute=compute,
-                note=note if heard else None,
+                compute=compute or self.compute,
+                note=self.note if self.heard else None,
             )
-            return borrower.attend(call)
+        )
 
-        borrower = _borrowing.get()
-        if cu_seq_lens_q is not None:
-            lengths = lengths_of(cu_seq_lens_q)
-            if len(set(lengths)) == 1:
-                return of_parts(lengths, answer, query, key, value), None
-            if heard:
-                return one_by_one(lengths, answer, query, key, value), None
-            return answer(query, key, value, partial(of_parts, lengths, compute)), None
-        if attention_mask is None:
-            return answer(query, key, value), None
-        if borrower is not None:
-            raise ValueError(f"{type(module).__name__} passes a mask, which cannot be borrowed")
-        note(query, key, attention_mask)
-        return compute(query, key, value, attention_mask), None
+    def answer_parts(self, ends: Tensor, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Returns the attention within each part of a row."""
+        lengths = lengths_of(ends)
+        if len(set(lengths)) == 1:
+            return of_parts(lengths, self.answer, query, key, value)
+        if self.heard:
+            return one_by_one(lengths, self.answer, query, key, value)
+        return self.answer(query, key, value, partial(of_parts, lengths, self.compute))
 
-    for name in (NAME, OF_PARTS):
-        transformers.AttentionInterface.register(name, attend)
-        transformers.AttentionMaskInterface.register(name, masks.sdpa_mask)
+
+def _attend(
+    module: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    cu_seq_lens_q: Tensor | None = None,
+    **options: Any,
+) -> tuple[Tensor, None]:
+    if named := [name for name in BEYOND if options.get(name) is not None]:
+        raise ModelError(
+            f"the attention of {type(module).__name__} has {' and '.join(named)}, which sdpa "
+            "has not, so that it cannot be read; use evidence='similarity' with this model"
+        )
+    sdpa = require("transformers.integrations.sdpa_attention", extra="hf").sdpa_attention_forward
+    options = {name: value for name, value in options.items() if name not in OF_FLASH}
+
+    def compute(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
+        result: Tensor = sdpa(module, query, key, value, mask, scaling=scaling, **options)[0]
+        return result
+
+    layer = _Layer(
+        module=module,
+        scale=query.shape[-1] ** -0.5 if scaling is None else scaling,
+        compute=compute,
+        heard=[each for listeners in _listening.get() for each in listeners(module)],
+        borrower=_borrowing.get(),
+    )
+    if cu_seq_lens_q is not None:
+        return layer.answer_parts(cu_seq_lens_q, query, key, value), None
+    if attention_mask is None:
+        return layer.answer(query, key, value), None
+    if layer.borrower is not None:
+        raise ValueError(f"{type(module).__name__} passes a mask, which cannot be borrowed")
+    layer.note(query, key, attention_mask)
+    return compute(query, key, value, attention_mask), None

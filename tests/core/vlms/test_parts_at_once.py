@@ -12,7 +12,6 @@ from framesift.hf.parts import lengths_of, of_parts, one_by_one
 from framesift.testing.samples import random_frames
 from framesift.testing.tiny_vlms import TINY_VLMS
 from framesift.types.video import VideoInfo
-from framesift.vlms import _qwen, video_llama_3
 from framesift.vlms.load import load_vlm
 
 FAMILIES = [
@@ -72,8 +71,8 @@ def at_once(monkeypatch):
         return attention.parts_at_once(config, torch.device("cuda"))
 
     def force():
-        for module in (_qwen, video_llama_3):
-            monkeypatch.setattr(module, "parts_at_once", forced)
+        for module in ("_qwen", "video_llama_3"):
+            monkeypatch.setattr(f"framesift.vlms.{module}.parts_at_once", forced)
 
     return force
 
