@@ -34,9 +34,10 @@ def test_generated_tables_are_fresh(page):
 
 def test_readme_is_short_and_names_its_two_commands_first():
     text = (ROOT / "README.md").read_text()
-    assert text.count("\n") <= 250
+    assert text.count("\n") <= 180
     assert "make demo" in text[:2500]
     assert "make test" in text[:2500]
+    assert text.index("pip install 'framesift[hf]'") < text.index("$ framesift"), "install first"
 
 
 def test_readmes_first_command_is_that_of_make_demo_and_prints_what_it_says():

@@ -5,6 +5,7 @@ on a line of its own any lines. A block of `sh` holds what cannot be run here, s
 installation: each of its lines is checked against what it names.
 """
 
+import asyncio
 import re
 import shlex
 import subprocess
@@ -16,8 +17,10 @@ import pytest
 from packaging.requirements import Requirement
 from pytest_examples import CodeExample, EvalExample, find_examples
 
+from chat_server import chat_server, said
 from framesift import cli
 from framesift.sources.base import open_video
+from framesift_server import Settings
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
@@ -30,6 +33,8 @@ BLOCKS = [
 LOADED = re.compile(
     r"<(?:script|link|img|iframe)[^>]+(?:src|href)=\"?((?:https?:)?//[^\s\">]+)", re.IGNORECASE
 )
+SENT = "http://127.0.0.1:8080/v1/"
+"""What pages send there is sent to a server by its own tests."""
 LANGUAGES = {"python", "console", "sh"}
 OTHER_PROGRAMS = ("vllm serve ", "ollama pull ", "python -m sglang.launch_server ")
 """They are not installed where tests run, and take no part in what framesift promises."""
@@ -55,20 +60,47 @@ def at_home(footage, tmp_path, monkeypatch):
     """A folder with the file that pages speak of."""
     (tmp_path / "talk.mp4").write_bytes(footage)
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    monkeypatch.setenv("LLAMA_INDEX_CACHE_DIR", str(tmp_path / "cache"))
 
 
+@pytest.fixture
+def own_loop():
+    """An event loop that is closed at the end; LlamaIndex leaves the one open that it makes."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    asyncio.set_event_loop(None)
+    loop.close()
+
+
+@pytest.fixture
+def endpoint(monkeypatch):
+    """An endpoint that counts the pictures it is shown, where the clients of OpenAI find it."""
+    with chat_server(counted_pictures) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        monkeypatch.setenv("OPENAI_API_KEY", "none")
+        yield
+
+
+def counted_pictures(request):
+    """Answers with the number of pictures, each of which has to be a JPEG after its time."""
+    parts = request["messages"][0]["content"]
+    shown = [part["image_url"]["url"] for part in parts if part["type"] == "image_url"]
+    assert all(url.startswith("data:image/jpeg;base64,") for url in shown)
+    return said(f"{len(shown)} pictures.")
+
+
+@pytest.mark.usefixtures("at_home", "own_loop", "endpoint")
 @pytest.mark.parametrize(
     "example", list(find_examples(*map(str, PAGES))), ids=lambda e: f"{e.path.stem}-{e.start_line}"
 )
-def test_python_blocks_run_and_print_what_they_say(
-    example: CodeExample, eval_example: EvalExample, at_home
-):
+def test_python_blocks_run_and_print_what_they_say(example: CodeExample, eval_example: EvalExample):
     eval_example.run_print_check(example)
 
 
+@pytest.mark.usefixtures("at_home")
 @pytest.mark.parametrize("text", blocks("console"))
-def test_a_terminal_shows_what_pages_say(text, at_home, monkeypatch, capsys):
+def test_a_terminal_shows_what_pages_say(text, monkeypatch, capsys):
     commands = [part.partition("\n") for part in re.split(r"^\$ ", text, flags=re.MULTILINE)]
     assert not commands[0][0], "a block of console begins with '$ ' and a command"
     code = 0
@@ -99,8 +131,8 @@ def pattern_of(shown):
 
 @pytest.mark.parametrize("text", blocks("sh"))
 def test_lines_to_paste_name_what_is_there(text):
-    lines = text.replace("\\\n", "").splitlines()
-    for words in (shlex.split(line, comments=True) for line in lines):
+    commands = re.split(r"\n(?=\S)", text)  # what goes on begins with a space
+    for words in (shlex.split(command, comments=True) for command in commands):
         match words:
             case []:
                 pass
@@ -110,6 +142,11 @@ def test_lines_to_paste_name_what_is_there(text):
                 targets = [target for target in targets if "=" not in target]
                 there = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
                 assert set(targets) <= set(there)
+            case ["framesift", "serve", *options]:
+                named = {word[2:].replace("-", "_") for word in options if word.startswith("--")}
+                assert named <= set(Settings.model_fields)
+            case ["curl", *rest]:
+                assert any(word.startswith(SENT) for word in rest)
             case _:
                 assert " ".join(words).startswith(OTHER_PROGRAMS), f"nothing checks {words}"
 

@@ -16,6 +16,7 @@ from framesift_server.gateway import GatewaySettings
 from framesift_server.keys import Keys
 
 PAGE = Path(__file__).parents[3] / "integrations" / "server" / "README.md"
+RECIPES = PAGE.parents[2] / "docs" / "recipes.md"
 SHOWN = "http://127.0.0.1:8080"
 CURL = re.compile(re.escape(SHOWN) + r"(\S+) [^\n]*-d '(\{.*?\})'", re.DOTALL)
 
@@ -48,7 +49,7 @@ def test_python_blocks_run_and_print_what_they_say(
     eval_example.run_print_check(example)
 
 
-@pytest.mark.parametrize(("path", "body"), CURL.findall(PAGE.read_text()))
+@pytest.mark.parametrize(("path", "body"), CURL.findall(PAGE.read_text() + RECIPES.read_text()))
 def test_what_curl_sends_is_accepted(client, path, body):
     response = client.post(path, json=json.loads(body))
     assert response.status_code in (200, 202), response.text
@@ -72,3 +73,4 @@ def test_the_options_that_are_named_are_those_of_the_server():
 
 def test_there_is_something_to_send():
     assert len(CURL.findall(PAGE.read_text())) == 4
+    assert len(CURL.findall(RECIPES.read_text())) == 1
