@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from framesift.serving.uploads import Uploads as Uploads
     from framesift.serving.uploads import local_copy as local_copy
     from framesift.sources.file import file_path as file_path
+    from framesift.sources.link_times import split_part as split_part
     from framesift.sources.listing import SUFFIXES as SUFFIXES
     from framesift.types.clock import clock as clock
     from framesift.types.clock import cut as cut

@@ -144,7 +144,7 @@ class Host:
         return exposition(self.registry, self.engine)
 
     def count(self, before: int, after: int) -> None:
-        """Counts visual tokens."""
+        """Counts visual tokens of one piece of work."""
         self._tokens.labels("before").inc(before)
         self._tokens.labels("after").inc(after)
 

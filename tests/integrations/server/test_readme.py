@@ -4,15 +4,19 @@ import json
 import re
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 import uvicorn
 from pytest_examples import CodeExample, EvalExample, find_examples
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from framesift_server import Settings, create_app
-from framesift_server.gateway import GatewaySettings
+from framesift_server.gateway import GatewaySettings, create_gateway
 from framesift_server.keys import Keys
 
 PAGE = Path(__file__).parents[3] / "integrations" / "server" / "README.md"
@@ -21,11 +25,9 @@ SHOWN = "http://127.0.0.1:8080"
 CURL = re.compile(re.escape(SHOWN) + r"(\S+) [^\n]*-d '(\{.*?\})'", re.DOTALL)
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    """A server on loopback at a port of its own."""
-    settings = Settings(allow_synthetic=True, state_folder=tmp_path_factory.mktemp("state"))
-    app = create_app(settings)
+@contextmanager
+def listening(app):
+    """Serves an app on loopback at a port of its own; gives the address."""
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -36,16 +38,47 @@ def address(tmp_path_factory):
     thread.join(30)
 
 
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    settings = Settings(allow_synthetic=True, state_folder=tmp_path_factory.mktemp("state"))
+    with listening(create_app(settings)) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory):
+    """A gateway before an engine that takes pictures in messages of the user."""
+
+    async def chat(request):
+        (message,) = (await request.json())["messages"]
+        assert {part["type"] for part in message["content"]} == {"text", "image_url"}
+        choice = {"index": 0, "message": {"role": "assistant", "content": "Much."}}
+        return JSONResponse({"choices": [choice], "usage": {"total_tokens": 9}})
+
+    engine = Starlette(routes=[Route("/v1/chat/completions", chat, methods=["POST"])])
+    with listening(engine) as upstream:
+        settings = GatewaySettings(
+            upstream=f"{upstream}/v1",
+            allow_synthetic=True,
+            state_folder=tmp_path_factory.mktemp("state"),
+        )
+        with listening(create_gateway(settings)) as address:
+            yield address
+
+
 @pytest.mark.parametrize("example", list(find_examples(str(PAGE))), ids=str)
 def test_python_blocks_run_and_print_what_they_say(
-    example: CodeExample, eval_example: EvalExample, address, monkeypatch
+    example: CodeExample, eval_example: EvalExample, address, gateway, monkeypatch
 ):
     monkeypatch.delenv("FRAMESIFT_ALLOW_HOST")  # readers do not set what the tests do
     for name in ("get", "post"):
         real = getattr(httpx, name)
-        monkeypatch.setattr(
-            httpx, name, lambda url, real=real, **given: real(url.replace(SHOWN, address), **given)
-        )
+
+        def send(url, real=real, **given):
+            there = gateway if "/v1/chat/" in url else address
+            return real(url.replace(SHOWN, there), **given)
+
+        monkeypatch.setattr(httpx, name, send)
     eval_example.run_print_check(example)
 
 

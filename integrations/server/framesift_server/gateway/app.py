@@ -22,11 +22,12 @@ from framesift_server.connection import ClientLeftError, while_connected
 from framesift_server.database import connect
 from framesift_server.ending import Closing
 from framesift_server.gate import Gate
+from framesift_server.gateway.chat import CHAT, Chat
 from framesift_server.gateway.incoming import Incoming
 from framesift_server.gateway.openai_errors import error_response, shaped
-from framesift_server.gateway.relay import Changes, Relay
+from framesift_server.gateway.relay import Relay
 from framesift_server.gateway.settings import GatewaySettings
-from framesift_server.gateway.upstream import Upstream
+from framesift_server.gateway.upstream import Raw, Upstream, in_memory
 from framesift_server.host import Host
 from framesift_server.keys import Keys
 from framesift_server.quotas import Quotas
@@ -42,6 +43,7 @@ class Gateway(Host):
         super().__init__(settings)
         self.settings = settings
         self._upstream = Upstream(settings)
+        self._chat = Chat(settings, self)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -59,10 +61,10 @@ class Gateway(Host):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request by the upstream's answer, or by an error."""
         incoming = Incoming(receive)
-        relay = Relay(send, scope["path"], Changes())
+        relay = Relay(send, scope["path"])
         try:
             with self.answering():
-                pass_on = partial(self._pass, scope, incoming, relay)
+                pass_on = partial(self._answer, scope, incoming, relay)
                 await while_connected(incoming, math.inf, pass_on)
         except ClientLeftError:
             return
@@ -71,17 +73,34 @@ class Gateway(Host):
                 raise
             await error_response(error)(scope, receive, send)
 
-    async def _pass(self, scope: Scope, incoming: Incoming, relay: Relay) -> None:
+    async def _answer(self, scope: Scope, incoming: Incoming, relay: Relay) -> None:
         headers = self._upstream.forwarded(scope)
+        if (scope["method"], scope["path"]) == ("POST", CHAT):
+            prepared = await self._chat.prepared(scope, incoming)
+            relay.changes = prepared.changes
+            if prepared.rewritten:
+                headers = _of_body(headers, len(prepared.body))
+            body = in_memory([prepared.body])
+            async with self._upstream.answers(scope, body, headers) as response:
+                await relay.send(response)
+            return
         names = {name for name, _ in headers}
-        has_body = names & {b"content-length", b"transfer-encoding"}
-        body = incoming.chunks()
+        has_body = bool(names & {b"content-length", b"transfer-encoding"})
+        chunks = incoming.chunks()
         if not has_body:
-            async for _ in body:
+            async for _ in chunks:
                 pass
-        sent = body if has_body else None
+        sent = chunks if has_body else None
         async with self._upstream.answers(scope, sent, headers) as response:
             await relay.send(response)
+
+
+def _of_body(headers: Raw, size_bytes: int) -> Raw:
+    """Returns the headers of a request whose body is another one now, and whose answer is read."""
+    changed = (b"accept-encoding", b"content-length", b"transfer-encoding")
+    kept = [pair for pair in headers if pair[0] not in changed]
+    length = (b"content-length", str(size_bytes).encode())
+    return [*kept, length, (b"accept-encoding", b"identity")]
 
 
 def create_gateway(settings: GatewaySettings) -> FastAPI:

@@ -50,15 +50,15 @@ class Changes:
 class Relay:
     """One answer on its way."""
 
-    def __init__(self, send: Send, path: str, changes: Changes) -> None:
+    def __init__(self, send: Send, path: str) -> None:
         """Takes where it goes.
 
         Args:
             send: to the client.
             path: of the request.
-            changes: what is to be different.
         """
-        self._send, self._path, self._changes = send, path, changes
+        self._send, self._path = send, path
+        self.changes = Changes()
         self.began = False
         """Whether the head was sent, after which no other answer can be given."""
 
@@ -96,7 +96,7 @@ class Relay:
             else:
                 body = bytes(held)
                 if "content-encoding" not in response.headers:
-                    body = self._changes.body(response.status_code, body)
+                    body = self.changes.body(response.status_code, body)
                 headers = [pair for pair in returned(response) if pair[0] != b"content-length"]
                 length = (b"content-length", str(len(body)).encode())
                 await self._head(response, [*headers, length])
@@ -128,9 +128,9 @@ class Relay:
                         continue
                     whole, held = held[: end or None], held[end:] if end else b""
                     done = done or DONE in whole
-                    await self._body(self._changes.event(whole))
+                    await self._body(self.changes.event(whole))
             if held.strip() and not done:
-                await self._body(self._changes.event(held))
+                await self._body(self.changes.event(held))
                 done = DONE in held
             if not done and self._path == "/v1/chat/completions":
                 line = "the upstream ended its stream without [DONE]; its log may say why"
@@ -142,7 +142,7 @@ class Relay:
     async def _head(self, response: httpx.Response, headers: Raw) -> None:
         self.began = True
         start = {"type": "http.response.start", "status": response.status_code}
-        await self._send({**start, "headers": [*headers, *self._changes.headers]})
+        await self._send({**start, "headers": [*headers, *self.changes.headers]})
 
     async def _body(self, part: bytes) -> None:
         if part:

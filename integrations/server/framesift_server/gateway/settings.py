@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Annotated, ClassVar, cast
+from typing import Annotated, ClassVar, Literal, cast
 
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 from starlette.applications import Starlette
 
 from framesift_server.common_settings import CommonSettings
+
+Route = Literal["frames", "none"]
 
 
 def _address(url: str) -> str:
@@ -51,6 +53,33 @@ class GatewaySettings(CommonSettings):
     )
     upstream_connections: int = Field(
         512, ge=1, description="Connections to the upstream that are open at once."
+    )
+    route: Route = Field(
+        "frames",
+        description="How videos reach the upstream: as frames, which are pictures with their "
+        "times, for any endpoint; none sends them on as they are.",
+    )
+    frames: int = Field(16, ge=1, description="Frames that are sent of one video.")
+    max_pictures: int = Field(
+        64, ge=1, description="Frames that are sent of all videos of a request."
+    )
+    max_side_px: int = Field(768, ge=64, le=4096, description="Longest side of a frame.")
+    fps: float = Field(
+        1.0, gt=0, le=60, description="Frames per second of video that are chosen among."
+    )
+    selector: str = Field(
+        "keyframes",
+        description="What chooses frames, as a spec string; one that reads a question is given "
+        "the last message of the user.",
+    )
+    token_px: int = Field(
+        28,
+        ge=1,
+        description="Side of the square of a picture that is one visual token of the upstream, "
+        "for counting: 28 of Qwen2-VL and Qwen2.5-VL, 32 of Qwen3-VL.",
+    )
+    price_per_million: float = Field(
+        0.0, ge=0, description="Price of a million tokens of a prompt, to count what was saved."
     )
     max_body_bytes: int = Field(
         256 * 2**20, ge=1024, description="Largest chat request; videos in base64 are part of it."

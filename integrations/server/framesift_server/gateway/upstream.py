@@ -17,6 +17,8 @@ from framesift_server.gateway.settings import GatewaySettings
 
 KEPT_SECONDS: Final = 2.5
 """How long an idle connection is used again; servers close theirs after 5 s as a rule."""
+PIECE: Final = 2**18
+"""Bytes that are sent at once."""
 OF_CONNECTION: Final = frozenset(
     {
         b"connection",
@@ -63,10 +65,11 @@ class Pieces(httpx.AsyncByteStream):
         return self._pieces
 
 
-async def in_memory(parts: Iterable[bytes]) -> AsyncIterator[bytes]:
+async def in_memory(parts: Iterable[bytes | bytearray]) -> AsyncIterator[bytes]:
     """Yields a body that is held already."""
     for part in parts:
-        yield part
+        for start in range(0, len(part), PIECE):
+            yield bytes(memoryview(part)[start : start + PIECE])
 
 
 class Upstream:

@@ -1,0 +1,125 @@
+"""Chat requests on their way to the upstream: their videos are put into another form."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final
+
+from anyio import to_thread
+from prometheus_client import Counter
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+from framesift_server.gateway.chat_body import ChatBody
+from framesift_server.gateway.conversation import Conversation
+from framesift_server.gateway.frames import Picked, Picker
+from framesift_server.gateway.incoming import Incoming
+from framesift_server.gateway.knobs import FIELD, PREFIX, Knobs
+from framesift_server.gateway.openai_errors import GatewayError
+from framesift_server.gateway.relay import Changes
+from framesift_server.gateway.settings import GatewaySettings
+from framesift_server.gateway.told import Told
+from framesift_server.host import Host
+from framesift_server.keys import ANYBODY
+from framesift_server.usage import Used
+
+CHAT: Final = "/v1/chat/completions"
+LINE: Final = "frames"
+"""The line of work in which requests wait whose videos were not seen before."""
+SMALL_BYTES: Final = 2**16
+"""Largest body that is parsed at once; others are in a thread, so that nobody waits for it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A chat request as it goes to the upstream."""
+
+    body: bytes | bytearray = field(repr=False)
+    rewritten: bool = False
+    changes: Changes = field(default_factory=Changes)
+    """Of the answer."""
+
+
+class Chat:
+    """Prepares chat requests."""
+
+    def __init__(self, settings: GatewaySettings, host: Host) -> None:
+        """Takes what does and bills the work.
+
+        Args:
+            settings: of the gateway.
+            host: whose line of work it is.
+        """
+        self._settings, self._host = settings, host
+        self._picker = Picker(settings)
+        self._saved = Counter(
+            "framesift_saved_money",
+            "Price of the visual tokens that were not sent, at --price-per-million.",
+            registry=host.registry,
+        )
+
+    async def prepared(self, scope: Scope, incoming: Incoming) -> Prepared:
+        """Returns what to send in the place of a chat request; itself, where it has no video.
+
+        Raises:
+            GatewayError: a knob or block is wrong, or the body too large.
+            FramesiftError: a video cannot be had or read.
+        """
+        content = await incoming.whole(self._settings.max_body_bytes)
+        headers, body = Headers(scope=scope), ChatBody(content)
+        own = {name: value for name, value in headers.items() if name.startswith(PREFIX)}
+        if "content-encoding" in headers or not (own or body.may_hold_video):
+            return Prepared(body=content)
+        run_in = to_thread.run_sync if len(content) > SMALL_BYTES else _at_once
+        parsed = await run_in(body.parsed)
+        if parsed is None:
+            return Prepared(body=content)
+        knobs, _ = Knobs.of(self._settings, given := parsed.pop(FIELD, None), own)
+        conversation = await run_in(partial(Conversation, body, parsed["messages"]))
+        if knobs.route == "none" or not conversation.videos:
+            if given is None:
+                return Prepared(body=content)
+            return Prepared(body=await run_in(partial(body.without_field, FIELD)), rewritten=True)
+        client = scope.get("client_name", ANYBODY)
+        picked = await self._picked(conversation, knobs, incoming, client)
+        parsed["messages"] = conversation.replaced([each.content() for each in picked])
+        told = Told.of(knobs.route, picked)
+        self._host.count(told.visual_tokens_before, told.visual_tokens_after)
+        fewer = told.visual_tokens_before - told.visual_tokens_after
+        self._saved.inc(fewer / 1e6 * self._settings.price_per_million)
+        sent = await run_in(partial(_written, parsed))
+        return Prepared(body=sent, rewritten=True, changes=told.changes())
+
+    async def _picked(
+        self, conversation: Conversation, knobs: Knobs, incoming: Incoming, client: str
+    ) -> Sequence[Picked]:
+        videos, question = conversation.videos, conversation.question
+        share = self._settings.max_pictures // len(videos)
+        if not share:
+            raise GatewayError(
+                400,
+                f"the messages hold {len(videos)} videos, and at most "
+                f"{self._settings.max_pictures} pictures are sent; leave some out, or raise "
+                "--max-pictures",
+                param="messages",
+            )
+        knobs = knobs.model_copy(update={"frames": min(knobs.frames, share)})
+        if (known := self._picker.known(videos, knobs, question)) is not None:
+            tokens_in = sum(each.tokens_in for each in known)
+            tokens_out = sum(each.tokens_out for each in known)
+            used = Used(requests=1, tokens_in=tokens_in, tokens_out=tokens_out)
+            await to_thread.run_sync(self._host.bill, client, used)
+            return known
+        do = partial(self._picker.pick, videos, knobs, question)
+        return await self._host.worked(incoming, LINE, LINE, do, client=client)
+
+
+async def _at_once(do: Any) -> Any:
+    return do()
+
+
+def _written(body: dict[str, Any]) -> bytes:
+    return json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")

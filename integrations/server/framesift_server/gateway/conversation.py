@@ -1,0 +1,107 @@
+"""The messages of a chat request: where videos stand in them, and what is put in their place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from framesift.errors import FramesiftError
+from framesift.serving import content_parts, error_line, media_of
+from framesift_server.gateway.chat_body import ChatBody, Video
+from framesift_server.gateway.openai_errors import GatewayError
+
+MOVED: Final = {"type": "text", "text": "[a video, which follows]"}
+"""What stands in a message that cannot hold pictures."""
+Part = Mapping[str, Any]
+Content = list[Any]
+
+
+class Conversation:
+    """The messages of one request, in which videos are found and replaced."""
+
+    def __init__(self, body: ChatBody, messages: list[Any]) -> None:
+        """Finds the videos.
+
+        Raises:
+            GatewayError: a block of a video is malformed.
+        """
+        self._messages = messages
+        self._places: dict[tuple[int, int], int] = {}
+        self.videos: list[Video] = []
+        """Each once, in the order of the messages."""
+        known: dict[str, int] = {}
+        for row, message in enumerate(messages):
+            content = message.get("content") if isinstance(message, dict) else None
+            for column, part in enumerate(content if isinstance(content, list) else ()):
+                if (video := _video(body, part, row)) is not None:
+                    number = known.setdefault(video.key, len(self.videos))
+                    if number == len(self.videos):
+                        self.videos.append(video)
+                    self._places[row, column] = number
+
+    @property
+    def question(self) -> str:
+        """What the user said last."""
+        for message in reversed(self._messages):
+            if isinstance(message, dict) and message.get("role") == "user":
+                content = message.get("content") or ""
+                if isinstance(content, list):
+                    content = [part for part in content if isinstance(part, dict | str)]
+                texts = (part for part in content_parts(content, only="video"))
+                return "\n".join(text for text in texts if isinstance(text, str))
+        return ""
+
+    def replaced(self, instead: Sequence[Content]) -> list[Any]:
+        """Returns the messages with the parts of `instead` in the place of each video.
+
+        Pictures stand in messages of the user alone, since no engine takes them elsewhere. Those
+        of another message begin the next one of the user, or one that is put in before the model's
+        next turn; so two messages of the user follow each other only where they did before.
+        """
+        made: list[Any] = []
+        waiting: Content = []
+        for row, message in enumerate(self._messages):
+            role = message.get("role") if isinstance(message, dict) else None
+            if waiting and role == "assistant":
+                made.append({"role": "user", "content": waiting})
+                waiting = []
+            if any(place[0] == row for place in self._places):
+                content, moved = self._parts(row, message["content"], instead, role == "user")
+                message, waiting = {**message, "content": content}, [*waiting, *moved]
+            if waiting and role == "user":
+                message = {**message, "content": [*waiting, *_listed(message.get("content"))]}
+                waiting = []
+            made.append(message)
+        return [*made, {"role": "user", "content": waiting}] if waiting else made
+
+    def _parts(
+        self, row: int, content: Content, instead: Sequence[Content], is_user: bool
+    ) -> tuple[Content, Content]:
+        kept: Content = []
+        moved: Content = []
+        for column, part in enumerate(content):
+            number = self._places.get((row, column))
+            if number is None:
+                kept.append(part)
+            elif is_user:
+                kept += instead[number]
+            else:
+                kept.append(MOVED)
+                moved += instead[number]
+        return kept, moved
+
+
+def _video(body: ChatBody, part: Any, row: int) -> Video | None:
+    if not isinstance(part, dict):
+        return None
+    try:
+        media = media_of(part, only="video")
+    except FramesiftError as error:
+        raise GatewayError(400, error_line(error), param=f"messages[{row}]") from error
+    return None if media is None else body.video(media)
+
+
+def _listed(content: Any) -> Content:
+    if isinstance(content, list):
+        return content
+    return [{"type": "text", "text": content}] if content else []

@@ -1,0 +1,71 @@
+"""What one request may decide about its videos, by a field of its body or by headers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from framesift.errors import FramesiftError
+from framesift.serving import check_request_spec, error_line, option_error, unknown_option
+from framesift_server.gateway.openai_errors import GatewayError
+from framesift_server.gateway.settings import GatewaySettings, Route
+
+FIELD: Final = "framesift"
+"""The field of a body that holds the knobs, which OpenAI's client fills by `extra_body`."""
+PREFIX: Final = "x-framesift-"
+
+
+class Knobs(BaseModel):
+    """How the videos of one request are shortened; the gateway's own values by default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, title=FIELD)
+
+    route: Route
+    frames: Annotated[int, Field(ge=1)]
+    max_side_px: Annotated[int, Field(ge=64, le=4096)]
+    fps: Annotated[float, Field(gt=0, le=60)]
+    selector: str
+
+    @classmethod
+    def of(
+        cls, settings: GatewaySettings, field: Any, headers: Mapping[str, str]
+    ) -> tuple[Knobs, frozenset[str]]:
+        """Returns the knobs of a request, and which of them it has set itself.
+
+        Args:
+            settings: hold the defaults, and the most pictures.
+            field: of the body, None where there is none.
+            headers: of the request; the field goes before them.
+
+        Raises:
+            GatewayError: there is no such knob, or a value is not allowed.
+        """
+        if not isinstance(field, Mapping | None):
+            raise _refused(f"{FIELD} must be an object, such as {{'frames': 8}}")
+        own = {name for name in headers if name.startswith(PREFIX)}
+        given = {name.removeprefix(PREFIX).replace("-", "_"): headers[name] for name in own}
+        given |= field or {}
+        names = list(cls.model_fields)
+        for name in given:
+            if name not in names:
+                raise _refused(unknown_option(f"{FIELD!r} of a request", str(name)[:80], names))
+        try:
+            made = cls(**{name: getattr(settings, name) for name in names} | given)
+            if "selector" in given:
+                check_request_spec("selectors", made.selector, settings.selectors)
+        except ValidationError as error:
+            raise _refused(error_line(option_error(error))) from error
+        except FramesiftError as error:
+            raise _refused(error_line(error)) from error
+        if made.frames > settings.max_pictures:
+            raise _refused(
+                f"frames={made.frames} is more than {settings.max_pictures}, the most pictures of "
+                "a request here; ask for fewer, or raise --max-pictures"
+            )
+        return made, frozenset(given)
+
+
+def _refused(line: str) -> GatewayError:
+    return GatewayError(400, line, param=FIELD, code="invalid_value")

@@ -1,0 +1,109 @@
+"""What a client is told of its videos: in headers, in `usage`, and in errors of the upstream."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from framesift_server.gateway.frames import Picked
+from framesift_server.gateway.knobs import FIELD
+from framesift_server.gateway.relay import Changes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """How the videos of one request went to the upstream."""
+
+    route: str
+    frames_before: int
+    frames_after: int
+    visual_tokens_before: int
+    visual_tokens_after: int
+    times_seconds: list[list[float]]
+    """Of the frames of each video."""
+
+    @classmethod
+    def of(cls, route: str, picked: Sequence[Picked]) -> Told:
+        """Returns what is told of these videos."""
+        return cls(
+            route=route,
+            frames_before=sum(each.frames_in for each in picked),
+            frames_after=sum(len(each.times_seconds) for each in picked),
+            visual_tokens_before=sum(each.tokens_in for each in picked),
+            visual_tokens_after=sum(each.tokens_out for each in picked),
+            times_seconds=[[round(t, 3) for t in each.times_seconds] for each in picked],
+        )
+
+    def changes(self) -> Changes:
+        """Returns what is different about the upstream's answer."""
+        facts = {
+            b"route": self.route,
+            b"frames": self.frames_after,
+            b"tokens-before": self.visual_tokens_before,
+            b"tokens-after": self.visual_tokens_after,
+        }
+        headers = [(b"x-framesift-" + name, str(fact).encode()) for name, fact in facts.items()]
+        return Changes(headers=headers, body=self._body, event=self._events)
+
+    def _usage(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    def _body(self, status: int, body: bytes) -> bytes:
+        try:
+            answer = json.loads(body)
+        except ValueError:
+            return body
+        if not isinstance(answer, dict):
+            return body
+        if status < 400:
+            answer["usage"] = {**(answer.get("usage") or {}), FIELD: self._usage()}
+        elif not self._advise(answer):
+            return body
+        return json.dumps(answer).encode()
+
+    def _events(self, events: bytes) -> bytes:
+        """Returns events of a stream, of which the one that has `usage` says more."""
+        if b'"usage"' not in events:
+            return events
+        return b"\n".join(map(self._line, events.split(b"\n")))
+
+    def _line(self, line: bytes) -> bytes:
+        if not line.startswith(b"data: {"):
+            return line
+        try:
+            event = json.loads(line[6:])
+        except ValueError:
+            return line
+        if not isinstance(event.get("usage"), dict):
+            return line
+        event["usage"][FIELD] = self._usage()
+        return b"data: " + json.dumps(event).encode()
+
+    def _advise(self, answer: dict[str, Any]) -> bool:
+        """Says how many frames fit, where the prompt is too long for the upstream's context."""
+        error = answer.get("error", answer)
+        message = error.get("message") if isinstance(error, dict) else None
+        if not isinstance(message, str) or ("token" not in message and "length" not in message):
+            return False
+        room, numbers = _numbers(message.partition("maximum")[2])[:1], _numbers(message)
+        if not room or (over := max(numbers) - room[0]) <= 0:
+            return False
+        each = max(1, self.visual_tokens_after // self.frames_after)
+        fit = self.frames_after - math.ceil(over / each)
+        advice = (
+            f"about {fit} of the {self.frames_after} frames that were sent fit; ask for them by "
+            f"extra_body={{'{FIELD}': {{'frames': {fit}}}}}"
+            if fit > 0
+            else "not even one frame fits; ask for smaller ones by max_side_px, or say less"
+        )
+        error["message"] = f"{message.rstrip('. ')}. {FIELD}: {advice}"
+        return True
+
+
+def _numbers(text: str) -> list[int]:
+    """Returns the whole numbers in a text."""
+    digits = "".join(c if c in "0123456789" else " " for c in text)
+    return [int(number) for number in digits.split() if len(number) < 10]
