@@ -1,5 +1,6 @@
 """What has no video goes through as it is, and whatever fails is an error that clients read."""
 
+import asyncio
 import json
 import socket
 import time
@@ -74,11 +75,12 @@ def test_a_stream_comes_event_by_event(engine, gateway):
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_client_that_leaves_ends_the_work_of_the_upstream(engine, gateway, stream):
     client = gateway(engine.address)
-    left = []
+    began, left = [], []
 
     async def chat(request):
+        began.append(await request.body())
         while not await request.is_disconnected():
-            pass
+            await asyncio.sleep(0.01)
         left.append(1)
 
     engine.words, engine.pause_seconds = ["x"] * 10**6, 0.01
@@ -95,7 +97,7 @@ def test_a_client_that_leaves_ends_the_work_of_the_upstream(engine, gateway, str
         if stream:
             assert sock.recv(1000)
         else:
-            wait_for(lambda: client.service._answering)
+            wait_for(lambda: began)
     wait_for(lambda: engine.left or left)
     wait_for(lambda: not client.service._answering)
 
