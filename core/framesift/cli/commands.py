@@ -15,9 +15,13 @@ import click
 import framesift
 from framesift.cli import evaluating, labeling, options, output, serving, training, transcribing
 from framesift.cli.fetching import videos
+from framesift.cli.groups import Framesift
+from framesift.cli.listing import LISTINGS
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.group(
+    cls=Framesift, context_settings={"help_option_names": ["-h", "--help"], "show_default": True}
+)
 @click.version_option(framesift.__version__, message="%(version)s")
 def app() -> None:
     """Keep the visual tokens and frames of a video that carry information.
@@ -241,48 +245,6 @@ def find(
     output.show_matches(address, query, result, notes, as_json=as_json)
 
 
-@app.command()
-@options.as_json
-def vlms(as_json: bool) -> None:
-    """List the families of vision LLMs and their options."""
-    output.show_parts("vlms", as_json=as_json)
-
-
-@app.command()
-@options.as_json
-def strategies(as_json: bool) -> None:
-    """List the strategies, with what they need and their options."""
-    output.show_parts("strategies", as_json=as_json)
-
-
-@app.command()
-@options.as_json
-def encoders(as_json: bool) -> None:
-    """List the encoders, with the signals they give and their options."""
-    output.show_parts("encoders", as_json=as_json)
-
-
-@app.command()
-@options.as_json
-def selectors(as_json: bool) -> None:
-    """List the frame selectors and their options; see `framesift scorers` for what some take."""
-    output.show_parts("selectors", as_json=as_json)
-
-
-@app.command()
-@options.as_json
-def scorers(as_json: bool) -> None:
-    """List what tells a selector how much each frame is worth, written 'nms:scorer=NAME'."""
-    output.show_parts("scorers", as_json=as_json)
-
-
-@app.command()
-@options.as_json
-def readers(as_json: bool) -> None:
-    """List what reads the text of videos, and its options."""
-    output.show_parts("readers", as_json=as_json)
-
-
 def _listed(warning: str) -> None:
     """Leaves a warning to the result, which lists it, so that it is not printed twice."""
 
@@ -294,3 +256,5 @@ app.add_command(training.app, "train")
 app.add_command(serving.serve)
 app.add_command(serving.gateway)
 app.add_command(transcribing.text)
+for listing in LISTINGS:
+    app.add_command(listing)

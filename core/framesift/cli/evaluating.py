@@ -11,6 +11,7 @@ import click
 
 import framesift
 from framesift.cli import options, reading, selecting, terminal
+from framesift.cli.groups import WholeSummaries
 from framesift.disk.writing import write_atomically
 from framesift.errors import InvalidOptionError
 from framesift.evaluation.answers import question_sets
@@ -27,7 +28,7 @@ DRAWN = {"synthetic": question_sets.synthetic, "glimpses": question_sets.glimpse
 """Question sets about synthetic videos, by the name that `--questions` takes."""
 
 
-class Bench(click.Group):
+class Bench(WholeSummaries):
     """Commands, and one line for those who look for the measurements of speed and memory."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

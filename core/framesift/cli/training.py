@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from framesift.cli import options
+from framesift.cli.groups import WholeSummaries
 from framesift.fetching.limits import FetchLimits
 from framesift.training.frame_selector.recipe import PRESETS
 from framesift.training.healing import HealingRecipe
@@ -30,7 +31,7 @@ ALLOW_PRIVATE = click.option(
 )
 
 
-@click.group("train")
+@click.group("train", cls=WholeSummaries)
 def app() -> None:
     """Train a model; a run that was broken off goes on where it was."""
 

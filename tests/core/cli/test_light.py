@@ -20,8 +20,8 @@ def command_lines(command, *names):
         yield from command_lines(inner, *names, name)
 
 
-# `serve --help` is that of another distribution, which is imported for it.
-LINES = [names for names in command_lines(app) if names != ["serve"]]
+# Help of these is that of another distribution, which is imported for it.
+LINES = [names for names in command_lines(app) if names not in (["serve"], ["gateway"])]
 
 
 def cpu_seconds(*arguments):
