@@ -10,10 +10,13 @@ import re
 import shlex
 import subprocess
 import sys
+import threading
+import time
 import tomllib
 from pathlib import Path
 
 import pytest
+import uvicorn
 from packaging.requirements import Requirement
 from pytest_examples import CodeExample, EvalExample, find_examples
 
@@ -21,6 +24,7 @@ from chat_server import chat_server, said
 from framesift import cli
 from framesift.sources.base import open_video
 from framesift_server import Settings
+from framesift_server.gateway import GatewaySettings, create_gateway
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
@@ -73,13 +77,32 @@ def own_loop():
     loop.close()
 
 
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory):
+    """The address of a gateway before an endpoint that counts the pictures it is shown."""
+    with chat_server(counted_pictures) as upstream:
+        settings = GatewaySettings(
+            upstream=upstream.url,
+            allow_synthetic=True,
+            state_folder=tmp_path_factory.mktemp("state"),
+        )
+        app = create_gateway(settings)
+        server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        deadline = time.monotonic() + 60
+        while not server.started and time.monotonic() < deadline:
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/v1"
+        server.should_exit = True
+        thread.join(30)
+
+
 @pytest.fixture
-def endpoint(monkeypatch):
-    """An endpoint that counts the pictures it is shown, where the clients of OpenAI find it."""
-    with chat_server(counted_pictures) as server:
-        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
-        monkeypatch.setenv("OPENAI_API_KEY", "none")
-        yield
+def endpoint(gateway, monkeypatch):
+    """The gateway stands where the clients of OpenAI look."""
+    monkeypatch.setenv("OPENAI_BASE_URL", gateway)
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
 
 
 def counted_pictures(request):
@@ -142,9 +165,10 @@ def test_lines_to_paste_name_what_is_there(text):
                 targets = [target for target in targets if "=" not in target]
                 there = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
                 assert set(targets) <= set(there)
-            case ["framesift", "serve", *options]:
+            case ["framesift", "serve" | "gateway" as command, *options]:
+                settings = {"serve": Settings, "gateway": GatewaySettings}[command]
                 named = {word[2:].replace("-", "_") for word in options if word.startswith("--")}
-                assert named <= set(Settings.model_fields)
+                assert named <= set(settings.model_fields)
             case ["curl", *rest]:
                 assert any(word.startswith(SENT) for word in rest)
             case _:
