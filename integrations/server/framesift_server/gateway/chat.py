@@ -20,8 +20,9 @@ from framesift_server.gateway.incoming import Incoming
 from framesift_server.gateway.knobs import FIELD, PREFIX, Knobs
 from framesift_server.gateway.openai_errors import GatewayError
 from framesift_server.gateway.relay import Changes
-from framesift_server.gateway.settings import GatewaySettings
+from framesift_server.gateway.settings import GatewaySettings, Route
 from framesift_server.gateway.told import Told
+from framesift_server.gateway.video_jpeg import media_io_kwargs, video_content
 from framesift_server.host import Host
 from framesift_server.keys import ANYBODY
 from framesift_server.usage import Used
@@ -77,7 +78,7 @@ class Chat:
         parsed = await run_in(body.parsed)
         if parsed is None:
             return Prepared(body=content)
-        knobs, _ = Knobs.of(self._settings, given := parsed.pop(FIELD, None), own)
+        knobs, set_here = Knobs.of(self._settings, given := parsed.pop(FIELD, None), own)
         conversation = await run_in(partial(Conversation, body, parsed["messages"]))
         if knobs.route == "none" or not conversation.videos:
             if given is None:
@@ -85,8 +86,16 @@ class Chat:
             return Prepared(body=await run_in(partial(body.without_field, FIELD)), rewritten=True)
         client = scope.get("client_name", ANYBODY)
         picked = await self._picked(conversation, knobs, incoming, client)
-        parsed["messages"] = conversation.replaced([each.content() for each in picked])
-        told = Told.of(knobs.route, picked)
+        route = _route(knobs.route, conversation.count, asked="route" in set_here)
+        if route == "video-jpeg":
+            joined = self._settings.frames_joined
+            instead = [video_content(picked[0], joined)]
+            given = parsed.get("media_io_kwargs")
+            parsed["media_io_kwargs"] = media_io_kwargs(given, picked[0], joined)
+        else:
+            instead = [each.content() for each in picked]
+        parsed["messages"] = conversation.replaced(instead)
+        told = Told.of(route, picked)
         self._host.count(told.visual_tokens_before, told.visual_tokens_after)
         fewer = told.visual_tokens_before - told.visual_tokens_after
         self._saved.inc(fewer / 1e6 * self._settings.price_per_million)
@@ -97,11 +106,11 @@ class Chat:
         self, conversation: Conversation, knobs: Knobs, incoming: Incoming, client: str
     ) -> Sequence[Picked]:
         videos, question = conversation.videos, conversation.question
-        share = self._settings.max_pictures // len(videos)
+        share = self._settings.max_pictures // conversation.count
         if not share:
             raise GatewayError(
                 400,
-                f"the messages hold {len(videos)} videos, and at most "
+                f"the messages hold {conversation.count} videos, and at most "
                 f"{self._settings.max_pictures} pictures are sent; leave some out, or raise "
                 "--max-pictures",
                 param="messages",
@@ -115,6 +124,24 @@ class Chat:
             return known
         do = partial(self._picker.pick, videos, knobs, question)
         return await self._host.worked(incoming, LINE, LINE, do, client=client)
+
+
+def _route(route: Route, videos: int, *, asked: bool) -> Route:
+    """Returns the route that a request takes; for several videos there is one alone.
+
+    Raises:
+        GatewayError: the request itself has asked for another.
+    """
+    if route != "video-jpeg" or videos == 1:
+        return route
+    if asked:
+        raise GatewayError(
+            400,
+            f"the messages hold {videos} videos, and by the route 'video-jpeg' a request has one, "
+            "since the engine takes the times of one; ask for the route 'frames'",
+            param=FIELD,
+        )
+    return "frames"
 
 
 async def _at_once(do: Any) -> Any:

@@ -40,6 +40,11 @@ class Conversation:
                     self._places[row, column] = number
 
     @property
+    def count(self) -> int:
+        """How many videos the messages show, those that come again among them."""
+        return len(self._places)
+
+    @property
     def question(self) -> str:
         """What the user said last."""
         for message in reversed(self._messages):

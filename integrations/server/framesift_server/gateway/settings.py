@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 
 from framesift_server.common_settings import CommonSettings
 
-Route = Literal["frames", "none"]
+Route = Literal["frames", "video-jpeg", "none"]
 
 
 def _address(url: str) -> str:
@@ -57,7 +57,8 @@ class GatewaySettings(CommonSettings):
     route: Route = Field(
         "frames",
         description="How videos reach the upstream: as frames, which are pictures with their "
-        "times, for any endpoint; none sends them on as they are.",
+        "times, for any endpoint; as video-jpeg, which is one video whose frames have their times, "
+        "for Qwen3-VL in vLLM; none sends them on as they are.",
     )
     frames: int = Field(16, ge=1, description="Frames that are sent of one video.")
     max_pictures: int = Field(
@@ -77,6 +78,12 @@ class GatewaySettings(CommonSettings):
         ge=1,
         description="Side of the square of a picture that is one visual token of the upstream, "
         "for counting: 28 of Qwen2-VL and Qwen2.5-VL, 32 of Qwen3-VL.",
+    )
+    frames_joined: int = Field(
+        2,
+        ge=1,
+        description="Frames that the model joins to one step of time, 2 of Qwen; by video-jpeg "
+        "each frame is sent as often, so that its time is its own.",
     )
     price_per_million: float = Field(
         0.0, ge=0, description="Price of a million tokens of a prompt, to count what was saved."
