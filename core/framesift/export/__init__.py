@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from framesift.export.engines import openai_content as openai_content
     from framesift.export.engines import prompt_embeds as prompt_embeds
     from framesift.export.engines import token_file as token_file
+    from framesift.export.jpeg_video import jpeg_video as jpeg_video
     from framesift.export.patch_canvases import SparsePatches as SparsePatches
     from framesift.export.patch_canvases import sparse_patches as sparse_patches
     from framesift.export.transcripts import TranscriptFormat as TranscriptFormat

@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from framesift.serving.termination import unwound_by_sigterm as unwound_by_sigterm
     from framesift.serving.uploads import Uploads as Uploads
     from framesift.serving.uploads import local_copy as local_copy
+    from framesift.serving.videos_replaced import videos_replaced as videos_replaced
     from framesift.sources.file import file_path as file_path
     from framesift.sources.link_times import split_part as split_part
     from framesift.sources.listing import SUFFIXES as SUFFIXES

@@ -13,6 +13,7 @@ from prometheus_client import Counter
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from framesift.export import jpeg_video
 from framesift_server.gateway.chat_body import ChatBody
 from framesift_server.gateway.conversation import Conversation
 from framesift_server.gateway.frames import Picked, Picker
@@ -22,7 +23,6 @@ from framesift_server.gateway.openai_errors import GatewayError
 from framesift_server.gateway.relay import Changes
 from framesift_server.gateway.settings import GatewaySettings, Route
 from framesift_server.gateway.told import Told
-from framesift_server.gateway.video_jpeg import media_io_kwargs, video_content
 from framesift_server.host import Host
 from framesift_server.keys import ANYBODY
 from framesift_server.usage import Used
@@ -88,10 +88,16 @@ class Chat:
         picked = await self._picked(conversation, knobs, incoming, client)
         route = _route(knobs.route, conversation.count, asked="route" in set_here)
         if route == "video-jpeg":
-            joined = self._settings.frames_joined
-            instead = [video_content(picked[0], joined)]
+            (shown,) = picked
+            part, fields = jpeg_video(
+                shown.pictures,
+                shown.times_seconds,
+                shown.duration_seconds,
+                joined=self._settings.frames_joined,
+            )
             given = parsed.get("media_io_kwargs")
-            parsed["media_io_kwargs"] = media_io_kwargs(given, picked[0], joined)
+            others = given if isinstance(given, dict) else {}
+            parsed["media_io_kwargs"], instead = {**others, "video": fields}, [[part]]
         else:
             instead = [each.content() for each in picked]
         parsed["messages"] = conversation.replaced(instead)

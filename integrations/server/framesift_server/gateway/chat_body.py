@@ -26,14 +26,6 @@ PIECE: Final = 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
-    """Where a video stands in the bytes of a body."""
-
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Video:
     """A video of a chat request, which is not opened yet."""
 
@@ -85,7 +77,7 @@ class ChatBody:
     def __init__(self, content: bytearray) -> None:
         """Takes the bytes, which must not change any more."""
         self.content = content
-        self._spans: dict[str, Span] = {}
+        self._spans: dict[str, slice] = {}
 
     @property
     def may_hold_video(self) -> bool:
@@ -114,7 +106,7 @@ class ChatBody:
         span = self._spans.get(name)
         if span is None:
             return Video(media=media, key=media.id)
-        payload = memoryview(self.content)[span.start : span.end]
+        payload = memoryview(self.content)[span]
         digest = hashlib.sha256(payload).hexdigest()
         uri = f"{head}," + (f"#{part}" if part else "")
         key = f"{digest} {part} {media.fps}"
@@ -132,8 +124,8 @@ class ChatBody:
             if whole and self.content[start - 1 : start] != b"\\" and end > comma:
                 mark = self.content.find(b"#", max(comma, end - MOST_PART), end)
                 name = f"framesift-{secrets.token_hex(16)}"
-                self._spans[name] = Span(start=comma + 1, end=mark if mark >= 0 else end)
                 kept += [bytes(self.content[done : comma + 1]), name.encode()]
-                done = self._spans[name].end
+                done = mark if mark >= 0 else end
+                self._spans[name] = slice(comma + 1, done)
             start = self.content.find(START, max(end, start + 1))
         return b"".join([*kept, bytes(self.content[done:])])

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any
 
 from framesift.errors import FramesiftError
-from framesift.serving import content_parts, error_line, media_of
+from framesift.serving import content_parts, error_line, media_of, videos_replaced
 from framesift_server.gateway.chat_body import ChatBody, Video
 from framesift_server.gateway.openai_errors import GatewayError
-
-MOVED: Final = {"type": "text", "text": "[a video, which follows]"}
-"""What stands in a message that cannot hold pictures."""
-Part = Mapping[str, Any]
-Content = list[Any]
 
 
 class Conversation:
@@ -56,44 +51,9 @@ class Conversation:
                 return "\n".join(text for text in texts if isinstance(text, str))
         return ""
 
-    def replaced(self, instead: Sequence[Content]) -> list[Any]:
-        """Returns the messages with the parts of `instead` in the place of each video.
-
-        Pictures stand in messages of the user alone, since no engine takes them elsewhere. Those
-        of another message begin the next one of the user, or one that is put in before the model's
-        next turn; so two messages of the user follow each other only where they did before.
-        """
-        made: list[Any] = []
-        waiting: Content = []
-        for row, message in enumerate(self._messages):
-            role = message.get("role") if isinstance(message, dict) else None
-            if waiting and role == "assistant":
-                made.append({"role": "user", "content": waiting})
-                waiting = []
-            if any(place[0] == row for place in self._places):
-                content, moved = self._parts(row, message["content"], instead, role == "user")
-                message, waiting = {**message, "content": content}, [*waiting, *moved]
-            if waiting and role == "user":
-                message = {**message, "content": [*waiting, *_listed(message.get("content"))]}
-                waiting = []
-            made.append(message)
-        return [*made, {"role": "user", "content": waiting}] if waiting else made
-
-    def _parts(
-        self, row: int, content: Content, instead: Sequence[Content], is_user: bool
-    ) -> tuple[Content, Content]:
-        kept: Content = []
-        moved: Content = []
-        for column, part in enumerate(content):
-            number = self._places.get((row, column))
-            if number is None:
-                kept.append(part)
-            elif is_user:
-                kept += instead[number]
-            else:
-                kept.append(MOVED)
-                moved += instead[number]
-        return kept, moved
+    def replaced(self, instead: Sequence[list[Any]]) -> list[Any]:
+        """Returns the messages with the parts of `instead` in the place of each video."""
+        return videos_replaced(self._messages, self._places, instead)
 
 
 def _video(body: ChatBody, part: Any, row: int) -> Video | None:
@@ -104,9 +64,3 @@ def _video(body: ChatBody, part: Any, row: int) -> Video | None:
     except FramesiftError as error:
         raise GatewayError(400, error_line(error), param=f"messages[{row}]") from error
     return None if media is None else body.video(media)
-
-
-def _listed(content: Any) -> Content:
-    if isinstance(content, list):
-        return content
-    return [{"type": "text", "text": content}] if content else []
