@@ -11,13 +11,16 @@ LMMS_EVAL := lmms-eval==0.7.3 datasets==5.2.0 dill==0.4.1 evaluate==0.4.6 loguru
 	multiprocess==0.70.19 pandas==3.1.1 portalocker==4.4.2 pyarrow==26.0.1 pytz==2026.6 sacrebleu==2.6.0 \
 	tabulate==0.10.0
 
+GRADIO := gradio==6.31.0 gradio_client==2.7.2 brotli==1.2.1 groovy==0.1.2 hf-gradio==0.4.1 pandas==3.1.1 \
+	"pillow==12.3.0" pydub==0.25.1 pytz==2026.6 safehttpx==0.1.7 semantic-version==2.10.0 tomlkit==0.14.0
+
 KERNELS ?= ATEN_CPU_CAPABILITY=default ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=SSE41
 
 # A process for each core, but no more than four: each imports torch, transformers and the frameworks.
 PARALLEL ?= -n logical --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo docs test test-all test-kernels test-processors test-torchcodec test-torchao test-lmms-eval test-deploy lint format type bench table clean
+.PHONY: help install demo docs test test-all test-kernels test-processors test-torchcodec test-torchao test-lmms-eval test-play test-deploy lint format type bench table clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -68,6 +71,11 @@ test-lmms-eval: $(READY) ## Run the plug-in for lmms-eval within it, set aside w
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(OUT)/lmms-eval $(LMMS_EVAL) ./integrations/lmms-eval
 	PYTHONPATH=$(OUT)/lmms-eval HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1 \
 		$(BIN)/python -m pytest -m lmms_eval tests/integrations/lmms_eval $(ARGS)
+
+# gradio stays out of the environment: it asks for an older Pillow, which comes with it.
+test-play: $(READY) ## Run the playground in a browser with gradio, set aside
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(OUT)/play $(GRADIO)
+	PYTHONPATH=$(OUT)/play $(BIN)/python -m pytest -m play tests/core/playground $(ARGS)
 
 # The tools stay out of the environment. No engine is needed: what an image would do is done in a folder.
 test-deploy: $(READY) ## Check the Dockerfile and compose file of the server, and do what they say in a folder

@@ -13,7 +13,16 @@ from typing import Any
 import click
 
 import framesift
-from framesift.cli import evaluating, labeling, options, output, serving, training, transcribing
+from framesift.cli import (
+    evaluating,
+    labeling,
+    options,
+    output,
+    playing,
+    serving,
+    training,
+    transcribing,
+)
 from framesift.cli.fetching import videos
 from framesift.cli.groups import Framesift
 from framesift.cli.listing import LISTINGS
@@ -121,8 +130,9 @@ def report(
     all frames, both show the scores over time, with the frames picked.
     """
     from framesift.report.contact_sheet import write_contact_sheet
+    from framesift.report.environment import FRAME_PX
     from framesift.report.figures import picked_frames, shown_seconds
-    from framesift.report.page import FRAME_PX, MOST_FRAMES, write_report
+    from framesift.report.page import MOST_FRAMES, write_report
 
     sheet = out.with_suffix(".png")
     if sheet.name.lower() == out.name.lower():
@@ -253,6 +263,7 @@ app.add_command(evaluating.app)
 app.add_command(videos)
 app.add_command(labeling.label)
 app.add_command(training.app, "train")
+app.add_command(playing.play)
 app.add_command(serving.serve)
 app.add_command(serving.gateway)
 app.add_command(transcribing.text)

@@ -9,29 +9,24 @@ from __future__ import annotations
 import os
 from base64 import b64encode
 from collections.abc import Sequence
-from functools import partial
 from hashlib import sha256
 from pathlib import PurePosixPath
 from typing import Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
-from PIL import Image
 
 from framesift.disk.writing import write_atomically
-from framesift.report.figures import frame_figures, segment_figures, shrunk
+from framesift.report.environment import FIGURES, FRAME_PX, environment
+from framesift.report.figures import frame_figures, segment_figures
 from framesift.report.score_curve import ScoreCurve
-from framesift.report.timeline import moment_decimals, timeline
-from framesift.types.clock import clock
-from framesift.types.compressed import CompressedVideo, CompressionReport, Keyframe, jpeg_url
+from framesift.report.timeline import timeline
+from framesift.types.compressed import CompressedVideo, CompressionReport, Keyframe
 from framesift.types.frames import Frames
 from framesift.types.selection import SelectionReport
 from framesift.types.transcript import Transcript
 
 MOST_FRAMES: Final = 120
-FRAME_PX: Final = 400
-LOST_PX: Final = 160
-KEYFRAME_PX: Final = 640
 
 
 def write_report(
@@ -81,30 +76,13 @@ def write_report(
 
 
 def _environment(video: CompressedVideo) -> Environment:
-    loader = PackageLoader("framesift.report")
-    environment = Environment(
-        loader=loader,
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    script = loader.get_source(environment, "search.js")[0]
-    environment.globals |= {
-        "FRAME_PX": FRAME_PX,
-        "LOST_PX": LOST_PX,
-        "KEYFRAME_PX": KEYFRAME_PX,
+    made = environment(video)
+    script = FIGURES.get_source(made, "search.js")[0]
+    made.globals |= {
         "search_script": Markup(script),
         "search_sha256": b64encode(sha256(script.encode()).digest()).decode(),
     }
-    environment.filters |= {
-        "clock": clock,
-        "moment": partial(clock, decimals=moment_decimals(video)),
-        "percent": _percent,
-        "rate": _rate,
-        "picture": _picture,
-    }
-    return environment
+    return made
 
 
 def _name(uri: str) -> str:
@@ -118,17 +96,3 @@ def _outcome(report: CompressionReport) -> str:
     if spare == 0:
         return "met exactly"
     return f"{spare:,} below the budget" if spare > 0 else f"{-spare:,} over the budget"
-
-
-def _percent(share: float) -> str:
-    """Returns a share as per cent with at most three digits, such as `"25 %"` or `"0.42 %"`."""
-    return f"{100 * share:.3g} %"
-
-
-def _rate(per_second: float) -> str:
-    return f"{per_second:,.0f}" if per_second >= 100 else f"{per_second:.3g}"
-
-
-def _picture(image: Image.Image, size_px: int) -> str:
-    """Returns an image as a JPEG data URL whose longest side is at most `size_px`."""
-    return jpeg_url(shrunk(image, size_px), quality=82)

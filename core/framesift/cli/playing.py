@@ -1,0 +1,33 @@
+"""`framesift play`: the page that shows what is kept of a video."""
+
+from __future__ import annotations
+
+import webbrowser
+from pathlib import Path
+
+import click
+
+from framesift.cli import terminal
+
+
+@click.command()
+@click.argument("video", required=False)
+@click.option("--vlm", default="tiny", help="Vision LLM that makes the tokens and answers.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=7860, help="Port of this machine; 0 for any."
+)
+@click.option("--browser/--no-browser", default=True, help="Open the page in the browser.")
+def play(video: str | None, vlm: str, port: int, browser: bool) -> None:
+    """Try strategies on a video in the browser: a page of this machine alone.
+
+    VIDEO is a file or a link that stands there at first; others are dropped or pasted.
+    """
+    from framesift.playground.server import HOST, application, listening, serve
+
+    given = Path(video) if video and Path(video).is_file() else video
+    with application(given, vlm) as app, listening(port) as listener:
+        address = f"http://{HOST}:{listener.getsockname()[1]}/"
+        terminal.line(f"play      {address}  (Ctrl+C ends it)")
+        if browser:
+            webbrowser.open(address)
+        serve(app, listener)

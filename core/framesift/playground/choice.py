@@ -1,0 +1,104 @@
+"""What a person at the page has set, and the same call as text to copy."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import dataclass
+
+import framesift
+from framesift.vlms.base import VLM
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """How one video is shortened."""
+
+    strategy: str
+    keep: float
+    fps: float
+    count: int
+    """Number of keyframes."""
+    question: str | None = None
+
+    def sift(self, vlm: str | VLM) -> framesift.VideoCompressor:
+        """Returns the compressor that does this with the tower of `vlm`.
+
+        Raises:
+            FramesiftError: an option is wrong, such as the name of the strategy.
+        """
+        return framesift.VideoCompressor(
+            strategy=self.strategy, keep=self.keep, fps=self.fps, vlm=vlm
+        )
+
+    def as_python(self, address: str, vlm: str) -> str:
+        """Returns the program that does the same.
+
+        Args:
+            address: a link, or the name of a file where the program runs.
+            vlm: the name of the model whose tower makes the tokens.
+        """
+        options = f"strategy={self.strategy!r}, keep={self.keep}, fps={self.fps}, vlm={vlm!r}"
+        asked = "" if self.question is None else f", {self.question!r}"
+        lines = [
+            "import framesift",
+            "",
+            f"sift = framesift.VideoCompressor({options})",
+            f"video = sift.compress({address!r}{asked})",
+            'print(f"{video.report.tokens_in} -> {video.report.tokens_out} tokens")',
+            f"for frame in sift.keyframes({address!r}, {self.count}):",
+            '    print(f"{frame.pts_seconds:.2f} s  {frame.reason}")',
+        ]
+        if self.question is not None:
+            lines.append(f"print(sift.ask(video, {self.question!r}).text)")
+        return "\n".join(lines)
+
+    def as_command(self, address: str, vlm: str) -> str:
+        """Returns the lines of a shell that do the same; the arguments are as in `as_python`."""
+        tokens = ["--strategy", self.strategy, "--keep", str(self.keep), "--fps", str(self.fps)]
+        model = ["--vlm", vlm]
+        asked = [] if self.question is None else ["--question", self.question]
+        rate = ["--fps", str(self.fps)]
+        lines = [
+            ["framesift", "compress", address, *asked, *tokens, *model],
+            ["framesift", "keyframes", address, "--count", str(self.count), *rate],
+        ]
+        if self.question is not None:
+            lines.append(["framesift", "ask", address, self.question, *tokens, *model])
+        return "\n".join(map(shlex.join, lines))
+
+    def as_curl(self, address: str, *, uploaded: bool) -> str:
+        """Returns the lines of a shell that ask `framesift serve` on port 8080 for the same.
+
+        Args:
+            address: a link, or the name of a file that is sent to the server first.
+            uploaded: whether it is such a name.
+        """
+        body = {
+            "compression_ratio": self.keep,
+            "strategy": self.strategy,
+            "fps": self.fps,
+            **({} if self.question is None else {"question": self.question}),
+        }
+        outputs = {"outputs": ["keyframes"], "count": self.count}
+        lines = []
+        if uploaded:
+            sent = shlex.quote(f"file=@{address}")
+            read = "'import json, sys; print(json.load(sys.stdin)[\"video\"])'"
+            lines.append(f"VIDEO=$(curl -s {_SERVER}/v1/uploads -F {sent} | python3 -c {read})")
+        else:
+            lines.append(f"VIDEO={shlex.quote(address)}")
+        lines.append(_posted("compress", {**body, **outputs}))
+        if self.question is not None:
+            lines.append(_posted("ask", body))
+        return "\n".join(lines)
+
+
+_SERVER = "http://127.0.0.1:8080"
+
+
+def _posted(route: str, body: dict[str, object]) -> str:
+    """Returns the line that posts a body about the video that the variable `VIDEO` names."""
+    rest = shlex.quote(json.dumps(body)[1:])
+    kind = "-H 'Content-Type: application/json'"
+    return f'curl -s {_SERVER}/v1/{route} {kind} -d \'{{"video": "\'"$VIDEO"\'", \'{rest}'

@@ -1,0 +1,198 @@
+"""The page itself: what stands on it, and what its buttons do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any, Final
+
+import framesift
+from framesift.errors import FramesiftError
+from framesift.playground.choice import Choice
+from framesift.playground.look import Look
+from framesift.playground.visits import Visit, Visits
+from framesift.registry import require
+from framesift.types.clock import clock
+
+ONE_ONLY: Final = "none"
+"""What is chosen where one strategy is looked at alone."""
+EXAMPLE: Final = "synthetic://number?seed=3"
+_WORK: Final = {"concurrency_id": "work", "concurrency_limit": 1, "api_visibility": "private"}
+
+
+def page(visits: Visits, *, video: str | Path | None, vlm: str, about: str) -> Any:
+    """Returns the page as `gradio.Blocks`.
+
+    Args:
+        visits: who is at it.
+        video: what is opened where nothing is dropped and no link given.
+        vlm: the name of the model, for what is copied.
+        about: what the model is, in a sentence for the person at the page.
+    """
+    gr = require("gradio", extra="play")
+    start = EXAMPLE if video is None else str(video)
+    desk = _Desk(visits, {start: video} if isinstance(video, Path) else {}, vlm)
+    with gr.Blocks(title="framesift play", analytics_enabled=False) as blocks:
+        gr.HTML(f"<h1>framesift play</h1><p>{escape(about)}</p>", elem_id="model")
+        with gr.Row():
+            with gr.Column(scale=1):
+                link = gr.Textbox(start, label="Link to a video or its page", elem_id="link")
+                file = gr.File(label="or drop a file", file_types=["video"], elem_id="file")
+                first, second = _strategies(gr)
+                keep = gr.Slider(0.01, 1, 0.25, step=0.01, label="Share of the tokens kept")
+                fps = gr.Slider(0.1, 10, 1, step=0.1, label="Frames read per second")
+                with gr.Row():
+                    count = gr.Slider(1, 24, 6, step=1, label="Keyframes")
+                    price = gr.Number(3, label="Price of a million tokens in $", minimum=0)
+                run = gr.Button("Show what is kept", variant="primary", elem_id="run")
+            with gr.Column(scale=1):
+                clip = gr.HTML(elem_id="clip")
+                question = gr.Textbox(
+                    label="Question", placeholder="What number flashes?", elem_id="question"
+                )
+                ask = gr.Button("Ask", elem_id="ask")
+                lines = gr.HTML(elem_id="lines")
+        problem = gr.HTML(elem_id="problem")
+        answers = _beside(gr, "answer")
+        looks = _beside(gr, "look")
+        with gr.Accordion("Copy as Python, CLI or curl", open=False):
+            shell = {"language": "shell", "buttons": ["copy"]}
+            copied = [
+                gr.Code(label="Python", language="python", buttons=["copy"], elem_id="python"),
+                gr.Code(label="CLI", elem_id="cli", **shell),
+                gr.Code(label="curl, to framesift serve", elem_id="curl", **shell),
+            ]
+        given = [link, file, first, second, keep, fps, count, price, question]
+        shown = [problem, clip, lines, *looks, *answers, *copied]
+        run.click(_of_session(gr, desk.shown), given, shown, **_WORK)
+        ask.click(_of_session(gr, desk.answered), given, shown, **_WORK)
+        question.submit(_of_session(gr, desk.answered), given, shown, **_WORK)
+        blocks.unload(_of_session(gr, visits.end))
+    return blocks
+
+
+def _strategies(gr: Any) -> list[Any]:
+    """Returns what chooses a strategy, and one beside it; both take specs with options, too."""
+    names = sorted(framesift.strategies.registry.names())
+    custom = {"allow_custom_value": True}
+    with gr.Row():
+        first = gr.Dropdown(names, value="temporal", label="Strategy", **custom)
+        second = gr.Dropdown([ONE_ONLY, *names], value="uniform", label="beside it", **custom)
+        return [first, second]
+
+
+def _beside(gr: Any, name: str) -> list[Any]:
+    """Returns two pieces of the page that stand side by side."""
+    with gr.Row():
+        return [gr.HTML(elem_id=f"{name}-{number}", min_width=420) for number in (1, 2)]
+
+
+def _of_session(gr: Any, act: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns `act` as gradio calls it, which finds by an annotation who wants the request."""
+
+    def called(request: Any, *given: Any) -> Any:
+        return act(request.session_hash, *given)
+
+    called.__annotations__ = {"request": gr.Request}
+    return called
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """What the buttons do."""
+
+    visits: Visits
+    own: dict[str, Path]
+    """Files of this machine that may be opened by name: the one that the command was given."""
+    vlm: str
+
+    def shown(self, session: str, *given: Any) -> list[Any]:
+        """Returns all pieces of the page for what is set, without an answer."""
+        return self._pieces(session, *given, asks=False)
+
+    def answered(self, session: str, *given: Any) -> list[Any]:
+        """Returns all pieces of the page for what is set, with the answer to the question."""
+        return self._pieces(session, *given, asks=True)
+
+    def _pieces(
+        self,
+        session: str,
+        link: str,
+        file: str | None,
+        first: str,
+        second: str,
+        keep: float,
+        fps: float,
+        count: float,
+        price: float | None,
+        question: str,
+        *,
+        asks: bool,
+    ) -> list[Any]:
+        visit = self.visits.of(session)
+        asked = (question or "").strip() or None
+        choices = [
+            Choice(strategy=name, keep=keep, fps=fps, count=int(count), question=asked)
+            for name in (first, second)
+            if name and name != ONE_ONLY
+        ]
+        try:
+            local = visit.open(self._source(visit, link, file))
+            vlm = self.visits.vlm()
+            looks = [visit.look(choice, vlm) for choice in choices]
+            answers = [look.answer_html(local, asked or "") for look in looks] if asks else []
+        except (FramesiftError, OSError) as error:
+            return [_problem(error, file), *[""] * (_PIECES - 1)]
+        address, dropped = (link.strip(), False) if file is None else (Path(file).name, True)
+        return [
+            "",
+            _clip(visit),
+            _lines(looks[0], local),
+            *_two([look.html(price or 0) for look in looks]),
+            *_two(answers),
+            choices[0].as_python(address, self.vlm),
+            choices[0].as_command(address, self.vlm),
+            choices[0].as_curl(address, uploaded=dropped or address in self.own),
+        ]
+
+    def _source(self, visit: Visit, link: str, file: str | None) -> str | Path:
+        if file is not None:
+            visit.uploads.add(Path(file))
+            return Path(file)
+        return self.own.get(link.strip(), link.strip())
+
+
+_PIECES: Final = 10
+"""Of the page: the problem, the clip, the lines, two looks, two answers, three texts to copy."""
+
+
+def _two(pieces: list[str]) -> list[str]:
+    return [*pieces, "", ""][:2]
+
+
+def _problem(error: Exception, file: str | None) -> str:
+    """Returns what went wrong in one line, without the folder that a dropped file lies in."""
+    line = " ".join(str(error).split())
+    if file is not None:
+        line = line.replace(f"{Path(file).parent}/", "")
+    return f'<p role="alert">{escape(line)}</p>'
+
+
+def _clip(visit: Visit) -> str:
+    return (
+        f'<video controls preload="metadata" src="clip/{visit.token}"></video>'
+        "<p hidden>This browser cannot play the file; the pictures are what framesift read.</p>"
+    )
+
+
+def _lines(look: Look, local: framesift.LocalVideo) -> str:
+    """Returns the transcript, whose times play the clip."""
+    lines = [
+        f'<li><button type="button" class="time" data-seconds="{line.start_seconds}">'
+        f"{clock(line.start_seconds)}</button> {escape(line.text)}</li>"
+        for line in look.sift.transcript(local).lines
+    ]
+    heading = "<h3>Transcript</h3>"
+    return f"{heading}<ol>{''.join(lines)}</ol>" if lines else f"{heading}<p>No subtitles.</p>"

@@ -1,0 +1,132 @@
+"""The page on a port of this machine: who may reach it, the clip that it plays, and its end."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import framesift
+from framesift.disk import temporary
+from framesift.playground.look import TEMPLATES
+from framesift.playground.page import page
+from framesift.playground.visits import Visits
+from framesift.registry import require
+from framesift.serving.hosts import KnownHosts
+from framesift.vlms.base import VLM
+
+HOST: Final = "127.0.0.1"
+POLICY: Final = (
+    "default-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "
+    "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; frame-ancestors 'none'"
+)
+"""What browsers may load for the page: nothing of any other host."""
+TINY: Final = (
+    "The model is the tiny one that comes with framesift: it works offline, was trained on made-up "
+    "clips (synthetic://...) only, and what it answers about real footage means nothing. What is "
+    "kept of a video is real; --vlm names a model that knows videos."
+)
+
+
+@contextmanager
+def application(
+    video: str | Path | None = None,
+    vlm: str = "tiny",
+    limits: framesift.FetchLimits | None = None,
+) -> Iterator[Any]:
+    """Yields the page as a `fastapi.FastAPI`, which may be mounted; all it held goes at the end.
+
+    Args:
+        video: what is opened at first; only a `Path` may be a file of this machine.
+        vlm: the model that makes the tokens and answers.
+        limits: what links may cost; by default those for addresses of strangers.
+
+    Raises:
+        MissingDependencyError: gradio is not installed.
+    """
+    folder = temporary.new_folder()
+    # Gradio reads both when it is imported and when a page is made.
+    os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": str(folder)}
+    gr = require("gradio", extra="play")
+
+    @cache
+    def load() -> VLM:
+        return framesift.load_vlm(vlm)
+
+    visits = Visits(limits or framesift.FetchLimits.untrusted(), load)
+    about = TINY if vlm == "tiny" else f"The model is {vlm}; its own tower makes the tokens."
+    blocks = page(visits, video=video, vlm=vlm, about=about)
+    try:
+        yield _served(gr, blocks, visits)
+    finally:
+        visits.end_all()
+        temporary.remove(folder)
+
+
+def _served(gr: Any, blocks: Any, visits: Visits) -> Any:
+    from fastapi import FastAPI, Request
+    from fastapi.responses import FileResponse, PlainTextResponse, Response
+
+    app, hosts = FastAPI(openapi_url=None), KnownHosts.of(HOST)
+
+    async def guarded(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
+        refused = hosts.refusal(request.headers.get("host"), request.headers.get("origin"))
+        if refused is not None:
+            return PlainTextResponse(refused[1], refused[0])
+        answer = await call(request)
+        answer.headers["Content-Security-Policy"] = POLICY
+        return answer
+
+    def clip(token: str) -> Response:
+        path = visits.clip(token)
+        if path is None:
+            return PlainTextResponse("no clip is open here; show it again", 404)
+        return FileResponse(path)
+
+    app.middleware("http")(guarded)
+    app.add_api_route("/clip/{token}", clip, response_model=None)
+    environment = _environment()
+    sans, mono = ["system-ui", "sans-serif"], ["ui-monospace", "monospace"]
+    return gr.mount_gradio_app(
+        app,
+        blocks,
+        path="/",
+        footer_links=[],
+        ssr_mode=False,
+        theme=gr.themes.Base(font=sans, font_mono=mono),
+        css="\n".join(environment[name] for name in ("figures.css", "play.css")),
+        head=f"<script>{environment['play.js']}</script>",
+    )
+
+
+def _environment() -> dict[str, str]:
+    """Returns the style and the script of the page by name."""
+    from jinja2 import Environment
+
+    from framesift.report.environment import FIGURES
+
+    own = Environment(autoescape=True)
+    texts = {name: TEMPLATES.get_source(own, name)[0] for name in ("play.css", "play.js")}
+    figures = FIGURES.get_source(own, "figures.css")[0]
+    return {**texts, "figures.css": f".figures {{\n{figures}\n}}"}
+
+
+def listening(port: int) -> socket.socket:
+    """Returns a socket that listens on a port of this machine; 0 takes any that is free.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    return socket.create_server((HOST, port))
+
+
+def serve(app: Any, listener: socket.socket) -> None:
+    """Serves the page until the process is told to end."""
+    import uvicorn
+
+    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
+    uvicorn.Server(config).run(sockets=[listener])

@@ -1,0 +1,41 @@
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from framesift.errors import UnknownNameError
+from framesift.playground.choice import Choice
+
+CHOICE = Choice(strategy="uniform", keep=0.5, fps=1.0, count=2, question="What number flashes?")
+CLIP = "synthetic://number?seed=3"
+
+
+def test_copied_python_runs():
+    program = CHOICE.as_python(CLIP, "tiny")
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    lines = run.stdout.splitlines()
+    assert lines[0] == "512 -> 256 tokens"
+    assert len(lines) == 4  # two keyframes and the answer
+
+
+@pytest.mark.slow
+def test_copied_commands_run():
+    text = CHOICE.as_command(CLIP, "tiny")
+    printed = ""
+    for line in text.splitlines():
+        command = shlex.split(line)
+        assert command[0] == "framesift"
+        run = subprocess.run(
+            [sys.executable, "-m", *command], capture_output=True, text=True, check=True
+        )
+        printed += run.stdout
+    assert "512 -> 256" in printed
+    assert printed.count(" s  0.") >= 2
+
+
+def test_a_wrong_strategy_is_one_line():
+    with pytest.raises(UnknownNameError, match="nonsense") as error:
+        Choice(strategy="nonsense", keep=0.5, fps=1.0, count=2).sift("tiny")
+    assert "\n" not in str(error.value)
