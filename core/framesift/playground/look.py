@@ -1,4 +1,4 @@
-"""One look at a video: what one choice keeps of it, as a piece of the page."""
+"""One look at a video: what one setting keeps of it, as a piece of the page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jinja2 import PackageLoader
 from PIL import Image, ImageDraw
 
 import framesift
-from framesift.playground.choice import Choice
+from framesift.playground.setting import Setting
 from framesift.report.environment import FRAME_PX, environment
 from framesift.report.figures import frame_figures, picked_frames, segment_figures, shown_seconds
 from framesift.report.timeline import timeline
@@ -24,7 +24,7 @@ TEMPLATES: Final = PackageLoader("framesift.playground")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What one choice keeps of a video, with the pictures to show it."""
+    """What one setting keeps of a video, with the pictures to show it."""
 
     sift: framesift.VideoCompressor
     video: framesift.CompressedVideo
@@ -32,16 +32,16 @@ class Look:
     keyframes: Sequence[framesift.Keyframe]
 
     @classmethod
-    def at(cls, local: framesift.LocalVideo, choice: Choice, vlm: VLM) -> Look:
-        """Returns the look that a choice gives.
+    def at(cls, local: framesift.LocalVideo, setting: Setting, vlm: VLM) -> Look:
+        """Returns the look that a setting gives.
 
         Raises:
             FramesiftError: an option is wrong, or the video cannot be read.
         """
-        sift = choice.sift(vlm)
+        sift = setting.sift(vlm)
         notes: list[str] = []
-        video = sift.compress(local, choice.question, warn=notes.append)
-        chosen = sift.select(local, choice.count, choice.question, warn=notes.append)
+        video = sift.compress(local, setting.question, warn=notes.append)
+        chosen = sift.select(local, setting.count, setting.question, warn=notes.append)
         keyframes = picked_frames(chosen, sift.frames(local, chosen.picked_seconds))
         times = shown_seconds(video, chosen.picked_seconds, limit=MOST_FRAMES)
         frames = sift.frames(local, times, max_side_px=FRAME_PX, warn=notes.append)

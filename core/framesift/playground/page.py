@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import framesift
 from framesift.errors import FramesiftError
-from framesift.playground.choice import Choice
 from framesift.playground.look import Look
+from framesift.playground.setting import Setting
 from framesift.playground.visits import Visit, Visits
 from framesift.registry import require
 from framesift.types.clock import clock
@@ -133,15 +133,15 @@ class _Desk:
     ) -> list[Any]:
         visit = self.visits.of(session)
         asked = (question or "").strip() or None
-        choices = [
-            Choice(strategy=name, keep=keep, fps=fps, count=int(count), question=asked)
+        settings = [
+            Setting(strategy=name, keep=keep, fps=fps, count=int(count), question=asked)
             for name in (first, second)
             if name and name != ONE_ONLY
         ]
         try:
             local = visit.open(self._source(visit, link, file))
             vlm = self.visits.vlm()
-            looks = [visit.look(choice, vlm) for choice in choices]
+            looks = [visit.look(setting, vlm) for setting in settings]
             answers = [look.answer_html(local, asked or "") for look in looks] if asks else []
         except (FramesiftError, OSError) as error:
             return [_problem(error, file), *[""] * (_PIECES - 1)]
@@ -152,9 +152,9 @@ class _Desk:
             _lines(looks[0], local),
             *_two([look.html(price or 0) for look in looks]),
             *_two(answers),
-            choices[0].as_python(address, self.vlm),
-            choices[0].as_command(address, self.vlm),
-            choices[0].as_curl(address, uploaded=dropped or address in self.own),
+            settings[0].as_python(address, self.vlm),
+            settings[0].as_command(address, self.vlm),
+            settings[0].as_curl(address, uploaded=dropped or address in self.own),
         ]
 
     def _source(self, visit: Visit, link: str, file: str | None) -> str | Path:

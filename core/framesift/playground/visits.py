@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import framesift
-from framesift.playground.choice import Choice
 from framesift.playground.look import Look
+from framesift.playground.setting import Setting
 from framesift.vlms.base import VLM
 
 
@@ -24,7 +24,7 @@ class Visit:
     token: str = field(default_factory=secrets.token_urlsafe)
     """Part of the address of the clip that nobody else can guess."""
     uploads: set[Path] = field(default_factory=set)
-    looks: dict[Choice, Look] = field(default_factory=dict)
+    looks: dict[Setting, Look] = field(default_factory=dict)
 
     def open(self, source: str | Path) -> framesift.LocalVideo:
         """Returns the video behind a link or a file; one that is open already stays open.
@@ -38,19 +38,19 @@ class Visit:
             self.source, self.token = source, secrets.token_urlsafe()
         return self.local
 
-    def look(self, choice: Choice, vlm: VLM) -> Look:
-        """Returns what a choice keeps of the open video, at once where it was looked at before.
+    def look(self, setting: Setting, vlm: VLM) -> Look:
+        """Returns what a setting keeps of the open video, at once where it was looked at before.
 
         Raises:
             FramesiftError: an option is wrong, or the video cannot be read.
         """
         assert self.local is not None
-        if choice not in self.looks:
-            made = Look.at(self.local, choice, vlm)
+        if setting not in self.looks:
+            made = Look.at(self.local, setting, vlm)
             # Two sides with and without a question: older ones would only take memory.
             self.looks = dict([*self.looks.items()][-3:])
-            self.looks[choice] = made
-        return self.looks[choice]
+            self.looks[setting] = made
+        return self.looks[setting]
 
     def close_video(self) -> None:
         """Lets the open video go."""

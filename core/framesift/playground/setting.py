@@ -11,7 +11,7 @@ from framesift.vlms.base import VLM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class Setting:
     """How one video is shortened."""
 
     strategy: str

@@ -5,14 +5,14 @@ import sys
 import pytest
 
 from framesift.errors import UnknownNameError
-from framesift.playground.choice import Choice
+from framesift.playground.setting import Setting
 
-CHOICE = Choice(strategy="uniform", keep=0.5, fps=1.0, count=2, question="What number flashes?")
+SETTING = Setting(strategy="uniform", keep=0.5, fps=1.0, count=2, question="What number flashes?")
 CLIP = "synthetic://number?seed=3"
 
 
 def test_copied_python_runs():
-    program = CHOICE.as_python(CLIP, "tiny")
+    program = SETTING.as_python(CLIP, "tiny")
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     lines = run.stdout.splitlines()
@@ -22,7 +22,7 @@ def test_copied_python_runs():
 
 @pytest.mark.slow
 def test_copied_commands_run():
-    text = CHOICE.as_command(CLIP, "tiny")
+    text = SETTING.as_command(CLIP, "tiny")
     printed = ""
     for line in text.splitlines():
         command = shlex.split(line)
@@ -37,5 +37,5 @@ def test_copied_commands_run():
 
 def test_a_wrong_strategy_is_one_line():
     with pytest.raises(UnknownNameError, match="nonsense") as error:
-        Choice(strategy="nonsense", keep=0.5, fps=1.0, count=2).sift("tiny")
+        Setting(strategy="nonsense", keep=0.5, fps=1.0, count=2).sift("tiny")
     assert "\n" not in str(error.value)
