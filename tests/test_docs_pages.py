@@ -22,6 +22,7 @@ from pytest_examples import CodeExample, EvalExample, find_examples
 
 from chat_server import chat_server, said
 from framesift import cli
+from framesift.cli.commands import app
 from framesift.sources.base import open_video
 from framesift_server import Settings
 from framesift_server.gateway import GatewaySettings, create_gateway
@@ -169,6 +170,8 @@ def test_lines_to_paste_name_what_is_there(text):
                 settings = {"serve": Settings, "gateway": GatewaySettings}[command]
                 named = {word[2:].replace("-", "_") for word in options if word.startswith("--")}
                 assert named <= set(settings.model_fields)
+            case ["framesift", "play", *options]:
+                app.commands["play"].make_context("play", options)
             case ["curl", *rest]:
                 assert any(word.startswith(SENT) for word in rest)
             case _:
