@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import shlex
 from dataclasses import dataclass
+from typing import Final
 
 import framesift
 from framesift.vlms.base import VLM
+
+LEAST_KEEP: Final = 0.25
+"""Below this share the server has to be told that it may."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +85,10 @@ class Setting:
             **({} if self.question is None else {"question": self.question}),
         }
         outputs = {"outputs": ["keyframes"], "count": self.count}
-        lines = []
+        flags = "" if uploaded or "synthetic://" not in address else " --allow-synthetic"
+        if self.keep < LEAST_KEEP:
+            flags += f" --min-compression-ratio {self.keep}"
+        lines = [f"# for: framesift serve{flags}"]
         if uploaded:
             sent = shlex.quote(f"file=@{address}")
             read = "'import json, sys; print(json.load(sys.stdin)[\"video\"])'"
@@ -94,7 +101,7 @@ class Setting:
         return "\n".join(lines)
 
 
-_SERVER = "http://127.0.0.1:8080"
+_SERVER: Final = "http://127.0.0.1:8080"
 
 
 def _posted(route: str, body: dict[str, object]) -> str:

@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from framesift import cli
 from framesift.errors import UnknownNameError
 from framesift.playground.setting import Setting
 
@@ -39,3 +40,14 @@ def test_a_wrong_strategy_is_one_line():
     with pytest.raises(UnknownNameError, match="nonsense") as error:
         Setting(strategy="nonsense", keep=0.5, fps=1.0, count=2).sift("tiny")
     assert "\n" not in str(error.value)
+
+
+def test_without_gradio_it_says_what_to_install(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    monkeypatch.setattr(sys, "argv", ["framesift", "play", "--no-browser", "--port", "0"])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err == (
+        "framesift: 'gradio' is not installed; run: pip install 'framesift[play]'\n"
+    )
