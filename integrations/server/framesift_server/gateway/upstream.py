@@ -76,11 +76,11 @@ class Upstream:
     """Sends requests on; usable within `open`."""
 
     def __init__(self, settings: GatewaySettings) -> None:
-        self._url = settings.upstream
-        self._root = settings.upstream.removesuffix("/v1")
+        self._url = httpx.URL(settings.upstream)
+        self._root = httpx.URL(settings.upstream.removesuffix("/v1"))
         self._key = settings.upstream_key
         self._hides_key = settings.locked
-        self._host = httpx.URL(self._url).netloc
+        self._host = self._url.netloc
         self._timeout = {
             "connect": settings.upstream_connect_seconds,
             "pool": settings.upstream_connect_seconds,
@@ -151,9 +151,9 @@ class Upstream:
 
     def _address(self, scope: Scope) -> httpx.URL:
         path = scope.get("raw_path") or scope["path"].encode()
-        base = httpx.URL(self._root)
+        base = self._root
         if path.startswith(b"/v1/") or path == b"/v1":
-            base, path = httpx.URL(self._url), path[3:]
+            base, path = self._url, path[3:]
         query = b"?" + scope["query_string"] if scope["query_string"] else b""
         return base.copy_with(raw_path=base.raw_path.rstrip(b"/") + path + query)
 
