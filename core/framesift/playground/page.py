@@ -135,8 +135,7 @@ class _Desk:
         asked = (question or "").strip() or None
         settings = [
             Setting(strategy=name, keep=keep, fps=fps, count=int(count), question=asked)
-            for name in (first, second)
-            if name and name != ONE_ONLY
+            for name in (first or "", *([second] if second and second != ONE_ONLY else []))
         ]
         try:
             local = visit.open(self._source(visit, link, file))

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from framesift import cli
-from framesift.errors import UnknownNameError
+from framesift.errors import FramesiftError
 from framesift.playground.setting import Setting
 
 SETTING = Setting(strategy="uniform", keep=0.5, fps=1.0, count=2, question="What number flashes?")
@@ -36,9 +36,10 @@ def test_copied_commands_run():
     assert printed.count(" s  0.") >= 2
 
 
-def test_a_wrong_strategy_is_one_line():
-    with pytest.raises(UnknownNameError, match="nonsense") as error:
-        Setting(strategy="nonsense", keep=0.5, fps=1.0, count=2).sift("tiny")
+@pytest.mark.parametrize("strategy", ["nonsense", ""])
+def test_a_wrong_strategy_is_one_line(strategy):
+    with pytest.raises(FramesiftError, match=f"'{strategy}'") as error:
+        Setting(strategy=strategy, keep=0.5, fps=1.0, count=2).sift("tiny")
     assert "\n" not in str(error.value)
 
 
