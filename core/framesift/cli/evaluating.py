@@ -12,6 +12,7 @@ import click
 import framesift
 from framesift.cli import options, reading, selecting, terminal
 from framesift.cli.groups import WholeSummaries
+from framesift.cli.parameters import names_of
 from framesift.disk.writing import write_atomically
 from framesift.errors import InvalidOptionError
 from framesift.evaluation.answers import question_sets
@@ -69,13 +70,19 @@ app.add_command(selecting.selection_questions)
 @click.option("--videos", type=int, default=40, help="Synthetic videos.")
 @click.option("--clips", type=click.Path(path_type=Path), help="Folder of the real clips.")
 @click.option("--fetch", is_flag=True, help="Download real clips that the folder lacks.")
-@click.option("--vlm", default="tiny", help="What answers: a name, a hub id or a folder.")
+@click.option(
+    "--vlm",
+    default="tiny",
+    shell_complete=names_of("vlms"),
+    help="What answers: a name, a hub id or a folder.",
+)
 @click.option(
     "-s",
     "--strategy",
     "strategies",
     multiple=True,
     metavar="[NAME=]SPEC",
+    shell_complete=names_of("strategies"),
     help="May be repeated; all. With --max-visual-tokens it may have a name; NAME#1, NAME#2 are "
     "runs of one way, such as seeds of a training.",
 )

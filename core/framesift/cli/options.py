@@ -12,7 +12,7 @@ from click.core import ParameterSource
 import framesift
 from framesift.cli import saved
 from framesift.cli.fetching import FETCH_OPTIONS, fetching
-from framesift.cli.parameters import Command, Option, number, with_options
+from framesift.cli.parameters import Command, Option, names_of, number, with_options
 from framesift.cli.parameters import GivenPath as GivenPath
 from framesift.types.answer import EvidenceKind
 from framesift.types.budget import Keep
@@ -22,6 +22,7 @@ _FRAME_OPTIONS: list[Option] = [
     click.option(
         "--selector",
         default="keyframes",
+        shell_complete=names_of("selectors"),
         help="What picks frames: see `framesift selectors`; 'auto' reads the question.",
     ),
     click.option(
@@ -29,6 +30,7 @@ _FRAME_OPTIONS: list[Option] = [
         multiple=True,
         metavar="READER",
         default=("subtitles",),
+        shell_complete=names_of("readers"),
         help="What reads the text of the video: see `framesift readers`; may be repeated.",
     ),
     click.option(
@@ -36,12 +38,23 @@ _FRAME_OPTIONS: list[Option] = [
         type=GivenPath(path_type=Path, file_okay=False),
         help="Folder that keeps what was read, so that work that was cut off goes on.",
     ),
-    click.option("--decoder", default="pyav", help="What reads the file."),
+    click.option(
+        "--decoder",
+        default="pyav",
+        shell_complete=names_of("decoders"),
+        help="What reads the file.",
+    ),
     click.option("--fps", type=float, default=1.0, help="Frames sampled per second of video."),
     *FETCH_OPTIONS,
 ]
 _TOKEN_OPTIONS: list[Option] = [
-    click.option("-s", "--strategy", default="temporal", help="See `framesift strategies`."),
+    click.option(
+        "-s",
+        "--strategy",
+        default="temporal",
+        shell_complete=names_of("strategies"),
+        help="See `framesift strategies`.",
+    ),
     number("-k", "--keep", allows=Keep, default=0.25, help="Fraction of the tokens kept"),
     number("--max-tokens", allows=Count, help="Most tokens kept; the smaller limit wins"),
     number("--max-frames", allows=Count, help="Most frames encoded; the selector picks them"),
@@ -66,15 +79,22 @@ _TOKEN_OPTIONS: list[Option] = [
     number("--protect-edges", allows=Share, help="Share of the budget for patches with text"),
 ]
 _ENCODER = click.option(
-    "-e", "--encoder", show_default="handcrafted", help="See `framesift encoders`."
+    "-e",
+    "--encoder",
+    show_default="handcrafted",
+    shell_complete=names_of("encoders"),
+    help="See `framesift encoders`.",
 )
 _TOWER = click.option(
-    "--vlm", help="Vision LLM whose own tower makes the tokens, so that it can be asked later."
+    "--vlm",
+    shell_complete=names_of("vlms"),
+    help="Vision LLM whose own tower makes the tokens, so that it can be asked later.",
 )
 _SEARCH_OPTIONS: list[Option] = [
     click.option(
         "--vlm",
         show_default="tiny, or what made the tokens of a folder",
+        shell_complete=names_of("vlms"),
         help="What answers: a name, a hub id or a folder.",
     ),
     click.option(

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from framesift.types.schema import adapter
 from framesift.types.schema import allowed as words
 
 Command = Callable[..., None]
 Option = Callable[[Command], Command]
+Completion = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 
 class GivenPath(click.Path):
@@ -30,6 +33,20 @@ def number(*names: str, allows: Any, help: str, default: Any = None) -> Option:
     kind = int if allowed["type"] == "integer" else float
     help = f"{help}: {words(allowed)}."
     return click.option(*names, type=kind, default=default, help=help)
+
+
+def names_of(plural: str) -> Completion:
+    """Returns what completes an option to the names of parts, such as `strategies`.
+
+    What is no beginning of a name is completed to folders, since some parts are read from one.
+    """
+
+    def complete(_: click.Context, __: click.Parameter, typed: str) -> list[CompletionItem]:
+        names = importlib.import_module(f"framesift.{plural}").registry.names()
+        found = [CompletionItem(name) for name in names if name.startswith(typed)]
+        return found or [CompletionItem(typed, type="dir")]
+
+    return complete
 
 
 def with_options(command: Command, options: list[Option]) -> Command:

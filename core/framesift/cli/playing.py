@@ -8,11 +8,17 @@ from pathlib import Path
 import click
 
 from framesift.cli import terminal
+from framesift.cli.parameters import names_of
 
 
 @click.command()
 @click.argument("video", required=False)
-@click.option("--vlm", default="tiny", help="Vision LLM that makes the tokens and answers.")
+@click.option(
+    "--vlm",
+    default="tiny",
+    shell_complete=names_of("vlms"),
+    help="Vision LLM that makes the tokens and answers.",
+)
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=7860, help="Port of this machine; 0 for any."
 )

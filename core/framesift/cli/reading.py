@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from framesift.cli import options, terminal
+from framesift.cli.parameters import names_of
 from framesift.registry import require
 from framesift.run import progress_bar
 
@@ -34,7 +35,13 @@ if TYPE_CHECKING:
     help="A real recording or a folder of some; may be repeated.",
 )
 @click.option(
-    "-s", "--strategy", "strategies", multiple=True, metavar="SPEC", help="May be repeated; all."
+    "-s",
+    "--strategy",
+    "strategies",
+    multiple=True,
+    metavar="SPEC",
+    shell_complete=names_of("strategies"),
+    help="May be repeated; all.",
 )
 @click.option(
     "-k",

@@ -72,9 +72,13 @@ def test_shells_get_what_the_page_says(shell):
         ("framesift bench cur", {"curves"}),
         ("framesift compress --kee", {"--keep"}),
         ("framesift gat", {"gateway"}),
+        ("framesift compress --strategy temp", {"temporal"}),
+        ("framesift bench answers --strategy temp", {"temporal"}),
+        ("framesift keyframes talk.mp4 --decoder p", {"pyav"}),
+        ("framesift ask talk.mp4 --vlm /models/mine", {"/models/mine"}),
     ],
 )
-def test_a_shell_is_offered_commands_and_options(typed, offered):
+def test_a_shell_is_offered_commands_options_and_parts(typed, offered):
     made = installed(
         _FRAMESIFT_COMPLETE="bash_complete",
         COMP_WORDS=typed,
