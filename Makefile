@@ -100,7 +100,8 @@ type: $(READY) ## Check types, strictly
 	$(BIN)/mypy
 
 table: $(READY) ## Refresh the tables of README, PARTS and docs
-	PYTHONPATH=tests $(BIN)/python -m benchmarks.readme README.md PARTS.md docs/choosing.md
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.readme README.md PARTS.md docs/choosing.md docs/measured.md
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.choosing examples/results
 
 docs: $(READY) ## Build the documentation as a site, offline; any warning is an error
 	$(BIN)/mkdocs build --strict --site-dir $(OUT)/docs

@@ -62,8 +62,10 @@ def footage():
 
 @pytest.fixture
 def at_home(footage, tmp_path, monkeypatch):
-    """A folder with the file that pages speak of."""
+    """A folder with the file and the folder that pages speak of."""
     (tmp_path / "talk.mp4").write_bytes(footage)
+    (tmp_path / "recordings").mkdir()
+    (tmp_path / "recordings" / "talk.mp4").write_bytes(footage)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LLAMA_INDEX_CACHE_DIR", str(tmp_path / "cache"))
 

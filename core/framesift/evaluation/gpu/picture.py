@@ -101,7 +101,7 @@ def _answers(axis: Any, model: dict[str, Any]) -> None:
     axis.barh(range(len(rows)), [row[1] for row in rows], color=[row[2] for row in rows])
     for place, (_, value, _) in enumerate(rows):
         axis.annotate(
-            f"{value:.3g} ms", (value, place), (5, 0), textcoords="offset points", va="center"
+            f"{value:,.{0 if value >= 100 else 1}f} ms", (value, place), (5, 0), textcoords="offset points", va="center"
         )
     axis.set_yticks(range(len(rows)), [row[0] for row in rows])
     axis.invert_yaxis()
@@ -137,9 +137,10 @@ def _plans(axis: Any, planning: dict[str, Any] | None) -> None:
 
 def _goals(axis: Any, goals: list[dict[str, Any]]) -> None:
     axis.axis("off")
-    axis.set_title("Asked and measured")
+    axis.set_title("Measured (asked); blue: reached, orange: not, marked x")
     for place, goal in enumerate(goals):
-        line = f"{goal['name']}: {goal['measured']:.3g} ({goal['asked']})"
+        mark = "x " if goal["met"] is False else ""
+        line = f"{mark}{goal['name']}: {goal['measured']:.3g} ({goal['asked']})"
         height = 1 - (place + 0.5) / len(goals)
         color = {True: OURS, False: ACCENT, None: QUIET}[goal["met"]]
         axis.text(0, height, line, color=color, size=8, transform=axis.transAxes, va="center")
