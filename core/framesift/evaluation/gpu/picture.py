@@ -100,9 +100,8 @@ def _answers(axis: Any, model: dict[str, Any]) -> None:
             rows.append((f"{question} question{name}", value, color))
     axis.barh(range(len(rows)), [row[1] for row in rows], color=[row[2] for row in rows])
     for place, (_, value, _) in enumerate(rows):
-        axis.annotate(
-            f"{value:,.{0 if value >= 100 else 1}f} ms", (value, place), (5, 0), textcoords="offset points", va="center"
-        )
+        line = f"{value:,.{0 if value >= 100 else 1}f} ms"
+        axis.annotate(line, (value, place), (5, 0), textcoords="offset points", va="center")
     axis.set_yticks(range(len(rows)), [row[0] for row in rows])
     axis.invert_yaxis()
     axis.set_xscale("log")
