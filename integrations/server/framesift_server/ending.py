@@ -13,9 +13,8 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from framesift.serving import end_within, unwound_by_sigterm
-from framesift_server.gate import Shape
 from framesift_server.host import Host
-from framesift_server.problems import ServerStoppingError, answer, problem_of
+from framesift_server.problems import ServerStoppingError, Shape, answer, problem_of
 
 STEP_SECONDS: Final = 2
 """How long requests that are told to end may take to their next step and to say so."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from http import HTTPStatus
 from typing import Final
 
@@ -16,14 +16,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from framesift.serving import KnownHosts
 from framesift_server.keys import Client, Keys
-from framesift_server.problems import answer, problem_of
+from framesift_server.problems import Shape, answer, problem_of
 from framesift_server.quotas import DAY, MINUTE, QuotaError, Quotas
 from framesift_server.schemas import Problem
 
 OPEN: Final = frozenset({"/health", "/ready", "/docs", "/openapi.json"})
 """Paths that need no key."""
-Shape = Callable[[Problem, Mapping[str, str]], Response]
-"""What an error looks like: a problem and its headers as a response."""
 UPLOADS: Final = "/v1/uploads"
 
 

@@ -18,7 +18,7 @@ from framesift_server.connection import Receives, while_connected
 from framesift_server.database import reading
 from framesift_server.metering import Meter
 from framesift_server.metrics import exposition
-from framesift_server.problems import ServerStoppingError, problem_of
+from framesift_server.problems import ServerStoppingError, Shape, answer, problem_of
 from framesift_server.protocol import Clients
 from framesift_server.quotas import Quotas
 from framesift_server.usage import Used, add_usage
@@ -33,7 +33,7 @@ class Host:
     engine: Engine
     quotas: Quotas
 
-    def __init__(self, settings: CommonSettings) -> None:
+    def __init__(self, settings: CommonSettings, shape: Shape = answer) -> None:
         self._grace_seconds = settings.grace_seconds
         self._max_seconds = settings.max_seconds
         self.registry = CollectorRegistry()
@@ -41,7 +41,7 @@ class Host:
         self.stopping = False
         """Whether the process is about to end, and takes no more work."""
         self._answering: set[anyio.CancelScope] = set()
-        self.clients = Clients(settings.bounds, self.registry)
+        self.clients = Clients(settings.bounds, self.registry, shape)
         self._inside = Gauge(
             "framesift_working",
             "Requests in work and waiting.",

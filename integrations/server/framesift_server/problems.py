@@ -15,6 +15,7 @@ from fastapi.routing import iter_route_contexts
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -36,6 +37,8 @@ from framesift_server.schemas import Problem
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
+Shape = Callable[[Problem, Mapping[str, str]], Response]
+"""What an error looks like: a problem and its headers as a response."""
 STATUS: Final[Mapping[type[FramesiftError], HTTPStatus]] = {
     ForbiddenAddressError: HTTPStatus.FORBIDDEN,
     VideoTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

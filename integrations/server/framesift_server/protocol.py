@@ -14,6 +14,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from framesift_server.clients import BACKLOG, Bounds, Pace, network_of, room_for
+from framesift_server.problems import Shape, answer
 from framesift_server.schemas import Problem
 
 RETRY_SECONDS: Final = 1
@@ -24,8 +25,8 @@ LOOKS: Final = 10
 class Clients:
     """What the connections of one server share; the app hands it on as `clients` of its state."""
 
-    def __init__(self, bounds: Bounds, registry: CollectorRegistry) -> None:
-        self.bounds = bounds
+    def __init__(self, bounds: Bounds, registry: CollectorRegistry, shape: Shape = answer) -> None:
+        self.bounds, self.shape = bounds, shape
         self._cut_off = Counter(
             "framesift_connections_cut_off",
             "Connections that were refused, were too slow, or made room for others.",
@@ -144,15 +145,12 @@ class BoundedProtocol(H11Protocol):
         self._clients.count(reason)
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             problem = Problem(title=status.phrase, status=status, detail=line)
-            body = problem.model_dump_json(exclude_none=True).encode()
-            headers = [
-                ("content-type", "application/problem+json"),
-                ("content-length", str(len(body))),
-                ("connection", "close"),
-                ("retry-after", str(RETRY_SECONDS)),
-            ]
-            head = h11.Response(status_code=status, headers=headers, reason=status.phrase.encode())
-            for event in (head, h11.Data(data=body), h11.EndOfMessage()):
+            headers = {"connection": "close", "retry-after": str(RETRY_SECONDS)}
+            made = self._clients.shape(problem, headers)
+            head = h11.Response(
+                status_code=status, headers=made.raw_headers, reason=status.phrase.encode()
+            )
+            for event in (head, h11.Data(data=bytes(made.body)), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(event) or b"")
         if self.cycle is not None and not self.cycle.response_complete:
             # The app is told that its client has left; what it answers is dropped.

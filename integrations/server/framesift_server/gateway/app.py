@@ -40,7 +40,7 @@ class Gateway(Host):
     """Hands requests on to the upstream; usable within `open`."""
 
     def __init__(self, settings: GatewaySettings) -> None:
-        super().__init__(settings)
+        super().__init__(settings, shaped)
         self.settings = settings
         self._upstream = Upstream(settings)
         self._chat = Chat(settings, self)
@@ -79,8 +79,8 @@ class Gateway(Host):
             prepared = await self._chat.prepared(scope, incoming)
             relay.changes = prepared.changes
             if prepared.rewritten:
-                headers = _of_body(headers, len(prepared.body))
-            body = in_memory([prepared.body])
+                headers = _of_body(headers, sum(map(len, prepared.body)))
+            body = in_memory(prepared.body)
             async with self._upstream.answers(scope, body, headers) as response:
                 await relay.send(response)
             return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -38,7 +37,8 @@ SMALL_BYTES: Final = 2**16
 class Prepared:
     """A chat request as it goes to the upstream."""
 
-    body: bytes | bytearray = field(repr=False)
+    body: Sequence[bytes | bytearray | memoryview] = field(repr=False)
+    """In pieces."""
     rewritten: bool = False
     changes: Changes = field(default_factory=Changes)
     """Of the answer."""
@@ -73,17 +73,18 @@ class Chat:
         headers, body = Headers(scope=scope), ChatBody(content)
         own = {name: value for name, value in headers.items() if name.startswith(PREFIX)}
         if "content-encoding" in headers or not (own or body.may_hold_video):
-            return Prepared(body=content)
+            return Prepared(body=[content])
         run_in = to_thread.run_sync if len(content) > SMALL_BYTES else _at_once
         parsed = await run_in(body.parsed)
         if parsed is None:
-            return Prepared(body=content)
-        knobs, set_here = Knobs.of(self._settings, given := parsed.pop(FIELD, None), own)
+            return Prepared(body=[content])
+        has_field = FIELD in parsed
+        knobs, set_here = Knobs.of(self._settings, parsed.pop(FIELD, None), own)
         conversation = await run_in(partial(Conversation, body, parsed["messages"]))
         if knobs.route == "none" or not conversation.videos:
-            if given is None:
-                return Prepared(body=content)
-            return Prepared(body=await run_in(partial(body.without_field, FIELD)), rewritten=True)
+            if not has_field:
+                return Prepared(body=[content])
+            return Prepared(body=await run_in(partial(body.written, parsed)), rewritten=True)
         client = scope.get("client_name", ANYBODY)
         picked = await self._picked(conversation, knobs, incoming, client)
         route = _route(knobs.route, conversation.count, asked="route" in set_here)
@@ -105,7 +106,7 @@ class Chat:
         self._host.count(told.visual_tokens_before, told.visual_tokens_after)
         fewer = told.visual_tokens_before - told.visual_tokens_after
         self._saved.inc(fewer / 1e6 * self._settings.price_per_million)
-        sent = await run_in(partial(_written, parsed))
+        sent = await run_in(partial(body.written, parsed))
         return Prepared(body=sent, rewritten=True, changes=told.changes())
 
     async def _picked(
@@ -152,7 +153,3 @@ def _route(route: Route, videos: int, *, asked: bool) -> Route:
 
 async def _at_once(do: Any) -> Any:
     return do()
-
-
-def _written(body: dict[str, Any]) -> bytes:
-    return json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")

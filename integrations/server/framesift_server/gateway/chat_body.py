@@ -7,9 +7,10 @@ import hashlib
 import json
 import secrets
 from binascii import a2b_base64
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from framesift import FetchLimits, LocalVideo, SiteOptions, open_video
 from framesift.errors import ForbiddenAddressError, UnsupportedSourceError
@@ -21,6 +22,11 @@ START: Final = b'"data:video/'
 MOST_HEAD: Final = 200
 MOST_PART: Final = 100
 """Letters of `#t=START,END` behind a video."""
+NAME: Final = b"framesift-"
+NAME_LETTERS: Final = len(NAME) + 32
+"""Of what stands in the place of a long video while the rest is read."""
+MOST_DIGITS: Final = 4300
+"""Digits of a whole number that Python reads."""
 PIECE: Final = 2**20
 """Base64 letters that are decoded at once; a multiple of 4."""
 
@@ -78,6 +84,8 @@ class ChatBody:
         """Takes the bytes, which must not change any more."""
         self.content = content
         self._spans: dict[str, slice] = {}
+        self._came: dict[str, Any] = {}
+        self._short: bytes | None = None
 
     @property
     def may_hold_video(self) -> bool:
@@ -87,17 +95,37 @@ class ChatBody:
     def parsed(self) -> dict[str, Any] | None:
         """Returns the JSON, None where it is none or not a chat request; the upstream says why."""
         try:
-            body = json.loads(self._without_payloads())
+            body = json.loads(self._without_payloads(), parse_int=_number)
         except (ValueError, RecursionError):
             return None
-        whole = isinstance(body, dict) and isinstance(body.get("messages"), list)
-        return body if whole else None
+        if not isinstance(body, dict) or not isinstance(body.get("messages"), list):
+            return None
+        self._came = dict(body)
+        return body
 
-    def without_field(self, name: str) -> bytes:
-        """Returns the JSON as it was, with its videos, but without one field."""
-        body = json.loads(self.content)
-        body.pop(name, None)
-        return json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    def written(self, body: dict[str, Any]) -> list[bytes | memoryview]:
+        """Returns the JSON of a body that `parsed` has given, in pieces.
+
+        What was not put in the place of a member leaves its bytes as they came, down to spaces and
+        the digits of numbers; videos that are still there are views of what came.
+        """
+        text = self._without_payloads().decode("utf-8", "surrogatepass")
+        members = list(_members(text))
+        made, before = [text[: members[0].start]], ""
+        for number, member in enumerate(members):
+            if number and member.name in body:
+                made.append(text[members[number - 1].end : member.start] if before else "")
+            if member.name not in body:
+                continue
+            value, before = body[member.name], ","
+            as_it_came = value is self._came[member.name]
+            rest = text[member.value : member.end] if as_it_came else json.dumps(value)
+            made += [text[member.start : member.value], rest]
+        for name in body.keys() - self._came.keys():
+            made.append(f"{before} {json.dumps(name)}: {json.dumps(body[name])}")
+            before = ","
+        made.append(text[members[-1].end :])
+        return list(self._with_payloads("".join(made).encode("utf-8", "surrogatepass")))
 
     def video(self, media: Media) -> Video:
         """Returns the video that a block of the parsed body refers to."""
@@ -112,7 +140,23 @@ class ChatBody:
         key = f"{digest} {part} {media.fps}"
         return Video(media=replace(media, uri=uri), key=key, payload=payload)
 
+    def _with_payloads(self, made: bytes) -> Iterator[bytes | memoryview]:
+        """Yields bytes with the videos in the place of their names."""
+        start = made.find(NAME)
+        while start >= 0:
+            span = self._spans.get(made[start : start + NAME_LETTERS].decode("latin-1"))
+            if span is None:
+                start = made.find(NAME, start + 1)
+                continue
+            yield made[:start]
+            yield memoryview(self.content)[span]
+            made = made[start + NAME_LETTERS :]
+            start = made.find(NAME)
+        yield made
+
     def _without_payloads(self) -> bytes:
+        if self._short is not None:
+            return self._short
         kept, done = [], 0
         start = self.content.find(START)
         while start >= 0:
@@ -123,9 +167,43 @@ class ChatBody:
             whole = comma >= 0 and head.endswith(b";base64") and b"video/jpeg" not in head
             if whole and self.content[start - 1 : start] != b"\\" and end > comma:
                 mark = self.content.find(b"#", max(comma, end - MOST_PART), end)
-                name = f"framesift-{secrets.token_hex(16)}"
+                name = f"{NAME.decode()}{secrets.token_hex(16)}"
                 kept += [bytes(self.content[done : comma + 1]), name.encode()]
                 done = mark if mark >= 0 else end
                 self._spans[name] = slice(comma + 1, done)
             start = self.content.find(START, max(end, start + 1))
-        return b"".join([*kept, bytes(self.content[done:])])
+        self._short = b"".join([*kept, bytes(self.content[done:])])
+        return self._short
+
+
+def _number(digits: str) -> int | float:
+    """Returns a whole number of JSON; as a float, where Python reads no more digits."""
+    return int(digits) if len(digits) < MOST_DIGITS else float(digits)
+
+
+class _Member(NamedTuple):
+    """Where a member of an object stands in its JSON."""
+
+    name: str
+    start: int
+    value: int
+    end: int
+
+
+def _members(text: str) -> Iterator[_Member]:
+    """Yields the members of an object that was parsed already."""
+    read = json.JSONDecoder(parse_int=_number).raw_decode
+    end = text.index("{")
+    while text[end] != "}":
+        start = _past_space(text, end + 1)  # the brace or a comma
+        name, colon = read(text, start)
+        value = _past_space(text, _past_space(text, colon) + 1)
+        _, end = read(text, value)
+        yield _Member(name, start, value, end)
+        end = _past_space(text, end)
+
+
+def _past_space(text: str, at: int) -> int:
+    while text[at] in " \t\n\r":
+        at += 1
+    return at

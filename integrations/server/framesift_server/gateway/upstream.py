@@ -65,7 +65,7 @@ class Pieces(httpx.AsyncByteStream):
         return self._pieces
 
 
-async def in_memory(parts: Iterable[bytes | bytearray]) -> AsyncIterator[bytes]:
+async def in_memory(parts: Iterable[bytes | bytearray | memoryview]) -> AsyncIterator[bytes]:
     """Yields a body that is held already."""
     for part in parts:
         for start in range(0, len(part), PIECE):

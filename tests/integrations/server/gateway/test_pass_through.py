@@ -1,6 +1,7 @@
 """What has no video goes through as it is, and whatever fails is an error that clients read."""
 
 import asyncio
+import http.client
 import json
 import socket
 import time
@@ -208,3 +209,27 @@ def test_it_counts_requests_and_says_that_it_lives(engine, gateway):
 def test_an_address_that_is_none_is_refused(address):
     with pytest.raises(ValueError, match="address"):
         GatewaySettings(upstream=address)
+
+
+@pytest.mark.parametrize(
+    ("sent", "line"),
+    [
+        ("POST /v1/chat/completions HTTP/1.1\r\nHost: loc", "the head of the request did not come"),
+        (
+            "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{",
+            "the body came slower than",
+        ),
+    ],
+    ids=["head", "body"],
+)
+def test_a_client_that_is_too_slow_is_told_in_openais_form(engine, gateway, sent, line):
+    address = gateway(engine.address, client_seconds=0.5).base_url
+    with socket.create_connection((address.host, address.port), timeout=60) as sock:
+        sock.sendall(sent.encode())
+        answer = http.client.HTTPResponse(sock)
+        answer.begin()
+        error = json.loads(answer.read())["error"]
+    assert (answer.status, answer.headers["content-type"]) == (408, "application/json")
+    assert error["message"].startswith(line)
+    assert error["type"] == "invalid_request_error"
+    assert engine.requests == []
