@@ -27,6 +27,13 @@ NAME_LETTERS: Final = len(NAME) + 32
 """Of what stands in the place of a long video while the rest is read."""
 MOST_DIGITS: Final = 4300
 """Digits of a whole number that Python reads."""
+KEYS: Final = (b'"base64"', b'"data"', b'"bytes"', b'"file_data"', b'"fileData"')
+"""Under which base64 stands without a head."""
+OTHERS: Final = (b"data:", b"/9j/", b"iVBOR", b"R0lGOD", b"UklGR")
+"""How what is no bare base64 of a video begins: a data: URI, a JPEG, PNG, GIF or WebP file."""
+LONG: Final = 2**16
+MOST_SPACE: Final = 20
+BACKSLASH: Final = ord("\\")
 PIECE: Final = 2**20
 """Base64 letters that are decoded at once; a multiple of 4."""
 
@@ -158,6 +165,15 @@ class ChatBody:
         if self._short is not None:
             return self._short
         kept, done = [], 0
+        for payload in sorted([*self._in_addresses(), *self._under_keys()]):
+            name = f"{NAME.decode()}{secrets.token_hex(16)}"
+            kept += [bytes(self.content[done : payload[0]]), name.encode()]
+            self._spans[name], done = slice(*payload), payload[1]
+        self._short = b"".join([*kept, bytes(self.content[done:])])
+        return self._short
+
+    def _in_addresses(self) -> Iterator[tuple[int, int]]:
+        """Yields where the letters of videos in data: URIs stand."""
         start = self.content.find(START)
         while start >= 0:
             comma = self.content.find(b",", start, start + MOST_HEAD)
@@ -167,13 +183,24 @@ class ChatBody:
             whole = comma >= 0 and head.endswith(b";base64") and b"video/jpeg" not in head
             if whole and self.content[start - 1 : start] != b"\\" and end > comma:
                 mark = self.content.find(b"#", max(comma, end - MOST_PART), end)
-                name = f"{NAME.decode()}{secrets.token_hex(16)}"
-                kept += [bytes(self.content[done : comma + 1]), name.encode()]
-                done = mark if mark >= 0 else end
-                self._spans[name] = slice(comma + 1, done)
+                yield comma + 1, mark if mark >= 0 else end
             start = self.content.find(START, max(end, start + 1))
-        self._short = b"".join([*kept, bytes(self.content[done:])])
-        return self._short
+
+    def _under_keys(self) -> Iterator[tuple[int, int]]:
+        """Yields where long bare base64 letters stand that are no picture."""
+        for key in KEYS:
+            start = self.content.find(key)
+            while start >= 0:
+                space = bytes(self.content[start + len(key) : start + len(key) + MOST_SPACE])
+                quote = space.find(b'"')
+                first = start + len(key) + quote + 1
+                is_key = space[:quote].strip() == b":" and self.content[start - 1] != BACKSLASH
+                if quote >= 0 and is_key and not self.content.startswith(OTHERS, first):
+                    last = self.content.find(b'"', first)
+                    if last - first >= LONG and self.content.find(b"\\", first, last) < 0:
+                        yield first, last
+                        start = last
+                start = self.content.find(key, start + 1)
 
 
 def _number(digits: str) -> int | float:

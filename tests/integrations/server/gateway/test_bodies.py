@@ -89,14 +89,14 @@ from framesift_server.gateway.app import create_gateway
 
 SIZE = 100 * 2**20
 
-async def main(route, upstream, folder):
+async def main(route, upstream, folder, first, last):
     settings = GatewaySettings(
         upstream=upstream, route=route, state_folder=folder, max_fetch_bytes=2 * SIZE
     )
     app = create_gateway(settings)
     head = b'{"model": "double", "framesift": {"route": "%s"}, "messages": [{"role": "user", '
-    head = head % route.encode() + b'"content": [{"type": "video_url", "video_url": {"url": '
-    pieces = [head + b'"data:video/mp4;base64,', *[b"AAAA" * 2**18] * (SIZE // 2**20), b'"}}]}]}']
+    head = head % route.encode() + b'"content": [' + first.encode()
+    pieces = [head, *[b"AAAA" * 2**18] * (SIZE // 2**20), last.encode() + b']}]}']
     body = iter(pieces)
 
     async def receive():
@@ -126,8 +126,18 @@ asyncio.run(main(*sys.argv[1:]))
 
 
 @pytest.mark.parametrize(("route", "status"), [("none", 400), ("frames", 415)])
-def test_a_video_of_100_mb_in_base64_is_not_held_twice(engine, tmp_path, route, status):
-    command = [sys.executable, "-c", MEMORY, route, engine.address, str(tmp_path)]
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        ('{"type": "video_url", "video_url": {"url": "data:video/mp4;base64,', '"}}'),
+        ('{"type": "video", "mime_type": "video/mp4", "base64" : "', '"}'),
+    ],
+    ids=["in an address", "bare"],
+)
+def test_a_video_of_100_mb_in_base64_is_not_held_twice(
+    engine, tmp_path, route, status, first, last
+):
+    command = [sys.executable, "-c", MEMORY, route, engine.address, str(tmp_path), first, last]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ, check=False)
     assert done.returncode == 0, done.stderr
     answered, times = json.loads(done.stdout)
