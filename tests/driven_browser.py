@@ -86,6 +86,18 @@ class Tab:
     def click(self, selector):
         self.js(f"document.querySelector({json.dumps(selector)}).click()")
 
+    def press(self, key):
+        """Presses and lets go a key of the keyboard, by its name."""
+        codes = {"Tab": 9, "Enter": 13, "Escape": 27, "ArrowLeft": 37, "ArrowRight": 39}
+        given = {"key": key, "code": key, "windowsVirtualKeyCode": codes[key]}
+        text = {"text": "\r"} if key == "Enter" else {}
+        self._call("Input.dispatchKeyEvent", type="keyDown", **given, **text)
+        self._call("Input.dispatchKeyEvent", type="keyUp", **given)
+
+    def resize(self, width, height):
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+        self._call("Emulation.setDeviceMetricsOverride", **size)
+
     def give_file(self, selector, path):
         root = self._call("DOM.getDocument")["root"]["nodeId"]
         node = self._call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]

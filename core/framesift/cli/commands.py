@@ -6,7 +6,6 @@ in the command, or is a public name of framesift, which is loaded when it is use
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from framesift.cli import (
     options,
     output,
     playing,
+    reporting,
     serving,
     training,
     transcribing,
@@ -101,67 +101,6 @@ def segments(
     warnings: list[str] = []
     result = sift.segments(uri, question, count=count, warn=warnings.append)
     output.show_segments(uri, result, warnings, as_json=as_json)
-
-
-@app.command()
-@options.uri
-@click.option(
-    "-o",
-    "--out",
-    type=options.GivenPath(path_type=Path, dir_okay=False),
-    default="framesift-report.html",
-    help="Page.",
-)
-@options.count
-@options.question
-@options.as_json
-@options.with_token_options
-def report(
-    sift: framesift.VideoCompressor,
-    uri: str,
-    out: Path,
-    count: int,
-    question: str | None,
-    as_json: bool,
-) -> None:
-    """Show what is kept: one self-contained HTML page, and a PNG contact sheet beside it.
-
-    The page has the text that --text reads, with a box that searches it. Where the selector scores
-    all frames, both show the scores over time, with the frames picked.
-    """
-    from framesift.report.contact_sheet import write_contact_sheet
-    from framesift.report.environment import FRAME_PX
-    from framesift.report.figures import picked_frames, shown_seconds
-    from framesift.report.page import MOST_FRAMES, write_report
-
-    sheet = out.with_suffix(".png")
-    if sheet.name.lower() == out.name.lower():
-        raise click.UsageError(
-            f"--out {str(out)!r} is the name of the contact sheet beside the page; give the page "
-            f"another, such as {out.with_suffix('.html').name}"
-        )
-    notes: list[str] = []
-    with framesift.open_video(uri, sift.limits, site=sift.site) as local:
-        video = sift.compress(local, question, warn=notes.append)
-        chosen = sift.select(local, count, question, warn=notes.append)
-        frames = picked_frames(chosen, sift.frames(local, chosen.picked_seconds))
-        shown = shown_seconds(video, chosen.picked_seconds, limit=MOST_FRAMES)
-        times = sorted({*shown, *(frame.pts_seconds for frame in frames)})
-        pictures = sift.frames(local, times, max_side_px=FRAME_PX, warn=notes.append)
-        read = sift.transcript(local, warn=notes.append)
-    noted = video.report.model_copy(update={"warnings": list(dict.fromkeys(notes))})
-    video = replace(video, report=noted)
-    write_contact_sheet(sheet, video=video, frames=pictures, keyframes=frames, selection=chosen)
-    write_report(
-        out,
-        video=video,
-        frames=pictures,
-        keyframes=frames,
-        selection=chosen,
-        transcript=read,
-        title=local.title,
-    )
-    output.show_report(video.report, [out, sheet], as_json=as_json)
 
 
 @app.command()
@@ -264,6 +203,7 @@ app.add_command(videos)
 app.add_command(labeling.label)
 app.add_command(training.app, "train")
 app.add_command(playing.play)
+app.add_command(reporting.report)
 app.add_command(serving.serve)
 app.add_command(serving.gateway)
 app.add_command(transcribing.text)

@@ -46,6 +46,7 @@ def environment(
     made.filters |= {
         "clock": clock,
         "moment": partial(clock, decimals=moment_decimals(video)),
+        "length_in_words": _length,
         "percent": _percent,
         "rate": _rate,
         "picture": _picture,
@@ -56,6 +57,18 @@ def environment(
 def _percent(share: float) -> str:
     """Returns a share as per cent with at most three digits, such as `"25 %"` or `"0.42 %"`."""
     return f"{100 * share:.3g} %"
+
+
+def _length(seconds: float) -> str:
+    """Returns how long a video is, such as `"8 s"`, `"2 min 05 s"` or `"1 h 02 min"`."""
+    whole = round(seconds)
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole // 60 % 60:02d} min"
 
 
 def _rate(per_second: float) -> str:

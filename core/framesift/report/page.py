@@ -1,32 +1,52 @@
 """One HTML page that shows what was kept of a video, without network or other files.
 
-Its one script, which is there where the page has a transcript, searches the lines of it; the page's
-own policy lets no other run.
+Its script plays the clip at times, enlarges frames and searches the transcript; all else is there
+without it. The page's own policy lets no other script run.
 """
 
 from __future__ import annotations
 
 import os
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import PurePosixPath
-from typing import Final
+from typing import Final, Self
 
 from jinja2 import Environment
 from markupsafe import Markup
 
 from framesift.disk.writing import write_atomically
+from framesift.errors import FramesiftError
+from framesift.report.clip import Clip
 from framesift.report.environment import FIGURES, FRAME_PX, environment
-from framesift.report.figures import frame_figures, segment_figures
+from framesift.report.figures import (
+    FrameFigure,
+    SegmentFigure,
+    frame_figures,
+    segment_figures,
+)
 from framesift.report.score_curve import ScoreCurve
-from framesift.report.timeline import timeline
+from framesift.report.timeline import KeptTimeline, timeline
+from framesift.strategies import registry
 from framesift.types.compressed import CompressedVideo, CompressionReport, Keyframe
 from framesift.types.frames import Frames
 from framesift.types.selection import SelectionReport
 from framesift.types.transcript import Transcript
 
 MOST_FRAMES: Final = 120
+STAGES: Final = {
+    "fetch": "fetching the video",
+    "decode": "decoding it",
+    "wait": "waiting for frames that are decoded meanwhile",
+    "select": "picking frames",
+    "encode": "making tokens",
+    "question": "comparing them with the question",
+    "plan": "choosing among them",
+    "apply": "taking those that are kept",
+}
+"""What the stages of a report do, in words; any other keeps its name."""
 
 
 def write_report(
@@ -37,6 +57,7 @@ def write_report(
     keyframes: Sequence[Keyframe],
     selection: SelectionReport | None = None,
     transcript: Transcript | None = None,
+    clip: Clip | None = None,
     title: str | None = None,
 ) -> None:
     """Writes the page about `video` to `path`, whole or not at all.
@@ -48,41 +69,105 @@ def write_report(
         keyframes: shown first, and marked among the frames.
         selection: how frames were chosen, whose scores are drawn where all candidates have one.
         transcript: what was read in the video, shown with a box that searches it.
+        clip: what the times of the page play, or why nothing does; None says nothing of it.
         title: heading of the page; None takes the file name out of the URI.
 
     Raises:
         ValueError: `frames` is empty, or times and plan of `video` disagree.
     """
-    page = _environment(video).get_template("report.html.j2")
-    line = timeline(video)
-    ends = line.start_seconds, line.end_seconds
-    curve = None if selection is None else ScoreCurve.of(selection, *ends)
-    figures = frame_figures(video, frames, keyframes, limit=MOST_FRAMES, size_px=FRAME_PX)
-    html = page.render(
+    read = transcript if transcript is not None and transcript.lines else None
+    plays = clip is not None and clip.address is not None
+    filled = environment(video, plays=plays)
+    script = _script(filled, clip=plays, search=read is not None)
+    result = Result.of(video, frames, keyframes, limit=MOST_FRAMES)
+    curve = None
+    if selection is not None:
+        ends = result.line.start_seconds, result.line.end_seconds
+        curve = ScoreCurve.of(selection, *ends)
+    html = filled.get_template("report.html.j2").render(
         title=title or _name(video.report.uri),
         report=video.report,
-        outcome=_outcome(video.report),
-        line=line,
+        results=[result],
+        stages=_stages(video.report.seconds),
+        elapsed_seconds=elapsed(video.report.seconds),
+        clip=clip,
         selection=selection,
         curve=curve,
-        transcript=transcript if transcript is not None and transcript.lines else None,
+        transcript=read,
         keyframes=keyframes,
-        figures=figures,
-        segments=segment_figures(video, figures),
-        frames_used=int(video.plan.used.view(len(video.frame_seconds), -1).any(1).sum()),
-        merging=not video.plan.is_pruning,
+        script=Markup(script),
+        script_sha256=b64encode(sha256(script.encode()).digest()).decode(),
     )
     write_atomically(path, html.encode(errors="backslashreplace"))
 
 
-def _environment(video: CompressedVideo) -> Environment:
-    made = environment(video)
-    script = FIGURES.get_source(made, "search.js")[0]
-    made.globals |= {
-        "search_script": Markup(script),
-        "search_sha256": b64encode(sha256(script.encode()).digest()).decode(),
-    }
-    return made
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What one strategy kept, as its part of the page shows it."""
+
+    report: CompressionReport
+    summary: str
+    """What the strategy keeps, in a line; empty where it is made of several, or not known here."""
+    outcome: str
+    """How the budget was met."""
+    line: KeptTimeline
+    figures: Sequence[FrameFigure]
+    segments: Sequence[SegmentFigure] | None
+    frames_used: int
+    """Frames that a token stands for."""
+    merging: bool
+
+    @classmethod
+    def of(
+        cls, video: CompressedVideo, frames: Frames, keyframes: Sequence[Keyframe], *, limit: int
+    ) -> Self:
+        """Returns the part of a page about `video`, with at most `limit` frames."""
+        figures = frame_figures(video, frames, keyframes, limit=limit, size_px=FRAME_PX)
+        return cls(
+            report=video.report,
+            summary=_summary(video.report.strategy),
+            outcome=_outcome(video.report),
+            line=timeline(video),
+            figures=figures,
+            segments=segment_figures(video, figures),
+            frames_used=int(video.plan.used.view(len(video.frame_seconds), -1).any(1).sum()),
+            merging=not video.plan.is_pruning,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageTime:
+    """A row of the table of times."""
+
+    words: str
+    seconds: float
+    share: float
+    """Of the longest stage."""
+
+
+def elapsed(seconds: Mapping[str, float]) -> float:
+    """Returns how long stages took together; what is decoded meanwhile counts as waited for."""
+    return sum(took for name, took in seconds.items() if name != "decode" or "wait" not in seconds)
+
+
+def _stages(seconds: Mapping[str, float]) -> list[StageTime]:
+    longest = max(seconds.values(), default=0.0) or 1.0
+    return [
+        StageTime(words=STAGES.get(name, name), seconds=took, share=took / longest)
+        for name, took in seconds.items()
+    ]
+
+
+def _script(filled: Environment, *, clip: bool, search: bool) -> str:
+    names = ["page.js", *(["clip.js"] if clip else []), *(["search.js"] if search else [])]
+    return "\n".join(FIGURES.get_source(filled, name)[0] for name in names)
+
+
+def _summary(strategy: str) -> str:
+    try:
+        return registry.get(strategy.partition(":")[0]).summary
+    except FramesiftError:
+        return ""
 
 
 def _name(uri: str) -> str:

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from framesift.types.clock import clock
 from framesift.types.compressed import CompressedVideo
 
 STEPS_SECONDS: Final = (
@@ -80,10 +81,12 @@ def timeline(video: CompressedVideo) -> KeptTimeline:
 
 
 def moment_decimals(video: CompressedVideo) -> int:
-    """Returns the decimals of a second that neighbouring sampled frames need to differ."""
-    spacing = _spacing(video)
-    # Frames sampled each second lie a little off the second.
-    return 0 if spacing > 0.9 else 1 if spacing > 0.09 else 2
+    """Returns the decimals of a second that all sampled frames need to differ, at most two."""
+    seconds = video.frame_seconds.tolist()
+    # Frames sampled each second lie a little off it: two of them may be cut to the same one.
+    return next(
+        (few for few in (0, 1) if len({clock(each, few) for each in seconds}) == len(seconds)), 2
+    )
 
 
 def _spacing(video: CompressedVideo) -> float:

@@ -41,7 +41,7 @@ class Page(HTMLParser):
             self.open.append(tag)
 
     def handle_endtag(self, tag):
-        self.text += " " if tag == "td" else ""
+        self.text += " " if tag in {"td", "th"} else ""
         if tag not in VOID:
             assert self.open.pop() == tag
 
@@ -70,7 +70,7 @@ def test_every_frame_and_keyframe_has_its_figure(tmp_path, sifted):
     assert len(page.of_class("marked")) == 2
     assert len(page.of_class("keyframe")) == len(page.of_class("key")) == 2
     assert len(page.of_class("bar")) == 6
-    assert sum(tag == "img" for tag, _ in page.elements) == 8
+    assert sum(tag == "img" for tag, _ in page.elements) == 8 + 1  # that of the dialog
 
 
 def test_the_numbers_of_the_report_are_on_the_page(tmp_path, sifted):
@@ -83,8 +83,8 @@ def test_the_numbers_of_the_report_are_on_the_page(tmp_path, sifted):
     assert "6 → 5" in text
     assert "temporal:threshold=0.9" in text
     assert "two frames were damaged" in text
-    assert "decode 1.500" in text
-    assert "total 1.750" in text
+    assert "decoding it 1.500" in text
+    assert "in all 1.750" in text
     assert "torch 2.6.0" in text
     assert "00:05" in text
 
@@ -101,15 +101,15 @@ def test_a_missed_budget_is_said(tmp_path, sifted, budget, words):
 def test_the_page_loads_nothing(tmp_path, sifted):
     page = page_of(tmp_path, *sifted(uri="https://example.com/watch?v=1"), title="https://t")
     for tag, attributes in page.elements:
-        assert tag not in {"script", "link", "iframe", "object", "embed", "base"}
-        assert "href" not in attributes
+        assert tag not in {"link", "iframe", "object", "embed", "base"}
+        assert attributes.get("href", "#").startswith("#")
         assert not any(name.startswith("on") for name in attributes)
         assert attributes.get("src", "data:image/jpeg;base64,").startswith(
             "data:image/jpeg;base64,"
         )
     assert not re.search(r"url\(|@import", page.html)
     policy = next(a["content"] for _, a in page.elements if "http-equiv" in a)
-    assert policy.startswith("default-src 'none'; img-src data:;")
+    assert policy.startswith("default-src 'none'; img-src data:; style-src")
 
 
 def test_hostile_text_stays_text(tmp_path, sifted):
@@ -120,7 +120,7 @@ def test_hostile_text_stays_text(tmp_path, sifted):
         type(key)(image=key.image, pts_seconds=0.0, score=1.0, reason=HOSTILE) for key in keys
     ]
     page = page_of(tmp_path, video, frames, hostile_keys, title=HOSTILE)
-    assert {tag for tag, _ in page.elements} & {"script"} == set()
+    assert sum(tag == "script" for tag, _ in page.elements) == 1
     assert not any("onerror" in attributes for _, attributes in page.elements)
     assert page.text.count(HOSTILE) >= 7
 
@@ -159,13 +159,14 @@ def test_the_page_runs_its_own_script_alone(tmp_path, sifted):
     page = page_of(tmp_path, *sifted(uri=HOSTILE), transcript=TRANSCRIPT)
     scripts = re.findall("<script>(.*?)</script>", page.html, re.DOTALL)
     assert len(scripts) == sum(tag == "script" for tag, _ in page.elements) == 1
+    assert "search" in scripts[0]
     digest = b64encode(sha256(scripts[0].encode()).digest()).decode()
     policy = next(a["content"] for _, a in page.elements if "http-equiv" in a)
     assert f"script-src 'sha256-{digest}';" in policy
     assert policy.startswith("default-src 'none'; img-src data:;")
     for nothing in (None, TRANSCRIPT.model_copy(update={"lines": ()})):
         without = page_of(tmp_path, *sifted(), transcript=nothing)
-        assert "script" not in without.html
+        assert 'getElementById("search")' not in without.html
         assert "Transcript" not in without.html
 
 
@@ -291,7 +292,7 @@ def test_a_narrow_browser_shows_all_of_it(tmp_path, request, kind):
     assert found, "the page did not load"
     inner, scroll, images, loaded = map(int, found.groups())
     assert scroll <= inner <= 500
-    assert images == loaded == 45
+    assert (images, loaded) == (46, 45)  # that of the dialog is empty
 
 
 TYPED = """<script>addEventListener("load", () => {

@@ -73,7 +73,7 @@ def test_a_clock_that_starts_below_zero_loses_nothing(sifted):
 
 
 @pytest.mark.parametrize(
-    ("spacing_seconds", "decimals"), [(4.0, 0), (0.97, 0), (0.5, 1), (0.04, 2)]
+    ("spacing_seconds", "decimals"), [(4.0, 0), (0.97, 1), (0.5, 1), (0.04, 2)]
 )
 def test_moments_have_the_digits_that_frames_need(sifted, spacing_seconds, decimals):
     video, _, _ = sifted(spacing_seconds=spacing_seconds)

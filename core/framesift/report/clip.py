@@ -1,0 +1,103 @@
+"""The clip that a page plays: within the page, or beside it, and on which clock."""
+
+from __future__ import annotations
+
+import base64
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+from urllib.parse import quote
+
+import av
+
+from framesift.types.video import CONTAINERS, LocalVideo
+
+MOST_BYTES: Final = 8 * 2**20
+"""Largest clip that stands in the page itself, unless another limit is given."""
+_MIME: Final = {"mov": "video/mp4", "matroska": "video/webm", "ogg": "video/ogg"}
+"""What browsers play, by the first of libav's names for the format."""
+_CODECS: Final = frozenset({"h264", "hevc", "vp8", "vp9", "av1", "theora"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipClock:
+    """The clock of a file, which browsers begin at zero or at the time that the file writes."""
+
+    zero_seconds: float = 0.0
+    """Where time zero of framesift lies on the clock of the file."""
+    length_seconds: float = 0.0
+    """From the first to the end of the last frame, as the container says."""
+    until_seconds: float | None = None
+    """End of the part that is looked at; None where that is the end of the file."""
+
+    @classmethod
+    def of(cls, local: LocalVideo) -> Self:
+        """Returns the clock of an open video."""
+        with _opened(local) as container:
+            begin, length = (container.start_time or 0) / 1e6, (container.duration or 0) / 1e6
+        until = None if local.part_seconds is None else local.part_seconds[1]
+        return cls(
+            zero_seconds=begin,
+            length_seconds=length,
+            until_seconds=None if until is None or until >= length else until,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clip:
+    """The clip as one page has it."""
+
+    address: str | None
+    """What the page plays: a data URL, or the file relative to the page; None for nothing."""
+    where: str
+    """Where the clip is, or why the page does not have it, in a sentence for its reader."""
+    clock: ClipClock = ClipClock()
+
+    @property
+    def policy(self) -> str:
+        """The source that the policy of the page has to allow."""
+        return "data:" if (self.address or "").startswith("data:") else "'self'"
+
+    @classmethod
+    def of(
+        cls, local: LocalVideo, page: str | os.PathLike[str], *, most_bytes: int = MOST_BYTES
+    ) -> Self:
+        """Returns the clip for a page: in it where it is small, else beside it.
+
+        Args:
+            local: the open video.
+            page: the file that the page is written to.
+            most_bytes: largest file that stands in the page itself; 0 for none.
+        """
+        path = local.path
+        if path is None:
+            return cls(address=None, where="There is only the text of this video.")
+        with _opened(local) as container:
+            kind, codec = container.format.name, container.streams.video[0].codec_context.name
+        mime, size = _MIME.get(kind.partition(",")[0]), path.stat().st_size
+        if mime is None or codec not in _CODECS:
+            line = f"Browsers do not play this kind of file ({codec} in {kind}), so only its frames"
+            return cls(address=None, where=f"{line} are shown.")
+        if size <= most_bytes:
+            data = base64.b64encode(path.read_bytes()).decode()
+            where = f"The clip is part of this page ({_megabytes(size)})."
+            return cls(address=f"data:{mime};base64,{data}", where=where, clock=ClipClock.of(local))
+        if local.temporary_folder is not None or local.held is not None:
+            line = f"The clip ({_megabytes(size)}) is not part of this page, which takes at most"
+            return cls(address=None, where=f"{line} {_megabytes(most_bytes)}.")
+        beside = os.path.relpath(path.resolve(), Path(page).resolve().parent)
+        return cls(
+            address=quote(Path(beside).as_posix()),
+            where=f"The clip ({_megabytes(size)}) is the file {beside}, seen from this page; it "
+            "plays as long as both stay where they are.",
+            clock=ClipClock.of(local),
+        )
+
+
+def _opened(local: LocalVideo) -> av.container.InputContainer:
+    return av.open(f"file:{local.path}", options={"format_whitelist": CONTAINERS})
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 2**20:.1f} MB"

@@ -1,0 +1,40 @@
+// Times of the page play its clip from there.
+(() => {
+  const playing = () => document.querySelector("video.clip");
+  // A file may write times that begin late; browsers differ in whether they begin at zero then.
+  const zero = (video) => {
+    const late = Number(video.dataset.zero);
+    return video.duration > Number(video.dataset.length) + late / 2 ? late : 0;
+  };
+  let target = null;
+  const seek = (video) => {
+    video.currentTime = zero(video) + target;
+    video.play().catch(() => {});
+  };
+  document.addEventListener("click", (event) => {
+    const time = event.target.closest("[data-seconds]");
+    const video = playing();
+    if (!time || !video) return;
+    target = Number(time.dataset.seconds);
+    if (video.readyState > 0) seek(video);
+    else {
+      video.addEventListener("loadedmetadata", () => seek(video), { once: true });
+      video.load();
+    }
+    video.dispatchEvent(new Event("sought", { bubbles: true }));
+  });
+  // A part of a video ends where it ends; who plays on from there sees the rest.
+  let before = 0;
+  document.addEventListener("timeupdate", (event) => {
+    const video = event.target;
+    if (video !== playing()) return;
+    const end = video.dataset.until ? zero(video) + Number(video.dataset.until) : Infinity;
+    if (before < end && video.currentTime >= end && video.currentTime < end + 1) video.pause();
+    before = video.currentTime;
+  }, true);
+  // Events of media do not bubble, so they are caught on the way down.
+  document.addEventListener("error", (event) => {
+    const broken = event.target.closest?.("video.clip")?.parentElement.querySelector(".broken");
+    if (broken) broken.hidden = false;
+  }, true);
+})();

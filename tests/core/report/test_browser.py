@@ -1,0 +1,112 @@
+"""The page in a browser: its clip, its frames and its keys, under its own policy."""
+
+import contextlib
+from fractions import Fraction
+
+import pytest
+
+import framesift
+from driven_browser import CHROMIUM, tab
+from framesift.report.clip import Clip
+from framesift.report.page import write_report
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the PATH"),
+]
+CLIP = "document.querySelector('video.clip')"
+DIALOG = "document.querySelector('#enlarged')"
+
+
+@contextlib.contextmanager
+def opened(tmp_path, made, local, **options):
+    """Yields the page about a video made by hand, with the clip of another."""
+    video, frames, keys = made
+    path = tmp_path / "pages" / "page.html"
+    clip = Clip.of(local, path, **options)
+    write_report(path, video=video, frames=frames, keyframes=keys, clip=clip)
+    with tab(tmp_path / "profile") as page:
+        page.open(path.as_uri())
+        page.wait("!!document.querySelector('.enlarge')")
+        yield page
+
+
+@pytest.mark.parametrize("most_bytes", [2**20, 0])
+@pytest.mark.parametrize("start_seconds", [0, 5])
+def test_a_time_plays_the_clip_from_there(tmp_path, sifted, write_video, most_bytes, start_seconds):
+    times = [Fraction(number, 5) + start_seconds for number in range(30)]
+    path = write_video(tmp_path / "a b#1.mp4", times=times)
+    with (
+        framesift.open_video(path) as local,
+        opened(tmp_path, sifted(), local, most_bytes=most_bytes) as page,
+    ):
+        page.wait(f"{CLIP}.readyState >= 1")
+        page.js("document.querySelectorAll('.frame .time')[3].click()")
+        began = page.wait(f"{CLIP}.currentTime >= {start_seconds} + 3 && {CLIP}.currentTime")
+        assert began < start_seconds + 5
+        assert page.js("document.querySelector('.broken').hidden")
+
+
+def test_the_clip_comes_along_and_is_closed(tmp_path, sifted, write_video):
+    path = write_video(tmp_path / "a.mp4", 150)
+    with framesift.open_video(path) as local, opened(tmp_path, sifted(), local) as page:
+        page.resize(800, 400)
+        last = "[...document.querySelectorAll('.frame .time')].at(-1)"
+        page.js(f"{last}.scrollIntoView(), {last}.click()")
+        page.wait("!!document.querySelector('#player.docked')")
+        box = f"{CLIP}.getBoundingClientRect()"
+        assert page.js(f"{box}.top >= 0 && {box}.bottom <= innerHeight")
+        page.click(".undock")
+        page.wait(f"!document.querySelector('#player.docked') && {CLIP}.paused")
+
+
+def test_a_part_stops_at_its_end(tmp_path, sifted, write_video):
+    path = write_video(tmp_path / "a.mp4", 150)
+    with (
+        framesift.open_video(f"{path}#t=1,3.5") as local,
+        opened(tmp_path, sifted(), local) as page,
+    ):
+        page.js("document.querySelectorAll('.frame .time')[3].click()")
+        page.wait(f"{CLIP}.currentTime >= 3.5 && {CLIP}.paused")
+        assert page.js(f"{CLIP}.currentTime") < 5
+
+
+def test_a_file_that_is_gone_is_said(tmp_path, sifted, write_video):
+    path = write_video(tmp_path / "a.mp4")
+    with framesift.open_video(path) as local:
+        clip = Clip.of(local, tmp_path / "page.html", most_bytes=0)
+    path.unlink()
+    video, frames, keys = sifted()
+    write_report(tmp_path / "page.html", video=video, frames=frames, keyframes=keys, clip=clip)
+    with tab(tmp_path / "profile") as page:
+        page.open((tmp_path / "page.html").as_uri())
+        assert page.wait("document.querySelector('.broken')?.hidden === false")
+
+
+def test_frames_enlarge_and_keys_go_through_them(tmp_path, sifted, write_video):
+    path = write_video(tmp_path / "a.mp4")
+    with framesift.open_video(path) as local, opened(tmp_path, sifted(), local) as page:
+        page.js("document.querySelectorAll('.enlarge')[0].focus()")
+        page.press("Enter")
+        page.wait(f"{DIALOG}.open")
+        alt = f"{DIALOG}.querySelector('img').alt"
+        assert page.js(alt) == "Keyframe at 00:00"
+        page.press("ArrowLeft")
+        page.wait(f"{alt} == 'Frame at 00:05, 2 tokens kept'")
+        page.press("ArrowRight")
+        page.press("ArrowRight")
+        page.wait(f"{alt} == 'Keyframe at 00:01'")
+        assert page.js(f"{DIALOG}.querySelector('figcaption').innerText").startswith("00:01")
+        page.press("Escape")
+        page.wait(f"!{DIALOG}.open")
+        label = page.js("document.activeElement.getAttribute('aria-label')")
+        assert label == "Enlarge. Keyframe at 00:01"
+
+
+def test_the_first_key_leads_past_the_head(tmp_path, sifted, write_video):
+    path = write_video(tmp_path / "a.mp4")
+    with framesift.open_video(path) as local, opened(tmp_path, sifted(), local) as page:
+        page.press("Tab")
+        assert page.js("document.activeElement.className") == "skip"
+        page.press("Enter")
+        page.wait("document.activeElement.id == 'content'")
