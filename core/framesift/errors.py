@@ -13,6 +13,7 @@ FramesiftError
 ├── SpecError                    (ValueError)
 │   ├── UnknownNameError         (LookupError)
 │   └── InvalidOptionError
+│       └── ChatRequestError
 ├── BudgetError                  (ValueError)
 ├── SelectionError               (ValueError)
 ├── InvalidTokensError           (ValueError)
@@ -93,6 +94,21 @@ class UnknownNameError(SpecError, LookupError):
 
 class InvalidOptionError(SpecError):
     """An option does not exist or its value is out of range."""
+
+
+class ChatRequestError(InvalidOptionError):
+    """A request in OpenAI's chat form is malformed, or asks for what a model cannot do."""
+
+    def __init__(self, line: str, *, param: str | None = None, code: str | None = None) -> None:
+        """Takes the line.
+
+        Args:
+            line: what is wrong.
+            param: the field that is wrong, as OpenAI's errors name it.
+            code: a short name of the error, for programs.
+        """
+        super().__init__(line)
+        self.param, self.code = param, code
 
 
 class BudgetError(FramesiftError, ValueError):

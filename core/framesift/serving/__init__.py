@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from framesift.serving.agent_models import with_names as with_names
     from framesift.serving.assistant import Assistant as Assistant
     from framesift.serving.assistant_cache import AssistantCache as AssistantCache
+    from framesift.serving.chat_reply import ChatReply as ChatReply
+    from framesift.serving.chat_request import ChatRequest as ChatRequest
+    from framesift.serving.chat_request import chat_request as chat_request
     from framesift.serving.client_input import SOON_SECONDS as SOON_SECONDS
     from framesift.serving.client_input import ClientInput as ClientInput
     from framesift.serving.client_input import ending_soon as ending_soon

@@ -51,7 +51,10 @@ def _settings(kind: type[Kind], arguments: Sequence[str]) -> Kind:
         return CliApp.run(kind, list(arguments))
     except ValidationError as error:
         first = error.errors()[0]
-        name = str(first["loc"][0]).replace("_", "-") if first["loc"] else "settings"
+        if not first["loc"]:  # of several settings together
+            line = first["msg"].removeprefix("Value error, ")
+            raise SystemExit(f"{kind.program}: {line}") from None
+        name = str(first["loc"][0]).replace("_", "-")
         raise SystemExit(f"{kind.program}: --{name}: {first['msg']}") from None
 
 

@@ -130,6 +130,11 @@ def test_a_gateway_is_served_with_settings_of_its_own(served, monkeypatch):
     assert (served["port"], served["app"].upstream) == (9003, "http://localhost:8000/v1")
 
 
-def test_a_gateway_needs_an_upstream(served):
-    with pytest.raises(SystemExit, match=r"^framesift gateway: --upstream: Field required$"):
+def test_a_gateway_needs_an_upstream_or_a_model(served):
+    line = r"^framesift gateway: nothing would answer; give --upstream with .* or --vlm with .*$"
+    with pytest.raises(SystemExit, match=line):
         framesift_server.main(["gateway"])
+    with pytest.raises(SystemExit, match=r"the route local needs a model .* give it by --vlm$"):
+        framesift_server.main(["gateway", "--upstream", "http://localhost/v1", "--route", "local"])
+    framesift_server.main(["gateway", "--vlm", "tiny"])
+    assert (served["app"].upstream, served["app"].vlm) == (None, "tiny")

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from typing import Any, Final
 
+import anyio
 from anyio import to_thread
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 import framesift
 from framesift.serving import KnownHosts
@@ -24,13 +26,20 @@ from framesift_server.ending import Closing
 from framesift_server.gate import Gate
 from framesift_server.gateway.chat import CHAT, Chat
 from framesift_server.gateway.incoming import Incoming
-from framesift_server.gateway.openai_errors import error_response, shaped
-from framesift_server.gateway.relay import Relay
+from framesift_server.gateway.local import Local, LocalRequest
+from framesift_server.gateway.models import MODELS, model_card, model_list, no_model, with_model
+from framesift_server.gateway.openai_errors import GatewayError, error_response, shaped
+from framesift_server.gateway.relay import Changes, Relay
 from framesift_server.gateway.settings import GatewaySettings
+from framesift_server.gateway.told import Savings
+from framesift_server.gateway.tower import Tower
 from framesift_server.gateway.upstream import Raw, Upstream, in_memory
 from framesift_server.host import Host
 from framesift_server.keys import Keys
+from framesift_server.problems import ModelUnavailableError
 from framesift_server.quotas import Quotas
+
+logger = logging.getLogger(__name__)
 
 OPEN: Final = frozenset({"/health", "/ready"})
 """Paths that need no key."""
@@ -42,57 +51,131 @@ class Gateway(Host):
     def __init__(self, settings: GatewaySettings) -> None:
         super().__init__(settings, shaped)
         self.settings = settings
-        self._upstream = Upstream(settings)
-        self._chat = Chat(settings, self)
+        address, model = settings.upstream, settings.vlm
+        self._upstream = None if address is None else Upstream(address, settings)
+        self.tower = None if model is None else Tower(model, settings)
+        savings = Savings(self, settings.price_per_million)
+        self._local = None if self.tower is None else Local(self.tower, self, savings)
+        self._chat = Chat(settings, self, savings, self.tower)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         """Opens the database and the connections to the upstream until the block ends."""
         self.engine = connect(self.settings)
         self.quotas = Quotas(self.engine)
+        connections = nullcontext() if self._upstream is None else self._upstream.open()
         try:
-            async with self._upstream.open():
+            async with connections, anyio.create_task_group() as group:
+                group.start_soon(self._load)
                 yield
                 self.stop()
                 self.end()
+                group.cancel_scope.cancel()
         finally:
             self.engine.dispose()
 
+    def not_ready(self) -> str | None:
+        """Returns why requests should go elsewhere for now, None where they should not."""
+        if (reason := super().not_ready()) or self.tower is None or self.tower.loaded:
+            return reason
+        return self.tower.failure or f"{self.tower.name!r} is being loaded"
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one request by the upstream's answer, or by an error."""
-        incoming = Incoming(receive)
-        relay = Relay(send, scope["path"])
+        """Answers one request by the upstream's answer, this machine's, or an error."""
+        incoming, sending = Incoming(receive), Sending(send)
         try:
             with self.answering():
-                pass_on = partial(self._answer, scope, incoming, relay)
-                await while_connected(incoming, math.inf, pass_on)
+                answer = partial(self._answer, scope, incoming, sending)
+                await while_connected(incoming, math.inf, answer)
         except ClientLeftError:
             return
         except Exception as error:
-            if relay.began:  # an answer that ends too early is all that can still be told
+            if sending.began:  # an answer that ends too early is all that can still be told
                 raise
             await error_response(error)(scope, receive, send)
 
-    async def _answer(self, scope: Scope, incoming: Incoming, relay: Relay) -> None:
-        headers = self._upstream.forwarded(scope)
+    async def _load(self) -> None:
+        """Loads the model of this machine; its requests wait in line meanwhile."""
+        if self.tower is None:
+            return
+        with self.workers.joined(self.tower.name, "loading", math.inf) as place:
+            try:
+                await self.workers.run(place, self.tower.load)
+            except ModelUnavailableError as error:  # requests for it will be told the same
+                logger.error("%s", error)
+
+    async def _answer(self, scope: Scope, incoming: Incoming, send: Send) -> None:
+        changes, models = Changes(), (scope["method"], scope["path"]) == ("GET", MODELS)
+        body, size_bytes = None, None
         if (scope["method"], scope["path"]) == ("POST", CHAT):
             prepared = await self._chat.prepared(scope, incoming)
-            relay.changes = prepared.changes
-            if prepared.rewritten:
-                headers = _of_body(headers, sum(map(len, prepared.body)))
-            body = in_memory(prepared.body)
-            async with self._upstream.answers(scope, body, headers) as response:
-                await relay.send(response)
+            if isinstance(prepared, LocalRequest):
+                assert self._local is not None
+                await self._local.answer(prepared, incoming, scope, incoming.receive, send)
+                return
+            body, changes = in_memory(prepared.body), prepared.changes
+            size_bytes = sum(map(len, prepared.body)) if prepared.rewritten else None
+        elif self._upstream is None:
+            await self._alone(scope, incoming, send)
             return
-        names = {name for name, _ in headers}
-        has_body = bool(names & {b"content-length", b"transfer-encoding"})
-        chunks = incoming.chunks()
-        if not has_body:
-            async for _ in chunks:
-                pass
-        sent = chunks if has_body else None
-        async with self._upstream.answers(scope, sent, headers) as response:
+        elif models and self.tower is not None:
+            changes, size_bytes = with_model(self.tower.name), 0
+        assert self._upstream is not None
+        headers = self._upstream.forwarded(scope)
+        if body is None:
+            body = await _body(headers, incoming)
+        if size_bytes is not None:
+            headers = _of_body(headers, size_bytes)
+        relay = Relay(send, scope["path"])
+        relay.changes = changes
+        async with self._upstream.answers(scope, body, headers) as response:
             await relay.send(response)
+
+    async def _alone(self, scope: Scope, incoming: Incoming, send: Send) -> None:
+        """Answers what is no chat request where there is no upstream.
+
+        Raises:
+            GatewayError: there is nothing at this path.
+        """
+        assert self.tower is not None
+        async for _ in incoming.chunks():
+            pass
+        method, path = scope["method"], scope["path"]
+        if method != "GET" or path not in (MODELS, f"{MODELS}/{self.tower.name}"):
+            if path.startswith(f"{MODELS}/"):
+                raise no_model(path.removeprefix(f"{MODELS}/"), self.tower.name)
+            raise GatewayError(
+                404,
+                f"there is no {method} {path[:200]} without an upstream; this gateway has "
+                f"{CHAT} and {MODELS}, start it with --upstream for more",
+            )
+        one = path != MODELS
+        response = JSONResponse(model_card(self.tower.name)) if one else model_list(self.tower.name)
+        await response(scope, incoming.receive, send)
+
+
+class Sending:
+    """What sends to one client, and knows whether the head was sent."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.began = False
+        """After which no other answer can be given."""
+
+    async def __call__(self, message: Message) -> None:
+        """Sends a part of the answer."""
+        self.began = True
+        await self._send(message)
+
+
+async def _body(headers: Raw, incoming: Incoming) -> AsyncIterator[bytes] | None:
+    """Returns the body as it comes, None where there is none."""
+    chunks = incoming.chunks()
+    if {name for name, _ in headers} & {b"content-length", b"transfer-encoding"}:
+        return chunks
+    async for _ in chunks:
+        pass
+    return None
 
 
 def _of_body(headers: Raw, size_bytes: int) -> Raw:
@@ -139,7 +222,9 @@ async def _wrong(_: Request, error: Exception) -> Response:
 
 def _health(gateway: Gateway) -> dict[str, Any]:
     """Says that the gateway lives."""
-    return {"status": "ok", "version": framesift.__version__, "upstream": gateway.settings.upstream}
+    facts = {"upstream": gateway.settings.upstream, "vlm": gateway.tower and gateway.tower.name}
+    told = {name: fact for name, fact in facts.items() if fact is not None}
+    return {"status": "ok", "version": framesift.__version__, **told}
 
 
 async def _ready(gateway: Gateway) -> Response:

@@ -8,20 +8,23 @@ from functools import partial
 from typing import Any, Final
 
 from anyio import to_thread
-from prometheus_client import Counter
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from framesift.export import jpeg_video
+from framesift.serving import chat_request
 from framesift_server.gateway.chat_body import ChatBody
 from framesift_server.gateway.conversation import Conversation
 from framesift_server.gateway.frames import Picked, Picker
 from framesift_server.gateway.incoming import Incoming
-from framesift_server.gateway.knobs import FIELD, PREFIX, Knobs
+from framesift_server.gateway.knobs import FIELD, PREFIX, Knobs, check_meant
+from framesift_server.gateway.local import LocalRequest
+from framesift_server.gateway.models import no_model
 from framesift_server.gateway.openai_errors import GatewayError
 from framesift_server.gateway.relay import Changes
 from framesift_server.gateway.settings import GatewaySettings, Route
-from framesift_server.gateway.told import Told
+from framesift_server.gateway.told import Savings, Told
+from framesift_server.gateway.tower import Tower
 from framesift_server.host import Host
 from framesift_server.keys import ANYBODY
 from framesift_server.usage import Used
@@ -47,23 +50,24 @@ class Prepared:
 class Chat:
     """Prepares chat requests."""
 
-    def __init__(self, settings: GatewaySettings, host: Host) -> None:
+    def __init__(
+        self, settings: GatewaySettings, host: Host, savings: Savings, tower: Tower | None
+    ) -> None:
         """Takes what does and bills the work.
 
         Args:
             settings: of the gateway.
             host: whose line of work it is.
+            savings: told of each video.
+            tower: the model on this machine, if there is one.
         """
-        self._settings, self._host = settings, host
-        self._picker = Picker(settings)
-        self._saved = Counter(
-            "framesift_saved_money",
-            "Price of the visual tokens that were not sent, at --price-per-million.",
-            registry=host.registry,
-        )
+        self._settings, self._host, self._savings = settings, host, savings
+        self._picker, self._tower = Picker(settings), tower
 
-    async def prepared(self, scope: Scope, incoming: Incoming) -> Prepared:
+    async def prepared(self, scope: Scope, incoming: Incoming) -> Prepared | LocalRequest:
         """Returns what to send in the place of a chat request; itself, where it has no video.
+
+        One that the model on this machine is to answer is returned as what it asks.
 
         Raises:
             GatewayError: a knob or block is wrong, or the body too large.
@@ -72,22 +76,32 @@ class Chat:
         content = await incoming.whole(self._settings.max_body_bytes)
         headers, body = Headers(scope=scope), ChatBody(content)
         own = {name: value for name, value in headers.items() if name.startswith(PREFIX)}
-        if "content-encoding" in headers or not (own or body.may_hold_video):
-            return Prepared(body=[content])
+        read = own or self._tower is not None or body.may_hold_video
         run_in = to_thread.run_sync if len(content) > SMALL_BYTES else _at_once
-        parsed = await run_in(body.parsed)
+        parsed = None
+        if read and "content-encoding" not in headers:
+            parsed = await run_in(body.parsed)
         if parsed is None:
+            if self._settings.upstream is None:
+                raise GatewayError(400, "the body is no chat request; send JSON with messages")
             return Prepared(body=[content])
         has_field = FIELD in parsed
         knobs, set_here = Knobs.of(self._settings, parsed.pop(FIELD, None), own)
         conversation = await run_in(partial(Conversation, body, parsed["messages"]))
+        client = scope.get("client_name", ANYBODY)
+        tower = self._answering(parsed.get("model"), knobs, set_here, conversation)
+        if tower is not None:
+            check_meant("local", set_here)
+            most = self._settings.answer_tokens
+            asked = partial(chat_request, parsed, model=tower.name, answer_tokens=most)
+            return LocalRequest(asked=await run_in(asked), body=body, knobs=knobs, client=client)
         if knobs.route == "none" or not conversation.videos:
             if not has_field:
                 return Prepared(body=[content])
             return Prepared(body=await run_in(partial(body.written, parsed)), rewritten=True)
-        client = scope.get("client_name", ANYBODY)
-        picked = await self._picked(conversation, knobs, incoming, client)
         route = _route(knobs.route, conversation.count, asked="route" in set_here)
+        check_meant(route, set_here)
+        picked = await self._picked(conversation, knobs, incoming, client)
         if route == "video-jpeg":
             (shown,) = picked
             part, fields = jpeg_video(
@@ -103,11 +117,40 @@ class Chat:
             instead = [each.content() for each in picked]
         parsed["messages"] = conversation.replaced(instead)
         told = Told.of(route, picked)
-        self._host.count(told.visual_tokens_before, told.visual_tokens_after)
-        fewer = told.visual_tokens_before - told.visual_tokens_after
-        self._saved.inc(fewer / 1e6 * self._settings.price_per_million)
+        self._savings.note(told.visual_tokens_before, told.visual_tokens_after)
         sent = await run_in(partial(body.written, parsed))
         return Prepared(body=sent, rewritten=True, changes=told.changes())
+
+    def _answering(
+        self, model: Any, knobs: Knobs, set_here: frozenset[str], conversation: Conversation
+    ) -> Tower | None:
+        """Returns the model on this machine where it is to answer a request.
+
+        It answers what names it, videos by the route `local`, and whatever asks for that route.
+
+        Raises:
+            GatewayError: nothing has a model of that name, or that is not on this machine.
+        """
+        tower, here = self._tower, "route" in set_here
+        if tower is None:
+            if knobs.route == "local":
+                line = "no model is on this machine for the route 'local'; take another"
+                raise GatewayError(400, line, param=FIELD, code="invalid_value")
+            return None
+        if model == tower.name or (model is None and self._settings.upstream is None):
+            if here and knobs.route != "local":
+                raise GatewayError(
+                    400,
+                    f"{tower.name!r} is answered on this machine by the route 'local' alone, not "
+                    f"by {knobs.route!r}; leave the route out, or name a model of the upstream",
+                    param=FIELD,
+                    code="invalid_value",
+                )
+            return tower
+        if self._settings.upstream is None:
+            raise no_model(model, tower.name)
+        by_route = knobs.route == "local" and (here or bool(conversation.videos))
+        return tower if by_route else None
 
     async def _picked(
         self, conversation: Conversation, knobs: Knobs, incoming: Incoming, client: str

@@ -17,6 +17,17 @@ FIELD: Final = "framesift"
 PREFIX: Final = "x-framesift-"
 
 
+PICTURES: Final = frozenset({"frames", "max_side_px"})
+"""Knobs of routes by which pictures are sent."""
+TOKENS: Final = frozenset({"keep", "strategy"})
+"""Knobs of routes by which a vision LLM of this machine reads videos."""
+MEANT: Final[Mapping[str, frozenset[str]]] = {
+    "frames": PICTURES,
+    "video-jpeg": PICTURES,
+    "local": TOKENS,
+}
+
+
 class Knobs(BaseModel):
     """How the videos of one request are shortened; the gateway's own values by default."""
 
@@ -27,6 +38,8 @@ class Knobs(BaseModel):
     max_side_px: Annotated[int, Field(ge=64, le=4096)]
     fps: Annotated[float, Field(gt=0, le=60)]
     selector: str
+    keep: Annotated[float, Field(gt=0, le=1)]
+    strategy: str
 
     @classmethod
     def of(
@@ -55,6 +68,8 @@ class Knobs(BaseModel):
             made = cls(**{name: getattr(settings, name) for name in names} | given)
             if "selector" in given:
                 check_request_spec("selectors", made.selector, settings.selectors)
+            if "strategy" in given:
+                check_request_spec("strategies", made.strategy, settings.strategies)
         except ValidationError as error:
             raise _refused(error_line(option_error(error))) from error
         except FramesiftError as error:
@@ -65,6 +80,25 @@ class Knobs(BaseModel):
                 "a request here; ask for fewer, or raise --max-pictures"
             )
         return made, frozenset(given)
+
+
+def check_meant(route: Route, set_here: frozenset[str]) -> None:
+    """Refuses knobs that mean nothing on the route that a request takes.
+
+    Args:
+        route: of the request.
+        set_here: knobs that the request has set itself.
+
+    Raises:
+        GatewayError: it has set one of another route.
+    """
+    for name in sorted(set_here & (PICTURES | TOKENS)):
+        if route in MEANT and name not in MEANT[route]:
+            routes = [each for each, meant in MEANT.items() if name in meant]
+            raise _refused(
+                f"{name!r} means nothing by the route {route!r}, which this request takes; leave "
+                f"it out, or take the route {' or '.join(map(repr, routes))}"
+            )
 
 
 def _refused(line: str) -> GatewayError:

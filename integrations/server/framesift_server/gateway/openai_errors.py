@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from starlette.responses import JSONResponse, Response
 
+from framesift.errors import ChatRequestError
+from framesift.serving import error_line
 from framesift_server.problems import ServerBusyError, ServerStoppingError, problem_of
 from framesift_server.schemas import Problem
 
@@ -67,6 +69,9 @@ def error_response(error: Exception) -> Response:
         # The header is one of OpenAI's own, which its clients obey.
         headers = {} if error.again else {"x-should-retry": "false"}
         return JSONResponse(body, status_code=error.status, headers=headers)
+    if isinstance(error, ChatRequestError):
+        body = error_body(400, error_line(error), param=error.param, code=error.code)
+        return JSONResponse(body, status_code=400)
     problem, headers = problem_of(error), {}
     if isinstance(error, ServerBusyError | ServerStoppingError):
         headers["Retry-After"] = str(error.retry_seconds)

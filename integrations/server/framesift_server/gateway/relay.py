@@ -59,8 +59,6 @@ class Relay:
         """
         self._send, self._path = send, path
         self.changes = Changes()
-        self.began = False
-        """Whether the head was sent, after which no other answer can be given."""
 
     async def send(self, response: httpx.Response) -> None:
         """Sends an answer to its end.
@@ -140,7 +138,6 @@ class Relay:
         await self._send({"type": "http.response.body", "body": b""})
 
     async def _head(self, response: httpx.Response, headers: Raw) -> None:
-        self.began = True
         start = {"type": "http.response.start", "status": response.status_code}
         await self._send({**start, "headers": [*headers, *self.changes.headers]})
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Annotated, ClassVar, Literal, cast
+from typing import Annotated, ClassVar, Literal, Self, cast
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 from starlette.applications import Starlette
 
-from framesift_server.common_settings import CommonSettings
+from framesift_server.common_settings import CommonSettings, Specs
 
-Route = Literal["frames", "video-jpeg", "none"]
+Route = Literal["frames", "video-jpeg", "local", "none"]
 
 
 def _address(url: str) -> str:
@@ -36,9 +36,16 @@ class GatewaySettings(CommonSettings):
     program: ClassVar[str] = "framesift gateway"
     own_headers: ClassVar[bool] = False  # those of the upstream go through
 
-    upstream: Annotated[str, AfterValidator(_address)] = Field(
+    upstream: Annotated[str, AfterValidator(_address)] | None = Field(
+        None,
         description="Address of the OpenAI-compatible endpoint behind, up to and with /v1, such "
-        "as http://localhost:8000/v1 of vLLM or http://localhost:11434/v1 of Ollama."
+        "as http://localhost:8000/v1 of vLLM or http://localhost:11434/v1 of Ollama; none where "
+        "--vlm answers everything.",
+    )
+    vlm: str | None = Field(
+        None,
+        description="Vision LLM that answers on this machine, by name, hub id, folder or spec "
+        "string: requests that name it as their model, and videos by the route local.",
     )
     upstream_key: SecretStr | None = Field(
         None,
@@ -58,7 +65,7 @@ class GatewaySettings(CommonSettings):
         "frames",
         description="How videos reach the upstream: as frames, which are pictures with their "
         "times, for any endpoint; as video-jpeg, which is one video whose frames have their times, "
-        "for Qwen3-VL in vLLM; none sends them on as they are.",
+        "for Qwen3-VL in vLLM; local has --vlm answer; none sends them on as they are.",
     )
     frames: int = Field(16, ge=1, description="Frames that are sent of one video.")
     max_pictures: int = Field(
@@ -72,6 +79,19 @@ class GatewaySettings(CommonSettings):
         "keyframes",
         description="What chooses frames, as a spec string; one that reads a question is given "
         "the last message of the user.",
+    )
+    keep: float = Field(
+        0.25, gt=0, le=1, description="Share of a video's visual tokens that --vlm reads."
+    )
+    strategy: str = Field(
+        "temporal", description="What decides which of them, as a spec string; see --strategies."
+    )
+    strategies: Specs = Field(
+        (), description="Strategies that requests may name in the same way as --selectors."
+    )
+    max_frames: int = Field(256, ge=1, description="Frames that --vlm encodes of one video.")
+    answer_tokens: int = Field(
+        512, ge=1, description="Most tokens of an answer of --vlm where the request does not say."
     )
     token_px: int = Field(
         28,
@@ -91,6 +111,17 @@ class GatewaySettings(CommonSettings):
     max_body_bytes: int = Field(
         256 * 2**20, ge=1024, description="Largest chat request; videos in base64 are part of it."
     )
+
+    @model_validator(mode="after")
+    def _answers(self) -> Self:
+        if self.upstream is None and self.vlm is None:
+            raise ValueError(
+                "nothing would answer; give --upstream with the address of an endpoint, or --vlm "
+                "with a model for this machine"
+            )
+        if self.route == "local" and self.vlm is None:
+            raise ValueError("the route local needs a model on this machine; give it by --vlm")
+        return self
 
     def app(self) -> Starlette:
         """Returns what answers requests; its `state.service` is what it holds."""

@@ -8,9 +8,41 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from prometheus_client import Counter
+
 from framesift_server.gateway.frames import Picked
 from framesift_server.gateway.knobs import FIELD
 from framesift_server.gateway.relay import Changes
+from framesift_server.gateway.upstream import Raw
+from framesift_server.host import Host
+
+
+def told_headers(route: str, frames: int, tokens_before: int, tokens_after: int) -> Raw:
+    """Returns the headers that tell how the videos of one request were shortened."""
+    facts = {
+        b"route": route,
+        b"frames": frames,
+        b"tokens-before": tokens_before,
+        b"tokens-after": tokens_after,
+    }
+    return [(b"x-framesift-" + name, str(fact).encode()) for name, fact in facts.items()]
+
+
+class Savings:
+    """Counts visual tokens before and after, and the money that was saved."""
+
+    def __init__(self, host: Host, price_per_million: float) -> None:
+        self._host, self._price = host, price_per_million
+        self._saved = Counter(
+            "framesift_saved_money",
+            "Price of the visual tokens that were not sent, at --price-per-million.",
+            registry=host.registry,
+        )
+
+    def note(self, before: int, after: int) -> None:
+        """Counts the videos of one request."""
+        self._host.count(before, after)
+        self._saved.inc((before - after) / 1e6 * self._price)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,13 +71,8 @@ class Told:
 
     def changes(self) -> Changes:
         """Returns what is different about the upstream's answer."""
-        facts = {
-            b"route": self.route,
-            b"frames": self.frames_after,
-            b"tokens-before": self.visual_tokens_before,
-            b"tokens-after": self.visual_tokens_after,
-        }
-        headers = [(b"x-framesift-" + name, str(fact).encode()) for name, fact in facts.items()]
+        before, after = self.visual_tokens_before, self.visual_tokens_after
+        headers = told_headers(self.route, self.frames_after, before, after)
         return Changes(headers=headers, body=self._body, event=self._events)
 
     def _usage(self) -> dict[str, Any]:

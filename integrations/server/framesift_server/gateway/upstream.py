@@ -75,9 +75,9 @@ async def in_memory(parts: Iterable[bytes | bytearray | memoryview]) -> AsyncIte
 class Upstream:
     """Sends requests on; usable within `open`."""
 
-    def __init__(self, settings: GatewaySettings) -> None:
-        self._url = httpx.URL(settings.upstream)
-        self._root = httpx.URL(settings.upstream.removesuffix("/v1"))
+    def __init__(self, address: str, settings: GatewaySettings) -> None:
+        self._url = httpx.URL(address)
+        self._root = httpx.URL(address.removesuffix("/v1"))
         self._key = settings.upstream_key
         self._hides_key = settings.locked
         self._host = self._url.netloc

@@ -58,9 +58,9 @@ def test_openai_with_knobs_and_headers(client, engine, messages):
     )
     assert raw.headers["x-framesift-frames"] == "2"
     assert raw.parse().usage.framesift["frames_after"] == pictures(engine) == 2
-    with pytest.raises(openai.BadRequestError, match="has no option 'keep'") as error:
+    with pytest.raises(openai.BadRequestError, match="has no option 'share'") as error:
         client.chat.completions.create(
-            model="double", messages=messages, extra_body={"framesift": {"keep": 2}}
+            model="double", messages=messages, extra_body={"framesift": {"share": 2}}
         )
     assert (error.value.param, error.value.code) == ("framesift", "invalid_value")
 
