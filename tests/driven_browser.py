@@ -88,7 +88,8 @@ class Tab:
 
     def press(self, key):
         """Presses and lets go a key of the keyboard, by its name."""
-        codes = {"Tab": 9, "Enter": 13, "Escape": 27, "ArrowLeft": 37, "ArrowRight": 39}
+        codes = {"Tab": 9, "Enter": 13, "Escape": 27}
+        codes |= {"ArrowLeft": 37, "ArrowRight": 39, "ArrowDown": 40}
         given = {"key": key, "code": key, "windowsVirtualKeyCode": codes[key]}
         text = {"text": "\r"} if key == "Enter" else {}
         self._call("Input.dispatchKeyEvent", type="keyDown", **given, **text)
@@ -106,6 +107,10 @@ class Tab:
     def dark(self):
         features = [{"name": "prefers-color-scheme", "value": "dark"}]
         self._call("Emulation.setEmulatedMedia", features=features)
+
+    def media(self, kind):
+        """Shows the page as on a `"screen"`, or as it is printed."""
+        self._call("Emulation.setEmulatedMedia", media=kind)
 
     def picture(self, path):
         shot = self._call("Page.captureScreenshot", captureBeyondViewport=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import click
 from click.core import ParameterSource
@@ -17,6 +18,9 @@ from framesift.cli.parameters import GivenPath as GivenPath
 from framesift.types.answer import EvidenceKind
 from framesift.types.budget import Keep
 from framesift.types.options import Count, Levels, NotNegative, ResizedBy, Share, Still
+
+if TYPE_CHECKING:
+    from framesift.strategies.base import Strategy
 
 _FRAME_OPTIONS: list[Option] = [
     click.option(
@@ -47,14 +51,20 @@ _FRAME_OPTIONS: list[Option] = [
     click.option("--fps", type=float, default=1.0, help="Frames sampled per second of video."),
     *FETCH_OPTIONS,
 ]
-_TOKEN_OPTIONS: list[Option] = [
-    click.option(
-        "-s",
-        "--strategy",
-        default="temporal",
-        shell_complete=names_of("strategies"),
-        help="See `framesift strategies`.",
-    ),
+_STRATEGY: Option = click.option(
+    *("-s", "--strategy"),
+    default="temporal",
+    shell_complete=names_of("strategies"),
+    help="See `framesift strategies`.",
+)
+_STRATEGIES: Option = click.option(
+    *("-s", "--strategy"),
+    multiple=True,
+    default=("temporal",),
+    shell_complete=names_of("strategies"),
+    help="See `framesift strategies`; may be repeated.",
+)
+_CHOOSING_OPTIONS: list[Option] = [
     number("-k", "--keep", allows=Keep, default=0.25, help="Fraction of the tokens kept"),
     number("--max-tokens", allows=Count, help="Most tokens kept; the smaller limit wins"),
     number("--max-frames", allows=Count, help="Most frames encoded; the selector picks them"),
@@ -78,6 +88,7 @@ _TOKEN_OPTIONS: list[Option] = [
     ),
     number("--protect-edges", allows=Share, help="Share of the budget for patches with text"),
 ]
+_TOKEN_OPTIONS: list[Option] = [_STRATEGY, *_CHOOSING_OPTIONS]
 _ENCODER = click.option(
     "-e",
     "--encoder",
@@ -151,6 +162,12 @@ def with_token_options(command: Command) -> Command:
     return _with_compressor(command, [*_TOKEN_OPTIONS, _ENCODER, _TOWER, *_FRAME_OPTIONS])
 
 
+def with_strategies(command: Command) -> Command:
+    """Gives a command what `with_token_options` does, and `others` with further strategies."""
+    options: list[Option] = [_STRATEGIES, *_CHOOSING_OPTIONS, _ENCODER, _TOWER]
+    return _with_compressor(command, [*options, *_FRAME_OPTIONS])
+
+
 def with_search_options(command: Command) -> Command:
     """Gives a command its `sift` with a vision LLM, and how stretches are found.
 
@@ -222,22 +239,27 @@ def _with_compressor(command: Command, options: list[Option]) -> Command:
     @functools.wraps(command)
     def run(
         protect_edges: float | None = None,
-        strategy: str = "temporal",
+        strategy: str | tuple[str, ...] = "temporal",
         **given: Any,
     ) -> None:
-        part = framesift.create_strategy(strategy)
-        if protect_edges is not None:
-            part = framesift.create_strategy(
-                "protect-edges", strategy=strategy, share=protect_edges
-            )
+        names = (strategy,) if isinstance(strategy, str) else strategy
+        parts = [_strategy(name, protect_edges) for name in names]
         limits, site = fetching(given)
         fields = framesift.VideoCompressor.__dataclass_fields__.keys() & given.keys()
         sift = framesift.VideoCompressor(
-            strategy=part,
+            strategy=parts[0],
             limits=limits,
             site=site,
             **{name: given.pop(name) for name in fields},
         )
+        if not isinstance(strategy, str):
+            given["others"] = [replace(sift, strategy=part) for part in parts[1:]]
         command(sift=sift, **given)
 
     return with_options(run, options)
+
+
+def _strategy(spec: str, protect_edges: float | None) -> Strategy:
+    if protect_edges is None:
+        return framesift.create_strategy(spec)
+    return framesift.create_strategy("protect-edges", strategy=spec, share=protect_edges)

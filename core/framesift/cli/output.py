@@ -22,10 +22,17 @@ SHOWN: Final = 240
 """Letters of what is said and written in a stretch that is found."""
 
 
-def show_report(report: CompressionReport, files: Sequence[Path], *, as_json: bool) -> None:
-    """Prints the tokens that were kept, and the time it took."""
+def show_report(
+    report: CompressionReport,
+    files: Sequence[Path],
+    *,
+    others: Sequence[CompressionReport] = (),
+    as_json: bool,
+) -> None:
+    """Prints the tokens that were kept, and the time it took; of further strategies in a line."""
     if as_json:
-        show_json({**report.model_dump(mode="json"), "files": files})
+        beside = {"others": [each.model_dump(mode="json") for each in others]} if others else {}
+        show_json({**report.model_dump(mode="json"), **beside, "files": files})
         return
     kept = report.tokens_out / report.tokens_in
     terminal.line(f"{report.uri}  ({report.extent})")
@@ -49,7 +56,11 @@ def show_report(report: CompressionReport, files: Sequence[Path], *, as_json: bo
     terminal.line(f"strategy  {report.strategy}  on  {report.encoder}")
     stages = "  ".join(f"{name} {seconds:.2f}" for name, seconds in report.seconds.items())
     terminal.line(f"seconds   {stages}")
-    _print_notes(report.warnings, files)
+    for each in others:
+        counts = f"{each.tokens_out:,} tokens in {each.frames_shown:,} {what.strip()}"
+        terminal.line(f"beside    {each.strategy}: {counts}")
+    notes = [line for each in (report, *others) for line in each.warnings]
+    _print_notes(list(dict.fromkeys(notes)), files)
 
 
 def show_keyframes(

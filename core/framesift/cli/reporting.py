@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import framesift
 from framesift.cli import options, output
 from framesift.cli.parameters import number
 from framesift.types.options import NotNegative
+from framesift.types.video import Warn
 
 
 @click.command()
@@ -31,9 +33,10 @@ from framesift.types.options import NotNegative
 @options.count
 @options.question
 @options.as_json
-@options.with_token_options
+@options.with_strategies
 def report(
     sift: framesift.VideoCompressor,
+    others: list[framesift.VideoCompressor],
     uri: str,
     out: Path,
     count: int,
@@ -45,13 +48,14 @@ def report(
 
     Times on the page play the clip, which stands in it where it is small, and frames enlarge. The
     page has the text that --text reads, with a box that searches it. Where the selector scores all
-    frames, both show the scores over time, with the frames picked.
+    frames, both show the scores over time, with the frames picked. Of several strategies the page
+    shows one at a time; the sheet is about the first.
     """
     from framesift.report.clip import Clip
     from framesift.report.contact_sheet import write_contact_sheet
     from framesift.report.environment import FRAME_PX
     from framesift.report.figures import picked_frames, shown_seconds
-    from framesift.report.page import MOST_FRAMES, write_report
+    from framesift.report.page import frames_of_each, write_report
 
     sheet = out.with_suffix(".png")
     if sheet.name.lower() == out.name.lower():
@@ -60,13 +64,15 @@ def report(
             f"another, such as {out.with_suffix('.html').name}"
         )
     notes: list[str] = []
+    limit = frames_of_each(1 + len(others))
     with framesift.open_video(uri, sift.limits, site=sift.site) as local:
-        video = sift.compress(local, question, warn=notes.append)
+        video, *beside = _compressed([sift, *others], local, question, notes.append)
         chosen = sift.select(local, count, question, warn=notes.append)
         frames = picked_frames(chosen, sift.frames(local, chosen.picked_seconds))
-        shown = shown_seconds(video, chosen.picked_seconds, limit=MOST_FRAMES)
-        times = sorted({*shown, *(frame.pts_seconds for frame in frames)})
-        pictures = sift.frames(local, times, max_side_px=FRAME_PX, warn=notes.append)
+        times = {frame.pts_seconds for frame in frames}
+        for each in (video, *beside):
+            times |= {*shown_seconds(each, chosen.picked_seconds, limit=limit)}
+        pictures = sift.frames(local, sorted(times), max_side_px=FRAME_PX, warn=notes.append)
         read = sift.transcript(local, warn=notes.append)
         clip = Clip.of(local, out, most_bytes=int(embed_mb * 2**20))
     noted = video.report.model_copy(update={"warnings": list(dict.fromkeys(notes))})
@@ -81,5 +87,28 @@ def report(
         transcript=read,
         clip=None if video.report.picture else clip,
         title=local.title,
+        others=beside,
     )
-    output.show_report(video.report, [out, sheet], as_json=as_json)
+    reports = [each.report for each in beside]
+    output.show_report(video.report, [out, sheet], others=reports, as_json=as_json)
+
+
+def _compressed(
+    sifts: Sequence[framesift.VideoCompressor],
+    local: framesift.LocalVideo,
+    question: str | None,
+    warn: Warn,
+) -> list[framesift.CompressedVideo]:
+    """Returns what each strategy keeps of a video, which is encoded once for all of them."""
+    from framesift.compression.text_places import TEXT
+
+    first, *others = sifts
+    if not others:
+        return [first.compress(local, question, warn=warn)]
+    parts = [framesift.create_strategy(sift.strategy) for sift in sifts]
+    reads_text = [TEXT in part.required_signals for part in parts]
+    reader = sifts[reads_text.index(True)] if any(reads_text) else first
+    encoded = reader.encode(local, question, warn=warn)
+    video = first.reduce(encoded, question, warn=warn)
+    # What goes wrong with another strategy stands in its own report.
+    return [video, *(sift.reduce(encoded, question, warn=lambda _: None) for sift in others)]

@@ -59,8 +59,11 @@ def write_report(
     transcript: Transcript | None = None,
     clip: Clip | None = None,
     title: str | None = None,
+    others: Sequence[CompressedVideo] = (),
 ) -> None:
     """Writes the page about `video` to `path`, whole or not at all.
+
+    At most `MOST_FRAMES` frames are shown, those of all strategies together.
 
     Args:
         path: the HTML file; missing folders are made, an older file is replaced.
@@ -71,6 +74,7 @@ def write_report(
         transcript: what was read in the video, shown with a box that searches it.
         clip: what the times of the page play, or why nothing does; None says nothing of it.
         title: heading of the page; None takes the file name out of the URI.
+        others: what further strategies kept of the same video, between which the page switches.
 
     Raises:
         ValueError: `frames` is empty, or times and plan of `video` disagree.
@@ -79,17 +83,18 @@ def write_report(
     plays = clip is not None and clip.address is not None
     filled = environment(video, plays=plays)
     script = _script(filled, clip=plays, search=read is not None)
-    result = Result.of(video, frames, keyframes, limit=MOST_FRAMES)
-    curve = None
-    if selection is not None:
-        ends = result.line.start_seconds, result.line.end_seconds
-        curve = ScoreCurve.of(selection, *ends)
+    shown = [video, *others]
+    limit = frames_of_each(len(shown))
+    results = [Result.of(each, frames, keyframes, limit=limit) for each in shown]
+    line = results[0].line
+    curve = selection and ScoreCurve.of(selection, line.start_seconds, line.end_seconds)
     html = filled.get_template("report.html.j2").render(
         title=title or _name(video.report.uri),
         report=video.report,
-        results=[result],
+        results=results,
+        several=len(results) > 1,
         stages=_stages(video.report.seconds),
-        elapsed_seconds=elapsed(video.report.seconds),
+        elapsed_seconds=results[0].elapsed_seconds,
         clip=clip,
         selection=selection,
         curve=curve,
@@ -99,6 +104,11 @@ def write_report(
         script_sha256=b64encode(sha256(script.encode()).digest()).decode(),
     )
     write_atomically(path, html.encode(errors="backslashreplace"))
+
+
+def frames_of_each(strategies: int) -> int:
+    """Returns how many frames the page shows of each strategy, where it has several."""
+    return max(1, MOST_FRAMES // strategies)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +126,7 @@ class Result:
     frames_used: int
     """Frames that a token stands for."""
     merging: bool
+    elapsed_seconds: float
 
     @classmethod
     def of(
@@ -132,6 +143,7 @@ class Result:
             segments=segment_figures(video, figures),
             frames_used=int(video.plan.used.view(len(video.frame_seconds), -1).any(1).sum()),
             merging=not video.plan.is_pruning,
+            elapsed_seconds=elapsed(video.report.seconds),
         )
 
 

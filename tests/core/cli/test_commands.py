@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import framesift
 from framesift import cli
 from framesift.sources.base import open_video
 
@@ -92,6 +93,21 @@ def test_report_writes_a_page_and_a_sheet(run, clip, tmp_path):
     assert page.read_text().lower().startswith("<!doctype html>")
     with Image.open(page.with_suffix(".png")) as sheet:
         assert np.asarray(sheet).std() > 5
+
+
+def test_a_report_of_several_strategies_encodes_once(run, clip, tmp_path):
+    page = tmp_path / "page.html"
+    names = ["temporal", "protect-edges", "uniform"]
+    given = [part for name in names for part in ("--strategy", name)]
+    code, out, _ = run("report", clip, *given, "--out", page, "--count", "2", "--json")
+    assert code == 0
+    told = json.loads(out)
+    reports = [told, *told["others"]]
+    assert [each["strategy"] for each in reports] == names
+    assert len({each["seconds"]["encode"] for each in reports}) == 1
+    alone = framesift.VideoCompressor(strategy="uniform").compress(clip).report
+    assert reports[2]["tokens_per_frame_kept"] == alone.tokens_per_frame_kept
+    assert page.read_text().count('name="strategy"') == 3
 
 
 def test_a_report_holds_what_its_readers_read(run, clip, tmp_path):

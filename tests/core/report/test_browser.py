@@ -110,3 +110,24 @@ def test_the_first_key_leads_past_the_head(tmp_path, sifted, write_video):
         assert page.js("document.activeElement.className") == "skip"
         page.press("Enter")
         page.wait("document.activeElement.id == 'content'")
+
+
+RESULTS = "[1, 2].map((n) => document.querySelector(`.result-${n}`).checkVisibility())"
+
+
+def test_strategies_switch_by_key_and_all_are_printed(tmp_path, sifted):
+    video, frames, keys = sifted()
+    path = tmp_path / "page.html"
+    other = sifted(strategy="uniform")[0]
+    write_report(path, video=video, frames=frames, keyframes=keys, others=[other])
+    with tab(tmp_path / "profile") as page:
+        page.open(path.as_uri())
+        page.wait("document.readyState == 'complete'")
+        assert page.js(RESULTS) == [True, False]
+        page.js("document.querySelector('#choose-1').focus()")
+        page.press("ArrowDown")
+        assert page.js(RESULTS) == [False, True]
+        page.media("print")
+        assert page.js(RESULTS) == [True, True]
+        controls = "[...document.querySelectorAll('input, summary, .skip, dialog')]"
+        assert not page.js(f"{controls}.some((each) => each.checkVisibility())")

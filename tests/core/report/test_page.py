@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from framesift.errors import StorageError
-from framesift.report.page import MOST_FRAMES, write_report
+from framesift.report.page import MOST_FRAMES, elapsed, write_report
 from framesift.types.plan import TokenPlan
 from framesift.types.transcript import ReadingReport, Transcript
 from framesift.types.video import TimedText
@@ -230,6 +230,35 @@ def test_frames_that_were_left_out_of_the_segments_are_counted(tmp_path, segment
     text = " ".join(page.text.split())
     assert "8 → 7 sampled" in text
     assert "1 of 8 sampled frames are in none of them" in text
+
+
+def test_several_strategies_stand_in_one_page_and_their_frames_share_the_limit(tmp_path, sifted):
+    video, frames, keys = sifted(frame_count=100)
+    other = sifted(frame_count=100, strategy=HOSTILE, tokens_out=30, warnings=["odd"])[0]
+    page = page_of(tmp_path, video, frames, keys, others=[other])
+    assert len(page.of_class("frame")) == MOST_FRAMES
+    assert len(page.of_class("keyframe")) == len(keys)
+    assert [len(page.of_class(f"result-{number}")) for number in (1, 2, 3)] == [1, 1, 0]
+    choices = [a for tag, a in page.elements if tag == "input" and a["type"] == "radio"]
+    assert [("checked" in each, each["id"]) for each in choices] == [
+        *[(True, "choose-1"), (False, "choose-2")]
+    ]
+    text = " ".join(page.text.split())
+    assert "2 strategies" in text
+    assert f"{HOSTILE} 30 of 1,200" in text
+    assert page.html.index("odd</li>") > page.html.index('id="result-2"')
+    assert "<script>alert" not in page.html
+
+
+def test_a_page_is_the_same_each_time(tmp_path, sifted):
+    made = sifted(frame_count=12)
+    pages = [page_of(tmp_path, *made, others=[made[0]]).html for _ in range(2)]
+    assert pages[0] == pages[1]
+
+
+def test_time_that_overlaps_is_counted_once():
+    assert elapsed({"decode": 2.0, "wait": 0.5, "encode": 1.0}) == 1.5
+    assert elapsed({"decode": 2.0, "encode": 1.0}) == 3.0
 
 
 def test_large_keyframes_are_made_smaller(tmp_path, sifted):
