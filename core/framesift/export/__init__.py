@@ -12,6 +12,8 @@ from framesift._names import PublicNames
 
 if TYPE_CHECKING:
     from framesift.export import engines as engines
+    from framesift.export.chat_parts import EmbedsForm as EmbedsForm
+    from framesift.export.chat_parts import embeds_parts as embeds_parts
     from framesift.export.engines import GRIDS as GRIDS
     from framesift.export.engines import LISTS as LISTS
     from framesift.export.engines import ImageEmbeds as ImageEmbeds

@@ -136,5 +136,9 @@ def test_a_gateway_needs_an_upstream_or_a_model(served):
         framesift_server.main(["gateway"])
     with pytest.raises(SystemExit, match=r"the route local needs a model .* give it by --vlm$"):
         framesift_server.main(["gateway", "--upstream", "http://localhost/v1", "--route", "local"])
+    with pytest.raises(SystemExit, match="which model of the upstream is --vlm; give its name by"):
+        framesift_server.main(["gateway", "--vlm", "tiny", "--route", "embeds"])
+    with pytest.raises(SystemExit, match=r"--embeds-for names .* give --upstream and --vlm$"):
+        framesift_server.main(["gateway", "--vlm", "tiny", "--embeds-for", "a"])
     framesift_server.main(["gateway", "--vlm", "tiny"])
     assert (served["app"].upstream, served["app"].vlm) == (None, "tiny")

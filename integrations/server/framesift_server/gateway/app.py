@@ -118,7 +118,7 @@ class Gateway(Host):
         elif self._upstream is None:
             await self._alone(scope, incoming, send)
             return
-        elif models and self.tower is not None:
+        elif models and self.tower and self.tower.name != self.settings.embeds_for:
             changes, size_bytes = with_model(self.tower.name), 0
         assert self._upstream is not None
         headers = self._upstream.forwarded(scope)

@@ -15,6 +15,7 @@ from framesift.export import jpeg_video
 from framesift.serving import chat_request
 from framesift_server.gateway.chat_body import ChatBody
 from framesift_server.gateway.conversation import Conversation
+from framesift_server.gateway.embeds import Embeds, Instead
 from framesift_server.gateway.frames import Picked, Picker
 from framesift_server.gateway.incoming import Incoming
 from framesift_server.gateway.knobs import FIELD, PREFIX, Knobs, check_meant
@@ -63,6 +64,7 @@ class Chat:
         """
         self._settings, self._host, self._savings = settings, host, savings
         self._picker, self._tower = Picker(settings), tower
+        self._embeds = None if tower is None else Embeds(tower, settings, host)
 
     async def prepared(self, scope: Scope, incoming: Incoming) -> Prepared | LocalRequest:
         """Returns what to send in the place of a chat request; itself, where it has no video.
@@ -99,27 +101,34 @@ class Chat:
             if not has_field:
                 return Prepared(body=[content])
             return Prepared(body=await run_in(partial(body.written, parsed)), rewritten=True)
-        route = _route(knobs.route, conversation.count, asked="route" in set_here)
+        asked_here = "route" in set_here
+        route = self._route(knobs.route, conversation, parsed.get("model"), asked=asked_here)
         check_meant(route, set_here)
-        picked = await self._picked(conversation, knobs, incoming, client)
-        if route == "video-jpeg":
-            (shown,) = picked
-            part, fields = jpeg_video(
-                shown.pictures,
-                shown.times_seconds,
-                shown.duration_seconds,
-                joined=self._settings.frames_joined,
-            )
-            given = parsed.get("media_io_kwargs")
-            others = given if isinstance(given, dict) else {}
-            parsed["media_io_kwargs"], instead = {**others, "video": fields}, [[part]]
+        if route == "embeds":
+            assert self._embeds is not None
+            instead, told = await self._embeds.instead(conversation, knobs, incoming, client)
         else:
-            instead = [each.content() for each in picked]
+            picked = await self._picked(conversation, knobs, incoming, client)
+            instead, told = [each.content() for each in picked], Told.of(route, picked)
+            if route == "video-jpeg":
+                given = parsed.get("media_io_kwargs")
+                instead, fields = self._as_video(*picked)
+                others = given if isinstance(given, dict) else {}
+                parsed["media_io_kwargs"] = {**others, "video": fields}
         parsed["messages"] = conversation.replaced(instead)
-        told = Told.of(route, picked)
         self._savings.note(told.visual_tokens_before, told.visual_tokens_after)
         sent = await run_in(partial(body.written, parsed))
         return Prepared(body=sent, rewritten=True, changes=told.changes())
+
+    def _as_video(self, shown: Picked) -> tuple[Instead, dict[str, Any]]:
+        """Returns a video whose frames have their times, and the fields that tell these."""
+        part, fields = jpeg_video(
+            shown.pictures,
+            shown.times_seconds,
+            shown.duration_seconds,
+            joined=self._settings.frames_joined,
+        )
+        return [[part]], fields
 
     def _answering(
         self, model: Any, knobs: Knobs, set_here: frozenset[str], conversation: Conversation
@@ -137,7 +146,8 @@ class Chat:
                 line = "no model is on this machine for the route 'local'; take another"
                 raise GatewayError(400, line, param=FIELD, code="invalid_value")
             return None
-        if model == tower.name or (model is None and self._settings.upstream is None):
+        named = model == tower.name != self._settings.embeds_for
+        if named or (model is None and self._settings.upstream is None):
             if here and knobs.route != "local":
                 raise GatewayError(
                     400,
@@ -151,6 +161,25 @@ class Chat:
             raise no_model(model, tower.name)
         by_route = knobs.route == "local" and (here or bool(conversation.videos))
         return tower if by_route else None
+
+    def _route(self, route: Route, conversation: Conversation, model: Any, *, asked: bool) -> Route:
+        """Returns the route that videos take, `frames` where the default does not suit them.
+
+        Raises:
+            GatewayError: the request itself has asked for that route.
+        """
+        line, taken = "", self._settings.embeds_for
+        if route == "video-jpeg" and conversation.count > 1:
+            line = (
+                f"the messages hold {conversation.count} videos, and by the route 'video-jpeg' a "
+                "request has one, since the engine takes the times of one"
+            )
+        elif route == "embeds" and (taken is None or model != taken):
+            whose = f"by {taken!r} alone" if taken else "by no model of the upstream"
+            line = f"tokens by the route 'embeds' are taken {whose}, not by {str(model)[:200]!r}"
+        if line and asked:
+            raise GatewayError(400, f"{line}; ask for the route 'frames'", param=FIELD)
+        return "frames" if line else route
 
     async def _picked(
         self, conversation: Conversation, knobs: Knobs, incoming: Incoming, client: str
@@ -174,24 +203,6 @@ class Chat:
             return known
         do = partial(self._picker.pick, videos, knobs, question)
         return await self._host.worked(incoming, LINE, LINE, do, client=client)
-
-
-def _route(route: Route, videos: int, *, asked: bool) -> Route:
-    """Returns the route that a request takes; for several videos there is one alone.
-
-    Raises:
-        GatewayError: the request itself has asked for another.
-    """
-    if route != "video-jpeg" or videos == 1:
-        return route
-    if asked:
-        raise GatewayError(
-            400,
-            f"the messages hold {videos} videos, and by the route 'video-jpeg' a request has one, "
-            "since the engine takes the times of one; ask for the route 'frames'",
-            param=FIELD,
-        )
-    return "frames"
 
 
 async def _at_once(do: Any) -> Any:

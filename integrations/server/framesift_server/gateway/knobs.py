@@ -24,6 +24,7 @@ TOKENS: Final = frozenset({"keep", "strategy"})
 MEANT: Final[Mapping[str, frozenset[str]]] = {
     "frames": PICTURES,
     "video-jpeg": PICTURES,
+    "embeds": TOKENS,
     "local": TOKENS,
 }
 

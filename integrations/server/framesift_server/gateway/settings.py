@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 
 from framesift_server.common_settings import CommonSettings, Specs
 
-Route = Literal["frames", "video-jpeg", "local", "none"]
+Route = Literal["frames", "video-jpeg", "embeds", "local", "none"]
 
 
 def _address(url: str) -> str:
@@ -65,7 +65,8 @@ class GatewaySettings(CommonSettings):
         "frames",
         description="How videos reach the upstream: as frames, which are pictures with their "
         "times, for any endpoint; as video-jpeg, which is one video whose frames have their times, "
-        "for Qwen3-VL in vLLM; local has --vlm answer; none sends them on as they are.",
+        "for Qwen3-VL in vLLM; as embeds, which are the visual tokens that --vlm leaves, where the "
+        "upstream serves the same model; local has --vlm answer; none sends them on as they are.",
     )
     frames: int = Field(16, ge=1, description="Frames that are sent of one video.")
     max_pictures: int = Field(
@@ -88,6 +89,16 @@ class GatewaySettings(CommonSettings):
     )
     strategies: Specs = Field(
         (), description="Strategies that requests may name in the same way as --selectors."
+    )
+    embeds_for: str | None = Field(
+        None,
+        description="Name of the upstream's model that has the weights of --vlm, so that it takes "
+        "its tokens by the route embeds; other models get frames.",
+    )
+    embeds_form: Literal["prompt", "image"] = Field(
+        "prompt",
+        description="How they go: as prompt embeddings, to vLLM with --enable-prompt-embeds that "
+        "serves the language model alone, or as image embeddings, with --enable-mm-embeds.",
     )
     max_frames: int = Field(256, ge=1, description="Frames that --vlm encodes of one video.")
     answer_tokens: int = Field(
@@ -121,6 +132,15 @@ class GatewaySettings(CommonSettings):
             )
         if self.route == "local" and self.vlm is None:
             raise ValueError("the route local needs a model on this machine; give it by --vlm")
+        if self.route == "embeds" and self.embeds_for is None:
+            raise ValueError(
+                "the route embeds needs to know which model of the upstream is --vlm; give its "
+                "name by --embeds-for"
+            )
+        if self.embeds_for is not None and None in (self.upstream, self.vlm):
+            raise ValueError(
+                "--embeds-for names the upstream's model that is --vlm; give --upstream and --vlm"
+            )
         return self
 
     def app(self) -> Starlette:

@@ -10,6 +10,7 @@ from typing import Any
 
 from prometheus_client import Counter
 
+from framesift import CompressedVideo
 from framesift_server.gateway.frames import Picked
 from framesift_server.gateway.knobs import FIELD
 from framesift_server.gateway.relay import Changes
@@ -69,6 +70,23 @@ class Told:
             times_seconds=[[round(t, 3) for t in each.times_seconds] for each in picked],
         )
 
+    @classmethod
+    def of_tokens(cls, route: str, videos: Sequence[CompressedVideo]) -> Told:
+        """Returns what is told of videos whose tokens are sent."""
+        reports = [video.report for video in videos]
+        left = [
+            zip(video.frame_seconds.tolist(), video.report.tokens_per_frame_kept, strict=True)
+            for video in videos
+        ]
+        return cls(
+            route=route,
+            frames_before=sum(each.frames_in for each in reports),
+            frames_after=sum(each.frames_out for each in reports),
+            visual_tokens_before=sum(each.tokens_in for each in reports),
+            visual_tokens_after=sum(each.tokens_out for each in reports),
+            times_seconds=[[round(t, 3) for t, tokens in each if tokens] for each in left],
+        )
+
     def changes(self) -> Changes:
         """Returns what is different about the upstream's answer."""
         before, after = self.visual_tokens_before, self.visual_tokens_after
@@ -118,16 +136,28 @@ class Told:
         room, numbers = _numbers(message.partition("maximum")[2])[:1], _numbers(message)
         if not room or (over := max(numbers) - room[0]) <= 0:
             return False
+        advice = self._fitting(over)
+        error["message"] = f"{message.rstrip('. ')}. {FIELD}: {advice}"
+        return True
+
+    def _fitting(self, over: int) -> str:
+        """Returns what to ask for where the prompt has `over` tokens too many."""
+        if self.route == "embeds":
+            share = 1 - over / self.visual_tokens_after
+            return (
+                f"the tokens fit where 'keep' is {share:.2f} times what it is; ask for that by "
+                f"extra_body={{'{FIELD}': {{'keep': ...}}}}"
+                if share > 0
+                else "not even one visual token fits; say less"
+            )
         each = max(1, self.visual_tokens_after // self.frames_after)
         fit = self.frames_after - math.ceil(over / each)
-        advice = (
+        return (
             f"about {fit} of the {self.frames_after} frames that were sent fit; ask for them by "
             f"extra_body={{'{FIELD}': {{'frames': {fit}}}}}"
             if fit > 0
             else "not even one frame fits; ask for smaller ones by max_side_px, or say less"
         )
-        error["message"] = f"{message.rstrip('. ')}. {FIELD}: {advice}"
-        return True
 
 
 def _numbers(text: str) -> list[int]:
