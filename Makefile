@@ -11,6 +11,7 @@ LMMS_EVAL := lmms-eval==0.7.3 datasets==5.2.0 dill==0.4.1 evaluate==0.4.6 loguru
 	multiprocess==0.70.19 pandas==3.1.1 portalocker==4.4.2 pyarrow==26.0.1 pytz==2026.6 sacrebleu==2.6.0 \
 	tabulate==0.10.0
 
+AXE := axe-core@4.14.1
 GRADIO := gradio==6.31.0 gradio_client==2.7.2 brotli==1.2.1 groovy==0.1.2 hf-gradio==0.4.1 pandas==3.1.1 \
 	"pillow==12.3.0" pydub==0.25.1 pytz==2026.6 safehttpx==0.1.7 semantic-version==2.10.0 tomlkit==0.14.0
 
@@ -73,9 +74,12 @@ test-lmms-eval: $(READY) ## Run the plug-in for lmms-eval within it, set aside w
 		$(BIN)/python -m pytest -m lmms_eval tests/integrations/lmms_eval $(ARGS)
 
 # gradio stays out of the environment: it asks for an older Pillow, which comes with it.
-test-play: $(READY) ## Run the playground in a browser with gradio, set aside
+test-play: $(READY) ## Run the playground in a browser with gradio, and axe on the pages, both set aside
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(OUT)/play $(GRADIO)
-	PYTHONPATH=$(OUT)/play $(BIN)/python -m pytest -m play tests/core/playground $(ARGS)
+	npm install --silent --no-save --no-package-lock --prefix $(OUT)/axe $(AXE) || \
+		echo "axe could not be had; its checks will be skipped"
+	PYTHONPATH=$(OUT)/play FRAMESIFT_AXE=$(OUT)/axe/node_modules/axe-core/axe.min.js \
+		$(BIN)/python -m pytest -m play tests/core/playground tests/core/report $(ARGS)
 
 # The tools stay out of the environment. No engine is needed: what an image would do is done in a folder.
 test-deploy: $(READY) ## Check the Dockerfile and compose file of the server, and do what they say in a folder

@@ -9,12 +9,15 @@ import shutil
 import subprocess
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))),
     None,
 )
 DEADLINE_SECONDS = 120
+AXE = Path(os.environ.get("FRAMESIFT_AXE", "no axe"))
+"""The script of axe-core, which finds barriers of a page; `make test-play` has it."""
 QUIET = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -104,13 +107,25 @@ class Tab:
         node = self._call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
         self._call("DOM.setFileInputFiles", nodeId=node, files=[str(path)])
 
-    def dark(self):
-        features = [{"name": "prefers-color-scheme", "value": "dark"}]
+    def scheme(self, name):
+        """Shows the page as to who prefers a `"light"` or a `"dark"` one."""
+        features = [{"name": "prefers-color-scheme", "value": name}]
         self._call("Emulation.setEmulatedMedia", features=features)
 
     def media(self, kind):
         """Shows the page as on a `"screen"`, or as it is printed."""
         self._call("Emulation.setEmulatedMedia", media=kind)
+
+    def barriers(self):
+        """Returns what axe finds that keeps people from using the page, once nothing moves."""
+        self.wait("document.getAnimations().every((each) => each.playState != 'running')")
+        self.js(f"{AXE.read_text(encoding='utf-8')}; 0")
+        found = self.js("axe.run().then((done) => JSON.stringify(done.violations))")
+        return [
+            (each["id"], node["html"], node["failureSummary"])
+            for each in json.loads(found)
+            for node in each["nodes"]
+        ]
 
     def picture(self, path):
         shot = self._call("Page.captureScreenshot", captureBeyondViewport=True)

@@ -193,5 +193,5 @@ def _lines(look: Look, local: framesift.LocalVideo) -> str:
         f"{clock(line.start_seconds)}</button> {escape(line.text)}</li>"
         for line in look.sift.transcript(local).lines
     ]
-    heading = "<h3>Transcript</h3>"
+    heading = "<h2>Transcript</h2>"
     return f"{heading}<ol>{''.join(lines)}</ol>" if lines else f"{heading}<p>No subtitles.</p>"

@@ -25,6 +25,11 @@ POLICY: Final = (
     "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; frame-ancestors 'none'"
 )
 """What browsers may load for the page: nothing of any other host."""
+CONTRAST: Final = {
+    "body_text_color_subdued": "*neutral_500",
+    "button_primary_background_fill": "*primary_600",
+}
+"""Colours of the theme that are too pale to be read otherwise."""
 TINY: Final = (
     "The model is the tiny one that comes with framesift: it works offline, was trained on made-up "
     "clips (synthetic://...) only, and what it answers about real footage means nothing. What is "
@@ -97,7 +102,7 @@ def _served(gr: Any, blocks: Any, visits: Visits) -> Any:
         path="/",
         footer_links=[],
         ssr_mode=False,
-        theme=gr.themes.Base(font=sans, font_mono=mono),
+        theme=gr.themes.Base(font=sans, font_mono=mono).set(**CONTRAST),
         css="\n".join(environment[name] for name in ("figures.css", "play.css")),
         head=f"<script>{environment['play.js']}</script>",
     )

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from driven_browser import CHROMIUM, DEADLINE_SECONDS, tab
+from driven_browser import AXE, CHROMIUM, DEADLINE_SECONDS, tab
 
 pytestmark = [
     pytest.mark.play,
@@ -69,6 +69,20 @@ def test_two_strategies_stand_side_by_side_and_a_time_plays_the_clip(served, tmp
         assert page.js("document.querySelector('#clip p').hidden")
         hosts = {urlsplit(url).netloc for url in page.asked_for if url.startswith("http")}
         assert hosts == {urlsplit(served[0]).netloc}
+
+
+@pytest.mark.skipif(not AXE.is_file(), reason="no axe-core; `make test-play` has it")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_barrier_but_of_the_button_that_gradio_makes(served, tmp_path, scheme):
+    with tab(tmp_path / "profile") as page:
+        page.scheme(scheme)
+        page.open(served[0])
+        page.wait("!!document.querySelector('#run')")
+        page.type("#question textarea, #question input", "What number flashes?")
+        page.click("#ask")
+        page.wait("!!document.querySelector('#answer-2 .answer')")
+        found = [each for each in page.barriers() if "upload-container" not in each[1]]
+        assert found == []
 
 
 def test_a_question_has_its_evidence_and_the_call_is_copied(served, tmp_path):

@@ -6,9 +6,11 @@ from fractions import Fraction
 import pytest
 
 import framesift
-from driven_browser import CHROMIUM, tab
+from driven_browser import AXE, CHROMIUM, tab
 from framesift.report.clip import Clip
 from framesift.report.page import write_report
+from framesift.types.transcript import ReadingReport, Transcript
+from framesift.types.video import TimedText
 
 pytestmark = [
     pytest.mark.browser,
@@ -131,3 +133,37 @@ def test_strategies_switch_by_key_and_all_are_printed(tmp_path, sifted):
         assert page.js(RESULTS) == [True, True]
         controls = "[...document.querySelectorAll('input, summary, .skip, dialog')]"
         assert not page.js(f"{controls}.some((each) => each.checkVisibility())")
+
+
+@pytest.mark.play
+@pytest.mark.skipif(not AXE.is_file(), reason="no axe-core; `make test-play` has it")
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_barrier(tmp_path, sifted, segmented, write_video, width, scheme):
+    local = framesift.open_video(write_video(tmp_path / "a.mp4", 150))
+    path = tmp_path / "page.html"
+    video, frames, keys = sifted(warnings=["odd"])
+    write_report(
+        path,
+        video=video,
+        frames=frames,
+        keyframes=keys,
+        transcript=Transcript(
+            uri="a.mp4",
+            lines=(TimedText(start_seconds=1, end_seconds=2, text="Who?"),),
+            readings=(ReadingReport(reader="subtitles", lines=1),),
+        ),
+        clip=Clip.of(local, path),
+        others=[segmented()[0]],
+    )
+    with tab(tmp_path / "profile") as page:
+        page.resize(width, 900)
+        page.scheme(scheme)
+        page.open(path.as_uri())
+        page.wait("!!document.querySelector('.enlarge')")
+        assert page.barriers() == []
+        page.click("#choose-2")
+        assert page.barriers() == []
+        page.click(".result-2 .enlarge")
+        page.wait(f"{DIALOG}.open")
+        assert page.barriers() == []
