@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from framesift.serving.folders import AllowedFolders as AllowedFolders
     from framesift.serving.folders import folder_of as folder_of
     from framesift.serving.hosts import KnownHosts as KnownHosts
+    from framesift.serving.json_members import edited_json as edited_json
+    from framesift.serving.json_members import read_json as read_json
     from framesift.serving.kept_media import keep_videos as keep_videos
     from framesift.serving.kept_media import kept_videos as kept_videos
     from framesift.serving.length import length_seconds as length_seconds
@@ -77,6 +79,8 @@ if TYPE_CHECKING:
     from framesift.serving.source_addresses import source_address as source_address
     from framesift.serving.termination import end_within as end_within
     from framesift.serving.termination import unwound_by_sigterm as unwound_by_sigterm
+    from framesift.serving.too_long import frames_that_fit as frames_that_fit
+    from framesift.serving.too_long import tokens_over as tokens_over
     from framesift.serving.uploads import Uploads as Uploads
     from framesift.serving.uploads import local_copy as local_copy
     from framesift.serving.videos_replaced import videos_replaced as videos_replaced

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import binascii
 import hashlib
-import json
 import secrets
 from binascii import a2b_base64
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from framesift import FetchLimits, LocalVideo, SiteOptions, open_video
 from framesift.errors import ForbiddenAddressError, UnsupportedSourceError
-from framesift.serving import Media, local_copy, split_part
+from framesift.serving import Media, edited_json, local_copy, read_json, split_part
 
 MARKS: Final = (b"video", b'"file', b'"media"', b'"framesift"', b"inline_data", b"inlineData")
 """What stands in every body that has a video or knobs; where none of them does, none is parsed."""
@@ -25,8 +24,6 @@ MOST_PART: Final = 100
 NAME: Final = b"framesift-"
 NAME_LETTERS: Final = len(NAME) + 32
 """Of what stands in the place of a long video while the rest is read."""
-MOST_DIGITS: Final = 4300
-"""Digits of a whole number that Python reads."""
 KEYS: Final = (b'"base64"', b'"data"', b'"bytes"', b'"file_data"', b'"fileData"')
 """Under which base64 stands without a head."""
 OTHERS: Final = (b"data:", b"/9j/", b"iVBOR", b"R0lGOD", b"UklGR")
@@ -102,7 +99,7 @@ class ChatBody:
     def parsed(self) -> dict[str, Any] | None:
         """Returns the JSON, None where it is none or not a chat request; the upstream says why."""
         try:
-            body = json.loads(self._without_payloads(), parse_int=_number)
+            body = read_json(self._without_payloads())
         except (ValueError, RecursionError):
             return None
         if not isinstance(body, dict) or not isinstance(body.get("messages"), list):
@@ -113,26 +110,12 @@ class ChatBody:
     def written(self, body: dict[str, Any]) -> list[bytes | memoryview]:
         """Returns the JSON of a body that `parsed` has given, in pieces.
 
-        What was not put in the place of a member leaves its bytes as they came, down to spaces and
-        the digits of numbers; videos that are still there are views of what came.
+        Members that are the same objects keep their bytes; videos that are still there are views of
+        what came.
         """
         text = self._without_payloads().decode("utf-8", "surrogatepass")
-        members = list(_members(text))
-        made, before = [text[: members[0].start]], ""
-        for number, member in enumerate(members):
-            if number and member.name in body:
-                made.append(text[members[number - 1].end : member.start] if before else "")
-            if member.name not in body:
-                continue
-            value, before = body[member.name], ","
-            as_it_came = value is self._came[member.name]
-            rest = text[member.value : member.end] if as_it_came else json.dumps(value)
-            made += [text[member.start : member.value], rest]
-        for name in body.keys() - self._came.keys():
-            made.append(f"{before} {json.dumps(name)}: {json.dumps(body[name])}")
-            before = ","
-        made.append(text[members[-1].end :])
-        return list(self._with_payloads("".join(made).encode("utf-8", "surrogatepass")))
+        made = edited_json(text, self._came, body)
+        return list(self._with_payloads(made.encode("utf-8", "surrogatepass")))
 
     def video(self, media: Media) -> Video:
         """Returns the video that a block of the parsed body refers to."""
@@ -201,36 +184,3 @@ class ChatBody:
                         yield first, last
                         start = last
                 start = self.content.find(key, start + 1)
-
-
-def _number(digits: str) -> int | float:
-    """Returns a whole number of JSON; as a float, where Python reads no more digits."""
-    return int(digits) if len(digits) < MOST_DIGITS else float(digits)
-
-
-class _Member(NamedTuple):
-    """Where a member of an object stands in its JSON."""
-
-    name: str
-    start: int
-    value: int
-    end: int
-
-
-def _members(text: str) -> Iterator[_Member]:
-    """Yields the members of an object that was parsed already."""
-    read = json.JSONDecoder(parse_int=_number).raw_decode
-    end = text.index("{")
-    while text[end] != "}":
-        start = _past_space(text, end + 1)  # the brace or a comma
-        name, colon = read(text, start)
-        value = _past_space(text, _past_space(text, colon) + 1)
-        _, end = read(text, value)
-        yield _Member(name, start, value, end)
-        end = _past_space(text, end)
-
-
-def _past_space(text: str, at: int) -> int:
-    while text[at] in " \t\n\r":
-        at += 1
-    return at

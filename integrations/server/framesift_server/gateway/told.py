@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 from prometheus_client import Counter
 
 from framesift import CompressedVideo
+from framesift.serving import edited_json, frames_that_fit, read_json, tokens_over
 from framesift_server.gateway.frames import Picked
 from framesift_server.gateway.knobs import FIELD
 from framesift_server.gateway.relay import Changes
@@ -97,70 +96,66 @@ class Told:
         return {name: getattr(self, name) for name in self.__slots__}
 
     def _body(self, status: int, body: bytes) -> bytes:
-        try:
-            answer = json.loads(body)
-        except ValueError:
-            return body
-        if not isinstance(answer, dict):
-            return body
-        if status < 400:
-            answer["usage"] = {**(answer.get("usage") or {}), FIELD: self._usage()}
-        elif not self._advise(answer):
-            return body
-        return json.dumps(answer).encode()
+        return self._told(body, must_tell=status < 400)
 
     def _events(self, events: bytes) -> bytes:
-        """Returns events of a stream, of which the one that has `usage` says more."""
-        if b'"usage"' not in events:
+        """Returns events of a stream, of which the one that has `usage` says more, or an error."""
+        if b'"usage"' not in events and b'"error"' not in events:
             return events
         return b"\n".join(map(self._line, events.split(b"\n")))
 
     def _line(self, line: bytes) -> bytes:
         if not line.startswith(b"data: {"):
             return line
+        return b"data: " + self._told(line[6:], must_tell=False)
+
+    def _told(self, content: bytes, *, must_tell: bool) -> bytes:
+        """Returns an answer or event whose `usage` says more, or whose error has advice."""
         try:
-            event = json.loads(line[6:])
+            text = content.decode()
+            came = read_json(text)
         except ValueError:
-            return line
-        if not isinstance(event.get("usage"), dict):
-            return line
-        event["usage"][FIELD] = self._usage()
-        return b"data: " + json.dumps(event).encode()
+            return content
+        if not isinstance(came, dict):
+            return content
+        usage = came.get("usage")
+        now = self._advised(came)
+        if isinstance(usage, dict) or must_tell:
+            own = usage if isinstance(usage, dict) else {}
+            now = {**came, "usage": {**own, FIELD: self._usage()}}
+        return content if now is None else edited_json(text, came, now).encode()
 
-    def _advise(self, answer: dict[str, Any]) -> bool:
-        """Says how many frames fit, where the prompt is too long for the upstream's context."""
-        error = answer.get("error", answer)
+    def _advised(self, came: dict[str, Any]) -> dict[str, Any] | None:
+        """Returns an error that says how many frames fit, where the prompt was too long."""
+        error = came.get("error", came)
         message = error.get("message") if isinstance(error, dict) else None
-        if not isinstance(message, str) or ("token" not in message and "length" not in message):
-            return False
-        room, numbers = _numbers(message.partition("maximum")[2])[:1], _numbers(message)
-        if not room or (over := max(numbers) - room[0]) <= 0:
-            return False
-        advice = self._fitting(over)
-        error["message"] = f"{message.rstrip('. ')}. {FIELD}: {advice}"
-        return True
+        if not isinstance(message, str) or (advice := self._advice(message)) is None:
+            return None
+        told = {**error, "message": f"{message.rstrip('. ')}. {FIELD}: {advice}"}
+        return told if error is came else {**came, "error": told}
 
-    def _fitting(self, over: int) -> str:
-        """Returns what to ask for where the prompt has `over` tokens too many."""
+    def _advice(self, message: str) -> str | None:
+        """Returns what to ask for, None where the error is not that the prompt is too long."""
         if self.route == "embeds":
-            share = 1 - over / self.visual_tokens_after
+            over = tokens_over(message)
+            if over is None:
+                return None
+            share = 1 - over / self.visual_tokens_after if over else 0.5
             return (
                 f"the tokens fit where 'keep' is {share:.2f} times what it is; ask for that by "
                 f"extra_body={{'{FIELD}': {{'keep': ...}}}}"
                 if share > 0
                 else "not even one visual token fits; say less"
             )
-        each = max(1, self.visual_tokens_after // self.frames_after)
-        fit = self.frames_after - math.ceil(over / each)
+        each = self.visual_tokens_after // self.frames_after
+        fit = frames_that_fit(message, self.frames_after, each)
+        if fit is None:
+            return None
+        videos = len(self.times_seconds)
+        count, of_each = fit // videos, " of each video" if videos > 1 else ""
         return (
             f"about {fit} of the {self.frames_after} frames that were sent fit; ask for them by "
-            f"extra_body={{'{FIELD}': {{'frames': {fit}}}}}"
-            if fit > 0
+            f"extra_body={{'{FIELD}': {{'frames': {count}}}}}{of_each}"
+            if count
             else "not even one frame fits; ask for smaller ones by max_side_px, or say less"
         )
-
-
-def _numbers(text: str) -> list[int]:
-    """Returns the whole numbers in a text."""
-    digits = "".join(c if c in "0123456789" else " " for c in text)
-    return [int(number) for number in digits.split() if len(number) < 10]

@@ -1,54 +1,27 @@
 """Before vLLM with Qwen3-VL, each step of a video has the time of the frame that it shows."""
 
 import base64
-import io
 from fractions import Fraction
 
-import numpy as np
 import pytest
-from PIL import Image
+
+from engine_doubles import Vllm
 
 CHAT = "/v1/chat/completions"
 GAPS = [0, 1, 2, 3, 65, 66, 67, 68, 127, 128, 129, 130]
+RECORDING = [0, 1, 2, 3, 4, 64, 65, 66, 67, 127, 128, 129]
+"""Times of a screen recording, which writes a frame only where something changes."""
 UNEVEN = [Fraction(n * n, 7) for n in range(12)]
 
 
-class Qwen:
-    """What vLLM and Qwen3-VL make of `media_io_kwargs` and `data:video/jpeg`."""
-
-    def __init__(self, body):
-        given = body.get("media_io_kwargs", {}).get("video", {})
-        (url,) = [
-            part["video_url"]["url"]
-            for message in body["messages"]
-            for part in message["content"]
-            if part["type"] == "video_url"
-        ]
-        head, _, files = url.partition(",")
-        assert head == "data:video/jpeg;base64"
-        most = given.get("num_frames", 32)
-        pictures = [
-            np.asarray(Image.open(io.BytesIO(base64.b64decode(file))))
-            for file in files.split(",")[:most]
-        ]
-        self.frames = np.stack(pictures)  # of one size
-        indices = given.get("frames_indices", list(range(len(pictures))))
-        assert len(indices) == len(pictures), "every frame has a place"
-        assert indices == sorted(indices)
-        assert indices[-1] < given["total_num_frames"]
-        assert given["duration"] == pytest.approx(given["total_num_frames"] / given["fps"])
-        assert given["do_sample_frames"] is False
-        times = [index / given["fps"] for index in indices]
-        times += times[-1:] * (len(times) % 2)
-        steps = zip(times[::2], times[1::2], strict=True)
-        self.marks = [f"<{(a + b) / 2:.1f} seconds>" for a, b in steps]
-
-
 @pytest.fixture
-def qwen(engine, monkeypatch):
-    """An engine that takes videos in messages of the user, one or several."""
-    monkeypatch.setattr(engine, "refusal", lambda body: None)
-    return engine
+def qwen(started):
+    return started(Vllm())
+
+
+def video_of(engine):
+    (video,) = engine.seen[-1]["videos"]
+    return video
 
 
 def asked(*addresses, **fields):
@@ -70,7 +43,7 @@ def test_marks_are_the_times_of_the_frames(
     client = gateway(qwen.address, route="video-jpeg", frames=count, fps=25)
     answer = client.post(CHAT, json=asked(address_of(path)))
     assert answer.status_code == 200, answer.text
-    seen = Qwen(qwen.requests[0])
+    seen = video_of(qwen)
     first, second = numbers_in(seen.frames[::2]), numbers_in(seen.frames[1::2])
     assert first == second
     assert len(set(first)) == count
@@ -85,7 +58,7 @@ def test_more_frames_than_the_engine_takes_by_itself(
     path = write_video(tmp_path / "long.mp4", 60, fps=1)
     client = gateway(qwen.address, route="video-jpeg", frames=40)
     client.post(CHAT, json=asked(address_of(path)))
-    seen = Qwen(qwen.requests[0])
+    seen = video_of(qwen)
     assert seen.marks == [f"<{n:.1f} seconds>" for n in numbers_in(seen.frames[::2])]
     assert len(seen.marks) == 40
 
@@ -121,3 +94,15 @@ def test_a_video_that_is_shown_twice_counts_twice(qwen, gateway, tmp_path, write
     client = gateway(qwen.address, route="video-jpeg", frames=2)
     answer = client.post(CHAT, json=asked(address, address))
     assert answer.headers["x-framesift-route"] == "frames"
+
+
+@pytest.mark.parametrize(
+    ("joined", "marks"),
+    [(1, [0.5, 2.5, 34.0, 65.5, 97.0, 128.5]), (2, RECORDING)],
+    ids=["two frames a step", "a frame a step"],
+)
+def test_marks_of_a_screen_recording(qwen, gateway, tmp_path, write_video, joined, marks):
+    path = write_video(tmp_path / "recording.mp4", 12, times=list(map(Fraction, RECORDING)))
+    client = gateway(qwen.address, route="video-jpeg", frames=12, frames_joined=joined)
+    client.post(CHAT, json=asked(address_of(path)))
+    assert video_of(qwen).marks == [f"<{mark:.1f} seconds>" for mark in marks]
