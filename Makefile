@@ -15,13 +15,16 @@ AXE := axe-core@4.14.1
 GRADIO := gradio==6.31.0 gradio_client==2.7.2 brotli==1.2.1 groovy==0.1.2 hf-gradio==0.4.1 pandas==3.1.1 \
 	"pillow==12.3.0" pydub==0.25.1 pytz==2026.6 safehttpx==0.1.7 semantic-version==2.10.0 tomlkit==0.14.0
 
+CLIENTS := litellm==1.110.2 llama-index-llms-openai-like==0.8.1 llama-index-llms-openai==0.8.3 openai==2.54.0 \
+	fastuuid==0.14.0 h2==4.4.1 hpack==4.2.0 hyperframe==6.1.0 importlib_metadata==8.9.0 zipp==4.1.2
+
 KERNELS ?= ATEN_CPU_CAPABILITY=default ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=SSE41
 
 # A process for each core, but no more than four: each imports torch, transformers and the frameworks.
 PARALLEL ?= -n logical --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo docs test test-all test-kernels test-processors test-torchcodec test-torchao test-lmms-eval test-play test-deploy lint format type bench table clean
+.PHONY: help install demo docs test test-all test-kernels test-processors test-torchcodec test-torchao test-lmms-eval test-play test-clients test-deploy lint format type bench table clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -80,6 +83,11 @@ test-play: $(READY) ## Run the playground in a browser with gradio, and axe on t
 		echo "axe could not be had; its checks will be skipped"
 	PYTHONPATH=$(OUT)/play FRAMESIFT_AXE=$(OUT)/axe/node_modules/axe-core/axe.min.js \
 		$(BIN)/python -m pytest -m play tests/core/playground tests/core/report $(ARGS)
+
+# litellm and LlamaIndex's OpenAILike stay out of the environment: they ask for an older openai, which comes with them.
+test-clients: $(READY) ## Send videos through the gateway with litellm and LlamaIndex's OpenAILike, set aside
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(OUT)/clients $(CLIENTS)
+	PYTHONPATH=$(OUT)/clients $(BIN)/python -m pytest -m clients tests/integrations/server/gateway $(ARGS)
 
 # The tools stay out of the environment. No engine is needed: what an image would do is done in a folder.
 test-deploy: $(READY) ## Check the Dockerfile and compose file of the server, and do what they say in a folder

@@ -100,8 +100,10 @@ class Engine:
     async def events(self, request, body):
         head = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "double"}
         try:
-            for word in self.words:
+            last = len(self.words) - 1
+            for place, word in enumerate(self.words):
                 choice = {"index": 0, "delta": {"role": "assistant", "content": word}}
+                choice["finish_reason"] = "stop" if place == last else None
                 yield f"data: {json.dumps({**head, 'choices': [choice]})}\n\n"
                 await asyncio.sleep(self.pause_seconds)
             if (body.get("stream_options") or {}).get("include_usage"):
@@ -239,6 +241,19 @@ class Ollama(Double):
     """Ollama: pictures in base64 alone, of any role, and no videos."""
 
     HEADS = tuple(f"data:image/{kind};base64," for kind in ("jpeg", "jpg", "png", "webp"))
+
+    def __init__(self, **limits):
+        super().__init__(**limits)
+        self.app.router.routes.append(Route("/api/chat", self.own_chat, methods=["POST"]))
+
+    async def own_chat(self, request):
+        """Its own protocol, in which pictures are bare base64 beside the words."""
+        body = json.loads(await request.body())
+        files = [file for message in body["messages"] for file in message.get("images", [])]
+        sizes = [picture(f"data:;base64,{file}").size for file in files]
+        self.seen.append({"sizes": sizes, "videos": []})
+        message = {"role": "assistant", "content": "".join(self.words)}
+        return JSONResponse({"model": body["model"], "message": message, "done": True})
 
     def check_model(self, name):
         if name != "double":

@@ -1,11 +1,16 @@
 """Clients that know nothing of a gateway send videos and are answered, over loopback."""
 
 import base64
+import io
 
 import openai
 import pytest
 from langchain_core.messages import HumanMessage
 from langchain_openai import ChatOpenAI
+from ollama import Client
+from PIL import Image
+
+from engine_doubles import Ollama, Sglang, Vllm
 
 LOOK = {
     "type": "function",
@@ -130,3 +135,31 @@ def test_langchain(base_url, engine, messages):
     few = chat.bind(extra_body={"framesift": {"frames": 2}})
     assert few.invoke([HumanMessage(messages[0]["content"])]).content == "It is red."
     assert pictures(engine) == 2
+
+
+@pytest.mark.parametrize("kind", [Vllm, Sglang, Ollama])
+def test_openai_before_each_engine(started, gateway, messages, kind):
+    engine = started(kind(alternates=True))
+    base_url = f"{gateway(engine.address, frames=4).base_url}/v1"
+    with openai.OpenAI(base_url=base_url, api_key="any", max_retries=0) as client:
+        ask = client.chat.completions.create
+        assert ask(model="double", messages=messages).usage.framesift["frames_after"] == 4
+        *_, last = ask(
+            model="double", messages=messages, stream=True, stream_options={"include_usage": True}
+        )
+        assert last.usage.framesift["frames_before"] == 20
+        answer = ask(model="double", messages=messages, tools=[LOOK])
+        assert answer.choices[0].message.tool_calls[0].function.name == "look"
+    assert [len(seen["sizes"]) for seen in engine.seen] == [4, 4, 4]
+
+
+def test_the_client_of_ollama_goes_through(started, gateway):
+    """Its own protocol knows no videos, so that nothing is there to shorten."""
+    engine = started(Ollama())
+    client = Client(host=str(gateway(engine.address).base_url))
+    picture = io.BytesIO()
+    Image.new("RGB", (32, 32), "red").save(picture, "JPEG")
+    said = {"role": "user", "content": "What colour?", "images": [picture.getvalue()]}
+    answer = client.chat(model="double", messages=[said])
+    assert answer.message.content == "It is red."
+    assert engine.seen == [{"sizes": [(32, 32)], "videos": []}]
