@@ -156,10 +156,11 @@ def test_openai_before_each_engine(started, gateway, messages, kind):
 def test_the_client_of_ollama_goes_through(started, gateway):
     """Its own protocol knows no videos, so that nothing is there to shorten."""
     engine = started(Ollama())
-    client = Client(host=str(gateway(engine.address).base_url))
+    address = str(gateway(engine.address).base_url)
     picture = io.BytesIO()
     Image.new("RGB", (32, 32), "red").save(picture, "JPEG")
     said = {"role": "user", "content": "What colour?", "images": [picture.getvalue()]}
-    answer = client.chat(model="double", messages=[said])
+    with Client(host=address) as client:
+        answer = client.chat(model="double", messages=[said])
     assert answer.message.content == "It is red."
     assert engine.seen == [{"sizes": [(32, 32)], "videos": []}]
