@@ -100,6 +100,12 @@ class BoundedProtocol(H11Protocol):
         if self.conn.their_state is h11.IDLE:
             self.waiting_since, self._head_since = self.loop.time(), None
 
+    def send_400_response(self, msg: str) -> None:
+        """Answers what is no HTTP."""
+        line = "this is no request of HTTP/1.1 that can be read; see its first line and its headers"
+        self._refuse(HTTPStatus.BAD_REQUEST, line, {})
+        self.transport.close()
+
     def resume_writing(self) -> None:
         """Notes that the client has read everything."""
         self._going.restart(self.loop.time())
@@ -143,20 +149,24 @@ class BoundedProtocol(H11Protocol):
     def _cut_off(self, reason: str, status: HTTPStatus, line: str) -> None:
         """Answers where nothing was answered yet, and closes."""
         self._clients.count(reason)
-        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            problem = Problem(title=status.phrase, status=status, detail=line)
-            headers = {"connection": "close", "retry-after": str(RETRY_SECONDS)}
-            made = self._clients.shape(problem, headers)
-            head = h11.Response(
-                status_code=status, headers=made.raw_headers, reason=status.phrase.encode()
-            )
-            for event in (head, h11.Data(data=bytes(made.body)), h11.EndOfMessage()):
-                self.transport.write(self.conn.send(event) or b"")
+        self._refuse(status, line, {"retry-after": str(RETRY_SECONDS)})
         if self.cycle is not None and not self.cycle.response_complete:
             # The app is told that its client has left; what it answers is dropped.
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         self.transport.close()
+
+    def _refuse(self, status: HTTPStatus, line: str, headers: Mapping[str, str]) -> None:
+        """Answers where nothing was answered yet."""
+        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+            return
+        problem = Problem(title=status.phrase, status=status, detail=line)
+        made = self._clients.shape(problem, {**headers, "connection": "close"})
+        head = h11.Response(
+            status_code=status, headers=made.raw_headers, reason=status.phrase.encode()
+        )
+        for event in (head, h11.Data(data=bytes(made.body)), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event) or b"")
 
     def _abort(self, reason: str) -> None:
         """Closes at once; what was not sent is dropped."""

@@ -13,6 +13,7 @@ import anyio
 from anyio import to_thread
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
@@ -105,6 +106,9 @@ class Gateway(Host):
                 logger.error("%s", error)
 
     async def _answer(self, scope: Scope, incoming: Incoming, send: Send) -> None:
+        if Headers(scope=scope).get("upgrade", "").lower() == "websocket":
+            line = "this gateway carries no web sockets; connect to the upstream itself for them"
+            raise GatewayError(501, line)
         changes, models = Changes(), (scope["method"], scope["path"]) == ("GET", MODELS)
         body, size_bytes = None, None
         if (scope["method"], scope["path"]) == ("POST", CHAT):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Final, cast
 
 import httpx
@@ -162,10 +163,11 @@ async def _page(response: httpx.Response, kind: str) -> GatewayError:
                 break
     shown = " ".join(text.decode(errors="replace").split())[:SHOWN]
     status = response.status_code if response.status_code >= 400 else 502
-    return GatewayError(
-        status,
-        f"the upstream answered {response.status_code} with {kind or 'no type'} instead of JSON: "
-        f"{shown!r}; see whether --upstream is the address of an OpenAI-compatible endpoint, which "
-        "ends in /v1 as a rule",
-        code="upstream_error",
-    )
+    said = f"the upstream answered {response.status_code} with {kind or 'no type'} instead of JSON"
+    advice = "its log may say why"
+    if kind == "text/html" or status == HTTPStatus.NOT_FOUND:
+        advice = (
+            "see whether --upstream is the address of an OpenAI-compatible endpoint, which ends in "
+            "/v1 as a rule, and whether it has this path"
+        )
+    return GatewayError(status, f"{said}: {shown!r}; {advice}", code="upstream_error")

@@ -1,6 +1,7 @@
 """What has no video goes through as it is, and whatever fails is an error that clients read."""
 
 import asyncio
+import gzip
 import http.client
 import json
 import socket
@@ -131,14 +132,18 @@ def test_an_upstream_that_answers_with_a_page(scripted, gateway):
     page = b"<html>\n<title>Login</title></html>"
     answer = gateway(scripted(HEAD % b"text/html" + b"\r\n" + page)).get("/v1/models")
     assert answer.status_code == 502
-    assert "'<html> <title>Login</title></html>'" in error_of(answer)["message"]
+    line = error_of(answer)["message"]
+    assert "'<html> <title>Login</title></html>'; see whether --upstream is the address" in line
 
 
 def test_an_error_in_plain_text_keeps_its_status(scripted, gateway):
     plain = b"HTTP/1.1 500 Oh\r\nContent-Type: text/plain\r\n\r\nInternal Server Error"
     answer = gateway(scripted(plain)).post("/v1/chat/completions", json=QUESTION)
     assert answer.status_code == 500
-    assert "'Internal Server Error'" in error_of(answer)["message"]
+    assert error_of(answer)["message"] == (
+        "the upstream answered 500 with text/plain instead of JSON: 'Internal Server Error'; its "
+        "log may say why"
+    )
 
 
 def test_an_answer_that_breaks_off(scripted, gateway):
@@ -224,12 +229,61 @@ def test_an_address_that_is_none_is_refused(address):
 )
 def test_a_client_that_is_too_slow_is_told_in_openais_form(engine, gateway, sent, line):
     address = gateway(engine.address, client_seconds=0.5).base_url
-    with socket.create_connection((address.host, address.port), timeout=60) as sock:
-        sock.sendall(sent.encode())
-        answer = http.client.HTTPResponse(sock)
-        answer.begin()
-        error = json.loads(answer.read())["error"]
+    answer, error = sent_raw(address, sent)
     assert (answer.status, answer.headers["content-type"]) == (408, "application/json")
     assert error["message"].startswith(line)
     assert error["type"] == "invalid_request_error"
     assert engine.requests == []
+
+
+def sent_raw(address, sent):
+    """Sends letters; returns the answer, and its error."""
+    with socket.create_connection((address.host, address.port), timeout=60) as sock:
+        sock.sendall(sent.encode())
+        answer = http.client.HTTPResponse(sock)
+        answer.begin()
+        return answer, json.loads(answer.read())["error"]
+
+
+def test_what_is_no_http_is_told_in_openais_form(engine, gateway):
+    answer, error = sent_raw(gateway(engine.address).base_url, "GET\r\n\r\n")
+    assert answer.status == 400
+    assert error["message"].startswith("this is no request of HTTP/1.1")
+
+
+def test_web_sockets_are_refused_in_words(engine, gateway):
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    answer = gateway(engine.address).get("/v1/realtime?model=double", headers=upgrade)
+    assert (answer.status_code, engine.heads) == (501, [])
+    assert "carries no web sockets" in error_of(answer)["message"]
+
+
+def test_an_older_client_is_answered_to_the_end_of_the_connection(engine, gateway):
+    address = gateway(engine.address).base_url
+    body = json.dumps({**QUESTION, "stream": True})
+    head = f"POST /v1/chat/completions HTTP/1.0\r\nContent-Length: {len(body)}\r\n"
+    with socket.create_connection((address.host, address.port), timeout=60) as sock:
+        sock.sendall(f"{head}Host: localhost\r\n\r\n{body}".encode())
+        received = b"".join(iter(lambda: sock.recv(2**16), b""))
+    head, _, events = received.partition(b"\r\n\r\n")
+    assert b"transfer-encoding" not in head.lower()
+    assert events.endswith(b"data: [DONE]\n\n")
+
+
+def test_the_head_alone_and_the_methods_of_a_path_are_the_upstreams(engine, gateway):
+    client = gateway(engine.address)
+    head = client.head("/v1/models")
+    assert (head.status_code, head.content) == (200, b"")
+    assert int(head.headers["content-length"]) == len(client.get("/v1/models").content)
+    asked = {"Origin": "http://localhost:3000", "Access-Control-Request-Method": "POST"}
+    direct = httpx.options(f"{engine.address}/chat/completions", headers=asked)
+    assert client.options("/v1/chat/completions", headers=asked).status_code == direct.status_code
+
+
+def test_an_answer_that_is_compressed_goes_through(scripted, gateway):
+    packed = gzip.compress(b'{"choices":[]}')
+    head = HEAD % b"application/json" + b"Content-Encoding: gzip\r\n"
+    upstream = scripted(head + b"Content-Length: %d\r\n\r\n" % len(packed) + packed)
+    answer = gateway(upstream).post("/v1/chat/completions", json=QUESTION)
+    assert answer.headers["content-encoding"] == "gzip"
+    assert answer.json() == {"choices": []}
