@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from framesift.compression.compressor import VideoCompressor as VideoCompressor
     from framesift.compression.encoding import EncodedVideo as EncodedVideo
     from framesift.errors import BudgetError as BudgetError
+    from framesift.errors import ChatRequestError as ChatRequestError
     from framesift.errors import CorruptVideoError as CorruptVideoError
     from framesift.errors import DecodeError as DecodeError
     from framesift.errors import DownloadError as DownloadError
