@@ -29,13 +29,16 @@ if TYPE_CHECKING:
     from framesift.serving.assistant import Assistant as Assistant
     from framesift.serving.assistant_cache import AssistantCache as AssistantCache
     from framesift.serving.chat_reply import ChatReply as ChatReply
-    from framesift.serving.chat_request import ChatRequest as ChatRequest
-    from framesift.serving.chat_request import chat_request as chat_request
+    from framesift.serving.chat_requests import ChatRequest as ChatRequest
+    from framesift.serving.chat_requests import chat_request as chat_request
     from framesift.serving.client_input import SOON_SECONDS as SOON_SECONDS
     from framesift.serving.client_input import ClientInput as ClientInput
     from framesift.serving.client_input import ending_soon as ending_soon
     from framesift.serving.folders import AllowedFolders as AllowedFolders
     from framesift.serving.folders import folder_of as folder_of
+    from framesift.serving.frames_as_pictures import PictureRun as PictureRun
+    from framesift.serving.frames_as_pictures import enough_pictures as enough_pictures
+    from framesift.serving.frames_as_pictures import picture_runs as picture_runs
     from framesift.serving.hosts import KnownHosts as KnownHosts
     from framesift.serving.json_members import edited_json as edited_json
     from framesift.serving.json_members import read_json as read_json

@@ -16,7 +16,8 @@ from framesift.serving import chat_request
 from framesift_server.gateway.chat_body import ChatBody
 from framesift_server.gateway.conversation import Conversation
 from framesift_server.gateway.embeds import Embeds, Instead
-from framesift_server.gateway.frames import Picked, Picker
+from framesift_server.gateway.frames import LINE, Picked, Picker
+from framesift_server.gateway.images import Dropped, Images
 from framesift_server.gateway.incoming import Incoming
 from framesift_server.gateway.knobs import FIELD, PREFIX, Knobs, check_meant
 from framesift_server.gateway.local import LocalRequest
@@ -31,8 +32,6 @@ from framesift_server.keys import ANYBODY
 from framesift_server.usage import Used
 
 CHAT: Final = "/v1/chat/completions"
-LINE: Final = "frames"
-"""The line of work in which requests wait whose videos were not seen before."""
 SMALL_BYTES: Final = 2**16
 """Largest body that is parsed at once; others are in a thread, so that nobody waits for it."""
 
@@ -64,6 +63,7 @@ class Chat:
         """
         self._settings, self._host, self._savings = settings, host, savings
         self._picker, self._tower = Picker(settings), tower
+        self._images = Images(settings, host)
         self._embeds = None if tower is None else Embeds(tower, settings, host)
 
     async def prepared(self, scope: Scope, incoming: Incoming) -> Prepared | LocalRequest:
@@ -89,7 +89,8 @@ class Chat:
             return Prepared(body=[content])
         has_field = FIELD in parsed
         knobs, set_here = Knobs.of(self._settings, parsed.pop(FIELD, None), own)
-        conversation = await run_in(partial(Conversation, body, parsed["messages"]))
+        images = "keep" if knobs.route == "none" else knobs.images
+        conversation = await run_in(partial(Conversation, body, parsed["messages"], images))
         client = scope.get("client_name", ANYBODY)
         tower = self._answering(parsed.get("model"), knobs, set_here, conversation)
         if tower is not None:
@@ -97,28 +98,56 @@ class Chat:
             most = self._settings.answer_tokens
             asked = partial(chat_request, parsed, model=tower.name, answer_tokens=most)
             return LocalRequest(asked=await run_in(asked), body=body, knobs=knobs, client=client)
-        if knobs.route == "none" or not conversation.videos:
+        if knobs.route == "none" or not (conversation.videos or conversation.runs):
             if not has_field:
                 return Prepared(body=[content])
             return Prepared(body=await run_in(partial(body.written, parsed)), rewritten=True)
-        asked_here = "route" in set_here
-        route = self._route(knobs.route, conversation, parsed.get("model"), asked=asked_here)
-        check_meant(route, set_here)
-        if route == "embeds":
-            assert self._embeds is not None
-            instead, told = await self._embeds.instead(conversation, knobs, incoming, client)
-        else:
-            picked = await self._picked(conversation, knobs, incoming, client)
-            instead, told = [each.content() for each in picked], Told.of(route, picked)
-            if route == "video-jpeg":
-                given = parsed.get("media_io_kwargs")
-                instead, fields = self._as_video(*picked)
-                others = given if isinstance(given, dict) else {}
-                parsed["media_io_kwargs"] = {**others, "video": fields}
-        parsed["messages"] = conversation.replaced(instead)
+        told = await self._shortened(parsed, conversation, knobs, set_here, incoming, client)
         self._savings.note(told.visual_tokens_before, told.visual_tokens_after)
         sent = await run_in(partial(body.written, parsed))
         return Prepared(body=sent, rewritten=True, changes=told.changes())
+
+    async def _shortened(
+        self,
+        parsed: dict[str, Any],
+        conversation: Conversation,
+        knobs: Knobs,
+        set_here: frozenset[str],
+        incoming: Incoming,
+        client: str,
+    ) -> Told:
+        """Puts another form of its videos into a request; returns what the client is told."""
+        told, instead = None, Instead()
+        dropped = Dropped()
+        if conversation.runs or knobs.route != "embeds":
+            knobs = self._shared(conversation, knobs)
+        if conversation.runs:
+            question = conversation.question
+            dropped, told = await self._images.dropped(
+                conversation.runs, knobs, question, incoming, client
+            )
+        if conversation.videos:
+            asked_here = "route" in set_here
+            route = self._route(knobs.route, conversation, parsed.get("model"), asked=asked_here)
+            check_meant(route, set_here)
+            if route == "embeds":
+                assert self._embeds is not None
+                instead, of_videos = await self._embeds.instead(
+                    conversation, knobs, incoming, client
+                )
+            else:
+                picked = await self._picked(conversation, knobs, incoming, client)
+                instead, of_videos = [each.content() for each in picked], Told.of(route, picked)
+                if route == "video-jpeg":
+                    given = parsed.get("media_io_kwargs")
+                    instead, fields = self._as_video(*picked)
+                    others = given if isinstance(given, dict) else {}
+                    parsed["media_io_kwargs"] = {**others, "video": fields}
+            told = of_videos if told is None else of_videos.beside(told)
+        assert told is not None
+        if instead or dropped:
+            parsed["messages"] = conversation.replaced(instead, dropped)
+        return told
 
     def _as_video(self, shown: Picked) -> tuple[Instead, dict[str, Any]]:
         """Returns a video whose frames have their times, and the fields that tell these."""
@@ -181,20 +210,27 @@ class Chat:
             raise GatewayError(400, f"{line}; ask for the route 'frames'", param=FIELD)
         return "frames" if line else route
 
+    def _shared(self, conversation: Conversation, knobs: Knobs) -> Knobs:
+        """Returns knobs by which all videos together have as many pictures as are allowed.
+
+        Raises:
+            GatewayError: not even one each is allowed.
+        """
+        count = conversation.count + len(conversation.runs)
+        share = self._settings.max_pictures // count
+        if not share:
+            raise GatewayError(
+                400,
+                f"the messages hold {count} videos, and at most {self._settings.max_pictures} "
+                "pictures are sent; leave some out, or raise --max-pictures",
+                param="messages",
+            )
+        return knobs.model_copy(update={"frames": min(knobs.frames, share)})
+
     async def _picked(
         self, conversation: Conversation, knobs: Knobs, incoming: Incoming, client: str
     ) -> Sequence[Picked]:
         videos, question = conversation.videos, conversation.question
-        share = self._settings.max_pictures // conversation.count
-        if not share:
-            raise GatewayError(
-                400,
-                f"the messages hold {conversation.count} videos, and at most "
-                f"{self._settings.max_pictures} pictures are sent; leave some out, or raise "
-                "--max-pictures",
-                param="messages",
-            )
-        knobs = knobs.model_copy(update={"frames": min(knobs.frames, share)})
         if (known := self._picker.known(videos, knobs, question)) is not None:
             tokens_in = sum(each.tokens_in for each in known)
             tokens_out = sum(each.tokens_out for each in known)

@@ -17,6 +17,8 @@ from framesift.serving import Media, edited_json, local_copy, read_json, split_p
 
 MARKS: Final = (b"video", b'"file', b'"media"', b'"framesift"', b"inline_data", b"inlineData")
 """What stands in every body that has a video or knobs; where none of them does, none is parsed."""
+LEAST_PICTURES: Final = 8
+"""Of a message that may be frames of a video."""
 START: Final = b'"data:video/'
 MOST_HEAD: Final = 200
 MOST_PART: Final = 100
@@ -94,7 +96,8 @@ class ChatBody:
     @property
     def may_hold_video(self) -> bool:
         """Whether it is worth parsing."""
-        return any(mark in self.content for mark in MARKS)
+        pictures = self.content.count(b'"image_url"') >= LEAST_PICTURES
+        return pictures or any(mark in self.content for mark in MARKS)
 
     def parsed(self) -> dict[str, Any] | None:
         """Returns the JSON, None where it is none or not a chat request; the upstream says why."""

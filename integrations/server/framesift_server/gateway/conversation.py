@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from framesift.errors import FramesiftError
-from framesift.serving import content_parts, error_line, media_of, videos_replaced
+from framesift.serving import content_parts, error_line, media_of, picture_runs, videos_replaced
 from framesift_server.gateway.chat_body import ChatBody, Video
 from framesift_server.gateway.openai_errors import GatewayError
+from framesift_server.gateway.settings import Images
 
 
 class Conversation:
     """The messages of one request, in which videos are found and replaced."""
 
-    def __init__(self, body: ChatBody, messages: list[Any]) -> None:
-        """Finds the videos.
+    def __init__(self, body: ChatBody, messages: list[Any], images: Images = "keep") -> None:
+        """Finds the videos, and pictures that are frames of one.
+
+        Args:
+            body: of the request.
+            messages: of it.
+            images: which pictures are frames.
 
         Raises:
             GatewayError: a block of a video is malformed.
         """
         self._messages = messages
         self._places: dict[tuple[int, int], int] = {}
+        self.runs = [] if images == "keep" else picture_runs(messages, timed=images == "timed")
         self.videos: list[Video] = []
         """Each once, in the order of the messages."""
         known: dict[str, int] = {}
@@ -51,9 +58,17 @@ class Conversation:
                 return "\n".join(text for text in texts if isinstance(text, str))
         return ""
 
-    def replaced(self, instead: Sequence[list[Any]]) -> list[Any]:
-        """Returns the messages with the parts of `instead` in the place of each video."""
-        return videos_replaced(self._messages, self._places, instead)
+    def replaced(
+        self, instead: Sequence[list[Any]], dropped: Collection[tuple[int, int]] = ()
+    ) -> list[Any]:
+        """Returns the messages with other parts in the place of each video.
+
+        Args:
+            instead: of each video.
+            dropped: message and number of parts that are left out.
+        """
+        places = self._places | dict.fromkeys(dropped, len(instead))
+        return videos_replaced(self._messages, places, [*instead, []])
 
 
 def _video(body: ChatBody, part: Any, row: int) -> Video | None:

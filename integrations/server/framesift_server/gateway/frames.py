@@ -15,6 +15,8 @@ from framesift_server.gateway.knobs import Knobs
 from framesift_server.gateway.settings import GatewaySettings
 from framesift_server.metering import Meter
 
+LINE: Final = "frames"
+"""The line of work in which requests wait whose videos were not seen before."""
 KEPT: Final = 64
 """Videos whose frames are remembered."""
 

@@ -10,21 +10,21 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from framesift.errors import FramesiftError
 from framesift.serving import check_request_spec, error_line, option_error, unknown_option
 from framesift_server.gateway.openai_errors import GatewayError
-from framesift_server.gateway.settings import GatewaySettings, Route
+from framesift_server.gateway.settings import GatewaySettings, Images, Route
 
 FIELD: Final = "framesift"
 """The field of a body that holds the knobs, which OpenAI's client fills by `extra_body`."""
 PREFIX: Final = "x-framesift-"
 
 
-PICTURES: Final = frozenset({"frames", "max_side_px"})
+PICTURES: Final = frozenset({"frames", "images", "max_side_px"})
 """Knobs of routes by which pictures are sent."""
 TOKENS: Final = frozenset({"keep", "strategy"})
 """Knobs of routes by which a vision LLM of this machine reads videos."""
 MEANT: Final[Mapping[str, frozenset[str]]] = {
     "frames": PICTURES,
     "video-jpeg": PICTURES,
-    "embeds": TOKENS,
+    "embeds": TOKENS | {"frames", "images"},
     "local": TOKENS,
 }
 
@@ -36,6 +36,7 @@ class Knobs(BaseModel):
 
     route: Route
     frames: Annotated[int, Field(ge=1)]
+    images: Images
     max_side_px: Annotated[int, Field(ge=64, le=4096)]
     fps: Annotated[float, Field(gt=0, le=60)]
     selector: str

@@ -13,6 +13,8 @@ from framesift_server.common_settings import CommonSettings, Specs
 
 Route = Literal["frames", "video-jpeg", "embeds", "local", "none"]
 
+Images = Literal["timed", "frames", "keep"]
+
 
 def _address(url: str) -> str:
     """Returns the address of an upstream without a slash at its end."""
@@ -71,6 +73,11 @@ class GatewaySettings(CommonSettings):
     frames: int = Field(16, ge=1, description="Frames that are sent of one video.")
     max_pictures: int = Field(
         64, ge=1, description="Frames that are sent of all videos of a request."
+    )
+    images: Images = Field(
+        "timed",
+        description="Which pictures of a message are frames of a video, at least 8 of one size in "
+        "a row: timed, where each stands after its time; frames, all such; keep, none.",
     )
     max_side_px: int = Field(768, ge=64, le=4096, description="Longest side of a frame.")
     fps: float = Field(

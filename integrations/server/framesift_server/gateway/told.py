@@ -86,6 +86,17 @@ class Told:
             times_seconds=[[round(t, 3) for t, tokens in each if tokens] for each in left],
         )
 
+    def beside(self, pictures: Told) -> Told:
+        """Returns what is told of these videos and of pictures that are frames, together."""
+        return Told(
+            route=self.route,
+            **{
+                name: getattr(self, name) + getattr(pictures, name)
+                for name in self.__slots__
+                if name != "route"
+            },
+        )
+
     def changes(self) -> Changes:
         """Returns what is different about the upstream's answer."""
         before, after = self.visual_tokens_before, self.visual_tokens_after
