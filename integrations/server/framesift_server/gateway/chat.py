@@ -117,19 +117,19 @@ class Chat:
         client: str,
     ) -> Told:
         """Puts another form of its videos into a request; returns what the client is told."""
-        told, instead = None, Instead()
-        dropped = Dropped()
-        if conversation.runs or knobs.route != "embeds":
-            knobs = self._shared(conversation, knobs)
-        if conversation.runs:
-            question = conversation.question
-            dropped, told = await self._images.dropped(
-                conversation.runs, knobs, question, incoming, client
-            )
+        told, instead, dropped = None, Instead(), Dropped()
+        route: Route = "frames"
         if conversation.videos:
             asked_here = "route" in set_here
             route = self._route(knobs.route, conversation, parsed.get("model"), asked=asked_here)
             check_meant(route, set_here)
+        if conversation.runs or route != "embeds":
+            knobs = self._shared(conversation, knobs)
+        if conversation.runs:
+            dropped, told = await self._images.dropped(
+                conversation.runs, knobs, conversation.question, incoming, client
+            )
+        if conversation.videos:
             if route == "embeds":
                 assert self._embeds is not None
                 instead, of_videos = await self._embeds.instead(

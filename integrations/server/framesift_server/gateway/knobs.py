@@ -24,7 +24,7 @@ TOKENS: Final = frozenset({"keep", "strategy"})
 MEANT: Final[Mapping[str, frozenset[str]]] = {
     "frames": PICTURES,
     "video-jpeg": PICTURES,
-    "embeds": TOKENS | {"frames", "images"},
+    "embeds": TOKENS | {"images"},
     "local": TOKENS,
 }
 
