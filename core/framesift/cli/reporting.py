@@ -57,12 +57,7 @@ def report(
     from framesift.report.figures import picked_frames, shown_seconds
     from framesift.report.page import frames_of_each, write_report
 
-    sheet = out.with_suffix(".png")
-    if sheet.name.lower() == out.name.lower():
-        raise click.UsageError(
-            f"--out {str(out)!r} is the name of the contact sheet beside the page; give the page "
-            f"another, such as {out.with_suffix('.html').name}"
-        )
+    sheet = _sheet_beside(out)
     notes: list[str] = []
     limit = frames_of_each(1 + len(others))
     with framesift.open_video(uri, sift.limits, site=sift.site) as local:
@@ -74,7 +69,8 @@ def report(
             times |= {*shown_seconds(each, chosen.picked_seconds, limit=limit)}
         pictures = sift.frames(local, sorted(times), max_side_px=FRAME_PX, warn=notes.append)
         read = sift.transcript(local, warn=notes.append)
-        clip = Clip.of(local, out, most_bytes=int(embed_mb * 2**20))
+        most_bytes = int(embed_mb * 2**20)
+        clip = None if video.report.picture else Clip.of(local, out, most_bytes=most_bytes)
     noted = video.report.model_copy(update={"warnings": list(dict.fromkeys(notes))})
     video = replace(video, report=noted)
     write_contact_sheet(sheet, video=video, frames=pictures, keyframes=frames, selection=chosen)
@@ -85,12 +81,23 @@ def report(
         keyframes=frames,
         selection=chosen,
         transcript=read,
-        clip=None if video.report.picture else clip,
+        clip=clip,
         title=local.title,
         others=beside,
     )
     reports = [each.report for each in beside]
     output.show_report(video.report, [out, sheet], others=reports, as_json=as_json)
+
+
+def _sheet_beside(out: Path) -> Path:
+    """Returns where the contact sheet goes, which must not be the page's own place."""
+    sheet = out.with_suffix(".png")
+    if sheet.name.lower() == out.name.lower():
+        raise click.UsageError(
+            f"--out {str(out)!r} is the name of the contact sheet beside the page; give the page "
+            f"another, such as {out.with_suffix('.html').name}"
+        )
+    return sheet
 
 
 def _compressed(

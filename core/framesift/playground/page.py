@@ -14,11 +14,21 @@ from framesift.playground.look import Look
 from framesift.playground.setting import Setting
 from framesift.playground.visits import Visit, Visits
 from framesift.registry import require
+from framesift.report.clip import ClipClock
+from framesift.run import Progress, on_progress, throttled
 from framesift.types.clock import clock
 
 ONE_ONLY: Final = "none"
 """What is chosen where one strategy is looked at alone."""
 EXAMPLE: Final = "synthetic://number?seed=3"
+_DOES: Final = {
+    "download": "Fetching the video",
+    "decode": "Decoding it",
+    "encode": "Making tokens",
+    "plan": "Choosing among them",
+    "answer": "Answering",
+}
+"""What a step of the work does, in words; any other has its own name."""
 _WORK: Final = {"concurrency_id": "work", "concurrency_limit": 1, "api_visibility": "private"}
 
 
@@ -90,10 +100,18 @@ def _beside(gr: Any, name: str) -> list[Any]:
 
 
 def _of_session(gr: Any, act: Callable[..., Any]) -> Callable[..., Any]:
-    """Returns `act` as gradio calls it, which finds by an annotation who wants the request."""
+    """Returns `act` as gradio calls it, which finds by an annotation who wants the request.
 
-    def called(request: Any, *given: Any) -> Any:
-        return act(request.session_hash, *given)
+    What the work does is shown meanwhile, which gradio wants to be asked for by a default.
+    """
+
+    def called(request: Any, progress: Any = gr.Progress(), *given: Any) -> Any:  # noqa: B008
+        def show(step: Progress) -> None:
+            done = int(step.done), None if step.total is None else int(step.total)
+            progress(done, desc=_DOES.get(step.stage, step.stage), unit=step.unit)
+
+        with on_progress(throttled(show)):
+            return act(request.session_hash, *given)
 
     called.__annotations__ = {"request": gr.Request}
     return called
@@ -132,28 +150,30 @@ class _Desk:
         asks: bool,
     ) -> list[Any]:
         visit = self.visits.of(session)
-        asked = (question or "").strip() or None
+        written = (question or "").strip() or None
         settings = [
-            Setting(strategy=name, keep=keep, fps=fps, count=int(count), question=asked)
+            Setting(strategy=name, keep=keep, fps=fps, count=int(count))
             for name in (first or "", *([second] if second and second != ONE_ONLY else []))
         ]
         try:
             local = visit.open(self._source(visit, link, file))
             vlm = self.visits.vlm()
+            settings = [each.for_question(written, vlm) for each in settings]
             looks = [visit.look(setting, vlm) for setting in settings]
-            answers = [look.answer_html(local, asked or "") for look in looks] if asks else []
+            answers = [look.answer_html(local, written or "") for look in looks] if asks else []
         except (FramesiftError, OSError) as error:
             return [_problem(error, file), *[""] * (_PIECES - 1)]
+        asked = written if asks else None
         address, dropped = (link.strip(), False) if file is None else (Path(file).name, True)
         return [
             "",
-            _clip(visit),
+            _clip(visit, local),
             _lines(looks[0], local),
             *_two([look.html(price or 0) for look in looks]),
             *_two(answers),
-            settings[0].as_python(address, self.vlm),
-            settings[0].as_command(address, self.vlm),
-            settings[0].as_curl(address, uploaded=dropped or address in self.own),
+            settings[0].as_python(address, self.vlm, asked),
+            settings[0].as_command(address, self.vlm, asked),
+            settings[0].as_curl(address, asked, uploaded=dropped or address in self.own),
         ]
 
     def _source(self, visit: Visit, link: str, file: str | None) -> str | Path:
@@ -179,10 +199,15 @@ def _problem(error: Exception, file: str | None) -> str:
     return f'<p role="alert">{escape(line)}</p>'
 
 
-def _clip(visit: Visit) -> str:
+def _clip(visit: Visit, local: framesift.LocalVideo) -> str:
+    clock = ClipClock.of(local)
+    until = "" if clock.until_seconds is None else f' data-until="{clock.until_seconds}"'
     return (
-        f'<video controls preload="metadata" src="clip/{visit.token}"></video>'
-        "<p hidden>This browser cannot play the file; the pictures are what framesift read.</p>"
+        f'<video class="clip" controls preload="metadata" aria-label="The clip" '
+        f'src="clip/{visit.token}" data-zero="{clock.zero_seconds}" '
+        f'data-length="{clock.length_seconds}"{until}></video>'
+        '<p class="broken" hidden>This browser cannot play the file; the pictures are what '
+        "framesift read.</p>"
     )
 
 

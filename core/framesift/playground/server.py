@@ -53,22 +53,35 @@ def application(
     Raises:
         MissingDependencyError: gradio is not installed.
     """
+    with _gradio_folder():
+        gr = require("gradio", extra="play")
+
+        @cache
+        def load() -> VLM:
+            return framesift.load_vlm(vlm)
+
+        visits = Visits(limits or framesift.FetchLimits.untrusted(), load)
+        about = TINY if vlm == "tiny" else f"The model is {vlm}; its own tower makes the tokens."
+        try:
+            yield _served(gr, page(visits, video=video, vlm=vlm, about=about), visits)
+        finally:
+            visits.end_all()
+
+
+@contextmanager
+def _gradio_folder() -> Iterator[None]:
+    """Gives gradio a folder of ours for what is dropped, and leaves neither it nor a variable."""
     folder = temporary.new_folder()
     # Gradio reads both when it is imported and when a page is made.
-    os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": str(folder)}
-    gr = require("gradio", extra="play")
-
-    @cache
-    def load() -> VLM:
-        return framesift.load_vlm(vlm)
-
-    visits = Visits(limits or framesift.FetchLimits.untrusted(), load)
-    about = TINY if vlm == "tiny" else f"The model is {vlm}; its own tower makes the tokens."
-    blocks = page(visits, video=video, vlm=vlm, about=about)
+    ours = {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": str(folder)}
+    before = {name: os.environ.get(name) for name in ours}
+    os.environ |= ours
     try:
-        yield _served(gr, blocks, visits)
+        yield
     finally:
-        visits.end_all()
+        for name, value in before.items():
+            os.environ.pop(name)
+            os.environ |= {} if value is None else {name: value}
         temporary.remove(folder)
 
 
@@ -104,7 +117,7 @@ def _served(gr: Any, blocks: Any, visits: Visits) -> Any:
         ssr_mode=False,
         theme=gr.themes.Base(font=sans, font_mono=mono).set(**CONTRAST),
         css="\n".join(environment[name] for name in ("figures.css", "play.css")),
-        head=f"<script>{environment['play.js']}</script>",
+        head=f"<script>{environment['clip.js']}{environment['play.js']}</script>",
     )
 
 
@@ -116,8 +129,8 @@ def _environment() -> dict[str, str]:
 
     own = Environment(autoescape=True)
     texts = {name: TEMPLATES.get_source(own, name)[0] for name in ("play.css", "play.js")}
-    figures = FIGURES.get_source(own, "figures.css")[0]
-    return {**texts, "figures.css": f".figures {{\n{figures}\n}}"}
+    figures, clip = (FIGURES.get_source(own, name)[0] for name in ("figures.css", "clip.js"))
+    return {**texts, "clip.js": clip, "figures.css": f".figures {{\n{figures}\n}}"}
 
 
 def listening(port: int) -> socket.socket:

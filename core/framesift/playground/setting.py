@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, Self
 
 import framesift
 from framesift.vlms.base import VLM
@@ -24,6 +24,15 @@ class Setting:
     count: int
     """Number of keyframes."""
     question: str | None = None
+    """What the tokens are chosen for, where the strategy reads it."""
+
+    def for_question(self, question: str | None, vlm: VLM) -> Self:
+        """Returns it with a question; without, where all questions have the same tokens.
+
+        Raises:
+            FramesiftError: an option is wrong, such as the name of the strategy.
+        """
+        return replace(self, question=question if self.sift(vlm).reads_question else None)
 
     def sift(self, vlm: str | VLM) -> framesift.VideoCompressor:
         """Returns the compressor that does this with the tower of `vlm`.
@@ -35,55 +44,57 @@ class Setting:
             strategy=self.strategy, keep=self.keep, fps=self.fps, vlm=vlm
         )
 
-    def as_python(self, address: str, vlm: str) -> str:
+    def as_python(self, address: str, vlm: str, asked: str | None = None) -> str:
         """Returns the program that does the same.
 
         Args:
             address: a link, or the name of a file where the program runs.
             vlm: the name of the model whose tower makes the tokens.
+            asked: the question that the model answers, if any.
         """
         options = f"strategy={self.strategy!r}, keep={self.keep}, fps={self.fps}, vlm={vlm!r}"
-        asked = "" if self.question is None else f", {self.question!r}"
+        chosen_for = "" if self.question is None else f", {self.question!r}"
         lines = [
             "import framesift",
             "",
             f"sift = framesift.VideoCompressor({options})",
-            f"video = sift.compress({address!r}{asked})",
+            f"video = sift.compress({address!r}{chosen_for})",
             'print(f"{video.report.tokens_in} -> {video.report.tokens_out} tokens")',
             f"for frame in sift.keyframes({address!r}, {self.count}):",
             '    print(f"{frame.pts_seconds:.2f} s  {frame.reason}")',
         ]
-        if self.question is not None:
-            lines.append(f"print(sift.ask(video, {self.question!r}).text)")
+        if asked is not None:
+            lines.append(f"print(sift.ask(video, {asked!r}).text)")
         return "\n".join(lines)
 
-    def as_command(self, address: str, vlm: str) -> str:
+    def as_command(self, address: str, vlm: str, asked: str | None = None) -> str:
         """Returns the lines of a shell that do the same; the arguments are as in `as_python`."""
         tokens = ["--strategy", self.strategy, "--keep", str(self.keep), "--fps", str(self.fps)]
         model = ["--vlm", vlm]
-        asked = [] if self.question is None else ["--question", self.question]
+        chosen_for = [] if self.question is None else ["--question", self.question]
         rate = ["--fps", str(self.fps)]
         lines = [
-            ["framesift", "compress", address, *asked, *tokens, *model],
+            ["framesift", "compress", address, *chosen_for, *tokens, *model],
             ["framesift", "keyframes", address, "--count", str(self.count), *rate],
         ]
-        if self.question is not None:
-            lines.append(["framesift", "ask", address, self.question, *tokens, *model])
+        if asked is not None:
+            lines.append(["framesift", "ask", address, asked, *tokens, *model])
         return "\n".join(map(shlex.join, lines))
 
-    def as_curl(self, address: str, *, uploaded: bool) -> str:
+    def as_curl(self, address: str, asked: str | None = None, *, uploaded: bool) -> str:
         """Returns the lines of a shell that ask `framesift serve` on port 8080 for the same.
 
         Args:
             address: a link, or the name of a file that is sent to the server first.
+            asked: the question that the model answers, if any.
             uploaded: whether it is such a name.
         """
         body = {
             "compression_ratio": self.keep,
             "strategy": self.strategy,
             "fps": self.fps,
-            **({} if self.question is None else {"question": self.question}),
         }
+        chosen_for = {} if self.question is None else {"question": self.question}
         outputs = {"outputs": ["keyframes"], "count": self.count}
         flags = "" if uploaded or "synthetic://" not in address else " --allow-synthetic"
         if self.keep < LEAST_KEEP:
@@ -95,9 +106,9 @@ class Setting:
             lines.append(f"VIDEO=$(curl -s {_SERVER}/v1/uploads -F {sent} | python3 -c {read})")
         else:
             lines.append(f"VIDEO={shlex.quote(address)}")
-        lines.append(_posted("compress", {**body, **outputs}))
-        if self.question is not None:
-            lines.append(_posted("ask", body))
+        lines.append(_posted("compress", {**body, **chosen_for, **outputs}))
+        if asked is not None:
+            lines.append(_posted("ask", {**body, "question": asked}))
         return "\n".join(lines)
 
 

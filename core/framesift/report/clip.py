@@ -10,6 +10,7 @@ from typing import Final, Self
 from urllib.parse import quote
 
 import av
+from av.error import FFmpegError
 
 from framesift.types.video import CONTAINERS, LocalVideo
 
@@ -18,6 +19,9 @@ MOST_BYTES: Final = 8 * 2**20
 _MIME: Final = {"mov": "video/mp4", "matroska": "video/webm", "ogg": "video/ogg"}
 """What browsers play, by the first of libav's names for the format."""
 _CODECS: Final = frozenset({"h264", "hevc", "vp8", "vp9", "av1", "theora"})
+
+
+_OPENING: Final = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +38,11 @@ class ClipClock:
     @classmethod
     def of(cls, local: LocalVideo) -> Self:
         """Returns the clock of an open video."""
-        with _opened(local) as container:
-            begin, length = (container.start_time or 0) / 1e6, (container.duration or 0) / 1e6
+        try:
+            with _opened(local) as container:
+                begin, length = (container.start_time or 0) / 1e6, (container.duration or 0) / 1e6
+        except FFmpegError:  # a still picture, or a stream without a container: no browser plays it
+            return cls()
         until = None if local.part_seconds is None else local.part_seconds[1]
         return cls(
             zero_seconds=begin,
@@ -73,11 +80,9 @@ class Clip:
         path = local.path
         if path is None:
             return cls(address=None, where="There is only the text of this video.")
-        with _opened(local) as container:
-            kind, codec = container.format.name, container.streams.video[0].codec_context.name
-        mime, size = _MIME.get(kind.partition(",")[0]), path.stat().st_size
-        if mime is None or codec not in _CODECS:
-            line = f"Browsers do not play this kind of file ({codec} in {kind}), so only its frames"
+        mime, size = _mime(local), path.stat().st_size
+        if mime is None:
+            line = f"Browsers do not play this kind of file ({path.suffix}), so only its frames"
             return cls(address=None, where=f"{line} are shown.")
         if size <= most_bytes:
             data = base64.b64encode(path.read_bytes()).decode()
@@ -95,8 +100,18 @@ class Clip:
         )
 
 
+def _mime(local: LocalVideo) -> str | None:
+    """Returns what browsers call the kind of file; None for one that they do not play."""
+    try:
+        with _opened(local) as container:
+            known = all(each.codec_context.name in _CODECS for each in container.streams.video)
+            return _MIME.get(container.format.name.partition(",")[0]) if known else None
+    except FFmpegError:
+        return None
+
+
 def _opened(local: LocalVideo) -> av.container.InputContainer:
-    return av.open(f"file:{local.path}", options={"format_whitelist": CONTAINERS})
+    return av.open(f"file:{local.path}", options=_OPENING)
 
 
 def _megabytes(size: int) -> str:

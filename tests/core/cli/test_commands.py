@@ -95,6 +95,13 @@ def test_report_writes_a_page_and_a_sheet(run, clip, tmp_path):
         assert np.asarray(sheet).std() > 5
 
 
+def test_a_report_of_a_picture_says_nothing_of_a_clip(run, tmp_path):
+    Image.new("RGB", (64, 48), "teal").save(tmp_path / "a.png")
+    page = tmp_path / "page.html"
+    assert run("report", tmp_path / "a.png", "--vlm", "tiny", "--out", page)[0] == 0
+    assert "The clip" not in page.read_text()
+
+
 def test_a_report_of_several_strategies_encodes_once(run, clip, tmp_path):
     page = tmp_path / "page.html"
     names = ["temporal", "protect-edges", "uniform"]

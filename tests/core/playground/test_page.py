@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from fractions import Fraction
 from urllib.parse import urlsplit
 
 import pytest
@@ -24,6 +25,7 @@ pytestmark = [
 ]
 TIMES = "document.querySelectorAll('#look-1 .keyframes .time')"
 SHOWN = "document.querySelectorAll('.look').length"
+VIDEO = "document.querySelector('#clip video')"
 PROBLEM = "document.querySelector('#problem p')?.textContent"
 
 
@@ -66,7 +68,7 @@ def test_two_strategies_stand_side_by_side_and_a_time_plays_the_clip(served, tmp
         page.js(f"{TIMES}[3].click()")
         page.wait("document.querySelector('#clip video').currentTime >= 3")
         assert page.js(f"Number({TIMES}[3].dataset.seconds)") == 3
-        assert page.js("document.querySelector('#clip p').hidden")
+        assert page.js("document.querySelector('#clip .broken').hidden")
         hosts = {urlsplit(url).netloc for url in page.asked_for if url.startswith("http")}
         assert hosts == {urlsplit(served[0]).netloc}
 
@@ -99,6 +101,46 @@ def test_a_question_has_its_evidence_and_the_call_is_copied(served, tmp_path):
         page.click("button.label-wrap")
         program = page.wait("document.querySelector('#python .cm-content')?.innerText")
         assert "framesift.VideoCompressor(strategy='temporal', keep=0.25" in program
+
+
+def test_work_says_what_it_does(served, tmp_path):
+    with opened(served, tmp_path) as page:
+        page.js(
+            "window.seen = new Set(); new MutationObserver(() => document.body.innerText"
+            ".match(/Decoding it|Making tokens|Answering/g)?.forEach((each) => seen.add(each)))"
+            ".observe(document.body, {childList: true, subtree: true, characterData: true})"
+        )
+        page.type("#link textarea, #link input", "synthetic://number?seed=3&seconds=240")
+        page.type("#question textarea, #question input", "What number flashes?")
+        page.click("#ask")
+        page.wait(f"{SHOWN} == 2 || {PROBLEM}")
+        assert page.js(PROBLEM) is None
+        assert page.js("seen.size") > 0
+
+
+def test_a_part_ends_where_it_ends(served, tmp_path):
+    with opened(served, tmp_path) as page:
+        page.type("#link textarea, #link input", "synthetic://number?seed=3#t=1,3.5")
+        page.click("#run")
+        page.wait(f"{SHOWN} == 2 && {VIDEO}.readyState >= 1")
+        page.js(f"{TIMES}[2].click()")
+        page.wait(f"{VIDEO}.currentTime >= 3.5 && {VIDEO}.paused")
+        assert page.js(f"{VIDEO}.currentTime") < 4.5
+
+
+def test_a_clip_whose_clock_begins_late_plays_what_is_shown(served, tmp_path, write_video):
+    times = [5 + Fraction(number, 25) for number in range(150)]
+    clip = write_video(tmp_path / "late.mp4", len(times), times=times)
+    with opened(served, tmp_path) as page:
+        page.give_file("#file input[type=file]", clip)
+        page.wait("document.querySelector('#file').innerText.includes('late')")
+        page.click("#run")
+        page.wait(f"{SHOWN} == 2 && {VIDEO}.readyState >= 1")
+        time = "document.querySelectorAll('#look-1 .frames .time')[3]"
+        page.js(f"{time}.click()")
+        assert page.js(f"Number({time}.dataset.seconds)") == pytest.approx(3)
+        began = page.wait(f"{VIDEO}.currentTime >= 5 + 3 && {VIDEO}.currentTime")
+        assert began < 5 + 3 + 2
 
 
 @pytest.mark.parametrize("link", ["http://127.0.0.1/a.mp4", "/etc/passwd", "nothing at all"])

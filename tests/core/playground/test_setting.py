@@ -1,19 +1,24 @@
+import os
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
+import framesift
 from framesift import cli
-from framesift.errors import FramesiftError
+from framesift.errors import FramesiftError, MissingDependencyError
+from framesift.playground.server import application
 from framesift.playground.setting import Setting
 
-SETTING = Setting(strategy="uniform", keep=0.5, fps=1.0, count=2, question="What number flashes?")
+SETTING = Setting(strategy="uniform", keep=0.5, fps=1.0, count=2)
+ASKED = "What number flashes?"
 CLIP = "synthetic://number?seed=3"
 
 
 def test_copied_python_runs():
-    program = SETTING.as_python(CLIP, "tiny")
+    program = SETTING.as_python(CLIP, "tiny", ASKED)
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     lines = run.stdout.splitlines()
@@ -23,7 +28,7 @@ def test_copied_python_runs():
 
 @pytest.mark.slow
 def test_copied_commands_run():
-    text = SETTING.as_command(CLIP, "tiny")
+    text = SETTING.as_command(CLIP, "tiny", ASKED)
     printed = ""
     for line in text.splitlines():
         command = shlex.split(line)
@@ -52,3 +57,28 @@ def test_without_gradio_it_says_what_to_install(monkeypatch, capsys):
     assert capsys.readouterr().err == (
         "framesift: 'gradio' is not installed; run: pip install 'framesift[play]'\n"
     )
+
+
+def test_a_question_stands_where_it_is_asked_or_read():
+    vlm = framesift.load_vlm("tiny")
+    plain = SETTING.for_question(ASKED, vlm)
+    assert plain == SETTING
+    reads = replace(SETTING, strategy="cdpruner").for_question(ASKED, vlm)
+    assert reads.question == ASKED
+    for setting, asked, count in ((plain, None, 0), (plain, ASKED, 1), (reads, None, 1)):
+        texts = (
+            setting.as_python(CLIP, "tiny", asked),
+            setting.as_command(CLIP, "tiny", asked),
+            setting.as_curl(CLIP, asked, uploaded=False),
+        )
+        assert [text.count(ASKED) for text in texts] == [count] * 3
+
+
+def test_the_environment_is_as_before_where_gradio_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "/mine")
+    monkeypatch.delenv("GRADIO_ANALYTICS_ENABLED", raising=False)
+    with pytest.raises(MissingDependencyError), application():
+        pass
+    assert os.environ["GRADIO_TEMP_DIR"] == "/mine"
+    assert "GRADIO_ANALYTICS_ENABLED" not in os.environ

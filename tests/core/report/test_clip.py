@@ -46,10 +46,13 @@ def test_a_clip_that_goes_when_it_was_read_is_not_linked(tmp_path):
     assert "is not part of this page, which takes at most 0.0 MB" in clip.where
 
 
-@pytest.mark.parametrize(("name", "codec"), [("a.avi", "libx264"), ("a.mp4", "mpeg4")])
+@pytest.mark.parametrize(
+    ("name", "codec"), [("a.avi", "libx264"), ("a.mp4", "mpeg4"), ("a.h264", "libx264")]
+)
 def test_what_browsers_do_not_play_is_said(tmp_path, write_video, name, codec):
     with framesift.open_video(write_video(tmp_path / name, codec=codec)) as local:
         clip = Clip.of(local, tmp_path / "page.html")
+        assert ClipClock.of(local).zero_seconds >= 0
     assert clip.address is None
     assert clip.where.startswith("Browsers do not play this kind of file (")
 
