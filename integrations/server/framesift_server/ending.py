@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import time
 from multiprocessing import parent_process
@@ -56,6 +57,15 @@ class Server(uvicorn.Server):
         # Known from the start: it may have died while this process was imported.
         self._parent = parent_process() if supervised else None
         self._end_at: float | None = None
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        """Begins to listen, and says what for."""
+        await super().startup(sockets)
+        if self.servers and self._parent is None:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            shown = f"[{host}]" if ":" in host else host
+            if line := self._service.welcome(f"http://{shown}:{port}"):
+                logging.getLogger("uvicorn.error").info(line)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stops serving; a second signal ends the process at once."""

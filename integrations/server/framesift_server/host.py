@@ -71,6 +71,10 @@ class Host:
         """Whether nothing is in work."""
         return not self._answering
 
+    def welcome(self, address: str) -> str | None:
+        """Returns what the operator is told once the server listens at an address."""
+        return None
+
     def stop(self) -> None:
         """Takes no more work; what is in work goes on."""
         self.stopping = True

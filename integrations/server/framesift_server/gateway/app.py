@@ -68,12 +68,22 @@ class Gateway(Host):
         try:
             async with connections, anyio.create_task_group() as group:
                 group.start_soon(self._load)
+                if self._upstream is not None:
+                    group.start_soon(self._upstream.look)
                 yield
                 self.stop()
                 self.end()
                 group.cancel_scope.cancel()
         finally:
             self.engine.dispose()
+
+    def welcome(self, address: str) -> str:
+        """Returns where clients are pointed, and where their videos go."""
+        settings = self.settings
+        to = f"{settings.upstream} by the route {settings.route!r}"
+        if settings.upstream is None:
+            to = f"{settings.vlm!r} on this machine"
+        return f"Point clients of OpenAI at {address}/v1; their videos go to {to}"
 
     def not_ready(self) -> str | None:
         """Returns why requests should go elsewhere for now, None where they should not."""

@@ -32,7 +32,14 @@ def _address(url: str) -> str:
 
 
 class GatewaySettings(CommonSettings):
-    """Settings of one gateway; each is read from `FRAMESIFT_` and its name in capitals."""
+    """An OpenAI-compatible endpoint in front of another one, or of a vision LLM on this machine.
+
+        framesift gateway --upstream http://localhost:8000/v1
+
+    Point clients at http://127.0.0.1:8080/v1 and send them videos, as `video_url` with a link or
+    base64: the upstream gets few frames of each. Every option is read from the environment too,
+    from `FRAMESIFT_` and its name in capitals.
+    """
 
     model_config = SettingsConfigDict(cli_prog_name="framesift gateway")
     program: ClassVar[str] = "framesift gateway"

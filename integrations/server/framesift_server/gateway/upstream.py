@@ -100,6 +100,17 @@ class Upstream:
         async with self._transport:
             yield
 
+    async def look(self) -> None:
+        """Warns where nothing listens at the upstream's address yet."""
+        port = self._url.port or {"http": 80, "https": 443}[self._url.scheme]
+        try:
+            with anyio.fail_after(self._timeout["connect"]):
+                connection = await anyio.connect_tcp(self._url.host, port)
+        except (OSError, TimeoutError):
+            logger.warning("nothing answers at %s yet; until it does, requests are 502", self._url)
+        else:
+            await connection.aclose()
+
     @asynccontextmanager
     async def answers(
         self, scope: Scope, body: AsyncIterator[bytes] | None, headers: Raw
