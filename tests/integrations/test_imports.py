@@ -54,7 +54,7 @@ MOST_LINES = {
     "llama-index-readers": 710,
     "lmms-eval": 1220,
     "mcp": 950,
-    "server": 7200,
+    "server": 7300,
 }
 """What a distribution may grow to; a rule that another surface would need as well is the core's."""
 
