@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from framesift.answering.generation import Generation as Generation
     from framesift.answering.session import Session as Session
     from framesift.answering.stream import AnswerStream as AnswerStream
+    from framesift.batching.batch import BatchResult as BatchResult
+    from framesift.batching.batch import batch as batch
     from framesift.compression.compressor import VideoCompressor as VideoCompressor
     from framesift.compression.encoding import EncodedVideo as EncodedVideo
     from framesift.errors import BudgetError as BudgetError

@@ -13,6 +13,7 @@ import click
 
 import framesift
 from framesift.cli import (
+    batching,
     evaluating,
     labeling,
     options,
@@ -198,6 +199,7 @@ def _listed(warning: str) -> None:
     """Leaves a warning to the result, which lists it, so that it is not printed twice."""
 
 
+app.add_command(batching.batch)
 app.add_command(evaluating.app)
 app.add_command(videos)
 app.add_command(labeling.label)

@@ -8,6 +8,7 @@ import click
 
 SECTIONS: Final = {
     "A video": (*("ask", "find", "compress", "keyframes", "segments", "text", "report", "videos"),),
+    "Many videos": ("batch",),
     "Servers and pages": ("serve", "gateway", "play"),
     "What there is to choose": (
         *("strategies", "selectors", "scorers", "readers", "encoders", "vlms"),
@@ -19,6 +20,7 @@ EXIT_CODES: Final = {
     0: "done",
     1: "a fault of framesift itself, with its traceback",
     2: "bad input, in one line on stderr",
+    3: "done, but some videos of a batch failed",
     130: "interrupted",
     143: "told to end by SIGTERM",
 }

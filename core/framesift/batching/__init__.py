@@ -1,0 +1,23 @@
+"""A whole library of videos: one row and its files for each, whatever happens on the way.
+
+An engine of another kind, such as Ray, is a function that does `Work` on items and yields each as
+it ends; `batch(..., engine=...)` takes it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from framesift._names import PublicNames
+
+if TYPE_CHECKING:
+    from framesift.batching.batch import Engine as Engine
+    from framesift.batching.items import Item as Item
+    from framesift.batching.local import Pool as Pool
+    from framesift.batching.local import Workers as Workers
+    from framesift.batching.store import Store as Store
+    from framesift.batching.store import store_of as store_of
+    from framesift.batching.work import Done as Done
+    from framesift.batching.work import Work as Work
+
+PublicNames(globals())

@@ -1,0 +1,199 @@
+"""What a batch is about: videos with their ids, and what each row says of its own."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import io
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, cast
+
+from framesift.disk.writing import home_path, read_file
+from framesift.errors import InvalidOptionError, SourceError
+from framesift.fetching.limits import FetchLimits
+from framesift.fetching.site_options import SiteOptions
+from framesift.registry import require
+from framesift.sources.file import is_folder
+from framesift.sources.listing import SUFFIXES, list_videos
+from framesift.types.options import shown
+
+MANIFESTS: Final = (".txt", ".jsonl", ".csv", ".parquet")
+"""Endings of files that name videos, instead of being one."""
+MOST_VIDEOS: Final = 10_000_000
+VIDEO, ID = "video", "id"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One video of a batch."""
+
+    id: str
+    """Unlike that of any other; results are found by it."""
+    video: str
+    """An address, or the path of a file."""
+    own: Mapping[str, Any] = field(default_factory=dict)
+    """What its row of the manifest says beside: options and a question, by name."""
+
+    @property
+    def saved_own(self) -> dict[str, Any]:
+        """`own` as it comes back from JSON."""
+        return cast(dict[str, Any], json.loads(json.dumps(dict(self.own), default=str)))
+
+
+def items_of(
+    where: str | Path | Sequence[str | Path],
+    *,
+    allowed: Iterable[str],
+    limits: FetchLimits,
+    site: SiteOptions,
+) -> list[Item]:
+    """Returns the videos of a folder, a pattern, a manifest, a playlist, or several of them.
+
+    Args:
+        where: a folder, whose ids are paths from there on; a pattern such as `clips/*.mp4`; a file
+            `.txt` (an address a line), `.jsonl`, `.csv` or `.parquet` with a column `video`, and
+            where wanted `id` and options; a link to a video, a playlist or a channel.
+        allowed: names that columns beside may have.
+        limits: what reading a page may cost.
+        site: whose login opens a private list.
+
+    Raises:
+        InvalidOptionError: a row or column is wrong, ids come twice, or nothing is named.
+        SourceError: a place cannot be read.
+    """
+    places = [where] if isinstance(where, str | Path) else list(where)
+    names = frozenset(allowed)
+    items = [item for place in places for item in _of_place(place, names, limits, site)]
+    if not items:
+        raise InvalidOptionError(f"{shown(where)} names no video; give a folder with some")
+    twice = [name for name, count in Counter(item.id for item in items).items() if count > 1]
+    if twice:
+        raise InvalidOptionError(
+            f"{len(twice)} ids come more than once, such as {twice[0][:120]!r}; give each video "
+            "an id of its own in a column `id`, or leave the second one out"
+        )
+    return items
+
+
+def _of_place(
+    place: str | Path, allowed: frozenset[str], limits: FetchLimits, site: SiteOptions
+) -> Iterator[Item]:
+    text = str(place)
+    if isinstance(place, str) and "://" in place:
+        yield from _of_list(place, limits, site)
+        return
+    path = home_path(place, "input")
+    if is_folder(str(path)):
+        yield from _of_folder(path)
+    elif path.suffix.lower() in MANIFESTS:
+        yield from _of_manifest(path, allowed)
+    elif path.is_file():
+        yield Item(id=text, video=str(path))
+    elif any(letter in text for letter in "*?["):
+        found = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207  # any path, `**` too
+        if not found:
+            raise InvalidOptionError(f"no file matches {text!r}")
+        for name in found:
+            if Path(name).is_file():
+                yield Item(id=name, video=name)
+    else:
+        raise SourceError(
+            f"{text!r} is not there; give a folder, a pattern such as 'clips/*.mp4', a manifest "
+            f"({', '.join(MANIFESTS)}) or a link"
+        )
+
+
+def _of_folder(folder: Path) -> Iterator[Item]:
+    """Yields the videos in a folder and those beneath, hidden ones left out, by their names."""
+    for path in sorted(folder.rglob("*")):
+        parts = path.relative_to(folder).parts
+        hidden = any(part.startswith(".") for part in parts)
+        if path.suffix.lower() in SUFFIXES and not hidden and path.is_file():
+            yield Item(id="/".join(parts), video=str(path))
+
+
+def _of_list(address: str, limits: FetchLimits, site: SiteOptions) -> Iterator[Item]:
+    for video in list_videos(address, limits, site=site, most=MOST_VIDEOS):
+        yield Item(id=video.uri, video=video.uri)
+
+
+def _of_manifest(path: Path, allowed: frozenset[str]) -> Iterator[Item]:
+    rows = list(_rows(path))
+    if not rows:
+        raise InvalidOptionError(f"{path.name} names no video")
+    for place, row in rows:
+        yield _item(path, place, row, allowed)
+
+
+def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yields each row of a manifest, with the place that an error names."""
+    if path.suffix.lower() == ".parquet":
+        yield from _parquet_rows(path)
+        return
+    content = read_file(path)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise InvalidOptionError(
+            f"{path.name}, line {line}: it is not UTF-8; save the file as UTF-8"
+        ) from error
+    if path.suffix.lower() == ".csv":
+        reader = csv.DictReader(io.StringIO(text, newline=""))
+        for row in reader:
+            yield f"line {reader.line_num}", {k: v for k, v in row.items() if v not in ("", None)}
+        return
+    plain = path.suffix.lower() == ".txt"
+    for number, written in enumerate(text.splitlines(), start=1):
+        if not written.strip() or (plain and written.startswith("#")):
+            continue
+        if plain:
+            yield f"line {number}", {VIDEO: written.strip()}
+            continue
+        try:
+            row = json.loads(written)
+        except (ValueError, RecursionError) as error:
+            raise InvalidOptionError(
+                f"{path.name}, line {number}: it is not JSON ({error}); write an object a line, "
+                'such as {"video": "talk.mp4"}'
+            ) from error
+        yield f"line {number}", row
+
+
+def _parquet_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    parquet = require("pyarrow.parquet", extra="batch")
+    try:
+        rows = parquet.read_table(path).to_pylist()
+    except (OSError, ValueError) as error:
+        raise InvalidOptionError(f"{path.name} is not a Parquet file ({error})") from error
+    for number, row in enumerate(rows, start=1):
+        yield f"row {number}", {name: value for name, value in row.items() if value is not None}
+
+
+def _item(path: Path, place: str, row: Any, allowed: frozenset[str]) -> Item:
+    where = f"{path.name}, {place}"
+    if not isinstance(row, Mapping):
+        raise InvalidOptionError(f"{where}: {shown(row)} must be an object, with a `video`")
+    video = row.get(VIDEO)
+    if not isinstance(video, str) or not video.strip():
+        raise InvalidOptionError(
+            f"{where}: video={shown(video)} must be an address or the path of a file"
+        )
+    own = {name: value for name, value in row.items() if name not in (VIDEO, ID)}
+    for name in own:
+        if name not in allowed:
+            raise InvalidOptionError(
+                f"{where}: there is no option {str(name)[:80]!r} of a row; there are "
+                f"{', '.join(sorted({VIDEO, ID, *allowed}))}"
+            )
+    address = video.strip()
+    if "://" not in address:
+        address = str((path.parent / address) if not Path(address).is_absolute() else address)
+    given = row.get(ID, video.strip())
+    if not isinstance(given, str | int) or isinstance(given, bool) or str(given) == "":
+        raise InvalidOptionError(f"{where}: id={shown(given)} must be a text or a whole number")
+    return Item(id=str(given), video=address, own=own)

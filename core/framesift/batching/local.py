@@ -1,0 +1,162 @@
+"""A batch on one machine: worker processes, each with one video at a time.
+
+A video that ends its process (a crash of a library, memory that runs out) or takes too long ends
+nothing but itself: the process is replaced, and after a second try its row says what happened.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, wait
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, Self
+
+from framesift.batching.items import Item
+from framesift.batching.store import Store, row_name, store_of
+from framesift.batching.work import Done, Work, failed, work_on
+from framesift.registry import require
+
+TRIES: Final = 2
+"""How often a video is begun whose process ends; the first end may be the fault of another."""
+VIDEOS_EACH: Final = 500
+"""Videos after which a worker is replaced, so that what libraries leak goes with it."""
+ENDED: Final = "WorkerEnded"
+TOO_LONG: Final = "TimeLimitError"
+_ours: dict[str, Any] = {}
+"""In a worker: what it was started with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workers:
+    """How many processes work, and what each video may take."""
+
+    count: int
+    seconds_each: float | None = None
+    """Longest work on one video; None for no bound."""
+    memory_bytes: int | None = None
+    """Most memory of one worker; None for no bound."""
+    threads: int | None = None
+    """Of each worker; None for its share of the cores."""
+
+
+def work_locally(
+    work: Work, items: Sequence[Item], store: Store, workers: Workers
+) -> Iterator[Done]:
+    """Yields each video as it ends, in whatever order.
+
+    Raises:
+        StorageError: a result cannot be written; what was finished stays.
+        MissingDependencyError: pebble is not installed.
+    """
+    with Pool(work, store, workers) as pool:
+        yield from pool.run(items)
+
+
+class Pool:
+    """Worker processes, within a `with` block."""
+
+    def __init__(self, work: Work, store: Store, workers: Workers) -> None:
+        """Takes what is done, where results lie, and who works.
+
+        Raises:
+            MissingDependencyError: pebble is not installed.
+        """
+        pebble = require("pebble", extra="batch")
+        self._ended = require("pebble.common", extra="batch").ProcessExpired
+        self._store, self._workers = store, workers
+        self._pool = pebble.ProcessPool(
+            max_workers=workers.count,
+            max_tasks=VIDEOS_EACH,
+            initializer=_begin,
+            initargs=(work, store.place, workers),
+            context=multiprocessing.get_context("spawn"),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._pool.close() if kind is None else self._pool.stop()
+        self._pool.join()
+
+    def run(self, items: Iterable[Item]) -> Iterator[Done]:
+        """Yields each video as it ends, in whatever order.
+
+        Raises:
+            StorageError: a result cannot be written.
+        """
+        waiting = deque(items)
+        tries = dict.fromkeys((item.id for item in waiting), 0)
+        running: dict[Any, Item] = {}
+        while waiting or running:
+            # Few lie in the pool, so that a stop does not wait for what has not begun.
+            while waiting and len(running) < 2 * self._workers.count:
+                item = waiting.popleft()
+                tries[item.id] += 1
+                future = self._pool.schedule(_one, [item], timeout=self._workers.seconds_each)
+                running[future] = item
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                item = running.pop(future)
+                done = self._ended_as(future, item, last=tries[item.id] == TRIES)
+                if done is None:
+                    waiting.append(item)
+                else:
+                    yield done
+
+    def _ended_as(self, future: Any, item: Item, *, last: bool) -> Done | None:
+        """Returns how a video ended; None where it is to be begun again."""
+        try:
+            done: Done = future.result()
+        except TimeoutError:
+            kind, bound = TOO_LONG, self._workers.seconds_each
+            line = (
+                f"it took longer than {bound:g} s; raise --timeout, or give a part by #t=START,END"
+            )
+        except self._ended as error:
+            kind, line = ENDED, _end_words(error.exitcode)
+            if not last and not self._store.has(row_name(item.id)):
+                return None
+        else:
+            return done
+        if self._store.has(row_name(item.id)):  # its process ended after the last step
+            return Done(id=item.id, status="done")
+        return failed(self._store, item, kind, line)
+
+
+def _end_words(code: int | None) -> str:
+    if code is not None and code < 0:
+        name = signal.Signals(-code).name if -code in set(signal.Signals) else str(-code)
+        because = "; the system ends what takes too much memory" if name == "SIGKILL" else ""
+        return f"its process was ended by {name}, {TRIES} times{because}"
+    return f"its process ended with code {code}, {TRIES} times"
+
+
+def _begin(work: Work, place: str, workers: Workers) -> None:
+    """Prepares a worker: its share of the cores, its bound of memory, its store."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends the work, and says so
+    if workers.memory_bytes is not None and sys.platform != "win32":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (workers.memory_bytes, workers.memory_bytes))
+    import cv2
+    import torch
+
+    threads = workers.threads or max(1, (os.cpu_count() or 1) // workers.count)
+    torch.set_num_threads(threads)
+    cv2.setNumThreads(threads)
+    _ours.update(work=work, store=store_of(place))
+
+
+def _one(item: Item) -> Done:
+    return work_on(_ours["work"], item, _ours["store"])

@@ -1,0 +1,139 @@
+"""The work on one video, in whatever process: it ends with a row, of a result or of an error."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, Literal
+
+from framesift.batching.items import Item
+from framesift.batching.store import Store, json_content, row_name
+from framesift.batching.tasks import TASKS, Asked, Task
+from framesift.compression.compressor import VideoCompressor
+from framesift.compression.opening import opened
+from framesift.errors import FramesiftError, StorageError
+from framesift.run import Run
+from framesift.types.text import whole_characters
+from framesift.types.video import LocalVideo
+
+OWN: Final = (
+    *("strategy", "keep", "max_tokens", "selector", "max_frames", "fps", "text", "decoder"),
+    *("question", "count"),
+)
+"""What a row of a manifest may say of its own video."""
+_ASKED: Final = {each.name for each in fields(Asked)}
+Status = Literal["done", "failed"]
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What is done to each video of a batch; it is sent to other processes."""
+
+    task: Task
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Of the `VideoCompressor`, by name; specs and numbers, no parts that are made already."""
+    asked: Asked = field(default_factory=Asked)
+
+    def compressor(self, own: Mapping[str, Any] | None = None) -> VideoCompressor:
+        """Returns the compressor of a video.
+
+        Args:
+            own: what its row of the manifest says, before the options of the batch.
+
+        Raises:
+            FramesiftError: an option is wrong.
+        """
+        given = {name: value for name, value in (own or {}).items() if name not in _ASKED}
+        return VideoCompressor(**{**self.options, **given})
+
+    def of(self, own: Mapping[str, Any]) -> Asked:
+        """Returns what is asked of a video."""
+        shared = {name: getattr(self.asked, name) for name in _ASKED}
+        return Asked(**shared | {name: own[name] for name in _ASKED & own.keys()})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """How the work on one video ended, in few words."""
+
+    id: str
+    status: Status
+    error: str | None = None
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+
+def work_on(work: Work, item: Item, store: Store) -> Done:
+    """Does the work on one video and writes its row, after the files that this names.
+
+    Whatever is wrong with the video is in the row; what is wrong with the place of the results is
+    raised, since the next video would fail by it too.
+
+    Raises:
+        StorageError: a result cannot be written.
+    """
+    warnings: list[str] = []
+    facts: dict[str, Any] = {}
+    try:
+        sift = work.compressor(item.own)
+        run = Run(listener=warnings.append)
+        with opened(item.video, sift.limits, sift.site, run) as local:
+            facts = _facts(local)
+            rows = TASKS[work.task](sift, local, work.of(item.own), store, run.warn)
+    except StorageError:
+        raise
+    except (FramesiftError, MemoryError, ArithmeticError, LookupError, RuntimeError) as error:
+        return failed(store, item, error_kind(error), error_words(error), facts=facts)
+    saved = {"status": "done", "facts": facts, "rows": rows, "warnings": warnings}
+    write_row(store, item, saved)
+    tokens = [(row.get("tokens_in", 0), row.get("tokens_out", 0)) for row in rows]
+    return Done(
+        id=item.id,
+        status="done",
+        tokens_in=sum(before for before, _ in tokens),
+        tokens_out=sum(after for _, after in tokens),
+    )
+
+
+def failed(
+    store: Store, item: Item, kind: str, line: str, *, facts: Mapping[str, Any] | None = None
+) -> Done:
+    """Writes the row of a video that failed, and returns how it ended."""
+    saved = {"status": "failed", "error": line, "error_kind": kind, "facts": facts or {}}
+    write_row(store, item, saved)
+    return Done(id=item.id, status="failed", error=line)
+
+
+def write_row(store: Store, item: Item, saved: Mapping[str, Any]) -> None:
+    """Writes what is known of a video, which ends the work on it."""
+    row: dict[str, Any] = {"id": item.id, "video": item.video, "own": item.saved_own} | {
+        "warnings": [],
+        "rows": [],
+    }
+    store.write(row_name(item.id), json_content(row | dict(saved)))
+
+
+def read_row(content: bytes) -> dict[str, Any] | None:
+    """Returns what `write_row` wrote; None where it is something else."""
+    try:
+        row = json.loads(content)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) and row.get("status") in ("done", "failed") else None
+
+
+def error_kind(error: BaseException) -> str:
+    """Returns the name of the kind of an error, such as `DecodeError`."""
+    return type(error).__name__
+
+
+def error_words(error: BaseException) -> str:
+    """Returns an error in one line."""
+    return whole_characters(" ".join(str(error).split()) or type(error).__name__)
+
+
+def _facts(local: LocalVideo) -> dict[str, Any]:
+    return {"title": local.title}

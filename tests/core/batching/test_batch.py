@@ -1,0 +1,263 @@
+"""A batch on one machine: rows, files, what fails, and going on."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import framesift
+from framesift.batching.work import work_on
+from framesift.errors import InvalidOptionError, StorageError
+from framesift.testing.videos import write_video
+
+parquet = pytest.importorskip("pyarrow.parquet")
+pytest.importorskip("pebble")
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("library")
+    for number in range(4):
+        write_video(folder / f"{number}.mp4", 50 + 25 * number)
+    (folder / "damaged.mp4").write_bytes((folder / "0.mp4").read_bytes()[:2000])
+    return folder
+
+
+def here(work, items, store, workers):
+    """An engine within this process, for what has nothing to do with processes."""
+    for item in items:
+        yield work_on(work, item, store)
+
+
+def rows_of(out):
+    return parquet.read_table(out / "data").to_pylist()
+
+
+def contents(out):
+    return {
+        path.relative_to(out).as_posix(): path.read_bytes()
+        for path in sorted(out.rglob("*"))
+        if path.is_file() and path.name != "batch.json"
+    }
+
+
+def test_each_video_is_a_row_whose_files_are_there(library, tmp_path):
+    result = framesift.batch(library, tmp_path / "out", workers=2)
+    assert (result.videos, result.done, result.failed, result.rows) == (5, 5, 1, 5)
+    assert list(result.errors) == ["damaged.mp4"]
+    rows = rows_of(tmp_path / "out")
+    assert [row["id"] for row in rows] == ["0.mp4", "1.mp4", "2.mp4", "3.mp4", "damaged.mp4"]
+    for row in rows[:4]:
+        alone = framesift.VideoCompressor().compress(library / row["id"])
+        assert (row["status"], row["tokens_in"]) == ("done", alone.report.tokens_in)
+        assert (tmp_path / "out" / row["tokens"]).is_file()
+    assert rows[4]["status"] == "failed"
+    assert rows[4]["error"] == result.errors["damaged.mp4"]
+    assert result.tokens_in == sum(row["tokens_in"] for row in rows[:4])
+
+
+@pytest.mark.parametrize("task", ["keyframes", "segments", "ask"])
+def test_tasks_give_what_the_calls_give(library, tmp_path, task):
+    sift = framesift.VideoCompressor(vlm="tiny" if task == "ask" else None)
+    out, given = tmp_path / "out", {"question": "What number flashes?", "count": 2}
+    (tmp_path / "two.txt").write_text(f"{library / '1.mp4'}\n{library / '3.mp4'}\n")
+    framesift.batch(tmp_path / "two.txt", out, task, compressor=sift, engine=here, **given)
+    rows = [row for row in rows_of(out) if row["video"].endswith("3.mp4")]
+    video = library / "3.mp4"
+    if task == "keyframes":
+        found = sift.keyframes(video, 2, max_side_px=768)
+        (row,) = rows
+        assert [frame["time_seconds"] for frame in row["keyframes"]] == [
+            round(frame.pts_seconds, 6) for frame in found
+        ]
+        assert [(out / frame["picture"]).read_bytes() for frame in row["keyframes"]] == [
+            frame.jpeg() for frame in found
+        ]
+    elif task == "segments":
+        assert [(row["start_seconds"], row["end_seconds"]) for row in rows] == [
+            (round(each.start_seconds, 6), round(each.end_seconds, 6))
+            for each in sift.segments(video)
+        ]
+    else:
+        assert [row["answer"] for row in rows] == [sift.ask(video, given["question"]).text]
+
+
+def test_a_second_run_begins_the_rest_alone(library, tmp_path):
+    out, done = tmp_path / "out", []
+    first = framesift.batch(library, out, "keyframes", engine=here, limit=2)
+    assert (first.done, first.left, first.rows) == (2, 3, 2)
+    before = contents(out)
+    second = framesift.batch(
+        library, out, "keyframes", engine=here, on_done=lambda each, _: done.append(each.id)
+    )
+    assert (second.before, second.done) == (2, 3)
+    assert sorted(done) == ["2.mp4", "3.mp4", "damaged.mp4"]
+    after = contents(out)
+    unchanged = [name for name in before if not name.startswith("data/")]
+    assert all(after[name] == before[name] for name in unchanged)
+    whole = framesift.batch(library, tmp_path / "other", "keyframes", engine=here)
+    assert whole.rows == second.rows
+    assert contents(tmp_path / "other") == after
+
+
+def test_failed_videos_are_begun_anew_when_asked(library, tmp_path):
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    (clips / "a.mp4").write_bytes(b"nothing")
+    out = tmp_path / "out"
+    assert framesift.batch(clips, out, "keyframes", engine=here).failed == 1
+    (clips / "a.mp4").write_bytes((library / "0.mp4").read_bytes())
+    assert framesift.batch(clips, out, "keyframes", engine=here).done == 0
+    again = framesift.batch(clips, out, "keyframes", engine=here, retry_failed=True)
+    assert (again.done, again.failed) == (1, 0)
+    assert [row["status"] for row in rows_of(out)] == ["done"]
+
+
+def test_a_dry_run_writes_nothing(library, tmp_path):
+    result = framesift.batch(library, tmp_path / "out", dry_run=True)
+    assert (result.videos, result.left) == (5, 5)
+    assert not (tmp_path / "out").exists()
+
+
+def test_another_batch_is_refused_with_what_differs(library, tmp_path):
+    framesift.batch(library, tmp_path / "out", "keyframes", engine=here, limit=1)
+    for given, line in [
+        ({"task": "compress"}, "task='keyframes', not 'compress'"),
+        ({"task": "keyframes", "count": 3}, "count=8, not 3"),
+        (
+            {"task": "keyframes", "compressor": framesift.VideoCompressor(fps=2)},
+            "fps=1.0, not 2.0",
+        ),
+    ]:
+        with pytest.raises(InvalidOptionError) as caught:
+            framesift.batch(library, tmp_path / "out", **given)
+        assert line in str(caught.value)
+
+
+def test_the_same_id_of_another_video_is_refused(library, tmp_path):
+    path = tmp_path / "list.jsonl"
+    for name in ("0.mp4", "1.mp4"):
+        path.write_text(json.dumps({"video": str(library / name), "id": "one"}))
+        if name == "0.mp4":
+            framesift.batch(path, tmp_path / "out", "keyframes", engine=here)
+    with pytest.raises(InvalidOptionError, match="has a result of 'one' by another video"):
+        framesift.batch(path, tmp_path / "out", "keyframes", engine=here)
+
+
+def test_wrong_options_of_a_row_are_refused_before_any_work(library, tmp_path):
+    path = tmp_path / "list.jsonl"
+    path.write_text(json.dumps({"video": str(library / "0.mp4"), "keep": 2}))
+    with pytest.raises(InvalidOptionError, match=r"video '.*0.mp4': keep=2"):
+        framesift.batch(path, tmp_path / "out")
+    path.write_text(json.dumps({"video": str(library / "0.mp4")}))
+    with pytest.raises(InvalidOptionError, match="has no question"):
+        framesift.batch(
+            path, tmp_path / "out", "ask", compressor=framesift.VideoCompressor(vlm="tiny")
+        )
+    assert not (tmp_path / "out").exists()
+
+
+def test_two_runs_on_one_folder_exclude_each_other(library, tmp_path):
+    from framesift.disk.writing import writing_to
+
+    with writing_to(tmp_path / "out"), pytest.raises(StorageError, match="another process"):
+        framesift.batch(library, tmp_path / "out")
+
+
+POISON = '''
+import os, time
+from framesift.strategies.base import ScoreStrategy
+
+
+class Poison(ScoreStrategy):
+    """Ends its process, or never ends, by the number of frames."""
+
+    summary = "for tests"
+    output = "kept"
+    cost = "O(1)"
+
+    def score(self, tokens, budget):
+        frames = len(tokens.features)
+        if frames == 3:
+            os.abort()
+        if frames == 4:
+            time.sleep(600)
+        if frames == 5:
+            held = []
+            while True:
+                held.append(bytearray(2**26))
+        return tokens.features.float().mean(2)
+'''
+
+
+@pytest.mark.slow
+def test_poison_is_a_row_and_stops_nobody(library, tmp_path):
+    package = tmp_path / "package"
+    (package / "poison-1.dist-info").mkdir(parents=True)
+    (package / "poison-1.dist-info" / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: poison\nVersion: 1\n"
+    )
+    (package / "poison-1.dist-info" / "entry_points.txt").write_text(
+        "[framesift.strategies]\npoison = poison:Poison\n"
+    )
+    (package / "poison.py").write_text(POISON)
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    for number, seconds in enumerate([2, 3, 2, 4, 6, 5, 2]):
+        write_video(clips / f"{number}.mp4", 25 * seconds)
+    path = os.pathsep.join([str(package), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [
+            *(
+                sys.executable,
+                "-m",
+                "framesift",
+                "batch",
+                str(clips),
+                "--out",
+                str(tmp_path / "out"),
+            ),
+            *("--strategy", "poison", "--workers", "2", "--timeout", "20", "--max-memory", "3G"),
+        ],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 3, done.stderr
+    rows = {row["id"]: row for row in rows_of(tmp_path / "out")}
+    kinds = {name: row["error_kind"] for name, row in rows.items() if row["status"] == "failed"}
+    assert kinds == {"1.mp4": "WorkerEnded", "3.mp4": "TimeLimitError", "5.mp4": "ModelError"}
+    assert "memory" in rows["5.mp4"]["error"]
+    assert "SIGABRT" in rows["1.mp4"]["error"]
+    assert len(rows) == 7
+
+
+@pytest.mark.slow
+def test_kills_at_any_moment_lose_and_repeat_nothing(library, tmp_path):
+    import random
+    import signal
+    import time
+
+    clips, out = tmp_path / "clips", tmp_path / "out"
+    clips.mkdir()
+    for number in range(24):
+        write_video(clips / f"{number:02}.mp4", 50 + 5 * number)
+    framesift.batch(clips, tmp_path / "whole", workers=2)
+    command = [sys.executable, "-m", "framesift", "batch", str(clips), "--out", str(out)]
+    chance = random.Random(5)
+    for _ in range(6):
+        run = subprocess.Popen(
+            [*command, "--workers", "2"], start_new_session=True, stdout=subprocess.DEVNULL
+        )
+        time.sleep(chance.uniform(2, 7))
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+        for row in (out / "rows").rglob("*.json"):
+            assert json.loads(row.read_bytes())["status"] == "done"
+    subprocess.run([*command, "--workers", "2"], check=True, stdout=subprocess.DEVNULL)
+    assert contents(out) == contents(tmp_path / "whole")
+    assert not list(Path(out).rglob("*.part"))

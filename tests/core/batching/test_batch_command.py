@@ -1,0 +1,65 @@
+"""`framesift batch`: what it prints, and how it exits."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from framesift.cli.commands import app
+from framesift.testing.videos import write_video
+
+pytest.importorskip("pebble")
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["batch", *map(str, arguments)])
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("clips")
+    write_video(folder / "good.mp4", 50)
+    (folder / "bad.mp4").write_bytes(b"nothing")
+    return folder
+
+
+def test_videos_that_failed_are_told_and_give_exit_code_three(clips, tmp_path):
+    made = run(clips, "--out", tmp_path / "out", "--workers", 2)
+    assert made.exit_code == 3, made.output
+    assert made.stdout.splitlines()[:2] == [
+        "videos    2, of which 2 are finished",
+        "failed    1; --retry-failed begins them anew",
+    ]
+    assert "failed    bad.mp4: " in made.stderr
+    again = run(clips, "--out", tmp_path / "out", "--json")
+    assert again.exit_code == 3
+    assert json.loads(again.stdout) == {
+        **dict.fromkeys(("done", "left", "tokens_in", "tokens_out"), 0),
+        **{"out": str(tmp_path / "out"), "videos": 2, "before": 2, "failed": 1, "rows": 2},
+        "errors": {},
+    }
+    other = run(clips, "--out", tmp_path / "out", "--keep", 0.5)
+    assert isinstance(other.exception, ValueError)
+    assert "holds a batch with keep=0.25, not 0.5" in str(other.exception)
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        (("--max-memory", "4X"), "'4X' is no size; give such as 4G or 500M"),
+        (("--max-memory", "-1G"), "'-1G' is no size"),
+        (("--task", "sing"), "'sing' is not one of"),
+        (("--workers", "0"), "is not in the range"),
+    ],
+)
+def test_wrong_options_are_named(clips, tmp_path, given, line):
+    made = run(clips, "--out", tmp_path / "out", *given)
+    assert made.exit_code == 2
+    assert line in made.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_dry_run_counts(clips, tmp_path):
+    made = run(clips, "--out", tmp_path / "out", "--dry-run")
+    assert made.stdout.splitlines() == ["videos    2, of which 0 are finished", "left      2"]
+    assert not (tmp_path / "out").exists()
