@@ -68,6 +68,7 @@ def _serve(settings: CommonSettings) -> None:
             f"files than this process may have; raise `ulimit -n`, or give at most {fit}"
         )
     try:
+        settings.check()
         import_module("framesift_server.keys").Keys.of(settings)
         import_module("framesift_server.job_store")  # whose table is to be made
         import_module("framesift_server.database").connect(settings).dispose()

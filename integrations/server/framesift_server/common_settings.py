@@ -122,6 +122,13 @@ class CommonSettings(BaseSettings):
             connections_of_one_address=self.max_address_connections,
         )
 
+    def check(self) -> None:
+        """Refuses what can only be told wrong once the core is imported.
+
+        Raises:
+            FramesiftError: says what is wrong.
+        """
+
     def app(self) -> Starlette:
         """Returns what answers requests; its `state.service` is what it holds."""
         raise NotImplementedError

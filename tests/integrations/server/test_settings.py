@@ -130,6 +130,19 @@ def test_a_gateway_is_served_with_settings_of_its_own(served, monkeypatch):
     assert (served["port"], served["app"].upstream) == (9003, "http://localhost:8000/v1")
 
 
+@pytest.mark.parametrize(
+    ("option", "line"),
+    [
+        (["--selector", "nonsense"], "framesift gateway: unknown selector 'nonsense'; "),
+        (["--strategy", "temporal:a=1"], "framesift gateway: .*'temporal' has no option 'a'"),
+    ],
+)
+def test_a_gateway_with_a_wrong_part_does_not_start(served, option, line):
+    with pytest.raises(SystemExit, match=line):
+        framesift_server.main(["gateway", "--upstream", "http://localhost/v1", *option])
+    assert served == {}
+
+
 def test_a_gateway_needs_an_upstream_or_a_model(served):
     line = r"^framesift gateway: nothing would answer; give --upstream with .* or --vlm with .*$"
     with pytest.raises(SystemExit, match=line):

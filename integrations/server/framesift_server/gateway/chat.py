@@ -16,7 +16,7 @@ from framesift.serving import chat_request
 from framesift_server.gateway.chat_body import ChatBody
 from framesift_server.gateway.conversation import Conversation
 from framesift_server.gateway.embeds import Embeds, Instead
-from framesift_server.gateway.frames import LINE, Picked, Picker
+from framesift_server.gateway.frames import LINE, Picked, Picker, free_line
 from framesift_server.gateway.images import Dropped, Images
 from framesift_server.gateway.incoming import Incoming
 from framesift_server.gateway.knobs import FIELD, PREFIX, Knobs, check_meant
@@ -238,7 +238,8 @@ class Chat:
             await to_thread.run_sync(self._host.bill, client, used)
             return known
         do = partial(self._picker.pick, videos, knobs, question)
-        return await self._host.worked(incoming, LINE, LINE, do, client=client)
+        line = free_line(self._host.workers, self._settings.videos_at_once)
+        return await self._host.worked(incoming, line, LINE, do, client=client)
 
 
 async def _at_once(do: Any) -> Any:

@@ -14,11 +14,19 @@ from framesift_server.gateway.chat_body import Video
 from framesift_server.gateway.knobs import Knobs
 from framesift_server.gateway.settings import GatewaySettings
 from framesift_server.metering import Meter
+from framesift_server.workers import Workers
 
 LINE: Final = "frames"
-"""The line of work in which requests wait whose videos were not seen before."""
+"""The line of work in which requests wait whose videos were not seen before, the first of several;
+and the kind of their work."""
 KEPT: Final = 64
 """Videos whose frames are remembered."""
+
+
+def free_line(workers: Workers, lines: int) -> str:
+    """Returns the line in which the fewest requests are."""
+    names = [LINE, *(f"{LINE} {number}" for number in range(2, lines + 1))]
+    return min(names, key=lambda name: workers.inside[name])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import Final
 
 from framesift import FetchLimits, selectors
 from framesift.serving import PictureRun, Remembered, enough_pictures
-from framesift_server.gateway.frames import KEPT, LINE
+from framesift_server.gateway.frames import KEPT, free_line
 from framesift_server.gateway.incoming import Incoming
 from framesift_server.gateway.knobs import Knobs
 from framesift_server.gateway.settings import GatewaySettings
@@ -43,7 +43,8 @@ class Images:
     ) -> tuple[Dropped, Told]:
         """Returns what is left out, and what the client is told."""
         do = partial(self._do, runs, knobs, question)
-        return await self._host.worked(incoming, LINE, KIND, do, client=client)
+        line = free_line(self._host.workers, self._settings.videos_at_once)
+        return await self._host.worked(incoming, line, KIND, do, client=client)
 
     def _do(
         self, runs: Sequence[PictureRun], knobs: Knobs, question: str, meter: Meter

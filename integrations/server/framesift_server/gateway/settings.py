@@ -118,6 +118,12 @@ class GatewaySettings(CommonSettings):
     answer_tokens: int = Field(
         512, ge=1, description="Most tokens of an answer of --vlm where the request does not say."
     )
+    videos_at_once: int = Field(
+        1,
+        ge=1,
+        description="Requests whose videos are read at once for frames, each in a line of its own; "
+        "more than 1 pays where the machine has cores to spare.",
+    )
     token_px: int = Field(
         28,
         ge=1,
@@ -156,6 +162,17 @@ class GatewaySettings(CommonSettings):
                 "--embeds-for names the upstream's model that is --vlm; give --upstream and --vlm"
             )
         return self
+
+    def check(self) -> None:
+        """Refuses specs that name no part.
+
+        Raises:
+            FramesiftError: there is no such part or option.
+        """
+        # Here, since it imports torch, which `--help` need not wait for.
+        framesift = import_module("framesift")
+        framesift.selectors.registry.create(self.selector)
+        framesift.strategies.registry.create(self.strategy)
 
     def app(self) -> Starlette:
         """Returns what answers requests; its `state.service` is what it holds."""
