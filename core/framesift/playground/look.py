@@ -13,6 +13,7 @@ import framesift
 from framesift.playground.setting import Setting
 from framesift.report.environment import FRAME_PX, environment
 from framesift.report.figures import frame_figures, picked_frames, segment_figures, shown_seconds
+from framesift.report.page import elapsed
 from framesift.report.timeline import timeline
 from framesift.vlms.base import VLM
 
@@ -63,7 +64,7 @@ class Look:
             .get_template("look.html.j2")
             .render(
                 report=report,
-                seconds=sum(report.seconds.values()),
+                seconds=elapsed(report.seconds),
                 saved=saved,
                 dollars_per_million=dollars_per_million,
                 line=timeline(video),

@@ -101,8 +101,8 @@ def test_frames_enlarge_and_keys_go_through_them(tmp_path, sifted, write_video):
         assert page.js(f"{DIALOG}.querySelector('figcaption').innerText").startswith("00:01")
         page.press("Escape")
         page.wait(f"!{DIALOG}.open")
-        label = page.js("document.activeElement.getAttribute('aria-label')")
-        assert label == "Enlarge. Keyframe at 00:01"
+        label = "document.activeElement.getAttribute('aria-label')"
+        page.wait(f"{label} == 'Enlarge. Keyframe at 00:01'")
 
 
 def test_the_first_key_leads_past_the_head(tmp_path, sifted, write_video):
