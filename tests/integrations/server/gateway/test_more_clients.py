@@ -29,7 +29,7 @@ llm = OpenAILike(
     model="double", api_base=base_url, api_key="any", is_chat_model=True,
     is_function_calling_model=True, max_retries=0,
 )
-video = DocumentBlock(data=content, document_mimetype="video/mp4", title="a.mp4")
+video = DocumentBlock(path=path)
 asked = [ChatMessage(role="user", blocks=[video, TextBlock(text="What colour is it?")])]
 
 answer = llm.chat(asked)
