@@ -101,7 +101,8 @@ def test_the_options_that_are_named_are_those_of_the_server():
     named = set(re.findall("`--([a-z][a-z-]+)", PAGE.read_text()))
     fields = {**Settings.model_fields, **GatewaySettings.model_fields}
     there = {name.replace("_", "-") for name in fields}
-    assert named - there == {"no-compile", "enable-prompt-embeds"}, "the latter is vLLM's"
+    of_vllm = {"enable-mm-embeds", "enable-prompt-embeds"}
+    assert named - there == {"no-compile", *of_vllm}
 
 
 def test_there_is_something_to_send():
