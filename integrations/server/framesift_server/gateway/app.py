@@ -216,7 +216,7 @@ def create_gateway(settings: GatewaySettings) -> FastAPI:
     app.include_router(operating.accounts)
     app.add_api_route("/health", partial(_health, gateway), methods=["GET"])
     app.add_api_route("/ready", partial(_ready, gateway), methods=["GET"])
-    app.mount("/", gateway)
+    app.router.default = gateway
     app.add_middleware(Closing, service=gateway, shape=shaped)
     app.add_middleware(
         Gate,
