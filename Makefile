@@ -82,7 +82,7 @@ test-play: $(READY) ## Run the playground in a browser with gradio, and axe on t
 	npm install --silent --no-save --no-package-lock --prefix $(OUT)/axe $(AXE) || \
 		echo "axe could not be had; its checks will be skipped"
 	PYTHONPATH=$(OUT)/play FRAMESIFT_AXE=$(OUT)/axe/node_modules/axe-core/axe.min.js \
-		$(BIN)/python -m pytest -m play tests/core/playground tests/core/report $(ARGS)
+		$(BIN)/python -m pytest -m play tests/core/playground tests/core/report tests/integrations/server/test_play.py $(ARGS)
 
 # litellm and LlamaIndex's OpenAILike stay out of the environment: they ask for an older openai, which comes with them.
 test-clients: $(READY) ## Send videos through the gateway with litellm and LlamaIndex's OpenAILike, set aside

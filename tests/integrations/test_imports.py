@@ -9,7 +9,11 @@ import pytest
 
 ADAPTERS = Path(__file__).parents[2] / "integrations"
 FILES = sorted(ADAPTERS.rglob("*.py"))
-PUBLIC = ("framesift", "framesift.errors", "framesift.export", "framesift.serving")
+PUBLIC = (
+    *("framesift", "framesift.errors", "framesift.export", "framesift.serving"),
+    # A page that the server mounts; it stands on the report and on compression, above `serving`.
+    "framesift.playground",
+)
 
 
 def public_names(module):
@@ -54,7 +58,7 @@ MOST_LINES = {
     "llama-index-readers": 710,
     "lmms-eval": 1220,
     "mcp": 950,
-    "server": 7300,
+    "server": 7500,
 }
 """What a distribution may grow to; a rule that another surface would need as well is the core's."""
 

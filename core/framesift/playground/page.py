@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -11,16 +11,15 @@ from typing import Any, Final
 import framesift
 from framesift.errors import FramesiftError
 from framesift.playground.look import Look
-from framesift.playground.setting import Setting
+from framesift.playground.terms import MOST_KEYFRAMES, Terms
 from framesift.playground.visits import Visit, Visits
 from framesift.registry import require
 from framesift.report.clip import ClipClock
-from framesift.run import Progress, on_progress, throttled
+from framesift.run import OnProgress, Progress, throttled
 from framesift.types.clock import clock
 
 ONE_ONLY: Final = "none"
 """What is chosen where one strategy is looked at alone."""
-EXAMPLE: Final = "synthetic://number?seed=3"
 _DOES: Final = {
     "download": "Fetching the video",
     "decode": "Decoding it",
@@ -32,29 +31,32 @@ _DOES: Final = {
 _WORK: Final = {"concurrency_id": "work", "concurrency_limit": 1, "api_visibility": "private"}
 
 
-def page(visits: Visits, *, video: str | Path | None, vlm: str, about: str) -> Any:
+def page(visits: Visits, terms: Terms, about: str) -> Any:
     """Returns the page as `gradio.Blocks`.
 
     Args:
         visits: who is at it.
-        video: what is opened where nothing is dropped and no link given.
-        vlm: the name of the model, for what is copied.
+        terms: on which it is served.
         about: what the model is, in a sentence for the person at the page.
     """
     gr = require("gradio", extra="play")
-    start = EXAMPLE if video is None else str(video)
-    desk = _Desk(visits, {start: video} if isinstance(video, Path) else {}, vlm)
+    desk = _Desk(visits, terms)
     with gr.Blocks(title="framesift play", analytics_enabled=False) as blocks:
         gr.HTML(f"<h1>framesift play</h1><p>{escape(about)}</p>", elem_id="model")
         with gr.Row():
             with gr.Column(scale=1):
-                link = gr.Textbox(start, label="Link to a video or its page", elem_id="link")
-                file = gr.File(label="or drop a file", file_types=["video"], elem_id="file")
+                link, file = _video(gr, terms)
                 first, second = _strategies(gr)
-                keep = gr.Slider(0.01, 1, 0.25, step=0.01, label="Share of the tokens kept")
+                keep = gr.Slider(
+                    terms.least_keep,
+                    1,
+                    max(0.25, terms.least_keep),
+                    step=0.01,
+                    label="Share of the tokens kept",
+                )
                 fps = gr.Slider(0.1, 10, 1, step=0.1, label="Frames read per second")
                 with gr.Row():
-                    count = gr.Slider(1, 24, 6, step=1, label="Keyframes")
+                    count = gr.Slider(1, MOST_KEYFRAMES, 6, step=1, label="Keyframes")
                     price = gr.Number(3, label="Price of a million tokens in $", minimum=0)
                 run = gr.Button("Show what is kept", variant="primary", elem_id="run")
             with gr.Column(scale=1):
@@ -79,8 +81,17 @@ def page(visits: Visits, *, video: str | Path | None, vlm: str, about: str) -> A
         run.click(_of_session(gr, desk.shown), given, shown, **_WORK)
         ask.click(_of_session(gr, desk.answered), given, shown, **_WORK)
         question.submit(_of_session(gr, desk.answered), given, shown, **_WORK)
-        blocks.unload(_of_session(gr, visits.end))
-    return blocks
+        blocks.unload(_leaving(gr, visits))
+    return blocks.queue(max_size=terms.queue)
+
+
+def _video(gr: Any, terms: Terms) -> list[Any]:
+    """Returns what names a video, and what takes a file or always has none."""
+    label = "Link to a video or its page"
+    link = gr.Textbox(terms.start, label=label, elem_id="link")
+    if terms.takes_files:
+        return [link, gr.File(label="or drop a file", file_types=["video"], elem_id="file")]
+    return [link, gr.State(None)]
 
 
 def _strategies(gr: Any) -> list[Any]:
@@ -99,22 +110,31 @@ def _beside(gr: Any, name: str) -> list[Any]:
         return [gr.HTML(elem_id=f"{name}-{number}", min_width=420) for number in (1, 2)]
 
 
-def _of_session(gr: Any, act: Callable[..., Any]) -> Callable[..., Any]:
+def _of_session(gr: Any, act: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
     """Returns `act` as gradio calls it, which finds by an annotation who wants the request.
 
     What the work does is shown meanwhile, which gradio wants to be asked for by a default.
     """
 
-    def called(request: Any, progress: Any = gr.Progress(), *given: Any) -> Any:  # noqa: B008
+    async def called(request: Any, progress: Any = gr.Progress(), *given: Any) -> Any:  # noqa: B008
         def show(step: Progress) -> None:
             done = int(step.done), None if step.total is None else int(step.total)
             progress(done, desc=_DOES.get(step.stage, step.stage), unit=step.unit)
 
-        with on_progress(throttled(show)):
-            return act(request.session_hash, *given)
+        return await act(request.session_hash, throttled(show), *given)
 
     called.__annotations__ = {"request": gr.Request}
     return called
+
+
+def _leaving(gr: Any, visits: Visits) -> Callable[..., None]:
+    """Returns what gradio calls where a person leaves."""
+
+    def left(request: Any) -> None:
+        visits.end(request.session_hash)
+
+    left.__annotations__ = {"request": gr.Request}
+    return left
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,21 +142,34 @@ class _Desk:
     """What the buttons do."""
 
     visits: Visits
-    own: dict[str, Path]
-    """Files of this machine that may be opened by name: the one that the command was given."""
-    vlm: str
+    terms: Terms
 
-    def shown(self, session: str, *given: Any) -> list[Any]:
+    async def shown(self, session: str, report: OnProgress, *given: Any) -> list[Any]:
         """Returns all pieces of the page for what is set, without an answer."""
-        return self._pieces(session, *given, asks=False)
+        return await self._tried(session, report, given, asks=False)
 
-    def answered(self, session: str, *given: Any) -> list[Any]:
+    async def answered(self, session: str, report: OnProgress, *given: Any) -> list[Any]:
         """Returns all pieces of the page for what is set, with the answer to the question."""
-        return self._pieces(session, *given, asks=True)
+        return await self._tried(session, report, given, asks=True)
+
+    async def _tried(
+        self, session: str, report: OnProgress, given: Sequence[Any], *, asks: bool
+    ) -> list[Any]:
+        """Returns all pieces of the page, or what went wrong and none."""
+
+        def work() -> list[Any]:
+            with self.visits.at(session) as visit:
+                return self._pieces(visit, *given, asks=asks)
+
+        try:
+            pieces: list[Any] = await self.terms.run(work, report)
+        except (FramesiftError, OSError) as error:
+            return [_problem(error, given[1]), *[""] * (_PIECES - 1)]
+        return pieces
 
     def _pieces(
         self,
-        session: str,
+        visit: Visit,
         link: str,
         file: str | None,
         first: str,
@@ -149,38 +182,35 @@ class _Desk:
         *,
         asks: bool,
     ) -> list[Any]:
-        visit = self.visits.of(session)
-        written = (question or "").strip() or None
+        terms, written = self.terms, (question or "").strip() or None
         settings = [
-            Setting(strategy=name, keep=keep, fps=fps, count=int(count))
+            terms.setting(strategy=name, keep=keep, fps=fps, count=count)
             for name in (first or "", *([second] if second and second != ONE_ONLY else []))
         ]
-        try:
-            local = visit.open(self._source(visit, link, file))
-            vlm = self.visits.vlm()
-            settings = [each.for_question(written, vlm) for each in settings]
-            looks = [visit.look(setting, vlm) for setting in settings]
-            answers = [look.answer_html(local, written or "") for look in looks] if asks else []
-        except (FramesiftError, OSError) as error:
-            return [_problem(error, file), *[""] * (_PIECES - 1)]
+        local, vlm = visit.open(_source(visit, link, file)), terms.load()
+        settings = [each.for_question(written, vlm) for each in settings]
+        looks = [visit.look(setting, vlm) for setting in settings]
+        answers = [look.answer_html(local, written or "") for look in looks] if asks else []
         asked = written if asks else None
         address, dropped = (link.strip(), False) if file is None else (Path(file).name, True)
+        uploaded = dropped or address in terms.files
         return [
             "",
             _clip(visit, local),
             _lines(looks[0], local),
             *_two([look.html(price or 0) for look in looks]),
             *_two(answers),
-            settings[0].as_python(address, self.vlm, asked),
-            settings[0].as_command(address, self.vlm, asked),
-            settings[0].as_curl(address, asked, uploaded=dropped or address in self.own),
+            settings[0].as_python(address, terms.vlm, asked),
+            settings[0].as_command(address, terms.vlm, asked),
+            settings[0].as_curl(address, asked, uploaded=uploaded),
         ]
 
-    def _source(self, visit: Visit, link: str, file: str | None) -> str | Path:
-        if file is not None:
-            visit.uploads.add(Path(file))
-            return Path(file)
-        return self.own.get(link.strip(), link.strip())
+
+def _source(visit: Visit, link: str, file: str | None) -> str | Path:
+    if file is None:
+        return link.strip()
+    visit.uploads.add(Path(file))
+    return Path(file)
 
 
 _PIECES: Final = 10

@@ -6,20 +6,23 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
+from importlib.util import find_spec
 from typing import Any, Final
 
-import framesift
 from framesift.disk import temporary
 from framesift.playground.look import TEMPLATES
 from framesift.playground.page import page
+from framesift.playground.terms import HOST, Terms
 from framesift.playground.visits import Visits
 from framesift.registry import require
-from framesift.serving.hosts import KnownHosts
-from framesift.vlms.base import VLM
 
-HOST: Final = "127.0.0.1"
+PAGES: Final = ("", "/", "/config", "/theme.css", "/favicon.ico", "/manifest.json")
+USED: Final = (
+    *("/clip/", "/assets/", "/static/", "/gradio_api/startup-events", "/gradio_api/heartbeat/"),
+    *("/gradio_api/queue/join", "/gradio_api/queue/data"),
+)
+"""How paths begin that the page asks for; gradio has many more, which read and fetch files."""
+TO_DROP: Final = ("/gradio_api/upload",)
 POLICY: Final = (
     "default-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "
     "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; frame-ancestors 'none'"
@@ -33,39 +36,42 @@ CONTRAST: Final = {
 TINY: Final = (
     "The model is the tiny one that comes with framesift: it works offline, was trained on made-up "
     "clips (synthetic://...) only, and what it answers about real footage means nothing. What is "
-    "kept of a video is real; --vlm names a model that knows videos."
+    "kept of a video is real; another model knows videos."
 )
 
 
 @contextmanager
-def application(
-    video: str | Path | None = None,
-    vlm: str = "tiny",
-    limits: framesift.FetchLimits | None = None,
-) -> Iterator[Any]:
+def application(terms: Terms | None = None) -> Iterator[Any]:
     """Yields the page as a `fastapi.FastAPI`, which may be mounted; all it held goes at the end.
 
+    Whoever mounts it enters its lifespan.
+
     Args:
-        video: what is opened at first; only a `Path` may be a file of this machine.
-        vlm: the model that makes the tokens and answers.
-        limits: what links may cost; by default those for addresses of strangers.
+        terms: on which it is served; by default those of the command.
 
     Raises:
         MissingDependencyError: gradio is not installed.
     """
+    terms = terms or Terms.local()
     with _gradio_folder():
         gr = require("gradio", extra="play")
-
-        @cache
-        def load() -> VLM:
-            return framesift.load_vlm(vlm)
-
-        visits = Visits(limits or framesift.FetchLimits.untrusted(), load)
-        about = TINY if vlm == "tiny" else f"The model is {vlm}; its own tower makes the tokens."
+        visits = Visits(terms.open, most=terms.most_visits)
+        about = f"The model is {terms.vlm}; its own tower makes the tokens."
         try:
-            yield _served(gr, page(visits, video=video, vlm=vlm, about=about), visits)
+            blocks = page(visits, terms, TINY if terms.vlm == "tiny" else about)
+            yield _served(gr, blocks, visits, terms)
         finally:
             visits.end_all()
+
+
+def check_installed() -> None:
+    """Checks that the page can be made.
+
+    Raises:
+        MissingDependencyError: gradio is not installed.
+    """
+    if find_spec("gradio") is None:  # not imported yet: it keeps the folder of that moment
+        require("gradio", extra="play")
 
 
 @contextmanager
@@ -85,16 +91,20 @@ def _gradio_folder() -> Iterator[None]:
         temporary.remove(folder)
 
 
-def _served(gr: Any, blocks: Any, visits: Visits) -> Any:
+def _served(gr: Any, blocks: Any, visits: Visits, terms: Terms) -> Any:
     from fastapi import FastAPI, Request
     from fastapi.responses import FileResponse, PlainTextResponse, Response
 
-    app, hosts = FastAPI(openapi_url=None), KnownHosts.of(HOST)
+    app = FastAPI(openapi_url=None, max_body_size=terms.max_body_bytes)
+    used = (*USED, *(TO_DROP if terms.takes_files else ()))
 
     async def guarded(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
-        refused = hosts.refusal(request.headers.get("host"), request.headers.get("origin"))
-        if refused is not None:
+        named = request.headers.get("host"), request.headers.get("origin")
+        if refused := terms.hosts.refusal(*named):
             return PlainTextResponse(refused[1], refused[0])
+        path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+        if path not in PAGES and not path.startswith(used):
+            return PlainTextResponse("the page has nothing here", 404)
         answer = await call(request)
         answer.headers["Content-Security-Policy"] = POLICY
         return answer
@@ -115,6 +125,7 @@ def _served(gr: Any, blocks: Any, visits: Visits) -> Any:
         path="/",
         footer_links=[],
         ssr_mode=False,
+        run_history=False,
         theme=gr.themes.Base(font=sans, font_mono=mono).set(**CONTRAST),
         css="\n".join(environment[name] for name in ("figures.css", "play.css")),
         head=f"<script>{environment['clip.js']}{environment['play.js']}</script>",

@@ -25,6 +25,8 @@ class Setting:
     """Number of keyframes."""
     question: str | None = None
     """What the tokens are chosen for, where the strategy reads it."""
+    max_frames: int | None = None
+    """Frames encoded at most, where whoever serves the page bounds them."""
 
     def for_question(self, question: str | None, vlm: VLM) -> Self:
         """Returns it with a question; without, where all questions have the same tokens.
@@ -41,7 +43,11 @@ class Setting:
             FramesiftError: an option is wrong, such as the name of the strategy.
         """
         return framesift.VideoCompressor(
-            strategy=self.strategy, keep=self.keep, fps=self.fps, vlm=vlm
+            strategy=self.strategy,
+            keep=self.keep,
+            fps=self.fps,
+            max_frames=self.max_frames,
+            vlm=vlm,
         )
 
     def as_python(self, address: str, vlm: str, asked: str | None = None) -> str:
@@ -52,7 +58,8 @@ class Setting:
             vlm: the name of the model whose tower makes the tokens.
             asked: the question that the model answers, if any.
         """
-        options = f"strategy={self.strategy!r}, keep={self.keep}, fps={self.fps}, vlm={vlm!r}"
+        most = "" if self.max_frames is None else f"max_frames={self.max_frames}, "
+        options = f"strategy={self.strategy!r}, keep={self.keep}, fps={self.fps}, {most}vlm={vlm!r}"
         chosen_for = "" if self.question is None else f", {self.question!r}"
         lines = [
             "import framesift",
@@ -70,6 +77,8 @@ class Setting:
     def as_command(self, address: str, vlm: str, asked: str | None = None) -> str:
         """Returns the lines of a shell that do the same; the arguments are as in `as_python`."""
         tokens = ["--strategy", self.strategy, "--keep", str(self.keep), "--fps", str(self.fps)]
+        if self.max_frames is not None:
+            tokens += ["--max-frames", str(self.max_frames)]
         model = ["--vlm", vlm]
         chosen_for = [] if self.question is None else ["--question", self.question]
         rate = ["--fps", str(self.fps)]

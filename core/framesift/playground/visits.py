@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from framesift.vlms.base import VLM
 class Visit:
     """The video that one person has open."""
 
-    limits: framesift.FetchLimits
+    opener: Callable[[str | Path], framesift.LocalVideo]
     source: str | Path | None = None
     local: framesift.LocalVideo | None = None
     token: str = field(default_factory=secrets.token_urlsafe)
@@ -34,7 +35,7 @@ class Visit:
         """
         if self.local is None or source != self.source:
             self.close_video()
-            self.local = framesift.open_video(source, self.limits)
+            self.local = self.opener(source)
             self.source, self.token = source, secrets.token_urlsafe()
         return self.local
 
@@ -70,19 +71,31 @@ class Visit:
 class Visits:
     """Everybody who is at the page."""
 
-    def __init__(self, limits: framesift.FetchLimits, load: Callable[[], VLM]) -> None:
+    def __init__(self, opener: Callable[[str | Path], framesift.LocalVideo], *, most: int) -> None:
         """Knows nobody yet.
 
         Args:
-            limits: what links may cost and where they may lead.
-            load: returns the model that makes the tokens and answers.
+            opener: opens a video by its name, or refuses to.
+            most: how many have a video open; one more ends the visit of who was away for longest.
         """
-        self._limits, self.vlm = limits, load
+        self._opener, self._most = opener, most
         self._visits: dict[str, Visit] = {}
 
-    def of(self, session: str) -> Visit:
-        """Returns the visit of a session, a new one where it has none."""
-        return self._visits.setdefault(session, Visit(limits=self._limits))
+    @contextmanager
+    def at(self, session: str) -> Iterator[Visit]:
+        """Yields the visit of a session, a new one where it has none.
+
+        One that ended meanwhile holds nothing afterwards.
+        """
+        visit = self._visits.pop(session, None) or Visit(opener=self._opener)
+        self._visits[session] = visit
+        for longest_away in list(self._visits)[: -self._most]:
+            self.end(longest_away)
+        try:
+            yield visit
+        finally:
+            if self._visits.get(session) is not visit:
+                visit.close()
 
     def end(self, session: str) -> None:
         """Lets go what a session held."""

@@ -2,7 +2,7 @@
 
 Each name is loaded on first use. `tests/integrations/test_imports.py` holds that the adapters of
 this repository take what they need from here, `framesift`, `framesift.errors` and
-`framesift.export`, and from nowhere else.
+`framesift.export`, and from nowhere else; the server mounts `framesift.playground` besides.
 """
 
 from __future__ import annotations

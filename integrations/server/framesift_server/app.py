@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from functools import partial
+from importlib import import_module
 from typing import Annotated, Any, cast
 
 from anyio import to_thread
@@ -48,10 +49,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """Returns the app of one server, with models, uploads, jobs and metrics of its own."""
     settings = settings or Settings()
     service = Service(settings)
+    playground: Any = None
+    if settings.play:
+        playground = import_module("framesift_server.play").Playground(service)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
-        async with service.open():
+        async with service.open(), playground.open() if playground else nullcontext():
             yield {"clients": service.clients}
 
     app = FastAPI(
@@ -78,6 +82,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         dependencies=[Depends(problems.body_type("multipart/form-data"))],
         max_body_size=settings.max_upload_bytes,
     )
+    if playground:
+        app.mount("/play", playground)
     app.openapi = partial(openapi.document, app, settings)  # type: ignore[method-assign]
     app.add_exception_handler(ClientLeftError, _nobody)
     # Numbers of tensors hold next to nothing to leave out: 8 % of float32, at 30 MB a second.

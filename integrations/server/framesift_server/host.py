@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import TypeVar
 
@@ -41,6 +41,7 @@ class Host:
         self.stopping = False
         """Whether the process is about to end, and takes no more work."""
         self._answering: set[anyio.CancelScope] = set()
+        self._until_stopping: set[anyio.CancelScope] = set()
         self.clients = Clients(settings.bounds, self.registry, shape)
         self._inside = Gauge(
             "framesift_working",
@@ -69,15 +70,17 @@ class Host:
     @property
     def idle(self) -> bool:
         """Whether nothing is in work."""
-        return not self._answering
+        return not (self._answering or self._until_stopping)
 
     def welcome(self, address: str) -> str | None:
         """Returns what the operator is told once the server listens at an address."""
         return None
 
     def stop(self) -> None:
-        """Takes no more work; what is in work goes on."""
+        """Takes no more work; what is in work goes on, unless it is only of use until now."""
         self.stopping = True
+        for scope in self._until_stopping:
+            scope.cancel()
 
     def end(self) -> None:
         """Ends the requests that are in work at their next step; their clients may come again."""
@@ -87,21 +90,21 @@ class Host:
     async def release(self) -> None:
         """Gives back what another server can go on with, before this one ends."""
 
-    @contextmanager
-    def answering(self) -> Iterator[None]:
+    def answering(self) -> AbstractContextManager[None]:
         """Has the block be cancelled where the process ends.
 
         Raises:
             ServerStoppingError: it was.
         """
-        with anyio.CancelScope() as scope:
-            self._answering.add(scope)
-            try:
-                yield
-            finally:
-                self._answering.discard(scope)
-        if scope.cancelled_caught:
-            raise ServerStoppingError
+        return _cancelled_with(self._answering)
+
+    def until_stopping(self) -> AbstractContextManager[None]:
+        """Has the block be cancelled as soon as no more work is taken.
+
+        Raises:
+            ServerStoppingError: it was.
+        """
+        return _cancelled_with(self._until_stopping)
 
     async def worked(
         self,
@@ -162,3 +165,15 @@ class Host:
         except SQLAlchemyError as error:
             return problem_of(error).detail
         return None
+
+
+@contextmanager
+def _cancelled_with(scopes: set[anyio.CancelScope]) -> Iterator[None]:
+    with anyio.CancelScope() as scope:
+        scopes.add(scope)
+        try:
+            yield
+        finally:
+            scopes.discard(scope)
+    if scope.cancelled_caught:
+        raise ServerStoppingError

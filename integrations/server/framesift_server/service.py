@@ -14,8 +14,8 @@ from anyio import to_thread
 from pydantic import BaseModel
 from starlette.requests import Request
 
-from framesift import Answer
-from framesift.serving import Uploads
+from framesift import Answer, LocalVideo
+from framesift.serving import VLM, Uploads
 from framesift_server import work
 from framesift_server.compressed import Compressed
 from framesift_server.database import connect
@@ -139,6 +139,26 @@ class Service(Host):
         uri = self.uploads.save(content, spare=self.store.uploads())
         self.bill(client, Used(uploads=1, upload_bytes=content.tell()))
         return uri
+
+    def model(self, name: str) -> VLM:
+        """Returns a model, which is loaded once for all that use it.
+
+        Raises:
+            ModelUnavailableError: it cannot be loaded; says why.
+        """
+        return self._work.vlm(name)
+
+    def open_video(self, address: str) -> LocalVideo:
+        """Returns the video that a link or the name of an upload means, as requests open it.
+
+        Raises:
+            FramesiftError: it is not for strangers, or cannot be brought.
+        """
+        return self._work.open(address, self.uploads.find(address))
+
+    def welcome(self, address: str) -> str | None:
+        """Returns where the playground is, if there is one."""
+        return f"the playground is at {address}/play/" if self.settings.play else None
 
     def not_ready(self) -> str | None:
         """Returns why requests should go elsewhere for now, None where they should not."""

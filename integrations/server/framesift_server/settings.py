@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from typing import ClassVar, Final, cast
+from typing import ClassVar, Final, Self, cast
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 from starlette.applications import Starlette
 
@@ -79,6 +79,35 @@ class Settings(CommonSettings):
     max_frames: int = Field(256, ge=1, description="Frames encoded of one video at most.")
     max_upload_bytes: int = Field(512 * 2**20, ge=1024, description="Largest upload.")
     max_uploads: int = Field(16, ge=1, description="Uploads that are kept; then the oldest goes.")
+
+    play: bool = Field(
+        False,
+        description="Serve the playground at /play, for browsers, which send no key: not together "
+        "with keys, nor with several --workers. Needs gradio: pip install 'framesift[play]'.",
+    )
+
+    @model_validator(mode="after")
+    def _plays(self) -> Self:
+        if self.play and self.locked:
+            raise ValueError(
+                "--play is for browsers, which send no key, and its work is billed to nobody; "
+                "leave out --play, or --api-key and --keys-file"
+            )
+        if self.play and self.workers > 1:
+            raise ValueError(
+                f"--play keeps its visitors in one process, and --workers is {self.workers}; "
+                "leave out one of the two"
+            )
+        return self
+
+    def check(self) -> None:
+        """Refuses a playground that cannot be made.
+
+        Raises:
+            MissingDependencyError: gradio is not installed.
+        """
+        if self.play:
+            import_module("framesift.playground").check_installed()
 
     @property
     def model_limit(self) -> str | None:

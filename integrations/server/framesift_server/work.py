@@ -29,7 +29,14 @@ from framesift.errors import (
     UnknownNameError,
 )
 from framesift.export import engines
-from framesift.serving import check_knowledge, check_request_spec, compiles, length_seconds, warm_up
+from framesift.serving import (
+    VLM,
+    check_knowledge,
+    check_request_spec,
+    compiles,
+    length_seconds,
+    warm_up,
+)
 from framesift_server.compressed import Compressed
 from framesift_server.metering import Meter
 from framesift_server.problems import ModelUnavailableError
@@ -65,12 +72,7 @@ class Work:
             SpecError: a model, an encoder or a part is unknown here; names those that are known.
             ForbiddenAddressError: synthetic videos are not allowed, or a spec reads what it names.
         """
-        synthetic = request.video[:12].lower() == "synthetic://"
-        if synthetic and not self._settings.allow_synthetic:
-            raise ForbiddenAddressError(
-                f"{request.video[:200]!r} is synthetic, which this server does not open; give an "
-                "http(s) link, or start the server with --allow-synthetic"
-            )
+        self._check_synthetic(request.video)
         for reader in request.text or ():
             check_request_spec("readers", reader, self._settings.readers)
         if isinstance(request, TranscriptRequest):
@@ -84,6 +86,13 @@ class Work:
             return _served("encoder", request.encoder, self._settings.encoders)
         return _served("model", request.model or self._settings.models[0], self._settings.models)
 
+    def _check_synthetic(self, address: str) -> None:
+        if address[:12].lower() == "synthetic://" and not self._settings.allow_synthetic:
+            raise ForbiddenAddressError(
+                f"{address[:200]!r} is synthetic, which this server does not open; give an "
+                "http(s) link, or start the server with --allow-synthetic"
+            )
+
     def workers(self) -> set[str]:
         """Returns all that `worker` may return."""
         return {"transcript", "keyframes", *self._settings.models, *self._settings.encoders}
@@ -94,11 +103,20 @@ class Work:
         Raises:
             ModelUnavailableError: it cannot be loaded; says why.
         """
-        self._vlm(model)
+        self.vlm(model)
+
+    def open(self, address: str, upload: LocalVideo | None) -> LocalVideo:
+        """Returns an upload, or the video at an address of a stranger.
+
+        Raises:
+            FramesiftError: it is not for strangers, or cannot be brought.
+        """
+        self._check_synthetic(address)
+        return upload or open_video(address, self._limits)
 
     def warm_up(self) -> str | None:
         """Compiles the default model's decoding step; returns why not, None where it is."""
-        return warm_up(self._vlm(self._settings.models[0]))
+        return warm_up(self.vlm(self._settings.models[0]))
 
     def do(self, request: Request, meter: Meter, upload: LocalVideo | None = None) -> Response:
         """Returns the response to a request; takes its time.
@@ -130,7 +148,7 @@ class Work:
         """
         if "models" in self._settings.model_fields_set:
             return
-        check_knowledge(self._vlm(self.worker(request)), request.video, INSTEAD)
+        check_knowledge(self.vlm(self.worker(request)), request.video, INSTEAD)
 
     def _compress(self, request: CompressRequest, video: LocalVideo) -> Compressed:
         if "prompt_embeds" in request.outputs and (request.question is None or request.encoder):
@@ -165,7 +183,7 @@ class Work:
         return Compressed(request=request, video=compressed, embeds=embeds, pictures=pictures)
 
     def _prompt_embeds(self, model: str, video: CompressedVideo, question: str) -> Tensor:
-        vlm = self._vlm(model)
+        vlm = self.vlm(model)
         turn = Turn(role="user", text=question, videos=(video,))
         prompt = vlm.prompt([turn], positions="compact")
         return engines.prompt_embeds(vlm, prompt)
@@ -188,7 +206,7 @@ class Work:
             temperature=request.temperature,
             seed=request.seed,
             stop=request.stop,
-            compiled=self._settings.compile and compiles(self._vlm(self.worker(request))),
+            compiled=self._settings.compile and compiles(self.vlm(self.worker(request))),
         )
         return self._compressor(request).ask(
             video,
@@ -204,7 +222,7 @@ class Work:
     ) -> VideoCompressor:
         most = self._settings.max_frames
         return VideoCompressor(
-            vlm=None if encoder else self._vlm(self.worker(request)),
+            vlm=None if encoder else self.vlm(self.worker(request)),
             encoder=encoder,
             strategy=request.strategy,
             selector=request.selector,
@@ -239,9 +257,14 @@ class Work:
             "limits": self._limits,
         }
 
-    def _vlm(self, model: str) -> Any:
+    def vlm(self, model: str) -> VLM:
+        """Returns a model, which is loaded where it is not yet.
+
+        Raises:
+            ModelUnavailableError: it cannot be loaded; says why.
+        """
         try:
-            vlm = self._sessions[model].vlm
+            vlm: VLM = self._sessions[model].vlm
         except ModelError as error:
             self.failures[model] = f"{model!r} cannot be loaded: {error}"
             raise ModelUnavailableError(self.failures[model]) from error

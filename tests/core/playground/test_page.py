@@ -11,6 +11,7 @@ import time
 from fractions import Fraction
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from driven_browser import AXE, CHROMIUM, DEADLINE_SECONDS, tab
@@ -32,9 +33,14 @@ PROBLEM = "document.querySelector('#problem p')?.textContent"
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     """The address of a playground, and the folder of its temporary files."""
-    folder = tmp_path_factory.mktemp("temporary")
+    with serving(tmp_path_factory.mktemp("temporary")) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def serving(folder, *arguments):
     process = subprocess.Popen(
-        [sys.executable, "-m", "framesift", "play", "--no-browser", "--port", "0"],
+        [sys.executable, "-m", "framesift", "play", *arguments, "--no-browser", "--port", "0"],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "TMPDIR": str(folder), "PYTHONUNBUFFERED": "1"},
@@ -168,6 +174,25 @@ def test_a_dropped_file_goes_with_who_dropped_it(served, tmp_path, write_video):
     while list(folder.rglob("dropped.mp4")):
         assert time.monotonic() < end, "the file stays"
         time.sleep(0.2)
+
+
+def test_a_part_of_a_file_that_the_command_names_is_played(tmp_path, write_video):
+    clip = write_video(tmp_path / "own.mp4", 150)
+    with serving(tmp_path, f"{clip}#t=1,3.5") as served, opened(served, tmp_path) as page:
+        page.click("#run")
+        page.wait(f"{SHOWN} == 2 && {VIDEO}.readyState >= 1 || {PROBLEM}")
+        assert page.js(PROBLEM) is None
+        page.js(f"{TIMES}[2].click()")
+        page.wait(f"{VIDEO}.currentTime >= 3.5 && {VIDEO}.paused")
+        page.type("#link textarea, #link input", str(clip))
+        page.click("#run")
+        assert "own.mp4" in page.wait(PROBLEM)
+
+
+def test_gradio_s_own_ways_to_files_are_not_there(served):
+    for path in ("gradio_api/file=/etc/passwd", "gradio_api/info", "monitoring/summary"):
+        assert httpx.get(f"{served[0]}{path}").status_code == 404
+    assert httpx.get(served[0], headers={"Host": "a.example"}).status_code == 421
 
 
 def test_two_people_do_not_see_each_other(served, tmp_path):
