@@ -14,6 +14,7 @@ from framesift_server import Settings, create_app
 
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="no curl on the PATH")
 SETTING = Setting(strategy="uniform", keep=0.2, fps=1.0, count=2, question="What's the number?")
+ASKED = "What number flashes?"
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,7 @@ def replies(text, address, folder):
 
 
 def test_copied_curl_runs_for_a_link(address, tmp_path):
-    text = SETTING.as_curl("synthetic://number?seed=3", uploaded=False)
+    text = SETTING.as_curl("synthetic://number?seed=3", ASKED, uploaded=False)
     assert "--allow-synthetic --min-compression-ratio 0.2" in text
     compressed, answer = replies(text, address, tmp_path)
     assert compressed["report"]["tokens_out"] == 102
@@ -57,6 +58,6 @@ def test_copied_curl_runs_for_a_link(address, tmp_path):
 
 def test_copied_curl_runs_for_a_file(address, tmp_path, write_video):
     write_video(tmp_path / "it's mine.mp4", 50)
-    text = SETTING.as_curl("it's mine.mp4", uploaded=True)
+    text = SETTING.as_curl("it's mine.mp4", ASKED, uploaded=True)
     compressed, _ = replies(text, address, tmp_path)
     assert compressed["report"]["strategy"] == "uniform"
