@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from collections.abc import Awaitable, Callable, Iterator
@@ -105,6 +106,8 @@ def _served(gr: Any, blocks: Any, visits: Visits, terms: Terms) -> Any:
         path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
         if path not in PAGES and not path.startswith(used):
             return PlainTextResponse("the page has nothing here", 404)
+        if not terms.takes_files and request.method == "POST" and not plain(await request.body()):
+            return PlainTextResponse("the page takes text and numbers alone", 422)
         answer = await call(request)
         answer.headers["Content-Security-Policy"] = POLICY
         return answer
@@ -142,6 +145,21 @@ def _environment() -> dict[str, str]:
     texts = {name: TEMPLATES.get_source(own, name)[0] for name in ("play.css", "play.js")}
     figures, clip = (FIGURES.get_source(own, name)[0] for name in ("figures.css", "clip.js"))
     return {**texts, "clip.js": clip, "figures.css": f".figures {{\n{figures}\n}}"}
+
+
+def plain(body: bytes) -> bool:
+    """Returns whether a request to gradio holds text and numbers alone.
+
+    Gradio copies what an object names as a file or as an address, in the place of any value.
+    """
+    try:
+        members = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    if not isinstance(members, dict) or not isinstance(members.get("data"), list):
+        return False
+    values = (*members["data"], *(members[name] for name in members if name != "data"))
+    return all(value is None or isinstance(value, str | int | float) for value in values)
 
 
 def listening(port: int) -> socket.socket:

@@ -17,6 +17,7 @@ import framesift_server
 from driven_browser import CHROMIUM, DEADLINE_SECONDS, tab
 from framesift.errors import FramesiftError
 from framesift.playground import Terms
+from framesift.playground.server import plain
 from framesift.playground.visits import Visits
 
 CLIP = "synthetic://number?seed=3"
@@ -82,6 +83,23 @@ def test_terms_for_strangers_hold_whatever_the_page_sends(given, told):
     with pytest.raises(FramesiftError, match=re.escape(told)) as error:
         terms.setting(**{**asked, **given})
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "passes"),
+    [
+        (b'{"data": ["a", null, 0.5, true], "event_data": null, "session_hash": "s"}', True),
+        (b'{"data": [{"path": "/etc/passwd"}]}', False),
+        (b'{"data": [["a"]]}', False),
+        (b'{"data": ["a"], "event_data": {"path": "/etc/passwd"}}', False),
+        (b'{"data": ["a"], "data": [{"path": "/etc/passwd"}]}', False),
+        (b'{"data": ' + b"[" * 100_000, False),
+        (b'["a"]', False),
+        (b"a=1", False),
+    ],
+)
+def test_nothing_but_text_and_numbers_gets_to_gradio(body, passes):
+    assert plain(body) is passes
 
 
 def test_no_more_visits_are_held_than_allowed_nor_after_who_left():
@@ -205,6 +223,15 @@ class TestInABrowser:
         other = {"Origin": "http://a.example"}
         assert httpx.post(join, json={}, headers=other).status_code == 403
         assert httpx.post(join, content=b"{" + b" " * 2**21).status_code == 413
+        for file in ({"path": "/etc/passwd"}, {"path": "a", "url": "http://127.0.0.1/a"}):
+            sent = {**file, "meta": {"_type": "gradio.FileData"}}
+            body = {"fn_index": 0, "session_hash": "a"}
+            for data in ([sent], [[sent]], {"a": sent}):
+                assert httpx.post(join, json={**body, "data": data}).status_code == 422
+            assert (
+                httpx.post(join, json={**body, "data": [], "event_data": sent}).status_code == 422
+            )
+        assert list(server.temporary.rglob("passwd")) == []
         for path in ("upload", "file=/etc/passwd", "info", "run/shown", "call/shown"):
             assert httpx.post(f"{page}gradio_api/{path}", json={}).status_code == 404
         assert httpx.get(f"{server.address}/docs").status_code == 200
