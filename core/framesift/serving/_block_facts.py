@@ -54,6 +54,8 @@ _LINKS: Final = (
 )
 _BYTES: Final = ("base64", "data", "bytes", "file_data")
 _MIME_TYPES: Final = ("mime_type", "media_type", "format")
+_ANY_BYTES: Final = "application/octet-stream"
+"""What clients state that do not know the type of a file; its name may tell it."""
 _STARTS: Final = ("start", "start_seconds", "start_offset", "video_start")
 _ENDS: Final = ("end", "end_seconds", "end_offset", "video_end")
 _DEEPEST: Final = 4
@@ -160,13 +162,15 @@ def _mime_type(facts: Block) -> str | None:
     """Returns the type that a block states, or that the address or name in it tells."""
     for stated in _texts(facts, _MIME_TYPES):
         written = stated if "/" in stated else _type_of_name(f"any.{stated}")
-        if written and written != "application/octet-stream":
+        if written and written != _ANY_BYTES:
             return written
     for given in _texts(facts, (*_LINKS, *_BYTES, "filename")):
         if given[:5].lower() == "data:":
-            return given[5:100].partition(",")[0].partition(";")[0]
+            stated = given[5:100].partition(",")[0].partition(";")[0]
+            if stated and stated.lower() != _ANY_BYTES:
+                return stated
     for name in _texts(facts, (*_LINKS, "filename")):
-        if guessed := _type_of_name(name):
+        if name[:5].lower() != "data:" and (guessed := _type_of_name(name)):
             return guessed
     if any(is_known_page(link) for link in _texts(facts, _LINKS)):
         return "video/*"

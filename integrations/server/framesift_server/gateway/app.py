@@ -119,6 +119,9 @@ class Gateway(Host):
         if Headers(scope=scope).get("upgrade", "").lower() == "websocket":
             line = "this gateway carries no web sockets; connect to the upstream itself for them"
             raise GatewayError(501, line)
+        if not scope["path"].startswith("/"):
+            line = "the target of the request is no path of this gateway; send one such as"
+            raise GatewayError(400, f"{line} {MODELS}, not through it as through a proxy")
         changes, models = Changes(), (scope["method"], scope["path"]) == ("GET", MODELS)
         body, size_bytes = None, None
         if (scope["method"], scope["path"]) == ("POST", CHAT):
@@ -129,7 +132,7 @@ class Gateway(Host):
                 return
             body, changes = in_memory(prepared.body), prepared.changes
             size_bytes = sum(map(len, prepared.body)) if prepared.rewritten else None
-        elif self._upstream is None:
+        elif self._upstream is None or self._is_own_model(scope):
             await self._alone(scope, incoming, send)
             return
         elif models and self.tower and self.tower.name != self.settings.embeds_for:
@@ -144,6 +147,12 @@ class Gateway(Host):
         relay.changes = changes
         async with self._upstream.answers(scope, body, headers) as response:
             await relay.send(response)
+
+    def _is_own_model(self, scope: Scope) -> bool:
+        """Returns whether a request asks for the model of this machine, which the list has."""
+        if self.tower is None or self.tower.name == self.settings.embeds_for:
+            return False
+        return (scope["method"], scope["path"]) == ("GET", f"{MODELS}/{self.tower.name}")
 
     async def _alone(self, scope: Scope, incoming: Incoming, send: Send) -> None:
         """Answers what is no chat request where there is no upstream.

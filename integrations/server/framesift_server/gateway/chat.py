@@ -32,6 +32,10 @@ from framesift_server.keys import ANYBODY
 from framesift_server.usage import Used
 
 CHAT: Final = "/v1/chat/completions"
+NOT_READ: Final = (
+    "{} cannot be obeyed, since the body is no chat request that is read here; send JSON in UTF-8 "
+    "with messages, and without Content-Encoding"
+)
 SMALL_BYTES: Final = 2**16
 """Largest body that is parsed at once; others are in a thread, so that nobody waits for it."""
 
@@ -84,13 +88,16 @@ class Chat:
         if read and "content-encoding" not in headers:
             parsed = await run_in(body.parsed)
         if parsed is None:
+            if own:
+                raise GatewayError(400, NOT_READ.format(", ".join(sorted(own))), param=FIELD)
             if self._settings.upstream is None:
                 raise GatewayError(400, "the body is no chat request; send JSON with messages")
             return Prepared(body=[content])
         has_field = FIELD in parsed
         knobs, set_here = Knobs.of(self._settings, parsed.pop(FIELD, None), own)
-        images = "keep" if knobs.route == "none" else knobs.images
-        conversation = await run_in(partial(Conversation, body, parsed["messages"], images))
+        # By the route none a video is the upstream's to judge, so that none is looked for.
+        messages = [] if knobs.route == "none" else parsed["messages"]
+        conversation = await run_in(partial(Conversation, body, messages, knobs.images))
         client = scope.get("client_name", ANYBODY)
         tower = self._answering(parsed.get("model"), knobs, set_here, conversation)
         if tower is not None:
@@ -98,7 +105,7 @@ class Chat:
             most = self._settings.answer_tokens
             asked = partial(chat_request, parsed, model=tower.name, answer_tokens=most)
             return LocalRequest(asked=await run_in(asked), body=body, knobs=knobs, client=client)
-        if knobs.route == "none" or not (conversation.videos or conversation.runs):
+        if not (conversation.videos or conversation.runs):
             if not has_field:
                 return Prepared(body=[content])
             return Prepared(body=await run_in(partial(body.written, parsed)), rewritten=True)
@@ -137,7 +144,8 @@ class Chat:
                 )
             else:
                 picked = await self._picked(conversation, knobs, incoming, client)
-                instead, of_videos = [each.content() for each in picked], Told.of(route, picked)
+                instead = [each.content() for each in picked]
+                of_videos = Told.of(route, conversation.shown(picked))
                 if route == "video-jpeg":
                     given = parsed.get("media_io_kwargs")
                     instead, fields = self._as_video(*picked)

@@ -102,7 +102,9 @@ class ChatBody:
     def parsed(self) -> dict[str, Any] | None:
         """Returns the JSON, None where it is none or not a chat request; the upstream says why."""
         try:
-            body = read_json(self._without_payloads())
+            # JSON between programs is UTF-8 (RFC 8259); Python would read UTF-16 as well.
+            text = self._without_payloads().decode("utf-8", "surrogatepass")
+            body = read_json(text.removeprefix("\ufeff"))
         except (ValueError, RecursionError):
             return None
         if not isinstance(body, dict) or not isinstance(body.get("messages"), list):

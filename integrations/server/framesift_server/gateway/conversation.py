@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from framesift.errors import FramesiftError
 from framesift.serving import content_parts, error_line, media_of, picture_runs, videos_replaced
 from framesift_server.gateway.chat_body import ChatBody, Video
 from framesift_server.gateway.openai_errors import GatewayError
 from framesift_server.gateway.settings import Images
+
+Of = TypeVar("Of")
 
 
 class Conversation:
@@ -45,6 +47,10 @@ class Conversation:
     def count(self) -> int:
         """How many videos the messages show, those that come again among them."""
         return len(self._places)
+
+    def shown(self, of_videos: Sequence[Of]) -> list[Of]:
+        """Returns what belongs to each video as often as the messages show it, in their order."""
+        return [of_videos[number] for number in self._places.values()]
 
     @property
     def question(self) -> str:

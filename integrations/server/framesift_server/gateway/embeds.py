@@ -41,7 +41,7 @@ class Embeds:
                 self._tower.compressed(video, knobs, question) for video in conversation.videos
             ]
             parts = [embeds_parts(self._tower.vlm, video, self._form) for video in videos]
-            told = Told.of_tokens(KIND, videos)
+            told = Told.of_tokens(KIND, conversation.shown(videos))
             meter.note(
                 video_milliseconds=round(
                     1000 * sum(video.report.duration_seconds for video in videos)

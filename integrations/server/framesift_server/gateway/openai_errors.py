@@ -34,6 +34,7 @@ class GatewayError(Exception):
         param: str | None = None,
         code: str | None = None,
         again: bool = True,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         """Takes what its client is told.
 
@@ -43,9 +44,12 @@ class GatewayError(Exception):
             param: the field of the request that is wrong.
             code: a short name of the error, for programs.
             again: whether clients that send requests again by themselves may.
+            headers: further ones of the response.
         """
         super().__init__(line)
-        self.status, self.param, self.code, self.again = status, param, code, again
+        self.status, self.param, self.code = status, param, code
+        # The last one is OpenAI's own, which its clients obey.
+        self.headers = {**(headers or {}), **({} if again else {"x-should-retry": "false"})}
 
 
 def error_body(
@@ -66,9 +70,7 @@ def error_response(error: Exception) -> Response:
     """Returns the response to an error, whoever raised it."""
     if isinstance(error, GatewayError):
         body = error_body(error.status, str(error), param=error.param, code=error.code)
-        # The header is one of OpenAI's own, which its clients obey.
-        headers = {} if error.again else {"x-should-retry": "false"}
-        return JSONResponse(body, status_code=error.status, headers=headers)
+        return JSONResponse(body, status_code=error.status, headers=error.headers)
     if isinstance(error, ChatRequestError):
         body = error_body(400, error_line(error), param=error.param, code=error.code)
         return JSONResponse(body, status_code=400)

@@ -22,6 +22,8 @@ ALWAYS_JSON: Final = frozenset(
     {"/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/models", "/v1/responses"}
 )
 """Paths that answer with JSON or events, and never with a page."""
+TOLD: Final = ("retry-after", "www-authenticate", "allow", "x-should-retry", "x-request-id")
+"""Headers that clients go by, which an error in the place of a page has as well."""
 SHOWN: Final = 200
 """Letters of an upstream's page that an error shows."""
 EditBody = Callable[[int, bytes], bytes]
@@ -170,4 +172,5 @@ async def _page(response: httpx.Response, kind: str) -> GatewayError:
             "see whether --upstream is the address of an OpenAI-compatible endpoint, which ends in "
             "/v1 as a rule, and whether it has this path"
         )
-    return GatewayError(status, f"{said}: {shown!r}; {advice}", code="upstream_error")
+    told = {name: value for name in TOLD if (value := response.headers.get(name)) is not None}
+    return GatewayError(status, f"{said}: {shown!r}; {advice}", code="upstream_error", headers=told)

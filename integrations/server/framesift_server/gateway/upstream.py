@@ -9,7 +9,6 @@ from typing import Final
 
 import anyio
 import httpx
-from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from framesift_server.gateway.openai_errors import GatewayError
@@ -145,8 +144,12 @@ class Upstream:
 
     def forwarded(self, scope: Scope) -> Raw:
         """Returns the headers of a client's request that the upstream gets, in their order."""
-        named = Headers(scope=scope).get("connection", "").lower().encode("latin-1").split(b",")
+        lines = [value for name, value in scope["headers"] if name == b"connection"]
+        named = b",".join(lines).lower().split(b",")
         dropped = {*OF_CONNECTION, *(name.strip() for name in named)}
+        in_chunks = b"transfer-encoding" in {name for name, _ in scope["headers"]}
+        if in_chunks:  # a length beside it is not true, and some servers go by it (RFC 9112, 6.3)
+            dropped.add(b"content-length")
         if self._key is not None or self._hides_key:
             dropped.add(b"authorization")
         sent = [
@@ -156,7 +159,7 @@ class Upstream:
         ]
         if self._key is not None:
             sent.append((b"authorization", b"Bearer " + self._key.get_secret_value().encode()))
-        if b"transfer-encoding" in {name for name, _ in scope["headers"]}:
+        if in_chunks:
             sent.append((b"transfer-encoding", b"chunked"))
         return sent
 

@@ -1,5 +1,6 @@
 """What a gateway changes of a chat request is all that changes, to the byte."""
 
+import gzip
 import json
 import os
 import subprocess
@@ -143,3 +144,35 @@ def test_a_video_of_100_mb_in_base64_is_not_held_twice(
     answered, times = json.loads(done.stdout)
     assert answered == status
     assert times < 2, times
+
+
+@pytest.mark.parametrize(
+    ("packed", "headers"),
+    [
+        (gzip.compress, {"Content-Encoding": "gzip"}),
+        (lambda body: body.decode().encode("utf-16"), {}),
+        (lambda body: body[:-1], {}),
+    ],
+    ids=["gzip", "UTF-16", "broken off"],
+)
+def test_what_is_not_read_goes_through_or_is_refused_where_it_has_knobs(
+    gateway, engine, received, packed, headers
+):
+    body = packed(b"{%s}" % VIDEO.encode())
+    client = gateway(engine.address)
+    assert client.post(CHAT, content=body, headers=headers).status_code == 200
+    assert received == [body]
+    knobs = {"X-Framesift-Frames": "4"}
+    answer = client.post(CHAT, content=body, headers=headers | knobs)
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    assert error["message"].startswith("x-framesift-frames cannot be obeyed")
+    assert error["param"] == "framesift"
+    assert len(received) == 1
+
+
+def test_a_mark_of_the_byte_order_stays(gateway, engine, received):
+    client = gateway(engine.address)
+    sent = b"\xef\xbb\xbf{%s, %s}" % (KNOB.encode(), QUESTION.encode())
+    assert client.post(CHAT, content=sent).status_code == 200
+    assert received == [b"\xef\xbb\xbf{%s}" % QUESTION.encode()]

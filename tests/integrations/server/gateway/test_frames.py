@@ -297,3 +297,41 @@ def test_a_video_in_base64_is_held_once(numbered):
     (video,) = Conversation(body, parsed["messages"]).videos
     assert bytes(video.payload).decode() == numbered.partition(",")[2]
     assert video.payload.obj is body.content
+
+
+def test_a_video_that_is_shown_again_is_counted_again(engine, gateway, numbered):
+    client = gateway(engine.address, frames=2)
+    once = client.post(CHAT, json=asked(url(numbered))).json()["usage"]["framesift"]
+    answer = client.post(CHAT, json=asked(*[url(numbered)] * 3))
+    told = answer.json()["usage"]["framesift"]
+    assert len(pictures(engine.requests[-1]["messages"][0])) == told["frames_after"] == 6
+    assert told["times_seconds"] == once["times_seconds"] * 3
+    for side in ("visual_tokens_before", "visual_tokens_after"):
+        assert told[side] == 3 * once[side]
+    assert answer.headers["x-framesift-frames"] == "6"
+
+
+@pytest.mark.parametrize("kind", ["application/octet-stream", "application/Octet-Stream", ""])
+def test_a_file_whose_type_its_client_does_not_know_is_known_by_its_name(
+    engine, gateway, numbered, kind
+):
+    client = gateway(engine.address, frames=2)
+    content = numbered.replace("video/mp4", kind, 1)
+    part = {"type": "file", "file": {"filename": "talk.mp4", "file_data": content}}
+    assert client.post(CHAT, json=asked(part)).json()["usage"]["framesift"]["frames_after"] == 2
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "file", "file": {"filename": "talk.mp4", "file_id": "file-1"}},
+        {"type": "video_url", "video_url": {"url": "https://example.com/a.mp4", "fps": -1}},
+        {"type": "video_url", "video_url": {"id": 3}},
+    ],
+    ids=["of the provider", "fps", "unknown"],
+)
+def test_by_the_route_none_a_video_is_for_the_upstream_to_judge(engine, gateway, part):
+    client = gateway(engine.address, route="none")
+    client.post(CHAT, json=asked(part))
+    client.post(CHAT, json=asked(part, framesift={"route": "none"}))
+    assert engine.requests == [asked(part)] * 2

@@ -267,3 +267,11 @@ def test_a_model_that_cannot_be_loaded_is_said_so(gateway):
     answer = client.post(CHAT, json=asked() | {"model": "no-such-model"})
     assert answer.status_code == 503
     assert "cannot be loaded" in answer.json()["error"]["message"]
+
+
+def test_a_model_that_the_list_has_is_found_by_its_name(engine, gateway):
+    client = openai.OpenAI(
+        base_url=f"{gateway(engine.address, vlm='tiny').base_url}/v1", api_key="any"
+    )
+    assert [model.id for model in client.models.list()][-1] == "tiny"
+    assert client.models.retrieve("tiny").owned_by == "framesift"

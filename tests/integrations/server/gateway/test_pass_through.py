@@ -287,3 +287,45 @@ def test_an_answer_that_is_compressed_goes_through(scripted, gateway):
     answer = gateway(upstream).post("/v1/chat/completions", json=QUESTION)
     assert answer.headers["content-encoding"] == "gzip"
     assert answer.json() == {"choices": []}
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/audio/transcriptions"])
+def test_a_length_beside_chunks_is_not_sent_on(engine, gateway, path):
+    # A server that went by it would read the rest of the body as another request.
+    client = gateway(engine.address)
+    headers = {"Content-Length": "5", "Transfer-Encoding": "chunked"}
+    body = json.dumps(QUESTION).encode()
+    answer = client.post(path, content=iter([body]), headers=headers)
+    assert answer.status_code == 200
+    assert "content-length" not in engine.heads[-1]
+    assert engine.heads[-1]["transfer-encoding"] == "chunked"
+
+
+def test_each_line_of_connection_names_headers_of_it(engine, gateway):
+    client = gateway(engine.address)
+    lines = [("Connection", "X-One"), ("Connection", "X-Two"), ("X-One", "1"), ("X-Two", "2")]
+    client.get("/v1/models", headers=lines)
+    assert not {"x-one", "x-two"} & set(engine.heads[-1])
+
+
+def test_an_error_in_the_place_of_a_page_says_when_to_come_again(scripted, gateway):
+    head = b"HTTP/1.1 503 Busy\r\nContent-Type: text/html\r\nRetry-After: 7\r\n"
+    answer = gateway(scripted(head + b"Set-Cookie: a=1\r\n\r\nbusy")).get("/v1/models")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "7")
+    assert "set-cookie" not in answer.headers
+    assert "'busy'" in error_of(answer)["message"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["GET http://a.example/v1/models", "CONNECT a.example:443", "OPTIONS *", "GET @a.example/v1"],
+)
+def test_a_gateway_is_no_proxy(engine, gateway, line):
+    host, port = gateway(engine.address).base_url.netloc.decode().split(":")
+    with socket.create_connection((host, int(port)), timeout=60) as client:
+        client.sendall(f"{line} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        answer = http.client.HTTPResponse(client)
+        answer.begin()
+        assert answer.status == 400
+        assert "send one such as /v1/models" in json.load(answer)["error"]["message"]
+    assert engine.heads == []
