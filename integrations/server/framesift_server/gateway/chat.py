@@ -32,10 +32,7 @@ from framesift_server.keys import ANYBODY
 from framesift_server.usage import Used
 
 CHAT: Final = "/v1/chat/completions"
-NOT_READ: Final = (
-    "{} cannot be obeyed, since the body is no chat request that is read here; send JSON in UTF-8 "
-    "with messages, and without Content-Encoding"
-)
+NOT_READ: Final = "{} cannot be obeyed; send a chat request as JSON in UTF-8, not packed"
 SMALL_BYTES: Final = 2**16
 """Largest body that is parsed at once; others are in a thread, so that nobody waits for it."""
 

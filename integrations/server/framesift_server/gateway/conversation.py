@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from framesift.errors import FramesiftError
 from framesift.serving import content_parts, error_line, media_of, picture_runs, videos_replaced
 from framesift_server.gateway.chat_body import ChatBody, Video
+from framesift_server.gateway.knobs import MOST_FPS
 from framesift_server.gateway.openai_errors import GatewayError
 from framesift_server.gateway.settings import Images
 
@@ -84,4 +85,7 @@ def _video(body: ChatBody, part: Any, row: int) -> Video | None:
         media = media_of(part, only="video")
     except FramesiftError as error:
         raise GatewayError(400, error_line(error), param=f"messages[{row}]") from error
+    if media is not None and (media.fps or 0) > MOST_FPS:  # what is told and billed counts by it
+        line = f"fps={media.fps:g} of a video is not allowed; give {MOST_FPS:g} or less"
+        raise GatewayError(400, line, param=f"messages[{row}]")
     return None if media is None else body.video(media)

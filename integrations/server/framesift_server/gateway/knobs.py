@@ -29,6 +29,9 @@ MEANT: Final[Mapping[str, frozenset[str]]] = {
 }
 
 
+MOST_FPS: Final = 60.0
+
+
 class Knobs(BaseModel):
     """How the videos of one request are shortened; the gateway's own values by default."""
 
@@ -38,7 +41,7 @@ class Knobs(BaseModel):
     frames: Annotated[int, Field(ge=1)]
     images: Images
     max_side_px: Annotated[int, Field(ge=64, le=4096)]
-    fps: Annotated[float, Field(gt=0, le=60)]
+    fps: Annotated[float, Field(gt=0, le=MOST_FPS)]
     selector: str
     keep: Annotated[float, Field(gt=0, le=1)]
     strategy: str

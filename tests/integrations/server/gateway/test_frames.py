@@ -335,3 +335,18 @@ def test_by_the_route_none_a_video_is_for_the_upstream_to_judge(engine, gateway,
     client.post(CHAT, json=asked(part))
     client.post(CHAT, json=asked(part, framesift={"route": "none"}))
     assert engine.requests == [asked(part)] * 2
+
+
+def test_a_video_may_ask_for_no_more_frames_a_second_than_a_request(engine, gateway, numbered):
+    client = gateway(engine.address, frames=2)
+    part = url(numbered)
+    part["video_url"]["fps"] = 60
+    told = client.post(CHAT, json=asked(part)).json()["usage"]["framesift"]
+    part["video_url"]["fps"] = 1e6
+    answer = client.post(CHAT, json=asked(part))
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"] == (
+        "fps=1e+06 of a video is not allowed; give 60 or less"
+    )
+    assert len(engine.requests) == 1
+    assert told["frames_after"] == 2
