@@ -61,6 +61,7 @@ def report(
     notes: list[str] = []
     limit = frames_of_each(1 + len(others))
     with framesift.open_video(uri, sift.limits, site=sift.site) as local:
+        _refuse_its_own(local, out, sheet)
         video, *beside = _compressed([sift, *others], local, question, notes.append)
         chosen = sift.select(local, count, question, warn=notes.append)
         frames = picked_frames(chosen, sift.frames(local, chosen.picked_seconds))
@@ -69,8 +70,10 @@ def report(
             times |= {*shown_seconds(each, chosen.picked_seconds, limit=limit)}
         pictures = sift.frames(local, sorted(times), max_side_px=FRAME_PX, warn=notes.append)
         read = sift.transcript(local, warn=notes.append)
-        most_bytes = int(embed_mb * 2**20)
-        clip = None if video.report.picture else Clip.of(local, out, most_bytes=most_bytes)
+        clip = None
+        if not video.report.picture:
+            length, most_bytes = video.report.duration_seconds, int(embed_mb * 2**20)
+            clip = Clip.of(local, out, length_seconds=length, most_bytes=most_bytes)
     noted = video.report.model_copy(update={"warnings": list(dict.fromkeys(notes))})
     video = replace(video, report=noted)
     write_contact_sheet(sheet, video=video, frames=pictures, keyframes=frames, selection=chosen)
@@ -98,6 +101,16 @@ def _sheet_beside(out: Path) -> Path:
             f"another, such as {out.with_suffix('.html').name}"
         )
     return sheet
+
+
+def _refuse_its_own(local: framesift.LocalVideo, out: Path, sheet: Path) -> None:
+    """Refuses a page or a contact sheet that would take the place of what it is about."""
+    for place in (out, sheet):
+        if local.path is not None and place.exists() and place.samefile(local.path):
+            raise click.UsageError(
+                f"--out {str(out)!r} would write the {'page' if place == out else 'contact sheet'} "
+                f"over {place.name!r}, which it is about; give the page another name or folder"
+            )
 
 
 def _compressed(

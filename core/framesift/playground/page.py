@@ -196,7 +196,7 @@ class _Desk:
         uploaded = dropped or address in terms.files
         return [
             "",
-            _clip(visit, local),
+            _clip(visit, local, looks[0]),
             _lines(looks[0], local),
             *_two([look.html(price or 0) for look in looks]),
             *_two(answers),
@@ -229,8 +229,8 @@ def _problem(error: Exception, file: str | None) -> str:
     return f'<p role="alert">{escape(line)}</p>'
 
 
-def _clip(visit: Visit, local: framesift.LocalVideo) -> str:
-    clock = ClipClock.of(local)
+def _clip(visit: Visit, local: framesift.LocalVideo, look: Look) -> str:
+    clock = ClipClock.of(local, look.video.report.duration_seconds)
     until = "" if clock.until_seconds is None else f' data-until="{clock.until_seconds}"'
     return (
         f'<video class="clip" controls preload="metadata" aria-label="The clip" '

@@ -110,7 +110,9 @@ class Setting:
             flags += f" --min-compression-ratio {self.keep}"
         lines = [f"# for: framesift serve{flags}"]
         if uploaded:
-            sent = shlex.quote(f"file=@{address}")
+            # In quotes, since curl ends a bare name at a semicolon or a comma.
+            name = address.replace("\\", r"\\").replace('"', r"\"")
+            sent = shlex.quote(f'file=@"{name}"')
             read = "'import json, sys; print(json.load(sys.stdin)[\"video\"])'"
             lines.append(f"VIDEO=$(curl -s {_SERVER}/v1/uploads -F {sent} | python3 -c {read})")
         else:

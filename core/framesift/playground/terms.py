@@ -83,6 +83,11 @@ class Terms:
 
         def opened(source: str | Path) -> framesift.LocalVideo:
             if source not in files:
+                if isinstance(source, str) and source.partition(":")[0] in (source, "file"):
+                    raise InvalidOptionError(
+                        f"{source!r} is no link; drop the file here, start `framesift play FILE`, "
+                        "or paste a link that begins with http:// or https://"
+                    )
                 return framesift.open_video(source, untrusted)
             return framesift.open_video(Path(source) if Path(source).is_file() else source)
 

@@ -31,23 +31,23 @@ class ClipClock:
     zero_seconds: float = 0.0
     """Where time zero of framesift lies on the clock of the file."""
     length_seconds: float = 0.0
-    """From the first to the end of the last frame, as the container says."""
+    """From the first to the end of the last frame; containers may count more."""
     until_seconds: float | None = None
     """End of the part that is looked at; None where that is the end of the file."""
 
     @classmethod
-    def of(cls, local: LocalVideo) -> Self:
-        """Returns the clock of an open video."""
+    def of(cls, local: LocalVideo, length_seconds: float) -> Self:
+        """Returns the clock of an open video, of which the length was measured."""
         try:
             with _opened(local) as container:
-                begin, length = (container.start_time or 0) / 1e6, (container.duration or 0) / 1e6
+                begin = (container.start_time or 0) / 1e6
         except FFmpegError:  # a still picture, or a stream without a container: no browser plays it
             return cls()
         until = None if local.part_seconds is None else local.part_seconds[1]
         return cls(
             zero_seconds=begin,
-            length_seconds=length,
-            until_seconds=None if until is None or until >= length else until,
+            length_seconds=length_seconds,
+            until_seconds=None if until is None or until >= length_seconds else until,
         )
 
 
@@ -68,13 +68,19 @@ class Clip:
 
     @classmethod
     def of(
-        cls, local: LocalVideo, page: str | os.PathLike[str], *, most_bytes: int = MOST_BYTES
+        cls,
+        local: LocalVideo,
+        page: str | os.PathLike[str],
+        *,
+        length_seconds: float,
+        most_bytes: int = MOST_BYTES,
     ) -> Self:
         """Returns the clip for a page: in it where it is small, else beside it.
 
         Args:
             local: the open video.
             page: the file that the page is written to.
+            length_seconds: of the video, as it was measured.
             most_bytes: largest file that stands in the page itself; 0 for none.
         """
         path = local.path
@@ -86,17 +92,21 @@ class Clip:
             return cls(address=None, where=f"{line} are shown.")
         if size <= most_bytes:
             data = base64.b64encode(path.read_bytes()).decode()
-            where = f"The clip is part of this page ({_megabytes(size)})."
-            return cls(address=f"data:{mime};base64,{data}", where=where, clock=ClipClock.of(local))
+            return cls(
+                address=f"data:{mime};base64,{data}",
+                where=f"The clip is part of this page ({_megabytes(size)}).",
+                clock=ClipClock.of(local, length_seconds),
+            )
         if local.temporary_folder is not None or local.held is not None:
             line = f"The clip ({_megabytes(size)}) is not part of this page, which takes at most"
             return cls(address=None, where=f"{line} {_megabytes(most_bytes)}.")
         beside = os.path.relpath(path.resolve(), Path(page).resolve().parent)
         return cls(
-            address=quote(Path(beside).as_posix()),
+            # As bytes, since the name of a file need not be text.
+            address=quote(os.fsencode(Path(beside).as_posix())),
             where=f"The clip ({_megabytes(size)}) is the file {beside}, seen from this page; it "
             "plays as long as both stay where they are.",
-            clock=ClipClock.of(local),
+            clock=ClipClock.of(local, length_seconds),
         )
 
 

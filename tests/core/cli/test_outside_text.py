@@ -114,6 +114,26 @@ def test_a_page_is_not_overwritten_by_its_own_sheet(run, tmp_path, name):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["photo.html", "photo.png"])
+def test_what_a_page_is_about_is_not_overwritten(run, tmp_path, name):
+    photo = tmp_path / "photo.png"
+    Image.new("RGB", (64, 48), "teal").save(photo)
+    was = photo.read_bytes()
+    code, out, err = run("report", photo, "-o", tmp_path / name)
+    assert (code, out) == (2, "")
+    assert "give the page another" in err
+    assert photo.read_bytes() == was
+
+
+def test_a_page_does_not_take_the_place_of_its_video(run, tmp_path, write_video):
+    path = write_video(tmp_path / "a.mp4")
+    was = path.read_bytes()
+    code, _, err = run("report", path, "-o", path)
+    assert code == 2
+    assert "would write the page over 'a.mp4'" in err
+    assert path.read_bytes() == was
+
+
 def test_page_and_sheet_are_two_files(run, tmp_path):
     assert run("report", CLIP, "-o", tmp_path / "page", "-n", "2")[0] == 0
     assert (tmp_path / "page").read_text().startswith("<!doctype html>")

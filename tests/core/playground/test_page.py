@@ -149,13 +149,16 @@ def test_a_clip_whose_clock_begins_late_plays_what_is_shown(served, tmp_path, wr
         assert began < 5 + 3 + 2
 
 
-@pytest.mark.parametrize("link", ["http://127.0.0.1/a.mp4", "/etc/passwd", "nothing at all"])
+@pytest.mark.parametrize(
+    "link", ["http://127.0.0.1/a.mp4", "/etc/passwd", "file:///etc", "nothing at all"]
+)
 def test_what_cannot_be_opened_is_one_line(served, tmp_path, link):
     with opened(served, tmp_path) as page:
         page.type("#link textarea, #link input", link)
         page.click("#run")
         line = page.wait(PROBLEM)
         assert link.removeprefix("http://")[:9] in line
+        assert "http" in link or "drop the file here" in line
         assert "\n" not in line
         assert page.js(SHOWN) == 0
 

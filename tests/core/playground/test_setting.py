@@ -1,8 +1,12 @@
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import ClassVar
 
 import pytest
 
@@ -72,6 +76,35 @@ def test_a_question_stands_where_it_is_asked_or_read():
             setting.as_curl(CLIP, asked, uploaded=False),
         )
         assert [text.count(ASKED) for text in texts] == [count] * 3
+
+
+class _Uploads(BaseHTTPRequestHandler):
+    """Takes what is posted, and keeps it."""
+
+    bodies: ClassVar[list[bytes]] = []
+
+    def do_POST(self):
+        self.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+        answer = b'{"video": "upload:1"}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl on the PATH")
+def test_curl_sends_a_file_of_any_name(tmp_path):
+    name = """a b';c,d"e\\f.mp4"""
+    (tmp_path / name).write_bytes(b"the video")
+    line = SETTING.as_curl(name, uploaded=True).splitlines()[1]
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Uploads) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        line = line.replace("http://127.0.0.1:8080", f"http://127.0.0.1:{server.server_port}")
+        shell = ["bash", "-c", f'{line}; echo "$VIDEO"']
+        run = subprocess.run(shell, cwd=tmp_path, capture_output=True, text=True, check=True)
+        server.shutdown()
+    assert run.stdout == "upload:1\n"
+    assert b"the video" in _Uploads.bodies[0]
 
 
 def test_the_environment_is_as_before_where_gradio_is_missing(monkeypatch):

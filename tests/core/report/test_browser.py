@@ -1,6 +1,7 @@
 """The page in a browser: its clip, its frames and its keys, under its own policy."""
 
 import contextlib
+import struct
 from fractions import Fraction
 
 import pytest
@@ -21,11 +22,11 @@ DIALOG = "document.querySelector('#enlarged')"
 
 
 @contextlib.contextmanager
-def opened(tmp_path, made, local, **options):
+def opened(tmp_path, made, local, length_seconds=6, **options):
     """Yields the page about a video made by hand, with the clip of another."""
     video, frames, keys = made
     path = tmp_path / "pages" / "page.html"
-    clip = Clip.of(local, path, **options)
+    clip = Clip.of(local, path, length_seconds=length_seconds, **options)
     write_report(path, video=video, frames=frames, keyframes=keys, clip=clip)
     with tab(tmp_path / "profile") as page:
         page.open(path.as_uri())
@@ -47,6 +48,35 @@ def test_a_time_plays_the_clip_from_there(tmp_path, sifted, write_video, most_by
         began = page.wait(f"{CLIP}.currentTime >= {start_seconds} + 3 && {CLIP}.currentTime")
         assert began < start_seconds + 5
         assert page.js("document.querySelector('.broken').hidden")
+
+
+def test_times_count_from_the_first_frame_where_the_container_claims_more(
+    tmp_path, sifted, write_video
+):
+    """An edit list delays ten seconds by five and shows three, of which libav says eight."""
+    times = [Fraction(number, 25) + 5 for number in range(250)]
+    path = write_video(tmp_path / "a.mp4", 250, times=times, codec_options={"bf": "0"})
+    content = bytearray(path.read_bytes())
+    struct.pack_into(">I", content, content.index(b"elst") + 24, 3000)
+    path.write_bytes(content)
+    with (
+        framesift.open_video(path) as local,
+        opened(tmp_path, sifted(), local, length_seconds=3.0) as page,
+    ):
+        page.wait(f"{CLIP}.readyState >= 1")
+        page.js("document.querySelectorAll('.frame .time')[2].click()")
+        page.wait(f"{CLIP}.currentTime >= 7")
+
+
+def test_a_clip_of_which_the_browser_knows_the_sound_alone_is_said(tmp_path, sifted, write_video):
+    path = write_video(tmp_path / "a.mp4", codec="mpeg4", audio_seconds=1)
+    clip = Clip(address=path.name, where="Beside this page.")
+    video, frames, keys = sifted()
+    write_report(tmp_path / "page.html", video=video, frames=frames, keyframes=keys, clip=clip)
+    with tab(tmp_path / "profile") as page:
+        page.open((tmp_path / "page.html").as_uri())
+        assert page.wait("document.querySelector('.broken')?.hidden === false")
+        assert page.js(f"{CLIP}.error") is None
 
 
 def test_the_clip_comes_along_and_is_closed(tmp_path, sifted, write_video):
@@ -76,7 +106,7 @@ def test_a_part_stops_at_its_end(tmp_path, sifted, write_video):
 def test_a_file_that_is_gone_is_said(tmp_path, sifted, write_video):
     path = write_video(tmp_path / "a.mp4")
     with framesift.open_video(path) as local:
-        clip = Clip.of(local, tmp_path / "page.html", most_bytes=0)
+        clip = Clip.of(local, tmp_path / "page.html", length_seconds=6, most_bytes=0)
     path.unlink()
     video, frames, keys = sifted()
     write_report(tmp_path / "page.html", video=video, frames=frames, keyframes=keys, clip=clip)
@@ -153,7 +183,7 @@ def test_axe_finds_no_barrier(tmp_path, sifted, segmented, write_video, width, s
             lines=(TimedText(start_seconds=1, end_seconds=2, text="Who?"),),
             readings=(ReadingReport(reader="subtitles", lines=1),),
         ),
-        clip=Clip.of(local, path),
+        clip=Clip.of(local, path, length_seconds=6),
         others=[segmented()[0]],
     )
     with tab(tmp_path / "profile") as page:

@@ -73,6 +73,12 @@ def test_every_frame_and_keyframe_has_its_figure(tmp_path, sifted):
     assert sum(tag == "img" for tag, _ in page.elements) == 8 + 1  # that of the dialog
 
 
+def test_the_question_that_tokens_were_chosen_for_is_on_the_page(tmp_path, sifted):
+    page = page_of(tmp_path, *sifted(question=HOSTILE))
+    assert HOSTILE in page.text
+    assert "Question" not in page_of(tmp_path, *sifted()).text
+
+
 def test_the_numbers_of_the_report_are_on_the_page(tmp_path, sifted):
     changes = {"tokens_in": 123_456, "tokens_out": 3_210, "budget": 3_210, "keep": 0.026}
     page = page_of(tmp_path, *sifted(**changes, warnings=["two frames were damaged"]))

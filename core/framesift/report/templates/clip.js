@@ -32,9 +32,15 @@
     if (before < end && video.currentTime >= end && video.currentTime < end + 1) video.pause();
     before = video.currentTime;
   }, true);
+  // A browser that knows only the sound of a file plays that, and calls it no error.
+  const check = (video) => {
+    const unseen = video.error || (video.readyState > 0 && !video.videoWidth);
+    if (unseen) video.parentElement.querySelector(".broken").hidden = false;
+  };
   // Events of media do not bubble, so they are caught on the way down.
-  document.addEventListener("error", (event) => {
-    const broken = event.target.closest?.("video.clip")?.parentElement.querySelector(".broken");
-    if (broken) broken.hidden = false;
-  }, true);
+  for (const name of ["error", "loadedmetadata"]) {
+    document.addEventListener(name, ({ target }) => target.matches?.("video.clip") && check(target), true);
+  }
+  // They may have come before this script.
+  document.querySelectorAll("video.clip").forEach(check);
 })();
