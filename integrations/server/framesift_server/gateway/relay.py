@@ -17,7 +17,7 @@ MOST_HELD_BYTES: Final = 2**23
 """Largest answer that is read whole before its head is sent, so that its end is known to come."""
 MOST_EVENT_BYTES: Final = 2**20
 """Largest event of a stream that is held back until it is whole."""
-DONE: Final = b"data: [DONE]"
+DONE: Final = (b"data: [DONE]", b"data:[DONE]")  # the space is each server's choice
 ALWAYS_JSON: Final = frozenset(
     {"/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/models", "/v1/responses"}
 )
@@ -128,11 +128,11 @@ class Relay:
                     if not end and len(held) <= MOST_EVENT_BYTES:
                         continue
                     whole, held = held[: end or None], held[end:] if end else b""
-                    done = done or DONE in whole
+                    done = done or _is_done(whole)
                     await self._body(self.changes.event(whole))
             if held.strip() and not done:
                 await self._body(self.changes.event(held))
-                done = DONE in held
+                done = _is_done(held)
             if not done and self._path == "/v1/chat/completions":
                 line = "the upstream ended its stream without [DONE]; its log may say why"
                 await self._body(error_event(502, line))
@@ -147,6 +147,10 @@ class Relay:
     async def _body(self, part: bytes) -> None:
         if part:
             await self._send({"type": "http.response.body", "body": part, "more_body": True})
+
+
+def _is_done(events: bytes) -> bool:
+    return any(mark in events for mark in DONE)
 
 
 def _end_of_events(held: bytes) -> int:

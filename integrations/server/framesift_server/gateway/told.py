@@ -116,9 +116,9 @@ class Told:
         return b"\n".join(map(self._line, events.split(b"\n")))
 
     def _line(self, line: bytes) -> bytes:
-        if not line.startswith(b"data: {"):
-            return line
-        return b"data: " + self._told(line[6:], must_tell=False)
+        head, brace, rest = line.partition(b"{")
+        is_data = head in (b"data: ", b"data:")
+        return head + self._told(brace + rest, must_tell=False) if is_data else line
 
     def _told(self, content: bytes, *, must_tell: bool) -> bytes:
         """Returns an answer or event whose `usage` says more, or whose error has advice."""

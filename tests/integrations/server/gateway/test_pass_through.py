@@ -329,3 +329,18 @@ def test_a_gateway_is_no_proxy(engine, gateway, line):
         assert answer.status == 400
         assert "send one such as /v1/models" in json.load(answer)["error"]["message"]
     assert engine.heads == []
+
+
+def test_events_without_a_space_are_read_as_well(scripted, gateway):
+    usage = b'data:{"choices":[],"usage":{"prompt_tokens":1}}\n\n'
+    events = EVENT.replace(b": ", b":", 1) + usage + b"data:[DONE]\n\n"
+    client = gateway(
+        scripted(EVENTS + chunk(events) + b"0\r\n\r\n"), allow_synthetic=True, frames=2
+    )
+    asked = {**QUESTION, "stream": True}
+    assert client.post("/v1/chat/completions", json=asked).content == events
+    video = {"type": "video_url", "video_url": {"url": "synthetic://mixed?seconds=4"}}
+    asked["messages"] = [{"role": "user", "content": [video]}]
+    lines = client.post("/v1/chat/completions", json=asked).text.split("\n\n")
+    assert lines[-2:] == ["data:[DONE]", ""]
+    assert json.loads(lines[1].removeprefix("data:"))["usage"]["framesift"]["frames_after"] == 2
