@@ -79,7 +79,7 @@ def test_the_question_that_tokens_were_chosen_for_is_on_the_page(tmp_path, sifte
     assert "Question" not in page_of(tmp_path, *sifted()).text
 
 
-@pytest.mark.parametrize(("end", "shown"), [(4.0, "00:04"), (float("inf"), "00:06")])
+@pytest.mark.parametrize(("end", "shown"), [(4.0, "00:04"), (60.0, "00:06")])
 def test_the_part_that_was_looked_at_is_on_the_page(tmp_path, sifted, end, shown):
     page = page_of(tmp_path, *sifted(part_seconds=(1.0, end)))
     assert f"Part of it00:01 to {shown}" in page.text
