@@ -41,8 +41,6 @@ class Workers:
     """Longest work on one video; None for no bound."""
     memory_bytes: int | None = None
     """Most memory of one worker; None for no bound."""
-    threads: int | None = None
-    """Of each worker; None for its share of the cores."""
 
 
 def work_locally(
@@ -152,7 +150,7 @@ def _begin(work: Work, place: str, workers: Workers) -> None:
     import cv2
     import torch
 
-    threads = workers.threads or max(1, (os.cpu_count() or 1) // workers.count)
+    threads = max(1, (os.cpu_count() or 1) // workers.count)
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
     _ours.update(work=work, store=store_of(place))

@@ -23,6 +23,7 @@ from typing import Any, Final, cast
 from framesift.disk.writing import home_path, read_file, storing, write_atomically
 from framesift.errors import InvalidOptionError, StorageError
 from framesift.registry import require
+from framesift.sources.file import file_path
 
 ROWS, FILES, DATA = "rows", "files", "data"
 _DIGITS: Final = 32
@@ -78,8 +79,8 @@ def store_of(place: str | Path) -> Store:
         InvalidOptionError: pyarrow knows no such place.
         MissingDependencyError: pyarrow is not installed.
     """
-    if isinstance(place, str) and "://" in place and not place.lower().startswith("file://"):
-        return _Remote(place)
+    if isinstance(place, str) and "://" in place:
+        return _Folder(file_path(place)) if place[:7].lower() == "file://" else _Remote(place)
     return _Folder(home_path(place, "out"))
 
 

@@ -85,7 +85,9 @@ def work_on(work: Work, item: Item, store: Store) -> Done:
             rows = TASKS[work.task](sift, local, work.of(item.own), store, run.warn)
     except StorageError:
         raise
-    except (FramesiftError, MemoryError, ArithmeticError, LookupError, RuntimeError) as error:
+    except Exception as error:  # whatever a part or a library raises, the next video goes on
+        if not isinstance(error, FramesiftError):
+            logger.exception("a fault in the work on %r", item.id)
         return failed(store, item, error_kind(error), error_words(error), facts=facts)
     saved = {"status": "done", "facts": facts, "rows": rows, "warnings": warnings}
     write_row(store, item, saved)

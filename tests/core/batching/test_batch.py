@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -101,6 +102,31 @@ def test_a_second_run_begins_the_rest_alone(library, tmp_path):
     whole = framesift.batch(library, tmp_path / "other", "keyframes", engine=here)
     assert whole.rows == second.rows
     assert contents(tmp_path / "other") == after
+
+
+def test_a_part_that_fails_in_its_own_way_is_a_row(library, tmp_path, monkeypatch):
+    def broken(*_, **__):
+        raise ValueError("no such thing")
+
+    monkeypatch.setattr("framesift.batching.work.opened", broken)
+    result = framesift.batch(library, tmp_path / "out", "keyframes", engine=here)
+    assert (result.done, result.failed) == (5, 5)
+    assert {row["error_kind"] for row in rows_of(tmp_path / "out")} == {"ValueError"}
+
+
+def test_an_object_store_gets_the_same_files(library, tmp_path, monkeypatch):
+    import pyarrow.fs
+
+    # One that holds its files in this process; each URI would else open one of its own.
+    system, root = pyarrow.fs.FileSystem.from_uri("mock:///bucket/out")
+    one = SimpleNamespace(from_uri=lambda _: (system, root))
+    monkeypatch.setattr("pyarrow.fs.FileSystem", one)
+    first = framesift.batch(library, "mock:///bucket/out", "keyframes", engine=here, limit=2)
+    second = framesift.batch(library, "mock:///bucket/out", "keyframes", engine=here)
+    assert (first.done, second.before, second.done, second.rows) == (2, 2, 3, 5)
+    framesift.batch(library, f"file://{tmp_path}/out", "keyframes", engine=here)
+    for name, content in contents(tmp_path / "out").items():
+        assert system.open_input_stream(f"{root}/{name}").read() == content
 
 
 def test_failed_videos_are_begun_anew_when_asked(library, tmp_path):
