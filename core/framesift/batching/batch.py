@@ -5,31 +5,32 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
-from framesift._version import __version__
-from framesift.batching.dataset import VERSION, write_dataset
+from framesift.batching.claim import alone, claim
+from framesift.batching.dataset import write_dataset
 from framesift.batching.items import Item, items_of
 from framesift.batching.local import Workers, work_locally
 from framesift.batching.store import Store, row_name, store_of
-from framesift.batching.tasks import Asked, Task, checked_task
+from framesift.batching.tasks import ASKING, Asked, Task, checked_task, question_of
 from framesift.batching.work import OWN, Done, Work, read_row
 from framesift.compression.compressor import VideoCompressor
-from framesift.disk.writing import writing_to
 from framesift.errors import FramesiftError, InvalidOptionError
 from framesift.fetching.limits import FetchLimits
 from framesift.fetching.site_options import SiteOptions
 from framesift.registry import Part
+from framesift.training.frame_selector.label_file import Judge, Normalization, TemporalJudge
 from framesift.types.options import shown, whole
 
-ABOUT: Final = "batch.json"
 Engine = Callable[[Work, Sequence[Item], Store, Workers], Iterator[Done]]
 """Does the work on videos and tells of each as it ends."""
 _SENT: Final = (str, int, float, Path, tuple, FetchLimits, SiteOptions, type(None))
 """Kinds of options that other processes can be given."""
+TOLD: Final = 20
+"""Most ids and errors that a result holds; the dataset has all."""
 OnDone = Callable[[Done, "BatchResult"], object]
 
 
@@ -47,12 +48,14 @@ class BatchResult:
     failed: int = 0
     """Of all, those whose row is an error."""
     left: int = 0
-    """Not begun, since `limit` bounds this run."""
+    """Not begun: since `limit` bounds this run, or it is a dry one."""
     tokens_in: int = 0
     tokens_out: int = 0
     """Visual tokens before and after, of this run."""
     rows: int = 0
     """Of the dataset."""
+    next: list[str] = field(default_factory=list)
+    """The first that a run would begin, by id, where it is a dry one."""
     errors: dict[str, str] = field(default_factory=dict)
     """The first errors of this run, by id."""
 
@@ -67,6 +70,10 @@ def batch(
     count: int = 8,
     seconds_each: float = 15.0,
     max_side_px: int | None = 768,
+    judge: Judge = "answer",
+    temporal: TemporalJudge = "evidence",
+    include_choices: bool = False,
+    normalize: Normalization = "none",
     workers: int | None = None,
     timeout_seconds: float | None = None,
     memory_bytes: int | None = None,
@@ -84,12 +91,18 @@ def batch(
     Args:
         where: a folder, a pattern, a manifest (`.txt`, `.jsonl`, `.csv`, `.parquet`), a playlist.
         out: a folder, or a place of an object store such as `s3://bucket/out`.
-        task: `compress`, `keyframes`, `segments` or `ask`.
+        task: `compress`, `keyframes`, `segments`, `ask` or `label`.
         compressor: its options, with parts given as specs.
         question: about every video that has none of its own.
         count: keyframes of a video.
         seconds_each: seconds of a segment.
         max_side_px: longest side of pictures.
+        judge: for `label`, what a frame is worth by itself: the probability of the right answer
+            from it alone, or of True where the model says whether it helps.
+        temporal: for `label`, which frames matter among all: those that the attention of the right
+            answer points at, those that the model names by captions, or not asked.
+        include_choices: for `label`, whether the judges see the answers to choose from.
+        normalize: for `label`, `minmax` stretches the labels of a video over 0 to 1.
         workers: processes; as many as there are cores by default, one where a model answers.
         timeout_seconds: longest work on one video.
         memory_bytes: most memory of one worker.
@@ -103,34 +116,31 @@ def batch(
         InvalidOptionError: an option or a row is wrong, or `out` holds another batch.
         SourceError: the input is not there.
         StorageError: results cannot be written, or another run writes there.
+        WorkersError: no worker can be started.
     """
     task, sift = checked_task(task), compressor or VideoCompressor()
     asked = Asked(
         question=question,
-        count=whole("count", count),
+        count=count,
         seconds_each=seconds_each,
         max_side_px=max_side_px,
+        judge=judge,
+        temporal=temporal,
+        include_choices=include_choices,
+        normalize=normalize,
     )
     work = Work(task=task, options=_options(sift), asked=asked)
     items = items_of(where, allowed=OWN, limits=sift.limits, site=sift.site)
     _check(work, items)
     store, hands = store_of(out), _workers(sift, workers, timeout_seconds, memory_bytes)
-    if dry_run:
-        _claim(store, work, write=False)
-        rest, result = _rest(store, items, retry_failed=retry_failed, write=False)
-        result.left = len(rest) if limit is None else min(limit, len(rest))
-        return result
-    with _alone(store):
-        _claim(store, work)
-        rest, result = _rest(store, items, retry_failed=retry_failed)
-        if limit is not None:
-            result.left = max(0, len(rest) - limit)
-            rest = rest[:limit]
+    with nullcontext() if dry_run else alone(store):
+        claim(store, work, write=not dry_run)
+        rest, result = _rest(store, items, limit, retry_failed=retry_failed, write=not dry_run)
+        if dry_run:
+            return result
         try:
             for each in (engine or work_locally)(work, rest, store, hands):
-                _count(result, each)
-                if on_done is not None:
-                    on_done(each, result)
+                _count(result, each, on_done)
         finally:
             result.rows = write_dataset(store, task, items)
     return result
@@ -156,20 +166,27 @@ def _options(sift: VideoCompressor) -> dict[str, Any]:
 
 def _check(work: Work, items: Sequence[Item]) -> None:
     """Raises where options of a row are wrong, before any work; equal ones are read once."""
-    seen = set()
+    asking, seen = work.task in ASKING, set()
+    if asking and work.options["vlm"] is None:
+        raise InvalidOptionError(
+            f"task {work.task!r} is done by a model; give one by vlm= (--vlm), such as a hub id"
+        )
     for item in items:
-        key = json.dumps({**item.own, "question": None}, sort_keys=True, default=str)
-        if key not in seen:
-            seen.add(key)
-            try:
+        key = json.dumps(work.own_options(item.own), sort_keys=True, default=str)
+        try:
+            asked = work.of(item.own)
+            if key not in seen:
+                seen.add(key)
                 work.compressor(item.own)
-            except FramesiftError as error:
-                raise InvalidOptionError(f"video {item.id[:120]!r}: {error}") from error
-        if work.task == "ask" and not work.of(item.own).question:
-            raise InvalidOptionError(
-                f"video {item.id[:120]!r} has no question; give one in a column `question`, or for "
-                "all by question="
-            )
+            if asking and asked.question is None:
+                raise InvalidOptionError(
+                    "it has no question; give one in a column `question`, or for all by question= "
+                    "(--question)"
+                )
+            if work.task == "label":
+                question_of(asked, item.video, 1.0)
+        except FramesiftError as error:
+            raise InvalidOptionError(f"video {item.id[:120]!r}: {error}") from error
 
 
 def _workers(
@@ -180,55 +197,13 @@ def _workers(
     return Workers(count=count, seconds_each=seconds, memory_bytes=memory_bytes)
 
 
-def _alone(store: Store) -> AbstractContextManager[None]:
-    """Keeps other runs of this machine out of a folder.
-
-    An object store has no lock; two runs there write equal rows, at twice the cost.
-    """
-    if "://" in store.place:
-        return nullcontext()
-    return writing_to(Path(store.place), wait_seconds=0)
-
-
-def _claim(store: Store, work: Work, *, write: bool = True) -> None:
-    """Writes what the batch is, or makes sure that it is the one that lies there.
-
-    Raises:
-        InvalidOptionError: another batch lies there; the line names what differs.
-    """
-    wanted = _about(work)
-    content = store.read(ABOUT)
-    if content is None:
-        if write:
-            store.write(ABOUT, json.dumps({**wanted, "framesift": __version__}, indent=2).encode())
-        return
-    try:
-        there = json.loads(content)
-        different = [name for name in wanted if there.get(name) != wanted[name]]
-    except (ValueError, AttributeError):
-        raise InvalidOptionError(
-            f"{store.place} holds a {ABOUT} of another program; give another folder"
-        ) from None
-    if different:
-        name = different[0]
-        raise InvalidOptionError(
-            f"{store.place} holds a batch with {name}={shown(there.get(name))}, not "
-            f"{shown(wanted[name])}; give the same options, or another folder"
-        )
-
-
-def _about(work: Work) -> dict[str, Any]:
-    """Returns everything that decides the results, JSON-safe."""
-    told: dict[str, Any] = {"schema": VERSION, "task": work.task}
-    for name, value in work.options.items():
-        if name not in ("limits", "site", "text_folder"):
-            value = list(value) if isinstance(value, tuple) else value
-            told[name] = str(value) if isinstance(value, Path) else value
-    return told | {each.name: getattr(work.asked, each.name) for each in fields(work.asked)}
-
-
 def _rest(
-    store: Store, items: Sequence[Item], *, retry_failed: bool, write: bool = True
+    store: Store,
+    items: Sequence[Item],
+    limit: int | None,
+    *,
+    retry_failed: bool,
+    write: bool = True,
 ) -> tuple[list[Item], BatchResult]:
     """Returns the videos to begin, and what earlier runs have finished."""
     result, rest = BatchResult(out=store.place, videos=len(items)), []
@@ -248,14 +223,21 @@ def _rest(
             continue
         result.before += 1
         result.failed += row["status"] == "failed"
-    return rest, result
+    begun = rest if limit is None else rest[:limit]
+    result.left = len(rest) - len(begun)
+    if not write:
+        result.next = [item.id for item in begun[:TOLD]]
+        result.left = len(rest)
+    return begun, result
 
 
-def _count(result: BatchResult, each: Done) -> None:
+def _count(result: BatchResult, each: Done, on_done: OnDone | None) -> None:
     result.done += 1
     result.tokens_in += each.tokens_in
     result.tokens_out += each.tokens_out
     if each.status == "failed":
         result.failed += 1
-        if len(result.errors) < 20:
+        if len(result.errors) < TOLD:
             result.errors[each.id] = each.error or ""
+    if on_done is not None:
+        on_done(each, result)

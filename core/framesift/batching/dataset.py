@@ -15,6 +15,7 @@ from framesift.batching.store import DATA, Store, row_name
 from framesift.batching.tasks import Task
 from framesift.batching.work import read_row
 from framesift.registry import require
+from framesift.types.text import whole_characters
 
 VERSION: Final = 1
 """Of the columns; a dataset of another one is refused."""
@@ -59,6 +60,21 @@ COLUMNS: Final[Mapping[Task, Mapping[str, str]]] = {
         "tokens_in": "int64",
         "tokens_out": "int64",
     },
+    "label": {
+        "question": "string",
+        "answer": "string",
+        "choices": "list<string>",
+        "fps": "double",
+        "times_seconds": "list<double>",
+        "spatial": "list<double>",
+        "temporal": "list<double>",
+        "labels": "list<double>",
+        "judge": "string",
+        "temporal_judge": "string",
+        "normalize": "string",
+        "include_choices": "bool",
+        "model": "string",
+    },
 }
 """Columns beside `COMMON`, with their types, by task."""
 _FRAME: Final = {
@@ -79,6 +95,7 @@ def schema_of(task: Task) -> Any:
         "double": arrow.float64,
         "int64": arrow.int64,
         "bool": arrow.bool_,
+        "list<double>": lambda: arrow.list_(arrow.float64()),
         "list<string>": lambda: arrow.list_(arrow.string()),
         "list<frame>": lambda: arrow.list_(struct(_FRAME)),
         "list<stretch>": lambda: arrow.list_(struct(_STRETCH)),
@@ -130,4 +147,15 @@ def _rows(store: Store, item: Item) -> Iterator[dict[str, Any]]:
 
 
 def _whole(row: Mapping[str, Any], schema: Any) -> dict[str, Any]:
-    return {name: row.get(name) for name in schema.names}
+    return {name: _encodable(row.get(name)) for name in schema.names}
+
+
+def _encodable(value: Any) -> Any:
+    """Returns a value whose texts Parquet takes: names of files may be no UTF-8."""
+    if isinstance(value, str):
+        return whole_characters(value)
+    if isinstance(value, list):
+        return list(map(_encodable, value))
+    if isinstance(value, dict):
+        return {name: _encodable(each) for name, each in value.items()}
+    return value

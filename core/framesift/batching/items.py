@@ -6,6 +6,7 @@ import csv
 import glob
 import io
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,9 @@ MANIFESTS: Final = (".txt", ".jsonl", ".csv", ".parquet")
 """Endings of files that name videos, instead of being one."""
 MOST_VIDEOS: Final = 10_000_000
 VIDEO, ID = "video", "id"
+NUMBERS: Final = frozenset({"keep", "max_tokens", "max_frames", "fps", "count"})
+"""Options whose values are numbers, which a CSV file has as texts."""
+_BETWEEN_CELLS: Final = (",", ";", "\t")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +77,9 @@ def items_of(
     twice = [name for name, count in Counter(item.id for item in items).items() if count > 1]
     if twice:
         raise InvalidOptionError(
-            f"{len(twice)} ids come more than once, such as {twice[0][:120]!r}; give each video "
-            "an id of its own in a column `id`, or leave the second one out"
+            f"{len(twice)} ids come more than once, such as {twice[0][:120]!r}; a row "
+            "without `id` has its video as one; give rows about one video ids of their own, in a "
+            'manifest .jsonl such as {"video": "a.mp4", "id": "a-1"}, or leave the second one out'
         )
     return items
 
@@ -143,25 +148,51 @@ def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
             f"{path.name}, line {line}: it is not UTF-8; save the file as UTF-8"
         ) from error
     if path.suffix.lower() == ".csv":
-        reader = csv.DictReader(io.StringIO(text, newline=""))
-        for row in reader:
-            yield f"line {reader.line_num}", {k: v for k, v in row.items() if v not in ("", None)}
+        yield from _csv_rows(path.name, text)
         return
     plain = path.suffix.lower() == ".txt"
-    for number, written in enumerate(text.splitlines(), start=1):
-        if not written.strip() or (plain and written.startswith("#")):
-            continue
-        if plain:
-            yield f"line {number}", {VIDEO: written.strip()}
-            continue
-        try:
-            row = json.loads(written)
-        except (ValueError, RecursionError) as error:
-            raise InvalidOptionError(
-                f"{path.name}, line {number}: it is not JSON ({error}); write an object a line, "
-                'such as {"video": "talk.mp4"}'
-            ) from error
-        yield f"line {number}", row
+    for number, written in enumerate(text.split("\n"), start=1):
+        place, row = f"line {number}", written.strip()
+        if row and not (plain and row.startswith("#")):
+            yield place, {VIDEO: row} if plain else _json(f"{path.name}, {place}", row)
+
+
+def _json(where: str, line: str) -> Any:
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is no number of JSON")
+
+    try:
+        return json.loads(line, parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        raise InvalidOptionError(
+            f"{where}: it is not JSON ({error}); write an object a line, such as "
+            '{"video": "talk.mp4"}'
+        ) from error
+
+
+def _csv_rows(name: str, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yields the rows of a table whose cells a comma parts, or what programs write instead."""
+    head = text.partition("\n")[0].strip("\r")
+    between = [each for each in _BETWEEN_CELLS if VIDEO in next(csv.reader([head], delimiter=each))]
+    if not between:
+        raise InvalidOptionError(
+            f"{name}, line 1: it names the columns, and {shown(head)} has none `{VIDEO}`"
+        )
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=between[0], strict=True)
+    try:
+        columns = [column.strip() for column in next(reader)]
+        for cells in reader:
+            place = f"line {reader.line_num}"
+            if len(cells) > len(columns):
+                raise InvalidOptionError(
+                    f"{name}, {place}: it has {len(cells)} cells, and line 1 names {len(columns)} "
+                    f"columns; put texts with {between[0]!r} in double quotes"
+                )
+            row = {column: cell for column, cell in zip(columns, cells, strict=False) if cell}
+            if row:
+                yield place, row
+    except csv.Error as error:
+        raise InvalidOptionError(f"{name}, line {reader.line_num}: {error}") from error
 
 
 def _parquet_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -169,7 +200,8 @@ def _parquet_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     try:
         rows = parquet.read_table(path).to_pylist()
     except (OSError, ValueError) as error:
-        raise InvalidOptionError(f"{path.name} is not a Parquet file ({error})") from error
+        line = " ".join(str(error).split())
+        raise InvalidOptionError(f"{path.name} is not a Parquet file ({line})") from error
     for number, row in enumerate(rows, start=1):
         yield f"row {number}", {name: value for name, value in row.items() if value is not None}
 
@@ -178,11 +210,6 @@ def _item(path: Path, place: str, row: Any, allowed: frozenset[str]) -> Item:
     where = f"{path.name}, {place}"
     if not isinstance(row, Mapping):
         raise InvalidOptionError(f"{where}: {shown(row)} must be an object, with a `video`")
-    video = row.get(VIDEO)
-    if not isinstance(video, str) or not video.strip():
-        raise InvalidOptionError(
-            f"{where}: video={shown(video)} must be an address or the path of a file"
-        )
     own = {name: value for name, value in row.items() if name not in (VIDEO, ID)}
     for name in own:
         if name not in allowed:
@@ -190,6 +217,12 @@ def _item(path: Path, place: str, row: Any, allowed: frozenset[str]) -> Item:
                 f"{where}: there is no option {str(name)[:80]!r} of a row; there are "
                 f"{', '.join(sorted({VIDEO, ID, *allowed}))}"
             )
+    own |= {name: _number(where, name, own[name]) for name in NUMBERS & own.keys()}
+    video = row.get(VIDEO)
+    if not isinstance(video, str) or not video.strip():
+        raise InvalidOptionError(
+            f"{where}: video={shown(video)} must be an address or the path of a file"
+        )
     address = video.strip()
     if "://" not in address:
         address = str((path.parent / address) if not Path(address).is_absolute() else address)
@@ -197,3 +230,14 @@ def _item(path: Path, place: str, row: Any, allowed: frozenset[str]) -> Item:
     if not isinstance(given, str | int) or isinstance(given, bool) or str(given) == "":
         raise InvalidOptionError(f"{where}: id={shown(given)} must be a text or a whole number")
     return Item(id=str(given), video=address, own=own)
+
+
+def _number(where: str, name: str, given: Any) -> int | float:
+    """Returns a number, also from its text; equal ones alike, however they are written."""
+    try:
+        number = math.nan if isinstance(given, bool) else float(given)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise InvalidOptionError(f"{where}: {name}={shown(given)} must be a number")
+    return int(number) if number.is_integer() and name != "keep" else number

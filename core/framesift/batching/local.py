@@ -13,13 +13,17 @@ import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from pathlib import Path
+from threading import RLock, Thread
 from types import TracebackType
 from typing import Any, Final, Self
 
 from framesift.batching.items import Item
 from framesift.batching.store import Store, row_name, store_of
-from framesift.batching.work import Done, Work, failed, work_on
+from framesift.batching.work import Done, Work, done_of, failed, read_row, work_on
+from framesift.errors import FramesiftError, InvalidOptionError
 from framesift.registry import require
 
 TRIES: Final = 2
@@ -30,6 +34,10 @@ ENDED: Final = "WorkerEnded"
 TOO_LONG: Final = "TimeLimitError"
 _ours: dict[str, Any] = {}
 """In a worker: what it was started with."""
+
+
+class WorkersError(FramesiftError, RuntimeError):
+    """Worker processes end before they have begun a video."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +57,8 @@ def work_locally(
     """Yields each video as it ends, in whatever order.
 
     Raises:
-        StorageError: a result cannot be written; what was finished stays.
+        ResultError: a result cannot be written; what was finished stays.
+        WorkersError: no worker can be started.
         MissingDependencyError: pebble is not installed.
     """
     with Pool(work, store, workers) as pool:
@@ -92,7 +101,9 @@ class Pool:
         """Yields each video as it ends, in whatever order.
 
         Raises:
-            StorageError: a result cannot be written.
+            ResultError: a result cannot be written.
+            WorkersError: no worker can be started.
+            InvalidOptionError: the bound of memory is less than a worker takes by itself.
         """
         waiting = deque(items)
         tries = dict.fromkeys((item.id for item in waiting), 0)
@@ -125,10 +136,17 @@ class Pool:
             kind, line = ENDED, _end_words(error.exitcode)
             if not last and not self._store.has(row_name(item.id)):
                 return None
+        except BrokenProcessPool as error:
+            raise WorkersError(
+                "worker processes were ended before they began a video, as a system does that runs "
+                "out of memory; take fewer by --workers, and the same command goes on"
+            ) from error
         else:
             return done
-        if self._store.has(row_name(item.id)):  # its process ended after the last step
-            return Done(id=item.id, status="done")
+        content = self._store.read(row_name(item.id))
+        row = None if content is None else read_row(content)
+        if row is not None:  # its process ended after the last step
+            return done_of(item.id, row)
         return failed(self._store, item, kind, line)
 
 
@@ -141,20 +159,57 @@ def _end_words(code: int | None) -> str:
 
 
 def _begin(work: Work, place: str, workers: Workers) -> None:
-    """Prepares a worker: its share of the cores, its bound of memory, its store."""
+    """Prepares a worker: its end, its share of the cores, its bound of memory, its store."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends the work, and says so
-    if workers.memory_bytes is not None and sys.platform != "win32":
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_DATA, (workers.memory_bytes, workers.memory_bytes))
+    if sys.platform != "win32":
+        os.setpgid(0, 0)  # what it starts is of its group, and ends with it
+        signal.signal(signal.SIGTERM, _end)
+    Thread(target=_end_with_parent, daemon=True).start()
     import cv2
     import torch
+    from tqdm import tqdm
 
+    tqdm.set_lock(RLock())  # its own is a semaphore of the system, which a killed process leaves
     threads = max(1, (os.cpu_count() or 1) // workers.count)
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
-    _ours.update(work=work, store=store_of(place))
+    _ours.update(work=work, store=store_of(place), refused=_bounded(workers.memory_bytes))
+
+
+def _end(*_: object) -> None:
+    """Ends this worker and what it has started, at once."""
+    if sys.platform != "win32":
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would work on, beside those of the next run."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        _end()
+
+
+def _bounded(memory_bytes: int | None) -> str | None:
+    """Bounds the memory of this process; returns why not, where it takes more already."""
+    if memory_bytes is None or sys.platform == "win32":
+        return None
+    import resource
+
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    taken = sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmData:"))
+    if taken >= memory_bytes:
+        return (
+            f"--max-memory {memory_bytes / 2**20:.0f}M is less than the {taken / 2**20:.0f}M that "
+            "a worker takes before it opens a video; give more"
+        )
+    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+    return None
 
 
 def _one(item: Item) -> Done:
+    if _ours["refused"] is not None:
+        raise InvalidOptionError(_ours["refused"])
     return work_on(_ours["work"], item, _ours["store"])

@@ -20,13 +20,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, cast
 
-from framesift.disk.writing import home_path, read_file, storing, write_atomically
+from framesift.disk.writing import home_path, read_file, storing, sweep, write_atomically
 from framesift.errors import InvalidOptionError, StorageError
 from framesift.registry import require
 from framesift.sources.file import file_path
 
 ROWS, FILES, DATA = "rows", "files", "data"
 _DIGITS: Final = 32
+
+
+class ResultError(StorageError):
+    """A result cannot be written, so no other one could be either; the run ends."""
 
 
 class Store(ABC):
@@ -40,7 +44,7 @@ class Store(ABC):
         """Writes a file, whole or not at all.
 
         Raises:
-            StorageError: it cannot be written.
+            ResultError: it cannot be written.
         """
 
     @abstractmethod
@@ -62,6 +66,9 @@ class Store(ABC):
     @abstractmethod
     def remove(self, name: str) -> None:
         """Removes a file, if it is there."""
+
+    def sweep(self) -> None:  # noqa: B027  # where a put is whole by itself there is nothing
+        """Removes what writers that were killed have left unfinished."""
 
     def keep(self, content: bytes, suffix: str) -> str:
         """Returns the name of the file that holds `content`, written if it is not there yet."""
@@ -89,7 +96,12 @@ class _Folder(Store):
         self.folder, self.place = folder, str(folder)
 
     def write(self, name: str, content: bytes) -> None:
-        write_atomically(self.folder / name, content)
+        try:
+            write_atomically(self.folder / name, content)
+        except StorageError as error:
+            raise ResultError(
+                f"{error}; what is finished stays, and the same run goes on"
+            ) from error
 
     def read(self, name: str) -> bytes | None:
         path = self.folder / name
@@ -106,6 +118,10 @@ class _Folder(Store):
     def remove(self, name: str) -> None:
         with storing(self.folder / name):
             (self.folder / name).unlink(missing_ok=True)
+
+    def sweep(self) -> None:
+        for folder in (self.folder, *self.folder.glob("*/"), *self.folder.glob("*/*/")):
+            sweep(folder, young_seconds=0)
 
 
 class _Remote(Store):
@@ -163,9 +179,9 @@ class _Remote(Store):
     def _at(self, name: str) -> str:
         return f"{self._root}/{name}"
 
-    def _failed(self, name: str, what: str, error: OSError) -> StorageError:
+    def _failed(self, name: str, what: str, error: OSError) -> ResultError:
         line = " ".join(str(error).split())
-        return StorageError(f"{self.place}/{name} could not be {what} ({line}); see its access")
+        return ResultError(f"{self.place}/{name} could not be {what} ({line}); see its access")
 
 
 def digest_of(content: bytes) -> str:

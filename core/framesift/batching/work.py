@@ -9,23 +9,25 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal
 
 from framesift.batching.items import Item
-from framesift.batching.store import Store, json_content, row_name
+from framesift.batching.store import ResultError, Store, json_content, row_name
 from framesift.batching.tasks import TASKS, Asked, Task
 from framesift.compression.compressor import VideoCompressor
 from framesift.compression.opening import opened
-from framesift.errors import FramesiftError, StorageError
+from framesift.errors import FramesiftError
 from framesift.run import Run
 from framesift.types.text import whole_characters
 from framesift.types.video import LocalVideo
 
 OWN: Final = (
     *("strategy", "keep", "max_tokens", "selector", "max_frames", "fps", "text", "decoder"),
-    *("question", "count"),
+    *("question", "count", "answer", "choices"),
 )
 """What a row of a manifest may say of its own video."""
 _ASKED: Final = {each.name for each in fields(Asked)}
 Status = Literal["done", "failed"]
 logger = logging.getLogger(__name__)
+_last: tuple[str, VideoCompressor] | None = None
+"""The compressor of the last video here; weights stay loaded as long as somebody holds them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +48,18 @@ class Work:
         Raises:
             FramesiftError: an option is wrong.
         """
-        given = {name: value for name, value in (own or {}).items() if name not in _ASKED}
-        return VideoCompressor(**{**self.options, **given})
+        return VideoCompressor(**{**self.options, **self.own_options(own or {})})
+
+    def own_options(self, own: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns what a row of the manifest says of the compressor."""
+        return {name: value for name, value in own.items() if name not in _ASKED}
 
     def of(self, own: Mapping[str, Any]) -> Asked:
-        """Returns what is asked of a video."""
+        """Returns what is asked of a video.
+
+        Raises:
+            InvalidOptionError: its row of the manifest holds something of another kind.
+        """
         shared = {name: getattr(self.asked, name) for name in _ASKED}
         return Asked(**shared | {name: own[name] for name in _ASKED & own.keys()})
 
@@ -73,31 +82,45 @@ def work_on(work: Work, item: Item, store: Store) -> Done:
     raised, since the next video would fail by it too.
 
     Raises:
-        StorageError: a result cannot be written.
+        ResultError: a result cannot be written.
     """
     warnings: list[str] = []
     facts: dict[str, Any] = {}
     try:
-        sift = work.compressor(item.own)
+        sift = _compressor(work, item.own)
         run = Run(listener=warnings.append)
         with opened(item.video, sift.limits, sift.site, run) as local:
             facts = _facts(local)
             rows = TASKS[work.task](sift, local, work.of(item.own), store, run.warn)
-    except StorageError:
+    except ResultError:
         raise
     except Exception as error:  # whatever a part or a library raises, the next video goes on
-        if not isinstance(error, FramesiftError):
+        if not isinstance(error, FramesiftError | MemoryError):
             logger.exception("a fault in the work on %r", item.id)
         return failed(store, item, error_kind(error), error_words(error), facts=facts)
     saved = {"status": "done", "facts": facts, "rows": rows, "warnings": warnings}
     write_row(store, item, saved)
-    tokens = [(row.get("tokens_in", 0), row.get("tokens_out", 0)) for row in rows]
+    return done_of(item.id, saved)
+
+
+def done_of(video_id: str, saved: Mapping[str, Any]) -> Done:
+    """Returns how the work on a video ended, from its row."""
     return Done(
-        id=item.id,
-        status="done",
-        tokens_in=sum(before for before, _ in tokens),
-        tokens_out=sum(after for _, after in tokens),
+        id=video_id,
+        status=saved["status"],
+        error=saved.get("error"),
+        tokens_in=sum(row.get("tokens_in", 0) for row in saved.get("rows", ())),
+        tokens_out=sum(row.get("tokens_out", 0) for row in saved.get("rows", ())),
     )
+
+
+def _compressor(work: Work, own: Mapping[str, Any]) -> VideoCompressor:
+    """Returns the compressor of a video; its parts are made once for equal options in a row."""
+    global _last
+    key = repr((work.options, work.own_options(own)))
+    if _last is None or _last[0] != key:
+        _last = key, work.compressor(own)
+    return _last[1]
 
 
 def failed(
@@ -106,7 +129,7 @@ def failed(
     """Writes the row of a video that failed, and returns how it ended."""
     saved = {"status": "failed", "error": line, "error_kind": kind, "facts": facts or {}}
     write_row(store, item, saved)
-    return Done(id=item.id, status="failed", error=line)
+    return done_of(item.id, saved)
 
 
 def write_row(store: Store, item: Item, saved: Mapping[str, Any]) -> None:
@@ -134,6 +157,8 @@ def error_kind(error: BaseException) -> str:
 
 def error_words(error: BaseException) -> str:
     """Returns an error in one line."""
+    if isinstance(error, MemoryError):
+        return "there was not enough memory; raise --max-memory, or give a part by #t=START,END"
     return whole_characters(" ".join(str(error).split()) or type(error).__name__)
 
 

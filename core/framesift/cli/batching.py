@@ -13,6 +13,7 @@ from framesift.cli import options, output, terminal
 
 FAILED: Final = 3
 """Exit code where some videos failed; their rows say why."""
+INTERRUPTED: Final = 130
 _UNITS: Final = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
@@ -39,7 +40,7 @@ def _bytes(_: click.Context, __: click.Parameter, given: str | None) -> int | No
 )
 @click.option(
     "--task",
-    type=click.Choice(["compress", "keyframes", "segments", "ask"]),
+    type=click.Choice(["compress", "keyframes", "segments", "ask", "label"]),
     default="compress",
     help="What is made of each video.",
 )
@@ -54,6 +55,25 @@ def _bytes(_: click.Context, __: click.Parameter, given: str | None) -> int | No
 )
 @click.option(
     "--max-side", "max_side_px", type=click.IntRange(min=16), default=768, help="Of pictures."
+)
+@click.option(
+    "--judge",
+    type=click.Choice(["answer", "true-false"]),
+    default="answer",
+    help="What a frame is worth by itself; see framesift label.",
+)
+@click.option(
+    "--temporal",
+    type=click.Choice(["evidence", "captions", "none"]),
+    default="evidence",
+    help="Which frames matter among all; see framesift label.",
+)
+@click.option("--include-choices", is_flag=True, help="Show the judges the choices, too.")
+@click.option(
+    "--normalize",
+    type=click.Choice(["none", "minmax"]),
+    default="none",
+    help="minmax stretches labels over 0 to 1.",
 )
 @click.option(
     "--workers",
@@ -82,11 +102,12 @@ def batch(
     as_json: bool,
     **given: Any,
 ) -> None:
-    """Compress, pick frames, split or ask over many videos; a run that was broken off goes on.
+    """Compress, pick frames, split, ask or label over many videos; a run broken off goes on.
 
     INPUT is a folder, a pattern such as 'clips/*.mp4', a manifest, or a link to a playlist. A
     manifest is a file .txt with an address a line, or .jsonl, .csv or .parquet with a column
-    `video`, and where wanted `id`, `question`, `keep`, `strategy`, `fps` and other options.
+    `video`, and where wanted `id`, `question`, `keep`, `strategy`, `fps` and other options;
+    to label, also `answer`, the right one, and `choices`.
 
     OUT gets a Parquet dataset in data/, and files that its rows name. The same command goes on
     where a run was ended, however that was. A video that fails is a row with its error; then the
@@ -95,9 +116,11 @@ def batch(
     from framesift.batching.batch import BatchResult
 
     bar: tqdm[Any] | None = None
+    finished = 0
 
     def on_done(done: Any, so_far: BatchResult) -> None:
-        nonlocal bar
+        nonlocal bar, finished
+        finished = so_far.done
         if bar is None:
             total = so_far.videos - so_far.before - so_far.left
             # None: nothing is drawn where nobody looks at a terminal.
@@ -116,6 +139,13 @@ def batch(
             on_done=on_done,
             **given,
         )
+    except KeyboardInterrupt:
+        terminal.line(
+            f"framesift: interrupted; the {finished} videos that this run has finished stay in "
+            f"{given['out']}, and the same command goes on with the rest",
+            err=True,
+        )
+        click.get_current_context().exit(INTERRUPTED)
     finally:
         if bar is not None:
             bar.close()
@@ -140,6 +170,8 @@ def _show(result: framesift.BatchResult, *, dry_run: bool, as_json: bool) -> Non
         terminal.line(f"before    {result.before:,} by earlier runs")
     if result.left:
         terminal.line(f"left      {result.left:,}" + ("" if dry_run else ", by --limit"))
+    for name in result.next:
+        terminal.line(f"next      {name}")
     if result.failed:
         terminal.line(f"failed    {result.failed:,}; --retry-failed begins them anew")
     if result.tokens_in:

@@ -96,22 +96,27 @@ def write_atomically(
     return path
 
 
-def sweep(folder: Path) -> list[Path]:
-    """Returns the unfinished files in `folder` whose writers are dead, now removed."""
+def sweep(folder: Path, *, young_seconds: float = _YOUNG_SECONDS) -> list[Path]:
+    """Returns the unfinished files in `folder` whose writers are dead, now removed.
+
+    Args:
+        folder: beneath it nothing is looked at.
+        young_seconds: age below which they stay; 0 for one that only the caller writes to.
+    """
     if sys.platform == "win32":
         return []
     swept = []
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if _PART.fullmatch(entry.name) and _is_dead(entry.path):
+            if _PART.fullmatch(entry.name) and _is_dead(entry.path, young_seconds):
                 with suppress(OSError):
                     Path(entry.path).unlink()
                     swept.append(Path(entry.path))
     return swept
 
 
-def _is_dead(part: str) -> bool:
-    """Returns whether nobody holds the lock of an unfinished file."""
+def _is_dead(part: str, young_seconds: float) -> bool:
+    """Returns whether nobody holds the lock of an unfinished file that is not young."""
     if sys.platform == "win32":
         return False
     try:
@@ -123,7 +128,7 @@ def _is_dead(part: str) -> bool:
     except OSError:
         return False
     else:
-        return time.time() - os.fstat(handle).st_mtime > _YOUNG_SECONDS
+        return time.time() - os.fstat(handle).st_mtime >= young_seconds
     finally:
         os.close(handle)
 
@@ -202,10 +207,10 @@ def writing_to(folder: Path, *, wait_seconds: float = 60.0) -> Iterator[None]:
         handle = None if sys.platform == "win32" else os.open(folder, os.O_RDONLY)
     try:
         if handle is not None and not locked(handle, wait_seconds):
-            raise StorageError(
-                f"another process has been writing to {str(folder)!r} for {wait_seconds:g} s; "
-                "wait for it, or give another folder"
-            )
+            how = f"has been writing to {str(folder)!r} for {wait_seconds:g} s"
+            if not wait_seconds:
+                how = f"is writing to {str(folder)!r}"
+            raise StorageError(f"another process {how}; wait for it, or give another folder")
         sweep(folder)
         yield
     finally:

@@ -10,7 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 import framesift
-from framesift.batching.work import work_on
+from framesift.batching.store import row_name
+from framesift.batching.work import done_of, work_on
 from framesift.errors import InvalidOptionError, StorageError
 from framesift.testing.videos import write_video
 
@@ -184,6 +185,122 @@ def test_wrong_options_of_a_row_are_refused_before_any_work(library, tmp_path):
             path, tmp_path / "out", "ask", compressor=framesift.VideoCompressor(vlm="tiny")
         )
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("task", ["ask", "label"])
+def test_a_task_of_a_model_needs_one(library, tmp_path, task):
+    with pytest.raises(InvalidOptionError, match=f"task '{task}' is done by a model; give one"):
+        framesift.batch(library, tmp_path / "out", task, question="Who?")
+
+
+def test_kinds_of_what_a_row_asks_are_named(library, tmp_path):
+    path, sift = tmp_path / "list.jsonl", framesift.VideoCompressor(vlm="tiny")
+    for own, line in [
+        ({"question": 5}, "question=5 must be a text"),
+        ({"question": "Who?", "choices": "yes"}, "choices='yes' must be a list of texts"),
+        ({"question": "Who?", "answer": "Ann", "choices": ["Bo"]}, "is not one of its choices"),
+        ({"question": "Who?"}, "has no answer, and judge='answer' and temporal='evidence' need"),
+    ]:
+        path.write_text(json.dumps({"video": str(library / "0.mp4"), "id": "a", **own}))
+        with pytest.raises(InvalidOptionError) as caught:
+            framesift.batch(path, tmp_path / "out", "label", compressor=sift)
+        assert str(caught.value).startswith("video 'a': ")
+        assert line in str(caught.value)
+
+
+def test_labels_are_those_of_the_labeler(library, tmp_path):
+    from framesift.training.frame_selector.label_file import FrameQuestion
+    from framesift.training.frame_selector.labeling import labels_of
+    from framesift.training.frame_selector.local_labels import LocalLabeler
+
+    asked = [
+        {"id": "one", "question": "Which number?", "answer": "7", "choices": ["7", "8"]},
+        {"id": "two", "question": "Which colour?", "answer": "red"},
+    ]
+    video, path = str(library / "2.mp4"), tmp_path / "list.jsonl"
+    path.write_text("\n".join(json.dumps({"video": video, "fps": 2, **row}) for row in asked))
+    sift = framesift.VideoCompressor(vlm="tiny")
+    result = framesift.batch(
+        path, tmp_path / "out", "label", compressor=sift, engine=here, include_choices=True
+    )
+    assert (result.done, result.failed) == (2, 0)
+    labeler = LocalLabeler(sift.answering_vlm, "answer", "evidence", include_choices=True)
+    settings = {**labeler.settings, "normalize": "none"}
+    for row, given in zip(rows_of(tmp_path / "out"), asked, strict=True):
+        question = FrameQuestion(video=video, fps=2, **given)
+        with labeler.open(video, 2) as rater:
+            wanted = labels_of(rater, question, settings)
+        for name in ("times_seconds", "spatial", "temporal", "labels", "judge", "model", "answer"):
+            assert row[name] == getattr(wanted, name), name
+        assert row["choices"] == given.get("choices")
+        assert len(row["labels"]) == 8
+
+
+def test_several_questions_about_one_video_want_ids(library, tmp_path):
+    path, sift = tmp_path / "list.jsonl", framesift.VideoCompressor(vlm="tiny")
+    rows = [{"video": str(library / "0.mp4"), "question": each} for each in ("Who?", "When?")]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(InvalidOptionError, match="give rows about one video ids of their own"):
+        framesift.batch(path, tmp_path / "out", "ask", compressor=sift)
+    path.write_text("\n".join(json.dumps({**row, "id": row["question"]}) for row in rows))
+    framesift.batch(path, tmp_path / "out", "ask", compressor=sift, engine=here)
+    assert [row["question"] for row in rows_of(tmp_path / "out")] == ["Who?", "When?"]
+
+
+def test_a_full_disk_ends_the_run_and_the_next_goes_on(library, tmp_path):
+    resource = pytest.importorskip("resource")
+    out, before = tmp_path / "out", resource.getrlimit(resource.RLIMIT_FSIZE)
+    framesift.batch(library, tmp_path / "whole", engine=here)
+    whole = contents(tmp_path / "whole")
+    sizes = sorted(len(content) for name, content in whole.items() if "safetensors" in name)
+    assert sizes[0] < sizes[-1]
+    # No file may be as long as the longest.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (sizes[-1] - 1, before[1]))
+    try:
+        with pytest.raises(StorageError) as caught:
+            framesift.batch(library, out, engine=here)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "what is finished stays, and the same run goes on" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    left = contents(out)
+    assert left.items() <= whole.items() or any(name.startswith("data/") for name in left)
+    assert framesift.batch(library, out, engine=here).before > 0
+    assert contents(out) == whole
+
+
+def test_what_killed_writers_left_is_removed(library, tmp_path):
+    out = tmp_path / "out"
+    framesift.batch(library, out, "keyframes", engine=here, limit=1)
+    left = next((out / "rows").glob("*")) / ".a.json.1.1.part"
+    left.write_bytes(b"half")
+    framesift.batch(library, out, "keyframes", engine=here)
+    assert not left.exists()
+
+
+def test_names_that_are_not_utf_8_are_rows(library, tmp_path):
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    name = os.fsdecode(b"caf\xe9.mp4")
+    try:
+        (clips / name).write_bytes((library / "0.mp4").read_bytes())
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    result = framesift.batch(clips, tmp_path / "out", "keyframes", engine=here)
+    assert (result.done, result.failed) == (1, 0)
+    assert rows_of(tmp_path / "out")[0]["status"] == "done"
+    assert framesift.batch(clips, tmp_path / "out", "keyframes", engine=here).before == 1
+
+
+def test_a_row_tells_how_it_ended(library, tmp_path):
+    done = []
+    framesift.batch(
+        library, tmp_path / "out", engine=here, on_done=lambda each, _: done.append(each)
+    )
+    for each in done:
+        saved = json.loads((tmp_path / "out" / row_name(each.id)).read_bytes())
+        assert done_of(each.id, saved) == each
+    assert sum(each.tokens_in for each in done) > 0
 
 
 def test_two_runs_on_one_folder_exclude_each_other(library, tmp_path):

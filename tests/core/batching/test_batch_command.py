@@ -36,7 +36,7 @@ def test_videos_that_failed_are_told_and_give_exit_code_three(clips, tmp_path):
     assert json.loads(again.stdout) == {
         **dict.fromkeys(("done", "left", "tokens_in", "tokens_out"), 0),
         **{"out": str(tmp_path / "out"), "videos": 2, "before": 2, "failed": 1, "rows": 2},
-        "errors": {},
+        **{"errors": {}, "next": []},
     }
     other = run(clips, "--out", tmp_path / "out", "--keep", 0.5)
     assert isinstance(other.exception, ValueError)
@@ -61,5 +61,12 @@ def test_wrong_options_are_named(clips, tmp_path, given, line):
 
 def test_a_dry_run_counts(clips, tmp_path):
     made = run(clips, "--out", tmp_path / "out", "--dry-run")
-    assert made.stdout.splitlines() == ["videos    2, of which 0 are finished", "left      2"]
+    assert made.stdout.splitlines() == [
+        "videos    2, of which 0 are finished",
+        "left      2",
+        "next      bad.mp4",
+        "next      good.mp4",
+    ]
+    one = run(clips, "--out", tmp_path / "out", "--dry-run", "--limit", 1)
+    assert one.stdout.splitlines()[1:] == ["left      2", "next      bad.mp4"]
     assert not (tmp_path / "out").exists()

@@ -88,11 +88,22 @@ def test_a_text_file_has_an_address_a_line(folder):
     [
         ("a.jsonl", b'{"video": "a"}\n{"video"', "line 2: it is not JSON"),
         ("a.jsonl", b"[1]", "line 1: [1] must be an object"),
-        ("a.jsonl", b'{"vidoe": "a"}', "line 1: video=None must be an address"),
+        ("a.jsonl", b'{"vidoe": "a"}', "line 1: there is no option 'vidoe' of a row"),
+        ("a.jsonl", b'{"keep": 0.5}', "line 1: video=None must be an address"),
+        ("a.jsonl", b'{"video": "a", "keep": NaN}', "line 1: it is not JSON (NaN is no number"),
+        ("a.jsonl", b'{"video": "a", "count": true}', "line 1: count=True must be a number"),
         ("a.jsonl", b'{"video": "a", "kep": 1}', "line 1: there is no option 'kep' of a row"),
         ("a.jsonl", b'{"video": "a", "id": [1]}', "line 1: id=[1] must be a text"),
         ("a.csv", b"video,keep\na,0.5\n,0.5\n", "line 3: video=None"),
-        ("a.csv", b"video\na,b,c\n", "there is no option 'None'"),
+        ("a.csv", b"video\na,b,c\n", "line 2: it has 3 cells, and line 1 names 1 columns"),
+        (
+            "a.csv",
+            b"vidoe,keep\na,0.5\n",
+            "line 1: it names the columns, and 'vidoe,keep' has none",
+        ),
+        ("a.csv", b"video,keep\na,half\n", "line 2: keep='half' must be a number"),
+        ("a.csv", b'video,keep\n"a,0.5\n', "line 2: unexpected end of data"),
+        ("a.csv", b"", "line 1: it names the columns"),
         ("a.txt", b"ok\n\xff\xfe", "line 2: it is not UTF-8"),
         ("a.parquet", b"PAR1", "a.parquet is not a Parquet file"),
         ("a.txt", b"\n", "a.txt names no video"),
@@ -104,6 +115,25 @@ def test_a_wrong_manifest_is_named_with_its_line(tmp_path, name, content, line):
         items(tmp_path / name)
     assert line in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbfvideo,keep,count\r\na.mp4,0.5,4\r\n\r\n",
+        b"video;keep;count\na.mp4;0.5;4\n",
+        b'video\tcount\tkeep\n"a.mp4"\t4.0\t0.50\n',
+    ],
+)
+def test_tables_of_other_programs_are_read(folder, content):
+    (folder / "videos.csv").write_bytes(content)
+    (item,) = items(folder / "videos.csv")
+    assert (item.id, item.own) == ("a.mp4", {"keep": 0.5, "count": 4})
+
+
+def test_texts_hold_what_looks_like_an_end_of_a_line(folder):
+    (folder / "a.jsonl").write_text('{"video": "a.mp4", "question": "one\u2028two"}\r\n')
+    assert items(folder / "a.jsonl")[0].own == {"question": "one\u2028two"}
 
 
 def test_ids_are_each_of_one_video(folder):

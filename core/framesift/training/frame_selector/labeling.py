@@ -75,7 +75,7 @@ def label(
                     for question in own:
                         about = f"{video}: {question.question[:60]!r}"
                         try:
-                            labels = _labels(rater, question, settings)
+                            labels = labels_of(rater, question, settings)
                         except ReplyError as error:
                             done.unlabeled[about] = str(error)
                             warn(f"{about} is passed over: {error}")
@@ -91,7 +91,12 @@ def label(
     return done
 
 
-def _labels(rater: VideoRater, question: FrameQuestion, settings: dict[str, Any]) -> FrameLabels:
+def labels_of(rater: VideoRater, question: FrameQuestion, settings: dict[str, Any]) -> FrameLabels:
+    """Returns the labels of one video for a question; `settings` are a labeler's and `normalize`.
+
+    Raises:
+        ReplyError: the model gives no usable reply.
+    """
     spatial, temporal = rater.spatial(question), rater.temporal(question)
     assert spatial.values is not None
     normalize: Normalization = "minmax" if settings["normalize"] == "minmax" else "none"

@@ -75,15 +75,20 @@ class LocalLabeler(FrameLabeler):
     @contextmanager
     def open(self, video: str, fps: float) -> Iterator[VideoRater]:
         """Gives the frames of a video at a rate; the tower sees each once for all questions."""
+        with open_video(video, self._limits) as local:
+            rater = self.rater(local, fps)
+        yield rater
+
+    def rater(self, local: LocalVideo, fps: float) -> VideoRater:
+        """Returns the frames of an open video at a rate; it may be closed then."""
         sift = VideoCompressor(
             vlm=self.vlm, fps=fps, strategy="uniform", keep=1.0, limits=self._limits
         )
-        with open_video(video, self._limits) as local:
-            encoded = sift.encode(local, signals=NO_SIGNALS)
-            tokens = encoded.tokens
-            if self.vlm.encoder.frames_per_step > 1:
-                tokens = _alone(self.vlm, fps, self._limits, local)
-        yield _LocalRater(self, sift, encoded, tokens)
+        encoded = sift.encode(local, signals=NO_SIGNALS)
+        tokens = encoded.tokens
+        if self.vlm.encoder.frames_per_step > 1:
+            tokens = _alone(self.vlm, fps, self._limits, local)
+        return _LocalRater(self, sift, encoded, tokens)
 
     def frames(self, tokens: VideoTokens) -> SingleFrames:
         """Returns frames for the model to see one at a time."""

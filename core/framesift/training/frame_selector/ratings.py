@@ -37,6 +37,33 @@ class VideoRater(ABC):
         """Returns which frames matter among all: 1 or 0 each, None for unknown."""
 
 
+def check_answers(questions: Sequence[FrameQuestion], *, judge: str, temporal: str) -> None:
+    """Refuses questions without the right answer where a judge needs it.
+
+    Raises:
+        InvalidOptionError: one has none, or one that is not among its choices.
+    """
+    needing = [
+        f"{name}={value!r}"
+        for name, value in (("judge", judge), ("temporal", temporal))
+        if value in ("answer", "evidence")
+    ]
+    if not needing:
+        return
+    for question in questions:
+        if question.answer is None or not question.answer.strip():
+            raise InvalidOptionError(
+                f"the question {question.question[:60]!r} about {question.video[:60]!r} has no "
+                f"answer, and {' and '.join(needing)} need the right one; add it, or take "
+                "judge='true-false' and temporal='captions'"
+            )
+        if question.choices and question.answer not in question.choices:
+            raise InvalidOptionError(
+                f"the answer {question.answer[:60]!r} to {question.question[:60]!r} is not one "
+                "of its choices; give it as it stands there"
+            )
+
+
 class FrameLabeler(ABC):
     """Rates the frames of videos in one way."""
 
@@ -49,28 +76,9 @@ class FrameLabeler(ABC):
         Raises:
             InvalidOptionError: one has no right answer, and the judge needs it.
         """
-        needing = [
-            f"{name}={value!r}"
-            for name, value in (
-                ("judge", self.settings["judge"]),
-                ("temporal", self.settings["temporal_judge"]),
-            )
-            if value in ("answer", "evidence")
-        ]
-        if not needing:
-            return
-        for question in questions:
-            if question.answer is None or not question.answer.strip():
-                raise InvalidOptionError(
-                    f"the question {question.question[:60]!r} about {question.video[:60]!r} has no "
-                    f"answer, and {' and '.join(needing)} need the right one; add it, or take "
-                    "judge='true-false' and temporal='captions'"
-                )
-            if question.choices and question.answer not in question.choices:
-                raise InvalidOptionError(
-                    f"the answer {question.answer[:60]!r} to {question.question[:60]!r} is not one "
-                    "of its choices; give it as it stands there"
-                )
+        check_answers(
+            questions, judge=self.settings["judge"], temporal=self.settings["temporal_judge"]
+        )
 
     @abstractmethod
     def open(self, video: str, fps: float) -> AbstractContextManager[VideoRater]:
