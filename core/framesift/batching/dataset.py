@@ -51,6 +51,10 @@ COLUMNS: Final[Mapping[Task, Mapping[str, str]]] = {
         "text": "string",
         "screen_text": "string",
         "chapter": "string",
+        "colors": "list<string>",
+        "reason": "string",
+        "link": "string",
+        "caption": "string",
     },
     "ask": {
         "question": "string",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any, Final, Literal, get_args
 
 from framesift.batching.store import Store, json_content
@@ -129,7 +130,10 @@ def segments(
         warn=warn,
     )
     rows = []
+    name = PurePath(video.uri).stem or video.uri
     for number, moment in enumerate(moments, start=1):
+        place = f"part {number} of {len(moments)}"
+        title = moment.segment.chapter or video.title or name
         picture = None
         if moment.keyframe is not None:
             picture = store.keep(moment.keyframe.jpeg(), ".jpg")
@@ -143,6 +147,10 @@ def segments(
                 "text": moment.segment.text,
                 "screen_text": moment.segment.screen_text,
                 "chapter": moment.segment.chapter,
+                "colors": list(moment.segment.colors),
+                "reason": moment.segment.reason,
+                "link": moment.segment.link,
+                "caption": moment.segment.caption(f"{title}, {place}"),
             }
         )
     return rows

@@ -126,6 +126,47 @@ def left_out(source: str, error: FramesiftError, extra_info: dict[str, Any]) -> 
     )
 
 
+def stored(row: dict[str, Any], folder: Path) -> Document:
+    """Returns the document of a segment from its row in the results of a batch.
+
+    Args:
+        row: its columns.
+        folder: where the picture lies below.
+    """
+    names = ("segment", "segments", "start_seconds", "end_seconds", "keyframe_seconds", "link")
+    metadata = {
+        **_named(row["video"], row["title"]),
+        "video_id": row["id"],
+        **{name: row[name] for name in names},
+        **{name: row[name] for name in ("chapter", "reason") if row[name]},
+        **({"warnings": "\n".join(row["warnings"])} if row["warnings"] else {}),
+    }
+    picture = row["picture"]
+    image = None if picture is None else folder / picture
+    return SegmentDocument(
+        id_=_id_of(f"{row['id']}#segment={row['segment']}"),
+        text=row["caption"],
+        image_resource=None if image is None else MediaResource(path=image, mimetype="image/jpeg"),
+        metadata=metadata,
+        **_excluded(metadata),
+    )
+
+
+def missing(row: dict[str, Any]) -> Document:
+    """Returns what stands for a video that failed in a batch: why, in `metadata["problem"]`."""
+    metadata = {
+        **_named(row["video"], row["title"]),
+        "video_id": row["id"],
+        "problem": row["error"],
+    }
+    return VideoDocument(
+        id_=_id_of(row["id"]),
+        text=f"{metadata['title']}: {row['error']}",
+        metadata=metadata,
+        **_excluded(metadata),
+    )
+
+
 def _named(source: str, title: str | None) -> dict[str, Any]:
     path = unquote(source) if source.startswith("file://") else source
     return {"source": source, "title": title or PurePath(path).stem or source}
