@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 import framesift
+from benchmarks.batch_poison import poison_package
 from framesift.batching.store import row_name
 from framesift.batching.work import done_of, work_on
 from framesift.errors import InvalidOptionError, StorageError
@@ -310,43 +311,9 @@ def test_two_runs_on_one_folder_exclude_each_other(library, tmp_path):
         framesift.batch(library, tmp_path / "out")
 
 
-POISON = '''
-import os, time
-from framesift.strategies.base import ScoreStrategy
-
-
-class Poison(ScoreStrategy):
-    """Ends its process, or never ends, by the number of frames."""
-
-    summary = "for tests"
-    output = "kept"
-    cost = "O(1)"
-
-    def score(self, tokens, budget):
-        frames = len(tokens.features)
-        if frames == 3:
-            os.abort()
-        if frames == 4:
-            time.sleep(600)
-        if frames == 5:
-            held = []
-            while True:
-                held.append(bytearray(2**26))
-        return tokens.features.float().mean(2)
-'''
-
-
 @pytest.mark.slow
 def test_poison_is_a_row_and_stops_nobody(library, tmp_path):
-    package = tmp_path / "package"
-    (package / "poison-1.dist-info").mkdir(parents=True)
-    (package / "poison-1.dist-info" / "METADATA").write_text(
-        "Metadata-Version: 2.1\nName: poison\nVersion: 1\n"
-    )
-    (package / "poison-1.dist-info" / "entry_points.txt").write_text(
-        "[framesift.strategies]\npoison = poison:Poison\n"
-    )
-    (package / "poison.py").write_text(POISON)
+    package = poison_package(tmp_path / "package")
     clips = tmp_path / "clips"
     clips.mkdir()
     for number, seconds in enumerate([2, 3, 2, 4, 6, 5, 2]):
