@@ -107,6 +107,43 @@ def wait_for_a_moment(
     time.sleep(chance.uniform(0, 0.2))
 
 
+def disturbed(
+    library: Path, folder: Path, *, kills: int, seed: int = 5, options: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """Returns what became of a batch that was killed, beside one that was not.
+
+    Args:
+        library: the videos.
+        folder: where both results go.
+        kills: how often; in turn of all processes, and of the first one alone.
+        seed: of the moments.
+        options: of both.
+    """
+    chance, videos = random.Random(seed), len(list(library.iterdir()))
+    start = time.monotonic()
+    assert begun(library, folder / "whole", options).wait() == 0
+    seconds = time.monotonic() - start
+    out, rows, after, told = folder / "out", dict[str, int](), list[float](), list[int]()
+    for kill in range(kills):
+        run = begun(library, out, options)
+        wait_for_a_moment(run, out, chance, most_rows=max(1, 2 * videos // kills))
+        after.append(killed(run, alone=bool(kill % 2)) if run.poll() is None else 0.0)
+        now = finished(out)
+        assert rows.items() <= now.items(), "a finished video was begun again"
+        rows = now
+        told.append(len(rows))
+    assert begun(library, out, options).wait() == 0
+    assert rows.items() <= finished(out).items(), "a finished video was begun again"
+    return {
+        "videos": videos,
+        "kills": kills,
+        "rows_after_each_kill": told,
+        "seconds_until_all_were_gone": max(after),
+        "seconds_undisturbed": round(seconds, 1),
+        "equal_to_the_byte": contents(out) == contents(folder / "whole"),
+    }
+
+
 @click.command()
 @click.option("--clips", type=click.Path(path_type=Path, exists=True), help="Folder of real ones.")
 @click.option("--videos", default=300, help="In all.")
@@ -115,39 +152,10 @@ def wait_for_a_moment(
 @click.argument("options", nargs=-1)
 def main(clips: Path | None, videos: int, kills: int, seed: int, options: tuple[str, ...]) -> None:
     """Compares a run that is killed to one that is not; OPTIONS go to both."""
-    chance = random.Random(seed)
     with tempfile.TemporaryDirectory() as made:
-        folder = Path(made)
-        library = made_library(folder / "library", clips, videos)
-        start = time.monotonic()
-        assert begun(library, folder / "whole", options).wait() == 0
-        seconds = time.monotonic() - start
-        out, rows, after, told = folder / "out", dict[str, int](), list[float](), list[Any]()
-        for kill in range(kills):
-            run = begun(library, out, options)
-            wait_for_a_moment(run, out, chance, most_rows=2 * videos // kills)
-            alone = bool(kill % 2)
-            after.append(killed(run, alone=alone) if run.poll() is None else 0.0)
-            now = finished(out)
-            assert rows.items() <= now.items(), "a finished video was begun again"
-            rows = now
-            told.append(len(rows))
-        assert begun(library, out, options).wait() == 0
-        assert rows.items() <= finished(out).items(), "a finished video was begun again"
-        equal = contents(out) == contents(folder / "whole")
-    click.echo(
-        json.dumps(
-            {
-                "videos": videos,
-                "kills": kills,
-                "rows_after_each_kill": told,
-                "seconds_until_all_were_gone": max(after),
-                "seconds_undisturbed": round(seconds, 1),
-                "equal_to_the_byte": equal,
-            }
-        )
-    )
-    assert equal
+        library = made_library(Path(made) / "library", clips, videos)
+        told = disturbed(library, Path(made), kills=kills, seed=seed, options=options)
+    click.echo(json.dumps(told))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ from framesift.testing.videos import write_video
 SECONDS: Final = (3, 4, 5)
 """Lengths of the videos that are poison, by its kind."""
 PART: Final = '''
-import os, time
+import os, subprocess, sys
+from pathlib import Path
 from framesift.strategies.base import ScoreStrategy
 
 
@@ -37,7 +38,10 @@ class Poison(ScoreStrategy):
         if frames == 3:
             os.abort()
         if frames == 4:
-            time.sleep(600)
+            asleep = [sys.executable, "-c", "import time; time.sleep(600)"]
+            child = subprocess.Popen(asleep)
+            Path(__file__).with_name("child").write_text(str(child.pid))
+            child.wait()
         if frames == 5:
             held = []
             while True:
@@ -47,7 +51,10 @@ class Poison(ScoreStrategy):
 
 
 def poison_package(folder: Path) -> Path:
-    """Returns `folder`, to be imported from, with a strategy `poison` that is found there."""
+    """Returns `folder`, to be imported from, with a strategy `poison` that is found there.
+
+    What hangs waits for a process of its own, whose number is then in the file `child`.
+    """
     about = folder / "poison-1.dist-info"
     about.mkdir(parents=True)
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: poison\nVersion: 1\n")

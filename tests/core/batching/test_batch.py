@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 import framesift
+from benchmarks.batch_kills import disturbed, made_library
 from benchmarks.batch_poison import poison_package
 from framesift.batching.store import row_name
 from framesift.batching.work import done_of, work_on
@@ -18,6 +19,7 @@ from framesift.testing.videos import write_video
 
 parquet = pytest.importorskip("pyarrow.parquet")
 pytest.importorskip("pebble")
+needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
 
 
 @pytest.fixture(scope="module")
@@ -312,27 +314,16 @@ def test_two_runs_on_one_folder_exclude_each_other(library, tmp_path):
 
 
 @pytest.mark.slow
-def test_poison_is_a_row_and_stops_nobody(library, tmp_path):
-    package = poison_package(tmp_path / "package")
-    clips = tmp_path / "clips"
+def test_poison_is_a_row_and_stops_nobody(tmp_path):
+    package, clips = poison_package(tmp_path / "package"), tmp_path / "clips"
     clips.mkdir()
     for number, seconds in enumerate([2, 3, 2, 4, 6, 5, 2]):
         write_video(clips / f"{number}.mp4", 25 * seconds)
-    path = os.pathsep.join([str(package), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, "-m", "framesift", "batch", str(clips)]
+    options = ["--strategy", "poison", "--workers", "2", "--timeout", "20", "--max-memory", "3G"]
     done = subprocess.run(
-        [
-            *(
-                sys.executable,
-                "-m",
-                "framesift",
-                "batch",
-                str(clips),
-                "--out",
-                str(tmp_path / "out"),
-            ),
-            *("--strategy", "poison", "--workers", "2", "--timeout", "20", "--max-memory", "3G"),
-        ],
-        env={**os.environ, "PYTHONPATH": path},
+        [*command, "--out", str(tmp_path / "out"), *options],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(package), *sys.path])},
         capture_output=True,
         text=True,
         timeout=300,
@@ -344,30 +335,27 @@ def test_poison_is_a_row_and_stops_nobody(library, tmp_path):
     assert "memory" in rows["5.mp4"]["error"]
     assert "SIGABRT" in rows["1.mp4"]["error"]
     assert len(rows) == 7
+    assert not lives(int((package / "child").read_text()))
+
+
+def lives(process):
+    """Whether a process is there, and not ended without anybody having asked for its code."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2][0] not in "ZX"
+    except OSError:
+        return False
 
 
 @pytest.mark.slow
-def test_kills_at_any_moment_lose_and_repeat_nothing(library, tmp_path):
-    import random
-    import signal
-    import time
+@needs_proc
+def test_kills_at_any_moment_lose_and_repeat_nothing(tmp_path):
+    library = made_library(tmp_path / "library", None, 24)
+    told = disturbed(library, tmp_path, kills=6, options=("--workers", "2"))
+    assert told["equal_to_the_byte"]
 
-    clips, out = tmp_path / "clips", tmp_path / "out"
-    clips.mkdir()
-    for number in range(24):
-        write_video(clips / f"{number:02}.mp4", 50 + 5 * number)
-    framesift.batch(clips, tmp_path / "whole", workers=2)
-    command = [sys.executable, "-m", "framesift", "batch", str(clips), "--out", str(out)]
-    chance = random.Random(5)
-    for _ in range(6):
-        run = subprocess.Popen(
-            [*command, "--workers", "2"], start_new_session=True, stdout=subprocess.DEVNULL
-        )
-        time.sleep(chance.uniform(2, 7))
-        os.killpg(run.pid, signal.SIGKILL)
-        run.wait()
-        for row in (out / "rows").rglob("*.json"):
-            assert json.loads(row.read_bytes())["status"] == "done"
-    subprocess.run([*command, "--workers", "2"], check=True, stdout=subprocess.DEVNULL)
-    assert contents(out) == contents(tmp_path / "whole")
-    assert not list(Path(out).rglob("*.part"))
+
+@pytest.mark.slow
+@needs_proc
+def test_a_bound_of_memory_below_what_a_worker_takes_is_refused(library, tmp_path):
+    with pytest.raises(InvalidOptionError, match="--max-memory 64M is less than the"):
+        framesift.batch(library, tmp_path / "out", workers=1, memory_bytes=2**26)

@@ -1,6 +1,10 @@
 """`framesift batch`: what it prints, and how it exits."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 from click.testing import CliRunner
@@ -70,3 +74,27 @@ def test_a_dry_run_counts(clips, tmp_path):
     one = run(clips, "--out", tmp_path / "out", "--dry-run", "--limit", 1)
     assert one.stdout.splitlines()[1:] == ["left      2", "next      bad.mp4"]
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
+def test_ctrl_c_ends_in_one_line(clips, tmp_path):
+    videos = tmp_path / "clips"
+    videos.mkdir()
+    for number in range(200):
+        (videos / f"{number:03}.mp4").write_bytes((clips / "good.mp4").read_bytes())
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "framesift", "batch", str(videos), "--out", str(out)]
+    run = subprocess.Popen(
+        [*command, "--workers", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120
+    while not list(out.glob("rows/*/*.json")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    run.send_signal(signal.SIGINT)
+    said, told = run.communicate(timeout=120)
+    assert (run.returncode, said) == (130, "")
+    (line,) = told.splitlines()
+    assert line.startswith("framesift: interrupted; the ")
+    assert f"stay in {out}, and the same command goes on with the rest" in line
