@@ -177,7 +177,8 @@ def _check(work: Work, items: Sequence[Item]) -> None:
             asked = work.of(item.own)
             if key not in seen:
                 seen.add(key)
-                work.compressor(item.own)
+                made = work.compressor(item.own)
+                _ = made.answering_vlm if asking else None  # refused here where it cannot answer
             if asking and asked.question is None:
                 raise InvalidOptionError(
                     "it has no question; give one in a column `question`, or for all by question= "
