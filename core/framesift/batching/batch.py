@@ -14,7 +14,7 @@ from framesift.batching.claim import alone, claim
 from framesift.batching.dataset import write_dataset
 from framesift.batching.items import Item, items_of
 from framesift.batching.local import Workers, work_locally
-from framesift.batching.store import Store, row_name, store_of
+from framesift.batching.store import STRETCHES, Store, row_name, store_of
 from framesift.batching.tasks import ASKING, Asked, Task, checked_task, question_of
 from framesift.batching.work import OWN, Done, Work, read_row
 from framesift.compression.compressor import VideoCompressor
@@ -141,6 +141,8 @@ def batch(
         try:
             for each in (engine or work_locally)(work, rest, store, hands):
                 _count(result, each, on_done)
+            if not result.left:
+                store.clear(STRETCHES)
         finally:
             result.rows = write_dataset(store, task, items)
     return result

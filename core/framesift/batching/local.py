@@ -10,7 +10,6 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -21,8 +20,10 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from framesift.batching.items import Item
+from framesift.batching.steps import Step, Steps
 from framesift.batching.store import Store, row_name, store_of
-from framesift.batching.work import Done, Work, done_of, failed, read_row, work_on
+from framesift.batching.stretches import Missing, forget, work_on_part
+from framesift.batching.work import Done, Work, done_of, failed, read_row
 from framesift.errors import FramesiftError, InvalidOptionError
 from framesift.registry import require
 
@@ -105,28 +106,28 @@ class Pool:
             WorkersError: no worker can be started.
             InvalidOptionError: the bound of memory is less than a worker takes by itself.
         """
-        waiting = deque(items)
-        tries = dict.fromkeys((item.id for item in waiting), 0)
-        running: dict[Any, Item] = {}
-        while waiting or running:
+        steps, running = Steps(items), dict[Any, Step]()
+        while True:
             # Few lie in the pool, so that a stop does not wait for what has not begun.
-            while waiting and len(running) < 2 * self._workers.count:
-                item = waiting.popleft()
-                tries[item.id] += 1
-                future = self._pool.schedule(_one, [item], timeout=self._workers.seconds_each)
-                running[future] = item
+            while len(running) < 2 * self._workers.count and (step := steps.next()):
+                given = [step.item, step.name]
+                future = self._pool.schedule(_one, given, timeout=self._workers.seconds_each)
+                running[future] = step
+            if not running:
+                return
             for future in wait(running, return_when=FIRST_COMPLETED).done:
-                item = running.pop(future)
-                done = self._ended_as(future, item, last=tries[item.id] == TRIES)
-                if done is None:
-                    waiting.append(item)
-                else:
+                step = running.pop(future)
+                how = self._ended_as(future, step)
+                if how is None:
+                    steps.again(step)
+                elif done := steps.ended(step, how):
                     yield done
 
-    def _ended_as(self, future: Any, item: Item, *, last: bool) -> Done | None:
-        """Returns how a video ended; None where it is to be begun again."""
+    def _ended_as(self, future: Any, step: Step) -> Done | Missing | None:
+        """Returns how a step ended; None where it is to be begun again."""
+        item = step.item
         try:
-            done: Done = future.result()
+            how: Done | Missing = future.result()
         except TimeoutError:
             kind, bound = TOO_LONG, self._workers.seconds_each
             line = (
@@ -134,7 +135,7 @@ class Pool:
             )
         except self._ended as error:
             kind, line = ENDED, _end_words(error.exitcode)
-            if not last and not self._store.has(row_name(item.id)):
+            if step.tries < TRIES and not self._store.has(row_name(item.id)):
                 return None
         except BrokenProcessPool as error:
             raise WorkersError(
@@ -142,11 +143,12 @@ class Pool:
                 "out of memory; take fewer by --workers, and the same command goes on"
             ) from error
         else:
-            return done
+            return how
         content = self._store.read(row_name(item.id))
         row = None if content is None else read_row(content)
         if row is not None:  # its process ended after the last step
             return done_of(item.id, row)
+        forget(self._store, item.id)
         return failed(self._store, item, kind, line)
 
 
@@ -209,7 +211,7 @@ def _bounded(memory_bytes: int | None) -> str | None:
     return None
 
 
-def _one(item: Item) -> Done:
+def _one(item: Item, name: str | None) -> Done | Missing:
     if _ours["refused"] is not None:
         raise InvalidOptionError(_ours["refused"])
-    return work_on(_ours["work"], item, _ours["store"])
+    return work_on_part(_ours["work"], item, _ours["store"], name)

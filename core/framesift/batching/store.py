@@ -4,6 +4,7 @@
       batch.json                 what the batch is: task, options, version of the layout
       rows/3f/3f9c....json       one file for each finished video; where it is, the video is done
       files/a0/a04b....jpg       tokens, reports and pictures, named by the hash of what they hold
+      stretches/3f9c.../          tokens of parts of long videos whose row is not there yet
       data/part-00000.parquet    the rows as a dataset, made anew at the end of each run
       data/part-00001.parquet
 
@@ -15,8 +16,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -25,7 +28,7 @@ from framesift.errors import InvalidOptionError, StorageError
 from framesift.registry import require
 from framesift.sources.file import file_path
 
-ROWS, FILES, DATA = "rows", "files", "data"
+ROWS, FILES, DATA, STRETCHES = "rows", "files", "data", "stretches"
 _DIGITS: Final = 32
 
 
@@ -69,6 +72,11 @@ class Store(ABC):
 
     def sweep(self) -> None:  # noqa: B027  # where a put is whole by itself there is nothing
         """Removes what writers that were killed have left unfinished."""
+
+    def clear(self, folder: str) -> None:
+        """Removes a folder and all that is in it, if it is there."""
+        for name in list(self.names(folder)):
+            self.remove(name)
 
     def keep(self, content: bytes, suffix: str) -> str:
         """Returns the name of the file that holds `content`, written if it is not there yet."""
@@ -123,6 +131,10 @@ class _Folder(Store):
         for folder in (self.folder, *self.folder.glob("*/"), *self.folder.glob("*/*/")):
             sweep(folder, young_seconds=0)
 
+    def clear(self, folder: str) -> None:
+        with storing(self.folder / folder), suppress(FileNotFoundError):
+            shutil.rmtree(self.folder / folder)
+
 
 class _Remote(Store):
     """A put of an object store is whole or absent by itself."""
@@ -175,6 +187,10 @@ class _Remote(Store):
     def remove(self, name: str) -> None:
         if self.has(name):
             self._system.delete_file(self._at(name))
+
+    def clear(self, folder: str) -> None:
+        if self.has(folder):
+            self._system.delete_dir(self._at(folder))
 
     def _at(self, name: str) -> str:
         return f"{self._root}/{name}"

@@ -8,10 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
-from framesift.compression.frame_tokens import Gate
 from framesift.compression.opening import Fps
 from framesift.compression.parts import Parts
 from framesift.compression.pipeline import Pipeline
+from framesift.compression.stretches import Gate
 from framesift.decoders.base import Decoder
 from framesift.disk.writing import home_path
 from framesift.encoders.base import Encoder

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from framesift.compression.frame_tokens import FrameTokens, Gate, encode_frames
+from framesift.compression.frame_tokens import FrameTokens, encode_frames
 from framesift.compression.opening import FrameReader, Opener, Video
 from framesift.compression.selection import FramePicker
+from framesift.compression.stretches import Gate
 from framesift.compression.text_places import with_text
 from framesift.decoders.base import FrameIndex
 from framesift.encoders.base import Encoder

@@ -2,41 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Final
 
 import torch
 from torch import Tensor
 
 from framesift.compression.opening import FrameReader
+from framesift.compression.stretches import CURE, Gate, Stretches, maker_of, stretched
 from framesift.encoders.base import Encoder
-from framesift.encoders.units import still_encoder
 from framesift.run import progress_bar
 from framesift.types.device import ROOM, device_errors, free_bytes
 from framesift.types.frames import Frames
-from framesift.types.options import Still
 from framesift.types.tokens import TokenBuffer, VideoTokens
 from framesift.types.video import Region
-
-GATED_FRAMES: Final = 64
-"""Frames that are encoded together with a gate, since a few patches of each fill no GPU."""
-GATED_BYTES: Final = 2**27
-"""Most bytes of their pictures, unless a single window has more."""
-ENCODING: Final = "a window of frames"
-CURE: Final = "which no keep changes; take a smaller encoder, or one on device='cpu'"
-"""What helps an encoder that does not say so itself."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gate:
-    """Which patches are not encoded again, and what becomes of them."""
-
-    levels: float
-    """Change in levels of 256 above which a patch is encoded again."""
-    still: Still = "copied"
-    """Whether the others copy the tokens that were encoded last there, or take no part."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,34 +69,32 @@ def encode_frames(
         signals: what it fills besides the features; None for all that it gives.
         gate: what is not encoded again; None encodes every frame whole.
     """
-    decoded: list[int] = []
-    info, run = reader.index.info, reader.run
+    info = reader.index.info
     fitted = encoder.fitted(info, len(indices))
     if fitted.views is not None:
         return _picture_tokens(reader, indices, encoder, fitted, signals)
-    still = None if gate is None else still_encoder(fitted, gate.levels, signals)
-    size_px, step = reader.encoder_px(fitted), fitted.frames_per_step
-
-    steps, (rows, columns) = -(-len(indices) // step), fitted.grid
+    step, (rows, columns) = fitted.frames_per_step, fitted.grid
+    parts = stretched(reader.index, indices, step)
+    stretches = Stretches(reader=reader, encoder=fitted, signals=signals, gate=gate, parts=parts)
+    decoded: list[int] = []
+    starts: list[int] = []
     # Room for all is made at once: small tensors that stay, made between windows, split the heap.
-    buffer, encoded = TokenBuffer(steps), torch.ones(steps, rows * columns, dtype=torch.bool)
-    windows = _whole_steps(reader.frames(indices, size_px), step)
+    maker, steps = maker_of(stretches), stretches.steps
+    buffer = TokenBuffer(steps, maker.empty)
+    encoded = torch.ones(steps, rows * columns, dtype=torch.bool)
     with progress_bar("encode", total=len(indices)) as bar:
-        for window in windows if still is None else _joined(windows):
-            with run.timed("encode"), device_errors(f"encoder {fitted.spec!r}", ENCODING, CURE):
-                if still is None:
-                    tokens = fitted.encode(window, signals)
-                else:
-                    tokens, part = still.encode(window)
-                    encoded[len(decoded) : len(decoded) + len(part)] = part
-            decoded.extend(window.indices[::step].tolist())
-            with _room_for(tokens, steps, step):
-                buffer.add(tokens)
-            bar.update(len(window))
-    tokens, encoded = buffer.tokens(), encoded[: len(decoded)]
+        for window in maker.windows(stretches):
+            encoded[len(starts) : len(starts) + len(window.encoded)] = window.encoded
+            decoded.extend(window.frames)
+            starts.extend(window.frames[::step])
+            with _room_for(window.tokens, steps, step):
+                buffer.add(window.tokens)
+            bar.update(len(window.frames))
+    stretches.note_lost(decoded)
+    tokens, encoded = buffer.tokens(), encoded[: len(starts)]
     if gate is not None and gate.still == "dropped":
         tokens = replace(tokens, mask=encoded.to(tokens.features.device))
-    return FrameTokens(tokens=tokens, indices=decoded, encoder=encoder, encoded=encoded)
+    return FrameTokens(tokens=tokens, indices=starts, encoder=encoder, encoded=encoded)
 
 
 def _picture_tokens(
@@ -151,19 +129,6 @@ def _picture_tokens(
     )
 
 
-def _joined(windows: Iterable[Frames]) -> Iterator[Frames]:
-    """Yields windows of at least `GATED_FRAMES`, but for the last one and those of large frames."""
-    waiting: list[Frames] = []
-    for window in windows:
-        waiting.append(window)
-        count = sum(map(len, waiting))
-        if count >= GATED_FRAMES or count * window.data[0].nbytes >= GATED_BYTES:
-            yield Frames.concatenate(waiting)
-            waiting = []
-    if waiting:
-        yield Frames.concatenate(waiting)
-
-
 def _room_for(
     tokens: VideoTokens, steps: int, frames_per_step: int
 ) -> AbstractContextManager[None]:
@@ -183,16 +148,3 @@ def _room_for(
         fitting = max(1, min(int(ROOM * free / each), steps // 2))
         cure = f"about max_frames={fitting * frames_per_step} fit by estimate"
     return device_errors(device, f"the tokens of {steps} time steps", cure)
-
-
-def _whole_steps(windows: Iterable[Frames], step: int) -> Iterator[Frames]:
-    """Yields the frames again, so that no window but the last ends within a step."""
-    rest: Frames | None = None
-    for window in windows:
-        frames = window if rest is None else Frames.concatenate([rest, window])
-        whole = len(frames) - len(frames) % step
-        rest = frames[whole:] if whole < len(frames) else None
-        if whole:
-            yield frames[:whole]
-    if rest is not None:
-        yield rest

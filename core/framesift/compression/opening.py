@@ -28,7 +28,7 @@ from framesift.types.compressed import CompressedVideo
 from framesift.types.frames import Frames
 from framesift.types.options import ResizedBy, side_px
 from framesift.types.transcript import Transcript
-from framesift.types.video import LocalVideo, TimedText
+from framesift.types.video import LocalVideo, TimedText, Warn
 
 MOST_LINE_SECONDS: Final = 600.0
 """Longest that a line of subtitles stays: the last one often claims to stay for ever. One that
@@ -143,22 +143,31 @@ class FrameReader:
             max_side_px: longest side to scale them down to; None for the display size.
         """
         with progress_bar("decode", total=len(indices)) as bar:
-            for window in self._decoded(indices, self.size_px(max_side_px)):
+            for window in self._decoded(indices, self.size_px(max_side_px), self.run.warn):
                 yield window
                 bar.update(len(window))
 
     def frames(
-        self, indices: Sequence[int], size_px: tuple[int, int] | None = None
+        self,
+        indices: Sequence[int],
+        size_px: tuple[int, int] | None = None,
+        warn: Warn | None = None,
     ) -> Iterator[Frames]:
         """Yields the frames at ascending positions that can be decoded, a window at a time.
 
         More than one window is decoded in a thread, ahead of whoever works on the one before. Then
         stages overlap: `decode` is what decoding took, `wait` what of it nothing else was done in.
+
+        Args:
+            indices: positions, ascending.
+            size_px: `(H, W)` to scale to; None for the display size.
+            warn: called with what the decoder warns of; None for the run's own list.
         """
+        warn = warn or self.run.warn
         if len(indices) <= WINDOW:
-            yield from self._decoded(indices, size_px)
+            yield from self._decoded(indices, size_px, warn)
             return
-        run, ahead = self.run, self._ahead(indices, size_px)
+        run, ahead = self.run, self._ahead(indices, size_px, warn)
         try:
             while True:
                 with run.timed("wait"):
@@ -171,16 +180,20 @@ class FrameReader:
             ahead.close()
             run.seconds["decode"] = run.seconds.get("decode", 0.0) + ahead.seconds
 
-    def _ahead(self, indices: Sequence[int], size_px: tuple[int, int] | None) -> ReadAhead[Frames]:
+    def _ahead(
+        self, indices: Sequence[int], size_px: tuple[int, int] | None, warn: Warn
+    ) -> ReadAhead[Frames]:
         path, decode = self.path, self.decoder.decode
         ahead = ReadAhead(
-            lambda warn: decode(path, indices, size_px=size_px, warn=warn), warn=self.run.warn
+            lambda warned: decode(path, indices, size_px=size_px, warn=warned), warn=warn
         )
         self.threads.callback(ahead.close)
         return ahead
 
-    def _decoded(self, indices: Sequence[int], size_px: tuple[int, int] | None) -> Iterator[Frames]:
-        windows = iter(self.decoder.decode(self.path, indices, size_px=size_px, warn=self.run.warn))
+    def _decoded(
+        self, indices: Sequence[int], size_px: tuple[int, int] | None, warn: Warn
+    ) -> Iterator[Frames]:
+        windows = iter(self.decoder.decode(self.path, indices, size_px=size_px, warn=warn))
         while True:
             with self.run.timed("decode"):
                 window = next(windows, None)

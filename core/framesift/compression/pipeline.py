@@ -8,13 +8,13 @@ from typing import Final
 from framesift.compression.asking import Asking
 from framesift.compression.encoding import EncodedVideo, Encoding
 from framesift.compression.finding import Finding
-from framesift.compression.frame_tokens import Gate
 from framesift.compression.keyframes import KeyframePicker
 from framesift.compression.moments import MomentFinder
 from framesift.compression.opening import Opener, Video
 from framesift.compression.parts import Parts
 from framesift.compression.reducing import Reduction
 from framesift.compression.selection import FramePicker
+from framesift.compression.stretches import Gate
 from framesift.errors import InvalidOptionError
 from framesift.run import Run
 from framesift.types.budget import Budget

@@ -135,7 +135,7 @@ def _timeline(
         notes = (f"the clock of {path.name!r} {described(scanned.jumps, base, zero_seconds)}",)
     if not scanned.counted:
         sizes, keyframes = _packets(scanned, times)
-        index = replace(index, packet_bytes=sizes, is_keyframe=keyframes)
+        index = replace(index, packet_bytes=sizes, is_keyframe=keyframes, can_jump=bool(can_jump))
     return Timeline(
         index=replace(index, is_cut=is_cut, notes=notes),
         ticks=np.arange(len(times)) if scanned.counted else times,

@@ -53,6 +53,8 @@ class FrameIndex:
     decoding. None where the container does not say which frame is in which packet."""
     is_keyframe: npt.NDArray[np.bool_] | None = None
     """Whether decoding can start at each frame `(F,)`; None where `packet_bytes` is."""
+    can_jump: bool = False
+    """Whether reading can begin at any of these."""
 
     def staying(self, until_seconds: float) -> FrameIndex:
         """Returns the index of the same frames, of which the last one stays until a time.
@@ -132,14 +134,8 @@ class Decoder(Part):
             while len(frames := _gathered(index, pictures, min(window, fitting))):
                 missing.difference_update(frames.indices.tolist())
                 yield frames
-            if indices and len(missing) == len(indices):
-                raise CorruptVideoError(
-                    f"{path.name!r}: none of the {len(indices)} requested frames can be decoded; "
-                    "give an undamaged file or try another decoder"
-                )
         # Behind the block: what the listener raises is not an error of the file.
-        damage = _damage(index, len(indices), missing)
-        for line in (*([f"{path.name!r} is damaged: {damage}"] if damage else []), *index.notes):
+        for line in told_damage(path, index, indices, missing):
             (warn or logger.warning)(line)
 
     @abstractmethod
@@ -201,6 +197,23 @@ def _pages(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
     if hasattr(mmap, "MADV_HUGEPAGE"):
         memory.madvise(mmap.MADV_HUGEPAGE)  # small pages cost a tenth of decoding
     return np.frombuffer(memory, dtype=np.uint8).reshape(shape)
+
+
+def told_damage(
+    path: Path, index: FrameIndex, asked: Sequence[int], missing: set[int]
+) -> list[str]:
+    """Returns what damage cost and what is odd about a file, in lines.
+
+    Raises:
+        CorruptVideoError: all frames that were asked are missing.
+    """
+    if asked and len(missing) == len(asked):
+        raise CorruptVideoError(
+            f"{path.name!r}: none of the {len(asked)} requested frames can be decoded; give an "
+            "undamaged file or try another decoder"
+        )
+    damage = _damage(index, len(asked), missing)
+    return [*([f"{path.name!r} is damaged: {damage}"] if damage else []), *index.notes]
 
 
 def _damage(index: FrameIndex, count: int, missing: set[int]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 
 import torch
@@ -233,9 +233,15 @@ def check_step_seconds(step_seconds: Tensor | None, first_seconds: Tensor) -> No
 class TokenBuffer:
     """Joins the tokens of one video window by window, holding one window besides the whole."""
 
-    def __init__(self, total: int) -> None:
-        """Makes room for `total` frames; fewer may come."""
+    def __init__(self, total: int, empty: Callable[[Tensor, int], Tensor] | None = None) -> None:
+        """Makes room for `total` frames; fewer may come.
+
+        Args:
+            total: number of frames.
+            empty: returns memory for so many rows like those of a tensor; None for that of torch.
+        """
         self._total = total
+        self._empty = empty or (lambda like, rows: like.new_empty((rows, *like.shape[1:])))
         self._count = 0
         self._grid = (0, 0)
         self._columns: dict[str, Tensor] = {}
@@ -257,7 +263,7 @@ class TokenBuffer:
                     "gather tokens of one device"
                 )
             if name not in self._columns:
-                self._columns[name] = value.new_empty((self._total, *value.shape[1:]))
+                self._columns[name] = self._empty(value, self._total)
             self._columns[name][start : self._count] = value
 
     def tokens(self) -> VideoTokens:

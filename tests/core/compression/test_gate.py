@@ -8,8 +8,9 @@ from click.testing import CliRunner
 from framesift import load
 from framesift.cli.commands import app
 from framesift.compression.compressor import VideoCompressor
-from framesift.compression.frame_tokens import Gate, encode_frames
+from framesift.compression.frame_tokens import encode_frames
 from framesift.compression.opening import FrameReader
+from framesift.compression.stretches import Gate
 from framesift.decoders.base import Decoder, FrameIndex
 from framesift.encoders import registry as encoders
 from framesift.errors import InvalidOptionError

@@ -9,8 +9,9 @@ import torch
 from PIL import Image
 
 from framesift.compression.compressor import VideoCompressor
-from framesift.compression.frame_tokens import GATED_BYTES, Gate, encode_frames
+from framesift.compression.frame_tokens import encode_frames
 from framesift.compression.opening import FrameReader
+from framesift.compression.stretches import GATED_BYTES, Gate
 from framesift.decoders.base import WINDOW_BYTES, Decoder, FrameIndex
 from framesift.encoders.base import Encoder
 from framesift.encoders.edges import edge_density, shrunk
