@@ -188,10 +188,6 @@ class _Remote(Store):
         if self.has(name):
             self._system.delete_file(self._at(name))
 
-    def clear(self, folder: str) -> None:
-        if self.has(folder):
-            self._system.delete_dir(self._at(folder))
-
     def _at(self, name: str) -> str:
         return f"{self._root}/{name}"
 

@@ -161,6 +161,12 @@ def test_stretches_begin_where_little_is_decoded_twice(tmp_path):
         return [part[0] for part in parts]
 
     assert starts(codec_options={"g": "8", "bf": "0"}) == [0, 32, 64, 96, 128, 160, 192]
-    assert starts(codec_options={"g": "48", "bf": "0"}) == [0, 48, 96, 144, 192]
+    assert starts(codec_options={"g": "48", "bf": "0", "sc_threshold": "0"}) == [
+        0,
+        48,
+        96,
+        144,
+        192,
+    ]
     assert starts(codec_options={"g": "999", "bf": "0", "sc_threshold": "0"}) == [0]
     assert len(stretches.stretched(decoder.index(tmp_path / "a.mp4"), range(48), 1)) == 1
