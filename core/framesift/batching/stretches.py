@@ -27,13 +27,13 @@ from torch import Tensor
 
 from framesift._version import __version__
 from framesift.batching.items import Item
-from framesift.batching.store import STRETCHES, Store, digest_of
+from framesift.batching.store import STRETCHES, ResultError, Store, digest_of
 from framesift.batching.work import Done, Work, work_on
 from framesift.compression.content import content_key
 from framesift.compression.stretches import Maker, Stretches, Window, stretches_by
 from framesift.disk.tensors import TensorFile
 from framesift.disk.writing import storing
-from framesift.errors import InvalidTokensError
+from framesift.errors import InvalidTokensError, StorageError
 from framesift.types.tokens import Signals, TokenBuffer, VideoTokens
 
 _OWN: Final = ("features", "pts_seconds", "layers", "step_seconds")
@@ -59,7 +59,7 @@ def work_on_part(work: Work, item: Item, store: Store, name: str | None = None) 
         name: the stretch to make; None for the work that ends with a row.
 
     Raises:
-        StorageError: a result cannot be written.
+        ResultError: a result cannot be written.
     """
     if "://" in item.video and not item.video.startswith("file://"):
         return work_on(work, item, store)  # each stretch would fetch it again
@@ -118,13 +118,16 @@ class _Maker(Maker):
         if like.device.type != "cpu" or not size:
             return like.new_empty(shape)
         folder = None if "://" in self.store.place else Path(self.store.place)
-        with storing(folder or Path(tempfile.gettempdir())), TemporaryFile(dir=folder) as file:
-            # A full disk is an error here; in the middle of a mapping it would end the process.
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(file.fileno(), 0, size)
-            else:
-                file.truncate(size)
-            memory = mmap.mmap(file.fileno(), size)
+        try:
+            with storing(folder or Path(tempfile.gettempdir())), TemporaryFile(dir=folder) as file:
+                # A full disk is an error here; in the middle of a mapping it would end the process.
+                if hasattr(os, "posix_fallocate"):
+                    os.posix_fallocate(file.fileno(), 0, size)
+                else:
+                    file.truncate(size)
+                memory = mmap.mmap(file.fileno(), size)
+        except StorageError as error:
+            raise ResultError(str(error)) from error
         return torch.frombuffer(memory, dtype=like.dtype).view(shape)
 
     def _key(self, stretches: Stretches) -> str:
