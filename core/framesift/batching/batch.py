@@ -141,8 +141,7 @@ def batch(
         try:
             for each in (engine or work_locally)(work, rest, store, hands):
                 _count(result, each, on_done)
-            if not result.left:
-                store.clear(STRETCHES)
+            _tidy(store, result)
         finally:
             result.rows = write_dataset(store, task, items)
     return result
@@ -232,6 +231,12 @@ def _rest(
         result.next = [item.id for item in begun[:TOLD]]
         result.left = len(rest)
     return begun, result
+
+
+def _tidy(store: Store, result: BatchResult) -> None:
+    """Removes what is left of stretches, unless videos that are not begun may need them."""
+    if not result.left:
+        store.clear(STRETCHES)
 
 
 def _count(result: BatchResult, each: Done, on_done: OnDone | None) -> None:

@@ -11,13 +11,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import mmap
-import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any, Final
 
 import numpy as np
@@ -27,13 +22,13 @@ from torch import Tensor
 
 from framesift._version import __version__
 from framesift.batching.items import Item
-from framesift.batching.store import STRETCHES, ResultError, Store, digest_of
+from framesift.batching.store import STRETCHES, Store, digest_of
 from framesift.batching.work import Done, Work, work_on
 from framesift.compression.content import content_key
 from framesift.compression.stretches import Maker, Stretches, Window, stretches_by
+from framesift.disk.temporary import mapped_memory
 from framesift.disk.tensors import TensorFile
-from framesift.disk.writing import storing
-from framesift.errors import InvalidTokensError, StorageError
+from framesift.errors import InvalidTokensError
 from framesift.types.tokens import Signals, TokenBuffer, VideoTokens
 
 _OWN: Final = ("features", "pts_seconds", "layers", "step_seconds")
@@ -117,18 +112,7 @@ class _Maker(Maker):
         size = math.prod(shape) * like.element_size()
         if like.device.type != "cpu" or not size:
             return like.new_empty(shape)
-        folder = None if "://" in self.store.place else Path(self.store.place)
-        try:
-            with storing(folder or Path(tempfile.gettempdir())), TemporaryFile(dir=folder) as file:
-                # A full disk is an error here; in the middle of a mapping it would end the process.
-                if hasattr(os, "posix_fallocate"):
-                    os.posix_fallocate(file.fileno(), 0, size)
-                else:
-                    file.truncate(size)
-                memory = mmap.mmap(file.fileno(), size)
-        except StorageError as error:
-            raise ResultError(str(error)) from error
-        return torch.frombuffer(memory, dtype=like.dtype).view(shape)
+        return torch.frombuffer(mapped_memory(size), dtype=like.dtype).view(shape)
 
     def _key(self, stretches: Stretches) -> str:
         """Returns what tells these tokens from any others of the video."""

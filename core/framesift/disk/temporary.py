@@ -8,6 +8,7 @@ the next process sweeps it. Reused process ids and containers that share a disk 
 from __future__ import annotations
 
 import atexit
+import mmap
 import os
 import re
 import secrets
@@ -109,6 +110,24 @@ def kept_on_success() -> Iterator[Path]:
     except BaseException:
         remove(folder)
         raise
+
+
+def mapped_memory(size_bytes: int) -> mmap.mmap:
+    """Returns memory that a file of ours stands for, so that the system need not hold all of it.
+
+    Raises:
+        StorageError: the file cannot be made, or finds no room.
+    """
+    with kept_on_success() as folder:
+        with (folder / "memory").open("w+b") as file:
+            # A full disk is an error here; in the middle of the memory it would end the process.
+            if sys.platform == "win32":
+                file.truncate(size_bytes)
+            else:
+                os.posix_fallocate(file.fileno(), 0, size_bytes)
+            memory = mmap.mmap(file.fileno(), size_bytes)
+    remove(folder)  # the memory stays; where an open file cannot be removed, the process's end does
+    return memory
 
 
 @contextmanager
