@@ -118,14 +118,13 @@ def mapped_memory(size_bytes: int) -> mmap.mmap:
     Raises:
         StorageError: the file cannot be made, or finds no room.
     """
-    with kept_on_success() as folder:
-        with (folder / "memory").open("w+b") as file:
-            # A full disk is an error here; in the middle of the memory it would end the process.
-            if sys.platform == "win32":
-                file.truncate(size_bytes)
-            else:
-                os.posix_fallocate(file.fileno(), 0, size_bytes)
-            memory = mmap.mmap(file.fileno(), size_bytes)
+    with kept_on_success() as folder, (folder / "memory").open("w+b") as file:
+        # A full disk is an error here; in the middle of the memory it would end the process.
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size_bytes)
+        else:
+            file.truncate(size_bytes)
+        memory = mmap.mmap(file.fileno(), size_bytes)
     remove(folder)  # the memory stays; where an open file cannot be removed, the process's end does
     return memory
 
