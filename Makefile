@@ -18,13 +18,17 @@ GRADIO := gradio==6.31.0 gradio_client==2.7.2 brotli==1.2.1 groovy==0.1.2 hf-gra
 CLIENTS := litellm==1.110.2 llama-index-llms-openai-like==0.8.1 llama-index-llms-openai==0.8.3 openai==2.54.0 \
 	fastuuid==0.14.0 h2==4.4.1 hpack==4.2.0 hyperframe==6.1.0 importlib_metadata==8.9.0 zipp==4.1.2
 
+# Beside the pins of framesift[batch]: what the results of a batch are read with, and Ray.
+BATCH := ray==2.60.0 msgpack==1.2.4 pandas==3.1.1 polars==2.1.0 polars-runtime-32==2.1.0 datasets==5.2.0 \
+	dill==0.4.1 multiprocess==0.70.19
+
 KERNELS ?= ATEN_CPU_CAPABILITY=default ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=SSE41
 
 # A process for each core, but no more than four: each imports torch, transformers and the frameworks.
 PARALLEL ?= -n logical --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo docs test test-all test-kernels test-processors test-torchcodec test-torchao test-lmms-eval test-play test-clients test-deploy lint format type bench table clean
+.PHONY: help install demo docs test test-all test-kernels test-processors test-torchcodec test-torchao test-lmms-eval test-play test-clients test-batch test-deploy lint format type bench table clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -88,6 +92,12 @@ test-play: $(READY) ## Run the playground in a browser with gradio, and axe on t
 test-clients: $(READY) ## Send videos through the gateway with litellm and LlamaIndex's OpenAILike, set aside
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(OUT)/clients $(CLIENTS)
 	PYTHONPATH=$(OUT)/clients $(BIN)/python -m pytest -m clients tests/integrations/server/gateway $(ARGS)
+
+# Ray is large, and only people with a cluster need it; pandas, Polars and datasets read what a batch wrote.
+test-batch: $(READY) ## Run a batch on a Ray cluster of this machine, and read its results with others' readers
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(OUT)/batch $(BATCH) ./integrations/ray
+	PYTHONPATH=$(OUT)/batch RAY_USAGE_STATS_ENABLED=0 HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1 \
+		$(BIN)/python -m pytest -m batch tests/core/batching tests/integrations/ray $(ARGS)
 
 # The tools stay out of the environment. No engine is needed: what an image would do is done in a folder.
 test-deploy: $(READY) ## Check the Dockerfile and compose file of the server, and do what they say in a folder

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from framesift.batching.batch import BatchResult as BatchResult
     from framesift.batching.batch import batch as batch
     from framesift.compression.compressor import VideoCompressor as VideoCompressor
+    from framesift.compression.decoded import DecodedVideo as DecodedVideo
     from framesift.compression.encoding import EncodedVideo as EncodedVideo
     from framesift.errors import BudgetError as BudgetError
     from framesift.errors import ChatRequestError as ChatRequestError

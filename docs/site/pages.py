@@ -17,7 +17,15 @@ from mkdocs.structure.pages import Page
 
 OUTSIDE = ("PARTS.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "CHANGELOG.md")
 """Pages of the root, and below the READMEs of folders, that are pages of the site too."""
-SURFACES = ("langchain", "llama-index-readers", "llama-index-llms", "server", "mcp", "lmms-eval")
+SURFACES = (
+    "langchain",
+    "llama-index-readers",
+    "llama-index-llms",
+    "server",
+    "mcp",
+    "lmms-eval",
+    "ray",
+)
 RESULTS = "examples/results/"
 LINK = re.compile(r"(\]\(|(?<=src=\"))([^()\s\"]+)")
 

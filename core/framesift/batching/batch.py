@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, fields
@@ -103,7 +102,8 @@ def batch(
             answer points at, those that the model names by captions, or not asked.
         include_choices: for `label`, whether the judges see the answers to choose from.
         normalize: for `label`, `minmax` stretches the labels of a video over 0 to 1.
-        workers: processes; as many as there are cores by default, one where a model answers.
+        workers: processes; as many as the engine has cores by default, on one machine a single one
+            where a model answers.
         timeout_seconds: longest work on one video.
         memory_bytes: most memory of one worker.
         limit: most videos that this run begins.
@@ -132,7 +132,7 @@ def batch(
     work = Work(task=task, options=_options(sift), asked=asked)
     items = items_of(where, allowed=OWN, limits=sift.limits, site=sift.site)
     _check(work, items)
-    store, hands = store_of(out), _workers(sift, workers, timeout_seconds, memory_bytes)
+    store, hands = store_of(out), _workers(workers, timeout_seconds, memory_bytes)
     with nullcontext() if dry_run else alone(store):
         claim(store, work, write=not dry_run)
         rest, result = _rest(store, items, limit, retry_failed=retry_failed, write=not dry_run)
@@ -145,6 +145,11 @@ def batch(
         finally:
             result.rows = write_dataset(store, task, items)
     return result
+
+
+def _workers(count: int | None, seconds: float | None, memory_bytes: int | None) -> Workers:
+    count = None if count is None else whole("workers", count)
+    return Workers(count=count, seconds_each=seconds, memory_bytes=memory_bytes)
 
 
 def _options(sift: VideoCompressor) -> dict[str, Any]:
@@ -189,14 +194,6 @@ def _check(work: Work, items: Sequence[Item]) -> None:
                 question_of(asked, item.video, 1.0)
         except FramesiftError as error:
             raise InvalidOptionError(f"video {item.id[:120]!r}: {error}") from error
-
-
-def _workers(
-    sift: VideoCompressor, count: int | None, seconds: float | None, memory_bytes: int | None
-) -> Workers:
-    cores = 1 if sift.vlm is not None else os.cpu_count() or 1
-    count = cores if count is None else whole("workers", count)
-    return Workers(count=count, seconds_each=seconds, memory_bytes=memory_bytes)
 
 
 def _rest(

@@ -125,7 +125,7 @@ def write_dataset(store: Store, task: Task, items: Sequence[Item]) -> int:
         rows = [row for item in items[start : start + ROWS_EACH] for row in _rows(store, item)]
         if not rows:
             continue
-        table = arrow.Table.from_pylist([_whole(row, schema) for row in rows], schema=schema)
+        table = arrow.Table.from_pylist(rows, schema=schema)
         buffer = io.BytesIO()
         parquet.write_table(table, buffer, compression="zstd")
         name = f"{DATA}/part-{number:05d}.parquet"
@@ -145,13 +145,14 @@ def _rows(store: Store, item: Item) -> Iterator[dict[str, Any]]:
     saved = None if content is None else read_row(content)
     if saved is None:
         return
+    yield from rows_of(saved)
+
+
+def rows_of(saved: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yields the rows of one video, of what its file in `rows/` says."""
     common = {name: saved.get(name) for name in COMMON} | saved.get("facts", {})
-    for row in saved["rows"] or [{}]:
-        yield {**common, **row}
-
-
-def _whole(row: Mapping[str, Any], schema: Any) -> dict[str, Any]:
-    return {name: _encodable(row.get(name)) for name in schema.names}
+    for row in saved.get("rows") or [{}]:
+        yield {name: _encodable(value) for name, value in {**common, **row}.items()}
 
 
 def _encodable(value: Any) -> Any:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import RLock, Thread
 from types import TracebackType
@@ -23,7 +23,7 @@ from framesift.batching.items import Item
 from framesift.batching.steps import Step, Steps
 from framesift.batching.store import Store, row_name, store_of
 from framesift.batching.stretches import Missing, forget, work_on_part
-from framesift.batching.work import Done, Work, done_of, failed, read_row
+from framesift.batching.work import Done, Work, failed, finished
 from framesift.errors import FramesiftError, InvalidOptionError
 from framesift.registry import require
 
@@ -45,11 +45,14 @@ class WorkersError(FramesiftError, RuntimeError):
 class Workers:
     """How many processes work, and what each video may take."""
 
-    count: int
+    count: int | None = None
+    """None for as many as the engine has cores for; on one machine one where a model answers."""
     seconds_each: float | None = None
     """Longest work on one video; None for no bound."""
     memory_bytes: int | None = None
     """Most memory of one worker; None for no bound."""
+    threads: int | None = None
+    """Of each worker; None for its share of this machine's cores."""
 
 
 def work_locally(
@@ -62,6 +65,9 @@ def work_locally(
         WorkersError: no worker can be started.
         MissingDependencyError: pebble is not installed.
     """
+    if workers.count is None:
+        own = 1 if work.options.get("vlm") is not None else os.cpu_count() or 1
+        workers = replace(workers, count=own)
     with Pool(work, store, workers) as pool:
         yield from pool.run(items)
 
@@ -77,9 +83,9 @@ class Pool:
         """
         pebble = require("pebble", extra="batch")
         self._ended = require("pebble.common", extra="batch").ProcessExpired
-        self._store, self._workers = store, workers
+        self._store, self._workers, self._count = store, workers, workers.count or 1
         self._pool = pebble.ProcessPool(
-            max_workers=workers.count,
+            max_workers=self._count,
             max_tasks=VIDEOS_EACH,
             initializer=_begin,
             initargs=(work, store.place, workers),
@@ -109,7 +115,7 @@ class Pool:
         steps, running = Steps(items), dict[Any, Step]()
         while True:
             # Few lie in the pool, so that a stop does not wait for what has not begun.
-            while len(running) < 2 * self._workers.count and (step := steps.next()):
+            while len(running) < 2 * self._count and (step := steps.next()):
                 given = [step.item, step.name]
                 future = self._pool.schedule(_one, given, timeout=self._workers.seconds_each)
                 running[future] = step
@@ -144,10 +150,8 @@ class Pool:
             ) from error
         else:
             return how
-        content = self._store.read(row_name(item.id))
-        row = None if content is None else read_row(content)
-        if row is not None:  # its process ended after the last step
-            return done_of(item.id, row)
+        if done := finished(self._store, item):  # its process ended after the last step
+            return done
         forget(self._store, item.id)
         return failed(self._store, item, kind, line)
 
@@ -172,7 +176,7 @@ def _begin(work: Work, place: str, workers: Workers) -> None:
     from tqdm import tqdm
 
     tqdm.set_lock(RLock())  # its own is a semaphore of the system, which a killed process leaves
-    threads = max(1, (os.cpu_count() or 1) // workers.count)
+    threads = workers.threads or max(1, (os.cpu_count() or 1) // (workers.count or 1))
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
     _ours.update(work=work, store=store_of(place), refused=_bounded(workers.memory_bytes))

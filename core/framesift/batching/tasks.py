@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, get_args
 
 from framesift.batching.store import Store, json_content
 from framesift.compression.compressor import VideoCompressor
+from framesift.compression.decoded import DecodedVideo
 from framesift.disk.tensors import TensorFile
 from framesift.disk.writing import json_value
 from framesift.errors import InvalidOptionError
@@ -77,7 +78,7 @@ class Asked:
 
 
 def compressed(
-    sift: VideoCompressor, video: LocalVideo, asked: Asked, store: Store, warn: Warn
+    sift: VideoCompressor, video: LocalVideo | DecodedVideo, asked: Asked, store: Store, warn: Warn
 ) -> list[Row]:
     """Returns one row, with the tokens as safetensors and the report as JSON."""
     made = sift.compress(video, asked.question, warn=warn)

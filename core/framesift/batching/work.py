@@ -12,6 +12,7 @@ from framesift.batching.items import Item
 from framesift.batching.store import ResultError, Store, json_content, row_name
 from framesift.batching.tasks import TASKS, Asked, Task
 from framesift.compression.compressor import VideoCompressor
+from framesift.compression.decoded import DecodedVideo
 from framesift.compression.opening import opened
 from framesift.errors import FramesiftError
 from framesift.run import Run
@@ -84,23 +85,58 @@ def work_on(work: Work, item: Item, store: Store) -> Done:
     Raises:
         ResultError: a result cannot be written.
     """
+    saved = result_of(work, item, store)
+    write_row(store, item, saved)
+    return done_of(item.id, saved)
+
+
+def result_of(
+    work: Work, item: Item, store: Store, decoded: DecodedVideo | None = None
+) -> dict[str, Any]:
+    """Returns what the row of a video says, whose files are written.
+
+    Args:
+        work: what is done to it.
+        item: the video.
+        store: where the files of its rows go.
+        decoded: its frames, where somebody has decoded them, for `compress` alone.
+
+    Raises:
+        ResultError: a file cannot be written.
+    """
     warnings: list[str] = []
     facts: dict[str, Any] = {}
     try:
-        sift = _compressor(work, item.own)
-        run = Run(listener=warnings.append)
-        with opened(item.video, sift.limits, sift.site, run) as local:
-            facts = _facts(local)
-            rows = TASKS[work.task](sift, local, work.of(item.own), store, run.warn)
+        sift, asked = _compressor(work, item.own), work.of(item.own)
+        run, make = Run(listener=warnings.append), TASKS[work.task]
+        if decoded is not None:
+            facts = _facts(decoded.local)
+            rows = make(sift, decoded, asked, store, run.warn)
+        else:
+            with opened(item.video, sift.limits, sift.site, run) as local:
+                facts = _facts(local)
+                rows = make(sift, local, asked, store, run.warn)
     except ResultError:
         raise
     except Exception as error:  # whatever a part or a library raises, the next video goes on
-        if not isinstance(error, FramesiftError | MemoryError):
-            logger.exception("a fault in the work on %r", item.id)
-        return failed(store, item, error_kind(error), error_words(error), facts=facts)
-    saved = {"status": "done", "facts": facts, "rows": rows, "warnings": warnings}
-    write_row(store, item, saved)
-    return done_of(item.id, saved)
+        return _failure(item, error, facts)
+    return {"status": "done", "facts": facts, "rows": rows, "warnings": warnings}
+
+
+def decoded_by(work: Work, item: Item) -> DecodedVideo | dict[str, Any]:
+    """Returns the frames of a video for `result_of`, or what its row says where it fails."""
+    try:
+        return _compressor(work, item.own).decode(item.video, work.of(item.own).question)
+    except Exception as error:  # as in `result_of`
+        return _failure(item, error, {})
+
+
+def _failure(item: Item, error: Exception, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what the row of a video says that failed."""
+    if not isinstance(error, FramesiftError | MemoryError):
+        logger.error("a fault in the work on %r", item.id, exc_info=error)
+    kind, line = error_kind(error), error_words(error)
+    return {"status": "failed", "error": line, "error_kind": kind, "facts": facts}
 
 
 def done_of(video_id: str, saved: Mapping[str, Any]) -> Done:
@@ -130,6 +166,13 @@ def failed(
     saved = {"status": "failed", "error": line, "error_kind": kind, "facts": facts or {}}
     write_row(store, item, saved)
     return done_of(item.id, saved)
+
+
+def finished(store: Store, item: Item) -> Done | None:
+    """Returns how a video ended that has its row; None where it has none."""
+    content = store.read(row_name(item.id))
+    saved = None if content is None else read_row(content)
+    return None if saved is None else done_of(item.id, saved)
 
 
 def write_row(store: Store, item: Item, saved: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ from tqdm import tqdm
 
 import framesift
 from framesift.cli import options, output, terminal
+from framesift.errors import MissingDependencyError
 
 FAILED: Final = 3
 """Exit code where some videos failed; their rows say why."""
@@ -78,7 +80,7 @@ def _bytes(_: click.Context, __: click.Parameter, given: str | None) -> int | No
 @click.option(
     "--workers",
     type=click.IntRange(min=1),
-    show_default="one for each core, one where --vlm answers",
+    show_default="one for each core; here one where --vlm answers",
     help="Processes, each with one video at a time.",
 )
 @click.option(
@@ -93,12 +95,25 @@ def _bytes(_: click.Context, __: click.Parameter, given: str | None) -> int | No
 @click.option("--limit", type=click.IntRange(min=1), help="Most videos that this run begins.")
 @click.option("--retry-failed", is_flag=True, help="Begin those anew that failed.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    help="ray needs `pip install framesift-ray`.",
+)
+@click.option("--address", help="Of a Ray cluster; one is started on this machine by default.")
+@click.option(
+    "--gpus-each", type=click.FloatRange(min=0), help="GPUs of each worker of a Ray cluster."
+)
 @options.as_json
 @options.with_token_options
 def batch(
     sift: framesift.VideoCompressor,
     places: tuple[str, ...],
     dry_run: bool,
+    engine: str,
+    address: str | None,
+    gpus_each: float | None,
     as_json: bool,
     **given: Any,
 ) -> None:
@@ -136,6 +151,7 @@ def batch(
             list(places),
             compressor=sift,
             dry_run=dry_run,
+            engine=_engine(engine, address, gpus_each),
             on_done=on_done,
             **given,
         )
@@ -152,6 +168,21 @@ def batch(
     _show(result, dry_run=dry_run, as_json=as_json)
     if result.failed:
         click.get_current_context().exit(FAILED)
+
+
+def _engine(name: str, address: str | None, gpus_each: float | None) -> Any:
+    if name == "local":
+        if address is not None or gpus_each is not None:
+            raise click.UsageError("--address and --gpus-each are of Ray; add --engine ray")
+        return None
+    try:
+        return importlib.import_module("framesift_ray").engine(address, gpus_each=gpus_each or 0.0)
+    except ModuleNotFoundError as error:
+        if error.name != "framesift_ray":
+            raise
+        raise MissingDependencyError(
+            "'framesift_ray' is not installed; run: pip install framesift-ray"
+        ) from error
 
 
 def _postfix(result: framesift.BatchResult) -> str:

@@ -10,6 +10,7 @@ from framesift.answering.generation import GREEDY, Generation, OnText
 from framesift.answering.limits import Positions
 from framesift.answering.text_beside import MAX_TEXT_TOKENS
 from framesift.compression.configuration import Configuration
+from framesift.compression.decoded import DecodedVideo
 from framesift.compression.encoding import EncodedVideo
 from framesift.compression.moments import SECONDS_PER_SEGMENT
 from framesift.compression.opening import Video
@@ -42,7 +43,11 @@ class VideoCompressor(Configuration):
     """
 
     def compress(
-        self, video: Video, question: str | None = None, *, warn: Warn | None = None
+        self,
+        video: Video | DecodedVideo,
+        question: str | None = None,
+        *,
+        warn: Warn | None = None,
     ) -> CompressedVideo:
         """Returns exactly the budgeted tokens of a video, with their times, places and a report.
 
@@ -51,9 +56,15 @@ class VideoCompressor(Configuration):
         """
         return self._pipeline.compress(video, question, Run(listener=warn))
 
+    def decode(
+        self, video: Video, question: str | None = None, *, warn: Warn | None = None
+    ) -> DecodedVideo:
+        """Returns the frames that `compress` makes tokens of, to be given to it elsewhere."""
+        return self._pipeline.decode(video, question, Run(listener=warn))
+
     def encode(
         self,
-        video: Video,
+        video: Video | DecodedVideo,
         question: str | None = None,
         *,
         signals: Collection[str] | None = None,

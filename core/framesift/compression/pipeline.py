@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Final
 
 from framesift.compression.asking import Asking
+from framesift.compression.decoded import DecodedVideo
 from framesift.compression.encoding import EncodedVideo, Encoding
 from framesift.compression.finding import Finding
 from framesift.compression.keyframes import KeyframePicker
@@ -87,7 +88,15 @@ class Pipeline:
         """Looks for a query in text and pictures."""
         return Finding(asking=self.asking, opener=self.opener, moments=self.moments)
 
-    def compress(self, video: Video, question: str | None, run: Run) -> CompressedVideo:
+    def decode(self, video: Video, question: str | None, run: Run) -> DecodedVideo:
+        """Returns the frames of a video that become tokens."""
+        if self.max_frames is not None:
+            self.parts.selector.check_question(question)
+        return self._encoding.decode(video, question, run, self._reduction.check_time)
+
+    def compress(
+        self, video: Video | DecodedVideo, question: str | None, run: Run
+    ) -> CompressedVideo:
         """Returns the budgeted tokens of a video."""
         self._reduction.check(question)
         if self.max_frames is not None:
@@ -96,7 +105,11 @@ class Pipeline:
         return self.reduce(self.encode(video, question, run, signals), question, run)
 
     def encode(
-        self, video: Video, question: str | None, run: Run, signals: Collection[str] | None
+        self,
+        video: Video | DecodedVideo,
+        question: str | None,
+        run: Run,
+        signals: Collection[str] | None,
     ) -> EncodedVideo:
         """Returns all tokens of a video whose plan can be made within the time limit.
 
