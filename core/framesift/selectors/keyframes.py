@@ -72,7 +72,10 @@ class Keyframes(Selector):
         """Returns index, score and reason of the `count` frames that cover most of `among`."""
         if not count:
             return []
-        starts = _run_starts(tokens.features[among], max(CANDIDATES, 2 * count))
+        # Of hours of video a copy of all features is hundreds of megabytes.
+        features = tokens.features
+        features = features if len(among) == len(features) else features[among]
+        starts = _run_starts(features, max(CANDIDATES, 2 * count))
         lengths = torch.diff(starts, append=torch.tensor([len(among)]))
         middles = among[starts + (lengths - 1) // 2]
         features, times = tokens.features[middles], pts_seconds[middles].cpu().float()

@@ -1,5 +1,11 @@
 """Long videos in stretches: the same rows and files as in one go, whoever makes which part when."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 
@@ -21,8 +27,10 @@ GAP = [Fraction(n, 25) + (4 if n > 50 else 0) for n in range(120)]
 
 
 @pytest.fixture(autouse=True)
-def short_stretches(monkeypatch):
+def short_stretches(request, monkeypatch):
     """Makes a few seconds a long video: stretches of 32 frames from 49 frames on."""
+    if request.node.get_closest_marker("slow"):  # its workers are other processes
+        return
     for name, frames in [("LONG_FRAMES", 48), ("STRETCH_FRAMES", 32), ("WHOLE_WINDOWS", 16)]:
         monkeypatch.setattr(stretches, name, frames)
     monkeypatch.setattr(stretches, "MOST_AGAIN", 4)
@@ -170,3 +178,34 @@ def test_stretches_begin_where_little_is_decoded_twice(tmp_path):
     ]
     assert starts(codec_options={"g": "999", "bf": "0", "sc_threshold": "0"}) == [0]
     assert len(stretches.stretched(decoder.index(tmp_path / "a.mp4"), range(48), 1)) == 1
+
+
+@pytest.mark.slow
+def test_workers_share_a_long_video_and_a_kill_costs_no_finished_stretch(tmp_path):
+    pytest.importorskip("pebble")
+    video, out = tmp_path / "long.mp4", tmp_path / "out"
+    write_video(video, 3900, size=(32, 64), codec_options={"g": "50"})
+    given = ["--fps", "25", "--strategy", "uniform", "--workers", "2"]
+    command = [sys.executable, "-m", "framesift", "batch", str(video), "--out", str(out), *given]
+    run = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 300
+    while not (made := {path: path.stat().st_mtime_ns for path in out.rglob("*.safetensors")}):
+        assert run.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    assert not list((out / "rows").rglob("*.json"))
+    run = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    seen = {}
+    while run.poll() is None:
+        for path in (out / "stretches").rglob("*.safetensors"):
+            with suppress(FileNotFoundError):
+                seen[path] = path.stat().st_mtime_ns
+        time.sleep(0.05)
+    assert run.returncode == 0
+    assert len(seen) == 4
+    assert {path: seen[path] for path in made} == made
+    whole = framesift.VideoCompressor(fps=25, strategy="uniform", text=("subtitles",))
+    framesift.batch(video, tmp_path / "whole", compressor=whole, engine=at_once)
+    assert contents(out) == contents(tmp_path / "whole")
