@@ -14,7 +14,7 @@ from framesift.batching.dataset import write_dataset
 from framesift.batching.items import Item, items_of
 from framesift.batching.local import Workers, work_locally
 from framesift.batching.store import STRETCHES, Store, row_name, store_of
-from framesift.batching.tasks import ASKING, Asked, Task, checked_task, question_of
+from framesift.batching.tasks import ASKING, Asked, Task, question_of
 from framesift.batching.work import OWN, Done, Work, read_row
 from framesift.compression.compressor import VideoCompressor
 from framesift.errors import FramesiftError, InvalidOptionError
@@ -118,7 +118,7 @@ def batch(
         StorageError: results cannot be written, or another run writes there.
         WorkersError: no worker can be started.
     """
-    task, sift = checked_task(task), compressor or VideoCompressor()
+    sift = compressor or VideoCompressor()
     asked = Asked(
         question=question,
         count=count,
@@ -173,10 +173,6 @@ def _options(sift: VideoCompressor) -> dict[str, Any]:
 def _check(work: Work, items: Sequence[Item]) -> None:
     """Raises where options of a row are wrong, before any work; equal ones are read once."""
     asking, seen = work.task in ASKING, set()
-    if asking and work.options["vlm"] is None:
-        raise InvalidOptionError(
-            f"task {work.task!r} is done by a model; give one by vlm= (--vlm), such as a hub id"
-        )
     for item in items:
         key = json.dumps(work.own_options(item.own), sort_keys=True, default=str)
         try:
@@ -185,11 +181,6 @@ def _check(work: Work, items: Sequence[Item]) -> None:
                 seen.add(key)
                 made = work.compressor(item.own)
                 _ = made.answering_vlm if asking else None  # refused here where it cannot answer
-            if asking and asked.question is None:
-                raise InvalidOptionError(
-                    "it has no question; give one in a column `question`, or for all by question= "
-                    "(--question)"
-                )
             if work.task == "label":
                 question_of(asked, item.video, 1.0)
         except FramesiftError as error:

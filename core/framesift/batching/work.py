@@ -10,11 +10,11 @@ from typing import Any, Final, Literal
 
 from framesift.batching.items import Item
 from framesift.batching.store import ResultError, Store, json_content, row_name
-from framesift.batching.tasks import TASKS, Asked, Task
+from framesift.batching.tasks import ASKING, TASKS, Asked, Task, checked_task
 from framesift.compression.compressor import VideoCompressor
 from framesift.compression.decoded import DecodedVideo
 from framesift.compression.opening import opened
-from framesift.errors import FramesiftError
+from framesift.errors import FramesiftError, InvalidOptionError
 from framesift.run import Run
 from framesift.types.text import whole_characters
 from framesift.types.video import LocalVideo
@@ -40,6 +40,17 @@ class Work:
     """Of the `VideoCompressor`, by name; specs and numbers, no parts that are made already."""
     asked: Asked = field(default_factory=Asked)
 
+    def __post_init__(self) -> None:
+        """Looks whether the task is one, and has the model that it needs.
+
+        Raises:
+            InvalidOptionError: it is not.
+        """
+        if checked_task(self.task) in ASKING and self.options.get("vlm") is None:
+            raise InvalidOptionError(
+                f"task {self.task!r} is done by a model; give one by vlm= (--vlm), such as a hub id"
+            )
+
     def compressor(self, own: Mapping[str, Any] | None = None) -> VideoCompressor:
         """Returns the compressor of a video.
 
@@ -59,10 +70,17 @@ class Work:
         """Returns what is asked of a video.
 
         Raises:
-            InvalidOptionError: its row of the manifest holds something of another kind.
+            InvalidOptionError: its row of the manifest holds something of another kind, or there is
+                no question where the task answers one.
         """
         shared = {name: getattr(self.asked, name) for name in _ASKED}
-        return Asked(**shared | {name: own[name] for name in _ASKED & own.keys()})
+        asked = Asked(**shared | {name: own[name] for name in _ASKED & own.keys()})
+        if self.task in ASKING and asked.question is None:
+            raise InvalidOptionError(
+                "it has no question; give one in a column `question`, or for all by question= "
+                "(--question)"
+            )
+        return asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

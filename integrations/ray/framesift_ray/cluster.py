@@ -7,6 +7,7 @@ the driver is not the process of whoever calls: what happens to it is one line h
 from __future__ import annotations
 
 import multiprocessing
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -36,7 +37,8 @@ def engine(address: str | None = None, *, gpus_each: float = 0.0) -> Engine:
 
     Args:
         address: of the cluster, such as `head:6379` or `auto`; None takes the one that this process
-            has joined, or else starts one on this machine for the time of the batch.
+            has joined or that `RAY_ADDRESS` names, or else starts one on this machine for the time
+            of the batch.
         gpus_each: GPUs of each worker, such as 1 or 0.5, where a model on one makes the tokens.
 
     Raises:
@@ -59,7 +61,7 @@ def engine(address: str | None = None, *, gpus_each: float = 0.0) -> Engine:
                 place=place,
                 workers=replace(workers, threads=1),
                 folder=str(Path.cwd()),
-                address=address or _joined(),
+                address=address or _joined() or os.environ.get("RAY_ADDRESS") or None,
                 gpus_each=gpus_each,
             )
             yield from _reported(job, items)

@@ -130,7 +130,8 @@ def _join(job: Job) -> None:
 
     if job.address is None:
         count = job.workers.count or os.cpu_count() or 1
-        given: dict[str, Any] = {"num_cpus": count, "include_dashboard": False}
+        # Without `local`, Ray would join the last one that `ray start` began here, also a dead one.
+        given: dict[str, Any] = {"address": "local", "num_cpus": count, "include_dashboard": False}
     else:
         given = {"address": job.address}
     try:

@@ -9,6 +9,7 @@ It goes out with the columns of a batch's dataset; other columns stay beside the
 
 from __future__ import annotations
 
+import math
 import pickle
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, cast
@@ -63,7 +64,7 @@ class Compress:
             options: of `framesift.VideoCompressor`, by name.
 
         Raises:
-            FramesiftError: an option is wrong.
+            FramesiftError: an option is wrong, or a task of a model has none.
         """
         asked = Asked(
             question=question, count=count, seconds_each=seconds_each, max_side_px=max_side_px
@@ -109,6 +110,10 @@ class Decode:
         import pyarrow
 
         table = arrow_of(batch)
+        if FRAMES in table.column_names:
+            raise InvalidOptionError(
+                f"the rows have a column {FRAMES!r} already, which Decode writes; drop or rename it"
+            )
         frames = [self._frames(item) for item, _ in videos_in(table)]
         return table.append_column(FRAMES, pyarrow.array(frames, pyarrow.large_binary()))
 
@@ -161,9 +166,20 @@ def videos_in(table: Any, also: Sequence[str] = ()) -> Iterator[tuple[Item, Row]
         )
     names = [name for name in table.column_names if name in ("video", "id", *OWN, *also)]
     for row in table.select(names).to_pylist():
-        own = {name: row[name] for name in OWN if row.get(name) is not None}
-        video = row["video"]
-        yield Item(id=str(row.get("id") or video), video=str(video), own=own), row
+        given = {name: _value(name, value) for name, value in row.items()}
+        own = {name: given[name] for name in OWN if given.get(name) is not None}
+        video = "" if given["video"] is None else str(given["video"])
+        name = given.get("id")
+        yield Item(id=video if name is None else str(name), video=video, own=own), row
+
+
+def _value(name: str, value: Any) -> Any:
+    """Returns what a row says, where batches of NumPy have NaN for nothing, and 2.0 beside it."""
+    if not isinstance(value, float):
+        return value
+    if math.isnan(value):
+        return None
+    return int(value) if value.is_integer() and name != "keep" else value
 
 
 def joined(table: Any, places: Sequence[int], rows: Sequence[Row], schema: Any) -> Any:
@@ -173,8 +189,9 @@ def joined(table: Any, places: Sequence[int], rows: Sequence[Row], schema: Any) 
     own = pyarrow.Table.from_pylist(
         [{name: row.get(name) for name in schema.names} for row in rows], schema=schema
     )
-    beside = table.drop_columns([name for name in table.column_names if name in schema.names])
-    made = beside.take(pyarrow.array(places, pyarrow.int64()))
-    for name in schema.names:
-        made = made.append_column(schema.field(name), own.column(name))
-    return made
+    names = [name for name in table.column_names if name not in schema.names]
+    beside = table.select(names).take(pyarrow.array(places, pyarrow.int64()))
+    # Columns of the one may be none, and a table of no columns has no rows in Arrow.
+    return pyarrow.Table.from_arrays(
+        [*beside.columns, *own.columns], schema=pyarrow.schema([*beside.schema, *schema])
+    )

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from framesift.cli.commands import app
+from framesift.errors import MissingDependencyError
 from framesift.testing.videos import write_video
 
 pytest.importorskip("pebble")
@@ -60,6 +61,21 @@ def test_wrong_options_are_named(clips, tmp_path, given, line):
     made = run(clips, "--out", tmp_path / "out", *given)
     assert made.exit_code == 2
     assert line in made.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("missing", "line"),
+    [
+        ("framesift_ray", "'framesift_ray' is not installed; run: pip install framesift-ray"),
+        ("ray", "'ray' is not installed; run: pip install 'ray[data]'"),
+    ],
+)
+def test_ray_that_is_not_installed_is_one_line(clips, tmp_path, monkeypatch, missing, line):
+    monkeypatch.setitem(sys.modules, missing, None)
+    made = run(clips, "--out", tmp_path / "out", "--engine", "ray")
+    assert isinstance(made.exception, MissingDependencyError)
+    assert str(made.exception) == line
     assert not (tmp_path / "out").exists()
 
 

@@ -103,13 +103,13 @@ def batch(trial):
     """Begins `framesift batch`, which is killed at the end if it still goes on."""
     runs = []
 
-    def begin(*arguments, strategy="trial"):
+    def begin(*arguments, strategy="trial", **env):
         command = [sys.executable, "-m", "framesift", "batch", *map(str, arguments)]
         if strategy is not None:
             command += ["--strategy", strategy]
         run = subprocess.Popen(
             command,
-            env=trial.env,
+            env={**trial.env, **env},
             text=True,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -2,11 +2,16 @@
 
 import json
 import signal
+import tempfile
 import time
+from pathlib import Path
 
 import psutil
 import pyarrow.parquet
+import pytest
 
+import framesift
+import framesift_ray
 from framesift.testing.videos import write_video
 from ray_runs import SECONDS, contents, ended, rows_in, when
 
@@ -30,11 +35,26 @@ def gone(processes):
     return not any(map(lives, processes))
 
 
+@pytest.fixture
+def folder_of_ray():
+    """Where `ray start` left the address of a cluster that is gone; sockets need short names."""
+    with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:
+        (Path(folder) / "ray").mkdir()
+        (Path(folder) / "ray" / "ray_current_cluster").write_text("127.0.0.1:1")
+        yield Path(folder)
+
+
+def test_a_cluster_that_the_environment_names_is_taken(monkeypatch, library, tmp_path):
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    with pytest.raises(framesift_ray.ClusterError, match=r"no Ray cluster at '127\.0\.0\.1:1'"):
+        framesift.batch(library, tmp_path / "out", engine=framesift_ray.engine())
+
+
 def test_a_cluster_of_its_own_gives_the_folder_of_one_machine_and_goes_with_the_run(
-    batch, library, whole, tmp_path
+    batch, library, whole, folder_of_ray, tmp_path
 ):
-    out = tmp_path / "out"
-    run = batch(library, "--out", out, "--engine", "ray", "--workers", 2)
+    out, env = tmp_path / "out", {"RAY_TMPDIR": str(folder_of_ray)}
+    run = batch(library, "--out", out, "--engine", "ray", "--workers", 2, **env)
     when(lambda: rows_in(out) >= 2, run)
     began = processes_of(run)
     assert any("raylet" in process.name() for process in began)

@@ -104,9 +104,45 @@ def test_segments_are_rows_with_their_pictures(pair):
     assert [frame["picture"][:2] for frame in row["keyframes"]] == [b"\xff\xd8"] * 2
 
 
-def test_wrong_rows_and_options_are_named(pair):
-    from framesift_ray import Compress, Encode
+def test_rows_may_have_no_other_columns_than_those_of_the_result(pair):
+    from framesift_ray import Compress
 
+    video = str(pair / "3.mp4")
+    table = pyarrow.table({"video": [video, None, video], "id": [0, 1, None]})
+    rows = Compress()(table).to_pylist()
+    assert [(row["id"], row["status"]) for row in rows] == [
+        *(("0", "done"), ("1", "failed"), (video, "done"))
+    ]
+    assert "'' of type str is not an address of a video" in rows[1]["error"]
+
+
+def test_rows_without_an_option_of_others_take_that_of_all(pair):
+    """Ray gives a batch of NumPy NaN for what a row does not say, and 2.0 for 2 beside it."""
+    from framesift_ray import Compress
+
+    video, nothing = str(pair / "5.mp4"), np.nan
+    batch = {
+        "video": np.array([video] * 2),
+        "id": np.array([7, nothing]),
+        "keep": np.array([0.5, nothing]),
+        "max_frames": np.array([nothing, 2]),
+    }
+    rows = Compress(keep=0.25)(batch).to_pylist()
+    assert [row["id"] for row in rows] == ["7", video]
+    for row, own in zip(rows, ({"keep": 0.5}, {"keep": 0.25, "max_frames": 2}), strict=True):
+        here = framesift.VideoCompressor(**own).compress(video)
+        assert load(row["tokens"])["tokens"].equal(here.tokens)
+
+
+def test_wrong_rows_and_options_are_named(pair):
+    from framesift_ray import Compress, Decode, Encode
+
+    with pytest.raises(InvalidOptionError, match="task='sing' must be one of compress, keyframes"):
+        Compress(task="sing")
+    with pytest.raises(InvalidOptionError, match="task 'ask' is done by a model; give one by vlm="):
+        Compress(task="ask", question="Who speaks?")
+    with pytest.raises(InvalidOptionError, match="have a column 'frames' already"):
+        Decode()(pyarrow.table({"video": ["a.mp4"], "frames": [b""]}))
     with pytest.raises(InvalidOptionError, match="have no column 'video', but path"):
         Compress()(pyarrow.table({"path": ["a.mp4"]}))
     with pytest.raises(InvalidOptionError, match="have no column 'frames', but video"):
