@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -83,7 +86,8 @@ def _reported(job: Job, items: Sequence[Item]) -> Iterator[Done]:
     here, there = context.Pipe()
     # Not a daemon: those are refused children, and a driver may start a cluster.
     driver = context.Process(target=drive, args=(there, job), name="framesift-ray")
-    driver.start()
+    with _uninterrupted():
+        driver.start()
     there.close()
     left, joined = {item.id: item for item in items}, False
     try:
@@ -112,6 +116,20 @@ def _reported(job: Job, items: Sequence[Item]) -> Iterator[Done]:
         )
     finally:
         _end(driver, here)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Keeps Ctrl-C, which a terminal sends to all, from what is started here until it takes it."""
+    if sys.platform == "win32":
+        yield
+        return
+    resource_tracker.ensure_running()  # its start lets signals through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end(driver: SpawnProcess, here: Connection) -> None:

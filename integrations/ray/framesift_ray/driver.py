@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -49,6 +50,8 @@ def drive(pipe: Connection, job: Job) -> None:
     A text or an error is sent where the work cannot go on. Ends with that process.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other process ends the work, and says so
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     _silence()
     import ray
 

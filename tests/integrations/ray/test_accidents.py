@@ -1,7 +1,10 @@
 """`framesift batch --engine ray` on real clusters of this machine, whatever ends there."""
 
 import json
+import os
 import signal
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -48,6 +51,23 @@ def test_a_cluster_that_the_environment_names_is_taken(monkeypatch, library, tmp
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     with pytest.raises(framesift_ray.ClusterError, match=r"no Ray cluster at '127\.0\.0\.1:1'"):
         framesift.batch(library, tmp_path / "out", engine=framesift_ray.engine())
+
+
+def test_ctrl_c_in_a_terminal_is_one_line_before_the_driver_has_begun(trial, library, tmp_path):
+    command = [sys.executable, "-m", "framesift", "batch", str(library), "--engine", "ray"]
+    run = subprocess.Popen(
+        [*command, "--out", str(tmp_path / "out")],
+        env=trial.env,
+        text=True,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    when(lambda: any("spawn_main" in " ".join(each.cmdline()) for each in processes_of(run)), run)
+    os.killpg(run.pid, signal.SIGINT)
+    _, said = run.communicate(timeout=120)
+    assert run.returncode == 130
+    (line,) = said.splitlines()
+    assert line.startswith("framesift: interrupted; the 0 videos")
 
 
 def test_a_cluster_of_its_own_gives_the_folder_of_one_machine_and_goes_with_the_run(
