@@ -122,7 +122,7 @@ type: $(READY) ## Check types, strictly
 	$(BIN)/mypy
 
 table: $(READY) ## Refresh the tables of README, PARTS and docs
-	PYTHONPATH=tests $(BIN)/python -m benchmarks.readme README.md PARTS.md docs/choosing.md docs/measured.md
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.readme README.md PARTS.md docs/choosing.md docs/measured.md docs/scale.md
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.choosing examples/results
 
 docs: $(READY) ## Build the documentation as a site, offline; any warning is an error

@@ -28,7 +28,7 @@ def test_python_blocks_run_and_print_what_they_say(
 
 @pytest.mark.parametrize(
     "page",
-    [*PAGES, *(ROOT / f"docs/{name}.md" for name in ("choosing", "measured"))],
+    [*PAGES, *(ROOT / f"docs/{name}.md" for name in ("choosing", "measured", "scale"))],
     ids=lambda page: page.name,
 )
 def test_generated_tables_are_fresh(page):

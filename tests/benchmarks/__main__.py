@@ -37,6 +37,7 @@ from benchmarks.sections import (
     real_size,
     recall,
     sampling,
+    scale,
     scissor,
     screen_text,
     server,
@@ -85,6 +86,7 @@ ORDER: Final[tuple[Section, ...]] = (
     screen_text,
     text_retrieval,
     page_prompts,
+    scale,
 )
 NEED_CLIPS: Final = ("evidence", "recall", "large_frames", "screen_text", "text_retrieval")
 """Sections that measure the real clips alone."""

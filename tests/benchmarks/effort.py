@@ -37,6 +37,7 @@ class Effort:
     large_rounds: int = 3
     large_real_size: bool = True
     """Whether large frames go through a tower of real size too."""
+    scale_rounds: int = 3
     memory_seconds: tuple[int, int] = (300, 3600)
     """Lengths of the short and the long video, multiples of `clip_seconds`."""
 
@@ -58,5 +59,6 @@ QUICK: Final = Effort(
     slow_fast_frames=8,
     large_rounds=1,
     large_real_size=False,
+    scale_rounds=1,
     memory_seconds=(60, 360),
 )

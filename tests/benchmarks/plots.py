@@ -297,4 +297,5 @@ PANELS: Final[dict[str, Callable[[Any, Section], None]]] = {
     "screen_text": _each("pixels_share", "Text on a screen", "share of the pixels that are read"),
     "text_retrieval": _each("share", "Questions about a screen", "right stretch first"),
     "page_prompts": _each("share", "Questions about pages", "answer in the prompt"),
+    "scale": _each("times_peer", "Batches, against their simulation", "times what was simulated"),
 }

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.choosing import choosing_tables
+from benchmarks.large_library import library_tables
 from framesift.evaluation.answers.statistics import OVERALL
 from framesift.registry import Registry
 
@@ -51,6 +52,9 @@ def refreshed(text: str, results: Path) -> str:
             text = _filled(text, name, table(name, figures))
     if "<!-- keep " in text:
         for name, made in choosing_tables(results).items():
+            text = _filled(text, name, made)
+    if "<!-- library -->" in text:
+        for name, made in library_tables(results):
             text = _filled(text, name, made)
     return text
 
