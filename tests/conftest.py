@@ -5,8 +5,9 @@ from __future__ import annotations
 import gc
 import importlib.util
 import os
+import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 # Tensors of tests are so small that threads over them only wait for each other, all the more where
@@ -16,6 +17,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 
 from framesift.compression.reading import KeptReadings
+from framesift.fetching.limits import FetchLimits
+from framesift.synthetic.film import Scene
 from framesift.testing.videos import numbers_in as read_numbers
 from framesift.testing.videos import write_video as write
 
@@ -44,8 +47,21 @@ if HAS_TORCHVISION:
     _load_torchvision()
 
 
+SLOW_PROMISES = {
+    "test_a_cache_of_fixed_size_gives_the_same_answers",
+    "test_eager_attention_gives_the_same_plan_and_evidence",
+    "test_it_is_spread_over_what_there_is",
+    "test_three_turns_are_answered_as_by_fresh_prompts",
+}
+"""Of `framesift.testing`, whose users need not know our markers."""
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skips what needs torchvision where there is none."""
+    """Marks promises that are slow, and skips what needs torchvision where there is none."""
+    for item in items:
+        if getattr(item, "originalname", None) in SLOW_PROMISES:
+            item.add_marker("slow")
     if not HAS_TORCHVISION:
         for item in items:
             if item.get_closest_marker("torchvision"):
@@ -59,6 +75,33 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def scenes_drawn_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A synthetic scene is drawn and encoded by the first test that opens it, and copied by others.
+
+    The same address gives the same bytes; that it does is tested with the copies left out.
+    """
+    from framesift.sources import synthetic
+
+    folder, drawn = tmp_path_factory.mktemp("scenes"), dict[str, Path]()
+    encode = synthetic._encode
+
+    def once(scene: Scene, path: Path, uri: str, limits: FetchLimits) -> None:
+        if limits != FetchLimits():
+            encode(scene, path, uri, limits)  # what the limits refuse is seen while it is drawn
+        elif uri in drawn:
+            shutil.copyfile(drawn[uri], path)
+        else:
+            encode(scene, path, uri, limits)
+            kept = folder / f"{len(drawn)}.mp4"
+            shutil.copyfile(path, kept)
+            drawn[uri] = kept
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(synthetic, "_encode", once)
+        yield
 
 
 @pytest.fixture(autouse=True)

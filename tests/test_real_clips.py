@@ -75,6 +75,7 @@ def test_keyframes_find_each_event(clips, name, count):
         assert any(start <= t <= end for t in times for start, end in windows), (times, windows)
 
 
+@pytest.mark.slow
 def test_protected_edges_keep_twice_the_text_that_attention_keeps(clips, random_clip):
     path = clips / "screen-recording.mp4"
     written = np.stack([text_patches(image) for image in VideoCompressor().frames(path).data])

@@ -168,6 +168,6 @@ def _bytes(count: float) -> str:
 
 def _table(rows: Iterator[dict[str, str]]) -> str:
     cells = list(rows)
-    lines = [cells[0].keys(), *(row.values() for row in cells)]
+    lines = [list(cells[0]), *(list(row.values()) for row in cells)]
     shown = [f"| {' | '.join(line)} |" for line in lines]
     return "\n".join([shown[0], "|" + "---|" * len(cells[0]), *shown[1:]])

@@ -52,6 +52,7 @@ def rows_of(section, stage, peer):
     return {row["keep"]: row for row in rows}
 
 
+@pytest.mark.slow
 def test_every_share_shows_the_model_its_own_tokens_of_one_encoding(section):
     assert (section["frames"], section["visual_tokens"]) == (2, 392)
     assert {share["keep"]: share["visual_tokens"] for share in section["shares"]} == TOKENS

@@ -13,6 +13,7 @@ pytest.importorskip("transformers")
 
 
 @pytest.mark.parametrize(("size", "same"), [((904, 1808), False), ((96, 64), True)])
+@pytest.mark.slow
 def test_only_large_frames_differ(size, same, tmp_path):
     clip = write_video(tmp_path / "v.mp4", 8, fps=1, size=size)
     tiny = TINY_VLMS["internvl"]

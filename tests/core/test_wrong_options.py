@@ -56,6 +56,7 @@ def run(tmp_path):
     return call
 
 
+@pytest.mark.slow
 def test_options_that_a_folder_cannot_follow_are_refused(run, tmp_path):
     pytest.importorskip("transformers")
     clip = "synthetic://number?seed=3"

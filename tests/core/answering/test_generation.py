@@ -145,6 +145,7 @@ def drawn(count, **options):
     return complete(model, LETTERS, inputs, Generation(seed=0, **options)).ids
 
 
+@pytest.mark.slow
 def test_draws_follow_the_distribution():
     logits = torch.tensor([[2.0, 1.0, 0.0, -1.0]])
     counts = torch.bincount(torch.tensor(drawn(8000, temperature=2.0)))

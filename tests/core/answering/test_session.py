@@ -123,6 +123,7 @@ def test_an_assistant_makes_its_compressor_once_when_it_is_asked(vlm):
 
 
 @pytest.mark.parametrize("keep", [1.0, 0.5])
+@pytest.mark.slow
 def test_another_video_of_the_same_size_is_read_anew(vlm, keep):
     sift, session = VideoCompressor(vlm=vlm, strategy="random", keep=keep), Session(vlm)
     videos = [sift.compress(f"synthetic://number?seed={seed}&seconds=4") for seed in (3, 5, 3)]

@@ -203,6 +203,7 @@ def test_without_arguments_it_shows_help(run):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+@pytest.mark.slow
 def test_interrupting_leaves_nothing(tmp_path):
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     work = subprocess.Popen(

@@ -92,6 +92,7 @@ def test_the_page_has_the_exit_codes():
     assert {int(code): meaning for code, meaning in rows} == EXIT_CODES
 
 
+@pytest.mark.slow
 def test_done_and_bad_input_have_their_codes():
     assert installed("strategies", "--json").returncode == 0
     failed = installed("strategies", "--jso")
@@ -110,6 +111,7 @@ def test_a_fault_has_code_one_and_a_traceback():
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+@pytest.mark.slow
 def test_sigterm_has_its_code_and_leaves_nothing(tmp_path):
     work = subprocess.Popen(
         [sys.executable, "-m", "framesift", "compress", "synthetic://mixed?seconds=600"],

@@ -25,6 +25,7 @@ def run(monkeypatch, capsys):
     return call
 
 
+@pytest.mark.slow
 def test_a_network_is_trained_from_a_file_and_answers(run, tmp_path):
     lines = tmp_path / "lines.jsonl"
     video = "synthetic://number?seconds=6&width=64&height=64&seed={}"

@@ -94,6 +94,7 @@ def test_every_way_to_ask_takes_a_compressed_video(sift, kept, fresh):
     assert assistant.compress(kept) is kept
 
 
+@pytest.mark.slow
 def test_lists_may_mix_them_with_videos(sift, video, path):
     apart = sift.ask([path, path], "What color is the card?")
     mixed = sift.ask([video, path], "What color is the card?")

@@ -168,6 +168,7 @@ def test_the_report_survives_the_disk(slides, tmp_path):
     assert load(tmp_path).report == video.report
 
 
+@pytest.mark.slow
 def test_the_command_says_what_the_gate_saved():
     command = ["compress", CLIP, "--fps", "5", "--gate", "8"]
     told = CliRunner().invoke(app, command)
@@ -195,6 +196,7 @@ def test_the_page_says_what_the_gate_saved(tmp_path):
 @pytest.mark.parametrize(
     ("name", "fps", "most"), [("screen-recording", 2.0, 0.95), ("rabbit320", 1.0, 1.0)]
 )
+@pytest.mark.slow
 def test_frames_of_real_clips_that_are_encoded_at_all(clips, name, fps, most):
     report = VideoCompressor(fps=fps, gate=8, keep=0.1).compress(clips / f"{name}.mp4").report
     assert report.share_encoded <= most

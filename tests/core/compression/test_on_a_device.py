@@ -119,6 +119,7 @@ def test_a_prompt_is_the_same_whatever_device_its_tokens_are_on(clip, tmp_path):
 
 @pytest.mark.parametrize("evidence", [None, "similarity", "attention"])
 @pytest.mark.parametrize("strategy", ["temporal", "question"])
+@pytest.mark.slow
 def test_an_answer_on_a_device_is_that_on_the_cpu(tmp_path, strategy, evidence):
     TINY_VLMS["llava-onevision"].build(tmp_path)
     short = Generation(max_new_tokens=4)

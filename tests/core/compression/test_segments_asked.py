@@ -59,6 +59,7 @@ def test_a_budget_that_leaves_frames_out_is_warned_of_and_one_that_is_not_used_u
     assert sum(segment.frames for segment in less.report.segments) < less.report.frames_in
 
 
+@pytest.mark.slow
 def test_computed_tokens_answer_and_point_at_what_no_key_frame_shows():
     clip = "synthetic://number?seed=3&seconds=16"
     sift = VideoCompressor(vlm="tiny", strategy="slow-fast:filling=tiny", keep=0.125)

@@ -21,6 +21,7 @@ ASKED = "What number flashes?"
 CLIP = "synthetic://number?seed=3"
 
 
+@pytest.mark.slow
 def test_copied_python_runs():
     program = SETTING.as_python(CLIP, "tiny", ASKED)
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

@@ -26,6 +26,7 @@ def hits(selector, videos):
 
 
 @pytest.mark.parametrize("seconds", [16, 48])
+@pytest.mark.slow
 def test_it_finds_what_a_question_is_about_in_videos_that_training_has_not_seen(seconds):
     videos = list(brief_videos("validation", 3, seconds))
     trained, uniform = (hits(selector, videos) for selector in ("nms:scorer=mllm", "uniform"))

@@ -116,6 +116,7 @@ WRONG = {
 """Body of `decide`, the promise that it breaks, and what the failure says."""
 
 
+@pytest.mark.slow
 def test_a_right_one_keeps_every_promise_as_a_class_an_instance_and_a_spec(tmp_path):
     tests = IMPORTS.format(module="right_one")
     for name, spec in (

@@ -65,6 +65,7 @@ def test_addresses_are_of_every_scene_size_and_length():
         assert settings.noise is None
 
 
+@pytest.mark.slow
 def test_shards_hold_what_was_drawn(shards):
     assert [path.name for path in shards] == ["0000006", "0000003"]
     found = list(read_shards(shards))

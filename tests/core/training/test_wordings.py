@@ -50,6 +50,7 @@ def held_out():
                 yield form, plain(each)
 
 
+@pytest.mark.slow
 def test_each_kind_of_question_has_forty_wordings_and_more(drawn):
     assert set(PARAPHRASES) <= set(KNOWN)
     assert {pattern: len(ways) for pattern, ways in drawn.items() if len(ways) < FEWEST} == {}
@@ -105,6 +106,7 @@ def test_a_wording_holds_what_its_question_names(asked):
             assert all(part.casefold() in words for part in parts.values())
 
 
+@pytest.mark.slow
 def test_two_questions_of_a_video_are_never_asked_alike(truth_of, drawn):
     for name in SHARES:
         answers = defaultdict(set)

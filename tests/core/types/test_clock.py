@@ -80,6 +80,7 @@ def test_prompts_name_the_second_of_a_frame():
 
 
 @pytest.mark.parametrize(("fps", "text"), [(1.0, "00:05"), (5.0, "00:05.7")])
+@pytest.mark.slow
 def test_the_page_says_what_prompts_say(tmp_path, fps, text):
     uri, page = "synthetic://cuts?seconds=9&seed=2", tmp_path / "page.html"
     sift = VideoCompressor(fps=fps)

@@ -3,7 +3,10 @@
 import subprocess
 import sys
 
+import pytest
 
+
+@pytest.mark.slow
 def test_a_fresh_process_loads_a_model():
     code = "import framesift; print(framesift.load_vlm('tiny').width)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

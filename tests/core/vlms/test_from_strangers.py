@@ -247,6 +247,7 @@ def test_weights_with_an_untrue_header_are_refused(copied, header):
     refused(copied)
 
 
+@pytest.mark.slow
 def test_damage_anywhere_in_a_tokenizer_ends_in_one_line(copied):
     settings = json.loads((copied / "tokenizer.json").read_text())
     random_ = random.Random(0)

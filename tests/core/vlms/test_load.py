@@ -114,6 +114,7 @@ def test_a_hub_out_of_reach_is_asked_once_and_not_for_long(asked_of_the_hub):
     assert options["timeout"] <= 5
 
 
+@pytest.mark.slow
 def test_a_checkpoint_in_the_cache_needs_no_hub(
     llava_folder, tmp_path, monkeypatch, asked_of_the_hub
 ):

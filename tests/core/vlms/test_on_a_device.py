@@ -47,6 +47,7 @@ def raising(monkeypatch, encoder):
     return limited
 
 
+@pytest.mark.slow
 def test_a_batch_that_finds_no_memory_is_made_smaller(encoder, raising):
     frames = random_frames(7 * encoder.frames_per_step, (64, 64))
     expected = encoder.encode(frames)

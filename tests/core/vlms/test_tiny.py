@@ -36,6 +36,7 @@ def test_card_gives_the_figures_that_were_measured():
     assert {row["group"] for row in figures["rows"] if row["strategy"] == WHOLE} > {"overall"}
 
 
+@pytest.mark.slow
 def test_sees_colors_in_videos_that_it_was_not_trained_on(tiny):
     sift = framesift.VideoCompressor(vlm=tiny, strategy="temporal", keep=0.25)
     right = 0
@@ -99,6 +100,7 @@ def test_whole_prompt_equals_the_processors(tiny):
     assert_near(ours, ordinary)
 
 
+@pytest.mark.slow
 def test_answer_is_lost_with_the_tokens_that_carry_it(tiny):
     sift = framesift.VideoCompressor(vlm=tiny, strategy=Without(), keep=0.5)
     right = 0

@@ -235,6 +235,7 @@ def test_the_state_holds_addresses_and_the_answer_says_what_was_shown(requests_o
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.slow
 def test_who_shows_pictures_can_be_stated(requests_of, provider):
     ways = []
     for where in ("tool", "user"):
@@ -245,6 +246,7 @@ def test_who_shows_pictures_can_be_stated(requests_of, provider):
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.slow
 def test_structured_output_is_kept(requests_of, provider):
     asked, state = requests_of(
         provider, [LOOK], [("Seen", {"number": 44})], response_format=ToolStrategy(Seen)

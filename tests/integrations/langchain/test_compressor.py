@@ -160,6 +160,7 @@ def test_progress_comes_as_custom_events(compressor):
     assert encoded[-1] == {"stage": "encode", "done": 6.0, "total": 6, "unit": "frame"}
 
 
+@pytest.mark.slow
 def test_tokens_go_out_for_an_engine_that_takes_prompt_embeddings():
     pytest.importorskip("transformers")
     video = "synthetic://number?seed=3"

@@ -106,6 +106,7 @@ def bytes_in_memory(saver):
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
+@pytest.mark.slow
 def test_three_turns_on_one_video_stay_small_in_a_checkpointer(kind, tools, tmp_path):
     path = tmp_path / "checkpoints.sqlite"
     connection = sqlite3.connect(path, check_same_thread=False)
@@ -318,6 +319,7 @@ def test_chat_framesift_is_handed_the_videos_themselves(dictated_chat, tools):
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.slow
 def test_chat_framesift_is_told_of_a_video_that_it_cannot_read(tools, asynchronous):
     agent = create_agent(
         ChatFramesift(model="tiny"), middleware=[middleware()], checkpointer=InMemorySaver()
@@ -384,6 +386,7 @@ def test_a_summary_beside_it_is_made_by_its_count(tools):
     assert "They looked at a video." in str(model.shown[-1][0].content)
 
 
+@pytest.mark.slow
 def test_streams_and_async_runs_in_several_threads_show_the_same(tools):
     counter = middleware()
 

@@ -181,6 +181,7 @@ def test_a_file_of_replies_is_checked_and_locked(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
+@pytest.mark.slow
 def test_a_run_that_is_killed_goes_on_and_pays_for_what_is_missing_alone(tmp_path):
     out, questions = tmp_path / "labels.jsonl", tmp_path / "questions.jsonl"
     lines = [{"video": CLIP, "question": text} for text in ("What?", "Where?")]

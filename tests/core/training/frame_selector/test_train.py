@@ -100,6 +100,7 @@ def test_a_finished_stage_is_read_not_trained(training, labels, tmp_path, monkey
 
 
 @pytest.mark.parametrize("left", [None, b"", b'{"global_st'])
+@pytest.mark.slow
 def test_a_checkpoint_that_was_cut_off_is_passed_over(training, labels, tmp_path, left):
     first = load_file(training()[0].run([labels], tmp_path / "a") / "model.safetensors")
     (tmp_path / "work" / "stage_2" / "learned.safetensors").unlink()
@@ -145,6 +146,7 @@ def test_another_llm_is_another_run(training, labels, tmp_path):
         other.run([labels], tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_a_work_folder_serves_one_run(training, labels, tmp_path):
     training()[0].run([labels], tmp_path / "out")
     with pytest.raises(InvalidOptionError, match=r"another run.*seed=1 and not 0") as error:

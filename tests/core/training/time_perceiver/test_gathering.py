@@ -74,6 +74,7 @@ def test_features_may_be_made_for_each_batch_anew(gathering, lines, tmp_path):
     assert len(list((tmp_path / "features").glob("*.npy"))) == 2
 
 
+@pytest.mark.slow
 def test_features_in_a_damaged_file_are_made_again(gathering, lines, tmp_path):
     before = [video.features().clone() for video in gathering().videos([lines], 1)]
     for path in (tmp_path / "features").glob("*.npy"):

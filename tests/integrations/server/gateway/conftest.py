@@ -1,5 +1,6 @@
 """Upstreams that refuse what the real ones refuse, and gateways before them, all on loopback."""
 
+import re
 import socket
 import threading
 import time
@@ -56,11 +57,23 @@ class Scripted:
                 return
             self.clients.append(client)
             client.settimeout(DEADLINE_SECONDS)
-            client.recv(2**16)
+            self.read(client)
             for part in self.parts:
                 client.sendall(part)
             if not self.keeps_open:
                 client.close()
+
+    @staticmethod
+    def read(client):
+        """Reads a request to its end; closed with a part unread, the answer would be lost, too."""
+        got = b""
+        while b"\r\n\r\n" not in got and (part := client.recv(2**16)):
+            got += part
+        head, _, body = got.partition(b"\r\n\r\n")
+        length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+        left = int(length[1]) - len(body) if length else 0
+        while left > 0 and (part := client.recv(2**16)):
+            left -= len(part)
 
     def close(self):
         self.socket.shutdown(socket.SHUT_RDWR)
