@@ -12,7 +12,7 @@ import resource
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
@@ -65,7 +65,13 @@ def batch_rows(videos: Mapping[str, Path], counts: Mapping[str, int], *, rounds:
                 took.setdefault((name, way), []).append(_batch(found, way).seconds["batch"][0])
     typical = {key: Cost.middle([each[key] for each in pieces]) for key in pieces[0]}
     return [
-        _row(name, way, seconds, _simulated(typical, libraries[name], way, cores))
+        _row(
+            name,
+            way,
+            seconds,
+            _simulated(typical, libraries[name], way, cores),
+            {kind: asdict(typical[kind, way]) for kind in libraries[name]},
+        )
         for (name, way), seconds in took.items()
     ]
 
@@ -88,10 +94,10 @@ class Cost:
 
 
 def _cost(video: Path, way: Way) -> Cost:
-    """Returns what a video takes by itself, and what a batch of it alone takes beside."""
+    """Returns what a video takes by itself, and what a batch of it by one worker takes beside."""
     task, workers = way
     alone = in_fresh_process(video_run, video=video, task=task, workers=workers).facts
-    batch = _batch([video], way)
+    batch = _batch([video], (task, 1))
     seconds = batch.seconds["batch"][0] - alone["seconds"]
     return Cost(
         video=_on_cores(alone["core_seconds"], alone["seconds"]),
@@ -118,7 +124,7 @@ def _simulated(
     return simulate(videos, [station], {"cores": cores}).seconds
 
 
-def _row(library: str, way: Way, seconds: Sequence[float], simulated: float) -> Json:
+def _row(library: str, way: Way, seconds: Sequence[float], simulated: float, costs: Json) -> Json:
     task, workers = way
     times = median(seconds) / simulated
     return {
@@ -128,6 +134,7 @@ def _row(library: str, way: Way, seconds: Sequence[float], simulated: float) -> 
         "peer": "the simulation",
         "peer_seconds": round(simulated, 6),
         "times_peer": round(times, 4),
+        "costs": costs,
         "holds": 1 / (1 + HOLDS) <= times <= 1 + HOLDS,
     }
 
