@@ -157,6 +157,8 @@ def _options(sift: VideoCompressor) -> dict[str, Any]:
     options = {}
     for option in fields(sift):
         value = getattr(sift, option.name)
+        if option.name == "text" and isinstance(value, str | Part):
+            value = (value,)  # one reader is told as several are
         if isinstance(value, Part):
             value = value.spec
         elif isinstance(value, list | tuple):

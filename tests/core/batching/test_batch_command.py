@@ -9,6 +9,7 @@ import time
 import pytest
 from click.testing import CliRunner
 
+import framesift
 from framesift.cli.commands import app
 from framesift.errors import MissingDependencyError
 from framesift.testing.videos import write_video
@@ -26,6 +27,13 @@ def clips(tmp_path_factory):
     write_video(folder / "good.mp4", 50)
     (folder / "bad.mp4").write_bytes(b"nothing")
     return folder
+
+
+def test_what_the_command_began_goes_on_in_python(clips, tmp_path):
+    out = tmp_path / "out"
+    assert run(clips, "--out", out, "--task", "keyframes", "--limit", 1).exit_code in (0, 3)
+    on = framesift.batch(clips, out, "keyframes", workers=1)
+    assert (on.before, on.done) == (1, 1)
 
 
 def test_videos_that_failed_are_told_and_give_exit_code_three(clips, tmp_path):
