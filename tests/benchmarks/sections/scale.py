@@ -30,7 +30,7 @@ from framesift.types.compressed_files import token_tensors
 HOLDS: Final = 0.2
 """By how much a simulated time may differ from the measured one."""
 TASKS: Final[tuple[Task, ...]] = ("compress", "keyframes")
-KINDS: Final = {"720p, 10 s": (10, 60, 8), "720p, 60 s": (60, 250, 4)}
+KINDS: Final = {"720p, 10 s": (10, 60, 6), "720p, 60 s": (60, 250, 3)}
 """Seconds, frames between key frames, and how many of a kind are in the library of all kinds."""
 LONG_MINUTES: Final = 10
 ENCODER: Final = "handcrafted"
@@ -153,7 +153,7 @@ def video_run(laps: Laps, *, video: str, task: Task, workers: int) -> Json:
     seconds, cores = [], []
     with tempfile.TemporaryDirectory() as folder:
         store = store_of(folder)
-        for number in range(4):
+        for number in range(3):
             shutil.rmtree(Path(folder) / "files", ignore_errors=True)
             start, used = perf_counter(), process_time()
             with laps.lap("video"):
