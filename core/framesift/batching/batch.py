@@ -22,7 +22,7 @@ from framesift.fetching.limits import FetchLimits
 from framesift.fetching.site_options import SiteOptions
 from framesift.registry import Part
 from framesift.training.frame_selector.label_file import Judge, Normalization, TemporalJudge
-from framesift.types.options import shown, whole
+from framesift.types.options import number, shown, whole
 
 Engine = Callable[[Work, Sequence[Item], Store, Workers], Iterator[Done]]
 """Does the work on videos and tells of each as it ends."""
@@ -133,6 +133,7 @@ def batch(
     items = items_of(where, allowed=OWN, limits=sift.limits, site=sift.site)
     _check(work, items)
     store, hands = store_of(out), _workers(workers, timeout_seconds, memory_bytes)
+    limit = None if limit is None else whole("limit", limit)
     with nullcontext() if dry_run else alone(store):
         claim(store, work, write=not dry_run)
         rest, result = _rest(store, items, limit, retry_failed=retry_failed, write=not dry_run)
@@ -149,6 +150,10 @@ def batch(
 
 def _workers(count: int | None, seconds: float | None, memory_bytes: int | None) -> Workers:
     count = None if count is None else whole("workers", count)
+    if memory_bytes is not None:
+        memory_bytes = whole("memory_bytes", memory_bytes)
+    if seconds is not None:
+        seconds = number("timeout_seconds", seconds, low=0.001, high=1e9, unit="seconds")
     return Workers(count=count, seconds_each=seconds, memory_bytes=memory_bytes)
 
 
@@ -198,7 +203,7 @@ def _rest(
     write: bool = True,
 ) -> tuple[list[Item], BatchResult]:
     """Returns the videos to begin, and what earlier runs have finished."""
-    result, rest = BatchResult(out=store.place, videos=len(items)), []
+    result, rest, again = BatchResult(out=store.place, videos=len(items)), list[Item](), set[str]()
     names = set(store.names("rows"))
     for item in items:
         content = store.read(row_name(item.id)) if row_name(item.id) in names else None
@@ -210,8 +215,7 @@ def _rest(
             )
         if row is None or (retry_failed and row["status"] == "failed"):
             rest.append(item)
-            if row is not None and write:
-                store.remove(row_name(item.id))
+            again |= set() if row is None else {item.id}
             continue
         result.before += 1
         result.failed += row["status"] == "failed"
@@ -220,6 +224,10 @@ def _rest(
     if not write:
         result.next = [item.id for item in begun[:TOLD]]
         result.left = len(rest)
+    elif again:  # what this run does not come to keeps its error
+        for item in begun:
+            if item.id in again:
+                store.remove(row_name(item.id))
     return begun, result
 
 

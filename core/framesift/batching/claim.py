@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from framesift._version import __version__
 from framesift.batching.dataset import VERSION
-from framesift.batching.store import Store
+from framesift.batching.store import DATA, FILES, ROWS, STRETCHES, Store
 from framesift.batching.work import Work
 from framesift.disk.writing import writing_to
 from framesift.errors import InvalidOptionError
@@ -36,11 +36,18 @@ def claim(store: Store, work: Work, *, write: bool = True) -> None:
     """Writes what the batch is, or makes sure that it is the one that lies there.
 
     Raises:
-        InvalidOptionError: another batch lies there; the line names what differs.
+        InvalidOptionError: another batch lies there, and the line names what differs; or files of
+            somebody else do, which would be removed or mixed with results.
     """
     wanted = about(work)
     content = store.read(ABOUT)
     if content is None:
+        for folder in (DATA, FILES, ROWS, STRETCHES):
+            if (there := next(iter(store.names(folder)), None)) is not None:
+                raise InvalidOptionError(
+                    f"{store.place} holds {there[:120]!r} and no {ABOUT}, so {folder}/ is not of a "
+                    "batch; give another folder for the results"
+                )
         if write:
             store.write(ABOUT, json.dumps({**wanted, "framesift": __version__}, indent=2).encode())
         return

@@ -116,7 +116,7 @@ def write_dataset(store: Store, task: Task, items: Sequence[Item]) -> int:
     """Returns how many rows the dataset has now, which holds all finished videos of `items`.
 
     The files are made anew in the order of the videos, so equal rows give equal files; those of an
-    earlier run that are not among them are removed at the end.
+    earlier run that are not among them are removed at the end, and no file of another name is.
     """
     arrow = require("pyarrow", extra="batch")
     parquet = require("pyarrow.parquet", extra="batch")
@@ -128,15 +128,20 @@ def write_dataset(store: Store, task: Task, items: Sequence[Item]) -> int:
         table = arrow.Table.from_pylist(rows, schema=schema)
         buffer = io.BytesIO()
         parquet.write_table(table, buffer, compression="zstd")
-        name = f"{DATA}/part-{number:05d}.parquet"
+        name = _part(number)
         if store.read(name) != buffer.getvalue():
             store.write(name, buffer.getvalue())
         written.add(name)
         count += len(rows)
     for name in list(store.names(DATA)):
-        if name not in written:
+        number = name.removeprefix(f"{DATA}/part-").removesuffix(".parquet")
+        if name not in written and number.isdecimal() and name == _part(int(number)):
             store.remove(name)
     return count
+
+
+def _part(number: int) -> str:
+    return f"{DATA}/part-{number:05d}.parquet"
 
 
 def _rows(store: Store, item: Item) -> Iterator[dict[str, Any]]:

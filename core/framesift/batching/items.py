@@ -7,6 +7,7 @@ import glob
 import io
 import json
 import math
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -38,7 +39,7 @@ class Item:
     id: str
     """Unlike that of any other; results are found by it."""
     video: str
-    """An address, or the path of a file."""
+    """An address, or the path of a file, absolute so that it is the same wherever a run begins."""
     own: Mapping[str, Any] = field(default_factory=dict)
     """What its row of the manifest says beside: options and a question, by name."""
 
@@ -97,14 +98,14 @@ def _of_place(
     elif path.suffix.lower() in MANIFESTS:
         yield from _of_manifest(path, allowed)
     elif path.is_file():
-        yield Item(id=text, video=str(path))
+        yield Item(id=text, video=str(path.absolute()))
     elif any(letter in text for letter in "*?["):
         found = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207  # any path, `**` too
         if not found:
             raise InvalidOptionError(f"no file matches {text!r}")
         for name in found:
             if Path(name).is_file():
-                yield Item(id=name, video=name)
+                yield Item(id=name, video=str(Path(name).absolute()))
     else:
         raise SourceError(
             f"{text!r} is not there; give a folder, a pattern such as 'clips/*.mp4', a manifest "
@@ -114,11 +115,17 @@ def _of_place(
 
 def _of_folder(folder: Path) -> Iterator[Item]:
     """Yields the videos in a folder and those beneath, hidden ones left out, by their names."""
-    for path in sorted(folder.rglob("*")):
-        parts = path.relative_to(folder).parts
-        hidden = any(part.startswith(".") for part in parts)
-        if path.suffix.lower() in SUFFIXES and not hidden and path.is_file():
-            yield Item(id="/".join(parts), video=str(path))
+
+    def unread(error: OSError) -> None:
+        raise SourceError(f"{str(error.filename)!r} could not be read ({error.strerror})")
+
+    found = list[Path]()
+    for root, folders, names in os.walk(folder.absolute(), onerror=unread):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(root, name) for name in names if not name.startswith(".")]
+    for path in sorted(found):
+        if path.suffix.lower() in SUFFIXES and path.is_file():
+            yield Item(id=path.relative_to(folder.absolute()).as_posix(), video=str(path))
 
 
 def _of_list(address: str, limits: FetchLimits, site: SiteOptions) -> Iterator[Item]:
@@ -225,7 +232,7 @@ def _item(path: Path, place: str, row: Any, allowed: frozenset[str]) -> Item:
         )
     address = video.strip()
     if "://" not in address:
-        address = str((path.parent / address) if not Path(address).is_absolute() else address)
+        address = str(path.parent.absolute() / address)
     given = row.get(ID, video.strip())
     if not isinstance(given, str | int) or isinstance(given, bool) or str(given) == "":
         raise InvalidOptionError(f"{where}: id={shown(given)} must be a text or a whole number")

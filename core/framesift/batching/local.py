@@ -14,9 +14,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
+from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
 from threading import RLock, Thread
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Any, Final, Self
 
 from framesift.batching.items import Item
@@ -55,6 +56,27 @@ class Workers:
     """Of each worker; None for its share of this machine's cores."""
 
 
+class _Process(SpawnProcess):
+    """A worker, which does not run the script of its parent again.
+
+    Nothing of it is needed here, and one that calls `framesift.batch` outside of
+    `if __name__ == "__main__":` would begin a batch in each worker.
+    """
+
+    @staticmethod
+    def _Popen(process_obj: Any) -> Any:  # noqa: N802  # the name that multiprocessing calls
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            return SpawnProcess._Popen(process_obj)
+        finally:
+            sys.modules["__main__"] = main
+
+
+class _Context(SpawnContext):
+    Process = _Process
+
+
 def work_locally(
     work: Work, items: Sequence[Item], store: Store, workers: Workers
 ) -> Iterator[Done]:
@@ -89,7 +111,7 @@ class Pool:
             max_tasks=VIDEOS_EACH,
             initializer=_begin,
             initargs=(work, store.place, workers),
-            context=multiprocessing.get_context("spawn"),
+            context=_Context(),
         )
 
     def __enter__(self) -> Self:

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, get_args
 from framesift.batching.store import Store, json_content
 from framesift.compression.compressor import VideoCompressor
 from framesift.compression.decoded import DecodedVideo
+from framesift.compression.moments import LONGEST_SECONDS, SHORTEST_SECONDS
 from framesift.disk.tensors import TensorFile
 from framesift.disk.writing import json_value
 from framesift.errors import InvalidOptionError
@@ -21,7 +22,7 @@ from framesift.training.frame_selector.label_file import (
 )
 from framesift.types.answer import Segment
 from framesift.types.compressed_files import token_tensors
-from framesift.types.options import shown, whole
+from framesift.types.options import number, shown, side_px, whole
 from framesift.types.video import LocalVideo, Warn
 
 Task = Literal["compress", "keyframes", "segments", "ask", "label"]
@@ -65,6 +66,19 @@ class Asked:
             InvalidOptionError: it is of another kind.
         """
         object.__setattr__(self, "count", whole("count", self.count))
+        object.__setattr__(self, "max_side_px", side_px(self.max_side_px))
+        seconds = number(
+            "seconds_each",
+            self.seconds_each,
+            low=SHORTEST_SECONDS,
+            high=LONGEST_SECONDS,
+            unit="seconds",
+        )
+        object.__setattr__(self, "seconds_each", seconds)
+        if not isinstance(self.include_choices, bool):
+            raise InvalidOptionError(
+                f"include_choices={shown(self.include_choices)} must be True or False"
+            )
         object.__setattr__(self, "choices", _choices(self.choices))
         for name in ("question", "answer"):
             given = getattr(self, name)
@@ -134,8 +148,8 @@ def segments(
     )
     rows = []
     name = PurePath(video.uri).stem or video.uri
-    for number, moment in enumerate(moments, start=1):
-        place = f"part {number} of {len(moments)}"
+    for nth, moment in enumerate(moments, start=1):
+        place = f"part {nth} of {len(moments)}"
         title = moment.segment.chapter or video.title or name
         picture = None
         if moment.keyframe is not None:
@@ -143,7 +157,7 @@ def segments(
         rows.append(
             _stretch(moment.segment)
             | {
-                "segment": number,
+                "segment": nth,
                 "segments": len(moments),
                 "keyframe_seconds": round(moment.segment.keyframe_seconds, 6),
                 "picture": picture,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -30,7 +31,7 @@ def _bytes(_: click.Context, __: click.Parameter, given: str | None) -> int | No
         size = float(number) * unit
     except ValueError:
         size = 0.0
-    if not size >= 1:
+    if not 1 <= size < math.inf:
         raise click.BadParameter(f"{given!r} is no size; give such as 4G or 500M")
     return int(size)
 

@@ -359,3 +359,85 @@ def test_kills_at_any_moment_lose_and_repeat_nothing(tmp_path):
 def test_a_bound_of_memory_below_what_a_worker_takes_is_refused(library, tmp_path):
     with pytest.raises(InvalidOptionError, match="--max-memory 64M is less than the"):
         framesift.batch(library, tmp_path / "out", workers=1, memory_bytes=2**26)
+
+
+@pytest.mark.parametrize("name", ["data/a.mp4", "rows/notes.csv", "stretches/a/b.txt"])
+def test_files_of_somebody_else_are_not_touched(library, tmp_path, name):
+    theirs = tmp_path / "out" / name
+    theirs.parent.mkdir(parents=True)
+    theirs.write_bytes((library / "0.mp4").read_bytes())
+    for dry_run in (True, False):
+        with pytest.raises(InvalidOptionError, match="is not of a batch; give another folder"):
+            framesift.batch(library, tmp_path / "out", engine=here, dry_run=dry_run)
+    assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == [theirs]
+
+
+def test_only_parts_of_the_dataset_are_removed_from_its_folder(library, tmp_path):
+    out = tmp_path / "out"
+    framesift.batch(library, out, "keyframes", engine=here, limit=1)
+    for name in ("part-00007.parquet", "part-7.parquet", "labels.csv"):
+        (out / "data" / name).write_bytes(b"old")
+    framesift.batch(library, out, "keyframes", engine=here, limit=1)
+    left = sorted(path.name for path in (out / "data").iterdir())
+    assert left == ["labels.csv", "part-00000.parquet", "part-7.parquet"]
+
+
+def test_failed_videos_that_a_limit_leaves_out_keep_their_errors(library, tmp_path):
+    clips, out = tmp_path / "clips", tmp_path / "out"
+    clips.mkdir()
+    for name in ("a.mp4", "b.mp4", "c.mp4"):
+        (clips / name).write_bytes(b"nothing")
+    framesift.batch(clips, out, engine=here)
+    (clips / "a.mp4").write_bytes((library / "0.mp4").read_bytes())
+    result = framesift.batch(clips, out, engine=here, retry_failed=True, limit=1)
+    assert (result.done, result.left, result.rows) == (1, 2, 3)
+    assert [row["status"] for row in rows_of(out)] == ["done", "failed", "failed"]
+
+
+def test_a_run_begun_elsewhere_knows_its_videos(library, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    monkeypatch.chdir(library.parent)
+    assert framesift.batch(library.name, out, "keyframes", engine=here).done == 5
+    monkeypatch.chdir(tmp_path)
+    assert framesift.batch(library, out, "keyframes", engine=here).before == 5
+    other = tmp_path / library.name
+    other.mkdir()
+    write_video(other / "0.mp4", 30)
+    with pytest.raises(InvalidOptionError, match=r"has a result of '0\.mp4' by another"):
+        framesift.batch(library.name, out, "keyframes", engine=here)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"limit": -1},
+        {"timeout_seconds": -1},
+        {"timeout_seconds": float("nan")},
+        {"memory_bytes": "4G"},
+        {"seconds_each": float("nan")},
+        {"max_side_px": 0},
+        {"include_choices": "no"},
+    ],
+)
+def test_wrong_arguments_are_refused_before_any_work(library, tmp_path, given):
+    (name,) = given
+    with pytest.raises(InvalidOptionError, match=f"{name}=.* must be"):
+        framesift.batch(library, tmp_path / "out", engine=here, **given)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_script_without_a_guard_works(library, tmp_path):
+    script, out = tmp_path / "script.py", tmp_path / "out"
+    script.write_text(
+        "import framesift\n"
+        f"result = framesift.batch({str(library / '0.mp4')!r}, {str(out)!r}, workers=1)\n"
+        "print(result.done, result.failed)\n"
+    )
+    made = subprocess.run(
+        [sys.executable, str(script)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (made.stdout, made.returncode) == ("1 0\n", 0), made.stderr

@@ -32,6 +32,13 @@ def test_a_folder_gives_paths_from_there_on(folder):
     assert [item.video for item in items(str(folder))][1] == str(folder / "b.mp4")
 
 
+def test_names_that_look_like_addresses_are_files(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    (folder / "data:x.mp4").touch()
+    for where in (".", "*.mp4", "data:x.mp4"):
+        assert str(folder / "data:x.mp4") in [item.video for item in items(where)]
+
+
 def test_a_pattern_gives_files(folder):
     assert [item.id for item in items(f"{folder}/**/*.mp4")] == [str(folder / "b.mp4")]
     with pytest.raises(InvalidOptionError, match="no file matches"):
