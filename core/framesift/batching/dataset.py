@@ -134,8 +134,8 @@ def write_dataset(store: Store, task: Task, items: Sequence[Item]) -> int:
         written.add(name)
         count += len(rows)
     for name in list(store.names(DATA)):
-        number = name.removeprefix(f"{DATA}/part-").removesuffix(".parquet")
-        if name not in written and number.isdecimal() and name == _part(int(number)):
+        digits = name.removeprefix(f"{DATA}/part-").removesuffix(".parquet")
+        if name not in written and digits.isdecimal() and name == _part(int(digits)):
             store.remove(name)
     return count
 
