@@ -131,9 +131,8 @@ def batch(
     )
     work = Work(task=task, options=_options(sift), asked=asked)
     items = items_of(where, allowed=OWN, limits=sift.limits, site=sift.site)
-    _check(work, items)
+    _check(work, items, limit)
     store, hands = store_of(out), _workers(workers, timeout_seconds, memory_bytes)
-    limit = None if limit is None else whole("limit", limit)
     with nullcontext() if dry_run else alone(store):
         claim(store, work, write=not dry_run)
         rest, result = _rest(store, items, limit, retry_failed=retry_failed, write=not dry_run)
@@ -177,8 +176,10 @@ def _options(sift: VideoCompressor) -> dict[str, Any]:
     return options
 
 
-def _check(work: Work, items: Sequence[Item]) -> None:
-    """Raises where options of a row are wrong, before any work; equal ones are read once."""
+def _check(work: Work, items: Sequence[Item], limit: int | None) -> None:
+    """Raises where options are wrong, also of a row, before any work; equal ones are read once."""
+    if limit is not None:
+        whole("limit", limit)
     asking, seen = work.task in ASKING, set()
     for item in items:
         key = json.dumps(work.own_options(item.own), sort_keys=True, default=str)
