@@ -25,8 +25,8 @@ FILES: Final = 3
 """Of a video: its tokens, its report, its row."""
 SIMULATED: Final = 1_000
 """Videos of each GPU that are simulated; the time of more is in proportion."""
-AT_GPU: Final = 2
-"""Videos at a GPU, so that one is written while the next is encoded."""
+AT_GPU: Final = 4
+"""Videos at a GPU, so that some are written while others are encoded."""
 RESULTS: Final = "benchmark-scale.json"
 CARD: Final = "gpu-h200.json"
 Json = dict[str, Any]
