@@ -25,8 +25,8 @@ FILES: Final = 3
 """Of a video: its tokens, its report, its row."""
 SIMULATED: Final = 1_000
 """Videos of each GPU that are simulated; the time of more is in proportion."""
-AT_GPU: Final = 4
-"""Videos at a GPU, so that some are written while others are encoded."""
+WRITERS: Final = 4
+"""For each GPU; the next videos are encoded meanwhile."""
 RESULTS: Final = "benchmark-scale.json"
 CARD: Final = "gpu-h200.json"
 Json = dict[str, Any]
@@ -130,10 +130,11 @@ def on_cluster(pieces: Json, encoder: Encoder) -> Outcome:
     written = Step(resource="network", amount=encoder.bytes_out * MINUTES, most=NETWORK)
     stations = [
         Station(name="decode", workers=CORES),
-        Station(name="encode", workers=AT_GPU),
+        Station(name="encode", workers=1),
+        Station(name="write", workers=WRITERS),
     ]
     return simulate(
-        [[[fetched, decoded], [encoded, written]]] * SIMULATED,
+        [[[fetched, decoded], [encoded], [written]]] * SIMULATED,
         stations,
         {"network": NETWORK, "cores": CORES, "gpu": 1},
     )

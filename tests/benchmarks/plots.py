@@ -13,7 +13,6 @@ from framesift.registry import require
 
 SHADES: Final = ("#a9cbe3", "#5e9ac4", "#1f567d")
 COSTS: Final = (INK, PEER, ACCENT, OURS)
-
 Section = dict[str, Any]
 
 
