@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
@@ -74,6 +74,14 @@ def forget(store: Store, video_id: str) -> None:
     store.clear(_folder(video_id))
 
 
+def _mapped(like: Tensor, rows: int) -> Tensor:
+    shape = (rows, *like.shape[1:])
+    size = math.prod(shape) * like.element_size()
+    if like.device.type != "cpu" or not size:
+        return like.new_empty(shape)
+    return torch.frombuffer(mapped_memory(size), dtype=like.dtype).view(shape)
+
+
 class _Waiting(BaseException):
     """Ends the work on a video until others have done theirs; no error that anybody may catch."""
 
@@ -106,13 +114,10 @@ class _Maker(Maker):
         for name in names:
             yield from self._read(name, stretches.encoder.grid)
 
-    def empty(self, like: Tensor, rows: int) -> Tensor:
-        """Returns memory that a file stands for, so that the system need not hold all of it."""
-        shape = (rows, *like.shape[1:])
-        size = math.prod(shape) * like.element_size()
-        if like.device.type != "cpu" or not size:
-            return like.new_empty(shape)
-        return torch.frombuffer(mapped_memory(size), dtype=like.dtype).view(shape)
+    @property
+    def empty(self) -> Callable[[Tensor, int], Tensor]:
+        """What returns memory that a file stands for, so that the system need not hold it all."""
+        return _mapped
 
     def _key(self, stretches: Stretches) -> str:
         """Returns what tells these tokens from any others of the video."""

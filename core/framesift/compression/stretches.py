@@ -6,7 +6,7 @@ frames before it. So its tokens are the same whoever makes them, in whatever pro
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -122,14 +122,15 @@ class Stretches:
 class Maker:
     """Gives the tokens of all stretches of a video: here by encoding one after the other."""
 
+    @property
+    def empty(self) -> Callable[[Tensor, int], Tensor] | None:
+        """What returns memory for so many rows like those of a tensor; None for that of torch."""
+        return None
+
     def windows(self, stretches: Stretches) -> Iterator[Window]:
         """Yields the tokens of all frames, in order."""
         for number in range(len(stretches.parts)):
             yield from stretches.windows(number)
-
-    def empty(self, like: Tensor, rows: int) -> Tensor:
-        """Returns memory for so many rows like those of a tensor."""
-        return like.new_empty((rows, *like.shape[1:]))
 
 
 _maker: ContextVar[Maker | None] = ContextVar("framesift_stretches", default=None)

@@ -117,7 +117,7 @@ def test_a_work_folder_takes_one_run_at_a_time_and_its_own_recipe(
     monkeypatch.setattr(train, "WAIT_SECONDS", 0.0)
     with (
         writing_to(tmp_path / "work"),
-        pytest.raises(StorageError, match="another process has been writing"),
+        pytest.raises(StorageError, match="another process is writing"),
     ):
         training()[0].run([labels], tmp_path / "out")
     for foreign in ("[1]", "{"):
