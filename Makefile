@@ -96,7 +96,7 @@ test-clients: $(READY) ## Send videos through the gateway with litellm and Llama
 # Ray is large, and only people with a cluster need it; pandas, Polars and datasets read what a batch wrote.
 test-batch: $(READY) ## Run a batch on a Ray cluster of this machine, and read its results with others' readers
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(OUT)/batch $(BATCH) ./integrations/ray
-	PYTHONPATH=$(OUT)/batch RAY_USAGE_STATS_ENABLED=0 HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1 \
+	PYTHONPATH=$(abspath $(OUT)/batch) RAY_USAGE_STATS_ENABLED=0 HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1 \
 		$(BIN)/python -m pytest -m batch tests/core/batching tests/integrations/ray $(ARGS)
 
 # The tools stay out of the environment. No engine is needed: what an image would do is done in a folder.
