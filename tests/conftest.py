@@ -78,10 +78,12 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def scenes_drawn_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def scenes_drawn_once(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[..., None]]:
     """A synthetic scene is drawn and encoded by the first test that opens it, and copied by others.
 
-    The same address gives the same bytes; that it does is tested with the copies left out.
+    The same address gives the same bytes; that it does is tested by `drawn_anew`.
     """
     from framesift.sources import synthetic
 
@@ -101,7 +103,13 @@ def scenes_drawn_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(synthetic, "_encode", once)
-        yield
+        yield encode
+
+
+@pytest.fixture
+def drawn_anew(scenes_drawn_once: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every opening of a scene draws it, as outside of tests."""
+    monkeypatch.setattr("framesift.sources.synthetic._encode", scenes_drawn_once)
 
 
 @pytest.fixture(autouse=True)

@@ -37,7 +37,7 @@ class Effort:
     large_rounds: int = 3
     large_real_size: bool = True
     """Whether large frames go through a tower of real size too."""
-    scale_rounds: int = 1
+    scale_rounds: int = 3
     memory_seconds: tuple[int, int] = (300, 3600)
     """Lengths of the short and the long video, multiples of `clip_seconds`."""
 

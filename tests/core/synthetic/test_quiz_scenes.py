@@ -265,6 +265,7 @@ def test_what_happens_does_not_depend_on_size_or_rate():
         assert facts[0] == facts[1]
 
 
+@pytest.mark.usefixtures("drawn_anew")
 def test_the_same_address_is_the_same_video():
     uri = "synthetic://quiz?seed=11&seconds=10&width=160&height=90&fps=2"
     with open_video(uri) as one, open_video(uri) as other:

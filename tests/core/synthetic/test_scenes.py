@@ -70,6 +70,7 @@ def center_of_color(picture, color):
     return np.array([columns.mean() / picture.shape[1], rows.mean() / picture.shape[0]])
 
 
+@pytest.mark.usefixtures("drawn_anew")
 @pytest.mark.parametrize("name", SCENES)
 def test_a_scene_is_the_same_to_the_byte_and_cleans_up(name, temporary):
     uri = f"synthetic://{name}?seconds=2&seed=5&{SMALL}"
