@@ -10,16 +10,16 @@ import functools
 import importlib
 import inspect
 import logging
-import pkgutil
 import sys
 from abc import ABC
 from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, Field, dataclass, fields
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
+from framesift._installed import entry_points_of_parts, modules_of
 from framesift.errors import (
     FramesiftError,
     InvalidOptionError,
@@ -211,12 +211,13 @@ class Registry(Generic[AnyPart]):
 
     def _own_names(self) -> list[str]:
         folder = Path(str(importlib.import_module(self.package).__file__)).parent
-        modules = (module.name for module in pkgutil.iter_modules([str(folder)]))
-        parts = (name for name in modules if name[0] != "_" and name not in self.beside)
+        parts = (
+            name for name in modules_of(str(folder)) if name[0] != "_" and name not in self.beside
+        )
         return [name.replace("_", "-") for name in parts]
 
     def _entry_points(self) -> dict[str, EntryPoint]:
-        return {entry.name: entry for entry in entry_points(group=self.package)}
+        return entry_points_of_parts().get(self.package, {})
 
     def _loaded(self, entry: EntryPoint, base: type[AnyPart]) -> type[AnyPart]:
         about = f"{self.kind} {entry.name!r} of another package ({entry.value})"
@@ -267,11 +268,10 @@ def registered_name(part: type) -> str:
     """
     package, _, module = part.__module__.rpartition(".")
     if package.partition(".")[0] != "framesift":
-        installed = entry_points()
-        for group in sorted(each for each in installed.groups if each.startswith("framesift.")):
-            for entry in installed.select(group=group):
+        for _, entries in sorted(entry_points_of_parts().items()):
+            for name, entry in entries.items():
                 if _names_class(entry, part):
-                    return entry.name
+                    return name
     return module.replace("_", "-")
 
 

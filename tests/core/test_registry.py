@@ -1,11 +1,13 @@
 import json
+import os
+import shutil
 import sys
 from dataclasses import dataclass
+from importlib import metadata
 
 import pytest
 
 import framesift
-from framesift import registry as registry_module
 from framesift.errors import InvalidOptionError, MissingDependencyError, UnknownNameError
 from framesift.registry import option_default, part_options, require
 from framesift.scorers import registry as scorers
@@ -91,25 +93,6 @@ def test_a_missing_dependency_names_the_command():
         require("no_such_module_at_all", extra="hf")
 
 
-def test_third_parties_add_parts_by_entry_point(monkeypatch):
-    @dataclass(frozen=True, kw_only=True)
-    class Everything(Strategy):
-        summary = "keeps all"
-
-        def decide(self, tokens, budget, question):
-            raise AssertionError
-
-    class Entry:
-        name, value = "everything", "mine:Everything"
-
-        def load(self):
-            return Everything
-
-    monkeypatch.setattr(registry_module, "entry_points", lambda group: [Entry()])
-    assert "everything" in registry.names()
-    assert isinstance(registry.create("everything"), Everything)
-
-
 PARTS = """
 from __future__ import annotations
 from dataclasses import dataclass, field
@@ -167,6 +150,34 @@ def others(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     yield
     sys.modules.pop("parts_of_others", None)
+
+
+@pytest.mark.usefixtures("others")
+def test_third_parties_add_parts_by_entry_point():
+    assert "one" in registry.names()
+    assert isinstance(registry.create("one"), Strategy)
+
+
+def test_what_is_installed_is_read_once_until_something_changes(tmp_path, monkeypatch):
+    reads, read = [], metadata.entry_points
+    monkeypatch.setattr(metadata, "entry_points", lambda: reads.append(1) or read())
+    monkeypatch.syspath_prepend(tmp_path)
+    about = tmp_path / "later-1.0.dist-info"
+
+    def names_after(number):
+        os.utime(tmp_path, ns=(number, number))  # the clock of files may be too coarse to tell
+        names = [registry.names() for _ in range(3)]
+        assert names == names[:1] * 3
+        assert len(reads) == number
+        return names[0]
+
+    assert "later" not in names_after(1)
+    about.mkdir()
+    (about / "METADATA").write_text("Name: later\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[framesift.strategies]\nlater = later:Part\n")
+    assert "later" in names_after(2)
+    shutil.rmtree(about)
+    assert "later" not in names_after(3)
 
 
 @pytest.mark.usefixtures("others")
