@@ -1,5 +1,6 @@
 """What providers are sent by an agent with `VideoMiddleware`, recorded by a server on loopback."""
 
+import functools
 import json
 
 import pytest
@@ -120,8 +121,13 @@ PROVIDERS = {
 }
 
 
-@pytest.fixture
-def requests_of():
+@pytest.fixture(scope="module")
+def tools():
+    return VideoToolkit(model="tiny", max_images=1).get_tools()
+
+
+@pytest.fixture(scope="module")
+def requests_of(tools):
     """Returns the requests of an agent whose provider answers with each of `turns` of calls."""
 
     def requests_of(provider, *turns, middleware=None, **options):
@@ -131,16 +137,19 @@ def requests_of():
         middleware = VideoMiddleware(compress=two_keyframes()) if middleware is None else middleware
         with chat_server(body) as server:
             agent = create_agent(
-                make(server.url.removesuffix("/v1")),
-                VideoToolkit(model="tiny", max_images=1).get_tools(),
-                middleware=[middleware],
-                **options,
+                make(server.url.removesuffix("/v1")), tools, middleware=[middleware], **options
             )
             video = [{"type": "text", "text": "What is it?"}, {"type": "video", "url": CLIP}]
             state = agent.invoke({"messages": [{"role": "user", "content": video}]})
             return server.asked, state
 
     return requests_of
+
+
+@pytest.fixture(scope="module")
+def looked(requests_of):
+    """Returns the requests and the state of an agent that looks once, run once per provider."""
+    return functools.cache(lambda provider: requests_of(provider, [LOOK]))
 
 
 def written(answer):
@@ -181,8 +190,8 @@ def test_openai_chat_is_shown_pictures_of_tools_by_the_user_after_all_results(re
     assert names == ["compress_video", "ask_video", "find_in_video", "read_video_text"]
 
 
-def test_openai_responses_takes_pictures_in_results(requests_of):
-    (_, second), _ = requests_of("openai-responses", [LOOK])
+def test_openai_responses_takes_pictures_in_results(looked):
+    (_, second), _ = looked("openai-responses")
     user, call, result = second["input"]
     assert kinds(user["content"]).count("input_image") == 2
     assert (call["type"], result["type"]) == ("function_call", "function_call_output")
@@ -191,8 +200,8 @@ def test_openai_responses_takes_pictures_in_results(requests_of):
     assert len(second["tools"]) == 4
 
 
-def test_anthropic_takes_pictures_in_results(requests_of):
-    (_, second), _ = requests_of("anthropic", [LOOK])
+def test_anthropic_takes_pictures_in_results(looked):
+    (_, second), _ = looked("anthropic")
     user, call, result = second["messages"]
     assert kinds(user["content"]).count("image") == 2
     assert kinds(call["content"]) == ["tool_use"]
@@ -204,8 +213,8 @@ def test_anthropic_takes_pictures_in_results(requests_of):
     assert len(second["tools"]) == 4
 
 
-def test_ollama_is_shown_pictures_of_tools_by_the_user(requests_of):
-    (_, second), _ = requests_of("ollama", [LOOK])
+def test_ollama_is_shown_pictures_of_tools_by_the_user(looked):
+    (_, second), _ = looked("ollama")
     roles = [message["role"] for message in second["messages"]]
     assert roles == ["user", "assistant", "tool", "user"]
     counts = [len(message.get("images") or ()) for message in second["messages"]]
@@ -214,8 +223,8 @@ def test_ollama_is_shown_pictures_of_tools_by_the_user(requests_of):
     assert len(second["tools"]) == 4
 
 
-def test_google_takes_pictures_beside_results(requests_of):
-    (_, second), _ = requests_of("google", [LOOK])
+def test_google_takes_pictures_beside_results(looked):
+    (_, second), _ = looked("google")
     user, call, result = second["contents"]
     assert sum("inlineData" in part for part in user["parts"]) == 2
     assert "functionCall" in call["parts"][0]
@@ -225,8 +234,8 @@ def test_google_takes_pictures_beside_results(requests_of):
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_the_state_holds_addresses_and_the_answer_says_what_was_shown(requests_of, provider):
-    _, state = requests_of(provider, [LOOK])
+def test_the_state_holds_addresses_and_the_answer_says_what_was_shown(looked, provider):
+    _, state = looked(provider)
     assert len(json.dumps([message.model_dump() for message in state["messages"]])) < 10_000
     last = state["messages"][-1]
     assert last.text == "Done."
