@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import importlib.util
 import os
 import shutil
@@ -83,23 +84,27 @@ def scenes_drawn_once(
 ) -> Iterator[Callable[..., None]]:
     """A synthetic scene is drawn and encoded by the first test that opens it, and copied by others.
 
-    The same address gives the same bytes; that it does is tested by `drawn_anew`.
+    The same address gives the same bytes; that it does is tested by `drawn_anew`. Workers beside
+    each other share the scenes.
     """
     from framesift.sources import synthetic
 
-    folder, drawn = tmp_path_factory.mktemp("scenes"), dict[str, Path]()
-    encode = synthetic._encode
+    base, encode = tmp_path_factory.getbasetemp(), synthetic._encode
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "scenes"
+    folder.mkdir(exist_ok=True)
 
     def once(scene: Scene, path: Path, uri: str, limits: FetchLimits) -> None:
         if limits != FetchLimits():
             encode(scene, path, uri, limits)  # what the limits refuse is seen while it is drawn
-        elif uri in drawn:
-            shutil.copyfile(drawn[uri], path)
-        else:
-            encode(scene, path, uri, limits)
-            kept = folder / f"{len(drawn)}.mp4"
-            shutil.copyfile(path, kept)
-            drawn[uri] = kept
+            return
+        kept = folder / f"{hashlib.sha256(os.fsencode(uri)).hexdigest()}.mp4"
+        if kept.exists():
+            shutil.copyfile(kept, path)
+            return
+        encode(scene, path, uri, limits)
+        whole = kept.with_suffix(f".{os.getpid()}")
+        shutil.copyfile(path, whole)
+        whole.replace(kept)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(synthetic, "_encode", once)

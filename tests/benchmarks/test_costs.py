@@ -11,19 +11,21 @@ from narrow_models import narrow
 
 pytest.importorskip("transformers")
 
-from benchmarks import plots
-from benchmarks.answer_costs import ANSWER, QUESTIONS
+from benchmarks import answer_costs, plots
+from benchmarks.answer_costs import QUESTIONS
 from benchmarks.effort import Effort
 from benchmarks.peak_memory import StagePeaks
 from benchmarks.process import Laps, Measured
 from benchmarks.real_models import WHOLE
 from benchmarks.sections import costs
 from benchmarks.table import table_lines
+from framesift.answering.generation import Generation
 
 NAME = "llava-onevision-0.5b"
 KEEPS = (1.0, 0.25, 0.1)
 TOKENS = {1.0: 393, 0.25: 99, 0.1: 40}
 """Of two frames of 196, and the newline that ends a video."""
+ANSWER = Generation(max_new_tokens=4)
 STAGES = ("compress", "prefill", "decode per token", "time to first token", "at once")
 
 
@@ -42,6 +44,8 @@ def section():
         patch.setitem(WHOLE, NAME, small)
         patch.setattr(torch.cuda, "is_available", lambda: False)
         patch.setattr(costs, "in_fresh_process", here)
+        for module in (answer_costs, costs):
+            patch.setattr(module, "ANSWER", ANSWER)
         return costs.measure(Effort(cost_rounds=2, cost_keeps=KEEPS, cost_seconds=2), None)
 
 
