@@ -22,7 +22,7 @@ def shared_model(vlm: VLM) -> Any:
     Raises:
         ModelError: no such checkpoint, of another family, incomplete or unsafe to read.
     """
-    checkpoint.load_config(vlm.model, vlm.model_types, vlm.trust_remote_code)
+    _ = vlm.config  # which says whether the checkpoint is one of the family
     where, computing = checkpoint.main_place(vlm.device, vlm.dtype)
     of_checkpoint = vlm.dtype == "auto" and torch.device(where).type != "cpu"
     spread = vlm.device == checkpoint.SPREAD
