@@ -48,7 +48,7 @@ def fresh(sift, path):
     return sift.ask(path, QUESTION)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def video(sift, path):
     return sift.compress(path)
 
