@@ -16,13 +16,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mmap
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, cast
 
+from framesift.disk.temporary import mapped_memory
+from framesift.disk.tensors import TensorFile
 from framesift.disk.writing import home_path, read_file, storing, sweep, write_atomically
 from framesift.errors import InvalidOptionError, StorageError
 from framesift.registry import require
@@ -43,8 +46,8 @@ class Store(ABC):
     """The place, as it was given."""
 
     @abstractmethod
-    def write(self, name: str, content: bytes) -> None:
-        """Writes a file, whole or not at all.
+    def write(self, name: str, content: bytes | Iterable[bytes | memoryview]) -> None:
+        """Writes a file, whole or not at all; given in pieces, these are never held together.
 
         Raises:
             ResultError: it cannot be written.
@@ -57,6 +60,18 @@ class Store(ABC):
         Raises:
             StorageError: it cannot be read.
         """
+
+    def mapped(self, name: str) -> mmap.mmap | None:
+        """Returns what a file holds, in memory that a file stands for; None where it is not there.
+
+        Raises:
+            StorageError: it cannot be read.
+        """
+        if (content := self.read(name)) is None:
+            return None
+        memory = mapped_memory(len(content))
+        memory.write(content)
+        return memory
 
     @abstractmethod
     def has(self, name: str) -> bool:
@@ -78,12 +93,12 @@ class Store(ABC):
         for name in list(self.names(folder)):
             self.remove(name)
 
-    def keep(self, content: bytes, suffix: str) -> str:
+    def keep(self, content: bytes | TensorFile, suffix: str) -> str:
         """Returns the name of the file that holds `content`, written if it is not there yet."""
         digest = digest_of(content)
         name = f"{FILES}/{digest[:2]}/{digest}{suffix}"
         if not self.has(name):
-            self.write(name, content)
+            self.write(name, content if isinstance(content, bytes) else content.pieces())
         return name
 
 
@@ -103,7 +118,7 @@ class _Folder(Store):
     def __init__(self, folder: Path) -> None:
         self.folder, self.place = folder, str(folder)
 
-    def write(self, name: str, content: bytes) -> None:
+    def write(self, name: str, content: bytes | Iterable[bytes | memoryview]) -> None:
         try:
             write_atomically(self.folder / name, content)
         except StorageError as error:
@@ -114,6 +129,14 @@ class _Folder(Store):
     def read(self, name: str) -> bytes | None:
         path = self.folder / name
         return read_file(path) if path.exists() else None
+
+    def mapped(self, name: str) -> mmap.mmap | None:
+        path = self.folder / name
+        if not path.exists():
+            return None
+        with storing(path), path.open("rb") as file:
+            # Pages that are written to are this process's own; those of the file stay.
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
 
     def has(self, name: str) -> bool:
         return (self.folder / name).is_file()
@@ -151,11 +174,12 @@ class _Remote(Store):
             ) from error
         self._selector, self._missing = fs.FileSelector, fs.FileType.NotFound
 
-    def write(self, name: str, content: bytes) -> None:
+    def write(self, name: str, content: bytes | Iterable[bytes | memoryview]) -> None:
         try:
             self._system.create_dir(self._at(name).rpartition("/")[0], recursive=True)
             with self._system.open_output_stream(self._at(name)) as file:
-                file.write(content)
+                for piece in (content,) if isinstance(content, bytes) else content:
+                    file.write(piece)
         except OSError as error:
             raise self._failed(name, "written", error) from error
 
@@ -196,9 +220,12 @@ class _Remote(Store):
         return ResultError(f"{self.place}/{name} could not be {what} ({line}); see its access")
 
 
-def digest_of(content: bytes) -> str:
+def digest_of(content: bytes | TensorFile) -> str:
     """Returns what names content: the first digits of its SHA-256."""
-    return hashlib.sha256(content).hexdigest()[:_DIGITS]
+    digest = hashlib.sha256()
+    for piece in (content,) if isinstance(content, bytes) else content.pieces():
+        digest.update(piece)
+    return digest.hexdigest()[:_DIGITS]
 
 
 def row_name(video_id: str) -> str:

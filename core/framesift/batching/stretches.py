@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 import numpy as np
 import torch
-from safetensors.torch import load as tensors_from
 from torch import Tensor
 
 from framesift._version import __version__
@@ -26,8 +24,7 @@ from framesift.batching.store import STRETCHES, Store, digest_of
 from framesift.batching.work import Done, Work, work_on
 from framesift.compression.content import content_key
 from framesift.compression.stretches import Maker, Stretches, Window, stretches_by
-from framesift.disk.temporary import mapped_memory
-from framesift.disk.tensors import TensorFile
+from framesift.disk.tensors import TensorFile, mapped_rows, tensors_in
 from framesift.errors import InvalidTokensError
 from framesift.types.tokens import Signals, TokenBuffer, VideoTokens
 
@@ -74,14 +71,6 @@ def forget(store: Store, video_id: str) -> None:
     store.clear(_folder(video_id))
 
 
-def _mapped(like: Tensor, rows: int) -> Tensor:
-    shape = (rows, *like.shape[1:])
-    size = math.prod(shape) * like.element_size()
-    if like.device.type != "cpu" or not size:
-        return like.new_empty(shape)
-    return torch.frombuffer(mapped_memory(size), dtype=like.dtype).view(shape)
-
-
 class _Waiting(BaseException):
     """Ends the work on a video until others have done theirs; no error that anybody may catch."""
 
@@ -117,7 +106,7 @@ class _Maker(Maker):
     @property
     def empty(self) -> Callable[[Tensor, int], Tensor]:
         """What returns memory that a file stands for, so that the system need not hold it all."""
-        return _mapped
+        return mapped_rows
 
     def _key(self, stretches: Stretches) -> str:
         """Returns what tells these tokens from any others of the video."""
@@ -138,7 +127,7 @@ class _Maker(Maker):
 
     def _make(self, stretches: Stretches, number: int, name: str) -> None:
         steps = stretches.encoder.steps(len(stretches.parts[number]))
-        buffer, encoded, frames = TokenBuffer(steps), list[Tensor](), list[int]()
+        buffer, encoded, frames = TokenBuffer(steps, mapped_rows), list[Tensor](), list[int]()
         for window in stretches.windows(number):
             buffer.add(window.tokens)
             encoded.append(window.encoded)
@@ -151,14 +140,14 @@ class _Maker(Maker):
             columns |= {"encoded": torch.cat(encoded), **tokens.signals.present()}
             own = {column: getattr(tokens, column) for column in _OWN}
             columns |= {column: value for column, value in own.items() if value is not None}
-        file = TensorFile(columns, metadata={"device": device})
-        self.store.write(name, b"".join(file.pieces()))
+        self.store.write(name, TensorFile(columns, metadata={"device": device}).pieces())
 
     def _read(self, name: str, grid: tuple[int, int]) -> Iterator[Window]:
-        content = self.store.read(name)
+        content = self.store.mapped(name)
         if content is None:
             raise InvalidTokensError(f"{name} was removed while it was in use; run the batch again")
-        columns, device = tensors_from(content), _device_in(content)
+        columns, metadata = tensors_in(content)
+        device = metadata["device"]
         frames = columns.pop("frames").tolist()
         if not frames:
             return
@@ -169,12 +158,6 @@ class _Maker(Maker):
         own: dict[str, Any] = {column: placed.pop(column, None) for column in _OWN}
         tokens = VideoTokens(**own, grid=grid, signals=Signals(**placed))
         yield Window(tokens=tokens, frames=frames, encoded=encoded)
-
-
-def _device_in(content: bytes) -> str:
-    """Returns where the tokens of a stretch lay, as the header of its file says."""
-    length = int.from_bytes(content[:8], "little")
-    return str(json.loads(content[8 : 8 + length])["__metadata__"]["device"])
 
 
 def _folder(video_id: str) -> str:

@@ -101,7 +101,7 @@ def compressed(
     report |= {"seconds": {}, "versions": {}}
     if report["selection"] is not None:
         report["selection"]["seconds"] = 0.0
-    tokens = b"".join(TensorFile(token_tensors(made)).pieces())
+    tokens = TensorFile(token_tensors(made))
     return [
         {
             "duration_seconds": report["duration_seconds"],

@@ -27,6 +27,8 @@ from framesift.types.tokens import VideoTokens
 from framesift.types.video import VideoInfo
 from framesift.vlms.origin import maker_of
 
+ENTRIES: Final = 2**18
+"""Entries of a plan whose places and times are looked up at a time."""
 FEWEST_CHANNELS: Final = 16
 """Channels that tokens have at least, where the encoder does not say how many."""
 
@@ -247,14 +249,23 @@ def applied(tokens: VideoTokens, plan: TokenPlan, features: Tensor) -> dict[str,
     if layers is not None:
         layers = plan.apply(layers.flatten(2)).unflatten(1, layers.shape[2:])
     plan, frame_seconds = plan.cpu(), tokens.pts_seconds.double()
-    frame, patch = plan.src // tokens.tokens_per_frame, plan.src % tokens.tokens_per_frame
-    place = torch.stack([frame, patch // tokens.grid[1], patch % tokens.grid[1]], dim=1)
+    positions = torch.empty(len(plan.src), 3)
+    seconds = torch.empty(len(plan.src), 1, dtype=torch.float64)
+    # Some entries at a time: in whole numbers the places of hours are larger than the tokens kept.
+    for start in range(0, len(plan.src), ENTRIES):
+        own = slice(start, start + ENTRIES)
+        frame, patch = (
+            plan.src[own] // tokens.tokens_per_frame,
+            plan.src[own] % tokens.tokens_per_frame,
+        )
+        place = [frame, patch // tokens.grid[1], patch % tokens.grid[1]]
+        positions[own], seconds[own, 0] = torch.stack(place, dim=1).float(), frame_seconds[frame]
     return {
         "tokens": features,
         "plan": plan,
-        "positions": plan.mean(place.float()),
+        "positions": plan.mean(positions),
         # Outputs of one mean time differ in the last bit of their rounded weights.
-        "pts_seconds": plan.mean(frame_seconds[frame][:, None]).flatten().cummax(0).values,
+        "pts_seconds": plan.mean(seconds).flatten().cummax(0).values,
         "frame_seconds": frame_seconds,
         "layers": layers,
         "step_seconds": None if step_seconds is None else step_seconds.double(),

@@ -1,13 +1,18 @@
-"""Tensors as a safetensors file that is written from where they lie, never copied as a whole."""
+"""Tensors in files: written from where they lie, and memory of them that a file stands for."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import math
+import mmap
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 import torch
 from torch import Tensor
+
+from framesift.disk.temporary import mapped_memory
 
 PIECE_BYTES: Final = 2**18
 """Longest piece of a file, unless one row of a tensor is longer."""
@@ -24,6 +29,8 @@ _NAMES: Final = {
     torch.float64: "F64",
 }
 """What safetensors calls each type; those that are not here are written by nothing of ours."""
+_in_files: WeakValueDictionary[int, mmap.mmap] = WeakValueDictionary()
+"""Memory that files stand for and that tensors lie in, by its address."""
 
 
 class TensorFile:
@@ -77,3 +84,59 @@ def _pieces(value: Tensor, dtype: torch.dtype) -> Iterator[memoryview]:
     for some in rows.split(max(1, PIECE_BYTES // row_bytes)):
         flat = some.to("cpu", dtype).contiguous().view(-1)
         yield memoryview(flat.view(torch.uint8).numpy())
+
+
+def mapped_rows(like: Tensor, rows: int) -> Tensor:
+    """Returns memory for so many rows like those of a tensor, on a CPU such as a file stands for.
+
+    Raises:
+        StorageError: the file cannot be made, or finds no room.
+    """
+    shape = (rows, *like.shape[1:])
+    size = math.prod(shape) * like.element_size()
+    if like.device.type != "cpu" or not size:
+        return like.new_empty(shape)
+    return _tensor(mapped_memory(size), like.dtype, shape, 0)
+
+
+def rows_like(like: Tensor, rows: int) -> Tensor:
+    """Returns memory for so many rows like those of a tensor, of a file if it lies in one.
+
+    Raises:
+        StorageError: the file cannot be made, or finds no room.
+    """
+    is_on_cpu = like.device.type == "cpu"
+    if is_on_cpu and like.untyped_storage().data_ptr() in _in_files:
+        return mapped_rows(like, rows)
+    return like.new_empty((rows, *like.shape[1:]))
+
+
+def tensors_in(content: mmap.mmap) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Returns the tensors of a file that `TensorFile` wrote, where they lie, and its metadata.
+
+    Raises:
+        ValueError: it holds something else.
+    """
+    try:
+        length = int.from_bytes(content[:8], "little")
+        header = json.loads(content[8 : 8 + length])
+        metadata = header.pop("__metadata__", {})
+        kinds = {name: kind for kind, name in _NAMES.items()}
+        tensors = {
+            name: _tensor(
+                content, kinds[each["dtype"]], each["shape"], 8 + length + each["data_offsets"][0]
+            )
+            for name, each in header.items()
+        }
+    except (LookupError, TypeError, AttributeError, RuntimeError) as error:
+        raise ValueError(f"not a file of tensors: {error}") from error
+    return tensors, metadata
+
+
+def _tensor(content: mmap.mmap, dtype: torch.dtype, shape: Sequence[int], start: int) -> Tensor:
+    """Returns a tensor that lies in memory of a file, from a byte on."""
+    if not (count := math.prod(shape)):
+        return torch.empty(tuple(shape), dtype=dtype)
+    found = torch.frombuffer(content, dtype=dtype, count=count, offset=start)
+    _in_files[found.untyped_storage().data_ptr()] = content
+    return found.view(tuple(shape))

@@ -41,28 +41,35 @@ class LastKept:
     """The tokens of a video that a threshold keeps: those less like the last kept one."""
 
     def __init__(
-        self, features: Tensor, live: Tensor, length: Tensor, known: tuple[Tensor, Tensor]
+        self,
+        features: Tensor,
+        live: Tensor,
+        length: Tensor,
+        known: tuple[Tensor, Tensor],
+        places: Tensor | None = None,
     ) -> None:
-        """Takes the tokens.
+        """Takes the tokens; what is given of all of them is held as it is.
 
         Args:
             features: `(T, N, D)`, of any floating-point dtype.
-            live: tokens that take part, bool `(T, N)`.
-            length: of the features, float32 `(T, N)`.
+            live: tokens that take part, bool `(T, P)`.
+            length: of the features, float32 `(T, P)`.
             known: similarity of each token to the one of its place in an earlier frame, and the
-                number of that frame, both `(T, N)`. It is taken instead of the one that a product
+                number of that frame, both `(T, P)`. It is taken instead of the one that a product
                 of matrices has, which sums in another order.
+            places: those that are searched, int64 `(P,)`; None for all, in order.
         """
         frames, patches = live.shape
         self._blocks = -(-frames // FRAMES)
         self._size = -(-frames // self._blocks)
         self._doublings = (self._size - 1).bit_length()
         self._features, self._live = features, live
-        self._zero, self._length = (length == 0).float(), length.clamp_min(1e-15)
-        self._known, self._known_frame = (known[0] * 1e6).round(), known[1]
+        self._length, (self._known, self._known_frame) = length, known
+        self._places = places
         none = self._blocks * self._size
         begins = torch.where(live.any(0), live.byte().argmax(0), none)
-        self._place = torch.arange(patches, device=live.device)[:, None]
+        every = torch.arange(patches, device=live.device) if places is None else places
+        self._place = every[:, None]
         self._frame = torch.arange(none, device=live.device).view(self._blocks, self._size)
         begins = begins[:, None] - self._frame[:, 0]
         self._begins = torch.where(begins < 0, self._size, begins).clamp_max(self._size)
@@ -91,8 +98,8 @@ class LastKept:
             for _ in range(self._doublings):
                 on_way = on_way.scatter_reduce(0, following.long(), on_way, "amax")
                 following = following.index_select(0, following)
-            parts.append(on_way.view(len(starts), -1))
-        return torch.cat(parts, 1)[:, : len(self._live)].T > 0
+            parts.append(on_way.view(len(starts), -1) > 0)
+        return torch.cat(parts, 1)[:, : len(self._live)].T
 
     def _ways(self, thresholds: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Yields what groups of `B` blocks of `S` tokens keep of each place by each threshold.
@@ -134,15 +141,16 @@ class LastKept:
             return begins.expand_as(last)
         frames, last = self._frames(block), last[:, 0]
         products = []
-        for places, wide in _ops.wide_parts(self._features[frames], width=1):
+        for places, wide in _ops.wide_parts(self._of(frames), width=1):
             before = self._features[last[places], self._place[places]].float()
             products.append(before @ wide.permute(1, 2, 0))
         alike = torch.cat(products)
-        alike /= self._length.T.gather(1, last)[..., None] * self._length[frames].T[:, None]
-        alike.addcmul_(self._zero.T.gather(1, last)[..., None], self._zero[frames].T[:, None])
+        length = self._length.T.gather(1, last)[..., None], self._length[frames].T[:, None]
+        alike /= _at_least(length[0]) * _at_least(length[1])
+        alike.addcmul_(_zero(length[0]), _zero(length[1]))
         alike = _parts(alike)
         is_known = self._known_frame[frames].T[:, None] == last[..., None]
-        alike = torch.where(is_known, self._known[frames].T[:, None], alike)
+        alike = torch.where(is_known, _parts(self._known[frames].T[:, None].clone()), alike)
         differs = (alike <= most[:, None]) & self._live[frames].T[:, None]
         changed = torch.where(differs, self._frame[0, : alike.shape[2]], self._size).amin(-1)
         return torch.minimum(begins, changed[:, None])
@@ -170,7 +178,8 @@ class LastKept:
                 rooms = _rooms(wide) if rooms is None else rooms
                 alike, other, index = (room[: wide.shape[1]] for room in rooms)
                 self._compare(wide, frames, places, alike, other)
-                alike.scatter_(1, row[places], -self._known[frames, places].T[:, None])
+                known = _parts(self._known[frames, places].T[:, None].neg())
+                alike.scatter_(1, row[places], known)
                 alike.clamp_max_(later).clamp_max_(live[places])
                 ascending = torch.cummax(alike, -1, out=(other, index))[0]
                 if missing:
@@ -182,14 +191,20 @@ class LastKept:
         self, wide: Tensor, frames: slice, places: slice, alike: Tensor, other: Tensor
     ) -> None:
         """Writes the negative similarities of all pairs of each place into `alike` `(P, S, S)`."""
-        length, zero = (each[frames, places].T for each in (self._length, self._zero))
+        own = self._length[frames, places].T
+        length, zero = _at_least(own), _zero(own)
         turned = wide.transpose(0, 1)
         torch.bmm(turned, turned.mT, out=alike)
         alike /= torch.mul(-length[..., None], length[:, None], out=other)
         _parts(alike.addcmul_(zero[..., None], zero[:, None], value=-1))
 
     def _wide_parts(self, frames: slice) -> Iterator[tuple[slice, Tensor]]:
-        return _ops.wide_parts(self._features[frames], width=WIDTH * self._size)
+        return _ops.wide_parts(self._of(frames), width=WIDTH * self._size)
+
+    def _of(self, frames: slice) -> Tensor:
+        """Returns the features of some frames, at the places that are searched."""
+        some = self._features[frames]
+        return some if self._places is None else some.index_select(1, self._places)
 
 
 def _rooms(wide: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -197,6 +212,16 @@ def _rooms(wide: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     shape = (wide.shape[1], len(wide), len(wide))
     numbers = torch.empty(shape, dtype=torch.long, device=wide.device)
     return wide.new_empty(shape), wide.new_empty(shape), numbers
+
+
+def _at_least(length: Tensor) -> Tensor:
+    """Returns lengths that can be divided by."""
+    return length.clamp_min(1e-15)
+
+
+def _zero(length: Tensor) -> Tensor:
+    """Returns 1 where a length is 0, else 0."""
+    return (length == 0).float()
 
 
 def _bounds(compared: Tensor) -> Tensor:

@@ -25,8 +25,33 @@ def top(values: Tensor, allowed: Tensor, count: int) -> Tensor:
 
     All are one-dimensional; fewer come where fewer are allowed. The host waits for no device.
     """
-    order = ranking(values, allowed)[:count]
-    return torch.zeros_like(allowed).index_fill_(0, order, True) & allowed
+    if values.device.type != "cpu":
+        order = ranking(values, allowed)[:count]
+        return torch.zeros_like(allowed).index_fill_(0, order, True) & allowed
+    ranked = _ranked(values)
+    # By numpy, and no order of all: indices of 8 bytes would take several times the values.
+    found = ranked.numpy()[allowed.numpy()]
+    if count >= len(found):
+        return allowed.clone()
+    if count <= 0:
+        return torch.zeros_like(allowed)
+    found.partition(len(found) - count)
+    least = found[len(found) - count].item()
+    chosen: Tensor = (ranked > least).logical_and_(allowed)
+    left = count - int(chosen.sum())
+    for start in range(0, len(ranked) if left else 0, AT_ONCE_ON_CPU):
+        own = slice(start, start + AT_ONCE_ON_CPU)
+        equal = ((ranked[own] == least) & allowed[own]).nonzero().flatten()[:left]
+        chosen[own][equal] = True
+        left -= len(equal)
+    return chosen
+
+
+def highest(values: Tensor, allowed: Tensor, count: int) -> Tensor:
+    """Returns the places of what `top` chooses, `count` at most, in whatever order."""
+    if values.device.type == "cpu":
+        return top(values, allowed, count).nonzero().flatten()
+    return ranking(values, allowed)[:count]
 
 
 def ranking(values: Tensor, allowed: Tensor) -> Tensor:
@@ -34,10 +59,16 @@ def ranking(values: Tensor, allowed: Tensor) -> Tensor:
 
     Earlier ones come first on ties. The host waits for no device.
     """
-    exact = values.dtype in (torch.float64, torch.int64)
-    ranked = values if exact else values.float().nan_to_num(nan=-torch.inf)
-    order = torch.argsort(ranked, descending=True, stable=True)
+    order = torch.argsort(_ranked(values), descending=True, stable=True)
     return order[torch.argsort((~allowed[order]).byte(), stable=True)]
+
+
+def _ranked(values: Tensor) -> Tensor:
+    """Returns what is compared for a rank: what is not a number comes last."""
+    if values.dtype == torch.int64:
+        return values
+    wide = torch.promote_types(values.dtype, torch.float32)
+    return values.to(wide).nan_to_num(nan=-torch.inf)
 
 
 def keep_mask(tokens: VideoTokens, mask: Tensor, count: int | None = None) -> TokenPlan:
@@ -49,7 +80,7 @@ def keep_mask(tokens: VideoTokens, mask: Tensor, count: int | None = None) -> To
         count: how many these are, where that is known: then the host waits for no device.
     """
     flat = mask.flatten()
-    if count is None:
+    if count is None or flat.device.type == "cpu":
         places = flat.nonzero().flatten()
     else:
         places = torch.argsort((~flat).byte(), stable=True)[:count]
@@ -177,12 +208,6 @@ def _part_of(channels: int, most: int) -> int:
     return max(each for each in range(1, min(most, channels) + 1) if channels % each == 0)
 
 
-def lengths(features: Tensor) -> Tensor:
-    """Returns the length of each token of `(T, N, D)`, float32 `(T, N)`."""
-    parts = wide_parts(features)
-    return torch.cat([length(wide) for _, wide in parts], 1)
-
-
 def divided(values: Tensor, by: float) -> Tensor:
     """Returns `values / by` to the last bit on every device.
 
@@ -240,53 +265,6 @@ def cosine_matrix(a: Tensor, b: Tensor) -> Tensor:
     value: Tensor = (a @ b.mT).div_(product.clamp_min_(1e-30)).masked_fill_(empty, 1.0)
     found: Tensor = rounded(value).clamp_(-1.0, 1.0)
     return found
-
-
-def to_previous(features: Tensor, length: Tensor) -> Tensor:
-    """Returns the cosine of each token to the one before of its place; the first have `NEVER`.
-
-    Args:
-        features: tokens `(T, N, D)`.
-        length: their lengths `(T, N)`.
-    """
-    products, room = [], None
-    for _, wide in wide_parts(features):
-        room = torch.empty_like(wide) if room is None else room
-        product = torch.mul(wide[1:], wide[:-1], out=room[1:, : wide.shape[1]])
-        products.append(product.sum(-1))
-    rows = cosine_of(torch.cat(products, 1), length[1:], length[:-1])
-    return torch.cat([torch.full_like(length[:1], NEVER), rows])
-
-
-def to_earlier(features: Tensor, length: Tensor, earlier: Tensor) -> Tensor:
-    """Returns the cosine of each token to that of its place in another frame, `(T, N)`.
-
-    Args:
-        features: tokens `(T, N, D)`.
-        length: their lengths `(T, N)`.
-        earlier: frame that each is compared with, int64 `(T, N)`.
-    """
-    rows = earlier * features.shape[1] + torch.arange(features.shape[1], device=features.device)
-    flat, products, room = features.reshape(-1, features.shape[2]), [], None
-    for part, wide in wide_parts(features):
-        index = rows[:, part].flatten()
-        if room is None:
-            room = torch.empty_like(wide).view(-1, wide.shape[2])
-            given = room if flat.dtype == room.dtype else torch.empty_like(room, dtype=flat.dtype)
-        before = torch.index_select(flat, 0, index, out=given[: len(index)])
-        before = before if given is room else room[: len(index)].copy_(before)
-        products.append(before.view_as(wide).mul_(wide).sum(-1))
-    return cosine_of(torch.cat(products, 1), length, length.gather(0, earlier))
-
-
-def last_before(chosen: Tensor) -> Tensor:
-    """Returns the frame of the last `chosen` token of each place before each, int64 `(T, N)`.
-
-    It is 0 where there is none.
-    """
-    frame = torch.arange(len(chosen), device=chosen.device)[:, None]
-    last = (frame * chosen).cummax(0).values
-    return torch.cat([torch.zeros_like(last[:1]), last[:-1]])
 
 
 def similarity_to_mean(frame: Tensor) -> Tensor:

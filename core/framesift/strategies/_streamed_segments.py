@@ -1,8 +1,7 @@
 """A stream of frames whose tokens come out segment by segment, as each is closed.
 
-With segments of four frames, the fourth one closes a segment, and its tokens come out at once. If
-a single frame at the end of the stream is to be merged into the segment before it, that segment
-waits until two frames of the next one are there:
+With segments of four frames, the fourth closes one, and its tokens come out at once. If a single
+frame at the end is to be merged into the segment before it, that waits for two of the next one:
 
     remainder     frames   0 1 2 3 4 5 6 7 8 end
     key_only      closed         0       1    2
@@ -23,7 +22,8 @@ from framesift.errors import BudgetError, InvalidTokensError, MissingSignalError
 from framesift.strategies._stream import WINDOW_SECONDS, MinuteBudget, StreamFrame
 from framesift.strategies.base import Project
 from framesift.strategies.slow_fast import SlowFast
-from framesift.types.plan import TokenPlan, row_order
+from framesift.types.plan import TokenPlan
+from framesift.types.row_order import row_order
 from framesift.types.segments import SegmentTokens
 from framesift.types.streamed import StreamedSegment, StreamedTokens
 from framesift.types.tokens import Signals, VideoTokens

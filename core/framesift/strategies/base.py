@@ -270,7 +270,7 @@ class ScoreStrategy(Strategy):
     def decide(self, tokens: VideoTokens, budget: int, question: str | None) -> TokenPlan:
         """Returns the plan that keeps the `budget` live tokens of highest score."""
         scores, live = self.score(tokens, budget).flatten(), tokens.live.flatten()
-        return _ops.keep(tokens, _ops.ranking(scores, live)[:budget])
+        return _ops.keep(tokens, _ops.highest(scores, live, budget))
 
     def decide_beside(
         self, kept: Tensor, tokens: VideoTokens, budget: int, question: str | None

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from framesift.strategies import _ops
+from framesift.strategies import _ops, _over_time
 from framesift.strategies.base import ScoreStrategy
 from framesift.types.tokens import VideoTokens
 
@@ -48,8 +48,8 @@ class DyCoke(ScoreStrategy):
         spread = _ops.evenly_spaced(whole.flatten(), budget).view_as(whole)
         number = torch.arange(len(live), device=live.device)
         earlier = number & (number - 1).clamp_min(0)
-        length = _ops.lengths(features)
-        alike = _ops.to_earlier(features, length, earlier[:, None].expand_as(live))
+        length = _over_time.lengths(features)
+        alike = _over_time.to_earlier(features, length, earlier[:, None].expand_as(live))
         comparable = live[earlier] & (number > 0)[:, None]
         alike = alike.masked_fill(~comparable, _ops.NEVER)
         # Frames take turns, so that each gets the same share and the least similar the remainder.

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from framesift.strategies import _ops
+from framesift.strategies import _ops, _over_time
 from framesift.strategies.base import ScoreStrategy
 from framesift.types.tokens import VideoTokens
 
@@ -46,9 +46,9 @@ class EVS(ScoreStrategy):
         live = tokens.live
         firsts = live & (live.cumsum(0) == 1)
         spread = _ops.evenly_spaced(firsts.flatten(), budget).view_as(firsts)
-        length = _ops.lengths(tokens.features)
+        length = _over_time.lengths(tokens.features)
         if tokens.mask is None:
-            alike = _ops.to_previous(tokens.features, length)
+            alike = _over_time.to_previous(tokens.features, length)
         else:
-            alike = _ops.to_earlier(tokens.features, length, _ops.last_before(live))
+            alike = _over_time.to_last(tokens.features, length, live)
         return torch.where(firsts, FIRST + spread, 1 - alike)

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from framesift.strategies import _ops
+from framesift.strategies import _ops, _over_time
 from framesift.strategies._wrapper import Wrapper
 from framesift.strategies.base import Signal
 from framesift.types.options import Share
@@ -51,5 +51,5 @@ def _news(features: Tensor, written: Tensor) -> Tensor:
     begins = written.cumsum(0) <= 1
     if len(features) == 1:
         return torch.ones_like(begins, dtype=torch.float32)
-    near = _ops.to_earlier(features, _ops.lengths(features), _ops.last_before(written))
+    near = _over_time.to_last(features, _over_time.lengths(features), written)
     return torch.where(begins, 1.0, (1 - _ops.rounded(near)).clamp(0, 1)).float()

@@ -44,7 +44,7 @@ class Question(Wrapper):
             own, near = _ranks(inner.score(tokens, budget), live), _ranks(similarity, live)
             share = round(self.weight * WEIGHT_PARTS)
             mixed = (WEIGHT_PARTS - share) * own + share * near
-            return _ops.keep(tokens, _ops.ranking(mixed.flatten(), live.flatten())[:budget])
+            return _ops.keep(tokens, _ops.highest(mixed.flatten(), live.flatten(), budget))
         total = tokens.live_count
         count = round(budget**self.weight * total ** (1 - self.weight))
         near = _ops.top(similarity.flatten(), live.flatten(), max(budget, count))

@@ -23,7 +23,8 @@ from torch import Tensor
 
 from framesift.strategies._pooling import cells
 from framesift.strategies._rows import averaged
-from framesift.types.plan import TokenPlan, row_order
+from framesift.types.plan import TokenPlan
+from framesift.types.row_order import row_order
 from framesift.types.segments import SegmentTokens
 from framesift.types.tokens import VideoTokens
 

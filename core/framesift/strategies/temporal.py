@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from framesift.run import stoppable
-from framesift.strategies import _ops
+from framesift.strategies import _ops, _over_time
+from framesift.strategies._blocks import blocks
 from framesift.strategies._last_kept import LastKept, last_kept
 from framesift.strategies.base import ScoreStrategy
 from framesift.types.options import Similarity
@@ -22,6 +23,8 @@ SHARES, STEPS = (1.04, 1.01, 0.99, 0.95, 0.8), (2.0,)
 """Where that is: shares of the budget if tokens were compared with the frame before, and distances
 from 1 that are so many times as far."""
 AT_ONCE = len(SHARES) + len(STEPS)
+SETTLED = 2**18
+"""Tokens that are searched again at once, unless a single place has more."""
 CLOSE_ENOUGH = 0.995
 """Share of the budget at which the search ends; ranking completes the rest."""
 
@@ -49,24 +52,28 @@ class Temporal(ScoreStrategy):
         features, live = tokens.features, tokens.live
         if len(live) == 1:  # Each token is the first of its place.
             return -_to_frame(tokens)[None]
-        firsts = live & (live.cumsum(0) == 1)
-        length = _ops.lengths(features)
-        previous = _ops.to_previous(features, length)
+        first, begins = live.byte().argmax(0), live.any(0).sum()
+        length = _over_time.lengths(features)
+        previous = _over_time.to_previous(features, length)
         before = torch.arange(-1, len(live) - 1, device=live.device)[:, None].expand_as(previous)
         search = last_kept(features, live, length, (previous, before))
         if self.threshold is None:
-            fits = firsts.sum() < budget
+            fits = begins < budget
             threshold = _solve(search, _likely(previous, live, budget), fits, budget)
         else:
-            fits = firsts.sum() <= budget
+            fits = begins <= budget
             threshold = torch.full((), self.threshold, device=live.device)
         threshold = torch.where(fits, threshold, -1.0)
         kept = search.kept(threshold)
-        similarity = _ops.to_earlier(features, length, _ops.last_before(kept))
+        found = _over_time.to_last(features, length, kept)
         if live.device.type == "cpu":
-            kept, similarity = _settled(tokens, length, threshold, kept, similarity)
-        within = (firsts * 8.0 + kept * 4.0) * fits
-        return within - torch.where(firsts, _to_frame(tokens), similarity)
+            _settle(tokens, length, threshold, kept, found)
+        frame, to_frame = torch.arange(len(live), device=live.device)[:, None], _to_frame(tokens)
+        for own in blocks(len(live), 4 * live.shape[1], device=live.device):
+            is_first = live[own] & (frame[own] == first)
+            within = (is_first * 8.0 + kept[own] * 4.0) * fits
+            found[own] = within - torch.where(is_first, to_frame, found[own])
+        return found
 
 
 def _solve(search: LastKept, thresholds: Tensor, fits: Tensor, budget: int) -> Tensor:
@@ -94,9 +101,14 @@ def _solve(search: LastKept, thresholds: Tensor, fits: Tensor, budget: int) -> T
 
 def _likely(to_previous: Tensor, live: Tensor, budget: int) -> Tensor:
     """Returns ascending thresholds `(AT_ONCE,)` around the one that neighbouring frames suggest."""
-    ordered = to_previous.clamp_min(-1.0).masked_fill(~live, 1.0).flatten().sort().values
+    ordered = to_previous.masked_fill(~live, 1.0).clamp_min_(-1.0).flatten()
+    ranks = [min(int(share * budget), len(ordered) - 1) for share in SHARES]
+    if ordered.device.type == "cpu":
+        ordered.numpy().partition(ranks)
+    else:
+        ordered = ordered.sort().values
     # Plain indices and factors, as a tensor made of a list would wait for the device.
-    guesses = [ordered[min(int(share * budget), len(ordered) - 1)] for share in SHARES]
+    guesses = [ordered[rank] for rank in ranks]
     further = [1 - (1 - guesses[1]) * step for step in STEPS]
     return torch.stack([*guesses, *further]).clamp_min(-1.0).sort().values
 
@@ -110,25 +122,29 @@ def _to_frame(tokens: VideoTokens) -> Tensor:
     return _ops.similarity(begin, means[first])
 
 
-def _settled(
+def _settle(
     tokens: VideoTokens, length: Tensor, threshold: Tensor, kept: Tensor, similarity: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Returns what is kept, and how like the last kept token each token is, both `(T, N)`.
+) -> None:
+    """Corrects what is kept, and how like the last kept token each token is, both `(T, N)`.
 
     A sum over channels depends on its order in the last bit, so one similarity in millions is on
     the other side of the threshold in the search. Places that have one are searched again, with
     the similarities that are known now, until all are as a loop over frames has them.
     """
     live = tokens.live
-    begun = live & (live.cumsum(0) > 1)
+    number, first = torch.arange(len(live))[:, None], live.byte().argmax(0)
     for _ in stoppable(range(len(live))):
-        wrong = (((similarity <= threshold) != kept) & begun).any(0).nonzero().flatten()
+        is_wrong = torch.zeros_like(first, dtype=torch.bool)
+        for own in blocks(len(live), 4 * len(first), device=live.device):
+            begun = live[own] & (number[own] > first)
+            is_wrong |= (((similarity[own] <= threshold) != kept[own]) & begun).any(0)
+        wrong = is_wrong.nonzero().flatten()
         if not len(wrong):
             break
-        features, known = tokens.features[:, wrong], (similarity, _ops.last_before(kept))
-        parts = [each[:, wrong] for each in (live, length, *known)]
-        search = LastKept(features, parts[0], parts[1], (parts[2], parts[3]))
-        kept[:, wrong] = search.kept(threshold)
-        before = _ops.last_before(kept[:, wrong])
-        similarity[:, wrong] = _ops.to_earlier(features, parts[1], before)
-    return kept, similarity
+        # A few places at a time, since what is known of each of their tokens is wide.
+        for some in wrong.split(max(1, SETTLED // len(live))):
+            known = similarity[:, some], _over_time.last_before(kept[:, some])
+            parts = [each[:, some] for each in (live, length)]
+            search = LastKept(tokens.features, parts[0], parts[1], known, some)
+            kept[:, some] = search.kept(threshold)
+            similarity[:, some] = _over_time.to_last(tokens.features, parts[1], kept[:, some], some)

@@ -6,24 +6,25 @@ row, pooling a window row; times, positions and pictures of what was kept go thr
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final, Self
 
 import torch
 from torch import Tensor
 
+from framesift.disk.tensors import rows_like
 from framesift.types.device import segment_sums
 from framesift.types.pickling import PickledOnCpu
+from framesift.types.row_order import row_counts, row_order
 
-WEIGHT_PARTS: Final = 2**24
-"""Parts of a row's largest weight in which its weights are counted: what float32 tells apart."""
-FRAME_PARTS: Final = 2**18
-"""Parts of a frame in which the mean times of outputs are compared."""
 FRAME_SLACK: Final = 1e-3
 """By how much of a frame an output may come before the one in front of it: counted weights are
 rounded, and those of a normalized plan a little differently."""
 CHANNELS: Final = 512
 """Channels that are merged at a time."""
+AT_ONCE_ON_CPU, CHECKED = 2**20, 8
+"""Values of outputs that are made at a time on a CPU, and those held of a row that is checked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +66,10 @@ class TokenPlan(PickledOnCpu):
                 f"num_out={self.num_out} must be at least 1 and num_in={self.num_in} a multiple "
                 f"of tokens_per_frame={self.tokens_per_frame}"
             )
-        if self.src.device.type == "cpu" and (problem := self._problem()):
-            raise ValueError(problem)
+        if self.src.device.type == "cpu":
+            checked = [rows for rows, _ in self._parts(CHECKED)]  # each is checked as it is made
+            if len(checked) == 1 and (problem := self._problem()):
+                raise ValueError(problem)
 
     @classmethod
     def keep(cls, indices: Tensor, *, num_in: int, tokens_per_frame: int) -> Self:
@@ -172,10 +175,12 @@ class TokenPlan(PickledOnCpu):
                 f"{self.num_in}"
             )
         plan = self if self.src.device == flat.device else self.to(flat.device)
-        if len(plan.src) == plan.num_out:
-            return plan._sum(flat[plan.src])
-        # Some channels at a time, so that no wide copy of all tokens is made.
-        return torch.cat([plan._sum(part[plan.src]) for part in flat.split(CHANNELS, dim=1)], dim=1)
+        if flat.device.type != "cpu":
+            return plan._applied(flat)
+        found = rows_like(flat, plan.num_out)
+        for rows, part in plan._parts(flat.shape[1]):
+            found[rows] = part._applied(flat)
+        return found
 
     def mean(self, entries: Tensor) -> Tensor:
         """Returns the weighted mean over the inputs of each output `(M, D)`.
@@ -224,14 +229,39 @@ class TokenPlan(PickledOnCpu):
 
     def frame_counts(self) -> Tensor:
         """Returns how many outputs have their source in each frame, int64 `(T,)`."""
-        return _counts(self.sources // self.tokens_per_frame, self.num_in // self.tokens_per_frame)
+        return row_counts(
+            self.sources // self.tokens_per_frame, self.num_in // self.tokens_per_frame
+        )
 
     def __repr__(self) -> str:
         kind = "pruning" if len(self.src) == self.num_out else "merging"
         return f"TokenPlan({self.num_in} -> {self.num_out}, {kind}, entries={len(self.src)})"
 
+    def _applied(self, flat: Tensor) -> Tensor:
+        if len(self.src) == self.num_out:
+            return self._sum(flat[self.src])
+        # Some channels at a time, so that no wide copy of all tokens is made.
+        return torch.cat([self._sum(part[self.src]) for part in flat.split(CHANNELS, dim=1)], dim=1)
+
+    def _parts(self, width: int) -> Iterator[tuple[slice, Self]]:
+        """Yields rows with a plan of them, some at a time where each is of one token on a CPU.
+
+        A part begins with the last row of the one before.
+
+        Args:
+            width: values of each row that are held at once.
+        """
+        most = max(2, AT_ONCE_ON_CPU // width)
+        if len(self.src) != self.num_out or self.src.device.type != "cpu" or self.num_out <= most:
+            yield slice(0, self.num_out), self
+            return
+        for start in range(0, self.num_out - 1, most - 1):
+            rows = slice(start, start + most)
+            dst, src, weight = self.dst[rows] - start, self.src[rows], self.weight[rows]
+            yield rows, replace(self, dst=dst, src=src, weight=weight, num_out=len(dst))
+
     def _row_lengths(self) -> Tensor:
-        return _counts(self.dst, self.num_out)
+        return row_counts(self.dst, self.num_out)
 
     def _sum(self, entries: Tensor) -> Tensor:
         """Returns the weighted sum of each row's entries, in a deterministic order."""
@@ -253,7 +283,7 @@ class TokenPlan(PickledOnCpu):
         if len(self.dst) == 0 or not torch.equal(
             self.dst.unique_consecutive(), torch.arange(self.num_out)
         ):
-            return f"dst must list every row from 0 to {self.num_out - 1} in order, none empty"
+            return "dst must list every row from 0 to the last one in order, none empty"
         if int(self.src.min()) < 0 or int(self.src.max()) >= self.num_in:
             return f"src must be within [0, {self.num_in})"
         cells = self.dst * self.num_in + self.src
@@ -267,31 +297,3 @@ class TokenPlan(PickledOnCpu):
         if bool((self.mean(frames).diff(dim=0) < -FRAME_SLACK).any()):
             return "outputs must be in time order; build the plan with TokenPlan.from_entries"
         return None
-
-
-def _counts(places: Tensor, total: int) -> Tensor:
-    """Returns how often each place below `total` is named, int64 `(total,)`; no device waits."""
-    zeros = torch.zeros(total, dtype=torch.int64, device=places.device)
-    return zeros.index_add_(0, places, torch.ones_like(places))
-
-
-def row_order(
-    dst: Tensor, src: Tensor, weight: Tensor, num_out: int, tokens_per_frame: int
-) -> Tensor:
-    """Returns the rows by mean frame, then by earliest input, `(num_out,)`.
-
-    Weights count in whole parts of the largest of their row, so that sums are those of integers:
-    the same in any order and on any device.
-    """
-    zeros = torch.zeros(num_out, dtype=torch.int64, device=dst.device)
-    heaviest = zeros.to(weight.dtype).scatter_reduce(0, dst, weight, "amax")
-    parts = (weight / heaviest[dst] * WEIGHT_PARTS).round().long()
-    mass = zeros.index_add(0, dst, parts)
-    moment = zeros.index_add(0, dst, parts * (src // tokens_per_frame))
-    mass = mass.clamp_min(1)
-    frame = moment // mass
-    # To the nearest part, so that rows of one mean time are not told apart by rounded weights.
-    within = ((moment - frame * mass) * FRAME_PARTS + mass // 2) // mass
-    first = torch.full_like(zeros, 2**62).scatter_reduce(0, dst, src, "amin")
-    by_first = torch.argsort(first, stable=True)
-    return by_first[torch.argsort((frame * FRAME_PARTS + within)[by_first], stable=True)]

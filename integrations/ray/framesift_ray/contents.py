@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from framesift.batching import Store
@@ -19,9 +19,9 @@ class Contents(Store):
     def __init__(self) -> None:
         self._files: dict[str, bytes] = {}
 
-    def write(self, name: str, content: bytes) -> None:
+    def write(self, name: str, content: bytes | Iterable[bytes | memoryview]) -> None:
         """Keeps a file."""
-        self._files[name] = content
+        self._files[name] = content if isinstance(content, bytes) else b"".join(content)
 
     def read(self, name: str) -> bytes | None:
         """Returns what a file holds; None where it is not there."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
+import torch
 
 import framesift
 from framesift.batching.items import Item
@@ -19,6 +20,7 @@ from framesift.batching.stretches import Missing, work_on_part
 from framesift.batching.work import Work, work_on
 from framesift.compression import stretches
 from framesift.decoders import registry as decoders
+from framesift.disk.tensors import TensorFile, tensors_in
 from framesift.testing.videos import write_video
 
 pytest.importorskip("pyarrow.parquet")
@@ -209,3 +211,15 @@ def test_workers_share_a_long_video_and_a_kill_costs_no_finished_stretch(tmp_pat
     whole = framesift.VideoCompressor(fps=25, strategy="uniform", text=("subtitles",))
     framesift.batch(video, tmp_path / "whole", compressor=whole, engine=at_once)
     assert contents(out) == contents(tmp_path / "whole")
+
+
+def test_a_file_of_tensors_is_kept_piece_by_piece_and_read_where_it_lies(tmp_path):
+    tokens = torch.arange(300_000.0).view(-1, 3)
+    file = TensorFile({"tokens": tokens})
+    for place in (str(tmp_path), f"mock://{tmp_path.name}"):
+        store = store_of(place)
+        name = store.keep(file, ".safetensors")
+        assert name == store.keep(b"".join(file.pieces()), ".safetensors")
+        assert store.read(name) == b"".join(file.pieces())
+        assert torch.equal(tensors_in(store.mapped(name))[0]["tokens"], tokens)
+        assert store.mapped("files/none") is None

@@ -1,5 +1,7 @@
 """Tensors as a file that is written from where they lie."""
 
+import gc
+import mmap
 import tracemalloc
 
 import pytest
@@ -7,7 +9,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load
 
-from framesift.disk.tensors import PIECE_BYTES, TensorFile
+from framesift.disk import tensors as tensors_module
+from framesift.disk.tensors import PIECE_BYTES, TensorFile, mapped_rows, rows_like, tensors_in
 from framesift.disk.writing import write_atomically
 
 KINDS = (
@@ -64,3 +67,49 @@ def test_a_file_needs_no_memory_but_a_piece(tmp_path, kind):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < PIECE_BYTES
+
+
+def is_in_file(tensor):
+    return tensor.untyped_storage().data_ptr() in tensors_module._in_files
+
+
+def test_a_file_is_read_where_it_lies(tmp_path):
+    tensors = {f"{kind}": torch.arange(15).view(3, 5).to(kind) for kind in KINDS}
+    tensors |= {"none": torch.zeros(0, 4), "one": torch.tensor(2.5)}
+    file = TensorFile(tensors, metadata={"device": "cpu"})
+    path = write_atomically(tmp_path / "a.safetensors", file.pieces())
+    with path.open("rb") as opened:
+        read, metadata = tensors_in(mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_COPY))
+    assert metadata == {"device": "cpu"}
+    assert read.keys() == tensors.keys()
+    for name, value in tensors.items():
+        assert read[name].dtype == value.dtype
+        assert torch.equal(read[name], value)
+        assert is_in_file(read[name]) == (name != "none")
+    read["one"].fill_(0)
+    assert path.read_bytes() == b"".join(file.pieces())
+
+
+@pytest.mark.parametrize(
+    "header", [b"[]", b"{", b"\xff", b'{"a": 1}', b'{"a": {"dtype": "F9", "shape": [1]}}']
+)
+def test_another_file_is_no_file_of_tensors(header):
+    memory = mmap.mmap(-1, 8 + len(header))
+    memory[:] = len(header).to_bytes(8, "little") + header
+    with pytest.raises(ValueError, match=r"\w"):
+        tensors_in(memory)
+
+
+def test_rows_lie_in_a_file_where_those_before_do():
+    like = mapped_rows(torch.zeros(1, 3, 4, dtype=torch.float16), 5)
+    assert (like.shape, like.dtype, is_in_file(like)) == ((5, 3, 4), torch.float16, True)
+    part = rows_like(like[1:, 2], 7)
+    assert (part.shape, part.dtype, is_in_file(part)) == ((7, 4), torch.float16, True)
+    part[:] = 1
+    assert float(part.sum()) == 28
+    assert not is_in_file(rows_like(torch.zeros(2, 3), 7))
+    assert rows_like(like, 0).shape == (0, 3, 4)
+    before = len(tensors_module._in_files)
+    del like, part
+    gc.collect()
+    assert len(tensors_module._in_files) == before - 2

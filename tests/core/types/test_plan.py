@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from framesift.testing.stand_in import DEVICE, stand_in
+from framesift.types import plan as plans_module
 from framesift.types.plan import TokenPlan
 
 SETTINGS = settings(max_examples=60, deadline=None)
@@ -181,3 +182,22 @@ def test_a_plan_on_two_devices_is_refused_and_a_pickle_of_one_is_for_any_machine
         assert copy.deepcopy(plan).src.device == DEVICE
         content = pickle.dumps(plan)
     assert torch.equal(pickle.loads(content).src, columns["src"])
+
+
+@pytest.mark.parametrize("at_once", [16, 56, 2**20])
+def test_many_rows_are_checked_and_made_in_parts(monkeypatch, at_once):
+    monkeypatch.setattr(plans_module, "AT_ONCE_ON_CPU", at_once)
+    kept = torch.arange(0, 60, 2)
+    plan = TokenPlan.keep(kept, num_in=60, tokens_per_frame=4)
+    values = torch.randn(15, 4, 3, generator=torch.Generator().manual_seed(2)).half()
+    assert torch.equal(plan.apply(values), values.reshape(60, 3)[kept])
+    known = {"weight": plan.weight, "num_in": 60, "num_out": 30, "tokens_per_frame": 4}
+    for place in range(29):
+        dst, src = plan.dst.clone(), plan.src.clone()
+        dst[place] += 1
+        with pytest.raises(ValueError, match="every row"):
+            TokenPlan(dst=dst, src=plan.src, **known)
+        src[place], src[place + 1] = src[place + 1].item(), src[place].item()
+        if src[place] // 4 != src[place + 1] // 4:
+            with pytest.raises(ValueError, match="time order"):
+                TokenPlan(dst=plan.dst, src=src, **known)
