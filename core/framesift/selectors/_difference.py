@@ -33,13 +33,18 @@ def changed_share(first: Tensor, second: Tensor) -> Tensor:
     return total / patches
 
 
-def changed_since_previous(features: Tensor) -> Tensor:
-    """Returns the share of patches that differ from the frame before, `(T,)`; 0 for the first."""
+def changed_since_previous(features: Tensor, among: Tensor) -> Tensor:
+    """Returns the share of patches that differ from the frame before, `(T,)`; 0 for the first.
+
+    Args:
+        features: of all frames `(F, N, D)`.
+        among: the frames that are compared, int64 `(T,)`.
+    """
+    # Few at a time: a copy of the features of hours of video is hundreds of megabytes.
     shares = [torch.zeros(1, device=features.device)]
-    for start in stoppable(range(1, len(features), FRAMES_AT_ONCE), "select"):
-        now = _unit(features[start : start + FRAMES_AT_ONCE])
-        before = _unit(features[start - 1 : start - 1 + len(now)])
-        shares.append(_changed((now * before).sum(-1)).mean(1))
+    for start in stoppable(range(1, len(among), FRAMES_AT_ONCE), "select"):
+        some = _unit(features[among[start - 1 : start + FRAMES_AT_ONCE]])
+        shares.append(_changed((some[1:] * some[:-1]).sum(-1)).mean(1))
     return torch.cat(shares)
 
 

@@ -72,10 +72,7 @@ class Keyframes(Selector):
         """Returns index, score and reason of the `count` frames that cover most of `among`."""
         if not count:
             return []
-        # Of hours of video a copy of all features is hundreds of megabytes.
-        features = tokens.features
-        features = features if len(among) == len(features) else features[among]
-        starts = _run_starts(features, max(CANDIDATES, 2 * count))
+        starts = _run_starts(tokens.features, among, max(CANDIDATES, 2 * count))
         lengths = torch.diff(starts, append=torch.tensor([len(among)]))
         middles = among[starts + (lengths - 1) // 2]
         features, times = tokens.features[middles], pts_seconds[middles].cpu().float()
@@ -104,11 +101,11 @@ def _span(pts_seconds: Tensor) -> float:
     return max(float(pts_seconds[-1] - pts_seconds[0]), 1e-6)
 
 
-def _run_starts(features: Tensor, most: int) -> Tensor:
+def _run_starts(features: Tensor, among: Tensor, most: int) -> Tensor:
     """Returns where runs of similar frames start: every frame, or the `most` strongest changes."""
-    if len(features) <= most:
-        return torch.arange(len(features))
-    change = _difference.changed_since_previous(features).cpu()
+    if len(among) <= most:
+        return torch.arange(len(among))
+    change = _difference.changed_since_previous(features, among).cpu()
     change[0] = torch.inf
     return torch.argsort(change, descending=True, stable=True)[:most].sort().values
 

@@ -32,7 +32,8 @@ class Scene(Selector):
         """Returns the middle frames of the `count` scenes."""
         tokens, pts_seconds = seen(candidates), candidates.pts_seconds
         content, blank = content_and_blank(tokens)
-        scenes = _scenes(tokens.features[content], pts_seconds[content], min(count, len(content)))
+        change = _difference.changed_since_previous(tokens.features, content).cpu()
+        scenes = _scenes(change, pts_seconds[content], min(count, len(content)))
         picked = [(int(content[place]), score, reason) for place, score, reason in scenes]
         left = count - len(content)
         if left > 0:
@@ -42,11 +43,10 @@ class Scene(Selector):
         return Selection(indices=indices, scores=scores, reasons=reasons)
 
 
-def _scenes(features: Tensor, pts_seconds: Tensor, count: int) -> Iterator[tuple[int, float, str]]:
+def _scenes(change: Tensor, pts_seconds: Tensor, count: int) -> Iterator[tuple[int, float, str]]:
     """Yields place, score and reason of the middle frame of each of `count` scenes."""
     if not count:
         return
-    change = _difference.changed_since_previous(features).cpu()
     strongest = torch.argsort(change[1:], descending=True, stable=True)[: count - 1] + 1
     for first, last in pairwise([0, *sorted(strongest.tolist()), len(change)]):
         reason = _reason(pts_seconds, change, first, last)
