@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, cast
 
 import av
+import torch
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
@@ -26,13 +27,29 @@ FORMATS: Final = (
 """Containers that hold their own frames, bare streams, and sound, to say that it is only sound."""
 PROGRAMS: Final = frozenset({"mpegts"})
 """Containers whose streams may belong to several programs, each with its own clock."""
+UNCHECKED_CODECS: Final = frozenset({"vp8"})
+"""Codecs whose pictures hold nothing by which damage is seen."""
+MOST_THREADS: Final = 16
+"""Each thread of the codec holds a frame."""
 SKIPPING_CODECS: Final = frozenset({"h264"})
 """Codecs whose unreferenced frames are truly unreferenced; in HEVC a higher layer may need them."""
 
 
+class DamageError(Exception):
+    """Several threads met damage; what they make of it depends on how many they are."""
+
+
+def decoding_threads() -> int:
+    """Returns how many threads decode: as many as PyTorch may use in this process.
+
+    Where processes share the cores, such as workers of a data loader, each is told its share so.
+    """
+    return min(torch.get_num_threads(), MOST_THREADS)
+
+
 @contextmanager
 def open_video(
-    path: Path, max_pixels: int = MAX_PIXELS
+    path: Path, max_pixels: int = MAX_PIXELS, threads: int = 1
 ) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Gives the open container and its main video stream.
 
@@ -41,6 +58,7 @@ def open_video(
     Args:
         path: the file.
         max_pixels: most pixels of a picture; libav, too, decodes none that has more.
+        threads: that decode; several stop at any damage, and one makes of it what it can.
 
     Raises:
         CorruptVideoError: the file is empty, not a video, or too damaged to open.
@@ -65,7 +83,9 @@ def open_video(
         stream = _main_stream(path, container)
         codec = stream.codec_context
         check_pixels(path.name, codec.width, codec.height, max_pixels)
-        codec.options = {**codec.options, "max_pixels": str(max_pixels)}
+        codec.thread_count = 1 if codec.name in UNCHECKED_CODECS else threads
+        stops = {"err_detect": "explode"} if threads > 1 else {}
+        codec.options = {**codec.options, **stops, "max_pixels": str(max_pixels)}
         yield container, stream
 
 
@@ -104,6 +124,9 @@ def frames(
             refers to. None for all.
         times: what each packet from the start of the file gets for its own pts; None for those.
         intact: pts of packets that are only called corrupt.
+
+    Raises:
+        DamageError: several threads decode, and something does not.
     """
     codec = stream.codec_context
     for number, packet in enumerate(packets(container, stream)):
@@ -119,14 +142,21 @@ def decode(packet: Packet[Stream], *, is_intact: bool = False) -> list[VideoFram
     """Returns the intact frames that `packet` completes, none where it is damaged.
 
     A packet that is called corrupt is, unless the caller knows better by `is_intact`.
+
+    Raises:
+        DamageError: several threads decode, and it is damaged.
     """
-    if packet.is_corrupt and not is_intact:
-        return []
-    try:
-        frames = cast("list[VideoFrame]", packet.decode())
-        return [frame for frame in frames if not frame.is_corrupt]
-    except FFmpegError:
-        return []
+    frames: list[VideoFrame] = []
+    is_damaged = packet.is_corrupt and not is_intact
+    if not is_damaged:
+        try:
+            frames = cast("list[VideoFrame]", packet.decode())
+        except FFmpegError:
+            is_damaged = True
+    intact = [frame for frame in frames if not frame.is_corrupt]
+    if (is_damaged or len(intact) < len(frames)) and packet.stream.codec_context.thread_count > 1:
+        raise DamageError
+    return intact
 
 
 def is_picture(stream: Stream) -> bool:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import cast
 
 from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
 
-from framesift.decoders import _container
 from framesift.decoders._orientation import Image
 from framesift.decoders._timeline import Timeline
-from framesift.decoders.seeking import SeekingReader
+from framesift.decoders.seeking import found_frames
 
 
 def pictures(
@@ -23,14 +23,15 @@ def pictures(
 ) -> Iterator[tuple[int, Image]]:
     """Yields the pictures at `indices`, scaled while they are converted to RGB."""
     height, width = timeline.stored_size(size_px)
-    with _container.open_video(path, max_pixels) as (container, stream):
-        for index, frame in SeekingReader(container, stream, timeline, indices):
-            yield index, timeline.orientation.apply(_rgb(frame, width, height))
+    reformatter = VideoReformatter()
+    for index, frame in found_frames(path, timeline, indices, max_pixels):
+        picture = _rgb(reformatter, frame, width, height)
+        yield index, timeline.orientation.apply(picture)
 
 
-def _rgb(frame: VideoFrame, width: int, height: int) -> Image:
+def _rgb(reformatter: VideoReformatter, frame: VideoFrame, width: int, height: int) -> Image:
     shrinks = width < frame.width or height < frame.height
-    image = frame.to_ndarray(
-        format="rgb24", width=width, height=height, interpolation="AREA" if shrinks else "BICUBIC"
+    scaled = reformatter.reformat(
+        frame, width, height, "rgb24", interpolation="AREA" if shrinks else "BICUBIC", threads=1
     )
-    return cast(Image, image)
+    return cast(Image, scaled.to_ndarray())

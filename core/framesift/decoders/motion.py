@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from av.codec.context import Flags2
 from av.video.frame import VideoFrame
 
 from framesift.decoders import _container
@@ -17,7 +16,7 @@ from framesift.decoders._boundary import reading
 from framesift.decoders._orientation import Orientation
 from framesift.decoders._timeline import read_timeline
 from framesift.decoders.base import check_indices
-from framesift.decoders.seeking import SeekingReader
+from framesift.decoders.seeking import found_frames
 from framesift.errors import DecodeError
 from framesift.types.options import whole
 from framesift.types.video import MAX_PIXELS
@@ -67,24 +66,22 @@ def motion(
     with reading(path):
         timeline = read_timeline(path, max_pixels)
         check_indices(len(timeline.ticks), indices)
-        with _container.open_video(path, max_pixels) as (container, stream):
-            codec = stream.codec_context
-            if codec.codec.canonical_name not in CODECS:
-                raise DecodeError(
-                    f"{path.name!r} is {codec.codec.canonical_name}, whose motion vectors cannot "
-                    "be read; convert it to H.264, or compare pixels"
-                )
-            codec.flags2 |= Flags2.export_mvs
-            for index, frame in SeekingReader(container, stream, timeline, indices):
-                vectors = _vectors(frame, timeline.orientation)
-                cells = _pooled(vectors, grid)
-                coverage = cells[..., 2:]
-                yield Motion(
-                    index=index,
-                    pts_seconds=float(timeline.index.pts_seconds[index]),
-                    displacement_px=cells[..., :2] / (coverage + (coverage == 0)),
-                    coverage=coverage[..., 0],
-                )
+        with _container.open_video(path, max_pixels) as (_, stream):
+            name = stream.codec_context.codec.canonical_name
+        if name not in CODECS:
+            raise DecodeError(
+                f"{path.name!r} is {name}, whose motion vectors cannot be read; convert it to "
+                "H.264, or compare pixels"
+            )
+        for index, frame in found_frames(path, timeline, indices, max_pixels, vectors=True):
+            cells = _pooled(_vectors(frame, timeline.orientation), grid)
+            coverage = cells[..., 2:]
+            yield Motion(
+                index=index,
+                pts_seconds=float(timeline.index.pts_seconds[index]),
+                displacement_px=cells[..., :2] / (coverage + (coverage == 0)),
+                coverage=coverage[..., 0],
+            )
 
 
 def _vectors(frame: VideoFrame, orientation: Orientation) -> npt.NDArray[np.float32]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
+from pathlib import Path
 from typing import Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from av.codec.context import Flags2
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.video.frame import VideoFrame
@@ -24,8 +25,6 @@ Picture = TypeVar("Picture")
 
 MIN_JUMP_FRAMES: Final = 16
 """Frames that a jump must leave out: refilling the decoder costs about as much as these."""
-MOST_THREADS: Final = 16
-"""Each thread of the codec holds a frame, and more of them than cores make it slower."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +49,42 @@ def decoded_ranges(keys: npt.NDArray[np.int64], positions: Sequence[int]) -> lis
     return [each for each in ranges if each.positions]
 
 
+def found_frames(
+    path: Path,
+    timeline: Timeline,
+    positions: Sequence[int],
+    max_pixels: int,
+    *,
+    vectors: bool = False,
+) -> Iterator[tuple[int, VideoFrame]]:
+    """Yields ascending positions of a file with their frames, without those that damage cost.
+
+    Several threads decode up to the first damage. From there on it is one, which begins again where
+    they had begun: so what is made of damage is the same on every machine.
+
+    Args:
+        path: the video file.
+        timeline: of its frames.
+        positions: those that are wanted.
+        max_pixels: most pixels of a picture.
+        vectors: whether frames come with their motion vectors.
+    """
+    latest = -1
+    most = 1 if timeline.index.is_cut else _container.decoding_threads()
+    for threads in dict.fromkeys((most, 1)):
+        with _container.open_video(path, max_pixels, threads) as (container, stream):
+            if vectors:
+                stream.codec_context.flags2 |= Flags2.export_mvs
+            try:
+                for position, frame in SeekingReader(container, stream, timeline, positions):
+                    if position > latest:
+                        yield position, frame
+                        latest = position
+            except _container.DamageError:
+                continue
+            return
+
+
 class SeekingReader:
     """Gives frames of one open container by their position in its timeline."""
 
@@ -68,7 +103,6 @@ class SeekingReader:
         self._wanted = set(timeline.ticks[positions].tolist()) if skips else None
         # Threads of frames call good fields corrupt where a stream turns from frames to fields.
         stream.thread_type = "SLICE" if timeline.has_fields else "AUTO"
-        stream.codec_context.thread_count = min(os.cpu_count() or 1, MOST_THREADS)
 
     def __iter__(self) -> Iterator[tuple[int, VideoFrame]]:
         """Yields positions with their frames, without those that damage cost."""

@@ -13,7 +13,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from framesift.decoders import _libav
+from framesift.decoders import _container, _libav
 from framesift.decoders._orientation import Image
 from framesift.decoders._timeline import Timeline, read_timeline
 from framesift.decoders.ahead import has_reader
@@ -137,7 +137,7 @@ def _opened(path: Path, timeline: Timeline, device: str) -> Any:
         str(path),
         stream_index=timeline.stream_index,
         dimension_order="NHWC",
-        num_ffmpeg_threads=0,
+        num_ffmpeg_threads=_container.decoding_threads(),
         device=device,
         custom_frame_mappings=json.dumps({"frames": frames}),
     )

@@ -1,11 +1,14 @@
 import subprocess
 import sys
+from contextlib import contextmanager
 from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
+import torch
 
+from framesift.decoders._container import open_video
 from framesift.decoders.pyav import PyavDecoder
 from framesift.decoders.seeking import MIN_JUMP_FRAMES, decoded_ranges
 from framesift.errors import CorruptVideoError, NoVideoStreamError
@@ -60,6 +63,57 @@ def test_shrinking_averages_instead_of_picking(tmp_path):
     (frames,) = PyavDecoder().decode(path, [0], size_px=(32, 32))
 
     np.testing.assert_allclose(frames.data, 127, atol=3)
+
+
+@pytest.fixture
+def threads():
+    """Sets how many threads PyTorch may use."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+def test_as_many_threads_decode_as_pytorch_may_use(tmp_path, write_video, threads, monkeypatch):
+    path, counts = write_video(tmp_path / "v.mp4", 30), []
+
+    def noted(*given):
+        with open_video(*given) as (container, stream):
+            counts.append(stream.codec_context.thread_count)
+            yield container, stream
+
+    monkeypatch.setattr("framesift.decoders._container.open_video", contextmanager(noted))
+    for count in (1, 3):
+        threads(count)
+        list(PyavDecoder().decode(path, [0, 20]))
+    assert counts == [1, 1, 3]  # the first for the table of its frames
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265", "mpeg4", "libvpx-vp9", "libvpx"])
+@pytest.mark.parametrize("harm", ["zeros", "gap", "noise", "cut"])
+def test_damage_gives_the_same_pictures_whatever_the_number_of_threads(
+    tmp_path, write_video, threads, codec, harm
+):
+    path = write_video(tmp_path / "v.mkv", 60, codec=codec, codec_options={"g": "25"})
+    content, random = bytearray(path.read_bytes()), np.random.default_rng(7)
+    middle = len(content) // 3
+    if harm == "zeros":
+        content[middle : middle + 300] = bytes(300)
+    elif harm == "gap":
+        del content[middle : middle + 700]
+    elif harm == "noise":
+        for place in random.integers(middle, len(content), 20):
+            content[place] = random.integers(256)
+    else:
+        del content[2 * middle :]
+    path.write_bytes(content)
+    found = []
+    for count in (1, 2, 8):
+        threads(count)
+        decoder = PyavDecoder()
+        wanted = range(len(decoder.scan(path).pts_seconds))
+        windows = list(decoder.decode(path, wanted))
+        found.append([(each.indices.tolist(), each.data.tobytes()) for each in windows])
+    assert found[0] == found[1] == found[2]
 
 
 def test_a_jump_is_planned_where_it_leaves_enough_out():
