@@ -7,6 +7,7 @@ line of JSON. The load of the machine stands beside: what others run takes share
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import resource
 import shutil
@@ -115,6 +116,8 @@ def memory(clips: Path | None, videos: int, workers: int, videos_each: int) -> N
 
 
 def _worker_megabytes() -> list[int]:
+    """Returns what those take that were forked by a process of this one."""
+    own = {process.pid for process in multiprocessing.active_children()}
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -122,7 +125,7 @@ def _worker_megabytes() -> list[int]:
             command = (folder / "cmdline").read_bytes()
         except OSError:
             continue
-        if int(fields[1]) == os.getpid() and b"spawn_main" in command:
+        if int(fields[1]) in own and b"spawn_main" in command:
             found.append(int(fields[21]) * resource.getpagesize() // 2**20)
     return found
 

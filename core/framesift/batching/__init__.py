@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from framesift._names import PublicNames
 
 if TYPE_CHECKING:
-    from framesift.batching.batch import Engine as Engine
     from framesift.batching.dataset import rows_of as rows_of
     from framesift.batching.dataset import schema_of as schema_of
     from framesift.batching.items import Item as Item
     from framesift.batching.local import Pool as Pool
     from framesift.batching.local import Workers as Workers
+    from framesift.batching.running import Engine as Engine
     from framesift.batching.store import Store as Store
     from framesift.batching.store import store_of as store_of
     from framesift.batching.stretches import forget as forget

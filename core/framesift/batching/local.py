@@ -6,7 +6,6 @@ nothing but itself: the process is replaced, and after a second try its row says
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import sys
@@ -14,13 +13,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
-from multiprocessing.context import SpawnContext, SpawnProcess
+from multiprocessing import connection
 from pathlib import Path
 from threading import RLock, Thread
-from types import ModuleType, TracebackType
+from types import TracebackType
 from typing import Any, Final, Self
 
 from framesift.batching.items import Item
+from framesift.batching.starting import WorkerContext, ends_of_parents
 from framesift.batching.steps import Step, Steps
 from framesift.batching.store import Store, row_name, store_of
 from framesift.batching.stretches import Missing, forget, work_on_part
@@ -54,27 +54,6 @@ class Workers:
     """Most memory of one worker; None for no bound."""
     threads: int | None = None
     """Of each worker; None for its share of this machine's cores."""
-
-
-class _Process(SpawnProcess):
-    """A worker, which does not run the script of its parent again.
-
-    Nothing of it is needed here, and one that calls `framesift.batch` outside of
-    `if __name__ == "__main__":` would begin a batch in each worker.
-    """
-
-    @staticmethod
-    def _Popen(process_obj: Any) -> Any:  # noqa: N802  # the name that multiprocessing calls
-        main = sys.modules["__main__"]
-        sys.modules["__main__"] = ModuleType("__main__")
-        try:
-            return SpawnProcess._Popen(process_obj)
-        finally:
-            sys.modules["__main__"] = main
-
-
-class _Context(SpawnContext):
-    Process = _Process
 
 
 def work_locally(
@@ -111,7 +90,7 @@ class Pool:
             max_tasks=VIDEOS_EACH,
             initializer=_begin,
             initargs=(work, store.place, workers),
-            context=_Context(),
+            context=WorkerContext(),
         )
 
     def __enter__(self) -> Self:
@@ -192,7 +171,7 @@ def _begin(work: Work, place: str, workers: Workers) -> None:
     if sys.platform != "win32":
         os.setpgid(0, 0)  # what it starts is of its group, and ends with it
         signal.signal(signal.SIGTERM, _end)
-    Thread(target=_end_with_parent, daemon=True).start()
+    Thread(target=_end_with, args=(ends_of_parents(),), daemon=True).start()
     import cv2
     import torch
     from tqdm import tqdm
@@ -211,11 +190,10 @@ def _end(*_: object) -> None:
     os._exit(1)
 
 
-def _end_with_parent() -> None:
+def _end_with(parents: list[Any]) -> None:
     """A worker whose parent was killed would work on, beside those of the next run."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
+    if parents:
+        connection.wait(parents)
         _end()
 
 

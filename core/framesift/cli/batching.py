@@ -36,7 +36,16 @@ def _bytes(_: click.Context, __: click.Parameter, given: str | None) -> int | No
     return int(size)
 
 
-@click.command("batch")
+class _Batch(click.Command):
+    def invoke(self, ctx: click.Context) -> Any:
+        if ctx.params["engine"] == "local" and not ctx.params["dry_run"]:
+            from framesift.batching.starting import begin_ahead
+
+            begin_ahead()  # options are read, and PyTorch loaded for that, meanwhile
+        return super().invoke(ctx)
+
+
+@click.command("batch", cls=_Batch)
 @click.argument("places", metavar="INPUT...", nargs=-1, required=True)
 @click.option(
     "-o", "--out", required=True, help="Folder of the results, or such as s3://bucket/out."

@@ -14,7 +14,7 @@ from framesift.testing.videos import write_video
 from ray_runs import SECONDS, ended
 
 TRIAL = '''
-import os, signal, time
+import multiprocessing, os, signal, time
 from framesift.strategies.base import ScoreStrategy
 
 
@@ -32,7 +32,7 @@ class Trial(ScoreStrategy):
         if frames == 3:
             os.kill(os.getpid(), signal.SIGKILL)
         if frames == 4:
-            os.kill(os.getppid(), signal.SIGKILL)
+            os.kill(multiprocessing.parent_process().pid, signal.SIGKILL)
         if frames == 5:
             held = []
             while True:
