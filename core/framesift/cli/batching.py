@@ -36,7 +36,7 @@ def _bytes(_: click.Context, __: click.Parameter, given: str | None) -> int | No
     return int(size)
 
 
-class _Batch(click.Command):
+class _BatchCommand(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         if ctx.params["engine"] == "local" and not ctx.params["dry_run"]:
             from framesift.batching.starting import begin_ahead
@@ -45,7 +45,7 @@ class _Batch(click.Command):
         return super().invoke(ctx)
 
 
-@click.command("batch", cls=_Batch)
+@click.command("batch", cls=_BatchCommand)
 @click.argument("places", metavar="INPUT...", nargs=-1, required=True)
 @click.option(
     "-o", "--out", required=True, help="Folder of the results, or such as s3://bucket/out."

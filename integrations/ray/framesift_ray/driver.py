@@ -20,7 +20,11 @@ from framesift.errors import FramesiftError
 from framesift_ray.rows import done_of, json_of
 
 PORTION: Final = 10_000
-"""Videos that are handed to Ray at once, each a block of its own."""
+"""Videos that are handed to Ray at once."""
+MOST_EACH: Final = 8
+"""Most videos of a block, which one actor does one after the other."""
+SHARES: Final = 12
+"""Blocks for each actor at least, so that all of them end at about the same time."""
 TRIES: Final = 3
 """How often a video is begun whose actor is lost, with its machine or by the video's fault."""
 REACH_SECONDS: Final = 10.0
@@ -158,8 +162,8 @@ def _reach(address: str) -> None:
 def _ended(job: Job, items: Sequence[Item]) -> Iterator[Done]:
     """Yields each video as it ends; those of lost actors are begun anew when the rest has ended."""
     left = {item.id: item for item in items}
-    for _ in range(TRIES):
-        for done in _worked(job, list(left.values())) if left else ():
+    for time in range(TRIES):
+        for done in _worked(job, list(left.values()), alone=time > 0) if left else ():
             del left[done.id]
             yield done
     store = store_of(job.place)
@@ -172,8 +176,16 @@ def _ended(job: Job, items: Sequence[Item]) -> Iterator[Done]:
         yield ended
 
 
-def _worked(job: Job, items: Sequence[Item]) -> Iterator[Done]:
-    """Yields each video that ends; those whose actors are lost are left out."""
+def _worked(job: Job, items: Sequence[Item], *, alone: bool) -> Iterator[Done]:
+    """Yields each video that ends; those whose actors are lost are left out.
+
+    Args:
+        job: what is done.
+        items: the videos.
+        alone: whether an actor has no more than one at a time, so that its end costs no other one a
+            try. Else it has a few, since Ray takes about as long over a block of rows as the work
+            on a short video; what it has finished stays finished.
+    """
     import ray
     import ray.data
 
@@ -184,18 +196,19 @@ def _worked(job: Job, items: Sequence[Item]) -> Iterator[Done]:
     context.max_errored_blocks = -1
     rows = [{"item": json_of(item)} for item in items]
     count = _count(job)
-    ended = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
+    each = 1 if alone else max(1, min(MOST_EACH, len(rows) // (SHARES * count)))
+    blocks = -(-len(rows) // each)
+    ended = ray.data.from_items(rows, override_num_blocks=blocks).map_batches(
         Videos,
         fn_constructor_kwargs={"job": job},
-        batch_size=1,
+        batch_size=each,
         num_cpus=1,
         num_gpus=job.gpus_each,
-        # One video each, so that a lost actor costs no other.
         compute=ray.data.ActorPoolStrategy(
             min_size=1,
             max_size=count,
             initial_size=count,
-            max_tasks_in_flight_per_actor=1,
+            max_tasks_in_flight_per_actor=1 if alone else 2,  # the next waits there
         ),
         # A video would wait for its own actor to begin anew, which has no room when a node is lost.
         max_restarts=-1,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from framesift.decoders._container import open_video
+from framesift.decoders import seeking
 from framesift.decoders.pyav import PyavDecoder
 from framesift.decoders.seeking import MIN_JUMP_FRAMES, decoded_ranges
 from framesift.errors import CorruptVideoError, NoVideoStreamError
@@ -75,13 +75,14 @@ def threads():
 
 def test_as_many_threads_decode_as_pytorch_may_use(tmp_path, write_video, threads, monkeypatch):
     path, counts = write_video(tmp_path / "v.mp4", 30), []
+    open_video = seeking._container.open_video
 
     def noted(*given):
         with open_video(*given) as (container, stream):
             counts.append(stream.codec_context.thread_count)
             yield container, stream
 
-    monkeypatch.setattr("framesift.decoders._container.open_video", contextmanager(noted))
+    monkeypatch.setattr(seeking._container, "open_video", contextmanager(noted))
     for count in (1, 3):
         threads(count)
         list(PyavDecoder().decode(path, [0, 20]))
