@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
+from types import MappingProxyType
 from typing import Any, Final
 
 from benchmarks.effort import Effort
@@ -165,16 +166,46 @@ def video_run(laps: Laps, *, video: str, task: Task, workers: int) -> Json:
     return {"seconds": median(seconds[1:]), "core_seconds": median(cores[1:])}
 
 
-def batch_run(laps: Laps, *, videos: Sequence[str], task: Task, workers: int) -> Json:
-    """Returns what the workers of a batch used of the cores."""
+def batch_run(
+    laps: Laps,
+    *,
+    videos: Sequence[str],
+    task: Task,
+    workers: int,
+    options: Mapping[str, Any] = MappingProxyType({}),
+    on_ray: Mapping[str, Any] | None = None,
+) -> Json:
+    """Returns what the workers of a batch used of the cores.
+
+    Args:
+        laps: gets the seconds.
+        videos: paths.
+        task: what is done.
+        workers: how many.
+        options: of the compressor.
+        on_ray: options of the engine of Ray; None for that of one machine.
+    """
     import framesift
+
+    engine = None
+    if on_ray is not None:
+        import framesift_ray
+
+        engine = framesift_ray.engine(**on_ray)
 
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder) / "library.jsonl"
         rows = [json.dumps({"id": str(i), "video": video}) for i, video in enumerate(videos)]
         library.write_text("\n".join(rows))
         with laps.lap("batch"):
-            done = framesift.batch(library, Path(folder) / "out", task, workers=workers)
+            done = framesift.batch(
+                library,
+                Path(folder) / "out",
+                task,
+                compressor=framesift.VideoCompressor(**options),
+                workers=workers,
+                engine=engine,
+            )
     if done.failed:
         raise RuntimeError(next(iter(done.errors.values())))
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
