@@ -49,6 +49,7 @@ def run(
     work = Work(task=task, options=_options(sift), asked=Asked(**asked))
     items = items_of(where, allowed=OWN, limits=sift.limits, site=sift.site)
     _check(work, items, limit)
+    sift.unload()  # weights here would take the room on a GPU of those of the workers
     store, hands = store_of(out), _workers(*workers)
     with nullcontext() if dry_run else alone(store):
         claim(store, work, write=not dry_run)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated
+
+import torch
 
 from framesift.compression.opening import Fps
 from framesift.compression.parts import Parts
@@ -80,6 +83,16 @@ class Configuration(Options):
             InvalidOptionError: there is none, or `encoder` makes tokens that it cannot read.
         """
         return self._pipeline.parts.answering_vlm
+
+    def unload(self) -> None:
+        """Lets go of all parts and the weights that they hold; the next use makes them anew.
+
+        Weights leave the memory, that of a GPU too, where nobody else holds them.
+        """
+        self.__dict__.pop("_pipeline", None)
+        gc.collect()
+        if torch.cuda.is_initialized():
+            torch.cuda.empty_cache()
 
     @cached_property
     def _pipeline(self) -> Pipeline:

@@ -168,7 +168,10 @@ def _ended(job: Job, items: Sequence[Item]) -> Iterator[Done]:
             yield done
     store = store_of(job.place)
     for item in left.values():
-        line = f"the actor that worked on it was lost, {TRIES} times"
+        line = (
+            f"the actor that worked on it was lost, {TRIES} times, by a crash or because memory "
+            "ran out on its machine; bound a worker by --max-memory, or give a part by #t=START,END"
+        )
         ended = finished(store, item)
         if ended is None:
             forget(store, item.id)

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -237,6 +238,23 @@ def test_labels_are_those_of_the_labeler(library, tmp_path):
             assert row[name] == getattr(wanted, name), name
         assert row["choices"] == given.get("choices")
         assert len(row["labels"]) == 8
+
+
+def test_weights_that_were_loaded_to_check_options_leave_the_room_to_the_workers(library, tmp_path):
+    sift = framesift.VideoCompressor(vlm="tiny:attention=eager")
+    weights = weakref.ref(sift.answering_vlm.hf)
+    there = []
+
+    def looking(*given):
+        there.append(weights() is not None)
+        return here(*given)
+
+    asked = {"compressor": sift, "question": "What is shown?", "limit": 1}
+    framesift.batch(library, tmp_path / "out", "ask", engine=looking, **asked)
+    assert there == [False]
+    assert (
+        sift.ask(library / "0.mp4", "What is shown?").text == rows_of(tmp_path / "out")[0]["answer"]
+    )
 
 
 def test_several_questions_about_one_video_want_ids(library, tmp_path):
