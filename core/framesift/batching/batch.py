@@ -90,8 +90,7 @@ def batch(
             answer points at, those that the model names by captions, or not asked.
         include_choices: for `label`, whether the judges see the answers to choose from.
         normalize: for `label`, `minmax` stretches the labels of a video over 0 to 1.
-        workers: processes; as many as the engine has cores by default, on one machine a single one
-            where a model answers.
+        workers: processes; None for one where a model answers here, else for each core one.
         timeout_seconds: longest work on one video.
         memory_bytes: most memory of one worker.
         limit: most videos that this run begins.
