@@ -87,7 +87,7 @@ def _piece_rows(pieces: Json, encoders: list[Encoder]) -> Iterator[dict[str, str
         "write": "write the tokens",
     }
     for name, words in names.items():
-        cost = f"{pieces['core_seconds'][name]:.3f} core-seconds"
+        cost = f"{pieces['core_seconds'][name]:.2g} core-seconds"
         yield {"piece": words, "a minute of video": cost, "measured on": "CPU"}
     yield {
         "piece": "the file itself",
