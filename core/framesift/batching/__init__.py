@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from framesift._names import PublicNames
 
 if TYPE_CHECKING:
+    from framesift.batching.cores import own_cores as own_cores
     from framesift.batching.dataset import rows_of as rows_of
     from framesift.batching.dataset import schema_of as schema_of
     from framesift.batching.items import Item as Item

@@ -19,6 +19,7 @@ from threading import RLock, Thread
 from types import TracebackType
 from typing import Any, Final, Self
 
+from framesift.batching.cores import own_cores
 from framesift.batching.items import Item
 from framesift.batching.starting import WorkerContext, ends_of_parents
 from framesift.batching.steps import Step, Steps
@@ -67,7 +68,7 @@ def work_locally(
         MissingDependencyError: pebble is not installed.
     """
     if workers.count is None:
-        own = 1 if work.options.get("vlm") is not None else os.cpu_count() or 1
+        own = 1 if work.options.get("vlm") is not None else own_cores()
         workers = replace(workers, count=own)
     with Pool(work, store, workers) as pool:
         yield from pool.run(items)
@@ -177,7 +178,7 @@ def _begin(work: Work, place: str, workers: Workers) -> None:
     from tqdm import tqdm
 
     tqdm.set_lock(RLock())  # its own is a semaphore of the system, which a killed process leaves
-    threads = workers.threads or max(1, (os.cpu_count() or 1) // (workers.count or 1))
+    threads = workers.threads or max(1, own_cores() // (workers.count or 1))
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
     _ours.update(work=work, store=store_of(place), refused=_bounded(workers.memory_bytes))

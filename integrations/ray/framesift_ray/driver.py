@@ -15,7 +15,17 @@ from multiprocessing.connection import Connection
 from typing import Any, Final
 
 from framesift import __version__
-from framesift.batching import Done, Item, Work, Workers, failed, finished, forget, store_of
+from framesift.batching import (
+    Done,
+    Item,
+    Work,
+    Workers,
+    failed,
+    finished,
+    forget,
+    own_cores,
+    store_of,
+)
 from framesift.errors import FramesiftError
 from framesift_ray.rows import done_of, json_of
 
@@ -136,7 +146,7 @@ def _join(job: Job) -> None:
     import ray
 
     if job.address is None:
-        count = job.workers.count or os.cpu_count() or 1
+        count = job.workers.count or own_cores()
         # Without `local`, Ray would join the last one that `ray start` began here, also a dead one.
         given: dict[str, Any] = {"address": "local", "num_cpus": count, "include_dashboard": False}
     else:
