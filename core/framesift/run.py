@@ -13,6 +13,7 @@ raises where the work is to end, and what it raises passes every step.
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
@@ -227,7 +228,7 @@ class ProgressBar:
             total=total,
             unit=unit,
             unit_scale=unit == "B",
-            disable=None,
+            disable=None if sys.stderr else True,  # None where no terminal is
             leave=False,
             mininterval=0.2,
         )

@@ -1,4 +1,5 @@
 import io
+import sys
 import time
 from contextlib import suppress
 
@@ -160,3 +161,10 @@ def test_a_throttled_listener_hears_what_has_no_end_now_and_then():
     listen(Progress(stage="download", done=0, total=None, unit="B"))
     listen(Progress(stage="download", done=1, total=None, unit="B"))
     assert [progress.done for progress in heard] == [0, 1]
+
+
+def test_a_program_without_stderr_shows_no_progress_and_goes_on(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)  # as of pythonw, or of a service that closes it
+    with progress_bar("decode", total=2) as bar:
+        bar.update()
+    assert bar.done == 1

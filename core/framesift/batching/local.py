@@ -21,12 +21,17 @@ from typing import Any, Final, Self
 
 from framesift.batching.cores import own_cores
 from framesift.batching.items import Item
-from framesift.batching.starting import WorkerContext, ends_of_parents
+from framesift.batching.starting import (
+    WorkerContext,
+    WorkersError,
+    ends_of_parents,
+    telling,
+)
 from framesift.batching.steps import Step, Steps
 from framesift.batching.store import Store, row_name, store_of
 from framesift.batching.stretches import Missing, forget, work_on_part
 from framesift.batching.work import Done, Work, failed, finished
-from framesift.errors import FramesiftError, InvalidOptionError
+from framesift.errors import InvalidOptionError
 from framesift.registry import require
 
 TRIES: Final = 2
@@ -37,10 +42,6 @@ ENDED: Final = "WorkerEnded"
 TOO_LONG: Final = "TimeLimitError"
 _ours: dict[str, Any] = {}
 """In a worker: what it was started with."""
-
-
-class WorkersError(FramesiftError, RuntimeError):
-    """Worker processes end before they have begun a video."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +120,8 @@ class Pool:
             # Few lie in the pool, so that a stop does not wait for what has not begun.
             while len(running) < 2 * self._count and (step := steps.next()):
                 given = [step.item, step.name]
-                future = self._pool.schedule(_one, given, timeout=self._workers.seconds_each)
+                with telling():
+                    future = self._pool.schedule(_one, given, timeout=self._workers.seconds_each)
                 running[future] = step
             if not running:
                 return

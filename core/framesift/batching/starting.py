@@ -16,6 +16,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from multiprocessing import connection
 from multiprocessing.context import SpawnContext, SpawnProcess
@@ -23,21 +24,52 @@ from threading import Lock
 from types import ModuleType
 from typing import Any, Final
 
+from framesift.errors import FramesiftError
+
 WRITTEN: Final = frozenset({"LD_LIBRARY_PATH"})
 """Variables that OpenCV writes where it is loaded, and that are read where a process begins."""
+LONGEST_ADDRESS_BYTES: Final = 107
+"""Of a socket with a name, on Linux."""
 _lock: Final = Lock()
 _server: _Server | None = None
 _life: tuple[int, int] | None = None
 """In the process that is forked, and in its workers: a pipe that it alone keeps open."""
 
 
+class WorkersError(FramesiftError, RuntimeError):
+    """Worker processes cannot be started, or end before they have begun a video."""
+
+
 def begin_ahead() -> None:
     """Lets the process begin that workers are forks of, beside whatever is done until then.
 
     One that began in another environment than there is now is replaced.
+
+    Raises:
+        WorkersError: this process can have none.
     """
+    if multiprocessing.current_process().daemon:
+        raise WorkersError(
+            "a batch works in processes, and a daemonic process, as those of multiprocessing.Pool "
+            "are, may begin none; call it in a process of concurrent.futures.ProcessPoolExecutor"
+        )
     if sys.platform == "linux":
-        _running(anew=True)
+        with telling():
+            _running(anew=True)
+
+
+@contextmanager
+def telling() -> Iterator[None]:
+    """Says in one line why no worker can be started.
+
+    Raises:
+        WorkersError: none can.
+    """
+    try:
+        yield
+    except (OSError, BrokenProcessPool) as error:  # the second, of pebble, says nothing itself
+        reason = error if isinstance(error, OSError) else error.__cause__ or error
+        raise WorkersError(f"worker processes cannot be started: {reason}") from error
 
 
 @contextmanager
@@ -53,6 +85,33 @@ def _without_main() -> Iterator[None]:
         yield
     finally:
         sys.modules["__main__"] = main
+
+
+@contextmanager
+def _held_ctrl_c() -> Iterator[None]:
+    """Keeps Ctrl-C from a process that begins, which would print a trace until it can ignore it."""
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # which would let Ctrl-C through where it begins itself
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _reachable(address: str) -> Iterator[str]:
+    """Yields a name of a socket that is short enough, however long the folder's is."""
+    if len(os.fsencode(address)) <= LONGEST_ADDRESS_BYTES:
+        yield address
+        return
+    folder, name = os.path.split(address)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        yield f"/proc/self/fd/{handle}/{name}"
+    finally:
+        os.close(handle)
 
 
 class _Spawned(SpawnProcess):
@@ -77,12 +136,14 @@ class _Server:
         self._address: Final = connection.arbitrary_address("AF_UNIX")  # type: ignore[attr-defined]
         ends, self._alive = multiprocessing.Pipe(duplex=False)
         with ends, socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(self._address)
+            with _reachable(self._address) as short:
+                listener.bind(short)
             listener.listen()
             asked = connection.Connection(os.dup(listener.fileno()))  # which can be sent
             with asked:
                 self._process: Final = _Spawned(target=_serve, args=(asked, ends), daemon=True)
-                self._process.start()
+                with _held_ctrl_c():
+                    self._process.start()
 
     def serves(self) -> bool:
         """Returns whether this process can ask it."""
@@ -100,7 +161,8 @@ class _Server:
         reads, written = os.pipe()
         try:
             with socket.socket(socket.AF_UNIX) as client:
-                client.connect(self._address)
+                with _reachable(self._address) as short:
+                    client.connect(short)
                 tracker: Any = resource_tracker.getfd()
                 own = [reads, tells, self._alive.fileno(), tracker]
                 reduction.sendfds(client, [*own, *given])
@@ -143,6 +205,7 @@ def _serve(asked: connection.Connection, ends: connection.Connection) -> None:
     """Loads what workers need, and forks until nobody is left who could ask."""
     global _life
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends with the process that began it
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # what workers start gets it
     with suppress(Exception):  # a worker meets the same, and tells of it
         _load()
     _life = os.pipe()

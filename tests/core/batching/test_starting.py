@@ -1,5 +1,6 @@
 """How worker processes start: what they have, and with whom they end."""
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -10,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from framesift.batching import starting
+import framesift
+from framesift.batching import local, starting
+from framesift.batching.items import Item
+from framesift.batching.store import store_of
 
 pytest.importorskip("pebble")
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="workers begin anew elsewhere")
@@ -108,13 +112,14 @@ def test_workers_end_with_the_process_that_they_are_forks_of(tmp_path):
     assert told()["parent"] != parent
 
 
-def program(text):
+def program(text, **streams):
     """Returns a program that runs beside."""
     return subprocess.Popen(
         [sys.executable, "-c", f"from framesift.batching import starting\n{text}"],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         stdout=subprocess.PIPE,
         text=True,
+        **streams,
     )
 
 
@@ -151,3 +156,55 @@ time.sleep(600)
         server = int(made.stdout.readline())
         made.kill()
     assert ends(server)
+
+
+def test_the_folder_for_temporary_files_may_have_a_long_name(tmp_path, monkeypatch):
+    folder = tmp_path / ("d" * 120)
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    script = """
+from multiprocessing import util
+starting.begin_ahead()
+process = starting.WorkerContext().Process(target=exec, args=("import sys; sys.exit(7)",))
+process.start()
+process.join()
+print(process.exitcode, util.get_temp_dir())
+"""
+    with program(script) as made:
+        code, where = made.communicate(timeout=120)[0].split()
+    assert (code, Path(where).parent) == ("7", folder)
+
+
+def test_a_daemonic_process_is_told_that_it_may_begin_none(tmp_path):
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        asked = pool.apply_async(framesift.batch, (str(tmp_path), str(tmp_path / "out")))
+        with pytest.raises(starting.WorkersError, match="ProcessPoolExecutor"):
+            asked.get(SECONDS)
+
+
+def test_what_keeps_workers_from_starting_is_told(tmp_path, monkeypatch):
+    def none_left(given):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    starting.begin_ahead()
+    monkeypatch.setattr(starting._running(), "fork", none_left)
+    pool = local.Pool(None, store_of(str(tmp_path)), local.Workers(count=1))
+    refused = pytest.raises(starting.WorkersError, match=r"be started: .+Too many open files$")
+    with refused, pool:
+        list(pool.run([Item(id="a", video="a.mp4")]))
+
+
+def test_ctrl_c_while_the_process_begins_prints_nothing():
+    script = """
+import os, signal, time
+starting.begin_ahead()
+os.kill(starting._server._process.pid, signal.SIGINT)  # before it has loaded anything
+process = starting.WorkerContext().Process(target=exec, args=("import signal, sys; sys.exit(\
+    5 + (signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())))",))
+process.start()
+process.join()
+print(process.exitcode, signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+"""
+    with program(script, stderr=subprocess.PIPE) as made:
+        said, complained = made.communicate(timeout=120)
+    assert (said, complained) == ("5 set()\n", "")
