@@ -10,8 +10,10 @@ def main() -> None:
 
     It is 0, 2 for bad input, 130 when interrupted, and 143 when told to end by SIGTERM.
     """
+    from framesift.cli.streams import open_streams
     from framesift.serving.termination import Terminated, unwound_by_sigterm
 
+    open_streams()
     with unwound_by_sigterm():
         try:
             code = _run()

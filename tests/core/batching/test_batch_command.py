@@ -56,6 +56,29 @@ def test_videos_that_failed_are_told_and_give_exit_code_three(clips, tmp_path):
     assert "holds a batch with keep=0.25, not 0.5" in str(other.exception)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="closes streams by a shell")
+def test_a_command_without_stdin_and_stderr_does_its_work(clips, tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "framesift",
+        "batch",
+        str(clips),
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    # What is opened next would get their numbers, and what a library complains of would go there.
+    made = subprocess.run(
+        ["sh", "-c", 'exec "$@" <&- 2>&-', "sh", *command, "--workers", "2", "--task", "keyframes"],
+        check=False,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=300,
+    )
+    assert made.returncode == 3, made.stdout
+    assert made.stdout.splitlines()[0] == "videos    2, of which 2 are finished"
+
+
 @pytest.mark.parametrize(
     ("given", "line"),
     [
