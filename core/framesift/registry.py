@@ -19,13 +19,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
-from framesift._installed import entry_points_of_parts, modules_of
 from framesift.errors import (
     FramesiftError,
     InvalidOptionError,
     MissingDependencyError,
     UnknownNameError,
 )
+from framesift.types.installed import entry_points_of_parts, modules_of
 from framesift.types.options import Options, Reaches, SpecOf, checked_option, shown
 from framesift.types.schema import hints, marks
 from framesift.types.spec import (

@@ -29,7 +29,7 @@ _NAMES: Final = {
     torch.float64: "F64",
 }
 """What safetensors calls each type; those that are not here are written by nothing of ours."""
-_in_files: WeakValueDictionary[int, mmap.mmap] = WeakValueDictionary()
+IN_FILES: Final[WeakValueDictionary[int, mmap.mmap]] = WeakValueDictionary()
 """Memory that files stand for and that tensors lie in, by its address."""
 
 
@@ -99,18 +99,6 @@ def mapped_rows(like: Tensor, rows: int) -> Tensor:
     return _tensor(mapped_memory(size), like.dtype, shape, 0)
 
 
-def rows_like(like: Tensor, rows: int) -> Tensor:
-    """Returns memory for so many rows like those of a tensor, of a file if it lies in one.
-
-    Raises:
-        StorageError: the file cannot be made, or finds no room.
-    """
-    is_on_cpu = like.device.type == "cpu"
-    if is_on_cpu and like.untyped_storage().data_ptr() in _in_files:
-        return mapped_rows(like, rows)
-    return like.new_empty((rows, *like.shape[1:]))
-
-
 def tensors_in(content: mmap.mmap) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Returns the tensors of a file that `TensorFile` wrote, where they lie, and its metadata.
 
@@ -138,5 +126,5 @@ def _tensor(content: mmap.mmap, dtype: torch.dtype, shape: Sequence[int], start:
     if not (count := math.prod(shape)):
         return torch.empty(tuple(shape), dtype=dtype)
     found = torch.frombuffer(content, dtype=dtype, count=count, offset=start)
-    _in_files[found.untyped_storage().data_ptr()] = content
+    IN_FILES[found.untyped_storage().data_ptr()] = content
     return found.view(tuple(shape))

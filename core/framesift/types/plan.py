@@ -13,9 +13,9 @@ from typing import Final, Self
 import torch
 from torch import Tensor
 
-from framesift.disk.tensors import rows_like
 from framesift.types.device import segment_sums
 from framesift.types.pickling import PickledOnCpu
+from framesift.types.row_memory import rows_like
 from framesift.types.row_order import row_counts, row_order
 
 FRAME_SLACK: Final = 1e-3

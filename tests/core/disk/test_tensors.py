@@ -10,8 +10,9 @@ from safetensors import safe_open
 from safetensors.torch import load
 
 from framesift.disk import tensors as tensors_module
-from framesift.disk.tensors import PIECE_BYTES, TensorFile, mapped_rows, rows_like, tensors_in
+from framesift.disk.tensors import PIECE_BYTES, TensorFile, mapped_rows, tensors_in
 from framesift.disk.writing import write_atomically
+from framesift.types.row_memory import rows_like
 
 KINDS = (
     *(torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
@@ -70,7 +71,7 @@ def test_a_file_needs_no_memory_but_a_piece(tmp_path, kind):
 
 
 def is_in_file(tensor):
-    return tensor.untyped_storage().data_ptr() in tensors_module._in_files
+    return tensor.untyped_storage().data_ptr() in tensors_module.IN_FILES
 
 
 def test_a_file_is_read_where_it_lies(tmp_path):
@@ -109,7 +110,7 @@ def test_rows_lie_in_a_file_where_those_before_do():
     assert float(part.sum()) == 28
     assert not is_in_file(rows_like(torch.zeros(2, 3), 7))
     assert rows_like(like, 0).shape == (0, 3, 4)
-    before = len(tensors_module._in_files)
+    before = len(tensors_module.IN_FILES)
     del like, part
     gc.collect()
-    assert len(tensors_module._in_files) == before - 2
+    assert len(tensors_module.IN_FILES) == before - 2
