@@ -18,6 +18,7 @@ Suites need pytest: `pip install 'framesift[testing]'`.
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 from framesift.registry import require
@@ -108,7 +109,8 @@ def __getattr__(name: str) -> Any:
     if name.endswith("Contract"):
         # Assertions that pytest did not rewrite would fail without the values that they compare.
         pytest = require("pytest", extra="testing")
-        pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in _SUITES))
+        suites = {f"{__name__}.{module}" for module in _SUITES}
+        pytest.register_assert_rewrite(*sorted(suites - sys.modules.keys()))  # it warns of others
     value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = value
     return value

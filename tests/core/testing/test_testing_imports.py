@@ -1,7 +1,10 @@
 """What `framesift.testing` names is there, and only suites need pytest."""
 
+import importlib
 import subprocess
 import sys
+
+import pytest
 
 from framesift import testing
 
@@ -33,3 +36,12 @@ def test_without_pytest_an_error_says_what_to_install():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "run: pip install 'framesift[testing]'" in done.stdout
+
+
+def test_what_is_imported_already_is_not_asked_to_be_rewritten(monkeypatch):
+    importlib.import_module("framesift.testing.selectors")
+    asked = []
+    # pytest warns of such a module, which fails the tests of whoever takes warnings for errors.
+    monkeypatch.setattr(pytest, "register_assert_rewrite", lambda *names: asked.extend(names))
+    testing.__getattr__("SelectorContract")
+    assert "framesift.testing.selectors" not in asked
