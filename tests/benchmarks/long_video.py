@@ -135,7 +135,8 @@ def _measured(arguments: Sequence[str]) -> dict[str, Any]:
     """Runs this module in a process of its own, and returns its seconds and its memory."""
     command, load = [sys.executable, "-m", __spec__.name, *arguments], os.getloadavg()[0]
     start = time.perf_counter()
-    process = subprocess.Popen(command)
+    places = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen(command, env=os.environ | places)
     peaks = Peaks(process.pid)
     while (ended := os.wait4(process.pid, os.WNOHANG))[0] == 0:
         peaks.look()

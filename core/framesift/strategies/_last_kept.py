@@ -48,7 +48,7 @@ class LastKept:
         known: tuple[Tensor, Tensor],
         places: Tensor | None = None,
     ) -> None:
-        """Takes the tokens; what is given of all of them is held as it is.
+        """Takes the tokens.
 
         Args:
             features: `(T, N, D)`, of any floating-point dtype.
@@ -64,7 +64,8 @@ class LastKept:
         self._size = -(-frames // self._blocks)
         self._doublings = (self._size - 1).bit_length()
         self._features, self._live = features, live
-        self._length, (self._known, self._known_frame) = length, known
+        self._zero, self._length = (length == 0).float(), length.clamp_min(1e-15)
+        self._known, self._known_frame = (known[0] * 1e6).round(), known[1]
         self._places = places
         none = self._blocks * self._size
         begins = torch.where(live.any(0), live.byte().argmax(0), none)
@@ -145,12 +146,11 @@ class LastKept:
             before = self._features[last[places], self._place[places]].float()
             products.append(before @ wide.permute(1, 2, 0))
         alike = torch.cat(products)
-        length = self._length.T.gather(1, last)[..., None], self._length[frames].T[:, None]
-        alike /= _at_least(length[0]) * _at_least(length[1])
-        alike.addcmul_(_zero(length[0]), _zero(length[1]))
+        alike /= self._length.T.gather(1, last)[..., None] * self._length[frames].T[:, None]
+        alike.addcmul_(self._zero.T.gather(1, last)[..., None], self._zero[frames].T[:, None])
         alike = _parts(alike)
         is_known = self._known_frame[frames].T[:, None] == last[..., None]
-        alike = torch.where(is_known, _parts(self._known[frames].T[:, None].clone()), alike)
+        alike = torch.where(is_known, self._known[frames].T[:, None], alike)
         differs = (alike <= most[:, None]) & self._live[frames].T[:, None]
         changed = torch.where(differs, self._frame[0, : alike.shape[2]], self._size).amin(-1)
         return torch.minimum(begins, changed[:, None])
@@ -178,8 +178,7 @@ class LastKept:
                 rooms = _rooms(wide) if rooms is None else rooms
                 alike, other, index = (room[: wide.shape[1]] for room in rooms)
                 self._compare(wide, frames, places, alike, other)
-                known = _parts(self._known[frames, places].T[:, None].neg())
-                alike.scatter_(1, row[places], known)
+                alike.scatter_(1, row[places], -self._known[frames, places].T[:, None])
                 alike.clamp_max_(later).clamp_max_(live[places])
                 ascending = torch.cummax(alike, -1, out=(other, index))[0]
                 if missing:
@@ -191,8 +190,7 @@ class LastKept:
         self, wide: Tensor, frames: slice, places: slice, alike: Tensor, other: Tensor
     ) -> None:
         """Writes the negative similarities of all pairs of each place into `alike` `(P, S, S)`."""
-        own = self._length[frames, places].T
-        length, zero = _at_least(own), _zero(own)
+        length, zero = (each[frames, places].T for each in (self._length, self._zero))
         turned = wide.transpose(0, 1)
         torch.bmm(turned, turned.mT, out=alike)
         alike /= torch.mul(-length[..., None], length[:, None], out=other)
@@ -212,16 +210,6 @@ def _rooms(wide: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     shape = (wide.shape[1], len(wide), len(wide))
     numbers = torch.empty(shape, dtype=torch.long, device=wide.device)
     return wide.new_empty(shape), wide.new_empty(shape), numbers
-
-
-def _at_least(length: Tensor) -> Tensor:
-    """Returns lengths that can be divided by."""
-    return length.clamp_min(1e-15)
-
-
-def _zero(length: Tensor) -> Tensor:
-    """Returns 1 where a length is 0, else 0."""
-    return (length == 0).float()
 
 
 def _bounds(compared: Tensor) -> Tensor:
