@@ -26,8 +26,8 @@ from typing import Any, Final
 
 from framesift.errors import FramesiftError
 
-WRITTEN: Final = frozenset({"LD_LIBRARY_PATH"})
-"""Variables that OpenCV writes where it is loaded, and that are read where a process begins."""
+WRITTEN: Final = frozenset({"LD_LIBRARY_PATH", "TORCHINDUCTOR_CACHE_DIR"})
+"""Variables that OpenCV and PyTorch write themselves once they are loaded."""
 LONGEST_ADDRESS_BYTES: Final = 107
 """Of a socket with a name, on Linux."""
 _lock: Final = Lock()

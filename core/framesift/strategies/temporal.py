@@ -56,10 +56,12 @@ class Temporal(ScoreStrategy):
         length = _over_time.lengths(features)
         previous = _over_time.to_previous(features, length)
         before = torch.arange(-1, len(live) - 1, device=live.device)[:, None].expand_as(previous)
+        likely = _likely(previous, live, budget) if self.threshold is None else None
         search = last_kept(features, live, length, (previous, before))
-        if self.threshold is None:
+        del previous, before  # four bytes of each token, which the search has in its own way
+        if likely is not None:
             fits = begins < budget
-            threshold = _solve(search, _likely(previous, live, budget), fits, budget)
+            threshold = _solve(search, likely, fits, budget)
         else:
             fits = begins <= budget
             threshold = torch.full((), self.threshold, device=live.device)

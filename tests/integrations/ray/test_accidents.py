@@ -133,7 +133,10 @@ def test_processes_that_are_killed_or_run_out_of_memory(batch, cluster, library,
         **{"3.mp4": "WorkerEnded", "4.mp4": "WorkerEnded", "5.mp4": "ModelError"},
     }
     assert "SIGKILL, 2 times" in rows["3.mp4"]["error"]
-    assert rows["4.mp4"]["error"].startswith("the actor that worked on it was lost, 3 times")
+    assert rows["4.mp4"]["error"] == (
+        "the actor that worked on it was lost, 3 times, by a crash or because memory ran out on "
+        "its machine; bound a worker by --max-memory, or give a part by #t=START,END"
+    )
     assert "memory" in rows["5.mp4"]["error"]
     begun = trial.begun()
     assert (begun.count("3"), begun.count("4"), begun.count("2")) == (2, 3, 1)
