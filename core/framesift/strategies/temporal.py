@@ -56,10 +56,10 @@ class Temporal(ScoreStrategy):
         length = _over_time.lengths(features)
         previous = _over_time.to_previous(features, length)
         before = torch.arange(-1, len(live) - 1, device=live.device)[:, None].expand_as(previous)
-        likely = _likely(previous, live, budget) if self.threshold is None else None
+        likely = _likely(previous, live, budget)
         search = last_kept(features, live, length, (previous, before))
         del previous, before  # four bytes of each token, which the search has in its own way
-        if likely is not None:
+        if self.threshold is None:
             fits = begins < budget
             threshold = _solve(search, likely, fits, budget)
         else:
