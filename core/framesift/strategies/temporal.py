@@ -56,15 +56,18 @@ class Temporal(ScoreStrategy):
         length = _over_time.lengths(features)
         previous = _over_time.to_previous(features, length)
         before = torch.arange(-1, len(live) - 1, device=live.device)[:, None].expand_as(previous)
-        likely = _likely(previous, live, budget)
+        if self.threshold is None:
+            guesses = _likely(previous, live, budget)
+        else:
+            guesses = torch.full((1,), self.threshold, device=live.device)
         search = last_kept(features, live, length, (previous, before))
         del previous, before  # four bytes of each token, which the search has in its own way
         if self.threshold is None:
             fits = begins < budget
-            threshold = _solve(search, likely, fits, budget)
+            threshold = _solve(search, guesses, fits, budget)
         else:
             fits = begins <= budget
-            threshold = torch.full((), self.threshold, device=live.device)
+            threshold = guesses[0]
         threshold = torch.where(fits, threshold, -1.0)
         kept = search.kept(threshold)
         found = _over_time.to_last(features, length, kept)
